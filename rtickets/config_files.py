@@ -1,0 +1,211 @@
+"""Configurations from files and the command line, checked, hashed and stored.
+
+A configuration file is Python with a function `get_config()` that returns what `editable` made of
+one of the dataclasses of `rtickets.config`. Every field can then be overridden by name.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from absl import flags
+from ml_collections import ConfigDict, config_dict, config_flags
+from pydantic import TypeAdapter, ValidationError
+
+from rtickets.errors import InputError
+
+T = TypeVar("T")
+
+
+def editable(config: Any) -> ConfigDict:
+    """Return a locked `ConfigDict` with every field of a configuration dataclass."""
+    return _fill(config).lock()
+
+
+def _fill(config: Any) -> ConfigDict:
+    """Copy a dataclass into a ConfigDict; None becomes a placeholder that knows its type."""
+    filled = ConfigDict()
+    hints = get_type_hints(type(config))
+    for name in (field.name for field in dataclasses.fields(config)):
+        value = getattr(config, name)
+        if dataclasses.is_dataclass(value):
+            value = _fill(value)
+        elif isinstance(value, Mapping):
+            parts = {k: _fill(v) if dataclasses.is_dataclass(v) else v for k, v in value.items()}
+            value = ConfigDict(parts)
+        elif value is None and (kind := _plain_type(hints[name])) is not None:
+            value = config_dict.placeholder(kind)
+        filled[name] = value
+    return filled
+
+
+def _plain_type(hint: Any) -> type | None:
+    """Return the int, float, bool or str of an optional field's annotation, None for others."""
+    for part in get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,):
+        if get_origin(part) is Literal:
+            part = type(get_args(part)[0])
+        if part in (int, float, bool, str):
+            return part
+    return None
+
+
+def to_dict(config: Any, *, exclude_defaults: bool = False) -> dict[str, Any]:
+    """Return a configuration dataclass as nested dictionaries.
+
+    Args:
+        config: a dataclass of `rtickets.config`.
+        exclude_defaults: leave out the fields that have their default value.
+
+    Returns:
+        Dictionaries with string keys; tuples stay tuples.
+    """
+    return TypeAdapter(type(config)).dump_python(config, exclude_defaults=exclude_defaults)
+
+
+def parse(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Turn nested dictionaries into a checked configuration.
+
+    Args:
+        cls: a dataclass of `rtickets.config`.
+        values: nested dictionaries, a `ConfigDict` or parsed JSON.
+
+    Returns:
+        The frozen dataclass.
+
+    Raises:
+        InputError: naming every bad field at once.
+    """
+    if isinstance(values, ConfigDict):
+        values = values.to_dict()
+    try:
+        return TypeAdapter(cls).validate_python(values)
+    except ValidationError as error:
+        problems = [_describe(cls, problem) for problem in error.errors()]
+        raise InputError(f"bad {cls.__name__}: {'; '.join(problems)}") from None
+
+
+def _describe(cls: type, problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "unexpected_keyword_argument":
+        return f"unknown field {where}{_suggest(cls, str(problem['loc'][-1]))}"
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if isinstance(problem["input"], Mapping | tuple | list) or not where:
+        return f"{where}: {message}" if where else message
+    return f"{where}={problem['input']!r}: {message}"
+
+
+def _suggest(cls: type, name: str) -> str:
+    known = {leaf for path in to_paths(editable(cls()).to_dict()) for leaf in path.split(".")}
+    close = difflib.get_close_matches(name, sorted(known), n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def to_paths(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of nested dictionaries under dotted paths."""
+    paths: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            paths |= to_paths(value, f"{prefix}{name}.")
+        else:
+            paths[f"{prefix}{name}"] = value
+    return paths
+
+
+def from_command_line(cls: type[T], arguments: Sequence[str], default: T | None = None) -> T:
+    """Read `--config=FILE.py` and its `--config.field=value` overrides.
+
+    Numbers may be written as fractions, so `--config.train.objective.attack.eps=8/255` works.
+
+    Args:
+        cls: the dataclass that the file must describe.
+        arguments: the arguments after the verb that concern the configuration.
+        default: configuration to use without a file; None makes the file obligatory.
+
+    Returns:
+        The checked configuration.
+
+    Raises:
+        InputError: for a missing file, an unknown field or a bad value.
+    """
+    arguments = ["rtickets", *(_evaluate_fraction(argument) for argument in arguments)]
+    given = any(re.match(r"--?config(=|$)", argument) for argument in arguments)
+    values = flags.FlagValues()
+    if given:
+        _check_file(arguments)
+        config_flags.DEFINE_config_file(
+            "config", flag_values=values, lock_config=True, sys_argv=arguments
+        )
+    elif default is not None:
+        config_flags.DEFINE_config_dict(
+            "config", editable(default), flag_values=values, lock_config=True, sys_argv=arguments
+        )
+    else:
+        raise InputError("--config=FILE.py is missing")
+    try:
+        extra = values(arguments)[1:]
+        config = values.config
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(_one_line(error)) from None
+    if extra:
+        raise InputError(f"unexpected argument {extra[0]!r}")
+    if not isinstance(config, ConfigDict):
+        raise InputError("get_config() of --config must return what config_files.editable made")
+    return parse(cls, config)
+
+
+def _evaluate_fraction(argument: str) -> str:
+    match = re.fullmatch(r"(--?config\.[^=]+=)([\d.]+)/([\d.]+)", argument)
+    return f"{match[1]}{float(match[2]) / float(match[3])!r}" if match else argument
+
+
+def _check_file(arguments: Sequence[str]) -> None:
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        match = re.fullmatch(r"--?config(=(?P<value>.*))?", argument)
+        if match:
+            path = match["value"] or following
+            if not Path(path).is_file():
+                raise InputError(f"--config={path}: no such file")
+
+
+def _one_line(error: BaseException) -> str:
+    text = str(error.args[0] if error.args else error)
+    return re.sub(r"\s*(\n|\\n)\s*", ". ", text.replace("\\'", "'")).strip("' ")
+
+
+def digest(config: Any, *upstream: str) -> str:
+    """Return the name of a configuration: a hash of what differs from the defaults.
+
+    Fields with their default value do not count, so adding a field with a default leaves existing
+    runs their names. A field `ticket` does not count either: it says where an input lies, and the
+    inputs count by their own digests.
+
+    Args:
+        config: a dataclass of `rtickets.config`.
+        *upstream: digests of the inputs.
+
+    Returns:
+        10 hexadecimal digits.
+    """
+    values = to_dict(config, exclude_defaults=True)
+    values.pop("ticket", None)
+    text = json.dumps([type(config).__name__, values, upstream], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def replace(config: T, **changes: Any) -> T:
+    """Return a configuration with fields replaced; a field of a part is written part__field."""
+    nested: dict[str, dict[str, Any]] = {}
+    for name, value in changes.items():
+        head, _, rest = name.partition("__")
+        if rest:
+            nested.setdefault(head, {})[rest] = value
+    flat = {name: value for name, value in changes.items() if "__" not in name}
+    parts = {name: replace(getattr(config, name), **inner) for name, inner in nested.items()}
+    return dataclasses.replace(config, **flat, **parts)  # type: ignore[type-var]

@@ -1,0 +1,94 @@
+"""Images and labels as arrays, checked once at the boundary."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rtickets.errors import InputError
+
+
+class Split(NamedTuple):
+    """Images and labels of one split.
+
+    Attributes:
+        images: uint8 (N, H, W, C).
+        labels: int32 (N,).
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __len__(self) -> int:  # type: ignore[override]
+        """Return the number of examples."""
+        return len(self.labels)
+
+    def take(self, indices: np.ndarray) -> "Split":
+        """Return the examples at `indices`, in that order."""
+        return Split(self.images[indices], self.labels[indices])
+
+
+class Raw(NamedTuple):
+    """What a source delivers: one split, or two where it has a test split of its own."""
+
+    train: Split
+    test: Split | None
+    class_names: tuple[str, ...]
+
+
+class Dataset(NamedTuple):
+    """A task, split.
+
+    Attributes:
+        train: what weights are fitted on.
+        validation: what choices are made on.
+        test: what is reported.
+        class_names: one name per class.
+        mean: per-channel mean of the training images in [0, 1].
+        std: per-channel standard deviation likewise.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def checked_split(images: np.ndarray, labels: np.ndarray, num_classes: int, name: str) -> Split:
+    """Check the arrays of a split and bring them into our layout.
+
+    Args:
+        images: uint8 (N, H, W) or (N, H, W, C) with C of 1 or 3.
+        labels: integers (N,) in [0, num_classes).
+        num_classes: number of classes; each must have an example.
+        name: what the errors call the split.
+
+    Returns:
+        The split, images with a channel axis and labels as int32.
+
+    Raises:
+        InputError: for a wrong dtype, shape or label, or a class without examples.
+    """
+    if images.dtype != np.uint8:
+        raise InputError(f"{name}: images are {images.dtype}; expected uint8 in [0, 255]")
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
+        raise InputError(
+            f"{name}: images have shape {images.shape}; expected (N, H, W), (N, H, W, 1) or "
+            "(N, H, W, 3)"
+        )
+    if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+        raise InputError(
+            f"{name}: labels are {labels.dtype} of shape {labels.shape}; expected integers of "
+            f"shape {images.shape[:1]}"
+        )
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise InputError(
+            f"{name}: labels lie in [{labels.min()}, {labels.max()}]; expected [0, {num_classes})"
+        )
+    empty = np.flatnonzero(np.bincount(labels, minlength=num_classes) == 0)
+    if empty.size:
+        raise InputError(f"{name}: class {empty[0]} has no examples")
+    return Split(np.ascontiguousarray(images), labels.astype(np.int32))

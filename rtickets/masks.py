@@ -1,0 +1,228 @@
+"""Mask pytrees: which weights of a network live.
+
+A mask has the structure of the parameters it belongs to. Prunable leaves are boolean arrays of the
+leaf's shape, True where the weight lives; every other leaf is a scalar True. Masks are ordinary
+data: they can be traced, stacked, mapped with `vmap` and saved.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rtickets.errors import InputError
+
+Params = Any  # a pytree of arrays
+Mask = Any  # a pytree of boolean arrays with the structure of the parameters
+
+DEFAULT_PRUNABLE = r"(?!(.*/)?head/).*kernel"
+"""Convolution and dense kernels outside the head; biases and normalisation never match."""
+
+
+def leaf_paths(tree: Params) -> dict[str, Any]:
+    """Return the leaves of a pytree under their paths.
+
+    Args:
+        tree: any pytree.
+
+    Returns:
+        Leaves keyed by their path, its parts joined with '/', in flattening order.
+    """
+    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+def select(params: Params, prunable: str = DEFAULT_PRUNABLE, exclude: str | None = None) -> Any:
+    """Mark the leaves that may be pruned.
+
+    Args:
+        params: pytree of weights.
+        prunable: regular expression that a leaf's whole path must match.
+        exclude: regular expression; leaves whose whole path matches it are left alone.
+
+    Returns:
+        A pytree of the same structure with Python bools as leaves.
+
+    Raises:
+        InputError: if either expression is malformed or matches no leaf.
+    """
+    paths = leaf_paths(params)
+    chosen = _matching(prunable, paths, "prunable")
+    if exclude is not None:
+        chosen -= _matching(exclude, paths, "exclude")
+        if not chosen:
+            raise InputError(f"exclude={exclude!r} leaves none of the leaves of {prunable!r} over")
+    treedef = jax.tree_util.tree_structure(params)
+    return jax.tree_util.tree_unflatten(treedef, [path in chosen for path in paths])
+
+
+def _matching(pattern: str, paths: Mapping[str, Any], field: str) -> set[str]:
+    try:
+        matches = {path for path in paths if re.fullmatch(pattern, path)}
+    except re.error as error:
+        raise InputError(f"{field}={pattern!r} is not a regular expression: {error}") from None
+    if not matches:
+        raise InputError(
+            f"{field}={pattern!r} matches none of the {len(paths)} leaves, such as "
+            f"{', '.join(list(paths)[:3])}; it must match a whole path"
+        )
+    return matches
+
+
+def full(
+    params: Params, prunable: str = DEFAULT_PRUNABLE, exclude: str | None = None
+) -> Mask:
+    """Return the mask of the dense network: every weight lives.
+
+    Args:
+        params: pytree of weights.
+        prunable: see `select`.
+        exclude: see `select`.
+
+    Returns:
+        A mask of the structure of `params`, True everywhere.
+    """
+    return jax.tree.map(
+        lambda chosen, leaf: np.ones(leaf.shape if chosen else (), bool),
+        select(params, prunable, exclude),
+        params,
+    )
+
+
+def apply(mask: Mask, params: Params) -> Params:
+    """Set the pruned weights to zero.
+
+    Args:
+        mask: mask of `params`.
+        params: pytree of weights of any floating dtype.
+
+    Returns:
+        The weights, of unchanged dtype, exactly 0 where the mask is False.
+    """
+    return jax.tree.map(
+        lambda keep, leaf: jnp.where(keep, leaf, jnp.zeros((), leaf.dtype)), mask, params
+    )
+
+
+class Count(NamedTuple):
+    """How many weights of one leaf, or of many, live."""
+
+    survivors: int
+    total: int
+
+    @property
+    def sparsity(self) -> float:
+        """The removed fraction, 0 where there is nothing to remove."""
+        return 1 - self.survivors / self.total if self.total else 0.0
+
+
+class Summary(NamedTuple):
+    """Survivors of a mask, per prunable leaf, over those leaves and over all parameters."""
+
+    leaves: dict[str, Count]
+    prunable: Count
+    parameters: Count
+
+
+def _prunable_leaves(mask: Mask) -> dict[str, np.ndarray]:
+    return {path: np.asarray(leaf) for path, leaf in leaf_paths(mask).items() if np.ndim(leaf)}
+
+
+def sparsity(mask: Mask) -> float:
+    """Return the removed fraction of the prunable weights.
+
+    Args:
+        mask: a mask.
+
+    Returns:
+        A number in [0, 1].
+    """
+    leaves = _prunable_leaves(mask).values()
+    return Count(sum(int(m.sum()) for m in leaves), sum(m.size for m in leaves)).sparsity
+
+
+def summary(mask: Mask, params: Params) -> Summary:
+    """Count survivors per leaf, over the prunable weights and over all parameters.
+
+    Args:
+        mask: mask of `params`.
+        params: pytree of weights.
+
+    Returns:
+        The counts.
+    """
+    leaves = {path: Count(int(m.sum()), m.size) for path, m in _prunable_leaves(mask).items()}
+    prunable = Count(
+        sum(count.survivors for count in leaves.values()),
+        sum(count.total for count in leaves.values()),
+    )
+    total = sum(int(np.size(leaf)) for leaf in jax.tree.leaves(params))
+    removed = prunable.total - prunable.survivors
+    return Summary(leaves, prunable, Count(total - removed, total))
+
+
+def overlap(mask_a: Mask, mask_b: Mask) -> dict[str, float]:
+    """Return the Jaccard index of the survivors of two masks, per prunable leaf.
+
+    Args:
+        mask_a: a mask.
+        mask_b: a mask of the same structure and shapes.
+
+    Returns:
+        |A and B| / |A or B| keyed by path (1 where both are empty), and the index over all
+        prunable weights under the key '' (the root).
+
+    Raises:
+        InputError: if the masks do not have the same prunable leaves.
+    """
+    a, b = _prunable_leaves(mask_a), _prunable_leaves(mask_b)
+    if {path: m.shape for path, m in a.items()} != {path: m.shape for path, m in b.items()}:
+        raise InputError("the masks belong to different networks: their prunable leaves differ")
+    both = {path: int((a[path] & b[path]).sum()) for path in a}
+    either = {path: int((a[path] | b[path]).sum()) for path in a}
+    both[""], either[""] = sum(both.values()), sum(either.values())
+    return {path: both[path] / either[path] if either[path] else 1.0 for path in both}
+
+
+def pack(mask: Mask) -> dict[str, np.ndarray]:
+    """Pack the prunable leaves of a mask into bits for storage.
+
+    Args:
+        mask: a mask.
+
+    Returns:
+        uint8 arrays of ceil(size / 8) bytes, keyed by path.
+    """
+    return {path: np.packbits(leaf) for path, leaf in _prunable_leaves(mask).items()}
+
+
+def unpack(bits: Mapping[str, np.ndarray], params: Params) -> Mask:
+    """Rebuild a mask from packed bits.
+
+    Args:
+        bits: what `pack` returned.
+        params: the weights the mask belongs to; only shapes are read.
+
+    Returns:
+        The mask.
+
+    Raises:
+        InputError: if the bits do not fit the shapes of `params`.
+    """
+    paths = leaf_paths(params)
+    foreign = sorted(set(bits) - set(paths))
+    if foreign:
+        raise InputError(f"the mask has leaves that the network lacks: {', '.join(foreign[:3])}")
+    leaves = []
+    for path, leaf in paths.items():
+        if path not in bits:
+            leaves.append(np.ones((), bool))
+            continue
+        size = int(np.prod(leaf.shape))
+        if bits[path].dtype != np.uint8 or bits[path].shape != ((size + 7) // 8,):
+            raise InputError(f"the mask of {path} does not fit weights of shape {leaf.shape}")
+        leaves.append(np.unpackbits(bits[path], count=size).astype(bool).reshape(leaf.shape))
+    return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(params), leaves)

@@ -1,0 +1,59 @@
+"""Metrics of a run as lines of JSON, and small files written whole or not at all."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class MetricsFile:
+    """Appends one JSON object a line.
+
+    A checkpoint stores the file's length, and a resumed run cuts the file back to it, so that a run
+    that was killed leaves the same file as one that was not.
+    """
+
+    def __init__(self, path: Path, length: int = 0) -> None:
+        """Open the file and cut it to its first `length` bytes."""
+        self._file = path.open("ab")
+        self._file.truncate(length)
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        """Append one line and hand it to the operating system."""
+        self._file.write(json.dumps(values).encode() + b"\n")
+        self._file.flush()
+
+    @property
+    def length(self) -> int:
+        """Bytes written so far."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a metrics file."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write a JSON file so that it is there whole or not at all."""
+    write_text(path, json.dumps(values, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that it is there whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,126 @@
+"""Residual networks (He et al. 2016) with pixel normalisation inside.
+
+Images enter as floats in [0, 1], NHWC. Padding is explicit and symmetric and the bottleneck strides
+in its 3x3 convolution, as in the common PyTorch layout, so that published weights can be used.
+Parameters, normalisation statistics and logits are float32; `dtype` is the compute precision.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+Stem = Literal["small", "imagenet"]
+
+_kernel_init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+_head_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions and a shortcut."""
+
+    features: int
+    stride: int
+    conv: Callable[..., Any]
+    norm: Callable[..., Any]
+
+    expansion = 1
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Map (B, H, W, C) to (B, H / stride, W / stride, features)."""
+        conv3 = partial(self.conv, kernel_size=(3, 3), padding=1)
+        y = conv3(self.features, strides=self.stride, name="conv1")(x)
+        y = nn.relu(self.norm(name="norm1")(y))
+        y = self.norm(name="norm2")(conv3(self.features, name="conv2")(y))
+        return nn.relu(y + _shortcut(self, x, self.features))
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolutions and a shortcut; the output has 4 times the features."""
+
+    features: int
+    stride: int
+    conv: Callable[..., Any]
+    norm: Callable[..., Any]
+
+    expansion = 4
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Map (B, H, W, C) to (B, H / stride, W / stride, 4 features)."""
+        conv1 = partial(self.conv, kernel_size=(1, 1), padding=0)
+        y = nn.relu(self.norm(name="norm1")(conv1(self.features, name="conv1")(x)))
+        y = self.conv(self.features, (3, 3), strides=self.stride, padding=1, name="conv2")(y)
+        y = nn.relu(self.norm(name="norm2")(y))
+        y = self.norm(name="norm3")(conv1(4 * self.features, name="conv3")(y))
+        return nn.relu(y + _shortcut(self, x, 4 * self.features))
+
+
+def _shortcut(block: BasicBlock | Bottleneck, x: Array, features: int) -> Array:
+    if block.stride == 1 and x.shape[-1] == features:
+        return x
+    y = block.conv(features, (1, 1), strides=block.stride, padding=0, name="shortcut_conv")(x)
+    return block.norm(name="shortcut_norm")(y)
+
+
+class ResNet(nn.Module):
+    """A residual network from pixels in [0, 1] to logits.
+
+    Attributes:
+        stage_sizes: number of blocks per stage; the first block of every later stage halves the
+            resolution.
+        block: `BasicBlock` or `Bottleneck`.
+        num_classes: width of the head.
+        width: features of the first stage, 64 in the published networks.
+        stem: 'imagenet' is a 7x7 convolution of stride 2 and a max-pool, 'small' a 3x3 convolution
+            of stride 1 for images of about 32 pixels.
+        mean: per-channel mean that the images are normalised with.
+        std: per-channel standard deviation likewise.
+        dtype: compute precision of the backbone.
+        axis_name: mapped axis over which training statistics are shared, or None.
+    """
+
+    stage_sizes: tuple[int, ...]
+    block: type[BasicBlock] | type[Bottleneck]
+    num_classes: int
+    width: int = 64
+    stem: Stem = "imagenet"
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool = False) -> Array:
+        """Return logits (B, num_classes), float32, for images (B, H, W, C) in [0, 1].
+
+        With `train` the normalisation layers use and update batch statistics.
+        """
+        conv = partial(nn.Conv, use_bias=False, dtype=self.dtype, kernel_init=_kernel_init)
+        norm = partial(
+            nn.BatchNorm,
+            use_running_average=not train,
+            momentum=0.9,
+            epsilon=1e-5,
+            dtype=self.dtype,
+            axis_name=self.axis_name,
+        )
+        x = ((x - jnp.asarray(self.mean)) / jnp.asarray(self.std)).astype(self.dtype)
+        if self.stem == "imagenet":
+            x = conv(self.width, (7, 7), strides=2, padding=3, name="stem_conv")(x)
+            x = nn.relu(norm(name="stem_norm")(x))
+            x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+        else:
+            x = conv(self.width, (3, 3), padding=1, name="stem_conv")(x)
+            x = nn.relu(norm(name="stem_norm")(x))
+        for stage, blocks in enumerate(self.stage_sizes):
+            for index in range(blocks):
+                stride = 2 if stage > 0 and index == 0 else 1
+                name = f"stage{stage + 1}_block{index + 1}"
+                x = self.block(self.width * 2**stage, stride, conv, norm, name=name)(x)
+        x = x.mean((1, 2), dtype=jnp.float32)  # (B, features)
+        return nn.Dense(self.num_classes, kernel_init=_head_init, name="head")(x)
