@@ -199,30 +199,25 @@ def pack(mask: Mask) -> dict[str, np.ndarray]:
     return {path: np.packbits(leaf) for path, leaf in _prunable_leaves(mask).items()}
 
 
-def unpack(bits: Mapping[str, np.ndarray], params: Params) -> Mask:
-    """Rebuild a mask from packed bits.
+def unpack(bits: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """Unpack the prunable leaves of a mask.
 
     Args:
         bits: what `pack` returned.
-        params: the weights the mask belongs to; only shapes are read.
+        shapes: shapes of the prunable leaves by path.
 
     Returns:
-        The mask.
+        Boolean arrays by path.
 
     Raises:
-        InputError: if the bits do not fit the shapes of `params`.
+        InputError: if bits and shapes do not fit each other.
     """
-    paths = leaf_paths(params)
-    foreign = sorted(set(bits) - set(paths))
-    if foreign:
-        raise InputError(f"the mask has leaves that the network lacks: {', '.join(foreign[:3])}")
-    leaves = []
-    for path, leaf in paths.items():
-        if path not in bits:
-            leaves.append(np.ones((), bool))
-            continue
-        size = int(np.prod(leaf.shape))
+    if set(bits) != set(shapes):
+        raise InputError("the mask and the shapes of the prunable leaves have different paths")
+    leaves = {}
+    for path, shape in shapes.items():
+        size = int(np.prod(shape))
         if bits[path].dtype != np.uint8 or bits[path].shape != ((size + 7) // 8,):
-            raise InputError(f"the mask of {path} does not fit weights of shape {leaf.shape}")
-        leaves.append(np.unpackbits(bits[path], count=size).astype(bool).reshape(leaf.shape))
-    return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(params), leaves)
+            raise InputError(f"the mask of {path} does not fit weights of shape {shape}")
+        leaves[path] = np.unpackbits(bits[path], count=size).astype(bool).reshape(shape)
+    return leaves

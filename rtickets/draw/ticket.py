@@ -1,8 +1,10 @@
 """The ticket: a mask, the weights it inherits and where they come from, as a folder.
 
     ticket.json          format, version, provenance, per-layer sparsity, checksums
-    weights.safetensors  params/... and batch_stats/..., float32
-    mask.safetensors     one bit per prunable weight
+    weights.safetensors  params/... and batch_stats/...; of prunable leaves the survivors alone,
+                         in C order, so that a sparse ticket is small
+    mask.safetensors     one bit per prunable weight, by path
+    and ticket.json keeps the shapes of the prunable leaves
 
 A dense network is a ticket that removes nothing, so every stage reads and writes the same thing.
 Loading needs none of the training code and executes nothing.
@@ -17,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
@@ -36,7 +39,8 @@ class Ticket:
 
     Attributes:
         mask: mask of `params`.
-        params: nested dictionaries of weights; pruned ones are set to zero when the ticket is used.
+        params: nested dictionaries of weights; saving keeps the survivors, so pruned weights of a
+            loaded ticket are zero.
         batch_stats: nested dictionaries of normalisation statistics, may be empty.
         meta: provenance and whatever else JSON can hold.
     """
@@ -63,9 +67,10 @@ class Ticket:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
+        survivors = jax.tree.map(_survivors, self.mask, self.params)
         files = {
             "weights.safetensors": save(
-                _flatten({"params": self.params, "batch_stats": self.batch_stats})
+                _flatten({"params": survivors, "batch_stats": self.batch_stats})
             ),
             "mask.safetensors": save(masks.pack(self.mask)),
         }
@@ -85,6 +90,9 @@ class Ticket:
                 "prunable": summary.prunable.sparsity,
                 "parameters": summary.parameters.sparsity,
                 "leaves": {path: count.sparsity for path, count in summary.leaves.items()},
+            },
+            "shapes": {
+                path: list(leaf.shape) for path, leaf in _flatten(self.mask).items() if leaf.ndim
             },
             "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
             "meta": dict(self.meta),
@@ -107,12 +115,29 @@ class Ticket:
         description = read_description(path)
         arrays = {name: _read(path, name, description) for name in description["sha256"]}
         try:
-            tree = _unflatten(arrays["weights.safetensors"])
-            params, bits = tree["params"], arrays["mask.safetensors"]
+            weights, bits = arrays["weights.safetensors"], arrays["mask.safetensors"]
+            shapes = {name: tuple(shape) for name, shape in description["shapes"].items()}
+            alive = masks.unpack(bits, shapes)
+            for name, keep in alive.items():
+                weights[f"params/{name}"] = _scatter(weights[f"params/{name}"], keep, path)
+            tree = _unflatten(weights)
+            params = tree["params"]
         except KeyError as error:
-            raise InputError(f"{path}: the ticket lacks {error}") from None
-        mask = masks.unpack(bits, params)
-        return cls(mask, params, tree.get("batch_stats", {}), description["meta"])
+            raise InputError(f"{path} is damaged: it lacks {error}") from None
+        flat = {name: alive.get(name, np.ones((), bool)) for name in _flatten(params)}
+        return cls(_unflatten(flat), params, tree.get("batch_stats", {}), description["meta"])
+
+
+def _survivors(keep: np.ndarray, leaf: np.ndarray) -> np.ndarray:
+    return np.asarray(leaf)[np.asarray(keep)] if np.ndim(keep) else np.asarray(leaf)
+
+
+def _scatter(survivors: np.ndarray, keep: np.ndarray, path: Path) -> np.ndarray:
+    if survivors.shape != (int(keep.sum()),):
+        raise InputError(f"{path} is damaged: weights and mask do not fit each other")
+    dense = np.zeros(keep.shape, survivors.dtype)
+    dense[keep] = survivors
+    return dense
 
 
 def read_description(path: Path) -> dict[str, Any]:
@@ -141,8 +166,9 @@ def read_description(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} has format version {version}, this rtickets reads up to {VERSION}; upgrade"
         )
-    if not isinstance(description.get("sha256"), dict) or "meta" not in description:
-        raise InputError(f"{file} is damaged: checksums or provenance are missing")
+    missing = [name for name in ("sha256", "shapes", "meta") if name not in description]
+    if missing:
+        raise InputError(f"{file} is damaged: it lacks {', '.join(missing)}")
     return description
 
 
@@ -168,7 +194,7 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]
         if isinstance(value, Mapping):
             flat |= _flatten(value, f"{prefix}{name}/")
         elif hasattr(value, "shape"):
-            flat[f"{prefix}{name}"] = np.ascontiguousarray(value)
+            flat[f"{prefix}{name}"] = np.array(value, order="C")
         else:
             raise InputError(
                 f"{prefix}{name} is a {type(value).__name__}; a ticket stores nested dictionaries "

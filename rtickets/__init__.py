@@ -1,0 +1,48 @@
+"""Robust tickets in JAX: draw sparse subnetworks, transfer them, measure them.
+
+Names are imported when they are first used, so `import rtickets` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from rtickets._version import __version__
+
+if TYPE_CHECKING:
+    from rtickets import attacks, data, evaluation, masks, models
+    from rtickets.draw import Ticket, draw_omp
+    from rtickets.errors import InputError
+    from rtickets.masks import DEFAULT_PRUNABLE
+
+_HOMES = {
+    "DEFAULT_PRUNABLE": "rtickets.masks",
+    "InputError": "rtickets.errors",
+    "Ticket": "rtickets.draw",
+    "draw_omp": "rtickets.draw",
+}
+_MODULES = ("attacks", "data", "evaluation", "masks", "models")
+
+__all__ = [
+    "DEFAULT_PRUNABLE",
+    "InputError",
+    "Ticket",
+    "__version__",
+    "attacks",
+    "data",
+    "draw_omp",
+    "evaluation",
+    "masks",
+    "models",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"rtickets.{name}")
+    raise AttributeError(f"module 'rtickets' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

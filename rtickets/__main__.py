@@ -1,0 +1,7 @@
+"""`python -m rtickets` is the `rtickets` command."""
+
+import sys
+
+from rtickets.cli import main
+
+sys.exit(main())

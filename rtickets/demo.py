@@ -1,0 +1,55 @@
+"""The whole story on embedded real data, small enough for a laptop."""
+
+from rtickets.config import (
+    AttackConfig,
+    DataConfig,
+    EvaluateConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    PretrainConfig,
+    StudyConfig,
+    TrainConfig,
+    TransferConfig,
+)
+
+
+def demo_study() -> StudyConfig:
+    """Return the study that `rtickets demo` runs: Fashion-MNIST to a few digits of MNIST."""
+    few_digits = DataConfig(source="mnist5k", train_examples=400)
+    downstream = TrainConfig(
+        optimizer=OptimizerConfig(learning_rate=0.02),
+        duration="20ep",
+        batch_size=50,
+        select="last",
+        validate_every="0ep",
+        checkpoint_every="0ep",
+    )
+    return StudyConfig(
+        name="demo",
+        seeds=(0, 1),
+        pretrain=PretrainConfig(
+            data=DataConfig(source="fashion_mini"),
+            model=ModelConfig(arch="resnet18", width=0.125, stem="small"),
+            train=TrainConfig(
+                optimizer=OptimizerConfig(learning_rate=0.1, warmup="50it"),
+                duration="5ep",
+                batch_size=64,
+            ),
+        ),
+        objectives={
+            "natural": ObjectiveConfig(),
+            "robust": ObjectiveConfig(
+                name="pgd", attack=AttackConfig(norm="linf", eps=8 / 255, num_steps=2)
+            ),
+        },
+        sparsities=(0.5, 0.8, 0.9, 0.95, 0.98),
+        transfers={
+            "finetune": TransferConfig(data=few_digits, train=downstream),
+            "linear": TransferConfig(data=few_digits, mode="linear", train=downstream),
+        },
+        evaluate=EvaluateConfig(
+            attacks={"pgd": AttackConfig(norm="linf", eps=8 / 255, num_steps=5)},
+            attack_examples=200,
+        ),
+    )

@@ -1,0 +1,84 @@
+"""Accuracy against remaining weights, as pictures."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+_COLORS = ("#4c566a", "#c8553d", "#2a7f9e", "#7a9e3a", "#8e5ea2", "#d39b2a")
+_MARKERS = ("o", "s", "^", "D", "v")
+_DENSE = "dense"
+
+
+def plot_curves(table: Sequence[Mapping[str, Any]], metric: str) -> bytes:
+    """Draw one panel per transfer: a curve per objective and way of drawing, and dense lines.
+
+    Args:
+        table: what `rows` returned.
+        metric: 'clean' or an attack's label.
+
+    Returns:
+        A PNG picture.
+    """
+    rows = [row for row in table if row["metric"] == metric]
+    transfers = list(dict.fromkeys(row["transfer"] for row in rows))
+    columns = min(len(transfers), 3)
+    lines = -(-len(transfers) // columns)
+    figure = Figure(figsize=(4.6 * columns, 3.6 * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    for panel, transfer in zip(panels, transfers, strict=False):
+        _plot_panel(panel, [row for row in rows if row["transfer"] == transfer])
+        panel.set_title(transfer, fontsize=11)
+    for panel in panels[len(transfers) :]:
+        panel.set_visible(False)
+    label = "test accuracy (%)" if metric == "clean" else f"accuracy under {metric} (%)"
+    figure.supylabel(label, fontsize=10)
+    figure.supxlabel("remaining weights (%)", fontsize=10)
+    panels[0].legend(fontsize=8, frameon=False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _plot_panel(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
+    objectives = list(dict.fromkeys(row["objective"] for row in rows))
+    draws = [d for d in dict.fromkeys(row["draw"] for row in rows) if d != _DENSE]
+    for color, objective in zip(_COLORS * len(objectives), objectives, strict=False):
+        own = [row for row in rows if row["objective"] == objective]
+        for row in own:
+            if row["draw"] == _DENSE:
+                panel.axhline(100 * row["mean"], color=color, linestyle="--", linewidth=1)
+        for marker, draw in zip(_MARKERS * len(draws), draws, strict=False):
+            points = sorted(
+                (row for row in own if row["draw"] == draw), key=lambda row: row["remaining"]
+            )
+            panel.errorbar(
+                [100 * row["remaining"] for row in points],
+                [100 * row["mean"] for row in points],
+                yerr=[100 * (row["std"] or 0) for row in points],
+                color=color,
+                marker=marker,
+                markersize=4,
+                capsize=2,
+                linewidth=1.5,
+                label=objective if len(draws) == 1 else f"{objective}, {draw}",
+            )
+    panel.set_xscale("log")
+    ticks = sorted({100 * row["remaining"] for row in rows if row["draw"] != _DENSE})
+    panel.set_xticks(_apart(ticks), minor=False)
+    panel.set_xticks([], minor=True)
+    panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    panel.grid(alpha=0.25)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def _apart(ticks: Sequence[float], factor: float = 1.4) -> list[float]:
+    """Return the ticks that are far enough apart on a logarithmic axis to be labelled."""
+    kept: list[float] = []
+    for tick in ticks:
+        if not kept or tick >= factor * kept[-1]:
+            kept.append(tick)
+    return kept

@@ -1,0 +1,125 @@
+"""The report as one HTML page that needs nothing beside it."""
+
+import base64
+import html
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rtickets.report.table import metrics_of, percent
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #22272e; max-width: 1060px; margin: 2em auto;
+       padding: 0 1em; }
+h1 { font-size: 1.6em; } h2 { font-size: 1.2em; margin-top: 2em; }
+img { max-width: 100%; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: 0.2em 0.8em; text-align: right; border-bottom: 1px solid #e3e6ea; }
+th:first-child, td:first-child { text-align: left; }
+pre { background: #f5f6f8; padding: 1em; overflow-x: auto; font-size: 12px; }
+.gain { color: #2c7a3f; } .loss { color: #b03a2e; } .scroll { overflow-x: auto; }
+"""
+
+
+def render_page(
+    title: str,
+    table: Sequence[Mapping[str, Any]],
+    sources: Sequence[Mapping[str, Any]],
+    pictures: Mapping[str, bytes],
+    config: Mapping[str, Any],
+    baseline: str,
+) -> str:
+    """Return the page.
+
+    Args:
+        title: name of the study.
+        table: what `rows` returned.
+        sources: results of the source networks.
+        pictures: PNG pictures by metric.
+        config: the study's configuration, printed at the end.
+        baseline: the objective that gains are measured from.
+
+    Returns:
+        HTML with the pictures inside.
+    """
+    parts = [f"<h1>{html.escape(title)}</h1>", _explain(table, baseline)]
+    for metric, picture in pictures.items():
+        data = base64.b64encode(picture).decode()
+        parts += [
+            f"<h2>{html.escape(_heading(metric))}</h2>",
+            f'<img alt="{html.escape(_heading(metric))}" src="data:image/png;base64,{data}">',
+        ]
+        for transfer in dict.fromkeys(row["transfer"] for row in table):
+            chosen = [
+                row for row in table if row["metric"] == metric and row["transfer"] == transfer
+            ]
+            parts += [f"<h3>{html.escape(transfer)}</h3>", _accuracy_table(chosen, baseline)]
+    parts += ["<h2>Source networks</h2>", _source_table(sources)]
+    parts += ["<h2>Configuration</h2>", f"<pre>{html.escape(json.dumps(config, indent=2))}</pre>"]
+    body = "\n".join(parts)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
+        f"</title><style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+    )
+
+
+def _heading(metric: str) -> str:
+    return "Clean accuracy" if metric == "clean" else f"Accuracy under {metric}"
+
+
+def _explain(table: Sequence[Mapping[str, Any]], baseline: str) -> str:
+    seeds = max(row["seeds"] for row in table)
+    return (
+        f"<p>Accuracy in % on test images that no choice was made on; mean ± standard deviation "
+        f"over {seeds} seed{'s' * (seeds > 1)}. Dashed lines are dense networks. A gain is the "
+        f"difference to <em>{html.escape(baseline)}</em> of the same seed.</p>"
+    )
+
+
+def _accuracy_table(rows: Sequence[Mapping[str, Any]], baseline: str) -> str:
+    objectives = list(dict.fromkeys(row["objective"] for row in rows))
+    others = [objective for objective in objectives if objective != baseline]
+    head = ["ticket", "remaining", *objectives, *(f"gain of {other}" for other in others)]
+    points = list(dict.fromkeys((row["draw"], row["sparsity"]) for row in rows))
+    found = {(row["draw"], row["sparsity"], row["objective"]): row for row in rows}
+    body = []
+    for draw, sparsity in points:
+        cells = [html.escape(draw), f"{100 * (1 - sparsity):g}"]
+        for objective in objectives:
+            row = found.get((draw, sparsity, objective))
+            cells.append(percent(row["mean"], row["std"]) if row else "")
+        for other in others:
+            row = found.get((draw, sparsity, other))
+            cells.append(_gain(row) if row else "")
+        body.append(cells)
+    return _html_table(head, body)
+
+
+def _gain(row: Mapping[str, Any]) -> str:
+    text = percent(row["gain"], row["gain_std"], sign=True)
+    kind = "gain" if (row["gain"] or 0) > 0 else "loss"
+    return f'<span class="{kind}">{text}</span>'
+
+
+def _source_table(sources: Sequence[Mapping[str, Any]]) -> str:
+    metrics = list(dict.fromkeys(metric for source in sources for metric in metrics_of(source)))
+    body = [
+        [html.escape(source["objective"]), str(source["seed"])]
+        + [_with_interval(metrics_of(source).get(metric)) for metric in metrics]
+        for source in sources
+    ]
+    return _html_table(["objective", "seed", *metrics], body)
+
+
+def _with_interval(accuracy: Mapping[str, Any] | None) -> str:
+    if accuracy is None:
+        return ""
+    low, high = 100 * accuracy["low"], 100 * accuracy["high"]
+    return f"{100 * accuracy['value']:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _html_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    lines = ["".join(f"<th>{html.escape(cell)}</th>" for cell in head)]
+    lines += ["".join(f"<td>{cell}</td>" for cell in row) for row in body]
+    rows = "\n".join(f"<tr>{line}</tr>" for line in lines)
+    return f'<div class="scroll"><table>\n{rows}\n</table></div>'

@@ -1,0 +1,92 @@
+"""Writing a study's report to its folder and to the terminal."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from rtickets.metrics import write_bytes, write_json, write_text
+from rtickets.report.curves import plot_curves
+from rtickets.report.page import render_page
+from rtickets.report.table import CLEAN, metrics_of, percent, rows
+from rtickets.runs import RunFolder
+
+
+def write_report(study: RunFolder) -> Path:
+    """Write curves as PNG, cells as CSV, the table as JSON and all of it as one HTML page.
+
+    Args:
+        study: a complete study.
+
+    Returns:
+        The HTML page.
+
+    Raises:
+        InputError: if the study is not complete.
+    """
+    result = study.result()
+    config = json.loads((study.path / "config.json").read_text())
+    baseline = config["baseline"]
+    table = rows(result["cells"], baseline)
+    metrics = list(dict.fromkeys(row["metric"] for row in table))
+    pictures = {metric: plot_curves(table, metric) for metric in metrics}
+    for metric, picture in pictures.items():
+        write_bytes(study.path / f"curves_{metric}.png", picture)
+    write_text(study.path / "cells.csv", _cells_csv(result["cells"]))
+    write_json(study.path / "table.json", table)
+    page = study.path / "report.html"
+    write_text(
+        page, render_page(config["name"], table, result["sources"], pictures, config, baseline)
+    )
+    return page
+
+
+def show_report(study: RunFolder) -> None:
+    """Print clean accuracy and gains, one short table per transfer, to standard output."""
+    result = study.result()
+    baseline = json.loads((study.path / "config.json").read_text())["baseline"]
+    table = [row for row in rows(result["cells"], baseline) if row["metric"] == CLEAN]
+    console = Console(highlight=False)
+    for transfer in dict.fromkeys(row["transfer"] for row in table):
+        chosen = [row for row in table if row["transfer"] == transfer]
+        console.print(_terminal_table(transfer, chosen, baseline))
+
+
+def _terminal_table(
+    transfer: str, table: Sequence[Mapping[str, Any]], baseline: str
+) -> Table:
+    objectives = list(dict.fromkeys(row["objective"] for row in table))
+    others = [objective for objective in objectives if objective != baseline]
+    printed = Table(title=f"{transfer}: test accuracy (%)", title_justify="left")
+    printed.add_column("ticket")
+    for name in ["remaining", *objectives, *(f"gain of {other}" for other in others)]:
+        printed.add_column(name, justify="right")
+    found = {(row["draw"], row["sparsity"], row["objective"]): row for row in table}
+    for draw, sparsity in dict.fromkeys((row["draw"], row["sparsity"]) for row in table):
+        point = [found.get((draw, sparsity, objective)) for objective in objectives]
+        gains = [found.get((draw, sparsity, other)) for other in others]
+        printed.add_row(
+            draw,
+            f"{100 * (1 - sparsity):g}%",
+            *(percent(row["mean"], row["std"]) if row else "" for row in point),
+            *(percent(row["gain"], row["gain_std"], sign=True) if row else "" for row in gains),
+        )
+    return printed
+
+
+def _cells_csv(cells: Sequence[Mapping[str, Any]]) -> str:
+    buffer = io.StringIO()
+    keys = ["seed", "objective", "draw", "sparsity", "transfer"]
+    measured = ["correct", "examples", "value", "low", "high"]
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([*keys, "metric", *measured])
+    for cell in cells:
+        for metric, accuracy in metrics_of(cell).items():
+            values = [accuracy[name] for name in measured]
+            writer.writerow([*(cell[key] for key in keys), metric, *values])
+    return buffer.getvalue()

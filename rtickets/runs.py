@@ -1,0 +1,128 @@
+"""Run folders: one per stage and configuration, finished exactly when `COMPLETE` is there.
+
+    WORKDIR/<stage>-<name>-<digest>/   config.json  metrics.jsonl  checkpoints/  result.json  COMPLETE
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rtickets import config_files
+from rtickets.draw.ticket import read_description
+from rtickets.errors import InputError
+from rtickets.metrics import write_json, write_text
+
+Body = Callable[[Path], dict[str, Any]]
+
+
+class Source(NamedTuple):
+    """A ticket that a stage starts from.
+
+    Attributes:
+        ticket: its folder.
+        digest: what identifies it: the digest of the stage that made it, or of its contents.
+    """
+
+    ticket: Path
+    digest: str
+
+
+class RunFolder(NamedTuple):
+    """A stage's folder.
+
+    Attributes:
+        path: the folder.
+        digest: its configuration's digest, which takes in those of its inputs.
+    """
+
+    path: Path
+    digest: str
+
+    @property
+    def source(self) -> Source:
+        """The ticket that the stage leaves, for the next stage."""
+        return Source(self.path / "ticket", self.digest)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the stage is done."""
+        return (self.path / "COMPLETE").is_file()
+
+    def result(self) -> dict[str, Any]:
+        """Return what the stage measured.
+
+        Raises:
+            InputError: if the stage is not done.
+        """
+        if not self.complete:
+            raise InputError(f"{self.path} is not complete; run its stage first")
+        return json.loads((self.path / "result.json").read_text())
+
+
+def folder_of(workdir: Path, stage: str, name: str, config: Any, *inputs: Source) -> RunFolder:
+    """Return the folder of a stage; nothing is made.
+
+    Args:
+        workdir: where all folders lie.
+        stage: 'pretrain', 'draw', 'transfer', 'evaluate' or 'study'.
+        name: a readable part of a new folder's name; it does not tell configurations apart.
+        config: the stage's configuration.
+        *inputs: the tickets it reads.
+
+    Returns:
+        The folder, its digest made from the configuration and the digests of the inputs.
+    """
+    digest = config_files.digest(config, *(source.digest for source in inputs))
+    existing = sorted(workdir.glob(f"{stage}-*-{digest}"))
+    return RunFolder(existing[0] if existing else workdir / f"{stage}-{name}-{digest}", digest)
+
+
+def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
+    """Run a stage unless it is done.
+
+    Args:
+        folder: the stage's folder.
+        config: its configuration, stored beside its result.
+        body: does the work in the folder and returns its result, which JSON can hold. It may find
+            what an interrupted run left there.
+
+    Returns:
+        The folder, complete.
+    """
+    if folder.complete:
+        return folder
+    folder.path.mkdir(parents=True, exist_ok=True)
+    write_json(folder.path / "config.json", config_files.to_dict(config))
+    result = body(folder.path)
+    write_json(folder.path / "result.json", result)
+    write_text(folder.path / "COMPLETE", f"{folder.digest}\n")
+    shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
+    return folder
+
+
+def find_ticket(path: str | None) -> Source:
+    """Return the ticket that a user points at.
+
+    Args:
+        path: a run folder that holds a ticket, or a ticket's own folder.
+
+    Returns:
+        The ticket, identified by the run's digest where there is one, else by its contents.
+
+    Raises:
+        InputError: if there is none, or its run is not complete.
+    """
+    if path is None:
+        raise InputError("config.ticket is missing: a run folder or ticket folder to start from")
+    root = Path(path)
+    ticket = root / "ticket" if (root / "ticket").is_dir() else root
+    description = read_description(ticket)
+    if (ticket.parent / "COMPLETE").is_file():
+        return Source(ticket, (ticket.parent / "COMPLETE").read_text().strip())
+    if (ticket.parent / "config.json").is_file():
+        raise InputError(f"{ticket.parent} is not complete; run its stage to the end first")
+    contents = json.dumps(description["sha256"], sort_keys=True)
+    return Source(ticket, hashlib.sha256(contents.encode()).hexdigest()[:10])

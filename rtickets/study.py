@@ -1,0 +1,116 @@
+"""Studies: a grid of stages from pretraining to evaluation, and the cells it measures."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rtickets import config_files, console, parallel, stages
+from rtickets.config import StudyConfig
+from rtickets.runs import RunFolder, folder_of, run_once
+
+DENSE = "dense"
+
+
+class Cell(NamedTuple):
+    """One point of the grid.
+
+    Attributes:
+        seed: of the whole chain.
+        objective: label of the pretraining objective.
+        draw: label of the way of drawing, or 'dense'.
+        sparsity: removed fraction; 0 for 'dense'.
+        transfer: label of the downstream run.
+    """
+
+    seed: int
+    objective: str
+    draw: str
+    sparsity: float
+    transfer: str
+
+
+def grid(config: StudyConfig) -> Iterator[Cell]:
+    """Yield the cells of a study in the order they run."""
+    for seed in config.seeds:
+        for objective in config.objectives:
+            tickets = [(DENSE, 0.0)]
+            tickets += [(draw, s) for draw in config.draws for s in config.sparsities]
+            for draw, sparsity in tickets:
+                for transfer in config.transfers:
+                    yield Cell(seed, objective, draw, sparsity, transfer)
+
+
+def run_study(config: StudyConfig, workdir: Path, devices: parallel.Devices) -> RunFolder:
+    """Run every stage of a study that is not done yet.
+
+    Args:
+        config: the grid.
+        workdir: where run folders lie; stages that another study did there are not done again.
+        devices: where to compute.
+
+    Returns:
+        The study's complete folder; its result lists the cells and the source networks.
+    """
+
+    def body(folder: Path) -> dict[str, Any]:
+        del folder
+        sources = []
+        for seed in config.seeds:
+            for objective in config.objectives:
+                network = _pretrain(config, seed, objective, workdir, devices)
+                name = f"source-{objective}-s{seed}"
+                measured = stages.evaluate(
+                    config.evaluate, network.source, workdir, name, devices
+                ).result()
+                sources.append({"seed": seed, "objective": objective, **measured})
+        cells = list(grid(config))
+        results = []
+        for number, cell in enumerate(cells, 1):
+            measured = run_cell(config, cell, workdir, devices).result()
+            results.append({**cell._asdict(), **measured})
+            console.say(f"cell {number} of {len(cells)}: {_describe(cell, measured)}")
+        return {"cells": results, "sources": sources}
+
+    return run_once(folder_of(workdir, "study", config.name, config), config, body)
+
+
+def run_cell(
+    config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.Devices
+) -> RunFolder:
+    """Run one cell: pretrain, draw, transfer and evaluate, each unless done.
+
+    Args:
+        config: the study.
+        cell: one of `grid(config)`.
+        workdir: where run folders lie.
+        devices: where to compute.
+
+    Returns:
+        The complete folder of the evaluation.
+    """
+    name = f"{cell.objective}-s{cell.seed}"
+    ticket = _pretrain(config, cell.seed, cell.objective, workdir, devices)
+    if cell.draw != DENSE:
+        draw = config_files.replace(config.draws[cell.draw], sparsity=cell.sparsity)
+        name = f"{cell.draw}{cell.sparsity}-{name}"
+        ticket = stages.draw(draw, ticket.source, workdir, name)
+    else:
+        name = f"{DENSE}-{name}"
+    name = f"{cell.transfer}-{name}"
+    downstream = config_files.replace(config.transfers[cell.transfer], train__seed=cell.seed)
+    trained = stages.transfer(downstream, ticket.source, workdir, name, devices)
+    return stages.evaluate(config.evaluate, trained.source, workdir, name, devices)
+
+
+def _pretrain(
+    config: StudyConfig, seed: int, objective: str, workdir: Path, devices: parallel.Devices
+) -> RunFolder:
+    chosen = config.objectives[objective]
+    pretrain = config_files.replace(config.pretrain, train__objective=chosen, train__seed=seed)
+    return stages.pretrain(pretrain, workdir, f"{objective}-s{seed}", devices)
+
+
+def _describe(cell: Cell, measured: dict[str, Any]) -> str:
+    kind = DENSE if cell.draw == DENSE else f"{cell.draw} {1 - cell.sparsity:.0%} remaining"
+    accuracy = measured["clean"]["value"]
+    return f"{cell.objective}, {kind}, {cell.transfer}, seed {cell.seed}: {accuracy:.1%}"
