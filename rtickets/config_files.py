@@ -170,12 +170,15 @@ def _check_file(arguments: Sequence[str]) -> None:
         match = re.fullmatch(r"--?config(=(?P<value>.*))?", argument)
         if match:
             path = match["value"] or following
-            if not Path(path).is_file():
+            if not Path(path.rpartition(":")[0] or path).is_file() and not Path(path).is_file():
                 raise InputError(f"--config={path}: no such file")
 
 
 def _one_line(error: BaseException) -> str:
     text = str(error.args[0] if error.args else error)
+    if "Traceback (most recent call last)" in text:  # the file itself failed; its last line says why
+        flag, _, trace = text.partition(": ")
+        text = f"{flag.removeprefix('flag ')}: {trace.strip().splitlines()[-1]}"
     return re.sub(r"\s*(\n|\\n)\s*", ". ", text.replace("\\'", "'")).strip("' ")
 
 

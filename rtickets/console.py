@@ -54,7 +54,7 @@ class Task:
         if self._bars is None:
             _print(line)
         else:
-            self._bars.console.print(line, highlight=False)
+            self._bars.console.print(line, highlight=False, markup=False, emoji=False)
 
 
 @contextmanager
@@ -75,11 +75,11 @@ def task(name: str, total: int, done: int = 0) -> Iterator[Task]:
         current.finish()
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[text]}"),
+        TextColumn("{task.fields[text]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         current = Task(name, total, done, bars)

@@ -1,5 +1,7 @@
 """The whole story on embedded real data, small enough for a laptop."""
 
+from typing import Literal
+
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -15,16 +17,11 @@ from rtickets.config import (
 
 
 def demo_study() -> StudyConfig:
-    """Return the study that `rtickets demo` runs: Fashion-MNIST to a few digits of MNIST."""
-    few_digits = DataConfig(source="mnist5k", train_examples=400)
-    downstream = TrainConfig(
-        optimizer=OptimizerConfig(learning_rate=0.02),
-        duration="20ep",
-        batch_size=50,
-        select="last",
-        validate_every="0ep",
-        checkpoint_every="0ep",
-    )
+    """Return the study that `rtickets demo` runs: Fashion-MNIST to a few digits of MNIST.
+
+    Learning rates and durations were chosen on validation images. Natural and robust networks are
+    trained alike but for the attack.
+    """
     return StudyConfig(
         name="demo",
         seeds=(0, 1),
@@ -33,7 +30,7 @@ def demo_study() -> StudyConfig:
             model=ModelConfig(arch="resnet18", width=0.125, stem="small"),
             train=TrainConfig(
                 optimizer=OptimizerConfig(learning_rate=0.1, warmup="50it"),
-                duration="5ep",
+                duration="4ep",
                 batch_size=64,
             ),
         ),
@@ -44,12 +41,25 @@ def demo_study() -> StudyConfig:
             ),
         },
         sparsities=(0.5, 0.8, 0.9, 0.95, 0.98),
-        transfers={
-            "finetune": TransferConfig(data=few_digits, train=downstream),
-            "linear": TransferConfig(data=few_digits, mode="linear", train=downstream),
-        },
+        transfers={"finetune": _transfer("finetune", 0.05), "linear": _transfer("linear", 0.5)},
         evaluate=EvaluateConfig(
             attacks={"pgd": AttackConfig(norm="linf", eps=8 / 255, num_steps=5)},
             attack_examples=200,
+            batch_size=200,
+        ),
+    )
+
+
+def _transfer(mode: Literal["finetune", "linear"], learning_rate: float) -> TransferConfig:
+    return TransferConfig(
+        data=DataConfig(source="mnist5k", train_examples=200),
+        mode=mode,
+        train=TrainConfig(
+            optimizer=OptimizerConfig(learning_rate=learning_rate),
+            duration="20ep",
+            batch_size=50,
+            select="last",
+            validate_every="0ep",
+            checkpoint_every="0ep",
         ),
     )

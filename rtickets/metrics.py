@@ -15,9 +15,9 @@ class MetricsFile:
     """
 
     def __init__(self, path: Path, length: int = 0) -> None:
-        """Open the file and cut it to its first `length` bytes."""
+        """Open the file and cut it to its first `length` bytes, if it has more."""
         self._file = path.open("ab")
-        self._file.truncate(length)
+        self._file.truncate(min(length, self.length))
 
     def write(self, values: Mapping[str, Any]) -> None:
         """Append one line and hand it to the operating system."""

@@ -124,5 +124,5 @@ def find_ticket(path: str | None) -> Source:
         return Source(ticket, (ticket.parent / "COMPLETE").read_text().strip())
     if (ticket.parent / "config.json").is_file():
         raise InputError(f"{ticket.parent} is not complete; run its stage to the end first")
-    contents = json.dumps(description["sha256"], sort_keys=True)
+    contents = json.dumps(description, sort_keys=True)
     return Source(ticket, hashlib.sha256(contents.encode()).hexdigest()[:10])

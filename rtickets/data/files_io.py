@@ -1,12 +1,15 @@
 """Readers of data that lies on disk: IDX, npz and folders of images."""
 
 import gzip
-import zipfile
+import math
+import struct
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from numpy.lib.npyio import NpzFile
+from PIL import Image
 
 from rtickets.data.arrays import Raw, checked_split
 from rtickets.errors import InputError
@@ -41,13 +44,15 @@ def read_idx(path: Path) -> np.ndarray:
     """
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     if len(data) < 4 or data[:3] != b"\x00\x00\x08":
         raise InputError(f"{path}: not an IDX file of unsigned bytes")
     start = 4 + 4 * data[3]
-    shape = tuple(int(n) for n in np.frombuffer(data[4:start], ">u4"))
-    if len(data) - start != int(np.prod(shape)):
+    if len(data) < start:
+        raise InputError(f"{path}: cut off within its header")
+    shape = struct.unpack(f">{data[3]}I", data[4:start])
+    if len(data) - start != math.prod(shape):
         raise InputError(f"{path}: holds {len(data) - start} bytes, its header says {shape}")
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
@@ -91,9 +96,9 @@ def read_npz(path: Path) -> Raw:
         InputError: for a damaged file or missing arrays.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, NpzFile(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damage surfaces as whatever the decoder trips over
         raise InputError(f"{path}: cannot be read as .npz: {error}") from None
     return raw_from_arrays(arrays, str(path))
 
@@ -111,7 +116,7 @@ def raw_from_arrays(arrays: Mapping[str, np.ndarray], name: str) -> Raw:
             "optionally, both of x_test, y_test"
         )
     if "class_names" in arrays:
-        class_names = tuple(str(c) for c in arrays["class_names"])
+        class_names = tuple(str(c) for c in np.ravel(arrays["class_names"]))
     else:
         labels = arrays["y_train"]
         count = int(labels.max()) + 1 if labels.size and labels.dtype.kind in "iu" else 1
@@ -141,6 +146,8 @@ def read_folder(folder: Path, image_size: int | None) -> Raw:
     Raises:
         InputError: for a missing or empty class folder, an unreadable image, or different sizes.
     """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is not a folder")
     parts = {name: folder / name for name in ("train", "test") if (folder / name).is_dir()}
     if "train" not in parts:
         parts = {"train": folder}
@@ -179,8 +186,10 @@ def _read_image(path: Path, image_size: int | None) -> Image.Image:
     try:
         with Image.open(path) as image:
             image.load()
-    except (OSError, UnidentifiedImageError) as error:
+    except Exception as error:  # damage surfaces as whatever the decoder trips over
         raise InputError(f"{path}: cannot be read as an image: {error}") from None
+    if image.mode.startswith(("I", "F")):  # converting would clip it
+        raise InputError(f"{path}: has mode {image.mode}; expected 8 bits a channel")
     if image.mode not in ("1", "L", "LA"):
         image = image.convert("RGB")
     if image_size is None:

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save
 
 from rtickets import masks
 from rtickets.errors import InputError
@@ -31,6 +32,18 @@ from rtickets.metrics import write_bytes, write_json
 
 FORMAT = "rtickets-ticket"
 VERSION = 1
+
+# The reader of safetensors.numpy knows no bfloat16, though its writer does.
+_DTYPES = {
+    "BOOL": np.dtype(bool),
+    "U8": np.dtype(np.uint8),
+    "I32": np.dtype(np.int32),
+    "I64": np.dtype(np.int64),
+    "F16": np.dtype(np.float16),
+    "BF16": np.dtype(jnp.bfloat16),
+    "F32": np.dtype(np.float32),
+    "F64": np.dtype(np.float64),
+}
 
 
 @dataclass(frozen=True)
@@ -64,9 +77,6 @@ class Ticket:
         path = Path(path)
         if path.exists() and not (overwrite and (path / "ticket.json").is_file()):
             raise InputError(f"{path} exists; choose another folder for the ticket")
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
         survivors = jax.tree.map(_survivors, self.mask, self.params)
         files = {
             "weights.safetensors": save(
@@ -74,9 +84,13 @@ class Ticket:
             ),
             "mask.safetensors": save(masks.pack(self.mask)),
         }
+        description = self._description(files)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
         for name, data in files.items():
             write_bytes(temporary / name, data)
-        write_json(temporary / "ticket.json", self._description(files))
+        write_json(temporary / "ticket.json", description)
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)
@@ -92,7 +106,9 @@ class Ticket:
                 "leaves": {path: count.sparsity for path, count in summary.leaves.items()},
             },
             "shapes": {
-                path: list(leaf.shape) for path, leaf in _flatten(self.mask).items() if leaf.ndim
+                path: list(np.shape(leaf))
+                for path, leaf in masks.leaf_paths(self.mask).items()
+                if np.ndim(leaf)
             },
             "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
             "meta": dict(self.meta),
@@ -166,9 +182,13 @@ def read_description(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} has format version {version}, this rtickets reads up to {VERSION}; upgrade"
         )
-    missing = [name for name in ("sha256", "shapes", "meta") if name not in description]
+    fields = ("sha256", "shapes", "meta")
+    missing = [name for name in fields if not isinstance(description.get(name), dict)]
     if missing:
         raise InputError(f"{file} is damaged: it lacks {', '.join(missing)}")
+    for name, shape in description["shapes"].items():
+        if not isinstance(shape, list) or not all(isinstance(n, int) and n >= 0 for n in shape):
+            raise InputError(f"{file} is damaged: the shape of {name} is {shape!r}")
     return description
 
 
@@ -181,8 +201,11 @@ def _read(path: Path, name: str, description: Mapping[str, Any]) -> dict[str, np
     if hashlib.sha256(data).hexdigest() != description["sha256"][name]:
         raise InputError(f"{path / name} is damaged: its checksum is not the one in ticket.json")
     try:
-        return load(data)
-    except SafetensorError as error:
+        return {
+            key: np.frombuffer(tensor["data"], _DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
+            for key, tensor in deserialize(data)
+        }
+    except (SafetensorError, KeyError) as error:
         raise InputError(f"{path / name} is damaged: {error}") from None
 
 
@@ -194,7 +217,9 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]
         if isinstance(value, Mapping):
             flat |= _flatten(value, f"{prefix}{name}/")
         elif hasattr(value, "shape"):
-            flat[f"{prefix}{name}"] = np.array(value, order="C")
+            leaf = flat[f"{prefix}{name}"] = np.array(value, order="C")
+            if leaf.dtype.name not in {dtype.name for dtype in _DTYPES.values()}:
+                raise InputError(f"{prefix}{name} is {leaf.dtype}, which a ticket cannot store")
         else:
             raise InputError(
                 f"{prefix}{name} is a {type(value).__name__}; a ticket stores nested dictionaries "

@@ -1,5 +1,6 @@
 """Networks by name."""
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import jax
@@ -64,6 +65,10 @@ def initialise(model: ResNet, key: Array, image_shape: tuple[int, int, int]) -> 
     Returns:
         (params, batch_stats), float32 pytrees.
     """
-    images = jnp.zeros((1, *image_shape), jnp.float32)
-    variables = jax.jit(model.init)(key, images)
+    variables = _compiled_init(model)(key, jnp.zeros((1, *image_shape), jnp.float32))
     return variables["params"], variables["batch_stats"]
+
+
+@lru_cache(maxsize=16)
+def _compiled_init(model: ResNet) -> Any:
+    return jax.jit(model.init)

@@ -1,0 +1,77 @@
+"""Four simulated CPU devices for every test, set before JAX starts, and a tiny network."""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pytest
+
+from rtickets import masks, models, parallel, training
+from rtickets.config import AttackConfig, ObjectiveConfig, OptimizerConfig
+from rtickets.data import Split
+from rtickets.data.augment import Transform
+from rtickets.draw import draw_omp
+from rtickets.models.resnet import BasicBlock, ResNet
+
+jax.config.update("jax_num_cpu_devices", 4)
+
+NATURAL = ObjectiveConfig()
+ROBUST = ObjectiveConfig(name="pgd", attack=AttackConfig(eps=0.05, num_steps=2))
+
+
+class Tiny(NamedTuple):
+    """A small network, a half-empty mask and data that it can learn."""
+
+    model: ResNet
+    params: Any
+    batch_stats: Any
+    mask: Any
+    split: Split
+
+    def program(self, **changes: Any) -> training.Program:
+        fields = {
+            "model": self.model,
+            "objective": NATURAL,
+            "optimizer": OptimizerConfig(learning_rate=0.0, schedule="constant"),
+            "transform": Transform(crop_padding=1, flip=True),
+            "batch_size": 8,
+            "total_steps": 100,
+            "steps_per_epoch": 10,
+            "trainable": "all",
+            "statistics": "batch",
+            "devices": parallel.local_devices(1),
+        }
+        return training.Program(**{**fields, **changes})
+
+    def steps(
+        self, program: training.Program, count: int, *, mask: Any = None, rate: float = 0.1
+    ) -> tuple[training.TrainState, list[float]]:
+        """Run `count` steps of fixed batches and return the state and the losses."""
+        mask = self.mask if mask is None else mask
+        state = training.init_state(program, self.params, self.batch_stats, mask)
+        run = training.Run(jax.random.key(5), np.float32(rate))
+        fixed = (state, mask, run, self.split.images, self.split.labels)
+        state, mask, run, images, labels = parallel.replicate(fixed, program.devices)
+        losses = []
+        for step in range(count):
+            chosen = (np.arange(program.batch_size) + 7 * step) % len(self.split)
+            indices = parallel.shard(chosen[None].astype(np.int32), program.devices, axis=1)
+            state, totals = training.compiled(program)(state, mask, run, images, labels, indices)
+            losses.append(float(totals.loss) / program.batch_size)
+        return jax.device_get(state), losses
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Tiny:
+    model = ResNet((1, 1), BasicBlock, 3, width=4, stem="small", mean=(0.4,), std=(0.3,))
+    params, batch_stats = models.initialise(model, jax.random.key(0), (8, 8, 1))
+    generator = np.random.default_rng(0)
+    labels = np.arange(48, dtype=np.int32) % 3
+    images = generator.integers(0, 120, (48, 8, 8, 1)) + 60 * labels[:, None, None, None]
+    split = Split(images.astype(np.uint8), labels)
+    return Tiny(model, params, batch_stats, draw_omp(params, 0.5), split)
+
+
+@pytest.fixture(scope="session")
+def dense_mask(tiny: Tiny) -> Any:
+    return masks.full(tiny.params)

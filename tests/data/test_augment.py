@@ -1,0 +1,151 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rtickets.config import DataConfig
+from rtickets.data.augment import Transform, make_transform
+from rtickets.errors import InputError
+
+
+def keys_for(batch, seed=0):
+    return jax.random.split(jax.random.key(seed), batch)
+
+
+def random_images(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def images():
+    """64 images without equal pixels, none of them 0, so that shifts can be told apart."""
+    pixels = (jnp.arange(5 * 4 * 2.0) + 1) / 41
+    return jnp.broadcast_to(pixels.reshape(5, 4, 2), (64, 5, 4, 2))
+
+
+def shifts_of(image, crop, pad):
+    """Return the windows (top, left) of the padded image that equal the crop."""
+    padded = np.pad(image, ((pad, pad), (pad, pad), (0, 0)))
+    height, width, _ = image.shape
+    places = [(top, left) for top in range(2 * pad + 1) for left in range(2 * pad + 1)]
+    return [
+        (top, left)
+        for top, left in places
+        if (padded[top : top + height, left : left + width] == crop).all()
+    ]
+
+
+def test_pixels_are_scaled_to_the_unit_interval():
+    scaled = Transform().prepare(jnp.array([0, 51, 255], jnp.uint8).reshape(1, 1, 3, 1))
+    assert scaled.dtype == jnp.float32
+    np.testing.assert_allclose(scaled.ravel(), [0, 0.2, 1], rtol=1e-7)
+
+
+def test_grey_is_repeated_to_colour():
+    grey = random_images(2, 3, 3, 1)
+    colour = Transform(channels=3).prepare(grey)
+    np.testing.assert_array_equal(colour, np.repeat(np.float32(grey) / np.float32(255), 3, -1))
+
+
+def test_colour_becomes_grey_by_its_luma():
+    primaries = np.eye(3, dtype=np.uint8).reshape(1, 1, 3, 3) * 255
+    grey = Transform(channels=1).prepare(primaries)
+    np.testing.assert_allclose(grey.ravel(), [0.299, 0.587, 0.114], rtol=1e-6)
+    white = Transform(channels=1).prepare(np.full((1, 2, 2, 3), 255, np.uint8))
+    np.testing.assert_array_equal(white, np.ones((1, 2, 2, 1)))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_that_fit_stay(channels):
+    images = random_images(1, 2, 2, channels)
+    kept = Transform(channels=channels).prepare(images)
+    np.testing.assert_array_equal(kept, Transform().prepare(images))
+
+
+def test_resizing_interpolates_linearly():
+    ramp = np.array([0, 100, 200], np.uint8).reshape(1, 1, 3, 1).repeat(3, 1)
+    resized = Transform(image_size=6).prepare(ramp)
+    expected = np.array([0, 25, 75, 125, 175, 200]) / 255
+    np.testing.assert_allclose(resized, np.broadcast_to(expected[:, None], (1, 6, 6, 1)), atol=1e-6)
+
+
+def test_shrinking_averages_instead_of_dropping_pixels():
+    stripes = np.tile(np.array([255, 0, 0, 0], np.uint8), 3).reshape(1, 1, 12, 1).repeat(12, 1)
+    shrunk = Transform(image_size=3).prepare(stripes)
+    np.testing.assert_allclose(shrunk[:, :, 1], 0.25, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("transform", "shape"),
+    [
+        (Transform(), (5, 4, 3)),
+        (Transform(image_size=6), (6, 7, 3)),
+        (Transform(image_size=6), (6, 6, 1)),
+        (Transform(image_size=3, channels=1), (5, 4, 3)),
+        (Transform(channels=3, crop_padding=2, flip=True), (4, 4, 1)),
+    ],
+)
+def test_the_shape_is_foretold(transform, shape):
+    prepared = transform.prepare(random_images(2, *shape))
+    assert prepared.shape == (2, *transform.output_shape(shape))
+    assert prepared.min() >= 0
+    assert prepared.max() <= 1
+    assert transform.augment(keys_for(2), prepared).shape == prepared.shape
+
+
+def test_without_crop_and_flip_images_stay_the_same(images):
+    assert Transform().augment(keys_for(64), images) is images
+
+
+def test_a_crop_is_a_window_of_the_padded_image(images):
+    crops = Transform(crop_padding=2).augment(keys_for(64), images)
+    found = [shifts_of(images[0], crop, 2) for crop in np.asarray(crops)]
+    assert all(len(shifts) == 1 for shifts in found)
+    assert {shifts[0][0] for shifts in found} == set(range(5))
+    assert {shifts[0][1] for shifts in found} == set(range(5))
+    assert len({shifts[0] for shifts in found}) > 15
+
+
+def test_a_flip_mirrors_left_and_right_in_about_half_the_images(images):
+    flipped = np.asarray(Transform(flip=True).augment(keys_for(64), images))
+    mirrored = (flipped == images[:, :, ::-1]).all((1, 2, 3))
+    same = (flipped == images).all((1, 2, 3))
+    assert (mirrored ^ same).all()
+    assert 16 < mirrored.sum() < 48
+
+
+def test_an_image_is_augmented_by_its_own_key_alone():
+    transform = Transform(crop_padding=1, flip=True)
+    keys, images = keys_for(6), np.float32(random_images(6, 4, 4, 1)) / 255
+    whole = np.asarray(transform.augment(keys, images))
+    order = np.array([4, 1])
+    np.testing.assert_array_equal(whole[order], transform.augment(keys[order], images[order]))
+
+
+def test_the_same_keys_give_the_same_images_and_others_do_not(images):
+    transform = Transform(crop_padding=2)
+    first, again = (transform.augment(keys_for(64), images) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != transform.augment(keys_for(64, seed=1), images)).any()
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (DataConfig(source="fashion_mini"), Transform(crop_padding=2, flip=True)),
+        (DataConfig(source="mnist5k"), Transform(crop_padding=2, flip=False)),
+        (DataConfig(source="digits", flip=True), Transform(flip=True)),
+        (DataConfig(source="fashion_mini", crop_padding=0, flip=False), Transform()),
+        (
+            DataConfig(source="npz", image_size=9, channels=3, crop_padding=1),
+            Transform(image_size=9, channels=3, crop_padding=1),
+        ),
+    ],
+)
+def test_the_source_fills_in_what_the_configuration_leaves_open(config, expected):
+    assert make_transform(config) == expected
+
+
+def test_an_unknown_source_is_named():
+    with pytest.raises(InputError, match="source='cifra' is unknown"):
+        make_transform(DataConfig(source="cifra"))

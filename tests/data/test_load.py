@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from rtickets import data
+from rtickets.config import DataConfig
+from rtickets.errors import InputError
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """Save 100 images, five classes, every one with its number in the pixels, as .npz."""
+
+    def save(channels=1, test=False):
+        labels = np.arange(100) % 5
+        images = np.broadcast_to(
+            np.arange(100, dtype=np.uint8)[:, None, None, None], (100, 2, 2, channels)
+        )
+        arrays = {"x_train": images, "y_train": labels}
+        if test:
+            arrays |= {"x_test": images[:10] + 100, "y_test": labels[:10]}
+        np.savez(tmp_path / "set.npz", **arrays)
+        return str(tmp_path / "set.npz")
+
+    return save
+
+
+def numbers(split):
+    return split.images[:, 0, 0, 0].tolist()
+
+
+def load(path, seed=0, **options):
+    return data.load(DataConfig(source="npz", path=path, **options), seed)
+
+
+def test_three_splits_are_disjoint_and_their_union_is_the_whole(archive):
+    task = load(archive())
+    parts = (task.train, task.validation, task.test)
+    assert [len(part) for part in parts] == [70, 10, 20]
+    assert sorted(number for part in parts for number in numbers(part)) == list(range(100))
+    assert task.class_names == ("0", "1", "2", "3", "4")
+
+
+def test_every_split_is_balanced(archive):
+    task = load(archive())
+    for part, count in ((task.train, 14), (task.validation, 2), (task.test, 4)):
+        assert np.bincount(part.labels).tolist() == [count] * 5
+
+
+def test_fractions_are_of_all_images_and_of_what_is_left(archive):
+    task = load(archive(), test_fraction=0.5, validation_fraction=0.2)
+    assert [len(task.train), len(task.validation), len(task.test)] == [40, 10, 50]
+
+
+def test_a_test_split_of_the_source_is_kept_whole(archive):
+    task = load(archive(test=True))
+    assert numbers(task.test) == list(range(100, 110))
+    assert sorted(numbers(task.train) + numbers(task.validation)) == list(range(100))
+
+
+def test_only_the_few_shot_subset_depends_on_the_seed(archive):
+    path = archive()
+    a, b = (load(path, seed=seed, train_examples=20) for seed in (0, 1))
+    assert numbers(a.validation) == numbers(b.validation)
+    assert numbers(a.test) == numbers(b.test)
+    assert numbers(a.train) != numbers(b.train)
+    whole, other = (load(path, seed=seed) for seed in (0, 1))
+    assert numbers(whole.train) == numbers(other.train)
+    assert set(numbers(a.train)) | set(numbers(b.train)) <= set(numbers(whole.train))
+
+
+def test_statistics_are_those_of_all_training_images_also_for_a_subset(archive):
+    path = archive(channels=3)
+    whole, few = load(path), load(path, train_examples=5)
+    pixels = np.array(numbers(whole.train)) / 255
+    assert whole.mean == pytest.approx([pixels.mean()] * 3, abs=1e-4)
+    assert whole.std == pytest.approx([pixels.std()] * 3, abs=1e-4)
+    assert (few.mean, few.std) == (whole.mean, whole.std)
+
+
+def test_channels_have_statistics_of_their_own_and_no_deviation_is_zero(tmp_path):
+    images = np.broadcast_to(np.array([0, 51, 255], np.uint8), (20, 2, 2, 3)).copy()
+    images[::2, ..., 0] = 255
+    np.savez(tmp_path / "set.npz", x_train=images, y_train=np.arange(20) // 10)
+    task = load(str(tmp_path / "set.npz"), test_fraction=0.4, validation_fraction=0.5)
+    assert task.mean[1:] == (0.2, 1.0)
+    assert task.std[1:] == (0.001, 0.001)
+    assert 0 < task.mean[0] < 1
+    assert task.std[0] == pytest.approx(np.sqrt(task.mean[0] * (1 - task.mean[0])), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"test_fraction": 0.01}, "npz: test split: 0.01 of the 20 examples of class 0"),
+        ({"validation_fraction": 0.99}, "npz: validation split: 0.99 of the 16 examples"),
+        ({"train_examples": 3}, "train_examples=3 is fewer than the 5 classes"),
+        ({"train_examples": 71}, "train_examples=71 needs 15 examples of class 0, which has 14"),
+    ],
+)
+def test_a_split_that_cannot_be_made_is_named(archive, options, message):
+    with pytest.raises(InputError, match=message):
+        load(archive(), **options)
+
+
+def test_an_unknown_source_is_named():
+    with pytest.raises(InputError, match=r"source='cifra' is unknown; choose one of fashion_mini,"):
+        data.load(DataConfig(source="cifra"))

@@ -1,0 +1,153 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from rtickets.draw.ticket import Ticket, read_description
+from rtickets.errors import InputError
+
+TENSORS = ["weights.safetensors", "mask.safetensors"]
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "ticket"
+    mask = {"conv": {"kernel": np.arange(30).reshape(5, 6) % 3 == 0, "bias": np.ones((), bool)}}
+    params = {"conv": {"kernel": np.ones((5, 6), np.float32), "bias": np.ones(6, np.float32)}}
+    Ticket(mask, params, {"mean": np.zeros(6, np.float32)}).save(path)
+    return path
+
+
+def edit(path, **changes):
+    """Change fields of the description; ... removes one."""
+    description = json.loads((path / "ticket.json").read_text()) | changes
+    kept = {name: value for name, value in description.items() if value is not ...}
+    (path / "ticket.json").write_text(json.dumps(kept))
+
+
+def forge(path, name, data):
+    """Replace a file and its checksum."""
+    (path / name).write_bytes(data)
+    checksums = read_description(path)["sha256"]
+    edit(path, sha256={**checksums, name: hashlib.sha256(data).hexdigest()})
+
+
+def test_a_folder_without_a_ticket_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere is not a ticket: it has no ticket\.json"):
+        Ticket.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", TENSORS)
+@pytest.mark.parametrize("position", [0, 9, -1])
+def test_a_flipped_bit_is_found(saved, name, position):
+    data = bytearray((saved / name).read_bytes())
+    data[position] ^= 0x10
+    (saved / name).write_bytes(bytes(data))
+    with pytest.raises(InputError, match=f"{name} is damaged: its checksum"):
+        Ticket.load(saved)
+
+
+@pytest.mark.parametrize("name", TENSORS)
+@pytest.mark.parametrize("length", [0, 7, 60])
+def test_a_truncated_file_is_found(saved, name, length):
+    (saved / name).write_bytes((saved / name).read_bytes()[:length])
+    with pytest.raises(InputError, match=f"{name} is damaged: its checksum"):
+        Ticket.load(saved)
+
+
+@pytest.mark.parametrize("name", TENSORS)
+def test_a_missing_file_is_named(saved, name):
+    (saved / name).unlink()
+    with pytest.raises(InputError, match=f"incomplete: {name} is missing"):
+        Ticket.load(saved)
+
+
+def test_a_description_cut_anywhere_is_damaged(saved):
+    whole = (saved / "ticket.json").read_bytes()
+    for length in range(0, len(whole) - 2, 13):
+        (saved / "ticket.json").write_bytes(whole[:length])
+        with pytest.raises(InputError, match=r"ticket\.json is damaged"):
+            Ticket.load(saved)
+
+
+def test_a_description_that_is_no_text_is_damaged(saved):
+    (saved / "ticket.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=r"ticket\.json is damaged"):
+        Ticket.load(saved)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null", "{}", '{"format": "other", "version": 1}'])
+def test_a_foreign_description_is_refused(saved, text):
+    (saved / "ticket.json").write_text(text)
+    with pytest.raises(InputError, match="does not describe a ticket"):
+        Ticket.load(saved)
+
+
+@pytest.mark.parametrize("version", [2, 99, "2", None])
+def test_a_newer_format_is_named(saved, version):
+    edit(saved, version=version)
+    with pytest.raises(InputError, match=f"format version {version}, this rtickets reads up to 1"):
+        Ticket.load(saved)
+
+
+@pytest.mark.parametrize("field", ["sha256", "shapes", "meta"])
+@pytest.mark.parametrize("value", [..., None, 5, [], ["weights.safetensors"], "text"])
+def test_a_field_that_is_missing_or_of_another_kind_is_named(saved, field, value):
+    edit(saved, **{field: value})
+    with pytest.raises(InputError, match=rf"ticket\.json is damaged: it lacks {field}"):
+        Ticket.load(saved)
+
+
+@pytest.mark.parametrize("shape", [3, "ab", None, [2.5], [[5, 6]], [-5, -6], [5, 7]])
+def test_a_shape_that_does_not_fit_is_refused(saved, shape):
+    edit(saved, shapes={"conv/kernel": shape})
+    with pytest.raises(InputError, match="conv/kernel"):
+        Ticket.load(saved)
+
+
+def test_a_file_name_that_leads_elsewhere_is_refused(saved):
+    edit(saved, sha256={"../../secret": "0" * 64})
+    with pytest.raises(InputError, match=r"names an unknown file '\.\./\.\./secret'"):
+        Ticket.load(saved)
+
+
+@pytest.mark.parametrize("name", TENSORS)
+def test_a_file_without_a_checksum_is_missed(saved, name):
+    checksums = read_description(saved)["sha256"]
+    del checksums[name]
+    edit(saved, sha256=checksums)
+    with pytest.raises(InputError, match=f"damaged: it lacks '{name}'"):
+        Ticket.load(saved)
+
+
+@pytest.mark.parametrize("name", TENSORS)
+def test_a_file_of_another_format_is_refused_despite_its_checksum(saved, name):
+    forge(saved, name, b"cos\nsystem\n(S'false'\ntR.")
+    with pytest.raises(InputError, match=f"{name} is damaged"):
+        Ticket.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("name", "arrays", "message"),
+    [
+        ("mask.safetensors", {"conv/kernel": np.zeros(3, np.uint8)}, "the mask of conv/kernel"),
+        ("mask.safetensors", {"conv/kernel": np.zeros(4, np.uint8)}, "weights and mask do not fit"),
+        ("mask.safetensors", {"dense/kernel": np.zeros(4, np.uint8)}, "different paths"),
+        ("weights.safetensors", {"params/conv/kernel": np.zeros(9)}, "weights and mask do not fit"),
+        ("weights.safetensors", {"params/conv/bias": np.zeros(9)}, "lacks 'params/conv/kernel'"),
+    ],
+)
+def test_files_that_do_not_belong_together_are_refused(saved, name, arrays, message):
+    forge(saved, name, save(arrays))
+    with pytest.raises(InputError, match=message):
+        Ticket.load(saved)
+
+
+def test_an_element_type_that_numpy_lacks_is_refused(saved):
+    data = save({"params/conv/kernel": np.zeros(10, np.uint8)}).replace(b'"U8"', b'"F8_E4M3"')
+    size = len(data) - 10 - 8
+    forge(saved, "weights.safetensors", size.to_bytes(8, "little") + data[8:])
+    with pytest.raises(InputError, match=r"weights\.safetensors is damaged: .*F8_E4M3"):
+        Ticket.load(saved)

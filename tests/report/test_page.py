@@ -1,0 +1,178 @@
+import base64
+from html.parser import HTMLParser
+
+import pytest
+
+from rtickets.report.page import render_page
+
+EVIL = '<script>alert("x")</script>&\'"'
+
+
+def row(objective, mean, gain=None, draw="omp", sparsity=0.9, **changes):
+    return {
+        "metric": "clean",
+        "transfer": "finetune",
+        "draw": draw,
+        "sparsity": sparsity,
+        "objective": objective,
+        "mean": mean,
+        "std": 0.01,
+        "seeds": 3,
+        "gain": gain,
+        "gain_std": None if gain is None else 0.005,
+    } | changes
+
+
+def source(objective="natural", seed=0, **attacks):
+    accuracy = {"value": 0.9, "low": 0.88, "high": 0.915}
+    measured = {name: {"value": v, "low": v - 0.1, "high": v + 0.1} for name, v in attacks.items()}
+    return {"objective": objective, "seed": seed, "clean": accuracy, "attacks": measured}
+
+
+def render(table, sources=(), title="study", baseline="natural", config=None, pictures=None):
+    pictures = pictures or {"clean": b"picture"}
+    return render_page(title, table, sources or [source()], pictures, config or {}, baseline)
+
+
+class Reader(HTMLParser):
+    """Collects tags with their attributes, texts, and tables as rows of cells."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.texts, self.tables, self.open = [], [], [], []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+        if "td" in self.open or "th" in self.open:
+            self.tables[-1][-1][-1] += data
+
+
+TABLE = [
+    row("natural", 0.95, draw="dense", sparsity=0.0),
+    row("natural", 0.80),
+    row("robust", 0.93, -0.02, draw="dense", sparsity=0.0),
+    row("robust", 0.85, 0.05),
+]
+
+
+def test_the_table_has_a_line_a_ticket_and_columns_for_gains():
+    accuracy, _ = Reader(render(TABLE)).tables
+    assert accuracy == [
+        ["ticket", "remaining", "natural", "robust", "gain of robust"],
+        ["dense", "100", "95.0 ± 1.0", "93.0 ± 1.0", "-2.0 ± 0.5"],
+        ["omp", "10", "80.0 ± 1.0", "85.0 ± 1.0", "+5.0 ± 0.5"],
+    ]
+
+
+def test_gains_and_losses_have_their_colours():
+    page = render(TABLE)
+    assert '<span class="gain">+5.0 ± 0.5</span>' in page
+    assert '<span class="loss">-2.0 ± 0.5</span>' in page
+
+
+def test_points_that_were_not_measured_are_left_blank():
+    table = [row("natural", 0.8), row("robust", 0.7, sparsity=0.5)]
+    accuracy, _ = Reader(render(table)).tables
+    assert accuracy[1:] == [
+        ["omp", "10", "80.0 ± 1.0", "", ""],
+        ["omp", "50", "", "70.0 ± 1.0", ""],
+    ]
+
+
+def test_gains_are_measured_from_the_baseline_that_is_asked_for():
+    accuracy, _ = Reader(render(TABLE, baseline="robust")).tables
+    assert accuracy[0] == ["ticket", "remaining", "natural", "robust", "gain of natural"]
+
+
+def test_every_metric_and_transfer_has_a_table_of_its_own():
+    table = [
+        row("natural", mean, metric=metric, transfer=transfer)
+        for metric, transfer, mean in [
+            ("clean", "a", 0.1), ("clean", "b", 0.2), ("pgd", "a", 0.3), ("pgd", "b", 0.4),
+        ]
+    ]  # fmt: skip
+    reader = Reader(render(table, pictures={"clean": b"1", "pgd": b"2"}))
+    assert [table[1][2] for table in reader.tables[:4]] == [
+        "10.0 ± 1.0",
+        "20.0 ± 1.0",
+        "30.0 ± 1.0",
+        "40.0 ± 1.0",
+    ]
+    assert {"Clean accuracy", "Accuracy under pgd"} <= set(reader.texts)
+
+
+def test_source_networks_have_intervals_and_blanks_for_what_was_not_measured():
+    sources = [source(), source("robust", 1, pgd=0.5)]
+    assert Reader(render(TABLE, sources)).tables[-1] == [
+        ["objective", "seed", "clean", "pgd"],
+        ["natural", "0", "90.0 [88.0, 91.5]", ""],
+        ["robust", "1", "90.0 [88.0, 91.5]", "50.0 [40.0, 60.0]"],
+    ]
+
+
+@pytest.mark.parametrize(("seeds", "text"), [(1, "over 1 seed."), (3, "over 3 seeds.")])
+def test_the_number_of_seeds_is_told(seeds, text):
+    assert text in render([row("natural", 0.5, seeds=seeds)])
+
+
+def test_the_page_needs_nothing_beside_it():
+    page = render(TABLE, config={"path": "folder"})
+    for tag, attributes in Reader(page).tags:
+        assert tag not in ("script", "link", "iframe", "object", "base")
+        assert "href" not in attributes
+        assert attributes.get("src", "data:").startswith("data:")
+    assert "http" not in page
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_pictures_are_inside():
+    images = [attributes for tag, attributes in Reader(render(TABLE)).tags if tag == "img"]
+    assert [image["alt"] for image in images] == ["Clean accuracy"]
+    assert base64.b64decode(images[0]["src"].removeprefix("data:image/png;base64,")) == b"picture"
+
+
+def test_the_page_is_well_formed():
+    page = render(TABLE)
+    assert page.startswith("<!doctype html>")
+    assert Reader(page).open == []
+
+
+def test_names_are_text_and_never_markup():
+    table = [
+        row("natural", 0.5, metric=EVIL, transfer=EVIL, draw=EVIL),
+        row(EVIL, 0.5, 0.1, metric=EVIL, transfer=EVIL, draw=EVIL),
+    ]
+    sources = [source(EVIL, 0, **{EVIL: 0.5})]
+    page = render(table, sources, EVIL, EVIL, {EVIL: EVIL}, {EVIL: b""})
+    reader = Reader(page)
+    assert "script" not in {tag for tag, _ in reader.tags}
+    assert "<script" not in page
+    assert all(
+        set(attributes) <= {"lang", "charset", "class", "alt", "src"}
+        for _, attributes in reader.tags
+    )
+    assert reader.texts.count(EVIL) >= 7
+    assert f"Accuracy under {EVIL}" in [attributes.get("alt") for _, attributes in reader.tags]
+
+
+def test_the_configuration_is_printed_at_the_end():
+    page = render(TABLE, config={"seeds": [0, 1], "name": "a < b"})
+    assert '"name": "a < b"' in Reader(page).texts[-3]
+    assert page.index("<h2>Configuration</h2>") > page.rindex("</table>")

@@ -1,0 +1,148 @@
+import csv
+import json
+
+import pytest
+
+from rtickets.config import ObjectiveConfig, StudyConfig
+from rtickets.errors import InputError
+from rtickets.report import show_report, write_report
+from rtickets.runs import folder_of, run_once
+
+CONFIG = StudyConfig(
+    name="small",
+    seeds=(0, 1),
+    objectives={"natural": ObjectiveConfig(), "robust": ObjectiveConfig(name="pgd")},
+    sparsities=(0.9,),
+)
+CLEAN = {"natural": (800, 820), "robust": (850, 890)}
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def accuracy(correct):
+    value = correct / 1000
+    return {
+        "correct": correct,
+        "examples": 1000,
+        "value": value,
+        "low": value,
+        "high": value + 0.01,
+    }
+
+
+def cells():
+    return [
+        {
+            "seed": seed,
+            "objective": objective,
+            "draw": draw,
+            "sparsity": sparsity,
+            "transfer": "finetune",
+            "clean": accuracy(CLEAN[objective][seed] + (100 if draw == "dense" else 0)),
+            "attacks": {"pgd20": accuracy(400 + seed)},
+        }
+        for seed in (0, 1)
+        for objective in CLEAN
+        for draw, sparsity in (("dense", 0.0), ("omp", 0.9))
+    ]
+
+
+@pytest.fixture
+def study(tmp_path):
+    sources = [
+        {"seed": seed, "objective": objective, "clean": accuracy(900), "attacks": {}}
+        for seed in (0, 1)
+        for objective in CLEAN
+    ]
+    folder = folder_of(tmp_path, "study", "small", CONFIG)
+    return run_once(folder, CONFIG, lambda _: {"cells": cells(), "sources": sources})
+
+
+def test_a_report_is_page_pictures_cells_and_table(study):
+    before = set(names(study.path))
+    page = write_report(study)
+    assert page == study.path / "report.html"
+    assert set(names(study.path)) - before == {
+        "report.html",
+        "curves_clean.png",
+        "curves_pgd20.png",
+        "cells.csv",
+        "table.json",
+    }
+
+
+def test_pictures_are_pngs_and_also_in_the_page(study):
+    page = write_report(study).read_text()
+    assert page.count("data:image/png;base64,") == 2
+    for name in ("curves_clean.png", "curves_pgd20.png"):
+        assert (study.path / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert "<title>small</title>" in page
+
+
+def test_the_csv_has_a_line_a_cell_and_metric(study):
+    write_report(study)
+    text = (study.path / "cells.csv").read_bytes().decode()
+    lines = list(csv.DictReader(text.splitlines()))
+    assert len(lines) == 16
+    assert "\r" not in text
+    assert lines[2] == {
+        "seed": "0",
+        "objective": "natural",
+        "draw": "omp",
+        "sparsity": "0.9",
+        "transfer": "finetune",
+        "metric": "clean",
+        "correct": "800",
+        "examples": "1000",
+        "value": "0.8",
+        "low": "0.8",
+        "high": "0.81",
+    }
+    assert [line["metric"] for line in lines] == ["clean", "pgd20"] * 8
+
+
+def test_the_table_has_gains_over_the_baseline(study):
+    write_report(study)
+    table = json.loads((study.path / "table.json").read_text())
+    assert len(table) == 8
+    gains = {
+        (row["metric"], row["draw"]): row["gain"] for row in table if row["objective"] == "robust"
+    }
+    assert gains == pytest.approx(
+        {
+            ("clean", "dense"): 0.06,
+            ("clean", "omp"): 0.06,
+            ("pgd20", "dense"): 0.0,
+            ("pgd20", "omp"): 0.0,
+        }
+    )
+
+
+def test_a_report_is_the_same_every_time_it_is_written(study):
+    first = write_report(study).read_bytes()
+    assert write_report(study).read_bytes() == first
+
+
+def test_the_terminal_shows_clean_accuracy_and_gains(study, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    show_report(study)
+    printed, errors = capsys.readouterr()
+    assert errors == ""
+    assert "finetune: test accuracy (%)" in printed
+    lines = [line.split("│") for line in printed.splitlines()]
+    shown = [[part.strip() for part in line if part.strip()] for line in lines if len(line) > 3]
+    assert shown == [
+        ["dense", "100%", "91.0 ± 1.4", "97.0 ± 2.8", "+6.0 ± 1.4"],
+        ["omp", "10%", "81.0 ± 1.4", "87.0 ± 2.8", "+6.0 ± 1.4"],
+    ]
+    assert "pgd20" not in printed
+
+
+def test_an_incomplete_study_is_refused(study):
+    (study.path / "COMPLETE").unlink()
+    for report in (write_report, show_report):
+        with pytest.raises(InputError, match=f"{study.path} is not complete"):
+            report(study)
+    assert not (study.path / "report.html").exists()

@@ -1,0 +1,125 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from rtickets.metrics import MetricsFile, read_metrics, write_bytes, write_json, write_text
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "metrics.jsonl"
+
+
+def write_lines(path, steps, length=0):
+    file = MetricsFile(path, length)
+    for step in steps:
+        file.write({"step": step, "loss": 1 / (step + 1)})
+    file.close()
+    return file
+
+
+def test_lines_are_read_back_in_order(path):
+    write_lines(path, range(3))
+    assert read_metrics(path) == [{"step": s, "loss": 1 / (s + 1)} for s in range(3)]
+
+
+def test_a_line_is_one_line_whatever_it_holds(path):
+    values = {"text": "a\nb\u2028c\x85d", "list": [1, None, True], "ünï": {"x": 1e-300}}
+    file = MetricsFile(path)
+    file.write(values)
+    file.close()
+    assert path.read_bytes().count(b"\n") == 1
+    assert read_metrics(path) == [values]
+
+
+def test_lines_can_be_read_while_the_file_is_open(path):
+    file = MetricsFile(path)
+    file.write({"step": 1})
+    assert read_metrics(path) == [{"step": 1}]
+    assert file.length == path.stat().st_size == len('{"step": 1}\n')
+    file.close()
+
+
+def test_a_file_starts_empty(path):
+    write_lines(path, range(5))
+    MetricsFile(path).close()
+    assert path.read_bytes() == b""
+
+
+def test_a_resumed_file_equals_one_that_was_never_killed(path, tmp_path):
+    write_lines(tmp_path / "whole", range(6))
+    file = MetricsFile(path)
+    for step in range(3):
+        file.write({"step": step, "loss": 1 / (step + 1)})
+    saved = file.length
+    file.write({"step": 3, "loss": 0.25})
+    file.close()
+    with path.open("ab") as torn:
+        torn.write(b'{"step": 4, "lo')
+    write_lines(path, range(3, 6), saved)
+    assert path.read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_a_resumed_file_that_is_shorter_than_it_was_is_not_padded(path):
+    write_lines(path, [1], length=100)
+    assert read_metrics(path) == [{"step": 1, "loss": 0.5}]
+
+
+def test_written_files_are_read_back(tmp_path):
+    write_json(tmp_path / "a.json", {"x": [1, 2.5, None], "ä": "ö"})
+    write_text(tmp_path / "b.txt", "grün\n")
+    write_bytes(tmp_path / "c.bin", b"\0\xff")
+    assert json.loads((tmp_path / "a.json").read_text()) == {"x": [1, 2.5, None], "ä": "ö"}
+    assert (tmp_path / "b.txt").read_bytes() == "grün\n".encode()
+    assert (tmp_path / "c.bin").read_bytes() == b"\0\xff"
+    assert names(tmp_path) == ["a.json", "b.txt", "c.bin"]
+
+
+def test_a_file_is_replaced(tmp_path):
+    for text in ("long old text", "new"):
+        write_text(tmp_path / "file", text)
+    assert (tmp_path / "file").read_text() == "new"
+
+
+@pytest.mark.parametrize("existed", [True, False])
+@pytest.mark.parametrize("where", ["os.fsync", "pathlib.Path.replace"])
+def test_a_torn_write_leaves_what_was_there(tmp_path, monkeypatch, where, existed):
+    if existed:
+        write_text(tmp_path / "file", "old")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_text(tmp_path / "file", "new")
+    monkeypatch.undo()
+    assert (tmp_path / "file").exists() == existed
+    if existed:
+        assert (tmp_path / "file").read_text() == "old"
+    write_text(tmp_path / "file", "newer")
+    assert names(tmp_path) == ["file"]
+
+
+def test_the_contents_are_on_disk_before_the_name_is(tmp_path, monkeypatch):
+    calls = []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr("os.fsync", lambda fd: calls.append("fsync") or fsync(fd))
+    monkeypatch.setattr(
+        "pathlib.Path.replace", lambda *paths: calls.append("replace") or replace(*paths)
+    )
+    write_bytes(tmp_path / "file", b"data")
+    assert calls == ["fsync", "replace"]
+
+
+def test_values_that_json_cannot_hold_leave_what_was_there(tmp_path):
+    write_json(tmp_path / "file", 1)
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        write_json(tmp_path / "file", {"x": object()})
+    assert (tmp_path / "file").read_text() == "1\n"
