@@ -18,7 +18,7 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Sparsity = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
-frozen = dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+_STRICT = ConfigDict(extra="forbid")
 
 
 def to_steps(duration: str, steps_per_epoch: int) -> int:
@@ -27,7 +27,7 @@ def to_steps(duration: str, steps_per_epoch: int) -> int:
     return count * steps_per_epoch if unit == "ep" else count
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class DataConfig:
     """A data set, how it is split, and how its images reach the network.
 
@@ -55,7 +55,7 @@ class DataConfig:
     flip: bool | None = None
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class ModelConfig:
     """A network.
 
@@ -72,7 +72,7 @@ class ModelConfig:
     precision: Literal["float32", "bfloat16"] = "float32"
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class AttackConfig:
     """Projected gradient descent in a ball.
 
@@ -96,7 +96,7 @@ class AttackConfig:
         return 2.5 * self.eps / self.num_steps if self.step_size is None else self.step_size
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class ObjectiveConfig:
     """What training minimises.
 
@@ -109,7 +109,7 @@ class ObjectiveConfig:
     attack: AttackConfig = field(default_factory=lambda: AttackConfig(num_steps=7))
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class OptimizerConfig:
     """Stochastic gradient descent with momentum and a learning rate schedule.
 
@@ -134,7 +134,7 @@ class OptimizerConfig:
     warmup: Duration = "0ep"
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class TrainConfig:
     """One training run.
 
@@ -171,7 +171,7 @@ class TrainConfig:
         return self
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class PretrainConfig:
     """Training of a dense network on the source task."""
 
@@ -180,7 +180,7 @@ class PretrainConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class DrawConfig:
     """Drawing of a ticket from a network.
 
@@ -205,7 +205,7 @@ class DrawConfig:
     exclude: str | None = None
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class TransferConfig:
     """Training of a ticket on a downstream task, under a fresh head.
 
@@ -224,7 +224,7 @@ class TransferConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class EvaluateConfig:
     """Measurements on a test split.
 
@@ -247,7 +247,7 @@ class EvaluateConfig:
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 
-@frozen
+@dataclass(frozen=True, config=_STRICT)
 class StudyConfig:
     """A grid: seeds x objectives x (dense and every draw at every sparsity) x transfers.
 
@@ -282,6 +282,8 @@ class StudyConfig:
 
     @model_validator(mode="after")
     def _check(self) -> "StudyConfig":
+        if "dense" in self.draws or "clean" in self.evaluate.attacks:
+            raise ValueError("a draw cannot be called 'dense', nor an attack 'clean'")
         if self.baseline not in self.objectives:
             raise ValueError(f"baseline={self.baseline!r} is none of the objectives")
         if not (self.seeds and self.draws and self.sparsities and self.transfers):

@@ -7,6 +7,7 @@ one of the dataclasses of `rtickets.config`. Every field can then be overridden 
 import dataclasses
 import difflib
 import hashlib
+import importlib.util
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -132,32 +133,59 @@ def from_command_line(cls: type[T], arguments: Sequence[str], default: T | None 
         The checked configuration.
 
     Raises:
-        InputError: for a missing file, an unknown field or a bad value.
+        InputError: for a missing or broken file, an unknown field or a bad value.
     """
-    arguments = ["rtickets", *(_evaluate_fraction(argument) for argument in arguments)]
-    given = any(re.match(r"--?config(=|$)", argument) for argument in arguments)
-    values = flags.FlagValues()
-    if given:
-        _check_file(arguments)
-        config_flags.DEFINE_config_file(
-            "config", flag_values=values, lock_config=True, sys_argv=arguments
-        )
+    file, overrides = _split_file(arguments)
+    if file is not None:
+        config = _load(file)
     elif default is not None:
-        config_flags.DEFINE_config_dict(
-            "config", editable(default), flag_values=values, lock_config=True, sys_argv=arguments
-        )
+        config = editable(default)
     else:
         raise InputError("--config=FILE.py is missing")
+    words = ["rtickets", *(_evaluate_fraction(word) for word in overrides)]
+    values = flags.FlagValues()
     try:
-        extra = values(arguments)[1:]
+        config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=words)
+        extra = values(words)[1:]
         config = values.config
     except (flags.Error, AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(_one_line(error)) from None
     if extra:
         raise InputError(f"unexpected argument {extra[0]!r}")
-    if not isinstance(config, ConfigDict):
-        raise InputError("get_config() of --config must return what config_files.editable made")
     return parse(cls, config)
+
+
+def _split_file(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Return the value of --config, if it is there, and the other words."""
+    file, others = None, []
+    words = iter(arguments)
+    for word in words:
+        match = re.fullmatch(r"--?config(=(?P<value>.*))?", word)
+        if match:
+            file = match["value"] if match["value"] is not None else next(words, "")
+        else:
+            others.append(word)
+    return file, others
+
+
+def _load(file: str) -> ConfigDict:
+    """Call get_config() of FILE.py, or get_config(argument) of FILE.py:argument."""
+    path, *argument = [file] if Path(file).is_file() else file.rsplit(":", 1)
+    spec = importlib.util.spec_from_file_location("rtickets_config_file", path)
+    if not Path(path).is_file() or spec is None or spec.loader is None:
+        raise InputError(f"--config={file}: no such Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        config = module.get_config(*argument)
+    except Exception as error:  # whatever a user's file does wrong is a bad input of ours
+        raise InputError(f"--config={file}: {type(error).__name__}: {error}") from None
+    if not isinstance(config, ConfigDict):
+        raise InputError(
+            f"--config={file}: get_config() returned a {type(config).__name__}; expected what "
+            "rtickets.config_files.editable makes of a configuration"
+        )
+    return config
 
 
 def _evaluate_fraction(argument: str) -> str:
@@ -165,20 +193,8 @@ def _evaluate_fraction(argument: str) -> str:
     return f"{match[1]}{float(match[2]) / float(match[3])!r}" if match else argument
 
 
-def _check_file(arguments: Sequence[str]) -> None:
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        match = re.fullmatch(r"--?config(=(?P<value>.*))?", argument)
-        if match:
-            path = match["value"] or following
-            if not Path(path.rpartition(":")[0] or path).is_file() and not Path(path).is_file():
-                raise InputError(f"--config={path}: no such file")
-
-
 def _one_line(error: BaseException) -> str:
     text = str(error.args[0] if error.args else error)
-    if "Traceback (most recent call last)" in text:  # the file itself failed; its last line says why
-        flag, _, trace = text.partition(": ")
-        text = f"{flag.removeprefix('flag ')}: {trace.strip().splitlines()[-1]}"
     return re.sub(r"\s*(\n|\\n)\s*", ". ", text.replace("\\'", "'")).strip("' ")
 
 

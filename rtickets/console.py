@@ -18,7 +18,9 @@ class Task:
         self._name, self._total, self._done, self._bars = name, total, done, bars
         self._start, self._first = time.monotonic(), done
         self._printed = self._start
-        self._row = None if bars is None else bars.add_task(name, total=total, completed=done, text="")
+        self._row = (
+            None if bars is None else bars.add_task(name, total=total, completed=done, text="")
+        )
         self._note = ""
 
     def advance(self, images: int) -> None:

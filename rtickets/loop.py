@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from rtickets import console, parallel, training
@@ -15,7 +16,7 @@ from rtickets.config import TrainConfig, to_steps
 from rtickets.data import Split, epoch_order
 from rtickets.errors import InputError, NonFiniteLossError
 from rtickets.masks import Mask, Params
-from rtickets.metrics import MetricsFile
+from rtickets.metrics import MetricsFile, open_metrics
 
 Validate = Callable[[Params, Any], float]
 _IN_FLIGHT = 2  # dispatches that may be under way before the host waits for one
@@ -102,9 +103,7 @@ class Loop:
         self.program, self.config, self.name = program, config, name
         self.validate, self.folder = validate, folder
         self.examples = len(split)
-        run = training.Run(
-            jax.random.key(config.seed), np.float32(config.optimizer.learning_rate)
-        )
+        run = training.Run(jax.random.key(config.seed), jnp.float32(config.optimizer.learning_rate))
         self.run, self.mask, *self.data = parallel.replicate(
             (run, mask, split.images, split.labels), program.devices
         )
@@ -149,8 +148,10 @@ class Loop:
         step, total = int(state.step), self.program.total_steps
         batch = self.program.batch_size
         state = parallel.replicate(state, self.program.devices)
-        metrics = MetricsFile(self.folder / "metrics.jsonl", meta["metrics"])
-        with console.task(self.name, total * batch, step * batch) as task:
+        with (
+            open_metrics(self.folder / "metrics.jsonl", meta["metrics"]) as metrics,
+            console.task(self.name, total * batch, step * batch) as task,
+        ):
             while step < total:
                 stop = self._next_event(step)
                 state = self._advance(state, step, stop, meta, task)
@@ -160,7 +161,6 @@ class Loop:
                 if checkpoints and step % self.checkpoint_every == 0 and step < total:
                     meta["metrics"] = metrics.length
                     checkpoints.save(step, (state, best), dict(meta))
-            metrics.close()
             last = Best(best.accuracy, np.int32(step), state.params, state.batch_stats)
             chosen = best if self.config.select == "best" else last
             return Outcome(
@@ -205,7 +205,9 @@ class Loop:
 
     def _collect(self, step: int, totals: training.Totals, meta: dict[str, Any]) -> None:
         if not math.isfinite(totals.loss):
-            kept = "its earlier checkpoints are kept" if self.checkpoint_every else "nothing is kept"
+            kept = (
+                "its earlier checkpoints are kept" if self.checkpoint_every else "nothing is kept"
+            )
             raise NonFiniteLossError(
                 f"{self.name}: the loss is {float(totals.loss)} by step {step}; {kept} in "
                 f"{self.folder}. Lower train.optimizer.learning_rate or add a warmup"

@@ -72,9 +72,7 @@ def _matching(pattern: str, paths: Mapping[str, Any], field: str) -> set[str]:
     return matches
 
 
-def full(
-    params: Params, prunable: str = DEFAULT_PRUNABLE, exclude: str | None = None
-) -> Mask:
+def full(params: Params, prunable: str = DEFAULT_PRUNABLE, exclude: str | None = None) -> Mask:
     """Return the mask of the dense network: every weight lives.
 
     Args:

@@ -2,22 +2,17 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 class MetricsFile:
-    """Appends one JSON object a line.
+    """Appends one JSON object a line; made by `open_metrics`."""
 
-    A checkpoint stores the file's length, and a resumed run cuts the file back to it, so that a run
-    that was killed leaves the same file as one that was not.
-    """
-
-    def __init__(self, path: Path, length: int = 0) -> None:
-        """Open the file and cut it to its first `length` bytes, if it has more."""
-        self._file = path.open("ab")
-        self._file.truncate(min(length, self.length))
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
 
     def write(self, values: Mapping[str, Any]) -> None:
         """Append one line and hand it to the operating system."""
@@ -29,9 +24,24 @@ class MetricsFile:
         """Bytes written so far."""
         return os.fstat(self._file.fileno()).st_size
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+
+@contextmanager
+def open_metrics(path: Path, length: int = 0) -> Iterator[MetricsFile]:
+    """Open a metrics file for appending and cut it to its first `length` bytes, if it has more.
+
+    A checkpoint stores the file's length, and a resumed run cuts the file back to it, so that a run
+    that was killed leaves the same file as one that was not.
+
+    Args:
+        path: the file.
+        length: how much of it to keep.
+
+    Yields:
+        The open file.
+    """
+    with path.open("ab") as file:
+        file.truncate(min(length, os.fstat(file.fileno()).st_size))
+        yield MetricsFile(file)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

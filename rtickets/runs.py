@@ -1,6 +1,6 @@
 """Run folders: one per stage and configuration, finished exactly when `COMPLETE` is there.
 
-    WORKDIR/<stage>-<name>-<digest>/   config.json  metrics.jsonl  checkpoints/  result.json  COMPLETE
+WORKDIR/<stage>-<name>-<digest>/   config.json  metrics.jsonl  checkpoints/  result.json  COMPLETE
 """
 
 import hashlib

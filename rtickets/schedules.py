@@ -24,7 +24,7 @@ def multiplier(config: OptimizerConfig, total_steps: int, steps_per_epoch: int) 
     elif config.schedule == "multistep":
         milestones = [to_steps(m, steps_per_epoch) - warmup for m in config.milestones]
         after = optax.piecewise_constant_schedule(
-            1.0, {milestone: config.decay_factor for milestone in milestones}
+            1.0, dict.fromkeys(milestones, config.decay_factor)
         )
     else:
         after = optax.constant_schedule(1.0)

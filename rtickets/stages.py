@@ -8,6 +8,7 @@ import numpy as np
 
 from rtickets import config_files, data, evaluation, masks, models, parallel, training
 from rtickets.config import (
+    AttackConfig,
     DataConfig,
     DrawConfig,
     EvaluateConfig,
@@ -179,16 +180,20 @@ def evaluate(
         network = evaluation.Network(
             build_model(meta), masks.apply(ticket.mask, ticket.params), ticket.batch_stats
         )
-        options = {"batch_size": config.batch_size, "seed": config.seed}
-        examples = evaluation.on_devices(split, transform, devices)
-        logits = evaluation.predict(network, examples, **options)
-        result = {"clean": evaluation.top1(logits, split.labels)._asdict(), "attacks": {}}
+
+        def measure(split: data.Split, attack: AttackConfig | None) -> dict[str, Any]:
+            logits = evaluation.predict(
+                network,
+                evaluation.on_devices(split, transform, devices),
+                attack=attack,
+                batch_size=config.batch_size,
+                seed=config.seed,
+            )
+            return evaluation.top1(logits, split.labels)._asdict()
+
         attacked = split.take(_spread(split.labels, config.attack_examples))
-        examples = evaluation.on_devices(attacked, transform, devices)
-        for label, attack in config.attacks.items():
-            logits = evaluation.predict(network, examples, attack=attack, **options)
-            result["attacks"][label] = evaluation.top1(logits, attacked.labels)._asdict()
-        return result
+        attacks = {label: measure(attacked, attack) for label, attack in config.attacks.items()}
+        return {"clean": measure(split, None), "attacks": attacks}
 
     return run_once(folder_of(workdir, "evaluate", name, config, source), config, body)
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from rtickets import masks, parallel, schedules
+from rtickets import masks, models, parallel, schedules
 from rtickets.config import ObjectiveConfig, OptimizerConfig
 from rtickets.data.augment import Transform
 from rtickets.masks import Mask, Params
@@ -174,22 +174,22 @@ def train_step(
     trained, frozen = split_trainable(weights, program.trainable)
 
     def logits_fn(x: Array) -> Array:
-        return model.apply({"params": weights, "batch_stats": state.batch_stats}, x, False)
+        return models.logits(model, weights, state.batch_stats, x)
 
     perturbed = objective.perturb(logits_fn, x, labels, keys[:, 1])
 
-    def loss_fn(trained: Params) -> tuple[Array, tuple[Array, Any]]:
+    def loss_fn(trained: Params) -> tuple[Array, tuple[Totals, Any]]:
+        whole = {**frozen, **trained}
+
         def train_fn(x: Array) -> tuple[Array, Any]:
-            variables = {"params": {**frozen, **trained}, "batch_stats": state.batch_stats}
             if program.statistics == "frozen":
-                return model.apply(variables, x, False), state.batch_stats
-            logits, updated = model.apply(variables, x, True, mutable=["batch_stats"])
-            return logits, updated["batch_stats"]
+                return models.logits(model, whole, state.batch_stats, x), state.batch_stats
+            return models.training_logits(model, whole, state.batch_stats, x)
 
         losses, logits, batch_stats = objective.loss(train_fn, x, perturbed, labels)
         correct = (logits.argmax(-1) == labels).sum()
-        total = losses.sum()
-        return total / program.batch_size, (Totals(total, correct, labels.size), batch_stats)
+        totals = Totals(losses.sum(), correct, jnp.int32(labels.size))
+        return totals.loss / program.batch_size, (totals, batch_stats)
 
     gradients, (totals, batch_stats) = jax.grad(loss_fn, has_aux=True)(trained)
     gradients, totals = parallel.total((gradients, totals))
@@ -206,9 +206,7 @@ def _update(
     gradients = masks.apply(trained_mask, gradients)
     optimizer = make_optimizer(program.optimizer)
     updates, opt_state = optimizer.update(gradients, state.opt_state, trained)
-    schedule = schedules.multiplier(
-        program.optimizer, program.total_steps, program.steps_per_epoch
-    )
+    schedule = schedules.multiplier(program.optimizer, program.total_steps, program.steps_per_epoch)
     rate = run.learning_rate * schedule(state.step)
     moved = jax.tree.map(lambda weight, update: weight - rate * update, trained, updates)
     return masks.apply(trained_mask, moved), opt_state

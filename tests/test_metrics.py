@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rtickets.metrics import MetricsFile, read_metrics, write_bytes, write_json, write_text
+from rtickets.metrics import open_metrics, read_metrics, write_bytes, write_json, write_text
 
 
 def names(folder):
@@ -17,11 +17,9 @@ def path(tmp_path):
 
 
 def write_lines(path, steps, length=0):
-    file = MetricsFile(path, length)
-    for step in steps:
-        file.write({"step": step, "loss": 1 / (step + 1)})
-    file.close()
-    return file
+    with open_metrics(path, length) as file:
+        for step in steps:
+            file.write({"step": step, "loss": 1 / (step + 1)})
 
 
 def test_lines_are_read_back_in_order(path):
@@ -31,35 +29,32 @@ def test_lines_are_read_back_in_order(path):
 
 def test_a_line_is_one_line_whatever_it_holds(path):
     values = {"text": "a\nb\u2028c\x85d", "list": [1, None, True], "ünï": {"x": 1e-300}}
-    file = MetricsFile(path)
-    file.write(values)
-    file.close()
+    with open_metrics(path) as file:
+        file.write(values)
     assert path.read_bytes().count(b"\n") == 1
     assert read_metrics(path) == [values]
 
 
 def test_lines_can_be_read_while_the_file_is_open(path):
-    file = MetricsFile(path)
-    file.write({"step": 1})
-    assert read_metrics(path) == [{"step": 1}]
-    assert file.length == path.stat().st_size == len('{"step": 1}\n')
-    file.close()
+    with open_metrics(path) as file:
+        file.write({"step": 1})
+        assert read_metrics(path) == [{"step": 1}]
+        assert file.length == path.stat().st_size == len('{"step": 1}\n')
 
 
 def test_a_file_starts_empty(path):
     write_lines(path, range(5))
-    MetricsFile(path).close()
+    write_lines(path, [])
     assert path.read_bytes() == b""
 
 
 def test_a_resumed_file_equals_one_that_was_never_killed(path, tmp_path):
     write_lines(tmp_path / "whole", range(6))
-    file = MetricsFile(path)
-    for step in range(3):
-        file.write({"step": step, "loss": 1 / (step + 1)})
-    saved = file.length
-    file.write({"step": 3, "loss": 0.25})
-    file.close()
+    with open_metrics(path) as file:
+        for step in range(3):
+            file.write({"step": step, "loss": 1 / (step + 1)})
+        saved = file.length
+        file.write({"step": 3, "loss": 0.25})
     with path.open("ab") as torn:
         torn.write(b'{"step": 4, "lo')
     write_lines(path, range(3, 6), saved)

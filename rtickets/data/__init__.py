@@ -50,7 +50,12 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     if config.train_examples is not None:
         train = few_shot(train, config.train_examples, seed)
     return Dataset(
-        train, validation, test, raw.class_names, _statistics(mean), _statistics(np.maximum(std, 1e-3))
+        train,
+        validation,
+        test,
+        raw.class_names,
+        _statistics(mean),
+        _statistics(np.maximum(std, 1e-3)),
     )
 
 

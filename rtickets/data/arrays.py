@@ -18,7 +18,7 @@ class Split(NamedTuple):
     images: np.ndarray
     labels: np.ndarray
 
-    def __len__(self) -> int:  # type: ignore[override]
+    def __len__(self) -> int:
         """Return the number of examples."""
         return len(self.labels)
 

@@ -162,7 +162,9 @@ def read_folder(folder: Path, image_size: int | None) -> Raw:
     mode = "L" if all(image.mode in ("1", "L", "LA") for image in everything) else "RGB"
     sizes = sorted({image.size for image in everything})
     if len(sizes) > 1:
-        raise InputError(f"{folder}: images differ in size, {sizes[0]} and {sizes[-1]}; set data.image_size")
+        raise InputError(
+            f"{folder}: images differ in size, {sizes[0]} and {sizes[-1]}; set data.image_size"
+        )
     splits = {
         name: checked_split(
             np.stack([np.asarray(i.convert(mode)) for images in classes for i in images]),
@@ -184,8 +186,8 @@ def _read_class(folder: Path, image_size: int | None) -> list[Image.Image]:
 
 def _read_image(path: Path, image_size: int | None) -> Image.Image:
     try:
-        with Image.open(path) as image:
-            image.load()
+        with Image.open(path) as file:
+            image = file.copy()
     except Exception as error:  # damage surfaces as whatever the decoder trips over
         raise InputError(f"{path}: cannot be read as an image: {error}") from None
     if image.mode.startswith(("I", "F")):  # converting would clip it

@@ -118,12 +118,8 @@ SOURCES: dict[str, Source] = {
     "fashion_mnist": Source(
         _fashion_mnist, "Fashion-MNIST, 70,000 images, 28x28 grey, 10 classes", "data.path", 2, True
     ),
-    "mnist5k": Source(
-        _mnist5k, "5,000 digits of MNIST, 28x28 grey", "rtickets[demo]", 2, False
-    ),
-    "digits": Source(
-        _digits, "1,797 digits of 8x8 grey pixels", "rtickets[demo]", 0, False
-    ),
+    "mnist5k": Source(_mnist5k, "5,000 digits of MNIST, 28x28 grey", "rtickets[demo]", 2, False),
+    "digits": Source(_digits, "1,797 digits of 8x8 grey pixels", "rtickets[demo]", 0, False),
     "animals": Source(
         _animals, "Animal-MNIST, cut-outs of 10 animals, 28x28 grey", "animal-mnist==0.4", 2, True
     ),

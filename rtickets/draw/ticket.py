@@ -91,9 +91,11 @@ class Ticket:
         for name, data in files.items():
             write_bytes(temporary / name, data)
         write_json(temporary / "ticket.json", description)
-        if path.exists():
-            shutil.rmtree(path)
+        old = temporary.with_name(f"{temporary.name}.old")
+        if path.exists():  # moved away first: deleting takes time in which a kill would lose both
+            path.replace(old)
         temporary.replace(path)
+        shutil.rmtree(old, ignore_errors=True)
 
     def _description(self, files: Mapping[str, bytes]) -> dict[str, Any]:
         summary = masks.summary(self.mask, self.params)
@@ -178,7 +180,7 @@ def read_description(path: Path) -> dict[str, Any]:
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise InputError(f"{file} does not describe a ticket")
     version = description.get("version")
-    if not isinstance(version, int) or version > VERSION:
+    if type(version) is not int or not 1 <= version <= VERSION:
         raise InputError(
             f"{path} has format version {version}, this rtickets reads up to {VERSION}; upgrade"
         )

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rtickets import parallel
+from rtickets import models, parallel
 from rtickets.attacks import Norm, pgd
 from rtickets.config import AttackConfig
 from rtickets.data.arrays import Split
@@ -115,12 +115,14 @@ def _compiled(
         step_size: Array,
     ) -> Array:
         def logits_fn(x: Array) -> Array:
-            return model.apply({"params": params, "batch_stats": batch_stats}, x, False)
+            return models.logits(model, params, batch_stats, x)
 
         x = transform.prepare(images[chosen])
         if attack is not None:
             keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(chosen)
-            x = pgd(logits_fn, x, labels[chosen], keys, eps=eps, step_size=step_size, **attack._asdict())
+            x = pgd(
+                logits_fn, x, labels[chosen], keys, eps=eps, step_size=step_size, **attack._asdict()
+            )
         return logits_fn(x)
 
     in_axes = (None, None, None, None, 0, None, None, None)

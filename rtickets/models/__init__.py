@@ -1,12 +1,13 @@
 """Networks by name."""
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.masks import Params
 from rtickets.models.resnet import BasicBlock, Bottleneck, ResNet, Stem
 
 Arch = Literal["resnet18", "resnet34", "resnet50"]
@@ -67,6 +68,38 @@ def initialise(model: ResNet, key: Array, image_shape: tuple[int, int, int]) -> 
     """
     variables = _compiled_init(model)(key, jnp.zeros((1, *image_shape), jnp.float32))
     return variables["params"], variables["batch_stats"]
+
+
+def logits(model: ResNet, params: Params, batch_stats: Any, x: Array) -> Array:
+    """Return the logits of images, normalisation statistics frozen.
+
+    Args:
+        model: the network.
+        params: its weights.
+        batch_stats: its normalisation statistics.
+        x: images (B, H, W, C) in [0, 1].
+
+    Returns:
+        float32 (B, classes); no row depends on another image.
+    """
+    return cast(Array, model.apply({"params": params, "batch_stats": batch_stats}, x, False))
+
+
+def training_logits(model: ResNet, params: Params, batch_stats: Any, x: Array) -> tuple[Array, Any]:
+    """Return the logits of images under batch statistics, and the updated running statistics.
+
+    Args:
+        model: the network.
+        params: its weights.
+        batch_stats: its normalisation statistics.
+        x: images (B, H, W, C) in [0, 1].
+
+    Returns:
+        (float32 (B, classes), new statistics).
+    """
+    variables = {"params": params, "batch_stats": batch_stats}
+    output, updated = model.apply(variables, x, True, mutable=["batch_stats"])
+    return cast(Array, output), updated["batch_stats"]
 
 
 @lru_cache(maxsize=16)

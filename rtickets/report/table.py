@@ -12,7 +12,7 @@ class Spread(NamedTuple):
 
     mean: float
     std: float
-    count: int
+    seeds: int
 
 
 class Point(NamedTuple):
@@ -71,7 +71,7 @@ def rows(cells: Iterable[Mapping[str, Any]], baseline: str) -> list[dict[str, An
 
     Returns:
         Dictionaries that JSON can hold; `gain` and `gain_std` are None for the baseline itself, and
-        a standard deviation over one seed is None.
+        a standard deviation over one seed is None. The baseline's rows come first.
     """
     points = by_seed(cells)
     table = []
@@ -82,7 +82,7 @@ def rows(cells: Iterable[Mapping[str, Any]], baseline: str) -> list[dict[str, An
             "remaining": 1 - point.sparsity,
             "mean": over_seeds.mean,
             "std": _json(over_seeds.std),
-            "seeds": over_seeds.count,
+            "seeds": over_seeds.seeds,
             "gain": None,
             "gain_std": None,
         }
@@ -92,7 +92,7 @@ def rows(cells: Iterable[Mapping[str, Any]], baseline: str) -> list[dict[str, An
             gain = spread(values[seed] - reference[seed] for seed in shared)
             row.update(gain=gain.mean, gain_std=_json(gain.std))
         table.append(row)
-    return table
+    return sorted(table, key=lambda row: row["objective"] != baseline)
 
 
 def _json(value: float) -> float | None:

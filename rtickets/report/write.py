@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,32 +52,30 @@ def show_report(study: RunFolder) -> None:
     result = study.result()
     baseline = json.loads((study.path / "config.json").read_text())["baseline"]
     table = [row for row in rows(result["cells"], baseline) if row["metric"] == CLEAN]
-    console = Console(highlight=False)
+    width = None if sys.stdout.isatty() else 160
+    console = Console(highlight=False, width=width)
     for transfer in dict.fromkeys(row["transfer"] for row in table):
         chosen = [row for row in table if row["transfer"] == transfer]
         console.print(_terminal_table(transfer, chosen, baseline))
 
 
-def _terminal_table(
-    transfer: str, table: Sequence[Mapping[str, Any]], baseline: str
-) -> Table:
+def _terminal_table(transfer: str, table: Sequence[Mapping[str, Any]], baseline: str) -> Table:
     objectives = list(dict.fromkeys(row["objective"] for row in table))
-    others = [objective for objective in objectives if objective != baseline]
-    printed = Table(title=f"{transfer}: test accuracy (%)", title_justify="left")
-    printed.add_column("ticket")
-    for name in ["remaining", *objectives, *(f"gain of {other}" for other in others)]:
-        printed.add_column(name, justify="right")
+    title = f"{transfer}: test accuracy (%), (gain over {baseline})"
+    printed = Table(title=title, title_justify="left")
+    for name in ["ticket", "remaining", *objectives]:
+        printed.add_column(name, justify="left" if name == "ticket" else "right", no_wrap=True)
     found = {(row["draw"], row["sparsity"], row["objective"]): row for row in table}
     for draw, sparsity in dict.fromkeys((row["draw"], row["sparsity"]) for row in table):
         point = [found.get((draw, sparsity, objective)) for objective in objectives]
-        gains = [found.get((draw, sparsity, other)) for other in others]
-        printed.add_row(
-            draw,
-            f"{100 * (1 - sparsity):g}%",
-            *(percent(row["mean"], row["std"]) if row else "" for row in point),
-            *(percent(row["gain"], row["gain_std"], sign=True) if row else "" for row in gains),
-        )
+        cells = [_terminal_cell(row) if row else "" for row in point]
+        printed.add_row(draw, f"{100 * (1 - sparsity):g}%", *cells)
     return printed
+
+
+def _terminal_cell(row: Mapping[str, Any]) -> str:
+    accuracy = percent(row["mean"], row["std"])
+    return accuracy if row["gain"] is None else f"{accuracy} ({percent(row['gain'], sign=True)})"
 
 
 def _cells_csv(cells: Sequence[Mapping[str, Any]]) -> str:

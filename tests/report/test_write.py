@@ -134,8 +134,8 @@ def test_the_terminal_shows_clean_accuracy_and_gains(study, capsys, monkeypatch)
     lines = [line.split("│") for line in printed.splitlines()]
     shown = [[part.strip() for part in line if part.strip()] for line in lines if len(line) > 3]
     assert shown == [
-        ["dense", "100%", "91.0 ± 1.4", "97.0 ± 2.8", "+6.0 ± 1.4"],
-        ["omp", "10%", "81.0 ± 1.4", "87.0 ± 2.8", "+6.0 ± 1.4"],
+        ["dense", "100%", "91.0 ± 1.4", "97.0 ± 2.8 (+6.0)"],
+        ["omp", "10%", "81.0 ± 1.4", "87.0 ± 2.8 (+6.0)"],
     ]
     assert "pgd20" not in printed
 
