@@ -30,7 +30,7 @@ def demo_study() -> StudyConfig:
             model=ModelConfig(arch="resnet18", width=0.125, stem="small"),
             train=TrainConfig(
                 optimizer=OptimizerConfig(learning_rate=0.1, warmup="50it"),
-                duration="4ep",
+                duration="3ep",
                 batch_size=64,
             ),
         ),
@@ -40,12 +40,12 @@ def demo_study() -> StudyConfig:
                 name="pgd", attack=AttackConfig(norm="linf", eps=8 / 255, num_steps=2)
             ),
         },
-        sparsities=(0.5, 0.8, 0.9, 0.95, 0.98),
+        sparsities=(0.8, 0.9, 0.95, 0.98),
         transfers={"finetune": _transfer("finetune", 0.05), "linear": _transfer("linear", 0.5)},
         evaluate=EvaluateConfig(
             attacks={"pgd": AttackConfig(norm="linf", eps=8 / 255, num_steps=5)},
-            attack_examples=200,
-            batch_size=200,
+            attack_examples=100,
+            batch_size=100,
         ),
     )
 

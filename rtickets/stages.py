@@ -6,13 +6,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from rtickets import config_files, data, evaluation, masks, models, parallel, training
+from rtickets import config_files, data, evaluation, masks, models, parallel, provenance, training
 from rtickets.config import (
     AttackConfig,
-    DataConfig,
     DrawConfig,
     EvaluateConfig,
-    ModelConfig,
     PretrainConfig,
     TrainConfig,
     TransferConfig,
@@ -51,11 +49,11 @@ def pretrain(
             "model": config_files.to_dict(config.model),
             "class_names": list(task.class_names),
             "image_shape": list(shape),
-            "mean": list(_channels(task.mean, shape[-1])),
-            "std": list(_channels(task.std, shape[-1])),
-            **_provenance({}, "pretrain", config, config.data, config.train.seed),
+            "mean": list(provenance.channel_statistics(task.mean, shape[-1])),
+            "std": list(provenance.channel_statistics(task.std, shape[-1])),
+            **provenance.extend({}, "pretrain", config, config.data, config.train.seed),
         }
-        model = build_model(meta)
+        model = provenance.build_model(meta)
         weights = models.initialise(model, jax.random.key(config.train.seed), shape)
         mask = masks.full(weights[0])
         outcome = _train(
@@ -93,7 +91,7 @@ def draw(config: DrawConfig, source: Source, workdir: Path, name: str) -> RunFol
             prunable=config.prunable,
             exclude=config.exclude,
         )
-        meta = _provenance(network.meta, "draw", config)
+        meta = provenance.extend(network.meta, "draw", config)
         params = masks.apply(mask, network.params)
         Ticket(mask, params, network.batch_stats, meta).save(folder / "ticket", overwrite=True)
         summary = masks.summary(mask, network.params)
@@ -127,14 +125,14 @@ def transfer(
         ticket = Ticket.load(source.ticket)
         task = data.load(config.data, config.train.seed)
         meta = dict(ticket.meta)
-        transform = _fitting_transform(config.data, meta)
+        transform = provenance.fitting_transform(config.data, meta)
         if config.normalization == "target":
             channels = meta["image_shape"][-1]
-            meta["mean"] = list(_channels(task.mean, channels))
-            meta["std"] = list(_channels(task.std, channels))
+            meta["mean"] = list(provenance.channel_statistics(task.mean, channels))
+            meta["std"] = list(provenance.channel_statistics(task.std, channels))
         meta["class_names"] = list(task.class_names)
-        meta = _provenance(meta, "transfer", config, config.data, config.train.seed)
-        model = build_model(meta)
+        meta = provenance.extend(meta, "transfer", config, config.data, config.train.seed)
+        model = provenance.build_model(meta)
         fresh, _ = models.initialise(
             model, jax.random.key(config.train.seed), tuple(meta["image_shape"])
         )
@@ -173,12 +171,14 @@ def evaluate(
         del folder
         ticket = Ticket.load(source.ticket)
         meta = ticket.meta
-        task_config = config.data or config_files.parse(DataConfig, meta["task"])
-        task = data.load(task_config, meta["seed"])
+        task_config, seed = (config.data, 0) if config.data else provenance.trained_on(meta)
+        task = data.load(task_config, seed)
         split = task.test if config.split == "test" else task.validation
-        transform = _fitting_transform(task_config, meta)
+        transform = provenance.fitting_transform(task_config, meta)
         network = evaluation.Network(
-            build_model(meta), masks.apply(ticket.mask, ticket.params), ticket.batch_stats
+            provenance.build_model(meta),
+            masks.apply(ticket.mask, ticket.params),
+            ticket.batch_stats,
         )
 
         def measure(split: data.Split, attack: AttackConfig | None) -> dict[str, Any]:
@@ -196,20 +196,6 @@ def evaluate(
         return {"clean": measure(split, None), "attacks": attacks}
 
     return run_once(folder_of(workdir, "evaluate", name, config, source), config, body)
-
-
-def build_model(meta: Any) -> ResNet:
-    """Return the network that a ticket's provenance describes."""
-    config = config_files.parse(ModelConfig, meta["model"])
-    return models.build(
-        config.arch,
-        len(meta["class_names"]),
-        width=config.width,
-        stem=config.stem,
-        mean=tuple(meta["mean"]),
-        std=tuple(meta["std"]),
-        precision=config.precision,
-    )
 
 
 def _train(
@@ -253,34 +239,6 @@ def _training_result(folder: Path, outcome: Outcome) -> dict[str, Any]:
     timing = {"seconds": outcome.seconds, "images_per_second": outcome.images_per_second}
     write_json(folder / "timing.json", timing)
     return {"step": outcome.step, "validation": outcome.validation}
-
-
-def _provenance(
-    meta: Any, stage: str, config: Any, task: DataConfig | None = None, seed: int | None = None
-) -> dict[str, Any]:
-    """Return the provenance of the next ticket: what it was trained on and how it came about."""
-    history = [*meta.get("history", []), {"stage": stage, **config_files.to_dict(config)}]
-    trained = {} if task is None else {"task": config_files.to_dict(task), "seed": seed}
-    return {**meta, **trained, "history": history}
-
-
-def _fitting_transform(config: DataConfig, meta: Any) -> Transform:
-    """Return a task's transform, to the size and channels that the ticket was trained with."""
-    height, _, channels = meta["image_shape"]
-    return make_transform(
-        config_files.replace(
-            config,
-            image_size=config.image_size or height,
-            channels=config.channels or channels,
-        )
-    )
-
-
-def _channels(statistics: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    """Return pixel statistics for another number of channels."""
-    if len(statistics) == channels:
-        return statistics
-    return (float(np.mean(statistics)),) * channels
 
 
 def _spread(labels: np.ndarray, count: int | None) -> np.ndarray:

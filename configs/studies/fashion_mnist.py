@@ -7,7 +7,7 @@ Needs the IDX files of Debian's package dataset-fashion-mnist (or --config.pretr
 `pip install 'rtickets[demo]'` and `pip install --no-deps animal-mnist==0.4`. The small version
 needs `rtickets[demo]` alone.
 
-Time: full, about 25 minutes on one H100 with six processes; small, about 12 minutes on two CPU
+Time: full, about half an hour on one H100 (estimated); small, about 9 minutes on two CPU
 cores. Result: docs/results/fashion_mnist.md.
 """
 

@@ -1,0 +1,121 @@
+"""What a ticket remembers: its network, the task it was trained on and how it came about."""
+
+from typing import Any
+
+import numpy as np
+
+from rtickets import config_files, models
+from rtickets.config import DataConfig, ModelConfig
+from rtickets.data.augment import Transform, make_transform
+from rtickets.errors import InputError
+from rtickets.models.resnet import ResNet
+
+
+def build_model(meta: Any) -> ResNet:
+    """Return the network that a ticket's provenance describes.
+
+    Args:
+        meta: what `stages` stored: model, class_names, mean and std.
+
+    Returns:
+        The module.
+
+    Raises:
+        InputError: if the provenance describes none.
+    """
+    _check(meta)
+    config = config_files.parse(ModelConfig, meta["model"])
+    return models.build(
+        config.arch,
+        len(meta["class_names"]),
+        width=config.width,
+        stem=config.stem,
+        mean=tuple(meta["mean"]),
+        std=tuple(meta["std"]),
+        precision=config.precision,
+    )
+
+
+def extend(
+    meta: Any, stage: str, config: Any, task: DataConfig | None = None, seed: int | None = None
+) -> dict[str, Any]:
+    """Return the provenance of the ticket that a stage makes.
+
+    Args:
+        meta: provenance of the ticket that it started from, {} at the beginning.
+        stage: name of the stage.
+        config: its configuration, appended to the history.
+        task: the task, where the stage trains.
+        seed: the seed that drew the task's examples, likewise.
+
+    Returns:
+        A new dictionary that JSON can hold.
+    """
+    history = [*meta.get("history", []), {"stage": stage, **config_files.to_dict(config)}]
+    trained = {} if task is None else {"task": config_files.to_dict(task), "seed": seed}
+    return {**meta, **trained, "history": history}
+
+
+def fitting_transform(config: DataConfig, meta: Any) -> Transform:
+    """Return a task's transform, to the size and channels that a ticket was trained with.
+
+    Args:
+        config: the task; sizes and channels that it names itself stay.
+        meta: the ticket's provenance.
+
+    Returns:
+        The transform.
+
+    Raises:
+        InputError: if the provenance does not say what the network takes.
+    """
+    _check(meta)
+    height, _, channels = meta["image_shape"]
+    return make_transform(
+        config_files.replace(
+            config,
+            image_size=config.image_size or height,
+            channels=config.channels or channels,
+        )
+    )
+
+
+def channel_statistics(statistics: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """Return pixel statistics for another number of channels.
+
+    Args:
+        statistics: one value per stored channel.
+        channels: number of channels that reach the network.
+
+    Returns:
+        The values, or their mean for every channel where the numbers differ.
+    """
+    if len(statistics) == channels:
+        return statistics
+    return (float(np.mean(statistics)),) * channels
+
+
+def trained_on(meta: Any) -> tuple[DataConfig, int]:
+    """Return the task that a ticket was last trained on, and the seed that drew its examples.
+
+    Args:
+        meta: the ticket's provenance.
+
+    Returns:
+        (task, seed).
+
+    Raises:
+        InputError: if the provenance does not say.
+    """
+    if "task" not in meta or "seed" not in meta:
+        raise InputError("the ticket does not say what it was trained on; set config.data")
+    return config_files.parse(DataConfig, meta["task"]), meta["seed"]
+
+
+def _check(meta: Any) -> None:
+    missing = {"model", "class_names", "mean", "std", "image_shape"} - set(meta)
+    if missing:
+        raise InputError(
+            f"the ticket's provenance lacks {', '.join(sorted(missing))}; it was not made by a "
+            "stage of rtickets, so its network is unknown"
+        )

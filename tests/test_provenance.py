@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from rtickets import config_files, parallel, provenance, runs, stages
+from rtickets.config import DataConfig, DrawConfig, EvaluateConfig, ModelConfig, TransferConfig
+from rtickets.draw import Ticket
+from rtickets.errors import InputError
+
+META = {
+    "model": config_files.to_dict(ModelConfig(width=0.5, stem="imagenet")),
+    "class_names": ["a", "b"],
+    "mean": [0.1],
+    "std": [0.2],
+    "image_shape": [28, 28, 1],
+}
+
+
+def test_a_network_is_rebuilt_from_its_description():
+    model = provenance.build_model(META)
+    assert (model.width, model.num_classes, model.stem) == (32, 2, "imagenet")
+    assert (model.mean, model.std) == ((0.1,), (0.2,))
+
+
+def test_images_are_brought_to_the_shape_the_ticket_was_trained_with():
+    transform = provenance.fitting_transform(DataConfig(source="digits"), META)
+    assert transform.output_shape((8, 8, 3)) == (28, 28, 1)
+    asked = provenance.fitting_transform(DataConfig(source="digits", image_size=16), META)
+    assert asked.output_shape((8, 8, 1)) == (16, 16, 1)
+
+
+def test_history_grows_and_nothing_is_changed_in_place():
+    first = provenance.extend(META, "pretrain", DrawConfig(), DataConfig(source="digits"), 3)
+    second = provenance.extend(first, "draw", DrawConfig(sparsity=0.5))
+    assert [entry["stage"] for entry in second["history"]] == ["pretrain", "draw"]
+    assert second["history"][1]["sparsity"] == 0.5
+    assert provenance.trained_on(second) == (DataConfig(source="digits"), 3)
+    assert len(first["history"]) == 1
+    assert "history" not in META
+
+
+@pytest.mark.parametrize(
+    ("statistics", "channels", "expected"),
+    [((0.1,), 1, (0.1,)), ((0.2,), 3, (0.2, 0.2, 0.2)), ((0.1, 0.2, 0.6), 1, (0.3,))],
+)
+def test_statistics_follow_the_number_of_channels(statistics, channels, expected):
+    assert provenance.channel_statistics(statistics, channels) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("verb", ["transfer", "evaluate"])
+def test_a_ticket_of_another_origin_is_refused(tmp_path, verb):
+    params = {"body": {"kernel": np.ones((2, 2), np.float32)}}
+    Ticket({"body": {"kernel": np.ones((2, 2), bool)}}, params).save(tmp_path / "foreign")
+    source = runs.find_ticket(str(tmp_path / "foreign"))
+    config = {
+        "transfer": TransferConfig(data=DataConfig(source="digits")),
+        "evaluate": EvaluateConfig(data=DataConfig(source="digits")),
+    }[verb]
+    with pytest.raises(InputError, match="provenance lacks class_names"):
+        getattr(stages, verb)(config, source, tmp_path, "x", parallel.local_devices(1))
+
+
+def test_a_ticket_that_does_not_say_its_task_needs_one():
+    with pytest.raises(InputError, match=r"set config\.data"):
+        provenance.trained_on(META)
