@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.dataclasses import dataclass
 
+from rtickets.patterns import PATTERN
+
 Duration = Annotated[str, StringConstraints(pattern=r"^\d+(ep|it)$")]
 Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Positive = Annotated[int, Field(gt=0)]
@@ -186,23 +188,29 @@ class DrawConfig:
 
     Attributes:
         ticket: run folder or ticket folder of the network; a study fills it in.
-        method: 'omp', one-shot magnitude pruning.
+        method: 'omp', one-shot pruning.
         sparsity: removed fraction of the prunable weights.
-        pattern: what lives or dies together.
-        scope: 'global' ranks all prunable weights together, 'uniform' each layer's on their own.
-        criterion: the score.
+        pattern: what lives or dies together: 'element', 'row', 'kernel', 'channel', 'block:AxB' or
+            'N:M', see `rtickets.patterns`.
+        scope: 'global' ranks all groups together, 'uniform' each layer's on their own, 'erk' gives
+            small layers a smaller sparsity.
+        criterion: 'magnitude' or 'random'.
+        group_norm: the score of a group: mean ('l1') or root mean square ('l2') of its weights'.
         prunable: regular expression of the paths of prunable leaves.
         exclude: regular expression of leaves to leave alone, or None.
+        seed: of the random criterion; a study replaces it.
     """
 
     ticket: str | None = None
     method: Literal["omp"] = "omp"
     sparsity: Sparsity = 0.9
-    pattern: Literal["element"] = "element"
-    scope: Literal["global", "uniform"] = "global"
-    criterion: Literal["magnitude"] = "magnitude"
+    pattern: Annotated[str, StringConstraints(pattern=f"^({PATTERN})$")] = "element"
+    scope: Literal["global", "uniform", "erk"] = "global"
+    criterion: Literal["magnitude", "random"] = "magnitude"
+    group_norm: Literal["l1", "l2"] = "l1"
     prunable: str = r"(?!(.*/)?head/).*kernel"
     exclude: str | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -1,20 +1,37 @@
-"""Scores: how much each weight of a network matters, higher is kept longer."""
+"""Scores: how much each weight of a network matters; the smallest die first."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Literal
 
-import jax
 import numpy as np
 
-from rtickets.masks import Params
+Criterion = Literal["magnitude", "random"]
+Leaves = Mapping[str, np.ndarray]
 
 
-def magnitude(params: Params) -> Any:
+def magnitude(weights: Leaves) -> dict[str, np.ndarray]:
     """Score every weight by its absolute value (Han et al. 2015).
 
     Args:
-        params: pytree of weights of any floating dtype.
+        weights: arrays of any floating dtype by path.
 
     Returns:
-        A pytree of float32 arrays of the same shapes, on the host.
+        float32 arrays of the same shapes.
     """
-    return jax.tree.map(lambda leaf: np.abs(np.asarray(leaf, np.float32)), params)
+    return {path: np.abs(np.asarray(leaf, np.float32)) for path, leaf in weights.items()}
+
+
+def random(weights: Leaves, seed: int) -> dict[str, np.ndarray]:
+    """Score every weight by chance, the control of every criterion.
+
+    Args:
+        weights: arrays by path; only shapes are read.
+        seed: of the draw. A leaf's scores depend on the seed and its position among the leaves.
+
+    Returns:
+        float32 arrays, uniform in [0, 1).
+    """
+    return {
+        path: np.random.default_rng([seed, index]).random(np.shape(leaf), np.float32)
+        for index, (path, leaf) in enumerate(weights.items())
+    }

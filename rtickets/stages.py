@@ -90,6 +90,8 @@ def draw(config: DrawConfig, source: Source, workdir: Path, name: str) -> RunFol
             criterion=config.criterion,
             prunable=config.prunable,
             exclude=config.exclude,
+            group_norm=config.group_norm,
+            seed=config.seed,
         )
         meta = provenance.extend(network.meta, "draw", config)
         params = masks.apply(mask, network.params)

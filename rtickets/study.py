@@ -91,7 +91,8 @@ def run_cell(
     name = f"{cell.objective}-s{cell.seed}"
     ticket = _pretrain(config, cell.seed, cell.objective, workdir, devices)
     if cell.draw != DENSE:
-        draw = config_files.replace(config.draws[cell.draw], sparsity=cell.sparsity)
+        draw = config.draws[cell.draw]
+        draw = config_files.replace(draw, sparsity=cell.sparsity, seed=cell.seed)
         name = f"{cell.draw}{cell.sparsity}-{name}"
         ticket = stages.draw(draw, ticket.source, workdir, name)
     else:

@@ -1,14 +1,30 @@
+from typing import get_args
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rtickets.criteria import magnitude
+from rtickets import config, config_files
+from rtickets.criteria import Criterion, magnitude, random
 
 
 @pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16, np.float16])
 def test_magnitude_is_the_absolute_value_in_float32_on_the_host(dtype):
-    weights = {"a": {"kernel": jnp.array([[-2, 0.5], [-0.0, 3]], dtype)}}
-    score = magnitude(weights)["a"]["kernel"]
+    score = magnitude({"a/kernel": jnp.array([[-2, 0.5], [-0.0, 3]], dtype)})["a/kernel"]
     assert isinstance(score, np.ndarray)
     assert score.dtype == np.float32
     np.testing.assert_array_equal(score, [[2, 0.5], [0, 3]])
+
+
+def test_random_scores_depend_on_seed_and_place_alone():
+    weights = {"a": np.zeros((3, 4)), "b": np.ones((3, 4))}
+    first, again, other = random(weights, 1), random(weights, 1), random(weights, 2)
+    np.testing.assert_array_equal(first["a"], again["a"])
+    assert (first["a"] != first["b"]).all()
+    assert (first["a"] != other["a"]).any()
+    assert 0 <= first["a"].min() <= first["a"].max() < 1
+
+
+@pytest.mark.parametrize("name", get_args(Criterion))
+def test_every_criterion_can_be_configured(name):
+    assert config_files.parse(config.DrawConfig, {"criterion": name}).criterion == name

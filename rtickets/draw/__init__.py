@@ -1,6 +1,7 @@
 """Drawing tickets and keeping them."""
 
-from rtickets.draw.omp import draw_omp, survivors
+from rtickets.draw.budget import survivors
+from rtickets.draw.omp import draw_omp
 from rtickets.draw.ticket import Ticket
 
 __all__ = ["Ticket", "draw_omp", "survivors"]

@@ -1,4 +1,4 @@
-"""One-shot magnitude pruning: a ticket from the pretrained weights alone.
+"""One-shot pruning: a ticket from the pretrained weights alone.
 
 Thresholds are found on the host. Selection by `np.partition` is linear, exact and the same on every
 machine, and it runs once per ticket, so there is nothing to gain from doing it on the device.
@@ -10,78 +10,80 @@ import jax
 import numpy as np
 
 from rtickets import criteria, masks
+from rtickets.criteria import Criterion
+from rtickets.draw.budget import erk_densities, share_out, survivors
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
+from rtickets.patterns import (
+    GroupNorm,
+    Pattern,
+    expand,
+    group_scores,
+    group_sizes,
+    keep_n_of_m,
+    parse_pattern,
+)
 
-Pattern = Literal["element"]
-Scope = Literal["global", "uniform"]
-Criterion = Literal["magnitude"]
+Scope = Literal["global", "uniform", "erk"]
+Scores = dict[str, np.ndarray]
 
 
 def draw_omp(
     params: Params,
     sparsity: float,
-    pattern: Pattern = "element",
+    pattern: str = "element",
     scope: Scope = "global",
     criterion: Criterion = "magnitude",
     prunable: str = DEFAULT_PRUNABLE,
     exclude: str | None = None,
+    *,
+    group_norm: GroupNorm = "l1",
+    seed: int = 0,
 ) -> Mask:
-    """Draw a mask in one shot: the weights with the smallest scores die.
+    """Draw a mask in one shot: the groups of weights with the smallest scores die.
 
     Args:
         params: pytree of weights.
         sparsity: fraction of the prunable weights to remove, in [0, 1).
-        pattern: what lives or dies together; 'element' is the single weight.
-        scope: 'global' ranks all prunable weights together, 'uniform' gives every leaf the same
-            sparsity.
-        criterion: the score; 'magnitude' is the absolute value.
+        pattern: what lives or dies together: 'element', 'row', 'kernel', 'channel', 'block:AxB' or
+            'N:M', see `rtickets.patterns`.
+        scope: 'global' ranks all groups together; 'uniform' gives every leaf the same sparsity;
+            'erk' gives small leaves a smaller one (Evci et al. 2020).
+        criterion: the score of a weight: 'magnitude', its absolute value, or 'random'.
         prunable: regular expression that the path of a prunable leaf must match.
         exclude: regular expression of leaves to leave alone, for instance the stem.
+        group_norm: the score of a group: mean ('l1') or root mean square ('l2') of its weights'.
+        seed: of the random criterion.
 
     Returns:
-        A mask of the structure of `params` with exactly `survivors(n, sparsity)` True entries, over
-        all prunable weights (global) or in each leaf (uniform); ties go to the lower index.
+        A mask of the structure of `params`. With groups of one size exactly
+        `survivors(number of groups, sparsity)` live, over all leaves ('global', 'erk') or in each
+        ('uniform'). Where sizes differ, 'global' keeps the best groups as long as they fit into the
+        budget of weights, and at least one. Ties go to the lower index.
 
     Raises:
         InputError: for a sparsity outside [0, 1), an unknown option, weights that are not finite,
-            or an expression that matches nothing.
+            an expression that matches nothing, or a pattern that does not fit.
     """
-    _check_option("pattern", pattern, get_args(Pattern))
+    parsed = parse_pattern(pattern)
     _check_option("scope", scope, get_args(Scope))
     _check_option("criterion", criterion, get_args(Criterion))
+    _check_option("group_norm", group_norm, get_args(GroupNorm))
+    survivors(0, sparsity)  # raises before anything is computed
     chosen = masks.leaf_paths(masks.select(params, prunable, exclude))
-    scores = {
-        path: score
-        for path, score in masks.leaf_paths(criteria.magnitude(params)).items()
-        if chosen[path]
-    }
+    weights = {path: leaf for path, leaf in masks.leaf_paths(params).items() if chosen[path]}
+    scores = (
+        criteria.random(weights, seed) if criterion == "random" else criteria.magnitude(weights)
+    )
     for path, score in scores.items():
         if not np.isfinite(score).all():
             raise InputError(f"the scores of {path} are not finite; the weights are broken")
-    keep = _keep_global(scores, sparsity) if scope == "global" else _keep_uniform(scores, sparsity)
+    if parsed.name == "n:m":
+        keep = _keep_n_of_m(scores, parsed, sparsity)
+    else:
+        keep = _keep_groups(scores, parsed, scope, sparsity, group_norm)
     leaves = [keep.get(path, np.ones((), bool)) for path in chosen]
     return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(params), leaves)
-
-
-def survivors(total: int, sparsity: float) -> int:
-    """Return how many of `total` weights a ticket keeps.
-
-    Args:
-        total: number of prunable weights.
-        sparsity: removed fraction, in [0, 1).
-
-    Returns:
-        `total - round(total * sparsity)`, as a Python integer and at least 1 when `total` is.
-
-    Raises:
-        InputError: for a sparsity outside [0, 1).
-    """
-    if not 0 <= sparsity < 1:
-        raise InputError(
-            f"sparsity={sparsity} is outside [0, 1); it is the removed fraction, so 0.9 keeps 10%"
-        )
-    return max(total - round(total * sparsity), min(total, 1))
 
 
 def top_k(scores: np.ndarray, k: int) -> np.ndarray:
@@ -108,18 +110,49 @@ def _check_option(field: str, value: str, known: tuple[str, ...]) -> None:
         raise InputError(f"{field}={value!r} is unknown; choose one of {', '.join(known)}")
 
 
-def _keep_global(scores: dict[str, np.ndarray], sparsity: float) -> dict[str, np.ndarray]:
-    flat = np.concatenate([score.ravel() for score in scores.values()])
-    keep = top_k(flat, survivors(flat.size, sparsity))
-    ends = np.cumsum([score.size for score in scores.values()])[:-1]
+def _keep_n_of_m(scores: Scores, pattern: Pattern, sparsity: float) -> Scores:
+    n, m = pattern.sizes
+    if round(sparsity * m) != m - n or abs(sparsity - (1 - n / m)) > 1e-6:
+        raise InputError(f"pattern='{n}:{m}' removes {1 - n / m:g}, not sparsity={sparsity}")
+    for path, score in scores.items():
+        if score.ndim < 2 or score.shape[-2] % m:
+            raise InputError(
+                f"pattern='{n}:{m}' does not fit {path} of shape {score.shape}: its input axis is "
+                f"no multiple of {m}; exclude it"
+            )
+    return {path: keep_n_of_m(score, n, m) for path, score in scores.items()}
+
+
+def _keep_groups(
+    scores: Scores, pattern: Pattern, scope: Scope, sparsity: float, norm: GroupNorm
+) -> Scores:
+    groups = {path: group_scores(score, pattern, norm) for path, score in scores.items()}
+    if scope == "global":
+        sizes = [group_sizes(score.shape, pattern).ravel() for score in scores.values()]
+        flat = np.concatenate([group.ravel() for group in groups.values()])
+        keep = _keep_within_budget(flat, np.concatenate(sizes), sparsity)
+        ends = np.cumsum([group.size for group in groups.values()])[:-1]
+        parts = dict(zip(groups, np.split(keep, ends), strict=True))
+    else:
+        totals = {path: group.size for path, group in groups.items()}
+        if scope == "uniform":
+            kept = {path: survivors(total, sparsity) for path, total in totals.items()}
+        else:
+            kept = share_out(totals, erk_densities(scores, sparsity), sparsity)
+        parts = {path: top_k(group.ravel(), kept[path]) for path, group in groups.items()}
     return {
-        path: part.reshape(scores[path].shape)
-        for path, part in zip(scores, np.split(keep, ends), strict=True)
+        path: expand(part.reshape(groups[path].shape), scores[path].shape, pattern)
+        for path, part in parts.items()
     }
 
 
-def _keep_uniform(scores: dict[str, np.ndarray], sparsity: float) -> dict[str, np.ndarray]:
-    return {
-        path: top_k(score.ravel(), survivors(score.size, sparsity)).reshape(score.shape)
-        for path, score in scores.items()
-    }
+def _keep_within_budget(scores: np.ndarray, sizes: np.ndarray, sparsity: float) -> np.ndarray:
+    """Mark the best groups whose weights fit into the budget, and the very best in any case."""
+    if (sizes == sizes[0]).all():
+        return top_k(scores, survivors(scores.size, sparsity))
+    best_first = np.argsort(-scores, kind="stable")
+    fits = np.cumsum(sizes[best_first]) <= survivors(int(sizes.sum()), sparsity)
+    keep = np.zeros(scores.size, bool)
+    keep[best_first[fits]] = True
+    keep[best_first[0]] = True
+    return keep

@@ -165,7 +165,7 @@ def test_excluded_layers_stay_dense():
 
 @pytest.mark.parametrize("option", ["pattern", "scope", "criterion"])
 def test_an_unknown_option_is_named(option):
-    with pytest.raises(InputError, match=f"{option}='rowz' is unknown; choose one of"):
+    with pytest.raises(InputError, match=f"{option}='rowz' is unknown; choose"):
         draw_omp(network((4,)), 0.5, **{option: "rowz"})
 
 
