@@ -4,6 +4,7 @@ Nothing heavy is imported before a verb needs it, so that `--help` answers at on
 """
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -137,11 +138,12 @@ def _start(options: argparse.Namespace) -> "Devices":
 
     from rtickets import parallel
 
-    jax.config.update("jax_num_cpu_devices", options.cpu_devices)
+    with contextlib.suppress(RuntimeError):  # a process that used JAX before keeps its devices
+        jax.config.update("jax_num_cpu_devices", options.cpu_devices)
     cache = options.workdir / ".cache"
     jax.config.update("jax_compilation_cache_dir", str(cache.absolute()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-    return parallel.local_devices()
+    return parallel.local_devices(options.devices)
 
 
 _Verb = Callable[[argparse.Namespace, Sequence[str]], None]
@@ -186,14 +188,26 @@ def _parser() -> argparse.ArgumentParser:
         )
         verb.add_argument(
             "--cpu-devices",
-            type=int,
+            type=_positive,
             default=2,
             metavar="N",
             help="devices to simulate when there is no accelerator (default: 2)",
         )
+        verb.add_argument(
+            "--devices",
+            type=_positive,
+            metavar="N",
+            help="use only the first N devices of this host (default: all)",
+        )
         if name in ("pretrain", "draw", "transfer", "evaluate"):
             verb.add_argument("--name", help="readable part of the run folder's name")
     return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of devices; give 1 or more")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -213,8 +227,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InputError, NonFiniteLossError) as error:
         print(f"rtickets: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
+    except KeyboardInterrupt:
+        print("rtickets: interrupted; the same command goes on", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # the reader of our output went away, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # a full disk, a folder that cannot be made
+        print(f"rtickets: {error}", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -69,7 +69,7 @@ class ModelConfig:
     """
 
     arch: Literal["resnet18", "resnet34", "resnet50"] = "resnet18"
-    width: Annotated[float, Field(gt=0)] = 1.0
+    width: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     stem: Literal["small", "imagenet"] = "small"
     precision: Literal["float32", "bfloat16"] = "float32"
 
@@ -134,6 +134,12 @@ class OptimizerConfig:
     milestones: tuple[Duration, ...] = ()
     decay_factor: Fraction = 0.1
     warmup: Duration = "0ep"
+
+    @model_validator(mode="after")
+    def _check(self) -> "OptimizerConfig":
+        if (self.schedule == "multistep") != bool(self.milestones):
+            raise ValueError("schedule='multistep' needs milestones, the others take none")
+        return self
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -241,8 +247,8 @@ class EvaluateConfig:
         data: the task; None is the one the ticket was last trained on.
         split: 'test', or 'validation' for choosing settings.
         attacks: attacks by name.
-        attack_examples: attack only the first so many examples of the split; None is all.
-        batch_size: examples per call, over all devices.
+        attack_examples: attack only so many examples, spread evenly over the split; None is all.
+        batch_size: examples per call, over all devices; rounded up to a multiple of them.
         seed: of the attacks' random starts.
     """
 

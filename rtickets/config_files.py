@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from rtickets.errors import InputError
 
 T = TypeVar("T")
+_NOT_COUNTED = {"ticket", "checkpoint_every", "steps_per_dispatch"}
 
 
 def editable(config: Any) -> ConfigDict:
@@ -91,7 +92,7 @@ def parse(cls: type[T], values: Mapping[str, Any]) -> T:
         raise InputError(f"bad {cls.__name__}: {'; '.join(problems)}") from None
 
 
-def _describe(cls: type, problem: Any) -> str:
+def _describe(cls: type | None, problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "unexpected_keyword_argument":
         return f"unknown field {where}{_suggest(cls, str(problem['loc'][-1]))}"
@@ -102,7 +103,9 @@ def _describe(cls: type, problem: Any) -> str:
     return f"{where}={problem['input']!r}: {message}"
 
 
-def _suggest(cls: type, name: str) -> str:
+def _suggest(cls: type | None, name: str) -> str:
+    if cls is None:
+        return ""
     known = {leaf for path in to_paths(editable(cls()).to_dict()) for leaf in path.split(".")}
     close = difflib.get_close_matches(name, sorted(known), n=1)
     return f" (did you mean {close[0]}?)" if close else ""
@@ -142,7 +145,7 @@ def from_command_line(cls: type[T], arguments: Sequence[str], default: T | None 
         config = editable(default)
     else:
         raise InputError("--config=FILE.py is missing")
-    words = ["rtickets", *(_evaluate_fraction(word) for word in overrides)]
+    words = ["rtickets", *(_evaluate_fraction(word, config) for word in overrides)]
     values = flags.FlagValues()
     try:
         config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=words)
@@ -178,6 +181,9 @@ def _load(file: str) -> ConfigDict:
     try:
         spec.loader.exec_module(module)
         config = module.get_config(*argument)
+    except ValidationError as error:
+        problems = "; ".join(_describe(None, problem) for problem in error.errors())
+        raise InputError(f"--config={file}: bad {error.title}: {problems}") from None
     except Exception as error:  # whatever a user's file does wrong is a bad input of ours
         raise InputError(f"--config={file}: {type(error).__name__}: {error}") from None
     if not isinstance(config, ConfigDict):
@@ -188,9 +194,20 @@ def _load(file: str) -> ConfigDict:
     return config
 
 
-def _evaluate_fraction(argument: str) -> str:
-    match = re.fullmatch(r"(--?config\.[^=]+=)([\d.]+)/([\d.]+)", argument)
-    return f"{match[1]}{float(match[2]) / float(match[3])!r}" if match else argument
+def _evaluate_fraction(word: str, config: ConfigDict) -> str:
+    """Replace --config.field=A/B by its value where the field is a number, such as a radius."""
+    match = re.fullmatch(r"(--?config\.([^=]+)=)(\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)", word)
+    if match is None or float(match[4]) == 0:
+        return word
+    *parents, name = match[2].split(".")
+    for parent in parents:
+        config = (
+            config.get(parent, ConfigDict()) if isinstance(config, ConfigDict) else ConfigDict()
+        )
+    if not isinstance(config, ConfigDict) or name not in config:
+        return word
+    number = config.get_type(name) is float
+    return f"{match[1]}{float(match[3]) / float(match[4])!r}" if number else word
 
 
 def _one_line(error: BaseException) -> str:
@@ -202,8 +219,9 @@ def digest(config: Any, *upstream: str) -> str:
     """Return the name of a configuration: a hash of what differs from the defaults.
 
     Fields with their default value do not count, so adding a field with a default leaves existing
-    runs their names. A field `ticket` does not count either: it says where an input lies, and the
-    inputs count by their own digests.
+    runs their names. Fields that cannot change a result do not count either: `ticket`, which says
+    where an input lies (inputs count by their own digests), `checkpoint_every` and
+    `steps_per_dispatch`.
 
     Args:
         config: a dataclass of `rtickets.config`.
@@ -212,10 +230,36 @@ def digest(config: Any, *upstream: str) -> str:
     Returns:
         10 hexadecimal digits.
     """
-    values = to_dict(config, exclude_defaults=True)
-    values.pop("ticket", None)
+    values = _what_counts(to_dict(config, exclude_defaults=True))
     text = json.dumps([type(config).__name__, values, upstream], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def _what_counts(values: Any) -> Any:
+    if not isinstance(values, Mapping):
+        return values
+    return {name: _what_counts(v) for name, v in values.items() if name not in _NOT_COUNTED}
+
+
+def changed_fields(config: Any, stored: Mapping[str, Any]) -> list[str]:
+    """Compare a configuration with a stored one of the same digest.
+
+    They differ where a default has changed since, for the digest does not see defaults.
+
+    Args:
+        config: a dataclass of `rtickets.config`.
+        stored: what JSON holds of the earlier one; fields that it lacks are new and do not count.
+
+    Returns:
+        The fields that differ, as 'field=now, then=before'.
+    """
+    now = to_paths(json.loads(json.dumps(_what_counts(to_dict(config)))))
+    then = to_paths(_what_counts(stored))
+    return [
+        f"{path}={value!r}, then {then[path]!r}"
+        for path, value in now.items()
+        if path in then and then[path] != value
+    ]
 
 
 def replace(config: T, **changes: Any) -> T:

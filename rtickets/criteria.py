@@ -21,17 +21,17 @@ def magnitude(weights: Leaves) -> dict[str, np.ndarray]:
     return {path: np.abs(np.asarray(leaf, np.float32)) for path, leaf in weights.items()}
 
 
-def random(weights: Leaves, seed: int) -> dict[str, np.ndarray]:
-    """Score every weight by chance, the control of every criterion.
+def random(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
+    """Score everything by chance, the control of every criterion.
 
     Args:
-        weights: arrays by path; only shapes are read.
+        shapes: shapes of the scores by path.
         seed: of the draw. A leaf's scores depend on the seed and its position among the leaves.
 
     Returns:
         float32 arrays, uniform in [0, 1).
     """
     return {
-        path: np.random.default_rng([seed, index]).random(np.shape(leaf), np.float32)
-        for index, (path, leaf) in enumerate(weights.items())
+        path: np.random.default_rng([seed, index]).random(shape, np.float32)
+        for index, (path, shape) in enumerate(shapes.items())
     }

@@ -57,7 +57,7 @@ def _transfer(mode: Literal["finetune", "linear"], learning_rate: float) -> Tran
         train=TrainConfig(
             optimizer=OptimizerConfig(learning_rate=learning_rate),
             duration="20ep",
-            batch_size=50,
+            batch_size=40,
             select="last",
             validate_every="0ep",
             checkpoint_every="0ep",

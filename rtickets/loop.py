@@ -159,8 +159,10 @@ class Loop:
                 if step % self.log_every == 0 or step == total:
                     best = self._log(state, step, best, meta, metrics, task)
                 if checkpoints and step % self.checkpoint_every == 0 and step < total:
+                    self._check_finite(step, state.params)
                     meta["metrics"] = metrics.length
                     checkpoints.save(step, (state, best), dict(meta))
+            self._check_finite(step, state.params)
             last = Best(best.accuracy, np.int32(step), state.params, state.batch_stats)
             chosen = best if self.config.select == "best" else last
             return Outcome(
@@ -205,16 +207,22 @@ class Loop:
 
     def _collect(self, step: int, totals: training.Totals, meta: dict[str, Any]) -> None:
         if not math.isfinite(totals.loss):
-            kept = (
-                "its earlier checkpoints are kept" if self.checkpoint_every else "nothing is kept"
-            )
-            raise NonFiniteLossError(
-                f"{self.name}: the loss is {float(totals.loss)} by step {step}; {kept} in "
-                f"{self.folder}. Lower train.optimizer.learning_rate or add a warmup"
-            )
+            raise self._diverged(f"the loss is {float(totals.loss)}", step)
         meta["loss"] += float(totals.loss)
         meta["correct"] += int(totals.correct)
         meta["examples"] += int(totals.examples)
+
+    def _check_finite(self, step: int, params: Params) -> None:
+        """Look at the weights themselves: a loss is that of the weights before its step."""
+        if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(params)):
+            raise self._diverged("weights are not finite", step)
+
+    def _diverged(self, what: str, step: int) -> NonFiniteLossError:
+        kept = "its earlier checkpoints are kept" if self.checkpoint_every else "nothing is kept"
+        return NonFiniteLossError(
+            f"{self.name}: {what} by step {step}; {kept} in {self.folder}. Lower "
+            "train.optimizer.learning_rate or add a warmup"
+        )
 
     def _log(
         self,

@@ -1,5 +1,6 @@
 """What a ticket remembers: its network, the task it was trained on and how it came about."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -70,13 +71,10 @@ def fitting_transform(config: DataConfig, meta: Any) -> Transform:
         InputError: if the provenance does not say what the network takes.
     """
     _check(meta)
-    height, _, channels = meta["image_shape"]
-    return make_transform(
-        config_files.replace(
-            config,
-            image_size=config.image_size or height,
-            channels=config.channels or channels,
-        )
+    height, width, channels = meta["image_shape"]
+    asked = make_transform(config)
+    return dataclasses.replace(
+        asked, size=asked.size or (height, width), channels=asked.channels or channels
     )
 
 
@@ -108,8 +106,43 @@ def trained_on(meta: Any) -> tuple[DataConfig, int]:
         InputError: if the provenance does not say.
     """
     if "task" not in meta or "seed" not in meta:
-        raise InputError("the ticket does not say what it was trained on; set config.data")
+        raise InputError(
+            "the ticket does not say what it was trained on; set data=DataConfig(...) in a "
+            "configuration file, see configs/evaluate/pgd.py"
+        )
     return config_files.parse(DataConfig, meta["task"]), meta["seed"]
+
+
+def check_task(meta: Any, task: DataConfig, class_names: tuple[str, ...]) -> None:
+    """Check that a ticket can be judged on a task.
+
+    Args:
+        meta: the ticket's provenance.
+        task: the task.
+        class_names: the task's classes.
+
+    Raises:
+        InputError: if the classes are not the ticket's, or the task is the one it was trained on
+            but split in another way, so that training images would be tested on.
+    """
+    _check(meta)
+    if list(class_names) != list(meta["class_names"]):
+        raise InputError(
+            f"the ticket tells {len(meta['class_names'])} classes apart "
+            f"({', '.join(meta['class_names'][:3])}, ...), the task has {len(class_names)} "
+            f"({', '.join(class_names[:3])}, ...); transfer it to the task first"
+        )
+    if "task" not in meta:
+        return
+    trained, _ = trained_on(meta)
+    for field in ("test_fraction", "validation_fraction"):
+        same = (trained.source, trained.path) == (task.source, task.path)
+        if same and getattr(trained, field) != getattr(task, field):
+            raise InputError(
+                f"config.data.{field}={getattr(task, field)} differs from the "
+                f"{getattr(trained, field)} that the ticket was trained with, so that training "
+                "images would be tested on"
+            )
 
 
 def _check(meta: Any) -> None:

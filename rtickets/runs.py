@@ -91,7 +91,18 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
 
     Returns:
         The folder, complete.
+
+    Raises:
+        InputError: if the folder was made with other defaults than today's.
     """
+    stored = folder.path / "config.json"
+    if stored.is_file():
+        changed = config_files.changed_fields(config, json.loads(stored.read_text()))
+        if changed:
+            raise InputError(
+                f"{folder.path} was made with other defaults ({'; '.join(changed)}); use another "
+                "--workdir, or set these fields to their old values"
+            )
     if folder.complete:
         return folder
     folder.path.mkdir(parents=True, exist_ok=True)
@@ -122,7 +133,7 @@ def find_ticket(path: str | None) -> Source:
     description = read_description(ticket)
     if (ticket.parent / "COMPLETE").is_file():
         return Source(ticket, (ticket.parent / "COMPLETE").read_text().strip())
-    if (ticket.parent / "config.json").is_file():
+    if ticket.name == "ticket" and (ticket.parent / "config.json").is_file():
         raise InputError(f"{ticket.parent} is not complete; run its stage to the end first")
     contents = json.dumps(description, sort_keys=True)
     return Source(ticket, hashlib.sha256(contents.encode()).hexdigest()[:10])

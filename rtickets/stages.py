@@ -92,6 +92,7 @@ def draw(config: DrawConfig, source: Source, workdir: Path, name: str) -> RunFol
             exclude=config.exclude,
             group_norm=config.group_norm,
             seed=config.seed,
+            start=network.mask,
         )
         meta = provenance.extend(network.meta, "draw", config)
         params = masks.apply(mask, network.params)
@@ -175,6 +176,7 @@ def evaluate(
         meta = ticket.meta
         task_config, seed = (config.data, 0) if config.data else provenance.trained_on(meta)
         task = data.load(task_config, seed)
+        provenance.check_task(meta, task_config, task.class_names)
         split = task.test if config.split == "test" else task.validation
         transform = provenance.fitting_transform(task_config, meta)
         network = evaluation.Network(

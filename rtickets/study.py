@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets import config_files, console, parallel, stages
-from rtickets.config import StudyConfig
+from rtickets import config_files, console, data, parallel, stages
+from rtickets.config import PretrainConfig, StudyConfig, TransferConfig
+from rtickets.draw.omp import check_pattern
+from rtickets.errors import InputError
+from rtickets.loop import steps_per_epoch
 from rtickets.runs import RunFolder, folder_of, run_once
 
 DENSE = "dense"
@@ -50,10 +53,14 @@ def run_study(config: StudyConfig, workdir: Path, devices: parallel.Devices) -> 
 
     Returns:
         The study's complete folder; its result lists the cells and the source networks.
+
+    Raises:
+        InputError: for data, batches or patterns that do not fit, before anything is trained.
     """
 
     def body(folder: Path) -> dict[str, Any]:
         del folder
+        check_study(config, devices)
         sources = []
         for seed in config.seeds:
             for objective in config.objectives:
@@ -74,6 +81,29 @@ def run_study(config: StudyConfig, workdir: Path, devices: parallel.Devices) -> 
     return run_once(folder_of(workdir, "study", config.name, config), config, body)
 
 
+def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
+    """Look at everything that could fail late, before hours of training.
+
+    Args:
+        config: the study.
+        devices: where it will run.
+
+    Raises:
+        InputError: for a data set that cannot be loaded, a batch that does not fit its data or the
+            devices, or a pattern that does not fit its sparsities.
+    """
+    for draw in config.draws.values():
+        for sparsity in config.sparsities:
+            check_pattern(draw.pattern, sparsity)
+    runs: dict[str, PretrainConfig | TransferConfig] = {"pretrain": config.pretrain}
+    for label, run in (runs | dict(config.transfers)).items():
+        try:
+            parallel.check_batch_size(run.train.batch_size, devices)
+            steps_per_epoch(len(data.load(run.data).train), run.train.batch_size)
+        except InputError as error:
+            raise InputError(f"{label}: {error}") from None
+
+
 def run_cell(
     config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.Devices
 ) -> RunFolder:
@@ -91,8 +121,9 @@ def run_cell(
     name = f"{cell.objective}-s{cell.seed}"
     ticket = _pretrain(config, cell.seed, cell.objective, workdir, devices)
     if cell.draw != DENSE:
-        draw = config.draws[cell.draw]
-        draw = config_files.replace(draw, sparsity=cell.sparsity, seed=cell.seed)
+        draw = config_files.replace(config.draws[cell.draw], sparsity=cell.sparsity)
+        if draw.criterion == "random":
+            draw = config_files.replace(draw, seed=cell.seed)
         name = f"{cell.draw}{cell.sparsity}-{name}"
         ticket = stages.draw(draw, ticket.source, workdir, name)
     else:

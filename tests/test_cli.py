@@ -33,6 +33,10 @@ def run(*words):
     return cli.main([str(word) for word in words])
 
 
+def run_stage(*words):
+    return run(*words, "--devices=2")
+
+
 def timed(*words):
     start = time.monotonic()
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True)
@@ -64,7 +68,9 @@ def test_the_version_is_printed(capsys):
     assert __version__ in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [(), ("dance",), ("pretrain", "--workdri=x")])
+@pytest.mark.parametrize(
+    "words", [(), ("dance",), ("pretrain", "--workdri=x"), ("demo", "--cpu-devices=0")]
+)
 def test_bad_words_exit_with_2(words, capsys):
     with pytest.raises(SystemExit) as stop:
         run(*words)
@@ -86,7 +92,7 @@ def test_bad_words_exit_with_2(words, capsys):
 def test_bad_input_is_one_line_and_exit_status_2(
     pretrain_file, tmp_path, capsys, overrides, message
 ):
-    status = run("pretrain", f"--config={pretrain_file}", f"--workdir={tmp_path}", *overrides)
+    status = run_stage("pretrain", f"--config={pretrain_file}", f"--workdir={tmp_path}", *overrides)
     errors = capsys.readouterr().err.strip()
     assert status == 2
     assert message in errors
@@ -112,12 +118,12 @@ def test_missing_inputs_are_named(words, message, tmp_path, capsys):
 
 def test_the_stages_chain_by_their_folders(pretrain_file, tmp_path, capsys):
     where = f"--workdir={tmp_path / 'runs'}"
-    assert run("pretrain", f"--config={pretrain_file}", where, "--name=first") == 0
+    assert run_stage("pretrain", f"--config={pretrain_file}", where, "--name=first") == 0
     (dense,) = (tmp_path / "runs").glob("pretrain-first-*")
     assert run("draw", f"--config.ticket={dense}", "--config.sparsity=0.8", where) == 0
     (ticket,) = (tmp_path / "runs").glob("draw-omp0.8-*")
     capsys.readouterr()
-    assert run("evaluate", f"--config.ticket={ticket}", where, "--config.batch_size=16") == 0
+    assert run_stage("evaluate", f"--config.ticket={ticket}", where) == 0
     printed = capsys.readouterr().out
     measured = json.loads(printed[: printed.rindex("}") + 1])
     assert measured["clean"]["examples"] == 16
@@ -125,7 +131,7 @@ def test_the_stages_chain_by_their_folders(pretrain_file, tmp_path, capsys):
 
 
 def test_a_loss_that_is_not_finite_exits_with_1(pretrain_file, tmp_path, capsys):
-    status = run(
+    status = run_stage(
         "pretrain",
         f"--config={pretrain_file}",
         f"--workdir={tmp_path}",
@@ -134,6 +140,13 @@ def test_a_loss_that_is_not_finite_exits_with_1(pretrain_file, tmp_path, capsys)
     assert status == 1
     assert "the loss is" in capsys.readouterr().err.splitlines()[-1]
     assert not list(tmp_path.glob("pretrain-*/COMPLETE"))
+
+
+def test_a_workdir_that_cannot_be_made_is_one_line(pretrain_file, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    where = f"--workdir={tmp_path / 'file'}"
+    assert run_stage("pretrain", f"--config={pretrain_file}", where) == 2
+    assert str(tmp_path / "file") in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_data_sources_are_listed_and_described(capsys):

@@ -135,6 +135,31 @@ def test_a_file_that_fails_says_why_in_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_a_wrong_field_in_a_file_is_named_in_one_line(tmp_path):
+    path = tmp_path / "wrong.py"
+    path.write_text(
+        "from rtickets.config import *\n"
+        "def get_config():\n"
+        "    return TrainConfig(batch_sise=3, duration='5')\n"
+    )
+    with pytest.raises(InputError, match=r"TrainConfig: .*duration='5'.*batch_sise") as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [("pretrain.train.optimizer.momentum=1/0", "momentum=1/0"), ("nmae=1/2", "nmae")],
+)
+def test_a_fraction_that_is_none_is_named(study_file, override, message):
+    with pytest.raises(InputError, match=message):
+        read(study_file, override)
+
+
+def test_a_path_that_looks_like_a_fraction_stays_a_path(study_file):
+    assert read(study_file, "pretrain.data.path=2024/11").pretrain.data.path == "2024/11"
+
+
 def test_a_file_that_returns_something_else_is_named(tmp_path):
     path = tmp_path / "other.py"
     path.write_text("def get_config():\n    return 3\n")

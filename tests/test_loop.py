@@ -101,6 +101,19 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(tiny, 
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == kept == ["6"]
 
 
+def test_weights_that_are_not_finite_are_never_the_result(tiny, tmp_path):
+    config = config_with(
+        duration="1it",
+        optimizer=OptimizerConfig(learning_rate=3e38, weight_decay=1e6, schedule="constant"),
+        validate_every="0ep",
+    )
+    loop = loop_in(tmp_path, tiny, config)
+    loop.program = tiny.program(optimizer=config.optimizer, total_steps=1, steps_per_epoch=6)
+    with pytest.raises(NonFiniteLossError, match="weights are not finite"):
+        loop.fit(tiny.params, tiny.batch_stats)
+    assert not list((tmp_path / "checkpoints").glob("[0-9]*"))
+
+
 def test_a_run_without_checkpoints_writes_none(tiny, tmp_path):
     config = config_with(checkpoint_every="0ep", validate_every="0ep")
     outcome = loop_in(tmp_path, tiny, config).fit(tiny.params, tiny.batch_stats)

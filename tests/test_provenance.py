@@ -60,5 +60,5 @@ def test_a_ticket_of_another_origin_is_refused(tmp_path, verb):
 
 
 def test_a_ticket_that_does_not_say_its_task_needs_one():
-    with pytest.raises(InputError, match=r"set config\.data"):
+    with pytest.raises(InputError, match=r"set data=DataConfig"):
         provenance.trained_on(META)

@@ -193,3 +193,24 @@ def test_a_place_without_a_ticket_is_named(tmp_path, make):
     make(tmp_path / "place")
     with pytest.raises(InputError, match=r"place is not a ticket: it has no ticket\.json"):
         find_ticket(str(tmp_path / "place"))
+
+
+def test_a_result_made_with_other_defaults_is_not_passed_off(tmp_path):
+    config = DrawConfig(sparsity=0.5)
+    folder = folder_of(tmp_path, "draw", "x", config)
+    run_once(folder, config, lambda path: {})
+    stored = json.loads((folder.path / "config.json").read_text())
+    stored["scope"] = "uniform"
+    (folder.path / "config.json").write_text(json.dumps(stored))
+    with pytest.raises(InputError, match="scope='global', then 'uniform'"):
+        run_once(folder, config, lambda path: {})
+
+
+def test_a_field_that_is_new_since_does_not_matter(tmp_path):
+    config = DrawConfig(sparsity=0.5)
+    folder = folder_of(tmp_path, "draw", "x", config)
+    run_once(folder, config, lambda path: {"value": 1})
+    stored = json.loads((folder.path / "config.json").read_text())
+    del stored["group_norm"]
+    (folder.path / "config.json").write_text(json.dumps(stored))
+    assert run_once(folder, config, lambda path: {"value": 2}).result() == {"value": 1}

@@ -81,6 +81,26 @@ def study(config, folder):
     return run_study(config, folder / "runs", parallel.local_devices(2))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pretrain__train__batch_size": 15}, "pretrain: batch_size=15 does not divide"),
+        ({"pretrain__train__batch_size": 128}, "pretrain: batch_size=128 exceeds the 81"),
+        ({"pretrain__data__path": "nowhere.npz"}, "pretrain: data.path='nowhere.npz'"),
+        ({"draws": {"nm": DrawConfig(pattern="2:4")}}, "pattern='2:4' removes 0.5"),
+        (
+            {"transfers": {"few": TransferConfig(data=DataConfig(source="digitz"))}},
+            "few: source='digitz' is unknown",
+        ),
+    ],
+)
+def test_what_would_fail_late_fails_before_anything_runs(config, tmp_path, change, message):
+    bad = config_files.replace(config, **change)
+    with pytest.raises(InputError, match=message):
+        run_study(bad, tmp_path, parallel.local_devices(2))
+    assert not list(tmp_path.glob("pretrain-*"))
+
+
 def test_the_grid_has_every_cell_once(config):
     cells = list(grid(config))
     assert len(cells) == len(set(cells)) == 2 * 2 * 3 * 2
@@ -162,6 +182,31 @@ def test_evaluation_on_the_validation_split_is_another_run(study, config, folder
     result = stages.evaluate(chosen, source, folder / "runs", "val", devices).result()
     assert result["clean"]["examples"] == 6
     assert result["attacks"] == {}
+
+
+def test_networks_are_judged_on_their_own_classes_and_splits(study, config, folder):
+    source = runs.find_ticket(str(next(study.path.parent.glob("pretrain-natural-s0-*"))))
+    own, other = config.pretrain.data, config.transfers["finetune"].data
+    devices = parallel.local_devices(2)
+    with pytest.raises(InputError, match="tells 3 classes apart"):
+        stages.evaluate(EvaluateConfig(data=other), source, folder / "runs", "x", devices)
+    resplit = config_files.replace(own, validation_fraction=0.5)
+    with pytest.raises(InputError, match=r"validation_fraction=0\.5 differs"):
+        stages.evaluate(EvaluateConfig(data=resplit), source, folder / "runs", "x", devices)
+
+
+def test_images_that_are_not_square_reach_training_and_evaluation_alike(folder, config):
+    generator = np.random.default_rng(3)
+    labels = np.arange(60) % 3
+    images = generator.integers(0, 90, (60, 12, 5)) + 50 * labels[:, None, None]
+    np.savez(folder / "flat.npz", x_train=images.astype(np.uint8), y_train=labels)
+    path = str(folder / "flat.npz")
+    pretrain = config_files.replace(config.pretrain, data__path=path, train__select="last")
+    devices = parallel.local_devices(2)
+    run = stages.pretrain(pretrain, folder / "flat", "flat", devices)
+    validation = EvaluateConfig(split="validation")
+    result = stages.evaluate(validation, run.source, folder / "flat", "flat", devices).result()
+    assert result["clean"]["value"] == run.result()["validation"]
 
 
 def test_a_stage_that_fails_is_not_complete(folder, config):

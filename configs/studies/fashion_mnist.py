@@ -88,7 +88,7 @@ def full():
                 "pgd10": AttackConfig(norm="linf", eps=4 / 255, num_steps=10),
             },
             attack_examples=250,
-            batch_size=250,
+            batch_size=256,
         ),
     )
 

@@ -19,7 +19,7 @@ def get_config():
             train=TrainConfig(
                 optimizer=OptimizerConfig(learning_rate=0.05),
                 duration="20ep",
-                batch_size=50,
+                batch_size=40,
                 select="last",
                 validate_every="0ep",
                 checkpoint_every="0ep",

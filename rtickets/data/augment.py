@@ -21,13 +21,13 @@ class Transform:
     """From stored pixels to the network's input.
 
     Attributes:
-        image_size: height and width to resize to, or None.
+        size: (height, width) to resize to, or None.
         channels: 1 or 3 to convert to, or None.
         crop_padding: zero padding before a random crop of the original size; 0 is none.
         flip: random horizontal flips.
     """
 
-    image_size: int | None = None
+    size: tuple[int, int] | None = None
     channels: int | None = None
     crop_padding: int = 0
     flip: bool = False
@@ -46,9 +46,8 @@ class Transform:
             x = jnp.repeat(x, 3, -1)
         elif self.channels == 1 and x.shape[-1] == 3:
             x = (x @ jnp.asarray(_LUMA, jnp.float32))[..., None]
-        size = self.image_size
-        if size is not None and x.shape[1:3] != (size, size):
-            x = jax.image.resize(x, (x.shape[0], size, size, x.shape[-1]), "bilinear")
+        if self.size is not None and x.shape[1:3] != self.size:
+            x = jax.image.resize(x, (x.shape[0], *self.size, x.shape[-1]), "bilinear")
             x = jnp.clip(x, 0, 1)
         return x
 
@@ -79,9 +78,8 @@ class Transform:
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
         """Return the (H, W, C) that images stored as `shape` (H, W, C) reach the network with."""
-        height, width, channels = shape
-        size = self.image_size
-        return (size or height, size or width, self.channels or channels)
+        height, width = self.size or shape[:2]
+        return (height, width, self.channels or shape[2])
 
 
 def make_transform(config: DataConfig) -> Transform:
@@ -98,7 +96,7 @@ def make_transform(config: DataConfig) -> Transform:
     """
     source = get_source(config.source)
     return Transform(
-        image_size=config.image_size,
+        size=None if config.image_size is None else (config.image_size, config.image_size),
         channels=config.channels,
         crop_padding=source.crop_padding if config.crop_padding is None else config.crop_padding,
         flip=source.flip if config.flip is None else config.flip,

@@ -39,6 +39,7 @@ def draw_omp(
     *,
     group_norm: GroupNorm = "l1",
     seed: int = 0,
+    start: Mask | None = None,
 ) -> Mask:
     """Draw a mask in one shot: the groups of weights with the smallest scores die.
 
@@ -54,6 +55,8 @@ def draw_omp(
         exclude: regular expression of leaves to leave alone, for instance the stem.
         group_norm: the score of a group: mean ('l1') or root mean square ('l2') of its weights'.
         seed: of the random criterion.
+        start: mask of weights that are pruned already and stay so; `sparsity` still counts from the
+            dense network.
 
     Returns:
         A mask of the structure of `params`. With groups of one size exactly
@@ -63,27 +66,50 @@ def draw_omp(
 
     Raises:
         InputError: for a sparsity outside [0, 1), an unknown option, weights that are not finite,
-            an expression that matches nothing, or a pattern that does not fit.
+            an expression that matches nothing, a pattern that does not fit, or a `start` that is
+            sparser than asked.
     """
-    parsed = parse_pattern(pattern)
+    parsed = check_pattern(pattern, sparsity)
     _check_option("scope", scope, get_args(Scope))
     _check_option("criterion", criterion, get_args(Criterion))
     _check_option("group_norm", group_norm, get_args(GroupNorm))
-    survivors(0, sparsity)  # raises before anything is computed
     chosen = masks.leaf_paths(masks.select(params, prunable, exclude))
     weights = {path: leaf for path, leaf in masks.leaf_paths(params).items() if chosen[path]}
-    scores = (
-        criteria.random(weights, seed) if criterion == "random" else criteria.magnitude(weights)
-    )
-    for path, score in scores.items():
-        if not np.isfinite(score).all():
-            raise InputError(f"the scores of {path} are not finite; the weights are broken")
+    before = masks.leaf_paths(start) if start is not None else {}
+    alive = {
+        path: np.broadcast_to(np.asarray(before.get(path, True)), np.shape(leaf))
+        for path, leaf in weights.items()
+    }
+    scores = _score(weights, parsed, criterion, group_norm, seed)
     if parsed.name == "n:m":
-        keep = _keep_n_of_m(scores, parsed, sparsity)
+        keep = _keep_n_of_m(scores, parsed)
     else:
-        keep = _keep_groups(scores, parsed, scope, sparsity, group_norm)
-    leaves = [keep.get(path, np.ones((), bool)) for path in chosen]
+        keep = _keep_groups(scores, alive, parsed, scope, sparsity)
+    keep = {path: mask & alive[path] for path, mask in keep.items()}
+    leaves = [keep.get(path, before.get(path, np.ones((), bool))) for path in chosen]
     return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(params), leaves)
+
+
+def check_pattern(pattern: str, sparsity: float) -> Pattern:
+    """Parse a pattern and check that a sparsity can be drawn with it.
+
+    Args:
+        pattern: see `draw_omp`.
+        sparsity: removed fraction.
+
+    Returns:
+        The parsed pattern.
+
+    Raises:
+        InputError: for an unknown pattern, a sparsity outside [0, 1), or one that N:M cannot give.
+    """
+    parsed = parse_pattern(pattern)
+    survivors(0, sparsity)
+    if parsed.name == "n:m":
+        n, m = parsed.sizes
+        if abs(sparsity - (1 - n / m)) > 1e-6:
+            raise InputError(f"pattern={pattern!r} removes {1 - n / m:g}, not sparsity={sparsity}")
+    return parsed
 
 
 def top_k(scores: np.ndarray, k: int) -> np.ndarray:
@@ -110,10 +136,8 @@ def _check_option(field: str, value: str, known: tuple[str, ...]) -> None:
         raise InputError(f"{field}={value!r} is unknown; choose one of {', '.join(known)}")
 
 
-def _keep_n_of_m(scores: Scores, pattern: Pattern, sparsity: float) -> Scores:
+def _keep_n_of_m(scores: Scores, pattern: Pattern) -> Scores:
     n, m = pattern.sizes
-    if round(sparsity * m) != m - n or abs(sparsity - (1 - n / m)) > 1e-6:
-        raise InputError(f"pattern='{n}:{m}' removes {1 - n / m:g}, not sparsity={sparsity}")
     for path, score in scores.items():
         if score.ndim < 2 or score.shape[-2] % m:
             raise InputError(
@@ -123,12 +147,34 @@ def _keep_n_of_m(scores: Scores, pattern: Pattern, sparsity: float) -> Scores:
     return {path: keep_n_of_m(score, n, m) for path, score in scores.items()}
 
 
-def _keep_groups(
-    scores: Scores, pattern: Pattern, scope: Scope, sparsity: float, norm: GroupNorm
+def _score(
+    weights: Scores, pattern: Pattern, criterion: Criterion, norm: GroupNorm, seed: int
 ) -> Scores:
-    groups = {path: group_scores(score, pattern, norm) for path, score in scores.items()}
+    """Return a score per weight for n:m, else one per group."""
+    whole = pattern.name == "n:m"
+    if criterion == "random":
+        # One number a group: means of many would rank small groups first and last.
+        shapes = {
+            path: np.shape(leaf) if whole else group_sizes(np.shape(leaf), pattern).shape
+            for path, leaf in weights.items()
+        }
+        return criteria.random(shapes, seed)
+    scores = criteria.magnitude(weights)
+    for path, score in scores.items():
+        if not np.isfinite(score).all():
+            raise InputError(f"the scores of {path} are not finite; the weights are broken")
+    return scores if whole else {p: group_scores(s, pattern, norm) for p, s in scores.items()}
+
+
+def _keep_groups(
+    groups: Scores, alive: Scores, pattern: Pattern, scope: Scope, sparsity: float
+) -> Scores:
+    lives = {
+        path: group_scores(mask.astype(np.float32), pattern) > 0 for path, mask in alive.items()
+    }
+    groups = {path: np.where(lives[path], group, -1) for path, group in groups.items()}
     if scope == "global":
-        sizes = [group_sizes(score.shape, pattern).ravel() for score in scores.values()]
+        sizes = [group_sizes(mask.shape, pattern).ravel() for mask in alive.values()]
         flat = np.concatenate([group.ravel() for group in groups.values()])
         keep = _keep_within_budget(flat, np.concatenate(sizes), sparsity)
         ends = np.cumsum([group.size for group in groups.values()])[:-1]
@@ -138,10 +184,16 @@ def _keep_groups(
         if scope == "uniform":
             kept = {path: survivors(total, sparsity) for path, total in totals.items()}
         else:
-            kept = share_out(totals, erk_densities(scores, sparsity), sparsity)
+            kept = share_out(totals, erk_densities(alive, sparsity), sparsity)
         parts = {path: top_k(group.ravel(), kept[path]) for path, group in groups.items()}
+    for path, part in parts.items():
+        if (part.reshape(lives[path].shape) & ~lives[path]).any():
+            raise InputError(
+                f"sparsity={sparsity} keeps more of {path} than its start has left; "
+                "ask for a higher sparsity or draw from the dense network"
+            )
     return {
-        path: expand(part.reshape(groups[path].shape), scores[path].shape, pattern)
+        path: expand(part.reshape(groups[path].shape), alive[path].shape, pattern)
         for path, part in parts.items()
     }
 

@@ -61,17 +61,14 @@ def predict(
         network: the network.
         examples: the split.
         attack: attack the images first.
-        batch_size: examples per call, over all devices.
+        batch_size: examples per call, over all devices; rounded up to a multiple of them.
         seed: of the attack's random starts.
 
     Returns:
         float32 logits (N, classes).
-
-    Raises:
-        InputError: if the devices do not divide the batch.
     """
     devices = examples.devices
-    parallel.check_batch_size(batch_size, devices)
+    batch_size = -(-batch_size // len(devices)) * len(devices)
     count = len(examples.split)
     padded = -(-count // batch_size) * batch_size
     order = np.minimum(np.arange(padded, dtype=np.int32), count - 1)

@@ -13,12 +13,13 @@ _MARKERS = ("o", "s", "^", "D", "v")
 _DENSE = "dense"
 
 
-def plot_curves(table: Sequence[Mapping[str, Any]], metric: str) -> bytes:
+def plot_curves(table: Sequence[Mapping[str, Any]], metric: str, split: str = "test") -> bytes:
     """Draw one panel per transfer: a curve per objective and way of drawing, and dense lines.
 
     Args:
         table: what `rows` returned.
         metric: 'clean' or an attack's label.
+        split: what was measured on, for the axis.
 
     Returns:
         A PNG picture.
@@ -34,8 +35,8 @@ def plot_curves(table: Sequence[Mapping[str, Any]], metric: str) -> bytes:
         panel.set_title(transfer, fontsize=11)
     for panel in panels[len(transfers) :]:
         panel.set_visible(False)
-    label = "test accuracy (%)" if metric == "clean" else f"accuracy under {metric} (%)"
-    figure.supylabel(label, fontsize=10)
+    label = f"{split} accuracy" if metric == "clean" else f"{split} accuracy under {metric}"
+    figure.supylabel(f"{label} (%)", fontsize=10)
     figure.supxlabel("remaining weights (%)", fontsize=10)
     panels[0].legend(fontsize=8, frameon=False)
     buffer = io.BytesIO()

@@ -42,7 +42,10 @@ def render_page(
     Returns:
         HTML with the pictures inside.
     """
-    parts = [f"<h1>{html.escape(title)}</h1>", _explain(table, baseline)]
+    parts = [
+        f"<h1>{html.escape(title)}</h1>",
+        _explain(table, baseline, config["evaluate"]["split"]),
+    ]
     for metric, picture in pictures.items():
         data = base64.b64encode(picture).decode()
         parts += [
@@ -67,10 +70,11 @@ def _heading(metric: str) -> str:
     return "Clean accuracy" if metric == "clean" else f"Accuracy under {metric}"
 
 
-def _explain(table: Sequence[Mapping[str, Any]], baseline: str) -> str:
+def _explain(table: Sequence[Mapping[str, Any]], baseline: str, split: str) -> str:
     seeds = max(row["seeds"] for row in table)
+    images = "test images that no choice was made on" if split == "test" else f"{split} images"
     return (
-        f"<p>Accuracy in % on test images that no choice was made on; mean ± standard deviation "
+        f"<p>Accuracy in % on {images}; mean ± standard deviation "
         f"over {seeds} seed{'s' * (seeds > 1)}. Dashed lines are dense networks. A gain is the "
         f"difference to <em>{html.escape(baseline)}</em> of the same seed.</p>"
     )

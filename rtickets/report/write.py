@@ -35,7 +35,8 @@ def write_report(study: RunFolder) -> Path:
     baseline = config["baseline"]
     table = rows(result["cells"], baseline)
     metrics = list(dict.fromkeys(row["metric"] for row in table))
-    pictures = {metric: plot_curves(table, metric) for metric in metrics}
+    split = config["evaluate"]["split"]
+    pictures = {metric: plot_curves(table, metric, split) for metric in metrics}
     for metric, picture in pictures.items():
         write_bytes(study.path / f"curves_{metric}.png", picture)
     write_text(study.path / "cells.csv", _cells_csv(result["cells"]))
@@ -50,19 +51,19 @@ def write_report(study: RunFolder) -> Path:
 def show_report(study: RunFolder) -> None:
     """Print clean accuracy and gains, one short table per transfer, to standard output."""
     result = study.result()
-    baseline = json.loads((study.path / "config.json").read_text())["baseline"]
+    config = json.loads((study.path / "config.json").read_text())
+    baseline, split = config["baseline"], config["evaluate"]["split"]
     table = [row for row in rows(result["cells"], baseline) if row["metric"] == CLEAN]
     width = None if sys.stdout.isatty() else 160
     console = Console(highlight=False, width=width)
     for transfer in dict.fromkeys(row["transfer"] for row in table):
         chosen = [row for row in table if row["transfer"] == transfer]
-        console.print(_terminal_table(transfer, chosen, baseline))
+        console.print(_terminal_table(f"{transfer}: {split} accuracy (%)", chosen, baseline))
 
 
-def _terminal_table(transfer: str, table: Sequence[Mapping[str, Any]], baseline: str) -> Table:
+def _terminal_table(title: str, table: Sequence[Mapping[str, Any]], baseline: str) -> Table:
     objectives = list(dict.fromkeys(row["objective"] for row in table))
-    title = f"{transfer}: test accuracy (%), (gain over {baseline})"
-    printed = Table(title=title, title_justify="left")
+    printed = Table(title=f"{title}, (gain over {baseline})", title_justify="left")
     for name in ["ticket", "remaining", *objectives]:
         printed.add_column(name, justify="left" if name == "ticket" else "right", no_wrap=True)
     found = {(row["draw"], row["sparsity"], row["objective"]): row for row in table}

@@ -64,14 +64,14 @@ def test_channels_that_fit_stay(channels):
 
 def test_resizing_interpolates_linearly():
     ramp = np.array([0, 100, 200], np.uint8).reshape(1, 1, 3, 1).repeat(3, 1)
-    resized = Transform(image_size=6).prepare(ramp)
+    resized = Transform(size=(6, 6)).prepare(ramp)
     expected = np.array([0, 25, 75, 125, 175, 200]) / 255
     np.testing.assert_allclose(resized, np.broadcast_to(expected[:, None], (1, 6, 6, 1)), atol=1e-6)
 
 
 def test_shrinking_averages_instead_of_dropping_pixels():
     stripes = np.tile(np.array([255, 0, 0, 0], np.uint8), 3).reshape(1, 1, 12, 1).repeat(12, 1)
-    shrunk = Transform(image_size=3).prepare(stripes)
+    shrunk = Transform(size=(3, 3)).prepare(stripes)
     np.testing.assert_allclose(shrunk[:, :, 1], 0.25, atol=1e-6)
 
 
@@ -79,9 +79,9 @@ def test_shrinking_averages_instead_of_dropping_pixels():
     ("transform", "shape"),
     [
         (Transform(), (5, 4, 3)),
-        (Transform(image_size=6), (6, 7, 3)),
-        (Transform(image_size=6), (6, 6, 1)),
-        (Transform(image_size=3, channels=1), (5, 4, 3)),
+        (Transform(size=(6, 6)), (6, 7, 3)),
+        (Transform(size=(6, 6)), (6, 6, 1)),
+        (Transform(size=(3, 3), channels=1), (5, 4, 3)),
         (Transform(channels=3, crop_padding=2, flip=True), (4, 4, 1)),
     ],
 )
@@ -138,7 +138,7 @@ def test_the_same_keys_give_the_same_images_and_others_do_not(images):
         (DataConfig(source="fashion_mini", crop_padding=0, flip=False), Transform()),
         (
             DataConfig(source="npz", image_size=9, channels=3, crop_padding=1),
-            Transform(image_size=9, channels=3, crop_padding=1),
+            Transform(size=(9, 9), channels=3, crop_padding=1),
         ),
     ],
 )

@@ -108,6 +108,45 @@ def test_bad_options_are_named(options, message):
         draw_omp(network(), **options)
 
 
+@pytest.mark.parametrize("pattern", GROUPED)
+@pytest.mark.parametrize("scope", get_args(Scope))
+def test_a_ticket_drawn_from_a_ticket_is_a_part_of_it(pattern, scope):
+    params = network()
+    first = draw_omp(params, 0.5, pattern=pattern, scope=scope)
+    left = masks.apply(first, params)
+    second = draw_omp(left, 0.8, pattern=pattern, scope=scope, start=first)
+    for name in ("conv1", "conv2"):
+        assert (kernel_mask(first, name) | ~kernel_mask(second, name)).all()
+    assert masks.sparsity(second) > masks.sparsity(first)
+    direct = draw_omp(params, 0.8, pattern=pattern, scope=scope)
+    np.testing.assert_array_equal(kernel_mask(second, "conv1"), kernel_mask(direct, "conv1"))
+
+
+def test_what_a_ticket_lacks_cannot_be_drawn_from_it():
+    params = network()
+    start = draw_omp(params, 0.9)
+    with pytest.raises(InputError, match=r"sparsity=0\.5 keeps more of conv"):
+        draw_omp(params, 0.5, start=start)
+
+
+def test_excluded_layers_keep_the_mask_they_had():
+    start = draw_omp(network(), 0.5)
+    mask = draw_omp(network(), 0.9, exclude="conv2/.*", start=start)
+    np.testing.assert_array_equal(kernel_mask(mask, "conv2"), kernel_mask(start, "conv2"))
+
+
+@pytest.mark.parametrize("pattern", GROUPED)
+def test_chance_treats_layers_with_small_and_large_groups_alike(pattern):
+    generator = np.random.default_rng(0)
+    params = {
+        "large": {"kernel": generator.standard_normal((3, 3, 32, 400), np.float32)},
+        "small": {"kernel": generator.standard_normal((1, 1, 32, 400), np.float32)},
+    }
+    mask = draw_omp(params, 0.75, pattern=pattern, criterion="random")
+    kept = [kernel_mask(mask, name).mean() for name in ("large", "small")]
+    np.testing.assert_allclose(kept, 0.25, atol=0.06)
+
+
 def test_random_tickets_differ_by_seed_and_keep_the_budget():
     first, second = (draw_omp(network(), 0.9, criterion="random", seed=s) for s in (0, 1))
     assert masks.sparsity(first) == masks.sparsity(second) == pytest.approx(0.9, abs=1e-3)

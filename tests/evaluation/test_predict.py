@@ -4,7 +4,6 @@ import pytest
 from rtickets import parallel
 from rtickets.config import AttackConfig
 from rtickets.data.augment import Transform
-from rtickets.errors import InputError
 from rtickets.evaluation import Network, on_devices, predict
 from rtickets.evaluation.predict import _compiled
 
@@ -65,6 +64,7 @@ def test_one_example_is_enough(tiny):
     assert logits.shape == (1, 3)
 
 
-def test_a_batch_that_does_not_divide_is_named(tiny):
-    with pytest.raises(InputError, match="batch_size=5"):
-        predict(network(tiny), examples_on(tiny, 2), batch_size=5)
+def test_a_batch_that_does_not_divide_is_rounded_up(tiny):
+    expected = predict(network(tiny), examples_on(tiny, 2), batch_size=6)
+    logits = predict(network(tiny), examples_on(tiny, 2), batch_size=5)
+    np.testing.assert_array_equal(logits, expected)

@@ -102,7 +102,7 @@ def test_every_transfer_has_a_panel(figures, count):
 
 @pytest.mark.parametrize(
     ("metric", "label"),
-    [("clean", "test accuracy (%)"), ("pgd20", "accuracy under pgd20 (%)")],
+    [("clean", "test accuracy (%)"), ("pgd20", "test accuracy under pgd20 (%)")],
 )
 def test_only_the_rows_of_the_metric_are_drawn_and_named(figures, metric, label):
     table = [*TABLE, *({**r, "metric": "pgd20", "mean": r["mean"] / 2} for r in TABLE)]

@@ -31,7 +31,8 @@ def source(objective="natural", seed=0, **attacks):
 
 def render(table, sources=(), title="study", baseline="natural", config=None, pictures=None):
     pictures = pictures or {"clean": b"picture"}
-    return render_page(title, table, sources or [source()], pictures, config or {}, baseline)
+    config = {"evaluate": {"split": "test"}, **(config or {})}
+    return render_page(title, table, sources or [source()], pictures, config, baseline)
 
 
 class Reader(HTMLParser):
