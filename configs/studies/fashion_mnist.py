@@ -57,7 +57,7 @@ def full():
     }
     transfers |= {
         f"{source}-all-{mode}": downstream(source, mode, None, duration, batch_size=128)
-        for source, duration in (("mnist5k", "8ep"), ("animals", "4ep"))
+        for source, duration in (("mnist5k", "8ep"), ("digits", "20ep"), ("animals", "4ep"))
         for mode in ("finetune", "linear")
     }
     return StudyConfig(
