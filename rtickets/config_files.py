@@ -6,9 +6,7 @@ one of the dataclasses of `rtickets.config`. Every field can then be overridden 
 
 import dataclasses
 import difflib
-import hashlib
 import importlib.util
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +20,6 @@ from pydantic import TypeAdapter, ValidationError
 from rtickets.errors import InputError
 
 T = TypeVar("T")
-_NOT_COUNTED = {"ticket", "checkpoint_every", "steps_per_dispatch"}
 
 
 def editable(config: Any) -> ConfigDict:
@@ -213,53 +210,6 @@ def _evaluate_fraction(word: str, config: ConfigDict) -> str:
 def _one_line(error: BaseException) -> str:
     text = str(error.args[0] if error.args else error)
     return re.sub(r"\s*(\n|\\n)\s*", ". ", text.replace("\\'", "'")).strip("' ")
-
-
-def digest(config: Any, *upstream: str) -> str:
-    """Return the name of a configuration: a hash of what differs from the defaults.
-
-    Fields with their default value do not count, so adding a field with a default leaves existing
-    runs their names. Fields that cannot change a result do not count either: `ticket`, which says
-    where an input lies (inputs count by their own digests), `checkpoint_every` and
-    `steps_per_dispatch`.
-
-    Args:
-        config: a dataclass of `rtickets.config`.
-        *upstream: digests of the inputs.
-
-    Returns:
-        10 hexadecimal digits.
-    """
-    values = _what_counts(to_dict(config, exclude_defaults=True))
-    text = json.dumps([type(config).__name__, values, upstream], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
-
-
-def _what_counts(values: Any) -> Any:
-    if not isinstance(values, Mapping):
-        return values
-    return {name: _what_counts(v) for name, v in values.items() if name not in _NOT_COUNTED}
-
-
-def changed_fields(config: Any, stored: Mapping[str, Any]) -> list[str]:
-    """Compare a configuration with a stored one of the same digest.
-
-    They differ where a default has changed since, for the digest does not see defaults.
-
-    Args:
-        config: a dataclass of `rtickets.config`.
-        stored: what JSON holds of the earlier one; fields that it lacks are new and do not count.
-
-    Returns:
-        The fields that differ, as 'field=now, then=before'.
-    """
-    now = to_paths(json.loads(json.dumps(_what_counts(to_dict(config)))))
-    then = to_paths(_what_counts(stored))
-    return [
-        f"{path}={value!r}, then {then[path]!r}"
-        for path, value in now.items()
-        if path in then and then[path] != value
-    ]
 
 
 def replace(config: T, **changes: Any) -> T:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets import config_files
+from rtickets import config_files, digests
 from rtickets.draw.ticket import read_description
 from rtickets.errors import InputError
 from rtickets.metrics import write_json, write_text
@@ -75,7 +75,7 @@ def folder_of(workdir: Path, stage: str, name: str, config: Any, *inputs: Source
     Returns:
         The folder, its digest made from the configuration and the digests of the inputs.
     """
-    digest = config_files.digest(config, *(source.digest for source in inputs))
+    digest = digests.digest(config, *(source.digest for source in inputs))
     existing = sorted(workdir.glob(f"{stage}-*-{digest}"))
     return RunFolder(existing[0] if existing else workdir / f"{stage}-{name}-{digest}", digest)
 
@@ -97,7 +97,7 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
     """
     stored = folder.path / "config.json"
     if stored.is_file():
-        changed = config_files.changed_fields(config, json.loads(stored.read_text()))
+        changed = digests.changed_fields(config, json.loads(stored.read_text()))
         if changed:
             raise InputError(
                 f"{folder.path} was made with other defaults ({'; '.join(changed)}); use another "

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 from ml_collections import ConfigDict
 
-from rtickets import config_files
+from rtickets import config_files, digests
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -186,11 +186,11 @@ def test_the_config_dict_is_locked():
 
 def test_the_digest_ignores_defaults_and_places_but_nothing_else():
     base = DrawConfig(sparsity=0.5)
-    digest = config_files.digest(base)
-    assert config_files.digest(DrawConfig(sparsity=0.5, method="omp", ticket="there")) == digest
-    assert config_files.digest(DrawConfig(sparsity=0.6)) != digest
-    assert config_files.digest(base, "upstream") != digest
-    assert config_files.digest(TransferConfig()) != config_files.digest(EvaluateConfig())
+    digest = digests.digest(base)
+    assert digests.digest(DrawConfig(sparsity=0.5, method="omp", ticket="there")) == digest
+    assert digests.digest(DrawConfig(sparsity=0.6)) != digest
+    assert digests.digest(base, "upstream") != digest
+    assert digests.digest(TransferConfig()) != digests.digest(EvaluateConfig())
 
 
 def test_replace_reaches_nested_fields():

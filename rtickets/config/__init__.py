@@ -1,0 +1,32 @@
+"""Typed configurations: frozen dataclasses, checked as a whole before anything runs.
+
+Durations are strings such as '160ep' (epochs) or '500it' (steps); '0ep' means never. Radii and
+steps of attacks are in pixel units of images in [0, 1].
+"""
+
+from rtickets.config.fields import to_steps
+from rtickets.config.stages import (
+    DataConfig,
+    DrawConfig,
+    EvaluateConfig,
+    ModelConfig,
+    PretrainConfig,
+    TransferConfig,
+)
+from rtickets.config.study import StudyConfig
+from rtickets.config.training import AttackConfig, ObjectiveConfig, OptimizerConfig, TrainConfig
+
+__all__ = [
+    "AttackConfig",
+    "DataConfig",
+    "DrawConfig",
+    "EvaluateConfig",
+    "ModelConfig",
+    "ObjectiveConfig",
+    "OptimizerConfig",
+    "PretrainConfig",
+    "StudyConfig",
+    "TrainConfig",
+    "TransferConfig",
+    "to_steps",
+]

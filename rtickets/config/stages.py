@@ -1,0 +1,146 @@
+"""Configurations of the stages and of what they work on."""
+
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+from pydantic.dataclasses import dataclass
+
+from rtickets.config.fields import (
+    STRICT,
+    Fraction,
+    Label,
+    Positive,
+    Seed,
+    Sparsity,
+)
+from rtickets.config.training import AttackConfig, TrainConfig
+from rtickets.patterns import PATTERN
+
+
+@dataclass(frozen=True, config=STRICT)
+class DataConfig:
+    """A data set, how it is split, and how its images reach the network.
+
+    Attributes:
+        source: a name that `rtickets data list` shows, or 'folder', 'npz'.
+        path: folder or file of the sources that are read from one.
+        image_size: height and width to resize to on the device; None keeps the stored size.
+        channels: 1 or 3 to convert to grey or colour; None keeps the stored channels.
+        train_examples: size of a class-balanced random subset of the training split, drawn with the
+            run's seed; None keeps all.
+        validation_fraction: part of the training images set aside for validation.
+        test_fraction: part set aside for testing where the source has no test split of its own.
+        crop_padding: zero padding before a random crop; None is the source's default.
+        flip: random horizontal flips; None is the source's default.
+    """
+
+    source: str = "fashion_mini"
+    path: str | None = None
+    image_size: Positive | None = None
+    channels: Literal[1, 3] | None = None
+    train_examples: Positive | None = None
+    validation_fraction: Fraction = 0.1
+    test_fraction: Fraction = 0.2
+    crop_padding: Annotated[int, Field(ge=0)] | None = None
+    flip: bool | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class ModelConfig:
+    """A network.
+
+    Attributes:
+        arch: name of the architecture.
+        width: multiplier on the features of every layer.
+        stem: 'small' for images of about 32 pixels, 'imagenet' for 224.
+        precision: compute precision; weights and statistics are always float32.
+    """
+
+    arch: Literal["resnet18", "resnet34", "resnet50"] = "resnet18"
+    width: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    stem: Literal["small", "imagenet"] = "small"
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+@dataclass(frozen=True, config=STRICT)
+class PretrainConfig:
+    """Training of a dense network on the source task."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+@dataclass(frozen=True, config=STRICT)
+class DrawConfig:
+    """Drawing of a ticket from a network.
+
+    Attributes:
+        ticket: run folder or ticket folder of the network; a study fills it in.
+        method: 'omp', one-shot pruning.
+        sparsity: removed fraction of the prunable weights.
+        pattern: what lives or dies together: 'element', 'row', 'kernel', 'channel', 'block:AxB' or
+            'N:M', see `rtickets.patterns`.
+        scope: 'global' ranks all groups together, 'uniform' each layer's on their own, 'erk' gives
+            small layers a smaller sparsity.
+        criterion: 'magnitude' or 'random'.
+        group_norm: the score of a group: mean ('l1') or root mean square ('l2') of its weights'.
+        prunable: regular expression of the paths of prunable leaves.
+        exclude: regular expression of leaves to leave alone, or None.
+        seed: of the random criterion; a study replaces it.
+    """
+
+    ticket: str | None = None
+    method: Literal["omp"] = "omp"
+    sparsity: Sparsity = 0.9
+    pattern: Annotated[str, StringConstraints(pattern=f"^({PATTERN})$")] = "element"
+    scope: Literal["global", "uniform", "erk"] = "global"
+    criterion: Literal["magnitude", "random"] = "magnitude"
+    group_norm: Literal["l1", "l2"] = "l1"
+    prunable: str = r"(?!(.*/)?head/).*kernel"
+    exclude: str | None = None
+    seed: Seed = 0
+
+
+@dataclass(frozen=True, config=STRICT)
+class TransferConfig:
+    """Training of a ticket on a downstream task, under a fresh head.
+
+    Attributes:
+        ticket: run folder or ticket folder; a study fills it in.
+        data: the downstream task.
+        mode: 'finetune' trains every surviving weight, 'linear' the head alone.
+        normalization: pixel statistics of the 'source' task or of the 'target' task.
+        train: the training run.
+    """
+
+    ticket: str | None = None
+    data: DataConfig = field(default_factory=lambda: DataConfig(source="mnist5k"))
+    mode: Literal["finetune", "linear"] = "finetune"
+    normalization: Literal["source", "target"] = "source"
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+@dataclass(frozen=True, config=STRICT)
+class EvaluateConfig:
+    """Measurements on a test split.
+
+    Attributes:
+        ticket: run folder or ticket folder; a study fills it in.
+        data: the task; None is the one the ticket was last trained on.
+        split: 'test', or 'validation' for choosing settings.
+        attacks: attacks by name.
+        attack_examples: attack only so many examples, spread evenly over the split; None is all.
+        batch_size: examples per call, over all devices; rounded up to a multiple of them.
+        seed: of the attacks' random starts.
+    """
+
+    ticket: str | None = None
+    data: DataConfig | None = None
+    split: Literal["test", "validation"] = "test"
+    attacks: Mapping[Label, AttackConfig] = field(default_factory=dict)
+    attack_examples: Positive | None = None
+    batch_size: Positive = 256
+    seed: Seed = 0
