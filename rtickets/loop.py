@@ -169,7 +169,7 @@ class Loop:
                 jax.device_get(chosen.params),
                 jax.device_get(chosen.batch_stats),
                 int(chosen.step),
-                meta.get("validation") if chosen is last else float(best.accuracy),
+                meta.get("validation") if chosen is last else round(float(best.accuracy), 7),
                 task.seconds,
                 task.rate,
             )
