@@ -55,3 +55,8 @@ def test_the_small_study_has_the_same_objectives_but_fewer_cells():
     assert set(small.objectives) <= set(full.objectives)
     assert set(small.transfers) <= set(full.transfers)
     assert len(small.seeds) < len(full.seeds)
+
+
+@pytest.mark.parametrize("mode", ["finetune", "linear"])
+def test_the_transfer_configuration_has_both_modes(mode):
+    assert read(Path("configs/transfer/mnist5k.py"), f":{mode}").mode == mode

@@ -1,0 +1,17 @@
+"""A ticket on 200 digits of MNIST: full finetuning, or linear evaluation under a new head.
+
+    rtickets transfer --config=configs/transfer/mnist5k.py --workdir=runs \
+        --config.ticket=runs/draw-omp0.9-...
+    rtickets transfer --config=configs/transfer/mnist5k.py:linear --workdir=runs \
+        --config.ticket=runs/draw-omp0.9-...
+
+Needs `pip install 'rtickets[demo]'`. Time: a few seconds on two CPU cores. Result: see README.md,
+the table of the demo, which trains its tickets this way.
+"""
+
+from rtickets import config_files
+from rtickets.demo import demo_study
+
+
+def get_config(mode="finetune"):
+    return config_files.editable(demo_study().transfers[mode])
