@@ -2,6 +2,7 @@
 
 from rtickets.draw.budget import survivors
 from rtickets.draw.omp import draw_omp
+from rtickets.draw.scheduled import draw_scheduled, sparsity_schedule
 from rtickets.draw.ticket import Ticket
 
-__all__ = ["Ticket", "draw_omp", "survivors"]
+__all__ = ["Ticket", "draw_omp", "draw_scheduled", "sparsity_schedule", "survivors"]

@@ -1,16 +1,17 @@
-"""One-shot pruning: a ticket from the pretrained weights alone.
+"""One-shot pruning: a ticket from the scores of the pretrained weights.
 
 Thresholds are found on the host. Selection by `np.partition` is linear, exact and the same on every
 machine, and it runs once per ticket, so there is nothing to gain from doing it on the device.
 """
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import jax
 import numpy as np
 
-from rtickets import criteria, masks
-from rtickets.criteria import Criterion
+from rtickets import masks
+from rtickets.criteria import Criterion, Scores, magnitude, prunable_leaves
+from rtickets.criteria.groups import check_scores, of_groups, random_groups
 from rtickets.draw.budget import erk_densities, share_out, survivors
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
@@ -25,7 +26,6 @@ from rtickets.patterns import (
 )
 
 Scope = Literal["global", "uniform", "erk"]
-Scores = dict[str, np.ndarray]
 
 
 def draw_omp(
@@ -37,6 +37,7 @@ def draw_omp(
     prunable: str = DEFAULT_PRUNABLE,
     exclude: str | None = None,
     *,
+    scores: Any | None = None,
     group_norm: GroupNorm = "l1",
     seed: int = 0,
     start: Mask | None = None,
@@ -53,7 +54,11 @@ def draw_omp(
         criterion: the score of a weight: 'magnitude', its absolute value, or 'random'.
         prunable: regular expression that the path of a prunable leaf must match.
         exclude: regular expression of leaves to leave alone, for instance the stem.
-        group_norm: the score of a group: mean ('l1') or root mean square ('l2') of its weights'.
+        scores: scores of the weights in the place of a criterion, such as those of
+            `rtickets.criteria.snip`: arrays of the weights' shapes, by path or as a pytree of the
+            structure of `params`. Leaves that are not prunable are not read.
+        group_norm: the score of a group: mean ('l1') or root mean square ('l2') of its weights';
+            the latter is for scores that are not negative.
         seed: of the random criterion.
         start: mask of weights that are pruned already and stay so; `sparsity` still counts from the
             dense network.
@@ -65,28 +70,35 @@ def draw_omp(
         budget of weights, and at least one. Ties go to the lower index.
 
     Raises:
-        InputError: for a sparsity outside [0, 1), an unknown option, weights that are not finite,
-            an expression that matches nothing, a pattern that does not fit, or a `start` that is
-            sparser than asked.
+        InputError: for a sparsity outside [0, 1), an unknown option, weights or scores that are not
+            finite, scores that do not fit, an expression that matches nothing, a pattern that does
+            not fit, or a `start` that is sparser than asked.
     """
     parsed = check_pattern(pattern, sparsity)
     _check_option("scope", scope, get_args(Scope))
     _check_option("criterion", criterion, get_args(Criterion))
     _check_option("group_norm", group_norm, get_args(GroupNorm))
-    chosen = masks.leaf_paths(masks.select(params, prunable, exclude))
-    weights = {path: leaf for path, leaf in masks.leaf_paths(params).items() if chosen[path]}
+    weights = prunable_leaves(params, prunable, exclude)
     before = masks.leaf_paths(start) if start is not None else {}
     alive = {
         path: np.broadcast_to(np.asarray(before.get(path, True)), np.shape(leaf))
         for path, leaf in weights.items()
     }
-    scores = _score(weights, parsed, criterion, group_norm, seed)
-    if parsed.name == "n:m":
-        keep = _keep_n_of_m(scores, parsed)
+    if scores is not None:
+        if criterion != "magnitude":
+            raise InputError(f"criterion={criterion!r} and scores exclude each other; give one")
+        groups = of_groups(check_scores(scores, weights), parsed, group_norm)
+    elif criterion == "random":
+        groups = random_groups(weights, parsed, seed)
     else:
-        keep = _keep_groups(scores, alive, parsed, scope, sparsity)
+        groups = of_groups(magnitude(weights), parsed, group_norm)
+    if parsed.name == "n:m":
+        keep = _keep_n_of_m(groups, alive, parsed)
+    else:
+        keep = _keep_groups(groups, alive, parsed, scope, sparsity)
     keep = {path: mask & alive[path] for path, mask in keep.items()}
-    leaves = [keep.get(path, before.get(path, np.ones((), bool))) for path in chosen]
+    paths = masks.leaf_paths(params)
+    leaves = [keep.get(path, before.get(path, np.ones((), bool))) for path in paths]
     return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(params), leaves)
 
 
@@ -136,7 +148,7 @@ def _check_option(field: str, value: str, known: tuple[str, ...]) -> None:
         raise InputError(f"{field}={value!r} is unknown; choose one of {', '.join(known)}")
 
 
-def _keep_n_of_m(scores: Scores, pattern: Pattern) -> Scores:
+def _keep_n_of_m(scores: Scores, alive: Scores, pattern: Pattern) -> Scores:
     n, m = pattern.sizes
     for path, score in scores.items():
         if score.ndim < 2 or score.shape[-2] % m:
@@ -144,26 +156,8 @@ def _keep_n_of_m(scores: Scores, pattern: Pattern) -> Scores:
                 f"pattern='{n}:{m}' does not fit {path} of shape {score.shape}: its input axis is "
                 f"no multiple of {m}; exclude it"
             )
+    scores = {path: np.where(alive[path], score, -np.inf) for path, score in scores.items()}
     return {path: keep_n_of_m(score, n, m) for path, score in scores.items()}
-
-
-def _score(
-    weights: Scores, pattern: Pattern, criterion: Criterion, norm: GroupNorm, seed: int
-) -> Scores:
-    """Return a score per weight for n:m, else one per group."""
-    whole = pattern.name == "n:m"
-    if criterion == "random":
-        # One number a group: means of many would rank small groups first and last.
-        shapes = {
-            path: np.shape(leaf) if whole else group_sizes(np.shape(leaf), pattern).shape
-            for path, leaf in weights.items()
-        }
-        return criteria.random(shapes, seed)
-    scores = criteria.magnitude(weights)
-    for path, score in scores.items():
-        if not np.isfinite(score).all():
-            raise InputError(f"the scores of {path} are not finite; the weights are broken")
-    return scores if whole else {p: group_scores(s, pattern, norm) for p, s in scores.items()}
 
 
 def _keep_groups(
@@ -172,7 +166,7 @@ def _keep_groups(
     lives = {
         path: group_scores(mask.astype(np.float32), pattern) > 0 for path, mask in alive.items()
     }
-    groups = {path: np.where(lives[path], group, -1) for path, group in groups.items()}
+    groups = {path: np.where(lives[path], group, -np.inf) for path, group in groups.items()}
     if scope == "global":
         sizes = [group_sizes(mask.shape, pattern).ravel() for mask in alive.values()]
         flat = np.concatenate([group.ravel() for group in groups.values()])
@@ -185,6 +179,7 @@ def _keep_groups(
             kept = {path: survivors(total, sparsity) for path, total in totals.items()}
         else:
             kept = share_out(totals, erk_densities(alive, sparsity), sparsity)
+            kept = _within_one(kept, {path: int(live.sum()) for path, live in lives.items()})
         parts = {path: top_k(group.ravel(), kept[path]) for path, group in groups.items()}
     for path, part in parts.items():
         if (part.reshape(lives[path].shape) & ~lives[path]).any():
@@ -198,13 +193,34 @@ def _keep_groups(
     }
 
 
+def _within_one(kept: dict[str, int], living: dict[str, int]) -> dict[str, int]:
+    """Give a group that rounding finds in a layer without one left to the layer with most left.
+
+    Remainders of two sparsities order the layers differently, so a start of almost the same
+    sparsity can lack one group in a layer.
+    """
+    kept = dict(kept)
+    for path in [path for path in kept if kept[path] == living[path] + 1]:
+        roomy = max(kept, key=lambda other: living[other] - kept[other])
+        if kept[roomy] < living[roomy]:
+            kept[path] -= 1
+            kept[roomy] += 1
+    return kept
+
+
 def _keep_within_budget(scores: np.ndarray, sizes: np.ndarray, sparsity: float) -> np.ndarray:
-    """Mark the best groups whose weights fit into the budget, and the very best in any case."""
+    """Mark the best groups whose weights fit into the budget, and the very best in any case.
+
+    Dead groups, those of score -inf, are not marked for a rest of the budget that one group more
+    would have exceeded when they died.
+    """
     if (sizes == sizes[0]).all():
         return top_k(scores, survivors(scores.size, sparsity))
+    budget = survivors(int(sizes.sum()), sparsity)
     best_first = np.argsort(-scores, kind="stable")
-    fits = np.cumsum(sizes[best_first]) <= survivors(int(sizes.sum()), sparsity)
+    fits = np.cumsum(sizes[best_first]) <= budget
     keep = np.zeros(scores.size, bool)
     keep[best_first[fits]] = True
     keep[best_first[0]] = True
-    return keep
+    lives = scores > -np.inf
+    return keep & lives if budget - sizes[lives].sum() < sizes.max() else keep

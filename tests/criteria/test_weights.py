@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from rtickets import config, config_files
-from rtickets.criteria import Criterion, magnitude, random
+from rtickets.criteria import Criterion, magnitude, prunable_leaves, random
+from rtickets.criteria.weights import replace_leaves
 
 
 @pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16, np.float16])
@@ -28,3 +29,11 @@ def test_random_scores_depend_on_seed_and_place_alone():
 @pytest.mark.parametrize("name", get_args(Criterion))
 def test_every_criterion_can_be_configured(name):
     assert config_files.parse(config.DrawConfig, {"criterion": name}).criterion == name
+
+
+def test_leaves_are_picked_and_replaced_by_path():
+    params = {"a": {"bias": 0.0, "kernel": np.ones(2)}, "head": {"kernel": np.ones(3)}}
+    assert list(prunable_leaves(params)) == ["a/kernel"]
+    replaced = replace_leaves(params, {"a/kernel": "new"})
+    assert replaced["a"] == {"bias": 0.0, "kernel": "new"}
+    assert replaced["head"]["kernel"] is params["head"]["kernel"]

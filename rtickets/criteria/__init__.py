@@ -1,0 +1,34 @@
+"""Scores: how much each weight of a network matters; the smallest die first.
+
+`magnitude`, `random` and `synflow` need no data; `snip`, `taylor` and `grasp` do. All return
+float32 arrays by path, which `rtickets.draw.draw_omp(params, sparsity, scores=...)` takes.
+"""
+
+from rtickets.criteria.gradient import grasp, snip, taylor
+from rtickets.criteria.losses import GRASP_TEMPERATURE, adversarial, cross_entropy
+from rtickets.criteria.synflow import synflow, unit_statistics
+from rtickets.criteria.weights import (
+    Criterion,
+    Leaves,
+    Scores,
+    magnitude,
+    prunable_leaves,
+    random,
+)
+
+__all__ = [
+    "GRASP_TEMPERATURE",
+    "Criterion",
+    "Leaves",
+    "Scores",
+    "adversarial",
+    "cross_entropy",
+    "grasp",
+    "magnitude",
+    "prunable_leaves",
+    "random",
+    "snip",
+    "synflow",
+    "taylor",
+    "unit_statistics",
+]

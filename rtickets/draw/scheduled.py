@@ -1,0 +1,111 @@
+"""Drawing in rounds: score, remove some, score what is left, down to the sparsity asked for."""
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from rtickets import masks
+from rtickets.criteria import prunable_leaves
+from rtickets.draw.omp import Scope, check_pattern, draw_omp
+from rtickets.errors import InputError
+from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
+from rtickets.patterns import GroupNorm
+
+Schedule = Literal["exponential", "linear"]
+ScoreFn = Callable[[Params], Any]
+
+
+def draw_scheduled(
+    params: Params,
+    sparsity: float,
+    score_fn: ScoreFn,
+    rounds: int,
+    schedule: Schedule = "exponential",
+    pattern: str = "element",
+    scope: Scope = "global",
+    prunable: str = DEFAULT_PRUNABLE,
+    exclude: str | None = None,
+    *,
+    group_norm: GroupNorm = "l1",
+    start: Mask | None = None,
+) -> Mask:
+    """Draw a mask in rounds, each scoring the network that the one before left.
+
+    Nothing is trained in between. SynFlow takes 100 rounds on the exponential schedule (Tanaka et
+    al. 2020), without which whole layers die.
+
+    Args:
+        params: pytree of weights.
+        sparsity: fraction of the prunable weights to remove in all, in [0, 1).
+        score_fn: maps masked weights to the scores that `draw_omp` takes.
+        rounds: number of rounds, at least 1.
+        schedule: see `sparsity_schedule`.
+        pattern: see `draw_omp`; N:M has one sparsity, so takes one round.
+        scope: see `draw_omp`.
+        prunable: see `draw_omp`.
+        exclude: see `draw_omp`.
+        group_norm: see `draw_omp`.
+        start: mask of weights that are pruned already; the schedule begins at its sparsity.
+
+    Returns:
+        The mask of the last round, as exact as that of `draw_omp`. Every round's mask lies in the
+        one before.
+
+    Raises:
+        InputError: for a bad number of rounds or schedule, and what `draw_omp` raises.
+    """
+    if check_pattern(pattern, sparsity).name == "n:m" and rounds > 1:
+        raise InputError(f"pattern={pattern!r} is drawn in one round; got rounds={rounds}")
+    mask, before = start, 0.0
+    if start is not None:
+        weights, kept = prunable_leaves(params, prunable, exclude), masks.leaf_paths(start)
+        total = sum(leaf.size for leaf in weights.values())
+        before = 1 - sum(leaf.size * np.mean(kept[path]) for path, leaf in weights.items()) / total
+    for reached in sparsity_schedule(sparsity, rounds, schedule, before):
+        scores = score_fn(params if mask is None else masks.apply(mask, params))
+        mask = draw_omp(
+            params,
+            reached,
+            pattern,
+            scope,
+            prunable=prunable,
+            exclude=exclude,
+            scores=scores,
+            group_norm=group_norm,
+            start=mask,
+        )
+    return mask
+
+
+def sparsity_schedule(
+    sparsity: float, rounds: int, schedule: Schedule = "exponential", start: float = 0.0
+) -> list[float]:
+    """Return the sparsity after every round.
+
+    Args:
+        sparsity: after the last round, in [0, 1).
+        rounds: their number, at least 1.
+        schedule: 'exponential' keeps the same share of the survivors in every round, so that round
+            r of R from a dense network ends at 1 - (1 - sparsity)^(r / R); 'linear' removes the
+            same number of weights.
+        start: sparsity before the first round; all rounds end at `sparsity` where that is smaller.
+
+    Returns:
+        One number per round; the last is exactly `sparsity`.
+
+    Raises:
+        InputError: for less than one round or an unknown schedule.
+    """
+    if rounds < 1:
+        raise InputError(f"rounds={rounds} must be at least 1")
+    if schedule not in get_args(Schedule):
+        known = ", ".join(get_args(Schedule))
+        raise InputError(f"schedule={schedule!r} is unknown; choose one of {known}")
+    start = min(start, sparsity)
+    shares = [number / rounds for number in range(1, rounds)]
+    if schedule == "linear":
+        between = [start + (sparsity - start) * share for share in shares]
+    else:
+        between = [1 - (1 - start) * ((1 - sparsity) / (1 - start)) ** share for share in shares]
+    return [*between, sparsity]

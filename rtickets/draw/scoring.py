@@ -1,0 +1,128 @@
+"""Scores of a stored network, as a configuration describes them."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from rtickets import criteria, data, models, provenance
+from rtickets.config import DrawConfig
+from rtickets.draw.scheduled import ScoreFn
+from rtickets.draw.ticket import Ticket
+from rtickets.masks import Params
+
+_FROM_DATA: dict[str, Callable[..., criteria.Scores]] = {
+    "snip": criteria.snip,
+    "taylor": criteria.taylor,
+    "grasp": criteria.grasp,
+}
+
+
+def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
+    """Return the scores of a criterion that depends on the whole network.
+
+    The network is scored as it is evaluated: normalisation statistics frozen, images as they are
+    stored, on one device.
+
+    Args:
+        config: the draw; its criterion is neither 'magnitude' nor 'random'.
+        network: the network, with the provenance that a stage leaves.
+
+    Returns:
+        A function from masked weights to float32 scores by path.
+
+    Raises:
+        InputError: if the network's provenance is missing, or its classes are not those of the
+            data.
+    """
+    if config.criterion == "synflow":
+        return _synflow(config, network)
+    model = provenance.build_model(network.meta)
+
+    def logits_fn(params: Params, x: Array) -> Array:
+        return models.logits(model, params, network.batch_stats, x)
+
+    temperature = criteria.GRASP_TEMPERATURE if config.criterion == "grasp" else 1.0
+    loss_fn = criteria.cross_entropy(logits_fn, temperature)
+    attack = config.attack
+    perturb = None if attack is None else criteria.adversarial(logits_fn, **attack.as_pgd())
+    score = partial(
+        _FROM_DATA[config.criterion],
+        loss_fn,
+        perturb=perturb,
+        prunable=config.prunable,
+        exclude=config.exclude,
+    )
+    batches = load_batches(config, network.meta)
+    return lambda params: score(params, batches)
+
+
+def _synflow(config: DrawConfig, network: Ticket) -> ScoreFn:
+    """Return synaptic flow through the network without its normalisation of pixels and batches."""
+    model = provenance.build_model(network.meta)
+    model = model.clone(mean=(0.0,), std=(1.0,), dtype=jnp.float32)
+    batch_stats = criteria.unit_statistics(network.batch_stats)
+
+    def logits_fn(params: Params, x: Array) -> Array:
+        return models.logits(model, params, batch_stats, x)
+
+    return partial(
+        criteria.synflow,
+        logits_fn,
+        input_shape=tuple(network.meta["image_shape"]),
+        prunable=config.prunable,
+        exclude=config.exclude,
+    )
+
+
+def load_batches(config: DrawConfig, meta: Any) -> list[tuple[Array, Array, Array]]:
+    """Return the training examples that a draw scores on.
+
+    Args:
+        config: the draw; without data of its own the network's task is taken, with its seed.
+        meta: the network's provenance.
+
+    Returns:
+        Batches of (float32 images (B, H, W, C) in [0, 1], int32 labels (B,), PRNG keys (B,)).
+
+    Raises:
+        InputError: if the task cannot be loaded or its classes are not the network's.
+    """
+    task_config, seed = (config.data, config.seed) if config.data else provenance.trained_on(meta)
+    task = data.load(task_config, seed)
+    provenance.check_task(meta, task_config, task.class_names)
+    transform = provenance.fitting_transform(task_config, meta)
+    chosen = task.train.take(balanced_order(task.train.labels, config.seed)[: config.examples])
+    key = jax.random.key(config.seed)
+    keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(len(chosen)))
+    return [
+        (
+            transform.prepare(jnp.asarray(chosen.images[part])),
+            jnp.asarray(chosen.labels[part]),
+            keys[part],
+        )
+        for first in range(0, len(chosen), config.batch_size)
+        for part in [slice(first, first + config.batch_size)]
+    ]
+
+
+def balanced_order(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Return a random order in which classes take turns as long as they have examples left.
+
+    Args:
+        labels: integers (N,).
+        seed: of the order.
+
+    Returns:
+        A permutation of range(N).
+    """
+    order = np.random.default_rng([2, seed]).permutation(len(labels))
+    turn = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels[order] == label)
+        turn[members] = np.arange(len(members))
+    return order[np.argsort(turn, kind="stable")]
