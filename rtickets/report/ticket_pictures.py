@@ -1,0 +1,231 @@
+"""Pictures of tickets: sparsity and overlap per layer, overlap of many tickets, first kernels."""
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rtickets import masks
+from rtickets.draw.inspect import compare, layers
+from rtickets.draw.ticket import Ticket
+from rtickets.errors import InputError
+from rtickets.masks import Mask
+from rtickets.metrics import write_bytes
+
+_COLORS = ("#4c566a", "#c8553d", "#2a7f9e", "#7a9e3a", "#8e5ea2", "#d39b2a")
+_PRUNED = (0.98, 0.86, 0.83)
+_CROSS = "#c8553d"
+
+
+def plot_sparsity(tickets: Mapping[str, Mask]) -> bytes:
+    """Draw a bar per layer and ticket: the layer's sparsity.
+
+    Args:
+        tickets: masks by label; they may belong to different networks.
+
+    Returns:
+        A PNG picture.
+
+    Raises:
+        InputError: if there are no prunable layers.
+    """
+    sparsities = {
+        label: {row["path"]: row["sparsity"] for row in layers(mask)}
+        for label, mask in tickets.items()
+    }
+    paths = list(dict.fromkeys(path for own in sparsities.values() for path in own))
+    if not paths:
+        raise InputError("there are no prunable layers to draw")
+    count = len(sparsities)
+    height = 0.8 / count
+    inches = 1 + 0.2 * count + len(paths) * max(0.2, 0.1 * count)
+    figure = Figure(figsize=(7.2, inches), layout="constrained")
+    panel = figure.subplots()
+    for index, (label, own) in enumerate(sparsities.items()):
+        where = [paths.index(path) - 0.4 + (index + 0.5) * height for path in own]
+        color = _COLORS[index % len(_COLORS)]
+        panel.barh(where, list(own.values()), height, color=color, label=label)
+    panel.set_yticks(range(len(paths)), paths, fontsize=8)
+    panel.invert_yaxis()
+    panel.set_xlim(0, 1)
+    panel.set_xlabel("sparsity", fontsize=10)
+    panel.grid(alpha=0.25, axis="x")
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside upper left", fontsize=8, frameon=False)
+    return _png(figure)
+
+
+def plot_overlap(tickets: Mapping[str, Mask]) -> bytes:
+    """Draw the Jaccard overlap of every two tickets over all prunable weights as a heat map.
+
+    Args:
+        tickets: masks of one network by label.
+
+    Returns:
+        A PNG picture.
+
+    Raises:
+        InputError: if the masks do not have the same prunable layers.
+    """
+    labels = list(tickets)
+    values = [[masks.overlap(a, b)[""] for b in tickets.values()] for a in tickets.values()]
+    side = 2.4 + 0.6 * len(labels)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    panel = figure.subplots()
+    _heat_map(panel, values, labels, labels)
+    panel.tick_params(axis="x", rotation=90)
+    panel.set_title("mask overlap (Jaccard)", fontsize=11)
+    return _png(figure)
+
+
+def plot_layer_overlap(a: Ticket, b: Ticket) -> bytes:
+    """Draw the Jaccard overlap of two tickets per layer, beside that of random masks.
+
+    Args:
+        a: a ticket.
+        b: another of the same network.
+
+    Returns:
+        A PNG picture.
+
+    Raises:
+        InputError: if the tickets do not have the same prunable layers.
+    """
+    rows = compare(a, b)["layers"]
+    values = [[row["overlap"], row["overlap_by_chance"]] for row in rows]
+    figure = Figure(figsize=(5.4, 1.2 + 0.25 * len(rows)), layout="constrained")
+    panel = figure.subplots()
+    _heat_map(panel, values, [row["path"] for row in rows], ["overlap", "by chance"])
+    panel.set_title("mask overlap (Jaccard)", fontsize=11)
+    return _png(figure)
+
+
+def plot_kernels(ticket: Ticket, path: str | None = None) -> bytes:
+    """Draw the kernels of a 2-D convolution as small images, one per output channel.
+
+    Zero is mid-grey, the largest magnitude white or black. One input channel is drawn in grey,
+    three in colour, of any other number the first in grey. A cross marks a position where all drawn
+    weights are pruned, a dot one where some are.
+
+    Args:
+        ticket: the ticket.
+        path: path of the kernel, of shape (kh, kw, inputs, outputs); None is `first_convolution`.
+
+    Returns:
+        A PNG picture.
+
+    Raises:
+        InputError: if the ticket has no such kernel.
+    """
+    kernels = {p: w for p, w in masks.leaf_paths(ticket.params).items() if np.ndim(w) == 4}
+    path = first_convolution(ticket) if path is None else path
+    if path not in kernels or not np.size(kernels[path]):
+        known = ", ".join(list(kernels)[:3]) or "none at all"
+        raise InputError(f"path={path!r} is no kernel of a 2-D convolution; there are {known}")
+    weights = np.asarray(kernels[path]).astype(np.float32)
+    keep = np.broadcast_to(np.asarray(masks.leaf_paths(ticket.mask)[path]), weights.shape)
+    shown = slice(None) if weights.shape[2] in (1, 3) else slice(1)
+    colors, marks = _grid(weights[:, :, shown], keep[:, :, shown])
+    inches = min(0.16, 16 / max(colors.shape[:2]))
+    figure = Figure(
+        figsize=(max(4.6, inches * colors.shape[1] + 0.4), inches * colors.shape[0] + 0.7),
+        layout="constrained",
+    )
+    panel = figure.subplots()
+    panel.imshow(colors, interpolation="nearest")
+    for mark, symbol, size in ((2, "x", 36), (1, "o", 18)):
+        y, x = np.nonzero(marks == mark)
+        panel.plot(x, y, symbol, color=_CROSS, markersize=size * inches, markeredgewidth=inches * 8)
+    panel.set_axis_off()
+    legend = "x pruned, dot pruned in part" if weights.shape[2] == 3 else "x pruned"
+    panel.set_title(f"{path} ({legend})", fontsize=9)
+    return _png(figure)
+
+
+def first_convolution(ticket: Ticket) -> str | None:
+    """Return the path of the kernel of the 2-D convolution that reads the image.
+
+    Args:
+        ticket: the ticket.
+
+    Returns:
+        The kernel with 'stem' in its path, else the one with the fewest inputs, the first of
+        several in the order of paths; None without any.
+    """
+    shapes = {path: np.shape(leaf) for path, leaf in masks.leaf_paths(ticket.params).items()}
+    found = [path for path, shape in shapes.items() if len(shape) == 4]
+    return min(found, key=lambda path: ("stem" not in path, shapes[path][2]), default=None)
+
+
+def write_pictures(folder: Path, tickets: Mapping[str, Ticket]) -> list[Path]:
+    """Write what can be drawn of one ticket, or of several of one network.
+
+    Args:
+        folder: where to; made if it is not there.
+        tickets: tickets by label.
+
+    Returns:
+        The files: of any tickets the sparsity, of one its first kernels, of two the overlap per
+        layer, of more the overlap of every two.
+    """
+    listed = list(tickets.values())
+    mask_of = {label: ticket.mask for label, ticket in tickets.items()}
+    pictures = {"sparsity": plot_sparsity(mask_of)}
+    if len(listed) == 1 and first_convolution(listed[0]):
+        pictures["kernels"] = plot_kernels(listed[0])
+    elif len(listed) == 2:
+        pictures["overlap"] = plot_layer_overlap(*listed)
+    elif len(listed) > 2:
+        pictures["overlap"] = plot_overlap(mask_of)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {folder / f"{name}.png": picture for name, picture in pictures.items()}
+    for file, picture in files.items():
+        write_bytes(file, picture)
+    return list(files)
+
+
+def _heat_map(
+    panel: Axes, values: Sequence[Sequence[float]], rows: Sequence[str], columns: Sequence[str]
+) -> None:
+    panel.imshow(values, vmin=0, vmax=1, cmap="Blues", aspect="auto")
+    panel.set_xticks(range(len(columns)), columns, fontsize=8)
+    panel.set_yticks(range(len(rows)), rows, fontsize=8)
+    for y, line in enumerate(values):
+        for x, value in enumerate(line):
+            color = "white" if value > 0.5 else "black"
+            panel.text(x, y, f"{value:.2f}", ha="center", va="center", fontsize=7, color=color)
+
+
+def _grid(weights: np.ndarray, keep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lay kernels (kh, kw, C, O) out in a square: colours (H, W, 3) and marks (H, W).
+
+    A mark is 2 where all C weights of a position are pruned, 1 where some are, 0 elsewhere.
+    """
+    lost = (~keep).sum(2)  # (kh, kw, O)
+    marks = np.where(lost == keep.shape[2], 2, np.minimum(lost, 1))
+    weights = np.where(keep, weights, 0)
+    colors = np.repeat(0.5 + weights / (2 * (np.abs(weights).max() or 1)), 3 // keep.shape[2], 2)
+    colors = np.where((marks == 2)[:, :, None], np.reshape(_PRUNED, (3, 1)), colors)
+    return _tile(colors, 1.0), _tile(marks[:, :, None], 0)[..., 0]
+
+
+def _tile(images: np.ndarray, gap: float) -> np.ndarray:
+    """Lay images (h, w, C, N) out in a square with gaps of one pixel: (H, W, C)."""
+    height, width, channels, count = images.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    cells = np.full((rows * columns, height + 1, width + 1, channels), gap, images.dtype)
+    cells[:count, :-1, :-1] = np.moveaxis(images, -1, 0)
+    square = cells.reshape(rows, columns, height + 1, width + 1, channels).swapaxes(1, 2)
+    return square.reshape(rows * (height + 1), columns * (width + 1), channels)[:-1, :-1]
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
+    return buffer.getvalue()
