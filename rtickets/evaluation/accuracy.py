@@ -37,7 +37,20 @@ def top1(logits: np.ndarray, labels: np.ndarray) -> Accuracy:
     logits = np.where(np.isnan(logits).any(-1, keepdims=True), -np.inf, logits)
     finite = ~np.isneginf(logits).all(-1)
     correct = int(((logits.argmax(-1) == labels) & finite).sum())
-    interval = binomtest(correct, len(labels)).proportion_ci(0.95, "wilson")
+    return share(correct, len(labels))
+
+
+def share(correct: int, examples: int) -> Accuracy:
+    """Return a share of correct answers with its interval.
+
+    Args:
+        correct: number of correct answers.
+        examples: number of questions, at least 1.
+
+    Returns:
+        The accuracy with a 95% Wilson score interval (Wilson 1927) over examples.
+    """
+    interval = binomtest(correct, examples).proportion_ci(0.95, "wilson")
     return Accuracy(
-        correct, len(labels), correct / len(labels), float(interval.low), float(interval.high)
+        correct, examples, correct / examples, float(interval.low), float(interval.high)
     )

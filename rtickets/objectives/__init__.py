@@ -7,10 +7,13 @@ is never differentiated through; `loss` is differentiated with respect to the we
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import optax
 from jax import Array
 
 from rtickets.attacks import LogitsFn, Norm, pgd
+from rtickets.attacks.losses import LossName
+from rtickets.attacks.pgd import Rule
 
 TrainFn = Callable[[Array], tuple[Array, Any]]
 
@@ -42,8 +45,35 @@ def natural() -> Objective:
     return Objective(lambda logits_fn, images, labels, keys: images, _cross_entropy)
 
 
+def gaussian(sigma: float) -> Objective:
+    """Return cross-entropy on images with Gaussian noise (Cohen et al. 2019, section 3.3).
+
+    The noise takes images outside [0, 1], as it does when the network is smoothed.
+
+    Args:
+        sigma: standard deviation of the noise in pixel units.
+
+    Returns:
+        The objective.
+    """
+
+    def perturb(logits_fn: LogitsFn, images: Array, labels: Array, keys: Array) -> Array:
+        del logits_fn, labels
+        noise = jax.vmap(lambda key: jax.random.normal(key, images.shape[1:]))(keys)
+        return images + sigma * noise
+
+    return Objective(perturb, _cross_entropy)
+
+
 def adversarial(
-    *, eps: float, step_size: float, num_steps: int, norm: Norm = "linf", random_start: bool = True
+    *,
+    eps: float,
+    step_size: float,
+    num_steps: int,
+    norm: Norm = "linf",
+    random_start: bool = True,
+    loss: LossName = "ce",
+    rule: Rule = "steepest",
 ) -> Objective:
     """Return cross-entropy on PGD examples (Madry et al. 2018, eq. 2.1).
 
@@ -51,8 +81,10 @@ def adversarial(
         eps: radius in pixel units.
         step_size: step of the inner maximisation.
         num_steps: its number of steps.
-        norm: 'linf' or 'l2'.
+        norm: 'linf', 'l2' or 'l1'.
         random_start: start the maximisation from a uniform point of the ball.
+        loss: what the maximisation maximises, see `rtickets.attacks.pgd`.
+        rule: how it steps, likewise.
 
     Returns:
         The objective.
@@ -69,6 +101,8 @@ def adversarial(
             num_steps=num_steps,
             norm=norm,
             random_start=random_start,
+            loss=loss,
+            rule=rule,
         )
 
     return Objective(perturb, _cross_entropy)
