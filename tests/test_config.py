@@ -200,9 +200,113 @@ def test_replace_reaches_nested_fields():
     assert config.data == DataConfig()
 
 
-def test_the_default_step_is_that_of_madry():
-    assert AttackConfig(eps=0.1, num_steps=5).step == pytest.approx(0.05)
-    assert AttackConfig(eps=0.1, num_steps=5, step_size=0.01).step == 0.01
+@pytest.mark.parametrize(
+    ("config", "steps", "step"),
+    [
+        (AttackConfig(eps=0.1), 10, 0.025),
+        (AttackConfig(eps=0.1, num_steps=5), 5, 0.05),  # Madry et al. 2018
+        (AttackConfig(eps=0.1, num_steps=5, step_size=0.01), 5, 0.01),
+        (AttackConfig(name="fgsm", eps=0.1), 1, 0.1),
+        (AttackConfig(name="fgsm_rs", eps=0.1), 1, 0.125),  # Wong et al. 2020
+        (AttackConfig(name="fgsm_rs", eps=0.1, step_size=0.1), 1, 0.1),
+        (AttackConfig(name="apgd_ce"), 100, None),
+        (AttackConfig(name="fab_t", num_steps=7), 7, None),
+        (AttackConfig(name="square"), 5000, None),
+    ],
+)
+def test_steps_have_the_published_defaults(config, steps, step):
+    assert config.steps == steps
+    if step is not None:
+        assert config.step == pytest.approx(step)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (
+            AttackConfig(eps=0.1, num_steps=5, norm="l2", loss="dlr", rule="adam"),
+            {"step_size": 0.05, "num_steps": 5, "norm": "l2", "loss": "dlr", "rule": "adam"},
+        ),
+        (
+            AttackConfig(name="fgsm", eps=0.1),
+            {"step_size": 0.1, "num_steps": 1, "random_start": False},
+        ),
+        (AttackConfig(name="fgsm_rs", eps=0.1), {"step_size": 0.125, "num_steps": 1}),
+    ],
+)
+def test_the_pgd_family_is_one_attack(config, expected):
+    usual = {"norm": "linf", "random_start": True, "loss": "ce", "rule": "steepest", "eps": 0.1}
+    assert config.as_pgd() == pytest.approx(usual | expected)
+
+
+def test_other_attacks_are_never_taken_for_pgd():
+    with pytest.raises(InputError, match="attack 'square' is for evaluations alone"):
+        AttackConfig(name="square").as_pgd()
+
+
+FIELDS = {
+    "num_steps": 3,
+    "step_size": 0.1,
+    "random_start": False,
+    "loss": "margin",
+    "rule": "adam",
+    "restarts": 2,
+    "num_targets": 3,
+    "version": "plus",
+}
+USED = {
+    "pgd": {"num_steps", "step_size", "random_start", "loss", "rule", "restarts"},
+    "fgsm": set(),
+    "fgsm_rs": {"step_size", "restarts"},
+    "apgd_ce": {"num_steps", "restarts"},
+    "apgd_dlr": {"num_steps", "restarts"},
+    "apgd_t": {"num_steps", "restarts", "num_targets"},
+    "fab_t": {"num_steps", "restarts", "num_targets"},
+    "square": {"num_steps", "restarts"},
+    "autoattack": {"version"},
+}
+
+
+@pytest.mark.parametrize("name", USED)
+def test_fields_that_an_attack_does_not_use_are_refused_by_name(name):
+    assert set(FIELDS) | {"name", "norm", "eps", "radii"} == {
+        field.name for field in dataclasses.fields(AttackConfig)
+    }
+    for field, value in FIELDS.items():
+        if field in USED[name]:
+            assert getattr(AttackConfig(name=name, **{field: value}), field) == value
+            continue
+        message = f"attack '{name}' does not use {field}; leave it out"
+        with pytest.raises(InputError, match=message) as caught:
+            config_files.parse(AttackConfig, {"name": name, field: value})
+        assert "\n" not in str(caught.value)
+    AttackConfig(name=name, norm="l1", eps=2.0, radii=(0.0, 1.0))
+
+
+def test_runs_that_would_all_be_alike_are_refused():
+    with pytest.raises(ValueError, match="restarts=3 are all alike without random_start"):
+        AttackConfig(restarts=3, random_start=False)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [AttackConfig(name="apgd_ce"), AttackConfig(name="square"), AttackConfig(restarts=2)],
+    ids=["apgd", "square", "restarts"],
+)
+def test_training_takes_the_pgd_family_alone(attack):
+    with pytest.raises(ValueError, match="not for training; choose 'pgd', 'fgsm' or 'fgsm_rs'"):
+        ObjectiveConfig(name="pgd", attack=attack)
+    for name in ("fgsm", "fgsm_rs"):
+        assert ObjectiveConfig(name="pgd", attack=AttackConfig(name=name)).attack.steps == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("sigma", 0.0), ("sigma", float("inf")), ("alpha", 1.0), ("samples", 0), ("radii", (-0.1,))],
+)
+def test_smoothing_that_cannot_be_is_refused(field, value):
+    with pytest.raises(InputError, match=field):
+        config_files.parse(EvaluateConfig, {"smoothing": {field: value}})
 
 
 def test_branches_of_a_comparison_differ_in_the_objective_alone():
@@ -217,6 +321,8 @@ def test_labels_that_the_report_uses_itself_are_refused():
         StudyConfig(draws={"dense": DrawConfig()})
     with pytest.raises(ValueError, match="'clean'"):
         StudyConfig(evaluate=EvaluateConfig(attacks={"clean": AttackConfig()}))
+    with pytest.raises(ValueError, match="'certified'"):
+        EvaluateConfig(attacks={"certified": AttackConfig()})
 
 
 def test_best_needs_validation():

@@ -4,27 +4,31 @@ Durations are strings such as '160ep' (epochs) or '500it' (steps); '0ep' means n
 steps of attacks are in pixel units of images in [0, 1].
 """
 
+from rtickets.config.attacks import AttackConfig, SmoothingConfig
+from rtickets.config.draw import DrawConfig, ImpConfig, LmpConfig
 from rtickets.config.fields import to_steps
 from rtickets.config.stages import (
     DataConfig,
-    DrawConfig,
     EvaluateConfig,
     ModelConfig,
     PretrainConfig,
     TransferConfig,
 )
 from rtickets.config.study import StudyConfig
-from rtickets.config.training import AttackConfig, ObjectiveConfig, OptimizerConfig, TrainConfig
+from rtickets.config.training import ObjectiveConfig, OptimizerConfig, TrainConfig
 
 __all__ = [
     "AttackConfig",
     "DataConfig",
     "DrawConfig",
     "EvaluateConfig",
+    "ImpConfig",
+    "LmpConfig",
     "ModelConfig",
     "ObjectiveConfig",
     "OptimizerConfig",
     "PretrainConfig",
+    "SmoothingConfig",
     "StudyConfig",
     "TrainConfig",
     "TransferConfig",

@@ -4,19 +4,18 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from rtickets.config.attacks import AttackConfig, SmoothingConfig
 from rtickets.config.fields import (
     STRICT,
     Fraction,
     Label,
     Positive,
     Seed,
-    Sparsity,
 )
-from rtickets.config.training import AttackConfig, TrainConfig
-from rtickets.patterns import PATTERN
+from rtickets.config.training import TrainConfig
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -74,37 +73,6 @@ class PretrainConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
-class DrawConfig:
-    """Drawing of a ticket from a network.
-
-    Attributes:
-        ticket: run folder or ticket folder of the network; a study fills it in.
-        method: 'omp', one-shot pruning.
-        sparsity: removed fraction of the prunable weights.
-        pattern: what lives or dies together: 'element', 'row', 'kernel', 'channel', 'block:AxB' or
-            'N:M', see `rtickets.patterns`.
-        scope: 'global' ranks all groups together, 'uniform' each layer's on their own, 'erk' gives
-            small layers a smaller sparsity.
-        criterion: 'magnitude' or 'random'.
-        group_norm: the score of a group: mean ('l1') or root mean square ('l2') of its weights'.
-        prunable: regular expression of the paths of prunable leaves.
-        exclude: regular expression of leaves to leave alone, or None.
-        seed: of the random criterion; a study replaces it.
-    """
-
-    ticket: str | None = None
-    method: Literal["omp"] = "omp"
-    sparsity: Sparsity = 0.9
-    pattern: Annotated[str, StringConstraints(pattern=f"^({PATTERN})$")] = "element"
-    scope: Literal["global", "uniform", "erk"] = "global"
-    criterion: Literal["magnitude", "random"] = "magnitude"
-    group_norm: Literal["l1", "l2"] = "l1"
-    prunable: str = r"(?!(.*/)?head/).*kernel"
-    exclude: str | None = None
-    seed: Seed = 0
-
-
-@dataclass(frozen=True, config=STRICT)
 class TransferConfig:
     """Training of a ticket on a downstream task, under a fresh head.
 
@@ -131,10 +99,14 @@ class EvaluateConfig:
         ticket: run folder or ticket folder; a study fills it in.
         data: the task; None is the one the ticket was last trained on.
         split: 'test', or 'validation' for choosing settings.
-        attacks: attacks by name.
+        attacks: attacks by label.
         attack_examples: attack only so many examples, spread evenly over the split; None is all.
         batch_size: examples per call, over all devices; rounded up to a multiple of them.
-        seed: of the attacks' random starts.
+        seed: of the attacks and of the smoothing noise.
+        honesty_examples: run the checks that say whether robust accuracies can be trusted on so
+            many of the attacked examples, wherever there is an attack; 0 leaves them out.
+        save_images: keep the adversarial images of every attack in the run folder.
+        smoothing: certify by randomized smoothing, or None.
     """
 
     ticket: str | None = None
@@ -144,3 +116,14 @@ class EvaluateConfig:
     attack_examples: Positive | None = None
     batch_size: Positive = 256
     seed: Seed = 0
+    honesty_examples: Annotated[int, Field(ge=0)] = 64
+    save_images: bool = False
+    smoothing: SmoothingConfig | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "EvaluateConfig":
+        if "certified" in self.attacks:
+            raise ValueError(
+                "an attack cannot be called 'certified', as the report calls smoothing"
+            )
+        return self

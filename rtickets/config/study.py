@@ -6,13 +6,14 @@ from dataclasses import field
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
+from rtickets.config.draw import DrawConfig
 from rtickets.config.fields import (
     STRICT,
     Label,
     Seed,
     Sparsity,
 )
-from rtickets.config.stages import DrawConfig, EvaluateConfig, PretrainConfig, TransferConfig
+from rtickets.config.stages import EvaluateConfig, PretrainConfig, TransferConfig
 from rtickets.config.training import ObjectiveConfig
 
 
@@ -28,6 +29,7 @@ class StudyConfig:
         objectives: pretraining objectives by label.
         draws: ways of drawing by label; their sparsity is replaced.
         sparsities: the ladder.
+        ladders: ladders of single ways of drawing, by their label, in the place of `sparsities`.
         transfers: downstream runs by label; their seed is replaced.
         evaluate: what is measured at the end of each.
     """
@@ -44,6 +46,7 @@ class StudyConfig:
     )
     draws: Mapping[Label, DrawConfig] = field(default_factory=lambda: {"omp": DrawConfig()})
     sparsities: tuple[Sparsity, ...] = (0.5, 0.8, 0.9, 0.95, 0.98)
+    ladders: Mapping[Label, tuple[Sparsity, ...]] = field(default_factory=dict)
     transfers: Mapping[Label, TransferConfig] = field(
         default_factory=lambda: {"finetune": TransferConfig()}
     )
@@ -53,8 +56,17 @@ class StudyConfig:
     def _check(self) -> "StudyConfig":
         if "dense" in self.draws or "clean" in self.evaluate.attacks:
             raise ValueError("a draw cannot be called 'dense', nor an attack 'clean'")
+        if unknown := set(self.ladders) - set(self.draws):
+            raise ValueError(f"ladders has labels that draws lacks: {', '.join(sorted(unknown))}")
         if self.baseline not in self.objectives:
             raise ValueError(f"baseline={self.baseline!r} is none of the objectives")
-        if not (self.seeds and self.draws and self.sparsities and self.transfers):
-            raise ValueError("seeds, draws, sparsities and transfers need at least one entry each")
+        grid = (self.seeds, self.draws, self.sparsities, *self.ladders.values(), self.transfers)
+        if not all(grid):
+            raise ValueError(
+                "seeds, draws, sparsities, every ladder and transfers need at least one entry each"
+            )
         return self
+
+    def ladder(self, draw: str) -> tuple[float, ...]:
+        """Return the sparsities of a way of drawing."""
+        return self.ladders.get(draw, self.sparsities)

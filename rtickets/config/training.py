@@ -6,31 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from rtickets.config.attacks import AttackConfig
 from rtickets.config.fields import STRICT, Duration, Fraction, NotNegative, Positive, Seed
-
-
-@dataclass(frozen=True, config=STRICT)
-class AttackConfig:
-    """Projected gradient descent in a ball.
-
-    Attributes:
-        norm: 'linf' or 'l2'.
-        eps: radius in pixel units.
-        num_steps: number of steps.
-        step_size: length of a step; None is 2.5 eps / num_steps (Madry et al. 2018).
-        random_start: start from a uniform point of the ball.
-    """
-
-    norm: Literal["linf", "l2"] = "linf"
-    eps: NotNegative = 8 / 255
-    num_steps: Positive = 10
-    step_size: NotNegative | None = None
-    random_start: bool = True
-
-    @property
-    def step(self) -> float:
-        """The length of a step in pixel units."""
-        return 2.5 * self.eps / self.num_steps if self.step_size is None else self.step_size
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -38,12 +15,25 @@ class ObjectiveConfig:
     """What training minimises.
 
     Attributes:
-        name: 'natural' is cross-entropy, 'pgd' cross-entropy on adversarial examples.
-        attack: the inner maximisation of 'pgd'; unused by 'natural'.
+        name: 'natural' is cross-entropy, 'pgd' cross-entropy on adversarial examples, 'gaussian'
+            cross-entropy on images with Gaussian noise.
+        attack: the inner maximisation of 'pgd', one of the pgd family; unused by the others.
+        sigma: standard deviation of the noise of 'gaussian' in pixel units; unused by the others.
     """
 
-    name: Literal["natural", "pgd"] = "natural"
+    name: Literal["natural", "pgd", "gaussian"] = "natural"
     attack: AttackConfig = field(default_factory=lambda: AttackConfig(num_steps=7))
+    sigma: NotNegative = 0.25
+
+    @model_validator(mode="after")
+    def _check(self) -> "ObjectiveConfig":
+        attack = self.attack
+        if attack.name not in ("pgd", "fgsm", "fgsm_rs") or attack.restarts > 1 or attack.radii:
+            raise ValueError(
+                f"attack {attack.name!r} with {attack.restarts} restarts and radii={attack.radii} "
+                "is not for training; choose 'pgd', 'fgsm' or 'fgsm_rs' without restarts and radii"
+            )
+        return self
 
 
 @dataclass(frozen=True, config=STRICT)
