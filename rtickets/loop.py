@@ -39,6 +39,7 @@ class Outcome(NamedTuple):
         batch_stats: their normalisation statistics.
         step: the step they come from.
         validation: their validation accuracy, or None where none was measured.
+        opt_state: state of the optimiser after the last step, on the host.
         seconds: wall-clock time of this process's part of the run.
         images_per_second: throughput of that part, compilation included.
     """
@@ -47,6 +48,7 @@ class Outcome(NamedTuple):
     batch_stats: Any
     step: int
     validation: float | None
+    opt_state: Any
     seconds: float
     images_per_second: float
 
@@ -98,8 +100,9 @@ class Loop:
         validate: Validate,
         folder: Path,
         name: str,
+        steps: tuple[int, int] | None = None,
     ) -> None:
-        """Bind the run to its program, its data and its folder."""
+        """Bind the run to its program, its data, its folder and its (first, last) steps."""
         self.program, self.config, self.name = program, config, name
         self.validate, self.folder = validate, folder
         self.examples = len(split)
@@ -107,6 +110,7 @@ class Loop:
         self.run, self.mask, *self.data = parallel.replicate(
             (run, mask, split.images, split.labels), program.devices
         )
+        self.first, self.total = steps or (0, program.total_steps)
         per_epoch = program.steps_per_epoch
         self.validate_every = to_steps(config.validate_every, per_epoch)
         self.checkpoint_every = to_steps(config.checkpoint_every, per_epoch)
@@ -114,12 +118,13 @@ class Loop:
         on_cpu = program.devices[0].platform == "cpu"
         self.dispatch = config.steps_per_dispatch or (1 if on_cpu else 50)
 
-    def fit(self, params: Params, batch_stats: Any) -> Outcome:
+    def fit(self, params: Params, batch_stats: Any, opt_state: Any = None) -> Outcome:
         """Train from the given weights, or from the newest checkpoint in the folder.
 
         Args:
             params: initial weights; pruned ones are set to zero.
             batch_stats: initial normalisation statistics.
+            opt_state: initial state of the optimiser; None is a fresh one.
 
         Returns:
             The selected weights.
@@ -128,6 +133,9 @@ class Loop:
             NonFiniteLossError: as soon as a loss is not finite; checkpoints stay as they are.
         """
         state = training.init_state(self.program, params, batch_stats, self.mask)
+        state = state._replace(step=jnp.int32(self.first))
+        if opt_state is not None:
+            state = state._replace(opt_state=opt_state)
         best = Best(np.float32(-1), np.int32(0), state.params, state.batch_stats)
         meta: dict[str, Any] = {"metrics": 0, "loss": 0.0, "correct": 0, "examples": 0}
         if not self.checkpoint_every:
@@ -145,7 +153,7 @@ class Loop:
         meta: dict[str, Any],
         checkpoints: Checkpoints | None,
     ) -> Outcome:
-        step, total = int(state.step), self.program.total_steps
+        step, total = int(state.step), self.total
         batch = self.program.batch_size
         state = parallel.replicate(state, self.program.devices)
         with (
@@ -170,6 +178,7 @@ class Loop:
                 jax.device_get(chosen.batch_stats),
                 int(chosen.step),
                 meta.get("validation") if chosen is last else round(float(best.accuracy), 7),
+                jax.device_get(state.opt_state),
                 task.seconds,
                 task.rate,
             )
@@ -177,7 +186,7 @@ class Loop:
     def _next_event(self, step: int) -> int:
         periods = [self.log_every, self.checkpoint_every]
         stops = [(step // period + 1) * period for period in periods if period]
-        return min(*stops, self.program.total_steps)
+        return min(*stops, self.total)
 
     def _advance(
         self,

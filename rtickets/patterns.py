@@ -14,7 +14,7 @@ kernel (I, O) has no spatial axes. Every pattern but n:m cuts a kernel into equa
 import math
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -117,20 +117,20 @@ def group_sizes(shape: tuple[int, ...], pattern: Pattern) -> np.ndarray:
     return sizes
 
 
-def expand(keep: np.ndarray, shape: tuple[int, ...], pattern: Pattern) -> np.ndarray:
-    """Return the mask of a kernel from the groups that live.
+def expand(keep: Any, shape: tuple[int, ...], pattern: Pattern) -> Any:
+    """Spread one value per group over the weights of a kernel, such as whether the group lives.
 
     Args:
-        keep: bool array in the shape of `group_scores`.
+        keep: array in the shape of `group_scores`, of NumPy or JAX.
         shape: the kernel's shape.
         pattern: any but n:m.
 
     Returns:
-        bool array of `shape`.
+        Array of `shape` and of the same kind.
     """
     for axis, size in enumerate(pattern.block(shape)):
         if size > 1:
-            keep = np.repeat(keep, size, axis)
+            keep = keep.repeat(size, axis)
             keep = keep[(slice(None),) * axis + (slice(shape[axis]),)]  # an edge block is smaller
     return keep
 

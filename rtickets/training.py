@@ -16,12 +16,14 @@ from jax import Array
 from rtickets import masks, models, parallel, schedules
 from rtickets.config import ObjectiveConfig, OptimizerConfig
 from rtickets.data.augment import Transform
+from rtickets.learned_masks import SCORES, LearnedMask, apply_scores, living_groups
 from rtickets.masks import Mask, Params
 from rtickets.models.resnet import ResNet
-from rtickets.objectives import Objective, adversarial, natural
+from rtickets.objectives import Objective, adversarial, gaussian, natural
 
 HEAD = "head"  # the top-level entry of the parameters that a downstream task replaces
-Trainable = Literal["all", "head"]
+Trainable = Literal["all", "head", "scores", "scores and head"]
+_TRAINED = {"head": (HEAD,), "scores": (SCORES,), "scores and head": (SCORES, HEAD)}
 
 
 class TrainState(NamedTuple):
@@ -78,9 +80,11 @@ class Program:
         batch_size: examples per step, over all devices.
         total_steps: length of the schedule.
         steps_per_epoch: unit of the schedule's milestones.
-        trainable: 'all' parameters or the 'head' alone.
+        trainable: 'all' parameters, the 'head', or the 'scores' of a learned mask without or with
+            the head.
         statistics: normalisation uses and updates 'batch' statistics or keeps 'frozen' ones.
         devices: where it runs.
+        learned_mask: how the scores among the parameters become a mask; None without scores.
     """
 
     model: ResNet
@@ -93,20 +97,16 @@ class Program:
     trainable: Trainable
     statistics: Literal["batch", "frozen"]
     devices: parallel.Devices
+    learned_mask: LearnedMask | None = None
 
 
 def make_objective(config: ObjectiveConfig) -> Objective:
     """Return the objective of a configuration."""
     if config.name == "natural":
         return natural()
-    attack = config.attack
-    return adversarial(
-        eps=attack.eps,
-        step_size=attack.step,
-        num_steps=attack.num_steps,
-        norm=attack.norm,
-        random_start=attack.random_start,
-    )
+    if config.name == "gaussian":
+        return gaussian(config.sigma)
+    return adversarial(**config.attack.as_pgd())
 
 
 def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
@@ -119,10 +119,29 @@ def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
 
 def split_trainable(params: Params, trainable: Trainable) -> tuple[Params, Params]:
     """Return (trained, frozen) parts of the parameters; `{**frozen, **trained}` is the whole."""
-    if trainable == "all":
-        return params, {}
-    trained = {HEAD: params[HEAD]}
-    return trained, {name: leaf for name, leaf in params.items() if name != HEAD}
+    names = _TRAINED.get(trainable, tuple(params))
+    trained = {name: params[name] for name in names}
+    return trained, {name: leaf for name, leaf in params.items() if name not in names}
+
+
+def weights_of(learned_mask: LearnedMask | None, params: Params, keep: Any = None) -> Params:
+    """Return the weights of the network that parameters stand for.
+
+    Args:
+        learned_mask: how scores become a mask, or None.
+        params: parameters, masked already; with a learned mask the scores are among them.
+        keep: the groups that live, where they are known already.
+
+    Returns:
+        The weights, without scores, differentiable with respect to them.
+    """
+    if learned_mask is None:
+        return params
+    return apply_scores(learned_mask, _network(params), params[SCORES], keep)
+
+
+def _network(params: Params) -> Params:
+    return {name: leaf for name, leaf in params.items() if name != SCORES}
 
 
 def init_state(program: Program, params: Params, batch_stats: Any, mask: Mask) -> TrainState:
@@ -170,8 +189,12 @@ def train_step(
         parallel.positions(images.shape[0])
     )  # (B / D, 2)
     x = program.transform.augment(keys[:, 0], program.transform.prepare(images))
-    weights = masks.apply(mask, state.params)
-    trained, frozen = split_trainable(weights, program.trainable)
+    params = masks.apply(mask, state.params)
+    trained, frozen = split_trainable(params, program.trainable)
+    learned, keep = program.learned_mask, None
+    if learned is not None:
+        keep = living_groups(learned, _network(params), params[SCORES])
+    weights = weights_of(learned, params, keep)
 
     def logits_fn(x: Array) -> Array:
         return models.logits(model, weights, state.batch_stats, x)
@@ -179,7 +202,7 @@ def train_step(
     perturbed = objective.perturb(logits_fn, x, labels, keys[:, 1])
 
     def loss_fn(trained: Params) -> tuple[Array, tuple[Totals, Any]]:
-        whole = {**frozen, **trained}
+        whole = weights_of(learned, {**frozen, **trained}, keep)
 
         def train_fn(x: Array) -> tuple[Array, Any]:
             if program.statistics == "frozen":

@@ -1,0 +1,132 @@
+import chex
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rtickets import masks
+from rtickets.draw import draw_omp
+from rtickets.draw.controls import control_mask
+from rtickets.errors import InputError
+
+SAME_COUNTS = ["random", "shuffled", "flipped", "reinitialised"]
+SEEDED = ["random", "shuffled", "flipped"]
+
+
+def drawn(sparsity=0.7, pattern="element", seed=0):
+    generator = np.random.default_rng(seed)
+    params = {
+        "conv": {"kernel": generator.standard_normal((3, 3, 6, 10)), "bias": np.zeros(10)},
+        "dense": {"kernel": generator.standard_normal((10, 12))},
+        "head": {"kernel": generator.standard_normal((12, 2))},
+    }
+    return draw_omp(params, sparsity, pattern)
+
+
+def counts(mask):
+    return {path: int(leaf.sum()) for path, leaf in masks.leaf_paths(mask).items()}
+
+
+def kernels(mask):
+    return [mask[layer]["kernel"] for layer in ("conv", "dense")]
+
+
+@pytest.mark.parametrize("control", SAME_COUNTS)
+@settings(max_examples=15, deadline=None)
+@given(sparsity=st.floats(0, 0.99), seed=st.integers(0, 9))
+def test_the_number_of_survivors_of_every_layer_stays(control, sparsity, seed):
+    mask = drawn(sparsity)
+    made = control_mask(mask, control, seed)
+    assert counts(made) == counts(mask)
+    assert jax.tree.structure(made) == jax.tree.structure(mask)
+    assert made["head"]["kernel"] is mask["head"]["kernel"]
+
+
+@pytest.mark.parametrize("control", SEEDED)
+def test_a_control_is_a_function_of_its_seed(control):
+    mask = drawn()
+    first, again, other = (control_mask(mask, control, seed) for seed in (1, 1, 2))
+    chex.assert_trees_all_equal(first, again)
+    for one, two, before in zip(kernels(first), kernels(other), kernels(mask), strict=True):
+        assert (one != two).any()
+        assert (one != before).any()
+
+
+def test_a_random_mask_keeps_nothing_but_the_count():
+    mask = drawn(0.8)
+    overlap = masks.overlap(mask, control_mask(mask, "random", 0))
+    expected = 0.2 / (2 - 0.2)  # of two independent masks of density 0.2
+    assert overlap["conv/kernel"] < 2.5 * expected
+
+
+def test_shuffling_keeps_the_shapes_of_the_surviving_kernels():
+    mask = drawn()
+    before, after = (kernels(m)[0] for m in (mask, control_mask(mask, "shuffled", 0)))
+    shapes = [
+        sorted(kernel.tobytes() for kernel in np.moveaxis(m, (2, 3), (0, 1)).reshape(60, 9))
+        for m in (before, after)
+    ]
+    assert shapes[0] == shapes[1]
+    for axis in (2, 3):  # channels keep their numbers of survivors, in another order
+        axes = tuple({0, 1, 2, 3} - {axis})
+        assert sorted(before.sum(axes)) == sorted(after.sum(axes))
+    np.testing.assert_array_equal(before.sum((2, 3)), after.sum((2, 3)))
+
+
+def test_shuffling_keeps_whole_channels():
+    mask = drawn(0.5, "channel")
+    made = control_mask(mask, "shuffled", 0)["conv"]["kernel"]
+    assert set(np.unique(made.sum((0, 1, 2)))) == {0, 54}
+
+
+def test_the_complement_of_the_complement_is_the_mask():
+    mask = drawn()
+    made = control_mask(mask, "complement", 0)
+    for keep, other in zip(kernels(mask), kernels(made), strict=True):
+        np.testing.assert_array_equal(keep, ~other)
+    chex.assert_trees_all_equal(control_mask(made, "complement", 1), mask)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0, 0.95), st.floats(0, 1), st.integers(0, 9))
+def test_the_fraction_that_is_flipped_is_exact(sparsity, fraction, seed):
+    mask = drawn(sparsity)
+    made = control_mask(mask, "flipped", seed, fraction)
+    for keep, other in zip(kernels(mask), kernels(made), strict=True):
+        alive, dead = int(keep.sum()), int((~keep).sum())
+        expected = min(round(alive * fraction), dead)
+        assert int((keep & ~other).sum()) == int((~keep & other).sum()) == expected
+
+
+def test_reinitialising_keeps_the_mask():
+    mask = drawn()
+    chex.assert_trees_all_equal(control_mask(mask, "reinitialised", 3), mask)
+
+
+@pytest.mark.parametrize("control", [*SAME_COUNTS, "complement"])
+@pytest.mark.parametrize("alive", [True, False])
+def test_layers_that_are_dense_or_empty_are_no_special_case(control, alive):
+    mask = {"conv": {"kernel": np.full((3, 3, 2, 2), alive)}}
+    made = control_mask(mask, control, 0, 1.0)["conv"]["kernel"]
+    assert made.all() == made.any() == (alive != (control == "complement"))
+
+
+@pytest.mark.parametrize("control", SEEDED)
+def test_layers_of_one_shape_are_not_treated_alike(control):
+    keep = np.arange(64).reshape(8, 8) % 3 == 0
+    made = control_mask({"a": {"kernel": keep}, "b": {"kernel": keep}}, control, 0)
+    assert (made["a"]["kernel"] != made["b"]["kernel"]).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("shuffle", 0), "control='shuffle' is unknown; choose random, shuffled"),
+        (("flipped", 0, 1.5), r"flip_fraction=1\.5 is outside"),
+        (("flipped", 0, -0.1), r"flip_fraction=-0\.1 is outside"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(InputError, match=message):
+        control_mask(drawn(), *arguments)
