@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rtickets import config_files, console, data, parallel, stages
-from rtickets.config import PretrainConfig, StudyConfig, TransferConfig
+from rtickets.config import StudyConfig
 from rtickets.draw.omp import check_pattern
 from rtickets.errors import InputError
 from rtickets.loop import steps_per_epoch
@@ -37,7 +37,7 @@ def grid(config: StudyConfig) -> Iterator[Cell]:
     for seed in config.seeds:
         for objective in config.objectives:
             tickets = [(DENSE, 0.0)]
-            tickets += [(draw, s) for draw in config.draws for s in config.sparsities]
+            tickets += [(draw, s) for draw in config.draws for s in config.ladder(draw)]
             for draw, sparsity in tickets:
                 for transfer in config.transfers:
                     yield Cell(seed, objective, draw, sparsity, transfer)
@@ -90,16 +90,22 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
 
     Raises:
         InputError: for a data set that cannot be loaded, a batch that does not fit its data or the
-            devices, or a pattern that does not fit its sparsities.
+            devices, or a sparsity that its way of drawing cannot give.
     """
-    for draw in config.draws.values():
-        for sparsity in config.sparsities:
-            check_pattern(draw.pattern, sparsity)
-    runs: dict[str, PretrainConfig | TransferConfig] = {"pretrain": config.pretrain}
-    for label, run in (runs | dict(config.transfers)).items():
+    runs = [("pretrain", config.pretrain.data, config.pretrain.train)]
+    runs += [(label, run.data, run.train) for label, run in config.transfers.items()]
+    for label, draw in config.draws.items():
+        for sparsity in config.ladder(label):
+            own = config_files.replace(draw, sparsity=sparsity)
+            check_pattern(own.pattern, own.drawn_sparsity)
+            if own.method == "imp" and own.drawn_sparsity == 0:
+                raise InputError(f"{label}: sparsity=0 prunes nothing; leave it out of its ladder")
+        if draw.train is not None:
+            runs.append((label, draw.data or config.pretrain.data, draw.train))
+    for label, task, train in runs:
         try:
-            parallel.check_batch_size(run.train.batch_size, devices)
-            steps_per_epoch(len(data.load(run.data).train), run.train.batch_size)
+            parallel.check_batch_size(train.batch_size, devices)
+            steps_per_epoch(len(data.load(task).train), train.batch_size)
         except InputError as error:
             raise InputError(f"{label}: {error}") from None
 
@@ -122,10 +128,12 @@ def run_cell(
     ticket = _pretrain(config, cell.seed, cell.objective, workdir, devices)
     if cell.draw != DENSE:
         draw = config_files.replace(config.draws[cell.draw], sparsity=cell.sparsity)
-        if draw.criterion == "random":
+        if draw.seeded or draw.control is not None:
             draw = config_files.replace(draw, seed=cell.seed)
-        name = f"{cell.draw}{cell.sparsity}-{name}"
-        ticket = stages.draw(draw, ticket.source, workdir, name)
+        if draw.train is not None:
+            draw = config_files.replace(draw, train__seed=cell.seed)
+        name = f"{cell.draw}{cell.sparsity:.4g}-{name}"
+        ticket = stages.draw(draw, ticket.source, workdir, name, devices)
     else:
         name = f"{DENSE}-{name}"
     name = f"{cell.transfer}-{name}"

@@ -1,0 +1,109 @@
+"""Drawing tickets, in all ways."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from rtickets import config_files, masks, models, parallel, provenance
+from rtickets.config import DrawConfig
+from rtickets.draw import Ticket, draw_omp, draw_scheduled
+from rtickets.draw.controls import control_mask
+from rtickets.draw.omp import check_pattern
+from rtickets.draw.scoring import make_score_fn
+from rtickets.errors import InputError
+from rtickets.masks import Params
+from rtickets.runs import RunFolder, Source, folder_of, run_once
+from rtickets.stages.iterate import iterate, rewind_point
+from rtickets.stages.learn import learn
+from rtickets.stages.train import save_ticket
+
+
+def draw(
+    config: DrawConfig,
+    source: Source,
+    workdir: Path,
+    name: str,
+    devices: parallel.Devices | None = None,
+) -> RunFolder:
+    """Draw a ticket from a network.
+
+    Args:
+        config: the stage's configuration.
+        source: the network.
+        workdir: where run folders lie.
+        name: readable part of the folder's name.
+        devices: where to train, for methods that do; None is all of this host.
+
+    Returns:
+        The complete folder with the ticket. A control leaves the folder of the mask that it is
+        the control of as well, and iterative pruning one for every state.
+    """
+    devices = devices or parallel.local_devices()
+    if config.control is not None:
+        return _control(config, source, workdir, name, devices)
+    if config.method == "imp":
+        return iterate(config, source, workdir, name, devices)
+    if config.method == "lmp":
+        return learn(config, source, workdir, name, devices)
+
+    def body(folder: Path) -> dict[str, Any]:
+        network = Ticket.load(source.ticket)
+        params, sparsity = network.params, config.sparsity
+        options: dict[str, Any] = {**config.omp_options(), "start": network.mask}
+        if config.criterion == "magnitude" or config.criterion == "random":
+            criterion, seed = config.criterion, config.seed
+            mask = draw_omp(params, sparsity, criterion=criterion, seed=seed, **options)
+        else:
+            score_fn, rounds = make_score_fn(config, network), config.num_rounds
+            mask = draw_scheduled(params, sparsity, score_fn, rounds, config.schedule, **options)
+        meta = provenance.extend(network.meta, "draw", config)
+        return save_ticket(folder, Ticket(mask, params, network.batch_stats, meta))
+
+    return run_once(folder_of(workdir, "draw", name, config, source), config, body)
+
+
+def _control(
+    config: DrawConfig, source: Source, workdir: Path, name: str, devices: parallel.Devices
+) -> RunFolder:
+    """Draw the mask, and from it its control at the same sparsity."""
+    assert config.control is not None
+    control = config.control
+    check_pattern(config.pattern, config.drawn_sparsity)
+    drawn = config_files.replace(
+        config,
+        control=None,
+        flip_fraction=DrawConfig.flip_fraction,
+        sparsity=config.drawn_sparsity,
+        seed=config.seed if config.seeded else DrawConfig.seed,  # the run that a plain draw leaves
+    )
+    base = draw(drawn, source, workdir, name.replace(control, "base"), devices)
+
+    def body(folder: Path) -> dict[str, Any]:
+        ticket = Ticket.load(base.source.ticket)
+        mask = control_mask(ticket.mask, control, config.seed, config.flip_fraction)
+        meta = provenance.extend(ticket.meta, "draw", config)
+        if control == "reinitialised":
+            model, shape = provenance.build_model(meta), tuple(meta["image_shape"])
+            key = jax.random.fold_in(jax.random.key(config.seed), 2)  # not that of pretraining
+            params, batch_stats = models.initialise(model, key, shape)
+            return save_ticket(folder, Ticket(mask, params, batch_stats, meta))
+        dense = rewind_point(drawn, source, workdir, name, devices)
+        params = _revived(ticket, Ticket.load(dense.ticket))
+        return save_ticket(folder, Ticket(mask, params, ticket.batch_stats, meta))
+
+    return run_once(folder_of(workdir, "draw", name, config, base.source), config, body)
+
+
+def _revived(ticket: Ticket, dense: Ticket) -> Params:
+    """Return a ticket's parameters with all the prunable weights of the network it came from."""
+    if masks.sparsity(dense.mask) > 0:
+        raise InputError(
+            "the network to draw from is pruned already, so that a control cannot use the weights "
+            "it lacks; give a dense network"
+        )
+    weights, kept = masks.leaf_paths(dense.params), masks.leaf_paths(ticket.mask)
+    paths = masks.leaf_paths(ticket.params)
+    leaves = [weights[path] if np.ndim(kept[path]) else leaf for path, leaf in paths.items()]
+    return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(ticket.params), leaves)

@@ -1,0 +1,55 @@
+"""Measuring a network."""
+
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rtickets import data, evaluation, masks, parallel, provenance
+from rtickets.config import EvaluateConfig
+from rtickets.draw import Ticket
+from rtickets.runs import RunFolder, Source, folder_of, run_once
+
+
+def evaluate(
+    config: EvaluateConfig, source: Source, workdir: Path, name: str, devices: parallel.Devices
+) -> RunFolder:
+    """Measure a network on a split it was not trained on.
+
+    Args:
+        config: the stage's configuration.
+        source: the network.
+        workdir: where run folders lie.
+        name: readable part of the folder's name.
+        devices: where to compute.
+
+    Returns:
+        The complete folder; its result has the clean accuracy, one per attack, whether these can be
+        trusted, and certified accuracies.
+    """
+
+    def body(folder: Path) -> dict[str, Any]:
+        ticket = Ticket.load(source.ticket)
+        meta = ticket.meta
+        task_config, seed = (config.data, 0) if config.data else provenance.trained_on(meta)
+        task = data.load(task_config, seed)
+        provenance.check_task(meta, task_config, task.class_names)
+        split = task.test if config.split == "test" else task.validation
+        transform = provenance.fitting_transform(task_config, meta)
+        network = evaluation.Network(
+            provenance.build_model(meta),
+            masks.apply(ticket.mask, ticket.params),
+            ticket.batch_stats,
+        )
+        examples = evaluation.on_devices(split, transform, devices)
+        logits = evaluation.predict(network, examples, batch_size=config.batch_size)
+        clean = evaluation.top1(logits, split.labels)._asdict()
+        subject_of = partial(
+            evaluation.make_subject, network, split, transform, seed=config.seed,
+            batch_size=config.batch_size, devices=devices,
+        )  # fmt: skip
+        return {"clean": clean, **evaluation.measure_robustness(config, subject_of, folder)}
+
+    run = run_once(folder_of(workdir, "evaluate", name, config, source), config, body)
+    shutil.rmtree(run.path / "attacks", ignore_errors=True)
+    return run

@@ -1,0 +1,153 @@
+"""Iterative magnitude pruning: train, prune a little, rewind, again (Frankle & Carbin 2019).
+
+Every state is a stage of its own with a ticket. Its folder depends on the states before, so that
+longer chains reuse shorter ones. With an adversarial objective this is A-IMP (Fu et al. 2023).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import optax
+
+from rtickets import config_files, parallel, provenance, training
+from rtickets.config import DataConfig, DrawConfig, TrainConfig, to_steps
+from rtickets.draw import Ticket, draw_omp
+from rtickets.draw.ladder import states_to
+from rtickets.errors import InputError
+from rtickets.masks import Params
+from rtickets.runs import RunFolder, Source, folder_of, run_once
+from rtickets.stages.train import Ready, Run, prepare, save_ticket, train_network, training_result
+from rtickets.training import HEAD
+
+_MOMENTUM = "momentum"  # folder of the optimiser's state, kept beside a ticket
+
+
+def iterate(
+    config: DrawConfig, source: Source, workdir: Path, name: str, devices: parallel.Devices
+) -> RunFolder:
+    """Go down the ladder of sparsities to the one asked for.
+
+    Args:
+        config: the draw.
+        source: the pretrained network.
+        workdir: where run folders lie.
+        name: readable part of the last folder's name.
+        devices: where to train.
+
+    Returns:
+        The folder of the last state.
+
+    Raises:
+        InputError: for a sparsity of 0, which no state leads to.
+    """
+    ladder = states_to(config.sparsity, config.imp.rate, config.imp.of)
+    if not ladder:
+        raise InputError("sparsity=0 prunes nothing; iterative pruning needs a sparsity above 0")
+    before = rewind_point(config, source, workdir, name, devices)
+    for state, sparsity in enumerate(ladder, 1):
+        own = config_files.replace(config, sparsity=sparsity)
+        own_name = name if state == len(ladder) else f"{name}-state{state}"
+        done = _state(own, before, workdir, own_name, devices)
+        before = done.source
+    return done
+
+
+def rewind_point(
+    config: DrawConfig, source: Source, workdir: Path, name: str, devices: parallel.Devices
+) -> Source:
+    """Return the network that every state is set back to.
+
+    Args:
+        config: the draw.
+        source: the pretrained network.
+        workdir: where run folders lie.
+        name: readable part of the folder's name.
+        devices: where to train.
+
+    Returns:
+        The pretrained network, or with `imp.rewind` what it is after these steps of training.
+    """
+    if config.method != "imp" or int(config.imp.rewind[:-2]) == 0:
+        return source
+    own = config_files.replace(config, sparsity=0.0)
+
+    def body(folder: Path) -> dict[str, Any]:
+        ticket = Ticket.load(source.ticket)
+        ready, task = _prepare(own, ticket)
+        run = _run(own, ready, folder, devices)
+        run = run._replace(config=config_files.replace(run.config, select="last"))
+        steps = (0, _rewind_steps(own, run))
+        outcome = train_network(run, (ready.params, ticket.batch_stats), ready.mask, steps=steps)
+        meta = provenance.extend(ready.meta, "rewind", own, task, run.config.seed)
+        rewound = Ticket(ready.mask, outcome.params, outcome.batch_stats, meta)
+        save_ticket(folder, rewound)
+        return training_result(folder, outcome)
+
+    return run_once(folder_of(workdir, "rewind", name, own, source), own, body).source
+
+
+def _state(
+    config: DrawConfig, source: Source, workdir: Path, name: str, devices: parallel.Devices
+) -> RunFolder:
+    """Train the survivors, remove the smallest, set the others back."""
+
+    def body(folder: Path) -> dict[str, Any]:
+        ticket = Ticket.load(source.ticket)
+        ready, task = _prepare(config, ticket)
+        options: dict[str, Any] = {**config.omp_options(), "start": ready.mask}
+        draw_omp(ready.params, config.sparsity, **options)  # fails before training if it must
+        run = _run(config, ready, folder, devices)
+        steps = (_rewind_steps(config, run), to_steps(run.config.duration, run.steps_per_epoch))
+        kept = _kept_momentum(config, source, run.config, ready)
+        weights = (ready.params, ticket.batch_stats)
+        outcome = train_network(run, weights, ready.mask, steps=steps, opt_state=kept)
+        mask = draw_omp(outcome.params, config.sparsity, **options)
+        params = ready.params
+        if config.imp.head == "keep":
+            params = {**params, HEAD: outcome.params[HEAD]}
+        stats = outcome.batch_stats if config.imp.statistics == "keep" else ticket.batch_stats
+        if config.imp.optimizer == "keep":
+            trace = optax.tree_utils.tree_get(outcome.opt_state, "trace")
+            momentum = Ticket(mask, trace, {}, {"of": folder.name})
+            momentum.save(folder / _MOMENTUM, overwrite=True)
+        meta = provenance.extend(ready.meta, "draw", config, task, run.config.seed)
+        result = save_ticket(folder, Ticket(mask, params, stats, meta))
+        return {**result, "training": training_result(folder, outcome)}
+
+    return run_once(folder_of(workdir, "draw", name, config, source), config, body)
+
+
+def _prepare(config: DrawConfig, ticket: Ticket) -> tuple[Ready, DataConfig]:
+    """Return the ticket ready for the task, by default the one it was trained on."""
+    train = _train_config(config)
+    task = config.data or provenance.trained_on(ticket.meta)[0]
+    return prepare(ticket, task, train.seed, keep_head=True), task
+
+
+def _run(config: DrawConfig, ready: Ready, folder: Path, devices: parallel.Devices) -> Run:
+    train = _train_config(config)
+    return Run(ready.model, ready.task, ready.transform, train, folder, devices)
+
+
+def _train_config(config: DrawConfig) -> TrainConfig:
+    assert config.train is not None  # the configuration is checked for it
+    return config.train
+
+
+def _rewind_steps(config: DrawConfig, run: Run) -> int:
+    steps = to_steps(config.imp.rewind, run.steps_per_epoch)
+    total = to_steps(run.config.duration, run.steps_per_epoch)
+    if steps >= total:
+        raise InputError(f"imp.rewind={config.imp.rewind!r} is not before the end of training")
+    return steps
+
+
+def _kept_momentum(config: DrawConfig, source: Source, train: TrainConfig, ready: Ready) -> Any:
+    """Return the optimiser's state with the momentum of the state before, or None."""
+    folder = source.ticket.parent / _MOMENTUM
+    if config.imp.optimizer == "reset" or not folder.is_dir():
+        return None
+    trace: Params = Ticket.load(folder).params
+    fresh = training.make_optimizer(train.optimizer).init(ready.params)
+    return optax.tree_utils.tree_set(fresh, trace=jax.tree.map(jax.numpy.asarray, trace))

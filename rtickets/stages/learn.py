@@ -1,0 +1,72 @@
+"""Learnable mask pruning: scores of frozen weights are trained, and the mask is read off them."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from rtickets import masks, parallel, provenance
+from rtickets.config import DrawConfig
+from rtickets.draw import Ticket
+from rtickets.errors import InputError
+from rtickets.learned_masks import SCORES, LearnedMask, initial_scores, mask_of
+from rtickets.runs import RunFolder, Source, folder_of, run_once
+from rtickets.stages.train import Run, prepare, save_ticket, train_network, training_result
+from rtickets.training import Trainable
+
+
+def learn(
+    config: DrawConfig, source: Source, workdir: Path, name: str, devices: parallel.Devices
+) -> RunFolder:
+    """Learn a mask over the frozen weights of a network.
+
+    Normalisation statistics adapt unless `train.statistics` freezes them; all other weights stay as
+    they were, but for a head that is fresh or trained.
+
+    Args:
+        config: the draw.
+        source: the dense network.
+        workdir: where run folders lie.
+        name: readable part of the folder's name.
+        devices: where to train.
+
+    Returns:
+        The complete folder with the ticket.
+
+    Raises:
+        InputError: if the network is pruned already.
+    """
+
+    def body(folder: Path) -> dict[str, Any]:
+        ticket = Ticket.load(source.ticket)
+        if masks.sparsity(ticket.mask) > 0:
+            raise InputError(
+                f"{source.ticket} is pruned already; learnable mask pruning scores the weights of "
+                "a dense network"
+            )
+        train = config.train
+        assert train is not None  # the configuration is checked for it
+        task = config.data or provenance.trained_on(ticket.meta)[0]
+        ready = prepare(ticket, task, train.seed, keep_head=True)
+        settings = LearnedMask(
+            config.sparsity, config.pattern, "global" if config.scope == "global" else "uniform",
+            config.lmp.ranking, config.prunable, config.exclude,
+        )  # fmt: skip
+        key = jax.random.fold_in(jax.random.key(train.seed), 1)  # the head has the key itself
+        scores = initial_scores(settings, ready.params, key, config.lmp.start)
+        params = {**ready.params, SCORES: scores}
+        mask = {**ready.mask, SCORES: jax.tree.map(lambda _: np.ones((), bool), scores)}
+        run = Run(ready.model, ready.task, ready.transform, train, folder, devices)
+        trainable: Trainable = "scores and head" if config.lmp.train_head else "scores"
+        weights = (params, ticket.batch_stats)
+        outcome = train_network(run, weights, mask, trainable=trainable, learned_mask=settings)
+        trained = dict(outcome.params)
+        read = jax.jit(partial(mask_of, settings))
+        learned = jax.device_get(read(ready.params, trained.pop(SCORES)))
+        meta = provenance.extend(ready.meta, "draw", config, task, train.seed)
+        result = save_ticket(folder, Ticket(learned, trained, outcome.batch_stats, meta))
+        return {**result, "training": training_result(folder, outcome)}
+
+    return run_once(folder_of(workdir, "draw", name, config, source), config, body)

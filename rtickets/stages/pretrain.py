@@ -1,0 +1,53 @@
+"""Training a dense network on the source task."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from rtickets import config_files, data, masks, models, parallel, provenance
+from rtickets.config import PretrainConfig
+from rtickets.data.augment import make_transform
+from rtickets.draw import Ticket
+from rtickets.runs import RunFolder, folder_of, run_once
+from rtickets.stages.train import Run, train_network, training_result
+
+
+def pretrain(
+    config: PretrainConfig, workdir: Path, name: str, devices: parallel.Devices
+) -> RunFolder:
+    """Train a dense network on the source task.
+
+    Args:
+        config: the stage's configuration.
+        workdir: where run folders lie.
+        name: readable part of the folder's name.
+        devices: where to train.
+
+    Returns:
+        The complete folder, its ticket the dense network.
+    """
+
+    def body(folder: Path) -> dict[str, Any]:
+        task = data.load(config.data, config.train.seed)
+        transform = make_transform(config.data)
+        shape = transform.output_shape(task.train.images.shape[1:])
+        meta = {
+            "model": config_files.to_dict(config.model),
+            "class_names": list(task.class_names),
+            "image_shape": list(shape),
+            "mean": list(provenance.channel_statistics(task.mean, shape[-1])),
+            "std": list(provenance.channel_statistics(task.std, shape[-1])),
+            **provenance.extend({}, "pretrain", config, config.data, config.train.seed),
+        }
+        model = provenance.build_model(meta)
+        weights = models.initialise(model, jax.random.key(config.train.seed), shape)
+        mask = masks.full(weights[0])
+        run = Run(model, task, transform, config.train, folder, devices)
+        outcome = train_network(run, weights, mask)
+        Ticket(mask, outcome.params, outcome.batch_stats, meta).save(
+            folder / "ticket", overwrite=True
+        )
+        return training_result(folder, outcome)
+
+    return run_once(folder_of(workdir, "pretrain", name, config), config, body)

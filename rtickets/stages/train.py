@@ -1,0 +1,207 @@
+"""What the stages that train have in common."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+
+from rtickets import (
+    config_files,
+    data,
+    evaluation,
+    masks,
+    models,
+    parallel,
+    provenance,
+    training,
+)
+from rtickets.config import DataConfig, TrainConfig, to_steps
+from rtickets.data.augment import Transform
+from rtickets.draw import Ticket
+from rtickets.learned_masks import LearnedMask
+from rtickets.loop import Loop, Outcome, steps_per_epoch
+from rtickets.masks import Mask, Params
+from rtickets.metrics import write_json
+from rtickets.models.resnet import ResNet
+from rtickets.training import HEAD, Trainable
+
+
+class Ready(NamedTuple):
+    """A ticket made ready to be trained on a task.
+
+    Attributes:
+        model: the network, its head as wide as the task has classes.
+        task: the task's images.
+        transform: from stored pixels to the network's input.
+        params: the ticket's weights under a fresh head, or under its own.
+        mask: the ticket's mask, with the head's leaves.
+        meta: the ticket's provenance with the task's classes and pixel statistics.
+    """
+
+    model: ResNet
+    task: data.Dataset
+    transform: Transform
+    params: Params
+    mask: Mask
+    meta: dict[str, Any]
+
+
+def prepare(
+    ticket: Ticket,
+    config: DataConfig,
+    seed: int,
+    normalization: Literal["source", "target"] = "source",
+    *,
+    keep_head: bool = False,
+) -> Ready:
+    """Make a ticket ready to be trained on a task.
+
+    Args:
+        ticket: the ticket.
+        config: the task.
+        seed: of the fresh head and of the choice of examples.
+        normalization: normalise pixels by the statistics of the ticket's 'source' or of the
+            'target'.
+        keep_head: keep the ticket's head where the task has its classes.
+
+    Returns:
+        Everything that training needs.
+
+    Raises:
+        InputError: if the task cannot be loaded or does not fit the ticket's provenance.
+    """
+    task = data.load(config, seed)
+    meta = dict(ticket.meta)
+    transform = provenance.fitting_transform(config, meta)
+    if normalization == "target":
+        channels = meta["image_shape"][-1]
+        meta["mean"] = list(provenance.channel_statistics(task.mean, channels))
+        meta["std"] = list(provenance.channel_statistics(task.std, channels))
+    same = list(meta["class_names"]) == list(task.class_names)
+    meta["class_names"] = list(task.class_names)
+    model = provenance.build_model(meta)
+    if keep_head and same:
+        return Ready(model, task, transform, ticket.params, ticket.mask, meta)
+    fresh, _ = models.initialise(model, jax.random.key(seed), tuple(meta["image_shape"]))
+    params = {**ticket.params, HEAD: fresh[HEAD]}
+    mask = {**ticket.mask, HEAD: jax.tree.map(lambda _: np.ones((), bool), fresh[HEAD])}
+    return Ready(model, task, transform, params, mask, meta)
+
+
+class Run(NamedTuple):
+    """One training run.
+
+    Attributes:
+        model: the network.
+        task: its images.
+        transform: from stored pixels to the network's input.
+        config: the run's configuration.
+        folder: the stage's folder.
+        devices: where to train.
+    """
+
+    model: ResNet
+    task: data.Dataset
+    transform: Transform
+    config: TrainConfig
+    folder: Path
+    devices: parallel.Devices
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of batches in an epoch."""
+        return steps_per_epoch(len(self.task.train), self.config.batch_size)
+
+
+def train_network(
+    run: Run,
+    weights: tuple[Params, Any],
+    mask: Mask,
+    *,
+    trainable: Trainable = "all",
+    learned_mask: LearnedMask | None = None,
+    steps: tuple[int, int] | None = None,
+    opt_state: Any = None,
+) -> Outcome:
+    """Train a network, or go on where an interrupted run stopped.
+
+    Args:
+        run: what is trained, on what and where.
+        weights: initial (parameters, normalisation statistics).
+        mask: which weights live.
+        trainable: which parameters are trained.
+        learned_mask: how scores among the parameters become a mask, or None.
+        steps: (first, last) step of the schedule to take; None is all of it.
+        opt_state: initial state of the optimiser; None is a fresh one.
+
+    Returns:
+        The selected weights and how they came about.
+    """
+    config, devices = run.config, run.devices
+    parallel.check_batch_size(config.batch_size, devices)
+    program = training.Program(
+        model=run.model,
+        objective=config.objective,
+        optimizer=config_files.replace(config.optimizer, learning_rate=0.0),
+        transform=run.transform,
+        batch_size=config.batch_size,
+        total_steps=to_steps(config.duration, run.steps_per_epoch),
+        steps_per_epoch=run.steps_per_epoch,
+        trainable=trainable,
+        statistics=config.statistics,
+        devices=devices,
+        learned_mask=learned_mask,
+    )
+    held_out = evaluation.on_devices(run.task.validation, run.transform, devices)
+    attack = config.objective.attack if config.objective.name == "pgd" else None
+
+    weights_of = jax.jit(partial(training.weights_of, learned_mask))
+
+    def validate(params: Params, batch_stats: Any) -> float:
+        network = evaluation.Network(run.model, weights_of(params), batch_stats)
+        logits = evaluation.predict(network, held_out, attack=attack, batch_size=config.batch_size)
+        return evaluation.top1(logits, run.task.validation.labels).value
+
+    name = run.folder.name.rsplit("-", 1)[0]
+    loop = Loop(program, config, run.task.train, mask, validate, run.folder, name, steps)
+    return loop.fit(*weights, opt_state)
+
+
+def training_result(folder: Path, outcome: Outcome) -> dict[str, Any]:
+    """Write the run's time beside its result, which must not depend on it, and return the result.
+
+    Args:
+        folder: the stage's folder.
+        outcome: how the training went.
+
+    Returns:
+        The selected step and its validation accuracy.
+    """
+    timing = {"seconds": outcome.seconds, "images_per_second": outcome.images_per_second}
+    write_json(folder / "timing.json", timing)
+    return {"step": outcome.step, "validation": outcome.validation}
+
+
+def save_ticket(folder: Path, ticket: Ticket) -> dict[str, Any]:
+    """Save a drawn ticket, its pruned weights set to zero, and return what it counts.
+
+    Args:
+        folder: the stage's folder.
+        ticket: mask, weights, statistics and provenance.
+
+    Returns:
+        Survivors and sparsities.
+    """
+    params = masks.apply(ticket.mask, ticket.params)
+    Ticket(ticket.mask, params, ticket.batch_stats, ticket.meta).save(
+        folder / "ticket", overwrite=True
+    )
+    summary = masks.summary(ticket.mask, params)
+    return {
+        "survivors": summary.prunable.survivors,
+        "prunable": summary.prunable.total,
+        "sparsity": summary.prunable.sparsity,
+        "sparsity_of_all_parameters": summary.parameters.sparsity,
+    }

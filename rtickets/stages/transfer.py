@@ -1,0 +1,43 @@
+"""Training a ticket on a downstream task."""
+
+from pathlib import Path
+from typing import Any
+
+from rtickets import parallel, provenance
+from rtickets.config import TransferConfig
+from rtickets.draw import Ticket
+from rtickets.runs import RunFolder, Source, folder_of, run_once
+from rtickets.stages.train import Run, prepare, train_network, training_result
+from rtickets.training import Trainable
+
+
+def transfer(
+    config: TransferConfig, source: Source, workdir: Path, name: str, devices: parallel.Devices
+) -> RunFolder:
+    """Train a ticket on a downstream task, under a fresh head.
+
+    Args:
+        config: the stage's configuration.
+        source: the ticket.
+        workdir: where run folders lie.
+        name: readable part of the folder's name.
+        devices: where to train.
+
+    Returns:
+        The complete folder, its ticket the trained sparse network.
+    """
+
+    def body(folder: Path) -> dict[str, Any]:
+        ticket = Ticket.load(source.ticket)
+        ready = prepare(ticket, config.data, config.train.seed, config.normalization)
+        meta = provenance.extend(ready.meta, "transfer", config, config.data, config.train.seed)
+        run = Run(ready.model, ready.task, ready.transform, config.train, folder, devices)
+        trainable: Trainable = "all" if config.mode == "finetune" else "head"
+        weights = (ready.params, ticket.batch_stats)
+        outcome = train_network(run, weights, ready.mask, trainable=trainable)
+        Ticket(ready.mask, outcome.params, outcome.batch_stats, meta).save(
+            folder / "ticket", overwrite=True
+        )
+        return training_result(folder, outcome)
+
+    return run_once(folder_of(workdir, "transfer", name, config, source), config, body)
