@@ -1,14 +1,31 @@
 """Adversarial attacks: pure functions from images to images in a ball around them."""
 
-from rtickets.attacks.pgd import LogitsFn, example_keys, pgd
+from rtickets.attacks.autoattack import MEMBERS, WorstCase, autoattack, worst_case
+from rtickets.attacks.functions import apgd_ce, apgd_dlr, apgd_t, fab_t, square
+from rtickets.attacks.inputs import example_keys
+from rtickets.attacks.members import Member
+from rtickets.attacks.pgd import fgsm, fgsm_rs, pgd
 from rtickets.attacks.projections import Norm, project, uniform_in_ball, unit_direction
+from rtickets.attacks.search import LogitsFn
 
 __all__ = [
+    "MEMBERS",
     "LogitsFn",
+    "Member",
     "Norm",
+    "WorstCase",
+    "apgd_ce",
+    "apgd_dlr",
+    "apgd_t",
+    "autoattack",
     "example_keys",
+    "fab_t",
+    "fgsm",
+    "fgsm_rs",
     "pgd",
     "project",
+    "square",
     "uniform_in_ball",
     "unit_direction",
+    "worst_case",
 ]

@@ -1,45 +1,137 @@
-"""Projected gradient descent (Madry et al. 2018)."""
+"""Projected gradient descent (Madry et al. 2018) and its one-step forms."""
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
 
+from rtickets.attacks.inputs import (
+    check_classes,
+    check_images,
+    check_labels,
+    check_radius,
+    clean_logits,
+    example_keys,
+    is_traced,
+    restart_keys,
+)
+from rtickets.attacks.losses import LossName, make_loss
 from rtickets.attacks.projections import (
     Norm,
     check_norm,
+    climb,
     per_example,
     project,
     uniform_in_ball,
-    unit_direction,
 )
+from rtickets.attacks.search import Job, LogitsFn, choose, evaluate, run
 from rtickets.errors import InputError
 
-LogitsFn = Callable[[Array], Array]
+Rule = Literal["steepest", "adam"]
+_ADAM_MEAN, _ADAM_SQUARE, _ADAM_TINY = 0.9, 0.999, 1e-8  # Kingma & Ba 2015
 
 
-def example_keys(key: Array, batch: int) -> Array:
-    """Return one PRNG key per example.
+class PgdState(NamedTuple):
+    """Where a search is; every field has a leading axis of examples.
 
-    Args:
-        key: one key, from which the keys of the positions 0, 1, ... are derived, or keys (B,) that
-            the caller tied to the examples so that results do not depend on their positions.
-        batch: B.
-
-    Returns:
-        Keys (B,).
-
-    Raises:
-        InputError: if there are neither 1 nor B keys.
+    Attributes:
+        x_adv: the image moved last; with `best` the worst one that was evaluated.
+        fooled: with `best`, whether `x_adv` is misclassified.
+        best_loss: with `best`, the loss of `x_adv`.
+        x: the image that is evaluated next.
+        mean: Adam's running mean of the gradients, or None.
+        square: Adam's running mean of their squares, or None.
     """
-    if key.ndim == 0:
-        return jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(batch))
-    if key.shape != (batch,):
-        raise InputError(f"key has shape {key.shape}; expected one key or one per image ({batch},)")
-    return key
+
+    x_adv: Array
+    fooled: Array
+    best_loss: Array
+    x: Array
+    mean: Array | None
+    square: Array | None
+
+
+@dataclass(frozen=True)
+class Pgd:
+    """The search.
+
+    Attributes:
+        norm: norm of the ball.
+        num_steps: number of steps.
+        random_start: start from a uniform point of the ball instead of the image.
+        loss: 'ce', 'margin' or 'dlr'.
+        rule: 'steepest' ascent in the norm, or 'adam', whose moves are projected.
+        best: evaluate the last image too and return the worst, instead of the last.
+        samples: draws of a random model per evaluation, 0 for one that takes no key.
+    """
+
+    norm: Norm
+    num_steps: int
+    random_start: bool = True
+    loss: LossName = "ce"
+    targeted: bool = False
+    rule: Rule = "steepest"
+    best: bool = False
+    samples: int = 0
+
+    @property
+    def evaluations(self) -> int:
+        """One per step, and with `best` one for the last image."""
+        return self.num_steps + self.best
+
+    def start(self, job: Job) -> PgdState:
+        """Return the state at the image or at a uniform point of the ball."""
+        x = job.x
+        if self.random_start:
+            noise = uniform_in_ball(job.key, x.shape[1:], job.eps, self.norm)
+            x = project(x + noise, x, job.eps, self.norm)
+        zero = jnp.zeros_like(x) if self.rule == "adam" else None
+        nowhere = jnp.full(job.y.shape, -jnp.inf)
+        return PgdState(x, jnp.zeros(job.y.shape, bool), nowhere, x, zero, zero)
+
+    def step(self, logits_fn: LogitsFn, job: Job, state: PgdState, count: Array) -> PgdState:
+        """Evaluate the current image and move on."""
+
+        def loss(logits: Array, y: Array, target: Array) -> Array:
+            found = make_loss(self.loss, logits.shape[-1], targeted=self.targeted)
+            return found(logits, y, target)
+
+        step_size = jnp.float32(0) if job.step_size is None else job.step_size
+        key = jax.vmap(jax.random.fold_in)(job.key, count) if self.samples else job.key
+        found = evaluate(logits_fn, loss, job, state.x, key, self.samples)
+        if self.best:
+            better = _is_worse(found.fooled, found.loss, state.fooled, state.best_loss)
+            state = state._replace(
+                x_adv=choose(better, state.x, state.x_adv),
+                fooled=state.fooled | found.fooled,
+                best_loss=jnp.where(better, found.loss, state.best_loss),
+            )
+        if self.rule == "adam":
+            state, move = _adam(state, found.gradient, count)
+            x = state.x + per_example(step_size, state.x) * move
+            x = project(x, job.x, job.eps, self.norm)
+        else:
+            x = climb(state.x, found.gradient, step_size, job.x, job.eps, self.norm)
+        return state._replace(x=x) if self.best else state._replace(x=x, x_adv=x)
+
+
+def _is_worse(fooled: Array, loss: Array, old_fooled: Array, old_loss: Array) -> Array:
+    """Return where a point beats an old one: it fools the model, or has more loss."""
+    return (fooled & ~old_fooled) | ((fooled == old_fooled) & (loss > old_loss))
+
+
+def _adam(state: PgdState, gradient: Array, count: Array) -> tuple[PgdState, Array]:
+    """Return the state with new running means, and the direction of Adam's step."""
+    time = per_example((count + 1).astype(jnp.float32), gradient)
+    assert state.mean is not None  # both are there with this rule
+    assert state.square is not None
+    mean = _ADAM_MEAN * state.mean + (1 - _ADAM_MEAN) * gradient
+    square = _ADAM_SQUARE * state.square + (1 - _ADAM_SQUARE) * gradient**2
+    unbiased = mean / (1 - _ADAM_MEAN**time)
+    scale = jnp.sqrt(square / (1 - _ADAM_SQUARE**time))
+    return state._replace(mean=mean, square=square), unbiased / (scale + _ADAM_TINY)
 
 
 def pgd(
@@ -53,9 +145,15 @@ def pgd(
     num_steps: int,
     norm: Norm = "linf",
     random_start: bool = True,
+    loss: LossName = "ce",
+    target: Array | None = None,
+    rule: Rule = "steepest",
+    best: bool = False,
+    restarts: int = 1,
+    samples: int = 0,
     unroll: bool | None = None,
 ) -> Array:
-    """Search the ball around every image for the largest cross-entropy.
+    """Search the ball around every image for the largest loss.
 
     Gradients are taken with respect to the images only and summed over examples, so that an
     example's result depends neither on the rest of its batch nor on how the batch is split.
@@ -65,12 +163,22 @@ def pgd(
             image must not depend on the others.
         x: images (B, H, W, C) in [0, 1].
         y: integer labels (B,).
-        key: one typed PRNG key or one per example; read only with `random_start`.
+        key: one typed PRNG key or one per example.
         eps: radius in pixel units, scalar or (B,).
         step_size: length of a step in the same units, scalar or (B,).
         num_steps: number of gradient steps.
-        norm: 'linf' or 'l2'.
+        norm: 'linf', 'l2' or 'l1'.
         random_start: start from a uniform point of the ball instead of the image.
+        loss: what is maximised, 'ce', 'margin' or 'dlr'; the margin stands in for 'dlr' where there
+            are too few classes (`rtickets.attacks.losses.why_margin`).
+        target: integer classes to make the model answer (B,), or None to make it err.
+        rule: 'steepest' ascent in the norm, or 'adam'.
+        best: return the worst image of all that were visited, instead of the last; costs one more
+            evaluation. An image that fools the model is worse than any that does not.
+        restarts: number of searches from random points; the worst result is returned, per example.
+        samples: number of draws of a random model that gradients and losses are averaged over
+            (expectation over transformation); `logits_fn` then takes keys (B,) too. 0 for a model
+            that takes none.
         unroll: unroll the loop. None means on CPU only, where XLA runs convolutions several times
             slower inside a loop; elsewhere a rolled loop compiles faster and runs as fast.
 
@@ -78,32 +186,108 @@ def pgd(
         float32 images (B, H, W, C) in the ball and in [0, 1]; `x` itself for eps = 0.
 
     Raises:
-        InputError: for an unknown norm, negative num_steps or a wrong number of keys.
+        InputError: for an unknown norm, loss or rule, counts out of range, images outside [0, 1],
+            labels that the model does not know, logits that are not finite, a negative radius.
     """
+    _check_settings(num_steps, norm, loss, rule, restarts, random_start, samples)
+    check_images(x, y)
+    keys = example_keys(key, len(x))
+    check_radius(eps, batch=len(x))
+    check_radius(step_size, "step_size", batch=len(x))
+    _check_classes(logits_fn, x, y, target, keys, samples)
+    size = (jnp.broadcast_to(jnp.asarray(each, jnp.float32), y.shape) for each in (eps, step_size))
+    classes = (each.astype(jnp.int32) for each in (y, y if target is None else target))
+    job = Job._make((x.astype(jnp.float32), *classes, keys, *size))
+    search = Pgd(
+        norm, num_steps, random_start, loss, target is not None, rule, best or restarts > 1, samples
+    )
+    state = run(search, logits_fn, job, unroll=unroll)
+    for restart in range(1, restarts):
+        moved = job._replace(key=restart_keys(keys, restart))
+        again = run(search, logits_fn, moved, unroll=unroll)
+        worse = _is_worse(again.fooled, again.best_loss, state.fooled, state.best_loss)
+        state = choose(worse, again, state)
+    return jax.lax.stop_gradient(state.x_adv)
+
+
+def fgsm(
+    logits_fn: LogitsFn, x: Array, y: Array, *, eps: Array | float, norm: Norm = "linf"
+) -> Array:
+    """Take one step of the length of the radius (Goodfellow et al. 2015).
+
+    Args:
+        logits_fn: see `pgd`.
+        x: images (B, H, W, C) in [0, 1].
+        y: integer labels (B,).
+        eps: radius in pixel units, scalar or (B,).
+        norm: 'linf', 'l2' or 'l1'.
+
+    Returns:
+        float32 images in the ball and in [0, 1].
+    """
+    return pgd(
+        logits_fn, x, y, jax.random.key(0), eps=eps, step_size=eps, num_steps=1, norm=norm,
+        random_start=False,
+    )  # fmt: skip
+
+
+def fgsm_rs(
+    logits_fn: LogitsFn,
+    x: Array,
+    y: Array,
+    key: Array,
+    *,
+    eps: Array | float,
+    step_size: Array | float | None = None,
+    norm: Norm = "linf",
+) -> Array:
+    """Take one step from a uniform point of the ball (Wong et al. 2020).
+
+    Args:
+        logits_fn: see `pgd`.
+        x: images (B, H, W, C) in [0, 1].
+        y: integer labels (B,).
+        key: one typed PRNG key or one per example.
+        eps: radius in pixel units, scalar or (B,).
+        step_size: length of the step; None is 1.25 eps, the published choice.
+        norm: 'linf', 'l2' or 'l1'.
+
+    Returns:
+        float32 images in the ball and in [0, 1].
+    """
+    step = 1.25 * eps if step_size is None else step_size
+    return pgd(logits_fn, x, y, key, eps=eps, step_size=step, num_steps=1, norm=norm)
+
+
+def _check_settings(
+    num_steps: int,
+    norm: str,
+    loss: LossName,
+    rule: str,
+    restarts: int,
+    random_start: bool,
+    samples: int,
+) -> None:
     check_norm(norm)
+    make_loss(loss, 2)  # refuses an unknown name
     if num_steps < 0:
         raise InputError(f"num_steps={num_steps} must be at least 0")
-    x = x.astype(jnp.float32)
-    step = per_example(step_size, x)
+    if samples < 0:
+        raise InputError(f"samples={samples} must be at least 0")
+    if rule not in get_args(Rule):
+        raise InputError(f"rule={rule!r} is unknown; choose one of {', '.join(get_args(Rule))}")
+    if restarts < 1 or (restarts > 1 and not random_start):
+        raise InputError(f"restarts={restarts} must be at least 1, and 1 without random_start")
 
-    def loss(images: Array) -> Array:
-        logits = logits_fn(images).astype(jnp.float32)
-        return optax.softmax_cross_entropy_with_integer_labels(logits, y).sum()
 
-    def body(_: int, x_adv: Array) -> Array:
-        direction = unit_direction(jax.grad(loss)(x_adv), norm)
-        return project(x_adv + step * direction, x, eps, norm)
-
-    start = x
-    if random_start:
-        noise = uniform_in_ball(example_keys(key, x.shape[0]), x.shape[1:], eps, norm)
-        start = project(x + noise, x, eps, norm)
-    if unroll is None:
-        unroll = jax.default_backend() == "cpu"
-    if unroll:  # in Python: `fori_loop(unroll=True)` can leave a loop behind
-        x_adv = start
-        for i in range(num_steps):
-            x_adv = body(i, x_adv)
-    else:
-        x_adv = jax.lax.fori_loop(0, num_steps, body, start)
-    return jax.lax.stop_gradient(x_adv)
+def _check_classes(
+    logits_fn: LogitsFn, x: Array, y: Array, target: Array | None, keys: Array, samples: int
+) -> None:
+    if target is not None:
+        check_classes(target, len(x), "targets")
+    if is_traced(x):
+        return
+    logits = clean_logits(logits_fn, x.astype(jnp.float32), keys, samples)
+    check_labels(logits, y)
+    if target is not None:
+        check_labels(logits, target, "target")

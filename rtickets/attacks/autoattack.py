@@ -1,0 +1,216 @@
+"""The worst case over an ensemble of attacks, per example (Croce & Hein 2020)."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from rtickets import parallel
+from rtickets.attacks.ensemble import Task, run_ensemble
+from rtickets.attacks.inputs import check_images, check_labels, check_radius, example_keys
+from rtickets.attacks.members import Member
+from rtickets.attacks.progress import Progress
+from rtickets.attacks.projections import Norm, check_norm
+from rtickets.attacks.search import LogitsFn, is_fooled
+from rtickets.errors import InputError
+
+Version = Literal["standard", "plus", "rand", "fast"]
+
+MEMBERS: dict[str, tuple[Member, ...]] = {
+    "standard": (
+        Member("apgd_ce"),
+        Member("apgd_t", num_targets=9),
+        Member("fab_t", num_targets=9),
+        Member("square", 5000),
+    ),
+    "plus": (
+        Member("apgd_ce", restarts=5),
+        Member("apgd_dlr", restarts=5),
+        Member("fab", restarts=5),
+        Member("square", 5000),
+        Member("apgd_t", num_targets=9),
+        Member("fab_t", num_targets=9),
+    ),
+    "rand": (Member("apgd_ce", samples=20), Member("apgd_dlr", samples=20)),
+    "fast": (Member("apgd_ce", 50), Member("apgd_t", 50, num_targets=3)),
+}
+"""The published ensembles, and 'fast', an upper bound of robust accuracy at a twentieth of the
+cost of 'standard' on an example that resists."""
+
+
+class Row(NamedTuple):
+    """What one attack did.
+
+    Attributes:
+        attack: its name.
+        attacked: number of examples that were left to it.
+        fooled: how many of them it fooled.
+        robust_accuracy: share of all examples still classified correctly after it.
+        evaluations: evaluations of the model on single examples.
+        seconds: wall-clock time of this process's part.
+        note: what the reader should know, or ''.
+    """
+
+    attack: str
+    attacked: int
+    fooled: int
+    robust_accuracy: float
+    evaluations: int
+    seconds: float
+    note: str
+
+
+class WorstCase(NamedTuple):
+    """The outcome of an ensemble.
+
+    Attributes:
+        x_adv: float32 images (N, H, W, C): misclassified ones in the ball, and the clean images
+            of examples that resisted or were wrong to begin with.
+        correct: bool (N,), whether the clean image is classified correctly.
+        fooled_by: object (N,), name of the attack that fooled the example, '' for none.
+        rows: one per attack.
+        recomputed: bool (N,), whether `x_adv`, evaluated once more, is classified correctly.
+    """
+
+    x_adv: np.ndarray
+    correct: np.ndarray
+    fooled_by: np.ndarray
+    rows: tuple[Row, ...]
+    recomputed: np.ndarray
+
+    @property
+    def robust(self) -> np.ndarray:
+        """Whether an example is classified correctly and resisted every attack, bool (N,)."""
+        return self.correct & (self.fooled_by == "")
+
+
+def autoattack(
+    logits_fn: LogitsFn,
+    x: Array,
+    y: Array,
+    key: Array,
+    *,
+    eps: float,
+    norm: Norm = "linf",
+    version: Version = "standard",
+    batch_size: int = 256,
+) -> Array:
+    """Return the images that an ensemble of attacks found; `worst_case` tells more.
+
+    Args:
+        logits_fn: maps images (B, H, W, C) in [0, 1] to logits (B, classes), each image by itself.
+        x: images (N, H, W, C) in [0, 1].
+        y: integer labels (N,).
+        key: one typed PRNG key or one per example.
+        eps: radius in pixel units.
+        norm: 'linf', 'l2' or 'l1'.
+        version: 'standard', 'plus', 'rand' (for random models, which take keys too) or 'fast'.
+        batch_size: examples evaluated at once, over all devices.
+
+    Returns:
+        float32 images (N, H, W, C) in the ball and in [0, 1]; `x` where no attack succeeded.
+
+    Raises:
+        InputError: as `worst_case`.
+    """
+    found = worst_case(
+        logits_fn, x, y, key, eps=eps, norm=norm, version=version, batch_size=batch_size
+    )
+    return jnp.asarray(found.x_adv)
+
+
+def worst_case(
+    logits_fn: LogitsFn,
+    x: ArrayLike,
+    y: ArrayLike,
+    key: Array,
+    *,
+    eps: float,
+    norm: Norm = "linf",
+    version: Version = "standard",
+    members: Sequence[Member] | None = None,
+    batch_size: int = 256,
+    devices: parallel.Devices | None = None,
+    folder: Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> WorstCase:
+    """Attack every example until one attack of an ensemble fools the model.
+
+    Every attack sees only the examples that resisted the ones before, an example leaves its batch
+    once it is fooled, and every attack compiles the model once.
+
+    Args:
+        logits_fn: maps images (B, H, W, C) in [0, 1] to logits (B, classes), each image by itself.
+            A `jax.tree_util.Partial` shares compiled programs between networks of one function.
+        x: images (N, H, W, C) in [0, 1].
+        y: integer labels (N,).
+        key: one typed PRNG key or one per example.
+        eps: radius in pixel units.
+        norm: 'linf', 'l2' or 'l1'.
+        version: 'standard', 'plus', 'rand' (for random models, which take keys too) or 'fast'.
+        members: attacks to run instead of a version's.
+        batch_size: examples evaluated at once, over all devices.
+        devices: where to compute; None is all of this host.
+        folder: existing folder for the state, which is written once a minute and from which the
+            same call goes on, with the same result as if it had never stopped.
+        say: called with a line of progress now and then.
+
+    Returns:
+        The outcome.
+
+    Raises:
+        InputError: for bad images, labels, logits or settings, and for a folder that holds the
+            state of other work.
+    """
+    x, y = jnp.asarray(x), jnp.asarray(y)
+    check_norm(norm)
+    check_images(x, y)
+    check_radius(eps)
+    keys = example_keys(key, len(x))
+    if version not in get_args(Version):
+        raise InputError(f"version={version!r} is unknown; choose {', '.join(get_args(Version))}")
+    members = MEMBERS[version] if members is None else members
+    _check_settings(members, batch_size, folder)
+    task = Task(
+        logits_fn, np.asarray(x, np.float32), np.asarray(y, np.int32), keys, float(eps), norm,
+        tuple(members), batch_size, devices or parallel.local_devices(),
+    )  # fmt: skip
+    logits = task.predict(task.x)
+    check_labels(jnp.asarray(logits), jnp.asarray(task.y))
+    done = run_ensemble(task, logits, folder, say or (lambda line: None))
+    names = np.array(["", *(task.members[index].kind for index, _ in task.legs())], object)
+    recomputed = ~np.asarray(is_fooled(jnp.asarray(task.predict(done.x_adv)), jnp.asarray(task.y)))
+    correct = logits.argmax(-1) == task.y
+    rows = _rows(task, done, correct, logits.shape[1])
+    return WorstCase(done.x_adv, correct, names[done.fooled_by + 1], rows, recomputed)
+
+
+def _check_settings(members: Sequence[Member], batch_size: int, folder: Path | None) -> None:
+    if batch_size < 1:
+        raise InputError(f"batch_size={batch_size} must be at least 1")
+    if len({member.samples > 0 for member in members}) != 1:
+        raise InputError(
+            f"members={members}: expected one or more; all or none may have samples, for a model "
+            "that is random or not"
+        )
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"{folder} is not a folder; create it first")
+
+
+def _rows(task: Task, done: Progress, correct: np.ndarray, num_classes: int) -> tuple[Row, ...]:
+    """Sum the legs of every attack up."""
+    rows, left = [], int(correct.sum())
+    for index, member in enumerate(task.members):
+        legs = [leg for leg, (owner, _) in enumerate(task.legs()) if owner == index]
+        fooled = int(np.isin(done.fooled_by, legs).sum())
+        share = (left - fooled) / len(correct)
+        spent = sum(done.evaluations[leg] for leg in legs)
+        seconds = sum(done.seconds[leg] for leg in legs)
+        note = member.why_margin(num_classes) or ""
+        rows.append(Row(member.kind, left, fooled, share, spent, seconds, note))
+        left -= fooled
+    return tuple(rows)

@@ -1,0 +1,252 @@
+"""The ensemble's attacks as functions of images."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rtickets.attacks.inputs import (
+    check_images,
+    check_labels,
+    check_radius,
+    clean_logits,
+    example_keys,
+    restart_keys,
+)
+from rtickets.attacks.members import Member
+from rtickets.attacks.projections import Norm, check_norm
+from rtickets.attacks.search import Job, LogitsFn, choose, run
+
+
+def targets_by_logit(logits: Array, y: Array) -> Array:
+    """Return all classes but the label, the one with the largest logit first.
+
+    Args:
+        logits: (B, classes).
+        y: labels (B,).
+
+    Returns:
+        int32 (B, classes - 1).
+    """
+    others = jnp.where(jnp.arange(logits.shape[1]) == y[:, None], jnp.inf, -logits)
+    return jnp.argsort(others, axis=1)[:, :-1].astype(jnp.int32)
+
+
+def _attack(
+    member: Member,
+    logits_fn: LogitsFn,
+    x: Array,
+    y: Array,
+    key: Array,
+    eps: Array | float,
+    norm: Norm,
+    unroll: bool | None,
+) -> Array:
+    """Run a search for every restart and target; return what fooled the model, else the first."""
+    check_norm(norm)
+    check_images(x, y)
+    check_radius(eps, batch=len(x))
+    keys = example_keys(key, len(x))
+    x, y = x.astype(jnp.float32), y.astype(jnp.int32)
+    logits = clean_logits(logits_fn, x, keys, member.samples)
+    check_labels(logits, y)
+    radius = jnp.broadcast_to(jnp.asarray(eps, jnp.float32), y.shape)
+    targets = targets_by_logit(logits, y)[:, : member.num_targets].T if member.targeted else [y]
+    state: Any = None
+    for restart in range(member.restarts):
+        search = member.search(norm, logits.shape[1], random_start=restart > 0)
+        for target in targets:
+            job = Job(x, y, target, restart_keys(keys, restart), radius)
+            found = run(search, logits_fn, job, unroll=unroll)
+            state = found if state is None else choose(found.fooled & ~state.fooled, found, state)
+    return jax.lax.stop_gradient(state.x_adv)
+
+
+def apgd_ce(
+    logits_fn: LogitsFn,
+    x: Array,
+    y: Array,
+    key: Array,
+    *,
+    eps: Array | float,
+    norm: Norm = "linf",
+    num_steps: int = 100,
+    restarts: int = 1,
+    samples: int = 0,
+    unroll: bool | None = None,
+) -> Array:
+    """Run Auto-PGD on the cross-entropy (Croce & Hein 2020; for 'l1' Croce & Hein 2021).
+
+    Args:
+        logits_fn: maps images (B, H, W, C) in [0, 1] to logits (B, classes), each image by itself.
+        x: images (B, H, W, C) in [0, 1].
+        y: integer labels (B,).
+        key: one typed PRNG key or one per example.
+        eps: radius in pixel units, scalar or (B,).
+        norm: 'linf', 'l2' or 'l1'.
+        num_steps: number of gradient steps.
+        restarts: number of runs; the first result that fools the model is returned, per example.
+        samples: draws of a random model, which then takes keys (B,) too; 0 for one without keys.
+        unroll: see `rtickets.attacks.pgd`.
+
+    Returns:
+        float32 images (B, H, W, C) in the ball and in [0, 1].
+
+    Raises:
+        InputError: for images outside [0, 1], unknown labels, NaN logits or bad settings.
+    """
+    member = Member("apgd_ce", num_steps, restarts, samples=samples)
+    return _attack(member, logits_fn, x, y, key, eps, norm, unroll)
+
+
+def apgd_dlr(
+    logits_fn: LogitsFn,
+    x: Array,
+    y: Array,
+    key: Array,
+    *,
+    eps: Array | float,
+    norm: Norm = "linf",
+    num_steps: int = 100,
+    restarts: int = 1,
+    samples: int = 0,
+    unroll: bool | None = None,
+) -> Array:
+    """Run Auto-PGD on the difference of logits ratio (Croce & Hein 2020, eq. 6).
+
+    With two classes the margin stands in for the ratio, which needs three.
+
+    Args:
+        logits_fn: see `apgd_ce`.
+        x: images (B, H, W, C) in [0, 1].
+        y: integer labels (B,).
+        key: one typed PRNG key or one per example.
+        eps: radius in pixel units, scalar or (B,).
+        norm: 'linf', 'l2' or 'l1'.
+        num_steps: number of gradient steps.
+        restarts: number of runs.
+        samples: see `apgd_ce`.
+        unroll: see `rtickets.attacks.pgd`.
+
+    Returns:
+        float32 images (B, H, W, C) in the ball and in [0, 1].
+
+    Raises:
+        InputError: as `apgd_ce`.
+    """
+    member = Member("apgd_dlr", num_steps, restarts, samples=samples)
+    return _attack(member, logits_fn, x, y, key, eps, norm, unroll)
+
+
+def apgd_t(
+    logits_fn: LogitsFn,
+    x: Array,
+    y: Array,
+    key: Array,
+    *,
+    eps: Array | float,
+    norm: Norm = "linf",
+    num_steps: int = 100,
+    num_targets: int = 9,
+    restarts: int = 1,
+    samples: int = 0,
+    unroll: bool | None = None,
+) -> Array:
+    """Run Auto-PGD on the targeted ratio, one likely class after the other (eq. 7 there).
+
+    With fewer than four classes the targeted margin stands in for the ratio.
+
+    Args:
+        logits_fn: see `apgd_ce`.
+        x: images (B, H, W, C) in [0, 1].
+        y: integer labels (B,).
+        key: one typed PRNG key or one per example.
+        eps: radius in pixel units, scalar or (B,).
+        norm: 'linf', 'l2' or 'l1'.
+        num_steps: number of gradient steps.
+        num_targets: number of classes aimed at, those with the largest clean logits first.
+        restarts: number of runs per class.
+        samples: see `apgd_ce`.
+        unroll: see `rtickets.attacks.pgd`.
+
+    Returns:
+        float32 images (B, H, W, C) in the ball and in [0, 1].
+
+    Raises:
+        InputError: as `apgd_ce`.
+    """
+    member = Member("apgd_t", num_steps, restarts, num_targets, samples)
+    return _attack(member, logits_fn, x, y, key, eps, norm, unroll)
+
+
+def fab_t(
+    logits_fn: LogitsFn,
+    x: Array,
+    y: Array,
+    key: Array,
+    *,
+    eps: Array | float,
+    norm: Norm = "linf",
+    num_steps: int = 100,
+    num_targets: int = 9,
+    restarts: int = 1,
+    unroll: bool | None = None,
+) -> Array:
+    """Run FAB towards one likely class after the other (Croce & Hein 2020, minimally distorted).
+
+    Args:
+        logits_fn: see `apgd_ce`.
+        x: images (B, H, W, C) in [0, 1].
+        y: integer labels (B,).
+        key: one typed PRNG key or one per example.
+        eps: radius in pixel units, scalar or (B,).
+        norm: 'linf', 'l2' or 'l1'.
+        num_steps: number of steps.
+        num_targets: number of classes aimed at, those with the largest clean logits first.
+        restarts: number of runs per class, all but the first from random points.
+        unroll: see `rtickets.attacks.pgd`.
+
+    Returns:
+        float32 images (B, H, W, C) in the ball and in [0, 1].
+
+    Raises:
+        InputError: as `apgd_ce`.
+    """
+    member = Member("fab_t", num_steps, restarts, num_targets)
+    return _attack(member, logits_fn, x, y, key, eps, norm, unroll)
+
+
+def square(
+    logits_fn: LogitsFn,
+    x: Array,
+    y: Array,
+    key: Array,
+    *,
+    eps: Array | float,
+    norm: Norm = "linf",
+    num_queries: int = 5000,
+    restarts: int = 1,
+    unroll: bool | None = None,
+) -> Array:
+    """Run the Square attack, which needs no gradients (Andriushchenko et al. 2020).
+
+    Args:
+        logits_fn: see `apgd_ce`.
+        x: images (B, H, W, C) in [0, 1].
+        y: integer labels (B,).
+        key: one typed PRNG key or one per example.
+        eps: radius in pixel units, scalar or (B,).
+        norm: 'linf', 'l2' or 'l1'.
+        num_queries: number of evaluations of the model.
+        restarts: number of runs.
+        unroll: see `rtickets.attacks.pgd`.
+
+    Returns:
+        float32 images (B, H, W, C) in the ball and in [0, 1].
+
+    Raises:
+        InputError: as `apgd_ce`.
+    """
+    member = Member("square", num_queries, restarts)
+    return _attack(member, logits_fn, x, y, key, eps, norm, unroll)

@@ -1,0 +1,277 @@
+"""Whether a robust accuracy can be trusted: signs that gradients mislead the attack.
+
+An attack that fails says little about a model whose gradients are zero, random or wrong. The signs
+are those of Athalye et al. 2018 (section 3.1), Carlini et al. 2019 (sections 4 and 5) and the flags
+of AutoAttack (Croce & Hein 2020). They can show that a number is wrong, not that it is right.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from jax import Array
+
+from rtickets.attacks import honesty_probes as probes
+from rtickets.attacks.projections import Norm
+from rtickets.attacks.search import LogitsFn
+from rtickets.errors import InputError
+
+_OTHERWISE = "so gradients mislead; use other losses, restarts and an attack without gradients"
+_ADVICE = {
+    "random output": "attacks chase noise; switch it off, or declare it with samples > 0",
+    "shattered output": "gradients do not see such jumps, as of noise seeded by the pixels; attack "
+    "the model without them, or average over them with samples > 0",
+    "probabilities": "their cross-entropy has weak gradients; return the logits before the softmax",
+    "quantised input": "the model rounds its input to few levels and gradients are zero or made "
+    "up; give the rounding the derivative 1 (BPDA) and attack without gradients too",
+    "zero gradients": "the cross-entropy cannot move these images, so do not count them as robust; "
+    "the next two findings tell the causes apart",
+    "saturated logits": "the logits are too large for a softmax in float32; divide them by a "
+    "constant or attack the margin or DLR loss",
+    "disconnected gradient": "look for stop_gradient, rounding and integer casts in the model and "
+    "give them a derivative in the backward pass (BPDA)",
+    "steps": f"more steps should find what fewer do, {_OTHERWISE}",
+    "eps": f"a larger ball holds the smaller one, {_OTHERWISE}",
+    "unbounded": f"this ball holds images of every class, {_OTHERWISE}",
+    "black box": "it should not beat attacks with gradients, so these are masked or the attacks "
+    "too short; report the worst case over all and look for the cause",
+    "accuracy over eps": "a larger ball holds the smaller one, so the attack fails at the larger "
+    "eps; give it more steps and restarts, or count images that a smaller eps fools as fooled",
+}
+CHECKS = tuple(_ADVICE)
+"""Names of the checks: those of `check_model`, then the two of `check_results`."""
+
+_SAME = 1e-4  # of the spread of the logits: rounding differs between calls on some devices
+_SUM_ERROR = 0.02  # of probabilities in bfloat16
+_EXCEPTIONS = 0.02  # share of images
+_LOST = 0.03  # share of images that honest attacks lose by their step sizes, about 1 in 64
+_POINTS = 0.002 + 1e-9  # 0.2 points of accuracy, and the rounding of a difference
+
+
+class Finding(NamedTuple):
+    """What one check saw.
+
+    Attributes:
+        check: its name, of `CHECKS`.
+        passed: whether nothing speaks against the evaluation.
+        value: what was measured, in the unit that the message names.
+        message: what was seen and, if not passed, what it means and what to do.
+    """
+
+    check: str
+    passed: bool
+    value: float
+    message: str
+
+
+class Verdict(NamedTuple):
+    """All findings about an evaluation."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(finding.passed for finding in self.findings)
+
+    def lines(self) -> list[str]:
+        """Return the verdict and one line per finding."""
+        failed = ", ".join(finding.check for finding in self.findings if not finding.passed)
+        marks = {True: "ok  ", False: "FAIL"}
+        return [
+            f"trust: NO - {failed}" if failed else "trust: yes",
+            *(f"{marks[each.passed]} {each.check}: {each.message}" for each in self.findings),
+        ]
+
+
+def check_model(
+    logits_fn: LogitsFn,
+    x: Array,
+    y: Array,
+    key: Array,
+    *,
+    eps: float,
+    norm: Norm = "linf",
+    num_steps: int = 20,
+    samples: int = 0,
+) -> Verdict:
+    """Examine whether gradient attacks on a model mean what they seem to.
+
+    It costs at most 4.25 num_steps + 19 evaluations of the model, two of which are not compiled,
+    and two compilations, which a `jax.tree_util.Partial` shares with others of the same function.
+
+    Args:
+        logits_fn: the model; its output for one image must not depend on the others.
+        x: images (B, H, W, C) in [0, 1]; 64 to 128 test images are enough.
+        y: integer labels (B,).
+        key: one typed PRNG key or one per image.
+        eps: radius of the evaluation in pixel units, positive.
+        norm: 'linf', 'l2' or 'l1'.
+        num_steps: steps of the longest attack, at least 8.
+        samples: draws of a model declared to be random, which takes keys (B,) too and is examined
+            for a fixed set of them; 0 for a model that takes none.
+
+    Returns:
+        One finding per check of a model, in the order of `CHECKS`.
+
+    Raises:
+        InputError: for arguments, labels or clean logits that cannot be used.
+    """
+    if num_steps < 8:
+        raise InputError(f"num_steps={num_steps} must be at least 8, to compare with fewer")
+    subject = probes.make_subject(logits_fn, x, y, key, eps, norm, samples)
+    changes = probes.logit_changes(subject)
+    return Verdict(
+        (
+            *_outputs(subject, np.median(changes, axis=1)),
+            *_gradients(subject, changes[-1] > 0),
+            *_attacks(subject, eps, num_steps),
+        )
+    )
+
+
+def check_results(
+    *,
+    white_box: np.ndarray | None = None,
+    black_box: np.ndarray | None = None,
+    accuracy: Mapping[float, float] | None = None,
+) -> Verdict:
+    """Examine results that an evaluation already has.
+
+    Args:
+        white_box: bool (N,), images misclassified clean or under any attack with gradients.
+        black_box: bool (N,), those under an attack without, such as Square or a transfer.
+        accuracy: robust accuracy in [0, 1] by eps.
+
+    Returns:
+        One finding for the pair of attacks, if given, and one for the accuracies, if given.
+
+    Raises:
+        InputError: for one attack without the other and for other shapes or dtypes.
+    """
+    findings = []
+    if white_box is not None or black_box is not None:
+        share = _only_black_box(white_box, black_box)
+        seen = f"{100 * share:.2f} points of the images are fooled by the black-box attack alone"
+        findings.append(_finding("black box", share <= _POINTS, share, seen))
+    if accuracy is not None:
+        pairs = pairwise(sorted(accuracy))
+        rise = max((accuracy[high] - accuracy[low] for low, high in pairs), default=0.0)
+        seen = f"robust accuracy rises by at most {100 * max(rise, 0):.2f} points to a larger eps"
+        findings.append(_finding("accuracy over eps", rise <= _POINTS, rise, seen))
+    return Verdict(tuple(findings))
+
+
+def _outputs(subject: probes.Subject, changes: np.ndarray) -> list[Finding]:
+    difference, flat = probes.repeat_difference(subject), probes.flat_share(subject)
+    error = probes.probability_error(subject.clean)
+    told = (
+        f"{change:.2g} by {move:.2g}" for change, move in zip(changes, probes.MOVES, strict=True)
+    )
+    return [
+        _finding(
+            "random output", difference <= _SAME, difference,
+            f"two calls with the same images differ by {difference:.2g} of the logits' spread",
+        ),
+        _finding(
+            "shattered output", not probes.has_jumps(changes), max(changes[:-1]),
+            f"moving all pixels changes the logits by parts of their spread: {', '.join(told)}",
+        ),
+        _finding(
+            "probabilities", error > _SUM_ERROR, error,
+            f"the outputs are {'not ' if error > _SUM_ERROR else ''}probabilities",
+        ),
+        _finding(
+            "quantised input", flat <= 0.5, flat,
+            f"on {flat:.1%} of the images moving one shade by 1/64 changes no logit at all",
+        ),
+    ]  # fmt: skip
+
+
+def _gradients(subject: probes.Subject, reacts: np.ndarray) -> list[Finding]:
+    zero = probes.zero_gradients(subject)
+    right = subject.clean.argmax(-1) == np.asarray(subject.job.y)
+
+    def share(where: np.ndarray) -> float:
+        return float((where & right).sum() / max(right.sum(), 1))
+
+    def judge(check: str, where: np.ndarray, seen: str) -> Finding:
+        few = (where & right).sum() <= max(1, _EXCEPTIONS * right.sum())
+        seen = f"on {share(where):.1%} of the correctly classified images {seen}"
+        return _finding(check, few, share(where), seen)
+
+    halves = f"{share(zero.bfloat16):.1%} in bfloat16 and {share(zero.float16):.1%} in float16"
+    return [
+        judge(
+            "zero gradients", zero.cross_entropy,
+            f"the gradient of the cross-entropy is zero (it would be on {halves})",
+        ),
+        judge(
+            "saturated logits", zero.cross_entropy & ~zero.margin,
+            "the cross-entropy has no gradient although the margin has one",
+        ),
+        judge(
+            "disconnected gradient", zero.margin & reacts,
+            "no gradient reaches the pixels although the logits depend on them",
+        ),
+    ]  # fmt: skip
+
+
+def _attacks(subject: probes.Subject, eps: float, num_steps: int) -> list[Finding]:
+    size = subject.job.x[0].size
+    everything = {"linf": 1.0, "l2": size**0.5, "l1": float(size)}[subject.norm]
+    some = num_steps // 4
+    by_steps = [probes.fooled_by_pgd(subject, eps, steps) for steps in (1, some, num_steps)]
+    half, double = (probes.fooled_by_pgd(subject, eps * k, num_steps) for k in (0.5, 2))
+    unbounded = probes.fooled_by_pgd(subject, everything, num_steps)
+    radii = f"{eps / 2:.3g}, {eps:.3g} and {2 * eps:.3g}"
+    return [
+        _growing("steps", by_steps, f"1, {some} and {num_steps} steps"),
+        _growing("eps", [half, by_steps[-1], double], f"eps {radii}"),
+        _unbounded(subject, float(1 - unbounded.mean()), everything),
+    ]
+
+
+def _growing(check: str, fooled: list[np.ndarray], settings: str) -> Finding:
+    """Compare image by image: an attack should fool all images that the weaker ones do."""
+    weaker = np.logical_or.accumulate(fooled)
+    lost = max(int((before & ~now).sum()) for before, now in zip(weaker, fooled[1:], strict=False))
+    total = len(fooled[0])
+    accuracies = ", ".join(f"{1 - each.mean():.1%}" for each in fooled)
+    seen = (
+        f"PGD with {settings} leaves an accuracy of {accuracies}; {lost} of {total} images are "
+        "fooled by a weaker attack and not by a stronger one"
+    )
+    return _finding(check, lost <= max(2, _LOST * total), lost / total, seen)
+
+
+def _unbounded(subject: probes.Subject, accuracy: float, radius: float) -> Finding:
+    """Expect half of chance: painting all images alike would leave no more than chance."""
+    total, classes = subject.clean.shape
+    limit = max(_EXCEPTIONS, 0.5 / classes, 1 / total)
+    seen = (
+        f"PGD that may change every pixel at will (eps {radius:.3g}) leaves an accuracy of "
+        f"{accuracy:.1%}, and at most {limit:.1%} are expected"
+    )
+    answers, labels = np.unique(subject.clean.argmax(-1)), np.unique(np.asarray(subject.job.y))
+    if len(answers) == 1 < len(labels):
+        return _finding("unbounded", True, accuracy, f"{seen} unless, as here, all answers are one")
+    return _finding("unbounded", accuracy <= limit, accuracy, seen)
+
+
+def _only_black_box(white_box: np.ndarray | None, black_box: np.ndarray | None) -> float:
+    if white_box is None or black_box is None:
+        raise InputError("give both white_box and black_box, to compare them image by image")
+    kinds = {(str(fooled.dtype), fooled.shape) for fooled in (white_box, black_box)}
+    if kinds != {("bool", (white_box.size,))} or not white_box.size:
+        raise InputError(
+            f"white_box and black_box have dtypes and shapes {sorted(kinds)}; expected one bool "
+            "per image and the same images in both"
+        )
+    return float((black_box & ~white_box).mean())
+
+
+def _finding(check: str, passed: bool, value: float, seen: str) -> Finding:
+    message = seen if passed else f"{seen}: {_ADVICE[check]}"
+    return Finding(check, bool(passed), float(value), message)

@@ -1,0 +1,108 @@
+"""The attacks of the ensemble as data, and the searches that they stand for."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from rtickets.attacks.apgd import Apgd
+from rtickets.attacks.apgd_l1 import ApgdL1
+from rtickets.attacks.fab import Fab
+from rtickets.attacks.inputs import check_radius
+from rtickets.attacks.losses import LossName, why_margin
+from rtickets.attacks.pgd import Pgd, Rule
+from rtickets.attacks.projections import Norm
+from rtickets.attacks.search import Search
+from rtickets.attacks.square import Square
+from rtickets.errors import InputError
+
+Kind = Literal["pgd", "apgd_ce", "apgd_dlr", "apgd_t", "fab", "fab_t", "square"]
+BLACK_BOX = ("square",)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One attack of an ensemble.
+
+    Attributes:
+        kind: which.
+        num_steps: steps of a run; queries of 'square'.
+        restarts: number of runs per target.
+        num_targets: of 'apgd_t' and 'fab_t', classes aimed at one after the other.
+        samples: draws of a random model per evaluation, 0 for a model that takes no key.
+        step_size: of 'pgd', length of a step in pixel units.
+        random_start: of 'pgd', start from a uniform point of the ball.
+        loss: of 'pgd', 'ce', 'margin' or 'dlr'.
+        rule: of 'pgd', 'steepest' or 'adam'.
+    """
+
+    kind: Kind
+    num_steps: int = 100
+    restarts: int = 1
+    num_targets: int | None = None
+    samples: int = 0
+    step_size: float | None = None
+    random_start: bool = True
+    loss: LossName = "ce"
+    rule: Rule = "steepest"
+
+    def __post_init__(self) -> None:
+        """Raise InputError for settings that cannot be."""
+        if self.kind not in get_args(Kind):
+            raise InputError(
+                f"attack {self.kind!r} is unknown; choose of {', '.join(get_args(Kind))}"
+            )
+        for field, least in (("num_steps", 1), ("restarts", 1), ("num_targets", 1), ("samples", 0)):
+            value = getattr(self, field)
+            if value is not None and value < least:
+                raise InputError(f"{field}={value} must be at least {least}")
+        if (self.kind == "pgd") != (self.step_size is not None):
+            raise InputError(f"step_size={self.step_size} of {self.kind!r}: 'pgd' alone needs one")
+        if self.kind.endswith("_t") != self.targeted:
+            raise InputError(
+                f"num_targets={self.num_targets} of {self.kind!r}: 'apgd_t' and 'fab_t' alone need "
+                "a number"
+            )
+        check_radius(self.step_size or 0.0, "step_size")
+        for field, names in (("loss", get_args(LossName)), ("rule", get_args(Rule))):
+            value = getattr(self, field)
+            if value not in names:
+                raise InputError(f"{field}={value!r} is unknown; choose one of {', '.join(names)}")
+        if self.restarts > 1 and not self.random_start:
+            raise InputError(f"restarts={self.restarts} must be 1 without random_start")
+        if self.samples and self.kind in ("fab", "fab_t", "square"):
+            raise InputError(
+                f"{self.kind} is not defined for random models; use apgd_ce or apgd_dlr"
+            )
+
+    @property
+    def targeted(self) -> bool:
+        """Whether the attack aims at classes."""
+        return self.num_targets is not None
+
+    def why_margin(self, num_classes: int) -> str | None:
+        """Say why the margin stands in for the attack's loss, or None where it does not."""
+        ratio = self.kind in ("apgd_dlr", "apgd_t") or (self.kind, self.loss) == ("pgd", "dlr")
+        return why_margin("dlr", num_classes, targeted=self.targeted) if ratio else None
+
+    def search(self, norm: Norm, num_classes: int, *, random_start: bool = False) -> Search:
+        """Return the search.
+
+        Args:
+            norm: norm of the ball.
+            num_classes: width of the logits.
+            random_start: for 'fab', start from a random point, as its restarts do.
+
+        Returns:
+            The search.
+        """
+        if self.kind == "pgd":
+            return Pgd(
+                norm, self.num_steps, self.random_start, self.loss, rule=self.rule, best=True,
+                samples=self.samples,
+            )  # fmt: skip
+        if self.kind == "square":
+            return Square(norm, self.num_steps)
+        if self.kind in ("fab", "fab_t"):
+            return Fab(norm, self.num_steps, self.targeted, num_classes, random_start)
+        loss: Literal["ce", "dlr"] = "ce" if self.kind == "apgd_ce" else "dlr"
+        settings = (self.num_steps, loss, self.targeted, self.samples, num_classes)
+        return ApgdL1("l1", *settings) if norm == "l1" else Apgd(norm, *settings)

@@ -1,0 +1,111 @@
+"""The state of an ensemble on disk: written whole or not at all, read as plain data."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from rtickets.attacks.queue import Queue
+from rtickets.errors import InputError
+
+FILE = "attack.npz"
+_DAMAGED = (  # what reading a missing, shortened or altered archive raises
+    OSError, EOFError, ValueError, LookupError, TypeError, RuntimeError, zipfile.BadZipFile,
+)  # fmt: skip
+
+
+class Progress(NamedTuple):
+    """Where an ensemble is.
+
+    Attributes:
+        leg: index of the run of an attack that is under way.
+        undecided: bool (N,), the examples that the leg began with.
+        fooled_by: int (N,), the leg that fooled the example, -1 for none.
+        x_adv: float32 images (N, H, W, C).
+        queue: where the leg is, or None before it begins.
+        evaluations: evaluations of the model by leg.
+        seconds: wall-clock time by leg.
+    """
+
+    leg: int
+    undecided: np.ndarray
+    fooled_by: np.ndarray
+    x_adv: np.ndarray
+    queue: Queue | None
+    evaluations: list[int]
+    seconds: list[float]
+
+
+def save_progress(folder: Path, progress: Progress, fingerprint: str) -> None:
+    """Replace the stored state.
+
+    Args:
+        folder: an existing folder.
+        progress: the state.
+        fingerprint: of the work, checked when the state is read.
+    """
+    queue = progress.queue
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(queue.slots)] if queue else []
+    meta = {
+        "fingerprint": fingerprint,
+        "leg": progress.leg,
+        "evaluations": progress.evaluations,
+        "seconds": progress.seconds,
+        "queue": [queue.position, queue.evaluations] if queue else None,
+        "leaves": len(leaves),
+    }
+    arrays: dict[str, Any] = {f"leaf{index}": leaf for index, leaf in enumerate(leaves)}
+    arrays |= {name: getattr(progress, name) for name in ("undecided", "fooled_by", "x_adv")}
+    if queue:
+        arrays["example"] = queue.example
+    partial = folder / f".{FILE}"
+    with partial.open("wb") as file:
+        np.savez(file, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(folder / FILE)
+
+
+def load_progress(folder: Path, fingerprint: str, slots_like: Any) -> Progress | None:
+    """Read the stored state.
+
+    Args:
+        folder: the folder.
+        fingerprint: of the work that wants to go on.
+        slots_like: (leg, number of slots) -> pytree of the structure of that leg's slots.
+
+    Returns:
+        The state; None where none is stored or it is damaged, so that work begins anew.
+
+    Raises:
+        InputError: if the state belongs to other work.
+    """
+    try:
+        with (folder / FILE).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        meta = json.loads(arrays.pop("meta").tobytes())
+        leaves = [arrays[f"leaf{index}"] for index in range(meta["leaves"])]
+        undecided, fooled_by, x_adv = (arrays[f] for f in ("undecided", "fooled_by", "x_adv"))
+        example = arrays["example"] if meta["queue"] else None
+    except _DAMAGED:
+        return None
+    if meta["fingerprint"] != fingerprint:
+        raise InputError(
+            f"{folder / FILE} holds an attack on another model, other images or with other "
+            "settings; choose another folder or remove the file"
+        )
+    queue = None
+    if example is not None:
+        like = slots_like(meta["leg"], len(example))
+        if len(jax.tree.leaves(like)) != len(leaves):  # of another version of the package
+            return None
+        position, evaluations = meta["queue"]
+        slots = jax.tree.unflatten(jax.tree.structure(like), leaves)
+        queue = Queue(position, example, evaluations, slots)
+    return Progress(
+        meta["leg"], undecided, fooled_by, x_adv, queue, meta["evaluations"], meta["seconds"]
+    )

@@ -1,0 +1,262 @@
+"""Attacks as searches in which every example goes at its own pace.
+
+A `Search` says how an attack starts and what it does with one evaluation of the model. Its state is
+a NamedTuple of arrays with a leading axis of examples, and no example looks at another. So a search
+can run whole (`run`), or its examples can be exchanged for others as soon as they are decided, in
+arrays of constant shape (`rtickets.attacks.queue`).
+"""
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.tree_util import Partial
+
+from rtickets.attacks.losses import Loss
+
+_MOST_UNROLLED = 32  # evaluations; more would take too long to compile
+
+LogitsFn = Callable[..., Array]
+"""Maps images (B, H, W, C) in [0, 1] to logits (B, classes), one row per image. A random model also
+takes one key per image (B,). A `jax.tree_util.Partial` shares compiled attacks with every other of
+the same function: its arguments, such as weights, are data. What any other function refers to is
+compiled in, and must not change between calls."""
+
+
+class Job(NamedTuple):
+    """What is attacked.
+
+    Attributes:
+        x: float32 images (B, H, W, C) in [0, 1].
+        y: int32 labels (B,).
+        target: int32 classes aimed at (B,); the label itself where there is no target.
+        key: typed PRNG keys (B,).
+        eps: float32 radii (B,).
+        step_size: float32 lengths of a step (B,), for attacks that do not choose their own.
+    """
+
+    x: Array
+    y: Array
+    target: Array
+    key: Array
+    eps: Array
+    step_size: Array | None = None
+
+
+class Search(Protocol):
+    """An attack; a frozen dataclass whose fields are its settings.
+
+    Its states have the fields `x_adv`, the best images so far inside the ball and [0, 1], and
+    `fooled` (B,), whether they are misclassified.
+    """
+
+    def __hash__(self) -> int:
+        """Return the same for equal settings, which share a compiled program."""
+        ...
+
+    @property
+    def evaluations(self) -> int:
+        """Number of evaluations of the model that an example takes."""
+        ...
+
+    def start(self, job: Job) -> Any:
+        """Return the state before the first evaluation."""
+        ...
+
+    def step(self, logits_fn: LogitsFn, job: Job, state: Any, count: Array) -> Any:
+        """Evaluate the model once and return the next state.
+
+        Args:
+            logits_fn: the model.
+            job: what is attacked.
+            state: the state.
+            count: int32 (B,), the number of evaluations before this one.
+
+        Returns:
+            The next state.
+        """
+        ...
+
+
+def begin(search: Search, job: Job) -> Any:
+    """Return a search's state before the first evaluation.
+
+    Weak types are lost in the first step, for which they would be a compilation of their own.
+
+    Args:
+        search: the attack.
+        job: what is attacked.
+
+    Returns:
+        The state, without weak types.
+    """
+    return jax.tree.map(lambda leaf: leaf.astype(leaf.dtype), search.start(job))
+
+
+def advance(
+    search: Search, logits_fn: LogitsFn, job: Job, state: Any, count: Array
+) -> tuple[Any, Array]:
+    """Take one step with every example that has evaluations left.
+
+    Args:
+        search: the attack.
+        logits_fn: the model.
+        job: what is attacked.
+        state: the state.
+        count: int32 (B,), evaluations done.
+
+    Returns:
+        (state, count).
+    """
+    running = count < search.evaluations
+    moved = search.step(logits_fn, job, state, count)
+    return choose(running, moved, state), count + running
+
+
+def choose(condition: Array, yes: Any, no: Any) -> Any:
+    """Select per example between two pytrees of arrays (B, ...) by a condition (B,)."""
+
+    def pick(a: Array, b: Array) -> Array:
+        return jnp.where(condition.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
+    return jax.tree.map(pick, yes, no)
+
+
+def run(search: Search, logits_fn: LogitsFn, job: Job, *, unroll: bool | None = None) -> Any:
+    """Run an attack to its end.
+
+    Args:
+        search: the attack.
+        logits_fn: the model.
+        job: what is attacked.
+        unroll: unroll the loop where the call is itself being compiled. None means on CPU only,
+            where XLA runs convolutions in loops slowly, and up to 32 evaluations. Outside of a
+            compiled function the steps are dispatched one by one on CPU and in one loop elsewhere.
+
+    Returns:
+        The last state.
+    """
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((job, logits_fn)))
+    on_cpu = jax.default_backend() == "cpu"
+    count = jnp.zeros(job.y.shape, jnp.int32)
+    if traced:
+        state = begin(search, job)
+        if unroll is None:
+            unroll = on_cpu and search.evaluations <= _MOST_UNROLLED
+        if unroll:  # in Python: `fori_loop(unroll=True)` can leave a loop behind
+            for index in range(search.evaluations):
+                state = search.step(logits_fn, job, state, count + index)
+            return state
+
+        def body(index: Array, state: Any) -> Any:
+            return search.step(logits_fn, job, state, count + index)
+
+        return jax.lax.fori_loop(0, search.evaluations, body, state)
+    function, arguments = split_model(logits_fn)
+    state = jax.jit(begin, static_argnums=0)(search, job)
+    dispatches = search.evaluations if on_cpu else 1
+    for _ in range(dispatches):
+        state, count = _compiled(search, function, search.evaluations // dispatches)(
+            arguments, job, state, count
+        )
+    return state
+
+
+def split_model(logits_fn: LogitsFn) -> tuple[Callable[..., Array], Any]:
+    """Return the function of a model and the pytree of data that it is applied to."""
+    if isinstance(logits_fn, Partial):
+        return logits_fn.func, (logits_fn.args, logits_fn.keywords)
+    return logits_fn, ((), {})
+
+
+def join_model(function: Callable[..., Array], arguments: Any) -> LogitsFn:
+    """Undo `split_model`."""
+    args, keywords = arguments
+    return partial(function, *args, **keywords)
+
+
+@lru_cache(maxsize=16)
+def _compiled(search: Search, function: Callable[..., Array], steps: int) -> Any:
+    def steps_of(arguments: Any, job: Job, state: Any, count: Array) -> tuple[Any, Array]:
+        logits_fn = join_model(function, arguments)
+        if steps == 1:
+            return advance(search, logits_fn, job, state, count)
+
+        def body(_: Array, carry: tuple[Any, Array]) -> tuple[Any, Array]:
+            return advance(search, logits_fn, job, *carry)
+
+        return jax.lax.fori_loop(0, steps, body, (state, count))
+
+    return jax.jit(steps_of)
+
+
+class Evaluation(NamedTuple):
+    """What one evaluation of the model tells.
+
+    Attributes:
+        loss: float32 (B,).
+        gradient: float32 images (B, H, W, C), of the loss; not finite entries are 0.
+        fooled: bool (B,), misclassified, or logits that are NaN.
+    """
+
+    loss: Array
+    gradient: Array
+    fooled: Array
+
+
+def is_fooled(logits: Array, y: Array) -> Array:
+    """Return where the largest logit is not the label's, or logits are NaN, (B,)."""
+    return (logits.argmax(-1) != y) | jnp.isnan(logits).any(-1)
+
+
+def call_model(logits_fn: LogitsFn, x: Array, key: Array, samples: int) -> Array:
+    """Return float32 logits, of a random model for every sample.
+
+    Args:
+        logits_fn: the model; it takes keys if samples are asked for.
+        x: images (B, H, W, C).
+        key: keys (B,).
+        samples: number of draws of a random model, 0 for a model that takes no key.
+
+    Returns:
+        (max(samples, 1), B, classes).
+    """
+    if not samples:
+        return logits_fn(x).astype(jnp.float32)[None]
+    keys = jax.vmap(partial(jax.random.split, num=samples), out_axes=1)(key)  # (samples, B)
+    stacked = jnp.tile(x, (samples, *[1] * (x.ndim - 1)))
+    logits = logits_fn(stacked, keys.reshape(-1)).astype(jnp.float32)
+    return logits.reshape(samples, len(x), -1)
+
+
+def evaluate(
+    logits_fn: LogitsFn, loss: Loss, job: Job, x: Array, key: Array, samples: int = 0
+) -> Evaluation:
+    """Evaluate the loss, its gradient and the decision at some images.
+
+    The loss is summed over examples, so that no example scales another's gradient. For a random
+    model loss and decision are those of the mean over samples (expectation over transformation,
+    Athalye et al. 2018).
+
+    Args:
+        logits_fn: the model.
+        loss: the loss, of logits, labels and targets.
+        job: labels and targets.
+        x: images (B, H, W, C) where the model is evaluated.
+        key: keys (B,) of this evaluation, for a random model.
+        samples: number of draws of a random model, 0 for one that takes no key.
+
+    Returns:
+        The evaluation.
+    """
+
+    def total(x: Array) -> tuple[Array, tuple[Array, Array]]:
+        logits = call_model(logits_fn, x, key, samples)
+        losses = jax.vmap(loss, (0, None, None))(logits, job.y, job.target).mean(0)  # (B,)
+        return losses.sum(), (losses, is_fooled(logits.mean(0), job.y))
+
+    gradient, (losses, fooled) = jax.grad(total, has_aux=True)(x)
+    return Evaluation(losses, jnp.where(jnp.isfinite(gradient), gradient, 0), fooled)
