@@ -26,6 +26,12 @@ options of the configuration:
 exit status: 0 done, 1 training failed, 2 bad input
 """
 
+_TICKET_HELP = """
+PATH is a ticket's folder or the run folder that holds one; there is no --config.
+
+exit status: 0 done, 2 bad input
+"""
+
 
 def _pretrain(options: argparse.Namespace, config_arguments: Sequence[str]) -> None:
     from rtickets import config_files, stages
@@ -43,8 +49,9 @@ def _draw(options: argparse.Namespace, config_arguments: Sequence[str]) -> None:
 
     config = config_files.from_command_line(DrawConfig, config_arguments, DrawConfig())
     source = runs.find_ticket(config.ticket)
-    name = options.name or f"{config.method}{config.sparsity}"
-    _report_stage(stages.draw(config, source, options.workdir, name))
+    devices = _start(options)
+    name = options.name or f"{config.control or config.method}{config.sparsity:.4g}"
+    _report_stage(stages.draw(config, source, options.workdir, name, devices))
 
 
 def _transfer(options: argparse.Namespace, config_arguments: Sequence[str]) -> None:
@@ -66,7 +73,7 @@ def _evaluate(options: argparse.Namespace, config_arguments: Sequence[str]) -> N
     source = runs.find_ticket(config.ticket)
     devices = _start(options)
     name = options.name or config.split
-    _report_stage(stages.evaluate(config, source, options.workdir, name, devices))
+    _report_evaluation(stages.evaluate(config, source, options.workdir, name, devices))
 
 
 def _study(options: argparse.Namespace, config_arguments: Sequence[str]) -> None:
@@ -115,6 +122,40 @@ def _data(options: argparse.Namespace, config_arguments: Sequence[str]) -> None:
     print(f"{'mean, std':14} {task.mean}, {task.std}")
 
 
+def _ticket(options: argparse.Namespace, config_arguments: Sequence[str]) -> None:
+    import json
+
+    from rtickets import runs
+    from rtickets.draw import inspect
+
+    if config_arguments:
+        raise InputError(f"{config_arguments[0]}: the verb ticket takes no configuration")
+    if options.action == "verify":
+        return _verify_tickets(options.paths)
+    tickets = [inspect.verify(runs.find_ticket(path).ticket) for path in options.paths]
+    tables = (inspect.describe if options.action == "show" else inspect.compare)(*tickets)
+    if options.pictures:
+        from rtickets.report.ticket_pictures import write_pictures
+
+        write_pictures(options.pictures, dict(zip(options.paths, tickets, strict=True)))
+    print(json.dumps(tables, indent=2) if options.json else inspect.as_text(tables))
+
+
+def _verify_tickets(paths: Sequence[str]) -> None:
+    from rtickets import runs
+    from rtickets.draw import inspect
+
+    failures = []
+    for path in paths:
+        try:
+            ticket = inspect.verify(runs.find_ticket(path).ticket)
+            print(f"OK {path}: {inspect.verified(ticket)}")
+        except InputError as error:
+            failures.append(str(error))
+    if failures:
+        raise InputError("; ".join(failures))
+
+
 def _run_study(config: Any, options: argparse.Namespace) -> None:
     from rtickets import report
     from rtickets.study import run_study
@@ -129,6 +170,20 @@ def _report_stage(folder: Any) -> None:
     import json
 
     print(json.dumps(folder.result(), indent=2))
+    print(f"done: {folder.path}")
+
+
+def _report_evaluation(folder: Any) -> None:
+    """Print the accuracies, and the findings about them as lines instead of JSON."""
+    import json
+
+    from rtickets.report.honesty import verdict_lines
+
+    result = folder.result()
+    honesty = result.pop("honesty", None)
+    print(json.dumps(result, indent=2))
+    for line in verdict_lines(honesty) if honesty else ():
+        print(line)
     print(f"done: {folder.path}")
 
 
@@ -156,6 +211,7 @@ _VERBS: dict[str, tuple[_Verb, str]] = {
     "study": (_study, "run a grid of all of these and report it"),
     "report": (_report, "write and print the report of a finished study again"),
     "data": (_data, "list the data sources, or describe one"),
+    "ticket": (_ticket, "describe a ticket, compare two, or verify any number"),
 }
 
 
@@ -178,6 +234,9 @@ def _parser() -> argparse.ArgumentParser:
         )
         if name == "data":
             verb.add_argument("action", choices=["list", "info"])
+            continue
+        if name == "ticket":
+            _add_ticket_actions(verb)
             continue
         verb.add_argument(
             "--workdir",
@@ -202,6 +261,23 @@ def _parser() -> argparse.ArgumentParser:
         if name in ("pretrain", "draw", "transfer", "evaluate"):
             verb.add_argument("--name", help="readable part of the run folder's name")
     return parser
+
+
+def _add_ticket_actions(verb: argparse.ArgumentParser) -> None:
+    verb.epilog = _TICKET_HELP
+    actions = verb.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, count, description in (
+        ("show", 1, "print a ticket's provenance and sparsity, and per layer what is pruned whole"),
+        ("diff", 2, "print how two tickets of one network overlap and differ"),
+        ("verify", "+", "check the files and the contents of tickets"),
+    ):
+        action = actions.add_parser(
+            name, help=description, description=description, allow_abbrev=False
+        )
+        action.add_argument("paths", nargs=count, metavar="PATH")
+        if name != "verify":
+            action.add_argument("--json", action="store_true", help="print JSON")
+            action.add_argument("--pictures", type=Path, metavar="DIR", help="write PNG pictures")
 
 
 def _positive(text: str) -> int:

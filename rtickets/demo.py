@@ -45,6 +45,7 @@ def demo_study() -> StudyConfig:
         evaluate=EvaluateConfig(
             attacks={"pgd": AttackConfig(norm="linf", eps=8 / 255, num_steps=5)},
             attack_examples=100,
+            honesty_examples=16,
             batch_size=100,
         ),
     )

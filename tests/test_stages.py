@@ -14,12 +14,14 @@ from rtickets.config import (
     ObjectiveConfig,
     OptimizerConfig,
     PretrainConfig,
+    SmoothingConfig,
     StudyConfig,
     TrainConfig,
     TransferConfig,
 )
 from rtickets.draw import Ticket
 from rtickets.errors import InputError
+from rtickets.loop import Loop
 from rtickets.report.table import rows
 from rtickets.study import grid, run_study
 
@@ -72,7 +74,15 @@ def config(folder):
             "finetune": TransferConfig(data=target, train=short),
             "linear": TransferConfig(data=target, train=short, mode="linear"),
         },
-        evaluate=EvaluateConfig(attacks={"pgd": attack}, attack_examples=10, batch_size=16),
+        evaluate=EvaluateConfig(
+            attacks={"pgd": config_files.replace(attack, radii=(0.0, 0.1))},
+            attack_examples=10,
+            batch_size=64,
+            honesty_examples=0,
+            smoothing=SmoothingConfig(
+                selection_samples=8, samples=32, alpha=0.1, examples=4, batch_size=32
+            ),
+        ),
     )
 
 
@@ -125,8 +135,8 @@ def test_a_second_run_does_nothing(study, config, folder, monkeypatch):
         raise AssertionError("a complete stage ran again")
 
     before = {path: path.stat().st_mtime_ns for path in study.path.parent.rglob("*")}
-    monkeypatch.setattr(stages, "Loop", refuse)
-    monkeypatch.setattr(stages.Ticket, "load", refuse)
+    monkeypatch.setattr(Loop, "fit", refuse)
+    monkeypatch.setattr(Ticket, "load", refuse)
     assert run_study(config, folder / "runs", parallel.local_devices(2)) == study
     assert {path: path.stat().st_mtime_ns for path in study.path.parent.rglob("*")} == before
 
@@ -172,6 +182,7 @@ def test_the_report_is_written_and_says_the_same_twice(study, capsys):
     assert (page.read_bytes(), capsys.readouterr().out) == first
     names = {path.name for path in study.path.iterdir()}
     assert {"curves_clean.png", "curves_pgd.png", "cells.csv", "table.json"} <= names
+    assert {"radii_pgd.png", "radii_certified.png"} <= names
     assert rows(study.result()["cells"], "natural")[0]["objective"] == "natural"
 
 

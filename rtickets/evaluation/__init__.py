@@ -1,6 +1,18 @@
 """Measurements of a network on a split."""
 
-from rtickets.evaluation.accuracy import Accuracy, top1
+from rtickets.evaluation.accuracy import Accuracy, share, top1
 from rtickets.evaluation.predict import Examples, Network, on_devices, predict
+from rtickets.evaluation.robustness import measure_robustness
+from rtickets.evaluation.subject import make_subject
 
-__all__ = ["Accuracy", "Examples", "Network", "on_devices", "predict", "top1"]
+__all__ = [
+    "Accuracy",
+    "Examples",
+    "Network",
+    "make_subject",
+    "measure_robustness",
+    "on_devices",
+    "predict",
+    "share",
+    "top1",
+]

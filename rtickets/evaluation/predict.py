@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from rtickets import models, parallel
-from rtickets.attacks import Norm, pgd
+from rtickets.attacks import pgd
 from rtickets.config import AttackConfig
 from rtickets.data.arrays import Split
 from rtickets.data.augment import Transform
@@ -60,7 +60,7 @@ def predict(
     Args:
         network: the network.
         examples: the split.
-        attack: attack the images first.
+        attack: attack the images first, by one of the pgd family; its radius and step are data.
         batch_size: examples per call, over all devices; rounded up to a multiple of them.
         seed: of the attack's random starts.
 
@@ -74,14 +74,10 @@ def predict(
     order = np.minimum(np.arange(padded, dtype=np.int32), count - 1)
     replicated = parallel.replicate((network.params, network.batch_stats), devices)
     key = jax.random.key(seed)
-    if attack is None:
-        run = _compiled(network.model, examples.transform, None, devices)
-        radius, step = 0.0, 0.0
-    else:
-        inner = _Inner(attack.norm, attack.num_steps, attack.random_start)
-        run = _compiled(network.model, examples.transform, inner, devices)
-        radius, step = attack.eps, attack.step
-    size = jnp.float32(radius), jnp.float32(step)
+    settings = attack.as_pgd() if attack else {"eps": 0.0, "step_size": 0.0}
+    size = jnp.float32(settings.pop("eps")), jnp.float32(settings.pop("step_size"))
+    inner = tuple(settings.items()) if attack else None
+    run = _compiled(network.model, examples.transform, inner, devices)
     parts = [
         run(*replicated, *examples.split, parallel.shard(batch, devices), key, *size)
         for batch in np.split(order, padded // batch_size)
@@ -89,17 +85,12 @@ def predict(
     return np.concatenate([np.concatenate(np.asarray(part)) for part in parts])[:count]
 
 
-class _Inner(NamedTuple):
-    """The part of an attack that is compiled; its radius and step are data."""
-
-    norm: Norm
-    num_steps: int
-    random_start: bool
-
-
 @lru_cache(maxsize=32)
 def _compiled(
-    model: ResNet, transform: Transform, attack: _Inner | None, devices: parallel.Devices
+    model: ResNet,
+    transform: Transform,
+    attack: tuple[tuple[str, Any], ...] | None,
+    devices: parallel.Devices,
 ) -> Any:
     def logits(
         params: Params,
@@ -118,7 +109,7 @@ def _compiled(
         if attack is not None:
             keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(chosen)
             x = pgd(
-                logits_fn, x, labels[chosen], keys, eps=eps, step_size=step_size, **attack._asdict()
+                logits_fn, x, labels[chosen], keys, eps=eps, step_size=step_size, **dict(attack)
             )
         return logits_fn(x)
 

@@ -8,9 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-_COLORS = ("#4c566a", "#c8553d", "#2a7f9e", "#7a9e3a", "#8e5ea2", "#d39b2a")
-_MARKERS = ("o", "s", "^", "D", "v")
-_DENSE = "dense"
+from rtickets.report.style import COLORS, DENSE, MARKERS
 
 
 def plot_curves(table: Sequence[Mapping[str, Any]], metric: str, split: str = "test") -> bytes:
@@ -46,13 +44,13 @@ def plot_curves(table: Sequence[Mapping[str, Any]], metric: str, split: str = "t
 
 def _plot_panel(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     objectives = list(dict.fromkeys(row["objective"] for row in rows))
-    draws = [d for d in dict.fromkeys(row["draw"] for row in rows) if d != _DENSE]
-    for color, objective in zip(_COLORS * len(objectives), objectives, strict=False):
+    draws = [d for d in dict.fromkeys(row["draw"] for row in rows) if d != DENSE]
+    for color, objective in zip(COLORS * len(objectives), objectives, strict=False):
         own = [row for row in rows if row["objective"] == objective]
         for row in own:
-            if row["draw"] == _DENSE:
+            if row["draw"] == DENSE:
                 panel.axhline(100 * row["mean"], color=color, linestyle="--", linewidth=1)
-        for marker, draw in zip(_MARKERS * len(draws), draws, strict=False):
+        for marker, draw in zip(MARKERS * len(draws), draws, strict=False):
             points = sorted(
                 (row for row in own if row["draw"] == draw), key=lambda row: row["remaining"]
             )
@@ -68,7 +66,7 @@ def _plot_panel(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
                 label=objective if len(draws) == 1 else f"{objective}, {draw}",
             )
     panel.set_xscale("log")
-    ticks = sorted({100 * row["remaining"] for row in rows if row["draw"] != _DENSE})
+    ticks = sorted({100 * row["remaining"] for row in rows if row["draw"] != DENSE})
     panel.set_xticks(_apart(ticks), minor=False)
     panel.set_xticks([], minor=True)
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rtickets.report.honesty import doubts
 from rtickets.report.table import metrics_of, percent
 
 _STYLE = """
@@ -24,8 +25,9 @@ pre { background: #f5f6f8; padding: 1em; overflow-x: auto; font-size: 12px; }
 def render_page(
     title: str,
     table: Sequence[Mapping[str, Any]],
-    sources: Sequence[Mapping[str, Any]],
+    result: Mapping[str, Any],
     pictures: Mapping[str, bytes],
+    radii: Mapping[str, bytes],
     config: Mapping[str, Any],
     baseline: str,
 ) -> str:
@@ -34,8 +36,9 @@ def render_page(
     Args:
         title: name of the study.
         table: what `rows` returned.
-        sources: results of the source networks.
-        pictures: PNG pictures by metric.
+        result: the study's, with its cells and source networks.
+        pictures: PNG pictures of accuracy over remaining weights, by metric.
+        radii: PNG pictures of accuracy over the radius, by attack or 'certified'.
         config: the study's configuration, printed at the end.
         baseline: the objective that gains are measured from.
 
@@ -47,23 +50,44 @@ def render_page(
         _explain(table, baseline, config["evaluate"]["split"]),
     ]
     for metric, picture in pictures.items():
-        data = base64.b64encode(picture).decode()
-        parts += [
-            f"<h2>{html.escape(_heading(metric))}</h2>",
-            f'<img alt="{html.escape(_heading(metric))}" src="data:image/png;base64,{data}">',
-        ]
+        parts += _picture(_heading(metric), picture)
         for transfer in dict.fromkeys(row["transfer"] for row in table):
             chosen = [
                 row for row in table if row["metric"] == metric and row["transfer"] == transfer
             ]
             parts += [f"<h3>{html.escape(transfer)}</h3>", _accuracy_table(chosen, baseline)]
-    parts += ["<h2>Source networks</h2>", _source_table(sources)]
+    for label, picture in radii.items():
+        parts += _picture(f"Over the radius: {label}", picture)
+    parts += ["<h2>Source networks</h2>", _source_table(result["sources"])]
+    parts += _honesty(result)
     parts += ["<h2>Configuration</h2>", f"<pre>{html.escape(json.dumps(config, indent=2))}</pre>"]
     body = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
         f"</title><style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
+
+
+def _picture(heading: str, picture: bytes) -> list[str]:
+    data = base64.b64encode(picture).decode()
+    name = html.escape(heading)
+    return [f"<h2>{name}</h2>", f'<img alt="{name}" src="data:image/png;base64,{data}">']
+
+
+def _honesty(result: Mapping[str, Any]) -> list[str]:
+    """Say how many robust accuracies the checks found nothing against, and list the others."""
+    checked, doubtful = doubts(result)
+    if not checked:
+        return []
+    trusted = f"<p>{checked - len(doubtful)} of {checked} evaluations passed every check.</p>"
+    head = ["transfer", "objective", "ticket", "sparsity", "seed", "found"]
+    names = ("transfer", "objective", "draw", "sparsity", "seed")
+    body = [
+        [*(html.escape(str(one.get(name, ""))) for name in names), html.escape(found)]
+        for one, found in doubtful
+    ]
+    table = [_html_table(head, body)] if body else []
+    return ["<h2>Can the robust accuracies be trusted?</h2>", trusted, *table]
 
 
 def _heading(metric: str) -> str:

@@ -13,7 +13,9 @@ from rich.table import Table
 
 from rtickets.metrics import write_bytes, write_json, write_text
 from rtickets.report.curves import plot_curves
+from rtickets.report.honesty import doubts
 from rtickets.report.page import render_page
+from rtickets.report.radii import plot_radii, radius_curves
 from rtickets.report.table import CLEAN, metrics_of, percent, rows
 from rtickets.runs import RunFolder
 
@@ -39,12 +41,15 @@ def write_report(study: RunFolder) -> Path:
     pictures = {metric: plot_curves(table, metric, split) for metric in metrics}
     for metric, picture in pictures.items():
         write_bytes(study.path / f"curves_{metric}.png", picture)
+    radii = {
+        label: plot_radii(lines, label) for label, lines in radius_curves(result["cells"]).items()
+    }
+    for label, picture in radii.items():
+        write_bytes(study.path / f"radii_{label}.png", picture)
     write_text(study.path / "cells.csv", _cells_csv(result["cells"]))
     write_json(study.path / "table.json", table)
     page = study.path / "report.html"
-    write_text(
-        page, render_page(config["name"], table, result["sources"], pictures, config, baseline)
-    )
+    write_text(page, render_page(config["name"], table, result, pictures, radii, config, baseline))
     return page
 
 
@@ -59,6 +64,11 @@ def show_report(study: RunFolder) -> None:
     for transfer in dict.fromkeys(row["transfer"] for row in table):
         chosen = [row for row in table if row["transfer"] == transfer]
         console.print(_terminal_table(f"{transfer}: {split} accuracy (%)", chosen, baseline))
+    checked, doubtful = doubts(result)
+    if checked:
+        console.print(
+            f"robust accuracies that can be trusted: {checked - len(doubtful)} of {checked}"
+        )
 
 
 def _terminal_table(title: str, table: Sequence[Mapping[str, Any]], baseline: str) -> Table:

@@ -29,10 +29,33 @@ def source(objective="natural", seed=0, **attacks):
     return {"objective": objective, "seed": seed, "clean": accuracy, "attacks": measured}
 
 
-def render(table, sources=(), title="study", baseline="natural", config=None, pictures=None):
+def finding(about="pgd", check="eps", passed=False, message="seen"):
+    return {"about": about, "check": check, "passed": passed, "value": 0.5, "message": message}
+
+
+def honesty(*findings):
+    return {"passed": all(found["passed"] for found in findings), "findings": list(findings)}
+
+
+def cell(*findings, **changes):
+    names = {"transfer": "linear", "objective": "robust", "draw": "omp", "sparsity": 0.9, "seed": 1}
+    return {**names, "honesty": honesty(*findings), **changes}
+
+
+def render(
+    table,
+    sources=(),
+    title="study",
+    baseline="natural",
+    config=None,
+    pictures=None,
+    cells=(),
+    radii=None,
+):
     pictures = pictures or {"clean": b"picture"}
     config = {"evaluate": {"split": "test"}, **(config or {})}
-    return render_page(title, table, sources or [source()], pictures, config, baseline)
+    result = {"sources": sources or [source()], "cells": list(cells)}
+    return render_page(title, table, result, pictures, radii or {}, config, baseline)
 
 
 class Reader(HTMLParser):
@@ -149,8 +172,41 @@ def test_pictures_are_inside():
     assert base64.b64decode(images[0]["src"].removeprefix("data:image/png;base64,")) == b"picture"
 
 
+def test_pictures_over_the_radius_come_after_the_tables():
+    page = render(TABLE, radii={"pgd": b"curve", "certified": b"other"})
+    images = [attributes for tag, attributes in Reader(page).tags if tag == "img"]
+    names = ["Clean accuracy", "Over the radius: pgd", "Over the radius: certified"]
+    assert [image["alt"] for image in images] == names
+    assert base64.b64decode(images[1]["src"].removeprefix("data:image/png;base64,")) == b"curve"
+    assert page.index("<h2>Clean accuracy") < page.index("<h2>Over the radius: pgd")
+
+
+def test_nothing_is_said_about_trust_where_nothing_was_checked():
+    assert "trusted" not in render(TABLE)
+
+
+def test_a_study_without_doubts_says_so_in_one_sentence():
+    reader = Reader(render(TABLE, cells=[cell(finding(passed=True)), cell()]))
+    assert "2 of 2 evaluations passed every check." in reader.texts
+    assert len(reader.tables) == 2
+
+
+def test_doubts_are_listed_with_what_was_found_and_about_which_attack():
+    failed = cell(finding(), finding(passed=True), finding("model, l2", "steps", message="more"))
+    network = {**source("natural", 3), "honesty": honesty(finding(message="1 < 2"))}
+    page = render(TABLE, [network, source()], cells=[cell(finding(passed=True)), failed])
+    reader = Reader(page)
+    assert "1 of 3 evaluations passed every check." in reader.texts
+    assert reader.tables[-1] == [
+        ["transfer", "objective", "ticket", "sparsity", "seed", "found"],
+        ["", "natural", "", "", "3", "pgd: eps: 1 < 2"],
+        ["linear", "robust", "omp", "0.9", "1", "pgd: eps: seen; model, l2: steps: more"],
+    ]
+    assert page.index("<h2>Source networks") < page.index("<h2>Can the robust accuracies")
+
+
 def test_the_page_is_well_formed():
-    page = render(TABLE)
+    page = render(TABLE, cells=[cell(finding())], radii={"pgd": b""})
     assert page.startswith("<!doctype html>")
     assert Reader(page).open == []
 
@@ -161,7 +217,8 @@ def test_names_are_text_and_never_markup():
         row(EVIL, 0.5, 0.1, metric=EVIL, transfer=EVIL, draw=EVIL),
     ]
     sources = [source(EVIL, 0, **{EVIL: 0.5})]
-    page = render(table, sources, EVIL, EVIL, {EVIL: EVIL}, {EVIL: b""})
+    doubtful = cell(finding(EVIL, EVIL, message=EVIL), transfer=EVIL, draw=EVIL, objective=EVIL)
+    page = render(table, sources, EVIL, EVIL, {EVIL: EVIL}, {EVIL: b""}, [doubtful], {EVIL: b""})
     reader = Reader(page)
     assert "script" not in {tag for tag, _ in reader.tags}
     assert "<script" not in page

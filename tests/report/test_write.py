@@ -1,7 +1,9 @@
 import csv
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from rtickets.config import ObjectiveConfig, StudyConfig
 from rtickets.errors import InputError
@@ -49,15 +51,38 @@ def cells():
     ]
 
 
-@pytest.fixture
-def study(tmp_path):
+def with_radii(cell):
+    """Add what evaluations measure beyond single accuracies; one in four is not to be trusted."""
+    honest = (cell["seed"], cell["objective"]) != (1, "robust")
+    finding = {"about": "pgd20", "check": "eps", "passed": honest, "value": 0.0, "message": "rises"}
+    curve = [{"eps": eps, **accuracy(round(500 - 1000 * eps))} for eps in (0.0, 0.1, 0.2)]
+    certified = [{"radius": radius, **accuracy(300)} for radius in (0.0, 0.25)]
+    return {
+        **cell,
+        "attacks": {"pgd20": {**cell["attacks"]["pgd20"], "curve": curve, "runs": []}},
+        "honesty": {"passed": honest, "findings": [finding]},
+        "certified": {"curve": certified, "abstained": 3},
+    }
+
+
+def study_of(folder, cells):
     sources = [
         {"seed": seed, "objective": objective, "clean": accuracy(900), "attacks": {}}
         for seed in (0, 1)
         for objective in CLEAN
     ]
-    folder = folder_of(tmp_path, "study", "small", CONFIG)
-    return run_once(folder, CONFIG, lambda _: {"cells": cells(), "sources": sources})
+    folder = folder_of(folder, "study", "small", CONFIG)
+    return run_once(folder, CONFIG, lambda _: {"cells": cells, "sources": sources})
+
+
+@pytest.fixture
+def study(tmp_path):
+    return study_of(tmp_path, cells())
+
+
+@pytest.fixture
+def study_with_radii(tmp_path):
+    return study_of(tmp_path / "radii", [with_radii(cell) for cell in cells()])
 
 
 def test_a_report_is_page_pictures_cells_and_table(study):
@@ -101,6 +126,33 @@ def test_the_csv_has_a_line_a_cell_and_metric(study):
         "high": "0.81",
     }
     assert [line["metric"] for line in lines] == ["clean", "pgd20"] * 8
+
+
+def test_curves_over_radii_are_pictures_of_their_own(study_with_radii):
+    page = write_report(study_with_radii).read_text()
+    for name in ("radii_pgd20.png", "radii_certified.png"):
+        picture = study_with_radii.path / name
+        assert np.unique(np.asarray(Image.open(picture).convert("L"))).size > 10
+    assert page.count("data:image/png;base64,") == 4
+    assert "Over the radius: certified" in page
+
+
+def test_csv_and_table_hold_the_same_with_radii_and_without(study, study_with_radii):
+    for run in (study, study_with_radii):
+        write_report(run)
+    for name in ("cells.csv", "table.json", "curves_pgd20.png"):
+        assert (study.path / name).read_bytes() == (study_with_radii.path / name).read_bytes()
+
+
+def test_page_and_terminal_say_how_many_accuracies_can_be_trusted(study_with_radii, study, capsys):
+    page = write_report(study_with_radii).read_text()
+    assert "6 of 8 evaluations passed every check." in page
+    assert page.count("pgd20: eps: rises") == 2
+    show_report(study_with_radii)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "robust accuracies that can be trusted: 6 of 8"
+    show_report(study)
+    assert "trusted" not in capsys.readouterr().out
 
 
 def test_the_table_has_gains_over_the_baseline(study):

@@ -1,0 +1,215 @@
+"""Accuracy under attack, certified accuracy, and whether to believe the former."""
+
+import io
+import math
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rtickets import config_files, console
+from rtickets.attacks import MEMBERS, Member, WorstCase, worst_case
+from rtickets.attacks.honesty import Finding, check_model, check_results
+from rtickets.attacks.members import BLACK_BOX
+from rtickets.config import AttackConfig, EvaluateConfig, SmoothingConfig
+from rtickets.evaluation.accuracy import share
+from rtickets.evaluation.smoothing import ABSTAIN, certified_accuracy, certify
+from rtickets.evaluation.subject import Subject, logits_fn
+from rtickets.metrics import write_bytes
+
+_HONEST_STEPS = 20
+
+
+def members_of(config: AttackConfig, eps: float) -> tuple[Member, ...]:
+    """Return the attacks of a configuration at a radius.
+
+    Args:
+        config: the configuration.
+        eps: radius in pixel units; the step of PGD follows it.
+
+    Returns:
+        The members of an ensemble.
+    """
+    if config.name == "autoattack":
+        return MEMBERS[config.version]
+    if config.name == "pgd" or config.name == "fgsm" or config.name == "fgsm_rs":
+        settings = _at_radius(config, eps).as_pgd()
+        chosen = {name: settings[name] for name in ("step_size", "random_start", "loss", "rule")}
+        return (Member("pgd", config.steps, config.restarts, **chosen),)
+    targets = config.num_targets if config.name in ("apgd_t", "fab_t") else None
+    return (Member(config.name, config.steps, config.restarts, targets),)
+
+
+def _at_radius(config: AttackConfig, eps: float) -> AttackConfig:
+    """Return the attack at another radius, a step of its own in proportion."""
+    step = config.step_size
+    if step is not None and config.eps:
+        step *= eps / config.eps
+    return config_files.replace(config, eps=eps, step_size=step)
+
+
+def measure_attack(
+    subject: Subject, label: str, config: AttackConfig, folder: Path, *, save_images: bool
+) -> tuple[dict[str, Any], list[Finding]]:
+    """Measure accuracy under an attack, at all its radii.
+
+    Args:
+        subject: the network and its images.
+        label: name of the attack in the evaluation.
+        config: the attack.
+        folder: the run folder; the attacks keep their states in its `attacks`.
+        save_images: keep the adversarial images there.
+
+    Returns:
+        (result, findings about it). The result is an accuracy with its interval, the table of the
+        attacks, the accuracy recomputed from the adversarial images, and the curve over radii.
+    """
+    fn = logits_fn(subject.network, subject.devices)
+    found: dict[float, WorstCase] = {}
+    for eps in dict.fromkeys((config.eps, *config.radii)):
+        state = folder / "attacks" / f"{label}-{eps}"
+        state.mkdir(parents=True, exist_ok=True)
+        found[eps] = worst_case(
+            fn, subject.x, subject.y, subject.keys, eps=eps, norm=config.norm,
+            members=members_of(config, eps), batch_size=subject.batch_size,
+            devices=subject.devices, folder=state, say=partial(_say, f"{label}, eps {eps:g}"),
+        )  # fmt: skip
+    main = found[config.eps]
+    if save_images:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, x_adv=main.x_adv, labels=subject.y, fooled=~main.robust)
+        write_bytes(folder / f"adversarial_{label}.npz", buffer.getvalue())
+    accuracies = {eps: _accuracy(one.robust) for eps, one in sorted(found.items())}
+    result = {
+        **_accuracy(main.robust),
+        "recomputed": _accuracy(main.recomputed),
+        "runs": [
+            {name: value for name, value in row._asdict().items() if name != "seconds"}
+            for row in main.rows
+        ],
+        "curve": [{"eps": eps, **accuracy} for eps, accuracy in accuracies.items()],
+    }
+    return result, _findings(main, {eps: each["value"] for eps, each in accuracies.items()})
+
+
+def _say(about: str, line: str) -> None:
+    console.say(f"{about}: {line}")
+
+
+def _accuracy(correct: np.ndarray) -> dict[str, Any]:
+    return share(int(correct.sum()), len(correct))._asdict()
+
+
+def _findings(found: WorstCase, curve: Mapping[float, float]) -> list[Finding]:
+    """Examine results: saved images, black box against white box, accuracy over eps."""
+    differ, total = int((found.recomputed != found.robust).sum()), len(found.robust)
+    alike = differ <= max(1, total // 500)
+    message = (
+        f"{differ} of {total} images are classified differently when the adversarial images are "
+        "evaluated once more"
+    )
+    if not alike:
+        message += ": answers are random or depend on the rest of the batch; switch that off"
+    findings = [Finding("recomputed", alike, differ / total, message)]
+    arguments: dict[str, Any] = {"accuracy": curve} if len(curve) > 1 else {}
+    *before, last = (row.attack for row in found.rows)
+    if before and last in BLACK_BOX:  # an attack with gradients after it might find the same
+        black = np.isin(found.fooled_by, BLACK_BOX)
+        arguments |= {"white_box": ~found.robust & ~black, "black_box": black}
+    return findings + list(check_results(**arguments).findings if arguments else ())
+
+
+def check_honesty(subject: Subject, eps: float, norm: Any) -> list[Finding]:
+    """Examine whether gradient attacks on a network mean what they seem to.
+
+    Args:
+        subject: the network and a few images.
+        eps: radius in pixel units.
+        norm: norm of the ball.
+
+    Returns:
+        The findings of `rtickets.attacks.honesty.check_model`.
+    """
+    fn = logits_fn(subject.network, subject.devices[:1])
+    key = jax.random.fold_in(subject.keys[0], 1)
+    x, y = jnp.asarray(subject.x), jnp.asarray(subject.y)
+    verdict = check_model(fn, x, y, key, eps=eps, norm=norm, num_steps=_HONEST_STEPS)
+    return list(verdict.findings)
+
+
+def measure_certified(subject: Subject, config: SmoothingConfig) -> dict[str, Any]:
+    """Certify by randomized smoothing (Cohen et al. 2019).
+
+    Args:
+        subject: the network and its images.
+        config: noise, samples and radii.
+
+    Returns:
+        Certified accuracies by radius, and the number of images that were abstained from.
+    """
+    fn = logits_fn(subject.network, subject.devices[:1])
+    certificates = certify(
+        fn, subject.x, subject.keys, sigma=config.sigma,
+        num_classes=subject.network.model.num_classes,
+        selection_samples=config.selection_samples, samples=config.samples, alpha=config.alpha,
+        batch_size=config.batch_size,
+    )  # fmt: skip
+    radii = sorted(set(config.radii))
+    accuracies = certified_accuracy(certificates, subject.y, radii)
+    curve = [
+        {"radius": radius, **accuracy._asdict()}
+        for radius, accuracy in zip(radii, accuracies, strict=True)
+    ]
+    return {"curve": curve, "abstained": int((certificates.prediction == ABSTAIN).sum())}
+
+
+def measure_robustness(
+    config: EvaluateConfig, subject_of: Callable[..., Subject], folder: Path
+) -> dict[str, Any]:
+    """Measure everything that an evaluation asks for beyond clean accuracy.
+
+    Args:
+        config: the evaluation.
+        subject_of: (count=) -> the network with so many images.
+        folder: the run folder; its `attacks`, which a killed evaluation goes on from, is left.
+
+    Returns:
+        'attacks', a result per attack; 'honesty', where there are attacks, with the findings and
+        whether all checks passed; 'certified', where it is asked for.
+    """
+    result: dict[str, Any] = {"attacks": {}}
+    if config.attacks:
+        subject = subject_of(count=config.attack_examples)
+        findings: list[dict[str, Any]] = []
+        for label, attack in config.attacks.items():
+            result["attacks"][label], found = measure_attack(
+                subject, label, attack, folder, save_images=config.save_images
+            )
+            findings += [_record(label, finding) for finding in found]
+        if config.honesty_examples:
+            few = subject.take(config.honesty_examples)
+            for norm, eps in _largest_radii(config.attacks.values()).items():
+                found = check_honesty(few, eps, norm)
+                findings += [_record(f"model, {norm}", finding) for finding in found]
+        result["honesty"] = {"passed": all(f["passed"] for f in findings), "findings": findings}
+    if config.smoothing is not None:
+        subject = subject_of(count=config.smoothing.examples)
+        result["certified"] = measure_certified(subject, config.smoothing)
+    return result
+
+
+def _record(about: str, finding: Finding) -> dict[str, Any]:
+    value = finding.value if math.isfinite(finding.value) else None  # JSON has no infinity
+    return {"about": about, **finding._asdict(), "value": value}
+
+
+def _largest_radii(attacks: Iterable[AttackConfig]) -> dict[str, float]:
+    radii: dict[str, float] = {}
+    for attack in attacks:
+        eps = attack.eps or max(attack.radii, default=0.0)
+        radii[attack.norm] = max(eps, radii.get(attack.norm, 0.0))
+    return {norm: eps for norm, eps in radii.items() if eps}

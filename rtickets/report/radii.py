@@ -1,0 +1,119 @@
+"""Accuracy over the radius: robust accuracy under an attack, and certified accuracy."""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rtickets.report.style import COLORS, DENSE, MARKERS
+from rtickets.report.table import Spread, spread
+
+CERTIFIED = "certified"
+
+
+class Line(NamedTuple):
+    """What tells one curve over the radius from another, seeds aside."""
+
+    transfer: str
+    objective: str
+    draw: str
+    sparsity: float
+
+
+def radius_curves(
+    cells: Iterable[Mapping[str, Any]],
+) -> dict[str, dict[Line, dict[float, Spread]]]:
+    """Collect the accuracies of all cells that were measured at more than one radius.
+
+    Args:
+        cells: results of a study.
+
+    Returns:
+        By attack, or 'certified', by line and by radius in pixel units, the spread over seeds.
+    """
+    values: dict[str, dict[Line, dict[float, list[float]]]] = {}
+    for cell in cells:
+        line = Line(*(cell[name] for name in Line._fields))
+        curves = {
+            label: [(point["eps"], point["value"]) for point in attack.get("curve", ())]
+            for label, attack in cell["attacks"].items()
+        }
+        certified = cell.get("certified", {"curve": ()})["curve"]
+        curves[CERTIFIED] = [(point["radius"], point["value"]) for point in certified]
+        for label, points in curves.items():
+            for radius, value in points if len(points) > 1 else ():
+                by_radius = values.setdefault(label, {}).setdefault(line, {})
+                by_radius.setdefault(radius, []).append(value)
+    return {
+        label: {
+            line: {radius: spread(found) for radius, found in sorted(by_radius.items())}
+            for line, by_radius in lines.items()
+        }
+        for label, lines in values.items()
+    }
+
+
+def plot_radii(lines: Mapping[Line, Mapping[float, Spread]], label: str) -> bytes:
+    """Draw one panel per transfer: every objective's dense network and its sparsest tickets.
+
+    Args:
+        lines: one attack's part of what `radius_curves` returned.
+        label: the attack's label, or 'certified'.
+
+    Returns:
+        A PNG picture.
+    """
+    transfers = list(dict.fromkeys(line.transfer for line in lines))
+    columns = min(len(transfers), 3)
+    rows = -(-len(transfers) // columns)
+    figure = Figure(figsize=(4.6 * columns, 3.6 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel, transfer in zip(panels, transfers, strict=False):
+        _plot_panel(panel, {line: lines[line] for line in lines if line.transfer == transfer})
+        panel.set_title(transfer, fontsize=11)
+    for panel in panels[len(transfers) :]:
+        panel.set_visible(False)
+    what = "certified accuracy (%)" if label == CERTIFIED else f"accuracy under {label} (%)"
+    figure.supylabel(what, fontsize=10)
+    figure.supxlabel("radius (pixels in [0, 1])", fontsize=10)
+    panels[0].legend(fontsize=8, frameon=False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _plot_panel(panel: Axes, lines: Mapping[Line, Mapping[float, Spread]]) -> None:
+    objectives = list(dict.fromkeys(line.objective for line in lines))
+    draws = list(dict.fromkeys(line.draw for line in lines if line.draw != DENSE))
+    for line in _shown(list(lines)):
+        dense = line.draw == DENSE
+        points = lines[line]
+        panel.errorbar(
+            list(points),
+            [100 * point.mean for point in points.values()],
+            yerr=[100 * point.std if point.seeds > 1 else 0 for point in points.values()],
+            color=COLORS[objectives.index(line.objective) % len(COLORS)],
+            linestyle="--" if dense else "-",
+            marker=None if dense else MARKERS[draws.index(line.draw) % len(MARKERS)],
+            markersize=4,
+            capsize=2,
+            label=f"{line.objective}, {_name(line)}",
+        )
+    panel.grid(alpha=0.25)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def _shown(lines: Sequence[Line]) -> list[Line]:
+    """Return the dense lines and each way of drawing's sparsest one; more would hide each other."""
+    sparsest: dict[tuple[str, str], Line] = {}
+    for line in lines:
+        key = line.objective, line.draw
+        if key not in sparsest or line.sparsity > sparsest[key].sparsity:
+            sparsest[key] = line
+    return list(sparsest.values())
+
+
+def _name(line: Line) -> str:
+    return DENSE if line.draw == DENSE else f"{line.draw} {100 * (1 - line.sparsity):g}%"

@@ -1,0 +1,332 @@
+"""Attacks, checks and certificates of a linear network, whose robust accuracy is known exactly."""
+
+import json
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rtickets import config_files, parallel
+from rtickets.attacks import MEMBERS, Member, WorstCase, ensemble
+from rtickets.attacks.autoattack import Row
+from rtickets.config import AttackConfig, EvaluateConfig, SmoothingConfig
+from rtickets.evaluation import Network, measure_robustness, robustness
+from rtickets.evaluation.robustness import (
+    _findings,
+    measure_attack,
+    measure_certified,
+    members_of,
+)
+from rtickets.evaluation.subject import Subject
+
+SHAPE = (4, 4, 1)
+WEIGHTS = np.random.default_rng(0).normal(size=16).astype(np.float32)
+DUAL = {"linf": np.abs(WEIGHTS).sum(), "l2": np.linalg.norm(WEIGHTS), "l1": np.abs(WEIGHTS).max()}
+MARGINS = np.linspace(-0.15, 0.85, 21) + 0.01  # of the labels' logits; three images are wrong
+
+
+PGD = AttackConfig(eps=0.035, num_steps=10, random_start=False)
+
+
+class Linear(nn.Module):
+    """Two classes, told apart by a plane through grey images."""
+
+    levels: int = 0
+    num_classes: int = 2
+
+    @nn.compact
+    def __call__(self, x, train):
+        if self.levels:
+            x = jnp.round(x * self.levels) / self.levels
+        return nn.Dense(2, name="head")(x.reshape(len(x), -1))
+
+
+def subject_of(levels=0, batch_size=16):
+    head = {
+        "kernel": np.stack([-WEIGHTS, WEIGHTS], -1) / 2,
+        "bias": np.array([WEIGHTS.sum(), -WEIGHTS.sum()]) / 4,
+    }
+    y = (np.arange(len(MARGINS)) % 2).astype(np.int32)
+    along = (2 * y - 1) * MARGINS / (WEIGHTS**2).sum()
+    x = 0.5 + np.outer(along, WEIGHTS).reshape(-1, *SHAPE).astype(np.float32)
+    keys = jax.random.split(jax.random.key(1), len(y))
+    network = Network(Linear(levels), {"head": head}, {})
+    return Subject(network, x, y, keys, batch_size, parallel.local_devices(2))
+
+
+def robust_share(eps, norm="linf"):
+    """Return the robust accuracy, Hein & Andriushchenko 2017 for a linear model."""
+    return float(np.mean(MARGINS - eps * DUAL[norm] > 0))
+
+
+def measure(config, folder, label="attack", subject=None, save_images=False):
+    return measure_attack(subject or subject_of(), label, config, folder, save_images=save_images)
+
+
+def failed(findings):
+    return [finding.check for finding in findings if not finding.passed]
+
+
+# --- which attacks run ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "eps", "step"),
+    [
+        (AttackConfig(eps=0.1, num_steps=5), 0.1, 0.05),
+        (AttackConfig(eps=0.1, num_steps=5), 0.2, 0.1),
+        (AttackConfig(eps=0.1, num_steps=5, step_size=0.01), 0.2, 0.02),
+        (AttackConfig(eps=0.1, num_steps=5), 0.0, 0.0),
+        (AttackConfig(eps=0.0, num_steps=5), 0.2, 0.1),
+        (AttackConfig(eps=0.0, num_steps=5, step_size=0.01), 0.2, 0.01),
+        (AttackConfig(name="fgsm", eps=0.1), 0.2, 0.2),
+        (AttackConfig(name="fgsm_rs", eps=0.1), 0.2, 0.25),
+        (AttackConfig(name="fgsm_rs", eps=0.1, step_size=0.05), 0.2, 0.1),
+    ],
+)
+def test_the_step_follows_the_radius(config, eps, step):
+    (member,) = members_of(config, eps)
+    assert member.kind == "pgd"
+    assert member.step_size == pytest.approx(step)
+    assert member.random_start == (config.name != "fgsm")
+
+
+@pytest.mark.parametrize(
+    ("config", "members"),
+    [
+        (
+            AttackConfig(num_steps=4, restarts=3, loss="margin", rule="adam", step_size=0.1),
+            (Member("pgd", 4, 3, step_size=0.1, loss="margin", rule="adam"),),
+        ),
+        (AttackConfig(name="fgsm"), (Member("pgd", 1, step_size=8 / 255, random_start=False),)),
+        (AttackConfig(name="apgd_ce", restarts=2), (Member("apgd_ce", 100, 2),)),
+        (AttackConfig(name="apgd_dlr", num_steps=7), (Member("apgd_dlr", 7),)),
+        (AttackConfig(name="apgd_t", num_targets=3), (Member("apgd_t", 100, num_targets=3),)),
+        (AttackConfig(name="fab_t"), (Member("fab_t", 100, num_targets=9),)),
+        (AttackConfig(name="square"), (Member("square", 5000),)),
+        (AttackConfig(name="autoattack"), MEMBERS["standard"]),
+        (AttackConfig(name="autoattack", version="fast"), MEMBERS["fast"]),
+    ],
+)
+def test_every_configuration_stands_for_its_attacks(config, members):
+    assert members_of(config, config.eps) == members
+
+
+# --- accuracy under attack ------------------------------------------------------------------------
+
+EPS = {"linf": 0.035, "l2": 0.13, "l1": 0.25}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        PGD,
+        config_files.replace(PGD, norm="l2"),
+        config_files.replace(PGD, norm="l1"),
+        AttackConfig(num_steps=10, restarts=2),
+        AttackConfig(name="fgsm"),
+        AttackConfig(name="apgd_ce", num_steps=20),
+        AttackConfig(name="apgd_dlr", num_steps=20),
+        AttackConfig(name="apgd_t", num_steps=20),
+        AttackConfig(name="fab_t", num_steps=20),
+    ],
+    ids=lambda config: f"{config.name}-{config.norm}-{config.restarts}",
+)
+def test_attacks_reach_the_robust_accuracy_of_a_linear_network(config, tmp_path):
+    config = config_files.replace(config, eps=EPS[config.norm])
+    result, findings = measure(config, tmp_path)
+    assert result["value"] == robust_share(config.eps, config.norm)
+    assert 0.2 < result["value"] < 0.6
+    assert result["recomputed"]["value"] == result["value"]
+    assert failed(findings) == []
+
+
+def test_an_attack_without_gradients_cannot_beat_it(tmp_path):
+    result, _ = measure(AttackConfig(name="square", eps=0.035, num_steps=200), tmp_path)
+    assert robust_share(0.035) <= result["value"] < robust_share(0)
+    assert [run["attack"] for run in result["runs"]] == ["square"]
+    assert set(result["runs"][0]) == {*Row._fields} - {"seconds"}
+
+
+@pytest.mark.parametrize("eps", [0.02, 0.0])
+def test_the_curve_is_that_of_the_closed_form(eps, tmp_path):
+    radii = (0.08, 0.0, 0.03, eps)
+    config = config_files.replace(PGD, eps=eps, radii=radii)
+    result, findings = measure(config, tmp_path)
+    curve = {point["eps"]: point["value"] for point in result["curve"]}
+    assert list(curve) == sorted({*radii})
+    assert curve == {radius: robust_share(radius) for radius in radii}
+    assert curve[0.0] == float((MARGINS > 0).mean())
+    assert result["value"] == curve[eps]
+    assert list(curve.values()) == sorted(curve.values(), reverse=True)
+    assert [finding.check for finding in findings] == ["recomputed", "accuracy over eps"]
+    assert failed(findings) == []
+
+
+def test_radii_that_print_alike_are_kept_apart(tmp_path):
+    config = config_files.replace(PGD, radii=(PGD.eps + 1e-9,))
+    result, _ = measure(config, tmp_path)
+    assert len(result["curve"]) == 2
+    assert len(list((tmp_path / "attacks").iterdir())) == 2
+
+
+def test_saved_images_are_in_the_ball_and_tell_the_same_accuracy(tmp_path):
+    subject, config = subject_of(), config_files.replace(PGD, radii=(0.1,))
+    result, _ = measure(config, tmp_path, "mine", subject, save_images=True)
+    with np.load(tmp_path / "adversarial_mine.npz") as saved:
+        x_adv, labels, fooled = (saved[name] for name in ("x_adv", "labels", "fooled"))
+    assert x_adv.dtype == np.float32
+    assert 0 < np.abs(x_adv - subject.x).max() <= PGD.eps + 1e-6
+    assert x_adv.min() >= 0
+    assert x_adv.max() <= 1
+    np.testing.assert_array_equal(labels, subject.y)
+    logits = subject.network.model.apply({"params": subject.network.params}, x_adv, False)
+    wrong = np.asarray(logits).argmax(-1) != labels
+    np.testing.assert_array_equal(wrong, fooled)
+    assert wrong.sum() == result["examples"] - result["correct"]
+
+
+def test_progress_says_which_attack_and_radius(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(ensemble, "_SAY_SECONDS", 0.0)
+    measure(PGD, tmp_path, "mine")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines
+    assert all(line.startswith("mine, eps 0.035: pgd: robust accuracy at most") for line in lines)
+
+
+# --- findings -------------------------------------------------------------------------------------
+
+
+def found(*attacks, by=(), differ=0, total=1000):
+    """Return the outcome of attacks on 1000 images, some fooled by each."""
+    fooled_by = np.array([name for name, count in by for _ in range(count)], object)
+    fooled_by = np.concatenate([fooled_by, np.full(total - len(fooled_by), "", object)])
+    rows = tuple(Row(name, 0, 0, 0.0, 0, 0.0, "") for name in attacks)
+    recomputed = fooled_by == ""
+    recomputed[:differ] ^= True
+    return WorstCase(np.zeros((total, 1)), np.ones(total, bool), fooled_by, rows, recomputed)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "curve", "checks", "bad"),
+    [
+        (found("pgd", by=[("pgd", 100)]), {0.1: 0.9}, 1, []),
+        (found("pgd", differ=2), {0.1: 1.0}, 1, []),
+        (found("pgd", differ=3), {0.1: 1.0}, 1, ["recomputed"]),
+        (found("pgd"), {0.1: 0.5, 0.2: 0.501}, 2, []),
+        (found("pgd"), {0.1: 0.5, 0.2: 0.503}, 2, ["accuracy over eps"]),
+        (found("apgd_ce", "square", by=[("apgd_ce", 500), ("square", 2)]), {}, 2, []),
+        (found("apgd_ce", "square", by=[("apgd_ce", 500), ("square", 3)]), {}, 2, ["black box"]),
+        (found("square", by=[("square", 300)]), {}, 1, []),
+        (found("apgd_ce", "square", "apgd_t", by=[("square", 300)]), {}, 1, []),
+    ],
+    ids=[
+        "fine", "recomputed alike", "recomputed otherwise", "flat", "rising", "square finds few",
+        "square finds more", "square alone", "gradients may find the same",
+    ],
+)  # fmt: skip
+def test_results_are_examined(outcome, curve, checks, bad):
+    findings = _findings(outcome, curve)
+    assert len(findings) == checks
+    assert failed(findings) == bad
+    assert all(finding.passed or ": " in finding.message for finding in findings)
+
+
+def evaluation(folder, subject=None, **fields):
+    subject = subject or subject_of()
+    config = EvaluateConfig(**fields)
+    return measure_robustness(
+        config, lambda count: subject.take(count) if count else subject, folder
+    )
+
+
+def test_a_network_that_hides_nothing_is_trusted(tmp_path):
+    result = evaluation(tmp_path, attacks={"pgd": PGD}, honesty_examples=16)
+    honesty = result["honesty"]
+    assert honesty["passed"]
+    assert {finding["about"] for finding in honesty["findings"]} == {"pgd", "model, linf"}
+    assert len(honesty["findings"]) == 11
+
+
+def test_a_network_that_rounds_its_input_is_not_trusted(tmp_path):
+    result = evaluation(tmp_path, subject_of(levels=4), attacks={"pgd": PGD}, honesty_examples=16)
+    honesty = result["honesty"]
+    assert not honesty["passed"]
+    bad = {finding["check"] for finding in honesty["findings"] if not finding["passed"]}
+    assert {"zero gradients", "disconnected gradient", "quantised input"} <= bad
+    assert result["attacks"]["pgd"]["value"] > robust_share(PGD.eps)
+
+
+def test_a_result_is_strict_json(tmp_path):
+    result = evaluation(tmp_path, attacks={"pgd": PGD}, honesty_examples=16)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    values = {finding["check"]: finding["value"] for finding in result["honesty"]["findings"]}
+    assert values["probabilities"] is None  # infinite: there are negative logits
+
+
+@pytest.mark.parametrize(
+    ("attacks", "examples", "checked"),
+    [
+        ({"a": PGD}, 0, []),
+        ({"a": AttackConfig(eps=0.0)}, 8, []),
+        ({"a": AttackConfig(eps=0.0, num_steps=1, radii=(0.1, 0.2))}, 8, [(8, 0.2, "linf")]),
+        (
+            {
+                "a": AttackConfig(eps=0.01, num_steps=1),
+                "b": AttackConfig(eps=0.1, num_steps=1, norm="l2"),
+                "c": AttackConfig(eps=0.02, num_steps=1),
+            },
+            500,
+            [(21, 0.02, "linf"), (21, 0.1, "l2")],
+        ),
+    ],
+    ids=["not asked for", "no radius", "radii alone", "two norms"],
+)
+def test_the_model_is_checked_once_a_norm_at_the_largest_radius(
+    attacks, examples, checked, tmp_path, monkeypatch
+):
+    calls = []
+
+    def check_honesty(subject, eps, norm):
+        calls.append((len(subject.y), eps, norm))
+        return []
+
+    monkeypatch.setattr(robustness, "measure_attack", lambda *args, **options: ({}, []))
+    monkeypatch.setattr(robustness, "check_honesty", check_honesty)
+    result = evaluation(tmp_path, attacks=attacks, honesty_examples=examples)
+    assert calls == checked
+    assert result["honesty"]["passed"]
+
+
+def test_without_attacks_there_is_no_verdict(tmp_path):
+    assert evaluation(tmp_path) == {"attacks": {}}
+    assert not list(tmp_path.iterdir())
+
+
+# --- certificates ---------------------------------------------------------------------------------
+
+
+def test_certified_accuracy_stays_below_the_distance_to_the_boundary(tmp_path):
+    config = SmoothingConfig(
+        sigma=0.25, samples=2000, radii=(0.2, 0.0, 0.1, 0.1), examples=None, batch_size=512
+    )
+    certified = measure_certified(subject_of(), config)
+    curve = {point["radius"]: point["value"] for point in certified["curve"]}
+    assert [point["radius"] for point in certified["curve"]] == [0.0, 0.1, 0.2]
+    distances = MARGINS / DUAL["l2"]
+    for radius, value in curve.items():
+        assert value <= (distances > radius).mean()
+        assert value >= (distances > radius + 0.04).mean()
+    assert 0 < certified["abstained"] <= (np.abs(distances) < 0.02).sum()
+
+
+def test_certification_takes_its_own_number_of_examples(tmp_path):
+    smoothing = SmoothingConfig(
+        selection_samples=8, samples=64, radii=(0.0,), examples=5, batch_size=64
+    )
+    result = evaluation(tmp_path, smoothing=smoothing)
+    assert set(result) == {"attacks", "certified"}
+    assert result["certified"]["curve"][0]["examples"] == 5
+    assert evaluation(tmp_path, smoothing=smoothing) == result
