@@ -5,6 +5,7 @@ leaf's shape, True where the weight lives; every other leaf is a scalar True. Ma
 data: they can be traced, stacked, mapped with `vmap` and saved.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -214,8 +215,12 @@ def unpack(bits: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]
         raise InputError("the mask and the shapes of the prunable leaves have different paths")
     leaves = {}
     for path, shape in shapes.items():
-        size = int(np.prod(shape))
-        if bits[path].dtype != np.uint8 or bits[path].shape != ((size + 7) // 8,):
-            raise InputError(f"the mask of {path} does not fit weights of shape {shape}")
-        leaves[path] = np.unpackbits(bits[path], count=size).astype(bool).reshape(shape)
+        size = math.prod(shape)
+        try:
+            if bits[path].dtype != np.uint8 or bits[path].shape != ((size + 7) // 8,):
+                raise ValueError
+            leaves[path] = np.unpackbits(bits[path], count=size).astype(bool).reshape(shape)
+        except ValueError:  # NumPy's own: more axes, or longer ones, than an array can have
+            message = f"the mask of {path} does not fit weights of shape {shape}"
+            raise InputError(message) from None
     return leaves

@@ -66,14 +66,15 @@ def share_out(
         sparsity: removed fraction over all paths.
 
     Returns:
-        Numbers in [0, total] by path. They add up to the rounded sum of totals times densities,
-        and to exactly `survivors` where that sum is the budget, as it is when all groups have one
-        size. Remainders that tie go to the earlier path.
+        Numbers in [0, total] by path. They add up to the rounded sum of totals times densities, at
+        least 1, and to exactly `survivors` where that sum is the budget, as it is when all groups
+        have one size. Remainders that tie go to the earlier path.
     """
     ideal = {path: totals[path] * densities[path] for path in totals}
     kept = {path: min(math.floor(share), totals[path]) for path, share in ideal.items()}
     exact, wanted = survivors(sum(totals.values()), sparsity), sum(ideal.values())
-    missing = (exact if abs(exact - wanted) <= 0.5 + 1e-6 else round(wanted)) - sum(kept.values())
+    budget = exact if abs(exact - wanted) <= 0.5 + 1e-6 else max(round(wanted), min(exact, 1))
+    missing = budget - sum(kept.values())
     by_remainder = sorted(totals, key=lambda path: kept[path] - ideal[path])
     with_room = [path for path in by_remainder if kept[path] < totals[path]]
     for path in with_room[:missing]:

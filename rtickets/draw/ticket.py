@@ -138,12 +138,14 @@ class Ticket:
             alive = masks.unpack(bits, shapes)
             for name, keep in alive.items():
                 weights[f"params/{name}"] = _scatter(weights[f"params/{name}"], keep, path)
-            tree = _unflatten(weights)
-            params = tree["params"]
+            tree = _unflatten(weights, path)
+            params, batch_stats = tree["params"], tree.get("batch_stats", {})
         except KeyError as error:
             raise InputError(f"{path} is damaged: it lacks {error}") from None
+        if not (isinstance(params, dict) and isinstance(batch_stats, dict)):
+            raise InputError(f"{path} is damaged: params or batch_stats is an array")
         flat = {name: alive.get(name, np.ones((), bool)) for name in _flatten(params)}
-        return cls(_unflatten(flat), params, tree.get("batch_stats", {}), description["meta"])
+        return cls(_unflatten(flat, path), params, batch_stats, description["meta"])
 
 
 def _survivors(keep: np.ndarray, leaf: np.ndarray) -> np.ndarray:
@@ -189,7 +191,7 @@ def read_description(path: Path) -> dict[str, Any]:
     if missing:
         raise InputError(f"{file} is damaged: it lacks {', '.join(missing)}")
     for name, shape in description["shapes"].items():
-        if not isinstance(shape, list) or not all(isinstance(n, int) and n >= 0 for n in shape):
+        if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
             raise InputError(f"{file} is damaged: the shape of {name} is {shape!r}")
     return description
 
@@ -230,12 +232,14 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]
     return flat
 
 
-def _unflatten(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _unflatten(flat: Mapping[str, np.ndarray], path: Path) -> dict[str, Any]:
     tree: dict[str, Any] = {}
-    for path, value in flat.items():
-        *parents, name = path.split("/")
-        node = tree
+    for key, value in flat.items():
+        *parents, name = key.split("/")
+        node: Any = tree
         for parent in parents:
-            node = node.setdefault(parent, {})
+            node = node.setdefault(parent, {}) if isinstance(node, dict) else None
+        if not isinstance(node, dict) or name in node:
+            raise InputError(f"{path} is damaged: a part of {key} is both an array and a folder")
         node[name] = value
     return tree

@@ -49,3 +49,17 @@ def test_shares_are_whole_and_exact(shapes, sparsity):
 def test_remainders_that_tie_go_to_the_earlier_path():
     kept = share_out({"a": 3, "b": 3}, {"a": 0.5, "b": 0.5}, 0.5)
     assert kept == {"a": 2, "b": 1}
+
+
+@pytest.mark.parametrize(("sparsity", "kept"), [(0.0, 1), (0.5, 1), (0.75, 1), (0.99, 1)])
+def test_a_single_weight_is_never_removed(sparsity, kept):
+    weights = kernels([(1, 1, 1, 1)])
+    shares = share_out({"layer0": 1}, erk_densities(weights, sparsity), sparsity)
+    assert shares == {"layer0": kept}
+    assert survivors(1, sparsity) == kept
+
+
+def test_the_one_weight_that_is_left_goes_to_the_largest_share():
+    weights = kernels([(1, 1, 1, 2), (1, 1, 1, 1)])
+    shares = share_out({"layer0": 2, "layer1": 1}, erk_densities(weights, 0.9), 0.9)
+    assert sum(shares.values()) == survivors(3, 0.9) == 1

@@ -100,10 +100,48 @@ def test_a_field_that_is_missing_or_of_another_kind_is_named(saved, field, value
         Ticket.load(saved)
 
 
-@pytest.mark.parametrize("shape", [3, "ab", None, [2.5], [[5, 6]], [-5, -6], [5, 7]])
+@pytest.mark.parametrize("shape", [3, "ab", None, [2.5], [[5, 6]], [-5, -6], [5, 7], [True, 30]])
 def test_a_shape_that_does_not_fit_is_refused(saved, shape):
     edit(saved, shapes={"conv/kernel": shape})
     with pytest.raises(InputError, match="conv/kernel"):
+        Ticket.load(saved)
+
+
+@pytest.mark.parametrize(
+    "shape", [[2**33, 2**33], [2**33, 2**33, 0], [2**70], [1] * 65, [5, 6] + [1] * 63], ids=str
+)
+@pytest.mark.parametrize("size", [0, 1, 4])
+def test_a_shape_that_no_array_can_have_is_refused(saved, shape, size):
+    forge(saved, "mask.safetensors", save({"conv/kernel": np.zeros(size, np.uint8)}))
+    edit(saved, shapes={"conv/kernel": shape})
+    with pytest.raises(InputError, match="mask of conv/kernel does not fit weights of shape"):
+        Ticket.load(saved)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"params/conv": np.zeros(3)},
+        {"params/conv/bias/more": np.zeros(3)},
+        {"params": np.zeros(3)},
+        {"batch_stats/mean/more": np.zeros(3), "batch_stats/mean": np.zeros(3)},
+    ],
+    ids=lambda arrays: next(iter(arrays)),
+)
+def test_a_path_that_is_both_an_array_and_a_folder_is_refused(saved, arrays):
+    own = {"params/conv/kernel": np.ones(10, np.float32), "params/conv/bias": np.ones(6)}
+    forge(saved, "weights.safetensors", save({**own, **arrays}))
+    with pytest.raises(InputError, match=r"is damaged: .* both an array and a folder"):
+        Ticket.load(saved)
+
+
+@pytest.mark.parametrize("name", ["params", "batch_stats"])
+def test_weights_that_are_no_folder_are_refused(saved, name):
+    edit(saved, shapes={})
+    forge(saved, "mask.safetensors", save({}))
+    arrays = {"params/conv/bias": np.ones(6)} if name == "batch_stats" else {}
+    forge(saved, "weights.safetensors", save({**arrays, name: np.ones(3)}))
+    with pytest.raises(InputError, match="is damaged: params or batch_stats is an array"):
         Ticket.load(saved)
 
 
