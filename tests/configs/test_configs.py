@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
+from scipy.stats import norm
 
 from rtickets import config_files
 from rtickets.config import (
@@ -60,3 +61,31 @@ def test_the_small_study_has_the_same_objectives_but_fewer_cells():
 @pytest.mark.parametrize("mode", ["finetune", "linear"])
 def test_the_transfer_configuration_has_both_modes(mode):
     assert read(Path("configs/transfer/mnist5k.py"), f":{mode}").mode == mode
+
+
+@pytest.mark.parametrize("name", ["robust", "gaussian"])
+def test_pretraining_differs_in_the_objective_alone(name):
+    natural, other = (
+        config_files.to_paths(
+            config_files.to_dict(read(Path(f"configs/pretrain/fashion_{objective}.py")))
+        )
+        for objective in ("natural", name)
+    )
+    different = {path for path in natural if natural[path] != other[path]}
+    assert different
+    assert all(path.startswith("train.objective.") for path in different)
+
+
+def test_networks_are_smoothed_with_the_noise_of_their_training():
+    trained = read(Path("configs/pretrain/fashion_gaussian.py")).train.objective
+    smoothing = read(Path("configs/evaluate/certified.py")).smoothing
+    assert (trained.name, trained.sigma) == ("gaussian", smoothing.sigma)
+    most = smoothing.sigma * norm.ppf(smoothing.alpha ** (1 / smoothing.samples))
+    assert max(smoothing.radii) < most
+
+
+def test_every_norm_of_autoattack_has_a_curve_with_its_own_and_the_clean_radius():
+    attacks = read(Path("configs/evaluate/autoattack.py")).attacks
+    ensembles = {(a.norm, a.eps) for a in attacks.values() if a.name == "autoattack"}
+    curves = {(a.norm, a.eps) for a in attacks.values() if 0.0 in a.radii and a.steps == 20}
+    assert ensembles == curves == {("linf", 8 / 255), ("l2", 0.5)}

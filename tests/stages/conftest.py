@@ -1,0 +1,119 @@
+"""A dense network of one block on a task of 8x8 images, and a spy on training."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pytest
+
+from rtickets import config_files, masks, models, parallel, provenance, stages
+from rtickets.config import (
+    DataConfig,
+    DrawConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    TrainConfig,
+)
+from rtickets.draw import Ticket
+from rtickets.models.resnet import BasicBlock, ResNet
+from rtickets.runs import RunFolder, Source, find_ticket
+from rtickets.stages import iterate, learn
+
+OPTIMIZER = OptimizerConfig(learning_rate=0.1, weight_decay=0.01, schedule="constant")
+TRAIN = TrainConfig(
+    objective=ObjectiveConfig(),
+    optimizer=OPTIMIZER,
+    duration="4it",
+    batch_size=8,
+    select="last",
+    validate_every="0ep",
+    checkpoint_every="0ep",
+)
+
+
+class Trained(NamedTuple):
+    """What the spy saw of a run."""
+
+    weights: Any
+    options: dict[str, Any]
+    outcome: Any
+
+
+class Bench(NamedTuple):
+    """A place to draw in: a work folder, a dense network, tasks, and all training that was done."""
+
+    workdir: Path
+    source: Source
+    tasks: dict[str, DataConfig]
+    runs: list[Trained]
+
+    @property
+    def dense(self) -> Ticket:
+        return Ticket.load(self.source.ticket)
+
+    def train(self, **changes: Any) -> TrainConfig:
+        return config_files.replace(TRAIN, **changes)
+
+    def draw(
+        self, *, workdir: str = "", source: Source | None = None, devices: int = 1, **fields: Any
+    ) -> RunFolder:
+        """Draw from the dense network, or from another, on one device."""
+        if fields.get("method", "omp") != "omp":
+            fields = {"train": TRAIN, **fields}
+        taken = parallel.local_devices(devices)
+        folder = self.workdir / workdir
+        return stages.draw(DrawConfig(**fields), source or self.source, folder, "x", taken)
+
+    def states(self, workdir: str = "") -> dict[float, Ticket]:
+        """Return the tickets of iterative pruning in the work folder by rising sparsity."""
+        folders = (self.workdir / workdir).glob("draw-x*")
+        tickets = [Ticket.load(path / "ticket") for path in folders]
+        by_sparsity = {ticket.meta["history"][-1]["sparsity"]: ticket for ticket in tickets}
+        return dict(sorted(by_sparsity.items()))
+
+
+def npz_task(folder: Path, name: str, classes: int, seed: int) -> DataConfig:
+    generator = np.random.default_rng(seed)
+    arrays = {"class_names": np.array([f"{name}{index}" for index in range(classes)])}
+    for part in ("train", "test"):
+        labels = np.arange(60) % classes
+        noise = generator.integers(0, 100, (60, 8, 8))
+        arrays[f"x_{part}"] = (noise + (150 // classes) * labels[:, None, None]).astype(np.uint8)
+        arrays[f"y_{part}"] = labels
+    np.savez(folder / f"{name}.npz", **arrays)
+    return DataConfig(source="npz", path=str(folder / f"{name}.npz"))
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch):
+    tasks = {name: npz_task(tmp_path, name, n, n) for name, n in (("up", 3), ("down", 2))}
+
+    def build(meta: Any) -> ResNet:
+        classes, pixels = len(meta["class_names"]), {"mean": (0.4,), "std": (0.3,)}
+        return ResNet((1,), BasicBlock, classes, width=8, stem="small", **pixels)
+
+    monkeypatch.setattr(provenance, "build_model", build)
+    meta = {
+        "model": config_files.to_dict(ModelConfig()),
+        "class_names": ["up0", "up1", "up2"],
+        "image_shape": [8, 8, 1],
+        "mean": [0.4],
+        "std": [0.3],
+        "task": config_files.to_dict(tasks["up"]),
+        "seed": 0,
+    }
+    params, batch_stats = models.initialise(build(meta), jax.random.key(7), (8, 8, 1))
+    Ticket(masks.full(params), params, batch_stats, meta).save(tmp_path / "dense")
+    runs: list[Trained] = []
+
+    def spy(run: Any, weights: Any, mask: Any, **options: Any) -> Any:
+        outcome = train_network(run, weights, mask, **options)
+        runs.append(Trained(weights, options, outcome))
+        return outcome
+
+    train_network = iterate.train_network
+    monkeypatch.setattr(iterate, "train_network", spy)
+    monkeypatch.setattr(learn, "train_network", spy)
+    return Bench(tmp_path / "runs", find_ticket(str(tmp_path / "dense")), tasks, runs)

@@ -1,0 +1,226 @@
+import itertools
+
+import chex
+import jax
+import numpy as np
+import optax
+import pytest
+
+from rtickets import masks, models, parallel, provenance
+from rtickets.config import AttackConfig, ImpConfig, ObjectiveConfig, OptimizerConfig
+from rtickets.draw import Ticket, draw_omp, survivors
+from rtickets.errors import InputError
+from rtickets.loop import Loop
+from rtickets.stages.train import Run, prepare, train_network
+
+# One step of a random start, as A-IMP trains (Fu et al. 2023); a large radius for a small network.
+ADVERSARIAL = ObjectiveConfig(name="pgd", attack=AttackConfig(name="fgsm_rs", eps=0.3))
+
+
+def trained_weights(run):
+    return run.outcome.params
+
+
+def test_states_are_nested_exact_and_rewound_bit_for_bit(bench):
+    last = bench.draw(method="imp", sparsity=0.5)
+    dense, states = bench.dense, bench.states()
+    assert list(states) == [0.2, 0.36, 0.488, 0.5]
+    total = masks.summary(dense.mask, dense.params).prunable.total
+    before = dense.mask
+    for sparsity, ticket in states.items():
+        kept = masks.summary(ticket.mask, dense.params).prunable.survivors
+        assert kept == survivors(total, sparsity)
+        revived = jax.tree.map(lambda new, old: bool((new & ~old).any()), ticket.mask, before)
+        assert not any(jax.tree.leaves(revived))
+        chex.assert_trees_all_equal(ticket.params, masks.apply(ticket.mask, dense.params))
+        chex.assert_trees_all_equal(ticket.batch_stats, dense.batch_stats)
+        before = ticket.mask
+    assert last.result()["survivors"] == survivors(total, 0.5)
+    for run, mask in zip(
+        bench.runs, [dense.mask, *(t.mask for t in states.values())], strict=False
+    ):
+        start, ended = run.weights[0], trained_weights(run)
+        chex.assert_trees_all_equal(start, masks.apply(mask, dense.params))
+        chex.assert_trees_all_equal(ended, masks.apply(mask, ended))
+
+
+def test_the_smallest_of_the_trained_weights_die(bench):
+    bench.draw(method="imp", sparsity=0.2)
+    (run,) = bench.runs
+    mask = bench.states()[0.2].mask
+    chex.assert_trees_all_equal(mask, draw_omp(trained_weights(run), 0.2))
+    assert masks.overlap(mask, draw_omp(bench.dense.params, 0.2))[""] < 0.99
+
+
+@pytest.mark.parametrize("kept", [{"head"}, {"statistics"}, {"head", "statistics"}])
+def test_head_and_statistics_are_kept_separately_when_asked(bench, kept):
+    bench.draw(method="imp", sparsity=0.3, imp=ImpConfig(**dict.fromkeys(kept, "keep")))
+    dense = bench.dense
+    for ticket, run in zip(bench.states().values(), bench.runs, strict=True):
+        trained = {"head": trained_weights(run)["head"], "statistics": run.outcome.batch_stats}
+        own = {"head": dense.params["head"], "statistics": dense.batch_stats}
+        found = {"head": ticket.params["head"], "statistics": ticket.batch_stats}
+        for name in own:
+            chex.assert_trees_all_equal(found[name], (trained if name in kept else own)[name])
+            changed = jax.tree.map(lambda a, b: bool((a != b).any()), trained[name], own[name])
+            assert all(jax.tree.leaves(changed))
+        rewound = masks.apply(ticket.mask, dense.params)
+        chex.assert_trees_all_equal({**ticket.params, "head": rewound["head"]}, rewound)
+
+
+def test_weights_go_back_to_an_early_step_of_training(bench):
+    bench.draw(method="imp", sparsity=0.3, imp=ImpConfig(rewind="2it"))
+    (rewound,) = (Ticket.load(path / "ticket") for path in bench.workdir.glob("rewind-*"))
+    dense, short = bench.dense, bench.train(duration="2it")
+    ready = prepare(dense, bench.tasks["up"], short.seed, keep_head=True)
+    folder = bench.workdir / "two-steps-digest"
+    folder.mkdir()
+    run = Run(ready.model, ready.task, ready.transform, short, folder, parallel.local_devices(1))
+    expected = train_network(run, (dense.params, dense.batch_stats), dense.mask)
+    chex.assert_trees_all_equal(rewound.params, expected.params)
+    chex.assert_trees_all_equal(rewound.batch_stats, expected.batch_stats)
+    assert (rewound.params["head"]["kernel"] != dense.params["head"]["kernel"]).any()
+    for ticket in bench.states().values():
+        chex.assert_trees_all_equal(ticket.params, masks.apply(ticket.mask, rewound.params))
+        chex.assert_trees_all_equal(ticket.batch_stats, rewound.batch_stats)
+    assert [run.options["steps"] for run in bench.runs] == [(0, 2), (2, 4), (2, 4)]
+
+
+def test_the_optimizer_is_fresh_or_keeps_the_momentum_of_the_survivors(bench):
+    bench.draw(method="imp", sparsity=0.3, imp=ImpConfig(optimizer="keep", head="keep"))
+    first, second = bench.runs
+    assert first.options["opt_state"] is None
+    carried = optax.tree_utils.tree_get(second.options["opt_state"], "trace")
+    ended = optax.tree_utils.tree_get(first.outcome.opt_state, "trace")
+    mask = bench.states()[0.2].mask
+    chex.assert_trees_all_equal(carried, masks.apply(mask, ended))
+    assert all(bool((leaf != 0).any()) for leaf in jax.tree.leaves(carried))
+    bench.runs.clear()
+    bench.draw(workdir="fresh", method="imp", sparsity=0.3, imp=ImpConfig(head="keep"))
+    assert [run.options["opt_state"] for run in bench.runs] == [None, None]
+    same, other = bench.runs
+    chex.assert_trees_all_equal(trained_weights(same), trained_weights(first))
+    heads = [trained_weights(run)["head"]["kernel"] for run in (second, other)]
+    assert (heads[0] != heads[1]).any()
+
+
+def test_a_longer_chain_reuses_the_states_of_a_shorter_one(bench):
+    bench.draw(method="imp", sparsity=0.36)
+    assert len(bench.runs) == 2
+    before = {path: path.stat().st_mtime_ns for path in bench.workdir.rglob("*")}
+    bench.draw(method="imp", sparsity=0.488)
+    assert len(bench.runs) == 3
+    bench.draw(method="imp", sparsity=0.4)
+    assert len(bench.runs) == 4
+    bench.draw(method="imp", sparsity=0.488)
+    assert len(bench.runs) == 4
+    assert len(list(bench.workdir.glob("draw-*"))) == 4
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items()
+               if path != bench.workdir)  # fmt: skip
+
+
+def test_a_killed_state_ends_bit_equal_to_one_that_was_not(bench, monkeypatch):
+    fields = {"method": "imp", "sparsity": 0.3}
+    imp, train = ImpConfig(optimizer="keep"), bench.train(checkpoint_every="1it")
+    bench.draw(workdir="whole", imp=imp, train=train, **fields)
+    collect, calls = Loop._collect, itertools.count(1)
+
+    def killed(self, *arguments):
+        collect(self, *arguments)
+        if next(calls) == 6:  # in the second state
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "_collect", killed)
+        with pytest.raises(KeyboardInterrupt):
+            bench.draw(workdir="killed", imp=imp, train=train, **fields)
+    assert len(list(bench.workdir.glob("killed/*/COMPLETE"))) == 1
+    whole = len(bench.runs)
+    bench.draw(workdir="killed", imp=imp, train=train, **fields)
+    assert len(bench.runs) == whole + 1
+    for one, two in zip(*(bench.states(w).values() for w in ("whole", "killed")), strict=True):
+        chex.assert_trees_all_equal((one.mask, one.params), (two.mask, two.params))
+    chex.assert_trees_all_equal(bench.runs[-1].outcome[:5], bench.runs[1].outcome[:5])
+
+
+def test_upstream_keeps_the_head_and_downstream_gets_a_fresh_one(bench):
+    up = Ticket.load(bench.draw(method="imp", sparsity=0.2).source.ticket)
+    chex.assert_trees_all_equal(up.params["head"], bench.dense.params["head"])
+    data, train = bench.tasks["down"], bench.train(seed=3)
+    run = bench.draw(workdir="down", method="imp", sparsity=0.3, data=data, train=train)
+    down = Ticket.load(run.source.ticket)
+    assert down.meta["class_names"] == ["down0", "down1"]
+    assert provenance.trained_on(down.meta) == (data, 3)
+    fresh, _ = models.initialise(provenance.build_model(down.meta), jax.random.key(3), (8, 8, 1))
+    for state in bench.states("down").values():
+        chex.assert_trees_all_equal(state.params["head"], fresh["head"])
+    np.testing.assert_array_equal(
+        down.params["stem_conv"]["kernel"],
+        np.where(down.mask["stem_conv"]["kernel"], bench.dense.params["stem_conv"]["kernel"], 0),
+    )
+
+
+def test_an_adversarial_objective_draws_another_mask_downstream_too(bench):
+    data = bench.tasks["down"]
+    natural = bench.draw(method="imp", sparsity=0.2, data=data)
+    robust = bench.draw(
+        method="imp", sparsity=0.2, data=data, train=bench.train(objective=ADVERSARIAL)
+    )
+    assert natural.path != robust.path
+    drawn = [Ticket.load(run.source.ticket).mask for run in (natural, robust)]
+    assert masks.overlap(*drawn)[""] < 0.99
+
+
+def test_a_mask_never_depends_on_the_test_images(bench, tmp_path):
+    arrays = dict(np.load(tmp_path / "up.npz"))
+    one = bench.draw(workdir="one", method="imp", sparsity=0.2)
+    np.savez(tmp_path / "up.npz", **{**arrays, "x_test": 255 - arrays["x_test"]})
+    two = bench.draw(workdir="two", method="imp", sparsity=0.2)
+    chex.assert_trees_all_equal(
+        Ticket.load(one.source.ticket).mask, Ticket.load(two.source.ticket).mask
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"sparsity": 0.0}, "sparsity=0 prunes nothing"),
+        ({"prunable": "nothing"}, "prunable='nothing' matches none"),
+        ({"imp": ImpConfig(rewind="4it")}, r"imp\.rewind='4it' is not before the end"),
+        ({"imp": ImpConfig(rewind="9ep")}, r"imp\.rewind='9ep' is not before the end"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_before_training(bench, fields, message):
+    with pytest.raises(InputError, match=message):
+        bench.draw(**{"method": "imp", "sparsity": 0.2, **fields})
+    assert not bench.runs
+
+
+def test_a_ticket_that_is_sparser_than_the_first_state_is_refused_before_training(bench):
+    pruned = bench.draw(sparsity=0.5).source
+    with pytest.raises(InputError, match=r"sparsity=0\.2 keeps more .* than its start has left"):
+        bench.draw(source=pruned, method="imp", sparsity=0.9)
+    assert not bench.runs
+
+
+def test_iterating_goes_on_from_a_ticket_that_is_less_sparse(bench):
+    pruned = bench.draw(sparsity=0.1)
+    bench.draw(source=pruned.source, workdir="more", method="imp", sparsity=0.3)
+    inside = Ticket.load(pruned.source.ticket).mask
+    for ticket in bench.states("more").values():
+        revived = jax.tree.map(lambda new, old: bool((new & ~old).any()), ticket.mask, inside)
+        assert not any(jax.tree.leaves(revived))
+
+
+def test_weight_decay_and_patterns_take_part(bench):
+    optimizer = OptimizerConfig(learning_rate=0.1, momentum=0.9, weight_decay=0.1)
+    train = bench.train(optimizer=optimizer)
+    run = bench.draw(method="imp", sparsity=0.3, pattern="kernel", scope="uniform", train=train)
+    mask = Ticket.load(run.source.ticket).mask["stage1_block1"]["conv1"]["kernel"]
+    alive = mask.sum((0, 1))
+    assert set(np.unique(alive)) == {0, 9}
+    assert int((alive > 0).sum()) == survivors(alive.size, 0.3)
+    for run, ticket in zip(bench.runs[1:], list(bench.states().values())[:1], strict=True):
+        chex.assert_trees_all_equal(
+            trained_weights(run), masks.apply(ticket.mask, trained_weights(run))
+        )
