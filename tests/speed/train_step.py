@@ -1,8 +1,10 @@
 """Throughput of the training step on synthetic images, all devices of this host.
 
     python tests/speed/train_step.py pgd 512 --size=32 --precision=bfloat16
+    python tests/speed/train_step.py lmp 512
 
-Prints images per second, the median of five windows and their range, and the first call's seconds.
+'lmp' trains a score for every weight instead of the weights, naturally. Prints images per
+second, the median of five windows and their range, and the first call's seconds.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import numpy as np
 from rtickets import masks, models, parallel, training
 from rtickets.config import AttackConfig, ObjectiveConfig, OptimizerConfig
 from rtickets.data.augment import Transform
+from rtickets.learned_masks import SCORES, LearnedMask, initial_scores
 
 IMAGES = 20_000
 
@@ -28,21 +31,24 @@ def build(options, devices):
     attack = AttackConfig(num_steps=options.steps, step_size=2 / 255)
     return training.Program(
         model=model,
-        objective=ObjectiveConfig(name=options.objective, attack=attack),
+        objective=ObjectiveConfig(
+            name="pgd" if options.objective == "pgd" else "natural", attack=attack
+        ),
         optimizer=OptimizerConfig(),
         transform=Transform(crop_padding=2, flip=True),
         batch_size=options.batch,
         total_steps=1000,
         steps_per_epoch=100,
-        trainable="all",
+        trainable="scores and head" if options.objective == "lmp" else "all",
         statistics="batch",
         devices=devices,
+        learned_mask=LearnedMask(0.9) if options.objective == "lmp" else None,
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("objective", choices=["natural", "pgd"])
+    parser.add_argument("objective", choices=["natural", "pgd", "lmp"])
     parser.add_argument("batch", type=int)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=7, help="steps of the attack")
@@ -57,6 +63,10 @@ def main() -> None:
         program.model, jax.random.key(0), (options.size, options.size, 3)
     )
     mask = masks.full(params)
+    if program.learned_mask is not None:
+        scores = initial_scores(program.learned_mask, params, jax.random.key(2), "magnitude")
+        params = {**params, SCORES: scores}
+        mask = {**mask, SCORES: jax.tree.map(lambda _: np.ones((), bool), scores)}
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (IMAGES, options.size, options.size, 3), np.uint8)
     labels = np.arange(IMAGES, dtype=np.int32) % 10

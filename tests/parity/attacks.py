@@ -1,0 +1,188 @@
+"""Our attacks beside torchattacks' on the same networks and images, and the time both take.
+
+    pip install -e '.[demo,parity]'
+    python tests/parity/attacks.py accuracy NATURAL ROBUST > table.md
+    python tests/parity/attacks.py speed NATURAL ROBUST
+
+NATURAL and ROBUST are run folders of `rtickets pretrain` with the small-stem ResNet-18, such as
+those that `make demo` leaves under runs/. torchattacks' ensemble takes 10 steps unless it is told
+otherwise; here both sides take the published 100 steps and 5,000 queries.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import torch
+import torchattacks
+
+sys.path.insert(0, str(Path(__file__).parent))
+from torch_resnet import TorchResNet
+
+from rtickets import data, evaluation, parallel, provenance, runs
+from rtickets.attacks import MEMBERS, Member, worst_case
+from rtickets.draw import Ticket
+from rtickets.evaluation.subject import Subject, logits_fn, make_subject
+
+RADII = {"linf": 8 / 255, "l2": 0.5}
+SHORT = {  # steps of the comparison of single attacks
+    "PGD": 40,
+    "APGD-CE": 20,
+    "APGD-DLR": 20,
+    "APGD-T": 10,
+    "FAB-T": 10,
+    "Square": 200,
+}
+
+
+class Pair(NamedTuple):
+    """One network in both libraries, and images."""
+
+    subject: Subject
+    model: TorchResNet
+    x: torch.Tensor
+    y: torch.Tensor
+
+
+def load(run: str, images: int, batch_size: int, devices: parallel.Devices) -> Pair:
+    ticket = Ticket.load(runs.find_ticket(run).ticket)
+    config, seed = provenance.trained_on(ticket.meta)
+    task = data.load(config, seed)
+    network = evaluation.Network(
+        provenance.build_model(ticket.meta), ticket.params, ticket.batch_stats
+    )
+    transform = provenance.fitting_transform(config, ticket.meta)
+    subject = make_subject(
+        network, task.test, transform, count=images, seed=0, batch_size=batch_size, devices=devices
+    )
+    model = TorchResNet(
+        ticket.params, ticket.batch_stats, ticket.meta["mean"], ticket.meta["std"]
+    ).float()
+    x = torch.from_numpy(np.ascontiguousarray(subject.x.transpose(0, 3, 1, 2)))
+    y = torch.from_numpy(np.asarray(subject.y, np.int64))
+    with torch.no_grad():
+        theirs = model(x[:64]).numpy()
+    ours = np.asarray(logits_fn(network, devices[:1])(subject.x[:64]))
+    difference = np.abs(ours - theirs).max()
+    if difference > 1e-3:
+        raise SystemExit(f"the networks differ by {difference} in their logits")
+    return Pair(subject, model, x, y)
+
+
+def ours(pair: Pair, members: tuple[Member, ...], norm: str) -> tuple[float, float]:
+    """Return (robust accuracy, seconds)."""
+    s, started = pair.subject, time.perf_counter()
+    found = worst_case(
+        logits_fn(s.network, s.devices), s.x, s.y, s.keys, eps=RADII[norm], norm=norm,
+        members=members, batch_size=s.batch_size, devices=s.devices,
+    )  # fmt: skip
+    return found.recomputed.mean(), time.perf_counter() - started
+
+
+def theirs(pair: Pair, attack: Callable[..., Any], batch_size: int) -> tuple[float, float]:
+    """Return (robust accuracy, seconds)."""
+    started, correct = time.perf_counter(), 0
+    for first in range(0, len(pair.y), batch_size):
+        x, y = pair.x[first : first + batch_size], pair.y[first : first + batch_size]
+        with torch.no_grad():
+            right = pair.model(x).argmax(1) == y
+        if right.any():
+            x_adv = attack(x[right], y[right])
+            with torch.no_grad():
+                correct += int((pair.model(x_adv).argmax(1) == y[right]).sum())
+    return correct / len(pair.y), time.perf_counter() - started
+
+
+def their_attacks(model: TorchResNet, norm: str, steps: dict[str, int]) -> dict[str, Any]:
+    eps, name = RADII[norm], {"linf": "Linf", "l2": "L2"}[norm]
+    common: dict[str, Any] = {"norm": name, "eps": eps, "seed": 0}
+    pgd = torchattacks.PGD if norm == "linf" else torchattacks.PGDL2
+    return {
+        "PGD": pgd(model, eps=eps, alpha=2.5 * eps / steps["PGD"], steps=steps["PGD"]),
+        "APGD-CE": torchattacks.APGD(model, steps=steps["APGD-CE"], loss="ce", **common),
+        "APGD-DLR": torchattacks.APGD(model, steps=steps["APGD-DLR"], loss="dlr", **common),
+        "APGD-T": torchattacks.APGDT(model, steps=steps["APGD-T"], n_classes=10, **common),
+        "FAB-T": torchattacks.FAB(
+            model, steps=steps["FAB-T"], multi_targeted=True, n_classes=10, **common
+        ),
+        "Square": torchattacks.Square(model, n_queries=steps["Square"], **common),
+    }
+
+
+def our_members(norm: str, steps: dict[str, int]) -> dict[str, Member]:
+    step_size = 2.5 * RADII[norm] / steps["PGD"]
+    return {
+        "PGD": Member("pgd", steps["PGD"], step_size=step_size),
+        "APGD-CE": Member("apgd_ce", steps["APGD-CE"]),
+        "APGD-DLR": Member("apgd_dlr", steps["APGD-DLR"]),
+        "APGD-T": Member("apgd_t", steps["APGD-T"], num_targets=9),
+        "FAB-T": Member("fab_t", steps["FAB-T"], num_targets=9),
+        "Square": Member("square", steps["Square"]),
+    }
+
+
+def accuracy(pairs: dict[str, Pair], batch_size: int, only: list[str]) -> None:
+    print("| network | norm | attack | steps | torchattacks (%) | ours (%) | ours - theirs |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for (name, pair), norm in ((item, norm) for item in pairs.items() for norm in RADII):
+        members = our_members(norm, SHORT)
+        for label, attack in their_attacks(pair.model, norm, SHORT).items():
+            if label not in only:
+                continue
+            reference, _ = theirs(pair, attack, batch_size)
+            found, _ = ours(pair, (members[label],), norm)
+            print(
+                f"| {name} | {norm} | {label} | {SHORT[label]} | {100 * reference:.1f} | "
+                f"{100 * found:.1f} | {100 * (found - reference):+.1f} |",
+                flush=True,
+            )
+
+
+def speed(pairs: dict[str, Pair], batch_size: int) -> None:
+    full = dict.fromkeys(SHORT, 100) | {"Square": 5000}
+    print("| network | norm | torchattacks (s) | ours (s) | of it compiling | ratio | robust (%) |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for (name, pair), norm in ((item, norm) for item in pairs.items() for norm in RADII):
+        attacks = their_attacks(pair.model, norm, full)
+        published = [attacks[label] for label in ("APGD-CE", "APGD-T", "FAB-T", "Square")]
+        reference, their_time = theirs(pair, torchattacks.MultiAttack(published), batch_size)
+        jax.clear_caches()
+        found, our_time = ours(pair, MEMBERS["standard"], norm)
+        _, again = ours(pair, MEMBERS["standard"], norm)
+        print(
+            f"| {name} | {norm} | {their_time:.1f} | {our_time:.1f} | {our_time - again:.1f} | "
+            f"{their_time / our_time:.2f} | {100 * reference:.1f} and {100 * found:.1f} |",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["accuracy", "speed"])
+    parser.add_argument("natural")
+    parser.add_argument("robust")
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--batch-size", type=int, default=250)
+    parser.add_argument("--only", nargs="+", choices=list(SHORT), default=list(SHORT))
+    options = parser.parse_args()
+    jax.config.update("jax_num_cpu_devices", 2)  # where there is no accelerator
+    # XLA does so itself; saturated networks have tiny gradients, which PyTorch is slow at otherwise
+    torch.set_flush_denormal(True)
+    devices = parallel.local_devices()
+    named = {"natural": options.natural, "robust": options.robust}
+    pairs = {
+        name: load(run, options.images, options.batch_size, devices) for name, run in named.items()
+    }
+    if options.what == "accuracy":
+        accuracy(pairs, options.batch_size, options.only)
+    else:
+        speed(pairs, options.batch_size)
+
+
+if __name__ == "__main__":
+    main()
