@@ -1,5 +1,6 @@
 """Four simulated CPU devices for every test, set before JAX starts, and a tiny network."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -59,6 +60,13 @@ class Tiny(NamedTuple):
             state, totals = training.compiled(program)(state, mask, run, images, labels, indices)
             losses.append(float(totals.loss) / program.batch_size)
         return jax.device_get(state), losses
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_compiled_programs() -> Iterator[None]:
+    """Compiled programs of a thousand tests would fill the memory."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

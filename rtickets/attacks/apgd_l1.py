@@ -12,7 +12,7 @@ from rtickets.attacks.projections import per_example, project
 from rtickets.attacks.search import Evaluation, Job, LogitsFn, choose, evaluate
 
 _RADII = 3, 2, 1  # of the phases, in radii of the ball
-_WINDOW = 0.04  # steps between checkpoints as a share of a phase's steps
+_CHECKPOINTS = 25  # of a phase: one every 4% of its steps
 _SPARSER = 1.5  # a step changes the number of pixels changed so far over this
 _PROGRESS = 0.95  # ratio of the numbers of changed pixels below which the step size starts again
 _SHRINK, _SMALLEST = 1.5, 0.1  # of the step size otherwise, and its least share of the radius
@@ -90,7 +90,7 @@ class ApgdL1:
         found = evaluate(logits_fn, loss, job, state.x, key, self.samples)
         phase, steps, done = self._clock(count)
         state = _record(state, found, phase == len(_RADII) - 1)
-        window = jnp.maximum((_WINDOW * steps).astype(jnp.int32), 1)
+        window = jnp.maximum(steps // _CHECKPOINTS, 1)
         here = (done > 0) & (done % window == 0)
         radius = jnp.asarray(_RADII, jnp.float32)[phase] * job.eps
         state, gradient = _checkpoint(state, found.gradient, job, radius, here)

@@ -12,14 +12,14 @@ from rtickets.attacks.projections import Norm
 
 _CALLS = 10_000  # of the published schedule
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
-_DECAY = {"l2": 2, "l1": 4}  # power of the radius with which a bump falls off
+_DECAY = {"l2": 2, "l1": 4}  # powers of the bumps; that for l1 of Croce & Hein 2021
 
 
 def level_of(iteration: Array, num_queries: int) -> Array:
     """Return how often the share of changed pixels has been halved.
 
-    The published schedule, rescaled to the number of queries (Andriushchenko et al. 2020, Section 4
-    and their implementation).
+    The published schedule, made for 10,000 queries, is rescaled to their number (Andriushchenko et
+    al. 2020).
 
     Args:
         iteration: int32 (B,), proposals made before.
@@ -111,7 +111,7 @@ def _profiles(size: int, norm: Norm) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def bump(size: int, norm: Norm) -> np.ndarray:
-    """Return the picture that the attack puts into a window (Algorithm 3 there).
+    """Return the picture that goes into a window (Andriushchenko et al. 2020, Algorithm 3).
 
     Args:
         size: side in pixels.
