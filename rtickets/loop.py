@@ -110,7 +110,8 @@ class Loop:
         self.run, self.mask, *self.data = parallel.replicate(
             (run, mask, split.images, split.labels), program.devices
         )
-        self.first, self.total = steps or (0, program.total_steps)
+        self.first = steps[0] if steps else 0
+        self.stop = steps[1] if steps else None
         per_epoch = program.steps_per_epoch
         self.validate_every = to_steps(config.validate_every, per_epoch)
         self.checkpoint_every = to_steps(config.checkpoint_every, per_epoch)
@@ -153,7 +154,7 @@ class Loop:
         meta: dict[str, Any],
         checkpoints: Checkpoints | None,
     ) -> Outcome:
-        step, total = int(state.step), self.total
+        step, total = int(state.step), self._last_step()
         batch = self.program.batch_size
         state = parallel.replicate(state, self.program.devices)
         with (
@@ -186,7 +187,10 @@ class Loop:
     def _next_event(self, step: int) -> int:
         periods = [self.log_every, self.checkpoint_every]
         stops = [(step // period + 1) * period for period in periods if period]
-        return min(*stops, self.total)
+        return min(*stops, self._last_step())
+
+    def _last_step(self) -> int:
+        return self.program.total_steps if self.stop is None else self.stop
 
     def _advance(
         self,

@@ -1,11 +1,11 @@
 """Our attacks beside torchattacks' on the same networks and images, and the time both take.
 
     pip install -e '.[demo,parity]'
-    python tests/parity/attacks.py accuracy NATURAL ROBUST > table.md
-    python tests/parity/attacks.py speed NATURAL ROBUST
+    python tests/parity/attacks.py accuracy natural=RUN robust=RUN > table.md
+    python tests/parity/attacks.py speed robust=RUN --images=64 --batch-size=64
 
-NATURAL and ROBUST are run folders of `rtickets pretrain` with the small-stem ResNet-18, such as
-those that `make demo` leaves under runs/. torchattacks' ensemble takes 10 steps unless it is told
+RUN is a run folder of `rtickets pretrain` with the small-stem ResNet-18, such as those that
+`make demo` leaves under runs/. torchattacks' ensemble takes 10 steps unless it is told
 otherwise; here both sides take the published 100 steps and 5,000 queries.
 """
 
@@ -164,8 +164,7 @@ def speed(pairs: dict[str, Pair], batch_size: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["accuracy", "speed"])
-    parser.add_argument("natural")
-    parser.add_argument("robust")
+    parser.add_argument("networks", nargs="+", metavar="LABEL=RUN")
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--batch-size", type=int, default=250)
     parser.add_argument("--only", nargs="+", choices=list(SHORT), default=list(SHORT))
@@ -174,7 +173,7 @@ def main() -> None:
     # XLA does so itself; saturated networks have tiny gradients, which PyTorch is slow at otherwise
     torch.set_flush_denormal(True)
     devices = parallel.local_devices()
-    named = {"natural": options.natural, "robust": options.robust}
+    named = dict(network.split("=", 1) for network in options.networks)
     pairs = {
         name: load(run, options.images, options.batch_size, devices) for name, run in named.items()
     }
