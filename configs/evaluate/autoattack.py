@@ -3,7 +3,7 @@
     rtickets evaluate --config=configs/evaluate/autoattack.py --workdir=runs \
         --config.ticket=runs/transfer-mnist5k-finetune-...
 
-Killed, the same command goes on where it was. Time: TIME.
+Killed, the same command goes on where it was. Time: not measured yet.
 """
 
 from rtickets import config_files

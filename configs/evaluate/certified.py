@@ -5,7 +5,7 @@
         --config.ticket=runs/pretrain-gaussian-...
 
 The noise should be that of the training. 500 images with 10,000 noisy copies each certify radii up
-to 0.8; the paper, Cohen et al. 2019, takes 100,000. Time: TIME.
+to 0.8; the paper, Cohen et al. 2019, takes 100,000. Time: not measured yet.
 """
 
 from rtickets import config_files

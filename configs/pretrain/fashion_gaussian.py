@@ -3,7 +3,7 @@
     rtickets pretrain --config=configs/pretrain/fashion_gaussian.py --workdir=runs
 
 The same run as fashion_natural.py but for the objective, for configs/evaluate/certified.py.
-Time: TIME. Result: RESULT.
+Time: about that of natural pretraining.
 """
 
 from rtickets import config_files

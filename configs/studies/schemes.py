@@ -11,8 +11,8 @@ the mask alone; `complement` has the smallest weights instead of the largest.
 Needs the IDX files of Debian's package dataset-fashion-mnist (or --config.pretrain.data.path=DIR)
 and `pip install 'rtickets[demo]'`. The small version needs `rtickets[demo]` alone.
 
-Time: full, about half an hour on one H100 (estimated, not run yet); small, about TIME on two CPU
-cores. Result: RESULT.
+Time: full, about half an hour on one H100 (estimated, not run yet); small: neither has
+been run to the end yet.
 """
 
 from rtickets import config_files
