@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rtickets import config_files, console, data, parallel, stages
-from rtickets.config import StudyConfig
+from rtickets.config import DataConfig, StudyConfig, TrainConfig
 from rtickets.draw.omp import check_pattern
 from rtickets.errors import InputError
 from rtickets.loop import steps_per_epoch
 from rtickets.runs import RunFolder, folder_of, run_once
+from rtickets.stages.iterate import rewind_steps
 
 DENSE = "dense"
 
@@ -92,8 +93,9 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
         InputError: for a data set that cannot be loaded, a batch that does not fit its data or the
             devices, or a sparsity that its way of drawing cannot give.
     """
-    runs = [("pretrain", config.pretrain.data, config.pretrain.train)]
-    runs += [(label, run.data, run.train) for label, run in config.transfers.items()]
+    _check_run("pretrain", config.pretrain.data, config.pretrain.train, devices)
+    for label, run in config.transfers.items():
+        _check_run(label, run.data, run.train, devices)
     for label, draw in config.draws.items():
         for sparsity in config.ladder(label):
             own = config_files.replace(draw, sparsity=sparsity)
@@ -101,13 +103,17 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
             if own.method == "imp" and own.drawn_sparsity == 0:
                 raise InputError(f"{label}: sparsity=0 prunes nothing; leave it out of its ladder")
         if draw.train is not None:
-            runs.append((label, draw.data or config.pretrain.data, draw.train))
-    for label, task, train in runs:
-        try:
-            parallel.check_batch_size(train.batch_size, devices)
-            steps_per_epoch(len(data.load(task).train), train.batch_size)
-        except InputError as error:
-            raise InputError(f"{label}: {error}") from None
+            task = draw.data or config.pretrain.data
+            rewind_steps(draw, _check_run(label, task, draw.train, devices))
+
+
+def _check_run(label: str, task: DataConfig, train: TrainConfig, devices: parallel.Devices) -> int:
+    """Return the number of steps per epoch of a training run that can start."""
+    try:
+        parallel.check_batch_size(train.batch_size, devices)
+        return steps_per_epoch(len(data.load(task).train), train.batch_size)
+    except InputError as error:
+        raise InputError(f"{label}: {error}") from None
 
 
 def run_cell(

@@ -74,6 +74,8 @@ def test_bad_ladders_are_named_in_one_line(fields, message):
          "imp: batch_size=1000000 exceeds"),
         ({"draws": {"imp": config_files.replace(DRAWS["imp"], data=DataConfig(source="digit"))}},
          "imp: source='digit' is unknown"),
+        ({"draws": {"imp": config_files.replace(DRAWS["imp"], imp__rewind="1ep")}},
+         r"imp\.rewind='1ep' is not before '60it', the end"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_drawn_fails_before_anything_is_trained(fields, message):

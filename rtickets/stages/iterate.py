@@ -77,7 +77,7 @@ def rewind_point(
         ready, task = _prepare(own, ticket)
         run = _run(own, ready, folder, devices)
         run = run._replace(config=config_files.replace(run.config, select="last"))
-        steps = (0, _rewind_steps(own, run))
+        steps = (0, rewind_steps(own, run.steps_per_epoch))
         outcome = train_network(run, (ready.params, ticket.batch_stats), ready.mask, steps=steps)
         meta = provenance.extend(ready.meta, "rewind", own, task, run.config.seed)
         rewound = Ticket(ready.mask, outcome.params, outcome.batch_stats, meta)
@@ -85,6 +85,26 @@ def rewind_point(
         return training_result(folder, outcome)
 
     return run_once(folder_of(workdir, "rewind", name, own, source), own, body).source
+
+
+def rewind_steps(config: DrawConfig, steps_per_epoch: int) -> int:
+    """Return the step that every state is set back to.
+
+    Args:
+        config: the draw.
+        steps_per_epoch: batches in an epoch of its task.
+
+    Returns:
+        A number of steps, 0 for the pretrained network itself.
+
+    Raises:
+        InputError: if training does not go on after it.
+    """
+    duration = _train_config(config).duration
+    steps = to_steps(config.imp.rewind, steps_per_epoch)
+    if steps >= to_steps(duration, steps_per_epoch):
+        raise InputError(f"imp.rewind={config.imp.rewind!r} is not before {duration!r}, the end")
+    return steps
 
 
 def _state(
@@ -98,7 +118,8 @@ def _state(
         options: dict[str, Any] = {**config.omp_options(), "start": ready.mask}
         draw_omp(ready.params, config.sparsity, **options)  # fails before training if it must
         run = _run(config, ready, folder, devices)
-        steps = (_rewind_steps(config, run), to_steps(run.config.duration, run.steps_per_epoch))
+        per_epoch = run.steps_per_epoch
+        steps = (rewind_steps(config, per_epoch), to_steps(run.config.duration, per_epoch))
         kept = _kept_momentum(config, source, run.config, ready)
         weights = (ready.params, ticket.batch_stats)
         outcome = train_network(run, weights, ready.mask, steps=steps, opt_state=kept)
@@ -133,14 +154,6 @@ def _run(config: DrawConfig, ready: Ready, folder: Path, devices: parallel.Devic
 def _train_config(config: DrawConfig) -> TrainConfig:
     assert config.train is not None  # the configuration is checked for it
     return config.train
-
-
-def _rewind_steps(config: DrawConfig, run: Run) -> int:
-    steps = to_steps(config.imp.rewind, run.steps_per_epoch)
-    total = to_steps(run.config.duration, run.steps_per_epoch)
-    if steps >= total:
-        raise InputError(f"imp.rewind={config.imp.rewind!r} is not before the end of training")
-    return steps
 
 
 def _kept_momentum(config: DrawConfig, source: Source, train: TrainConfig, ready: Ready) -> Any:
