@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from rtickets.errors import InputError
@@ -119,3 +120,32 @@ def mean(tree: Any) -> Any:
 def total(tree: Any) -> Any:
     """Add a pytree up over the devices."""
     return jax.lax.psum(tree, AXIS)
+
+
+def is_primary() -> bool:
+    """Return whether this process is the one that writes files."""
+    return jax.process_index() == 0
+
+
+def barrier(name: str) -> None:
+    """Wait until every process is here.
+
+    Args:
+        name: the same in every process, for error messages.
+    """
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
+def broadcast(tree: Any) -> Any:
+    """Return the primary process's pytree of host arrays in every process.
+
+    Args:
+        tree: pytree of the same structure, shapes and dtypes in every process.
+
+    Returns:
+        The primary's values as numpy arrays.
+    """
+    if jax.process_count() == 1:
+        return tree
+    return multihost_utils.broadcast_one_to_all(tree)
