@@ -33,6 +33,18 @@ class Cell(NamedTuple):
     transfer: str
 
 
+class CellFolders(NamedTuple):
+    """The two folders that one cell of a report is about.
+
+    Attributes:
+        ticket: the drawn ticket; the pretrained network of a dense cell.
+        evaluation: what was measured after the transfer.
+    """
+
+    ticket: RunFolder
+    evaluation: RunFolder
+
+
 def grid(config: StudyConfig) -> Iterator[Cell]:
     """Yield the cells of a study in the order they run."""
     for seed in config.seeds:
@@ -74,8 +86,9 @@ def run_study(config: StudyConfig, workdir: Path, devices: parallel.Devices) -> 
         cells = list(grid(config))
         results = []
         for number, cell in enumerate(cells, 1):
-            measured = run_cell(config, cell, workdir, devices).result()
-            results.append({**cell._asdict(), **measured})
+            ticket, evaluation = run_cell(config, cell, workdir, devices)
+            measured = evaluation.result()
+            results.append({**cell._asdict(), "ticket": ticket.path.name, **measured})
             console.say(f"cell {number} of {len(cells)}: {_describe(cell, measured)}")
         return {"cells": results, "sources": sources}
 
@@ -118,7 +131,7 @@ def _check_run(label: str, task: DataConfig, train: TrainConfig, devices: parall
 
 def run_cell(
     config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.Devices
-) -> RunFolder:
+) -> CellFolders:
     """Run one cell: pretrain, draw, transfer and evaluate, each unless done.
 
     Args:
@@ -128,7 +141,7 @@ def run_cell(
         devices: where to compute.
 
     Returns:
-        The complete folder of the evaluation.
+        The complete folders of the ticket before its transfer, and of the evaluation after it.
     """
     name = f"{cell.objective}-s{cell.seed}"
     ticket = _pretrain(config, cell.seed, cell.objective, workdir, devices)
@@ -145,7 +158,8 @@ def run_cell(
     name = f"{cell.transfer}-{name}"
     downstream = config_files.replace(config.transfers[cell.transfer], train__seed=cell.seed)
     trained = stages.transfer(downstream, ticket.source, workdir, name, devices)
-    return stages.evaluate(config.evaluate, trained.source, workdir, name, devices)
+    evaluation = stages.evaluate(config.evaluate, trained.source, workdir, name, devices)
+    return CellFolders(ticket, evaluation)
 
 
 def _pretrain(
