@@ -17,6 +17,7 @@ from rtickets.data import Split, epoch_order
 from rtickets.errors import InputError, NonFiniteLossError
 from rtickets.masks import Mask, Params
 from rtickets.metrics import MetricsFile, open_metrics
+from rtickets.objectives.fast import has_collapsed
 
 Validate = Callable[[Params, Any], float]
 _IN_FLIGHT = 2  # dispatches that may be under way before the host waits for one
@@ -42,6 +43,7 @@ class Outcome(NamedTuple):
         opt_state: state of the optimiser after the last step, on the host.
         seconds: wall-clock time of this process's part of the run.
         images_per_second: throughput of that part, compilation included.
+        collapsed: the step at which fast training collapsed and was stopped, or None.
     """
 
     params: Params
@@ -51,6 +53,7 @@ class Outcome(NamedTuple):
     opt_state: Any
     seconds: float
     images_per_second: float
+    collapsed: int | None = None
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
@@ -66,7 +69,9 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
     return examples // batch_size
 
 
-def batch_indices(examples: int, batch_size: int, seed: int, start: int, stop: int) -> np.ndarray:
+def batch_indices(
+    examples: int, batch_size: int, seed: int, start: int, stop: int, replays: int = 1
+) -> np.ndarray:
     """Return the examples of steps start ... stop - 1, a pure function of its arguments.
 
     Args:
@@ -75,17 +80,19 @@ def batch_indices(examples: int, batch_size: int, seed: int, start: int, stop: i
         seed: the run's seed.
         start: first step.
         stop: step after the last.
+        replays: steps in a row that take the same batch.
 
     Returns:
         int32 (stop - start, batch_size).
     """
     per_epoch = steps_per_epoch(examples, batch_size)
+    begin, end = start // replays, (stop - 1) // replays + 1  # batches
     rows = []
-    for epoch in range(start // per_epoch, (stop - 1) // per_epoch + 1):
+    for epoch in range(begin // per_epoch, (end - 1) // per_epoch + 1):
         order = epoch_order(examples, seed, epoch)[: per_epoch * batch_size]
-        first = max(start - epoch * per_epoch, 0)
-        rows.append(order.reshape(per_epoch, batch_size)[first : stop - epoch * per_epoch])
-    return np.concatenate(rows)
+        first = max(begin - epoch * per_epoch, 0)
+        rows.append(order.reshape(per_epoch, batch_size)[first : end - epoch * per_epoch])
+    return np.concatenate(rows)[np.arange(start, stop) // replays - begin]
 
 
 class Loop:
@@ -161,7 +168,7 @@ class Loop:
             open_metrics(self.folder / "metrics.jsonl", meta["metrics"]) as metrics,
             console.task(self.name, total * batch, step * batch) as task,
         ):
-            while step < total:
+            while step < total and "collapsed" not in meta:
                 stop = self._next_event(step)
                 state = self._advance(state, step, stop, meta, task)
                 step = stop
@@ -172,8 +179,8 @@ class Loop:
                     meta["metrics"] = metrics.length
                     checkpoints.save(step, (state, best), dict(meta))
             self._check_finite(step, state.params)
-            last = Best(best.accuracy, np.int32(step), state.params, state.batch_stats)
-            chosen = best if self.config.select == "best" else last
+            last = Best(best.accuracy, np.int32(step), *training.selected(state))
+            chosen = best if self.config.select == "best" or "collapsed" in meta else last
             return Outcome(
                 jax.device_get(chosen.params),
                 jax.device_get(chosen.batch_stats),
@@ -182,6 +189,7 @@ class Loop:
                 jax.device_get(state.opt_state),
                 task.seconds,
                 task.rate,
+                meta.get("collapsed"),
             )
 
     def _next_event(self, step: int) -> int:
@@ -207,7 +215,8 @@ class Loop:
         pending: deque[tuple[int, training.Totals]] = deque()
         for first in range(start, stop, length):
             after = min(first + length, stop)
-            chosen = batch_indices(self.examples, batch, self.config.seed, first, after)
+            replays = self.program.objective.batch_replays
+            chosen = batch_indices(self.examples, batch, self.config.seed, first, after, replays)
             indices = parallel.shard(chosen, self.program.devices, axis=1)
             state, totals = steps(state, self.mask, self.run, *self.data, indices)
             pending.append((after, totals))
@@ -256,12 +265,30 @@ class Loop:
         meta.update(loss=0.0, correct=0, examples=0)
         note = f"loss {line['loss']:.3f}"
         if self.validate_every:
-            accuracy = self.validate(state.params, state.batch_stats)
+            weights = training.selected(state)
+            accuracy = self.validate(*weights)
+            if self._has_collapsed(accuracy, step, meta):
+                line["collapsed"] = True
+            elif accuracy > best.accuracy or self._keeps_last():
+                best = Best(np.float32(accuracy), np.int32(step), *jax.device_get(weights))
             line["validation"] = meta["validation"] = accuracy
             note += f", validation {accuracy:.1%}"
-            if accuracy > best.accuracy:
-                kept = jax.device_get((state.params, state.batch_stats))
-                best = Best(np.float32(accuracy), np.int32(step), *kept)
         metrics.write(line)
         task.note(note)
         return best
+
+    def _has_collapsed(self, accuracy: float, step: int, meta: dict[str, Any]) -> bool:
+        """Tell whether fast training has collapsed since the validation before, and note it."""
+        objective, before = self.config.objective, meta.get("validation")
+        if objective.name != "fast" or not has_collapsed(before, accuracy, objective.collapse):
+            return False
+        meta["collapsed"] = step
+        console.say(
+            f"{self.name}: stopped at step {step}, as validation accuracy under PGD fell from "
+            f"{before:.1%} to {accuracy:.1%}; the weights are from before"
+        )
+        return True
+
+    def _keeps_last(self) -> bool:
+        """Tell whether `Best` holds the last validated weights, to go back to after a collapse."""
+        return self.config.objective.name == "fast" and self.config.select == "last"

@@ -122,6 +122,11 @@ def total(tree: Any) -> Any:
     return jax.lax.psum(tree, AXIS)
 
 
+def gather(tree: Any) -> Any:
+    """Join the devices' parts along the first axis, in the order of `positions`."""
+    return jax.lax.all_gather(tree, AXIS, tiled=True)
+
+
 def is_primary() -> bool:
     """Return whether this process is the one that writes files."""
     return jax.process_index() == 0

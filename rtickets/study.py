@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets import config_files, console, data, parallel, stages
+from rtickets import config_files, console, data, parallel, stages, training
 from rtickets.config import DataConfig, StudyConfig, TrainConfig
 from rtickets.draw.omp import check_pattern
 from rtickets.errors import InputError
@@ -123,7 +123,7 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
 def _check_run(label: str, task: DataConfig, train: TrainConfig, devices: parallel.Devices) -> int:
     """Return the number of steps per epoch of a training run that can start."""
     try:
-        parallel.check_batch_size(train.batch_size, devices)
+        training.check_batch_size(train, devices)
         return steps_per_epoch(len(data.load(task).train), train.batch_size)
     except InputError as error:
         raise InputError(f"{label}: {error}") from None
