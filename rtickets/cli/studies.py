@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from rtickets.cli.start import start
+from rtickets.cli.start import is_primary, start
 from rtickets.cli.verb import Verb, add_run_options
 
 
@@ -41,9 +41,10 @@ def _run_study(config: Any, options: argparse.Namespace) -> None:
     from rtickets.study import run_study
 
     study = run_study(config, options.workdir, start(options))
-    page = report.write_report(study)
-    report.show_report(study)
-    print(f"report: {page}")
+    if is_primary():
+        page = report.write_report(study)
+        report.show_report(study)
+        print(f"report: {page}")
 
 
 DEMO = Verb(_demo, "the whole story on embedded real data, minutes on a laptop", add_run_options)
