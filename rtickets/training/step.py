@@ -49,7 +49,7 @@ def train_step(
         program, state.opt_state, network.trained, trained_mask, found, rate
     )
     average = averaging.advance(program.averaging, state.average, trained, batch_stats)
-    perturbation = None if sums.perturbation is None else parallel.gather(sums.perturbation)
+    perturbation = None if sums.perturbation is None else parallel.join(sums.perturbation)
     params = {**network.frozen, **trained}
     state = TrainState(state.step + 1, params, batch_stats, opt_state, average, perturbation)
     return state, totals
