@@ -17,6 +17,7 @@ from rtickets.data import Split, epoch_order
 from rtickets.errors import InputError, NonFiniteLossError
 from rtickets.masks import Mask, Params
 from rtickets.metrics import MetricsFile, open_metrics
+from rtickets.observe import Observer
 
 Validate = Callable[[Params, Any], float]
 _IN_FLIGHT = 2  # dispatches that may be under way before the host waits for one
@@ -118,6 +119,7 @@ class Loop:
         self.log_every = self.validate_every or per_epoch
         on_cpu = program.devices[0].platform == "cpu"
         self.dispatch = config.steps_per_dispatch or (1 if on_cpu else 50)
+        self.observer = Observer(folder, config.observe, program.batch_size, program.devices)
 
     def fit(self, params: Params, batch_stats: Any, opt_state: Any = None) -> Outcome:
         """Train from the given weights, or from the newest checkpoint in the folder.
@@ -159,11 +161,15 @@ class Loop:
         state = parallel.replicate(state, self.program.devices)
         with (
             open_metrics(self.folder / "metrics.jsonl", meta["metrics"]) as metrics,
+            self.observer.watch(step, total),
             console.task(self.name, total * batch, step * batch) as task,
         ):
+            example = self._indices(step, step + 1)
+            self.observer.split(self.program, state, self.mask, self.run, *self.data, example)
             while step < total:
                 stop = self._next_event(step)
-                state = self._advance(state, step, stop, meta, task)
+                with self.observer.steps(stop - step):
+                    state = self._advance(state, step, stop, meta, task)
                 step = stop
                 if step % self.log_every == 0 or step == total:
                     best = self._log(state, step, best, meta, metrics, task)
@@ -207,8 +213,9 @@ class Loop:
         pending: deque[tuple[int, training.Totals]] = deque()
         for first in range(start, stop, length):
             after = min(first + length, stop)
-            chosen = batch_indices(self.examples, batch, self.config.seed, first, after)
-            indices = parallel.shard(chosen, self.program.devices, axis=1)
+            with self.observer.input():
+                indices = self._indices(first, after)
+            self.observer.dispatch(state, after - first)
             state, totals = steps(state, self.mask, self.run, *self.data, indices)
             pending.append((after, totals))
             task.advance((after - first) * batch)
@@ -217,6 +224,12 @@ class Loop:
         for done in pending:
             self._collect(*done, meta)
         return state
+
+    def _indices(self, start: int, stop: int) -> np.ndarray:
+        """Return the examples of steps start ... stop - 1 as (D, stop - start, B / D)."""
+        batch = self.program.batch_size
+        chosen = batch_indices(self.examples, batch, self.config.seed, start, stop)
+        return parallel.shard(chosen, self.program.devices, axis=1)
 
     def _collect(self, step: int, totals: training.Totals, meta: dict[str, Any]) -> None:
         if not math.isfinite(totals.loss):
@@ -263,5 +276,6 @@ class Loop:
                 kept = jax.device_get((state.params, state.batch_stats))
                 best = Best(np.float32(accuracy), np.int32(step), *kept)
         metrics.write(line)
+        self.observer.log(line)
         task.note(note)
         return best
