@@ -243,4 +243,4 @@ def replace_everywhere(config: T, changes: Mapping[str, Any]) -> T:
     for name in (field.name for field in dataclasses.fields(config)):
         value = getattr(config, name)
         own[name] = changes[name] if name in changes else replace_everywhere(value, changes)
-    return dataclasses.replace(config, **own)
+    return dataclasses.replace(config, **own)  # type: ignore[type-var]

@@ -164,8 +164,9 @@ class Loop:
             self.observer.watch(step, total),
             console.task(self.name, total * batch, step * batch) as task,
         ):
-            example = self._indices(step, step + 1)
-            self.observer.split(self.program, state, self.mask, self.run, *self.data, example)
+            if self.config.observe.profile_steps:
+                fixed = (self.mask, self.run, *self.data, self._indices(step, step + 1))
+                self.observer.split(self.program, state, *fixed)
             while step < total:
                 stop = self._next_event(step)
                 with self.observer.steps(stop - step):

@@ -103,14 +103,12 @@ class Observer:
         self._input_seconds += time.monotonic() - start
 
     def split(self, *arguments: Any) -> None:
-        """With a trace, write how the time of a step divides; takes what `step_split` takes."""
-        if not self._config.profile_steps:
-            return
-        split = step_split(*arguments)
+        """Write how the time of a step divides; takes what `step_split` takes."""
+        split = step_split(*arguments)._asdict()
         if self._writes:
             (self._folder / PROFILE).mkdir(exist_ok=True)
-            write_json(self._folder / PROFILE / "split.json", split._asdict())
-            parts = ", ".join(f"{name} {1000 * part:.1f} ms" for name, part in split._asdict().items())
+            write_json(self._folder / PROFILE / "split.json", split)
+            parts = ", ".join(f"{name} {1000 * part:.1f} ms" for name, part in split.items())
             console.say(f"{self._folder.name}: {parts}")
 
     def dispatch(self, state: Any, steps: int) -> None:
@@ -166,4 +164,3 @@ def device_memory(devices: parallel.Devices) -> dict[str, int]:
         for name in _MEMORY
         if found and all(name in stats for stats in found)
     }
-

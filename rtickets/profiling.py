@@ -107,9 +107,7 @@ def step_split(
     def time_of(program: training.Program) -> float:
         step = training.compiled(program)
         copy = parallel.replicate(state, program.devices)
-        return _seconds(
-            lambda state: step(state, mask, run, images, labels, indices)[0], copy
-        )
+        return _seconds(lambda state: step(state, mask, run, images, labels, indices)[0], copy)
 
     whole = time_of(program)
     without = whole if program.objective.name == "natural" else time_of(natural)

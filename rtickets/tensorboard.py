@@ -50,7 +50,9 @@ class EventFile:
             elif name not in _NOT_PLOTTED:
                 self._writer.add_scalar(f"{group}/{name}", value, line["step"], walltime=time)
 
-    def replay(self, group: str, lines: Sequence[Mapping[str, Any]], times: Mapping[int, float]):
+    def replay(
+        self, group: str, lines: Sequence[Mapping[str, Any]], times: Mapping[int, float]
+    ) -> None:
         """Add the lines of an earlier part of the run; `times` has the time of each step."""
         for line in lines:
             self.write(group, line, times.get(line["step"], 0.0))
