@@ -169,8 +169,7 @@ class Loop:
                 self.observer.split(self.program, state, *fixed)
             while step < total:
                 stop = self._next_event(step)
-                with self.observer.steps(stop - step):
-                    state = self._advance(state, step, stop, meta, task)
+                state = self._advance(state, step, stop, meta, task)
                 step = stop
                 if step % self.log_every == 0 or step == total:
                     best = self._log(state, step, best, meta, metrics, task)
@@ -224,6 +223,7 @@ class Loop:
                 self._collect(*pending.popleft(), meta)
         for done in pending:
             self._collect(*done, meta)
+        self.observer.pause()
         return state
 
     def _indices(self, start: int, stop: int) -> np.ndarray:

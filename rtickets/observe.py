@@ -3,10 +3,14 @@
 What differs from run to run never reaches `metrics.jsonl`, which a run that was killed and resumed
 leaves bit-equal. It goes to `throughput.jsonl`: for every line of metrics one with
 
-    step, last_step, time (seconds since 1970), seconds (of training, without validation and
-    checkpoints), input_seconds (of these, the host's for choosing and handing over batches),
-    compiled (whether compilation is among them), images_per_second, images_per_second_per_device,
-    memory (the fullest device's bytes_in_use, peak_bytes_in_use and bytes_limit, where it says)
+    step, last_step, time    where the run is, where it ends, seconds since 1970
+    steps, seconds           since the last line: steps of this process, and training time without
+                             validation and checkpoints
+    input_seconds            of these, the host's for choosing and handing over batches
+    compiled                 whether compilation is among them
+    images_per_second, images_per_second_per_device
+    memory                   bytes_in_use, peak_bytes_in_use and bytes_limit of the fullest device
+                             of this host, where devices tell
 """
 
 import json
@@ -55,6 +59,7 @@ class Observer:
         self._events: EventFile | None = None
         self._last_step = 0
         self._compiled = True  # the steps since the last line include compilation
+        self._started: float | None = None
         self._steps, self._seconds, self._input_seconds = 0, 0.0, 0.0
 
     @contextmanager
@@ -88,17 +93,10 @@ class Observer:
         events.replay("throughput", throughput, times)
 
     @contextmanager
-    def steps(self, count: int) -> Iterator[None]:
-        """Measure a block that takes `count` steps and waits for them."""
-        start = time.monotonic()
-        yield
-        self._seconds += time.monotonic() - start
-        self._steps += count
-
-    @contextmanager
     def input(self) -> Iterator[None]:
         """Measure a block in which the host makes a batch."""
         start = time.monotonic()
+        self._started = self._started or start
         yield
         self._input_seconds += time.monotonic() - start
 
@@ -112,8 +110,21 @@ class Observer:
             console.say(f"{self._folder.name}: {parts}")
 
     def dispatch(self, state: Any, steps: int) -> None:
-        """Start or stop the trace before a call of the device; `state` is what it starts from."""
+        """Take note that the device is about to be called.
+
+        Args:
+            state: arrays that the call starts from; a trace that starts or ends waits for them.
+            steps: how many steps the call takes.
+        """
         self._tracer.dispatch(state, steps)
+        self._started = self._started or time.monotonic()
+        self._steps += steps
+
+    def pause(self) -> None:
+        """Take note that all steps are done and that no training follows at once."""
+        if self._started is not None:
+            self._seconds += time.monotonic() - self._started
+            self._started = None
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Write a line of throughput beside a line of metrics, and both for TensorBoard."""
@@ -135,6 +146,7 @@ class Observer:
             "step": step,
             "last_step": self._last_step,
             "time": round(now, 3),
+            "steps": self._steps,
             "seconds": round(self._seconds, 6),
             "input_seconds": round(self._input_seconds, 6),
             "compiled": self._compiled,

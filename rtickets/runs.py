@@ -95,6 +95,26 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
     Raises:
         InputError: if the folder was made with other defaults than today's.
     """
+    begin(folder, config)
+    if folder.complete:
+        return folder
+    result = body(folder.path)
+    write_json(folder.path / "result.json", result)
+    write_text(folder.path / "COMPLETE", f"{folder.digest}\n")
+    shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
+    return folder
+
+
+def begin(folder: RunFolder, config: Any) -> None:
+    """Make a stage's folder and store its configuration there, unless it is complete.
+
+    Args:
+        folder: the stage's folder.
+        config: its configuration.
+
+    Raises:
+        InputError: if the folder was made with other defaults than today's.
+    """
     stored = folder.path / "config.json"
     if stored.is_file():
         changed = digests.changed_fields(config, json.loads(stored.read_text()))
@@ -103,15 +123,9 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
                 f"{folder.path} was made with other defaults ({'; '.join(changed)}); use another "
                 "--workdir, or set these fields to their old values"
             )
-    if folder.complete:
-        return folder
-    folder.path.mkdir(parents=True, exist_ok=True)
-    write_json(folder.path / "config.json", config_files.to_dict(config))
-    result = body(folder.path)
-    write_json(folder.path / "result.json", result)
-    write_text(folder.path / "COMPLETE", f"{folder.digest}\n")
-    shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
-    return folder
+    if not folder.complete:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_json(folder.path / "config.json", config_files.to_dict(config))
 
 
 def find_ticket(path: str | None) -> Source:

@@ -13,7 +13,7 @@ from typing import Any
 from rtickets.errors import InputError
 
 FOLDER = "tensorboard"
-_NOT_PLOTTED = {"step", "last_step", "time", "compiled"}
+_NOT_PLOTTED = {"step", "last_step", "time", "steps", "compiled"}
 
 
 def check_installed() -> None:

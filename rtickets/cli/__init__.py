@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from rtickets._version import __version__
 from rtickets.cli.data import DATA
 from rtickets.cli.stages import DRAW, EVALUATE, PRETRAIN, TRANSFER
+from rtickets.cli.status import STATUS
 from rtickets.cli.studies import DEMO, REPORT, STUDY
 from rtickets.cli.ticket import TICKET
 from rtickets.cli.verb import Verb
@@ -26,6 +27,7 @@ VERBS: dict[str, Verb] = {
     "evaluate": EVALUATE,
     "study": STUDY,
     "report": REPORT,
+    "status": STATUS,
     "data": DATA,
     "ticket": TICKET,
 }
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ours, config_words = _split_config(words)
     options = _parser().parse_args(ours)
     try:
-        VERBS[options.verb].run(options, config_words)
+        return VERBS[options.verb].run(options, config_words) or 0
     except (InputError, NonFiniteLossError) as error:
         print(f"rtickets: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
