@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rtickets import console, parallel, training
+from rtickets import console, parallel, processes, training
 from rtickets.checkpoints import Checkpoints, open_checkpoints
 from rtickets.config import TrainConfig, to_steps
 from rtickets.data import Split, epoch_order
@@ -89,6 +89,14 @@ def batch_indices(examples: int, batch_size: int, seed: int, start: int, stop: i
     return np.concatenate(rows)
 
 
+def _of_primary(
+    state: training.TrainState, best: Best, meta: dict[str, Any]
+) -> tuple[training.TrainState, Best, dict[str, Any]]:
+    """Return where the primary process is: initialised or, since it alone reads, restored."""
+    state, best = parallel.broadcast((state, best))
+    return state, best, processes.on_primary(lambda: meta)
+
+
 class Loop:
     """One run. `fit` drives it; the other methods are its parts."""
 
@@ -142,12 +150,12 @@ class Loop:
         best = Best(np.float32(-1), np.int32(0), state.params, state.batch_stats)
         meta: dict[str, Any] = {"metrics": 0, "loss": 0.0, "correct": 0, "examples": 0}
         if not self.checkpoint_every:
-            return self._train(state, best, meta, None)
+            return self._train(*_of_primary(state, best, meta), None)
         with open_checkpoints(self.folder / "checkpoints") as checkpoints:
             newest = checkpoints.latest_step()
             if newest is not None:
                 (state, best), meta = checkpoints.restore(newest, (state, best))
-            return self._train(state, best, meta, checkpoints)
+            return self._train(*_of_primary(state, best, meta), checkpoints)
 
     def _train(
         self,

@@ -77,10 +77,9 @@ def run_study(
         InputError: for data, batches or patterns that do not fit, before anything is trained.
     """
     study = folder_of(workdir, "study", config.name, config)
-    if not study.complete:
+    if not begin(study, config):
         check_study(config, devices)
         units = list(_units(config))
-        begin(study, config)
         progress.begin(study.path, [unit._asdict() for unit in units])
 
         def run(number: int) -> None:

@@ -39,6 +39,8 @@ def check_launch_options(options: argparse.Namespace) -> None:
     """Raise InputError for options that do not go together."""
     if options.launcher and options.worker:
         raise InputError("--worker is what a launcher gives to its workers; leave it or --launcher")
+    if options.launcher and (options.distributed or options.coordinator):
+        raise InputError("workers are processes of their own; leave --launcher or --distributed")
     if options.workers and not options.launcher:
         raise InputError("--workers needs --launcher=local or --launcher=slurm")
     if options.slurm and options.launcher != "slurm":

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from rtickets.cli.start import start
+from rtickets.cli.start import is_primary, start
 from rtickets.cli.verb import Verb, add_stage_options
 from rtickets.cli.watching import add_watching_options, watched
 
@@ -55,14 +55,17 @@ def _evaluate(options: argparse.Namespace, config_words: Sequence[str]) -> None:
 
 
 def _report_stage(folder: Any) -> None:
-    print(json.dumps(folder.result(), indent=2))
-    print(f"done: {folder.path}")
+    if is_primary():
+        print(json.dumps(folder.result(), indent=2))
+        print(f"done: {folder.path}")
 
 
 def _report_evaluation(folder: Any) -> None:
     """Print the accuracies, and the findings about them as lines instead of JSON."""
     from rtickets.report.honesty import verdict_lines
 
+    if not is_primary():
+        return
     result = folder.result()
     honesty = result.pop("honesty", None)
     print(json.dumps(result, indent=2))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rtickets.cli.launch import add_launch_options, check_launch_options, launch, show_study
-from rtickets.cli.start import start
+from rtickets.cli.start import is_primary, start
 from rtickets.cli.verb import Verb, add_run_options
 from rtickets.cli.watching import add_watching_options, watched
 
@@ -47,6 +47,8 @@ def _run_study(config: Any, options: argparse.Namespace) -> int:
 
     worker = parse_worker(options.worker) if options.worker else ALONE
     study = run_study(config, options.workdir, start(options), worker)
+    if not is_primary():
+        return 0
     if not study.complete:
         print("the last cells are being run by other workers; the last of them writes the report")
     elif worker == ALONE:

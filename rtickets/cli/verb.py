@@ -52,8 +52,25 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--devices",
         type=positive,
         metavar="N",
-        help="use only the first N devices of this host (default: all)",
+        help="use only N devices, over all processes (default: all)",
     )
+    parser.add_argument(
+        "--parallel",
+        choices=["pmap", "shard_map"],
+        default="pmap",
+        help="how steps are mapped over devices, with the same results (default: pmap)",
+    )
+    several = parser.add_argument_group("several processes, each with this command")
+    several.add_argument(
+        "--distributed",
+        action="store_true",
+        help="join the processes of the SLURM job, TPU pod, Kubernetes job or environment",
+    )
+    several.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="join the processes that process 0 waits for"
+    )
+    several.add_argument("--process-id", type=_number, metavar="I", help="this process, from 0")
+    several.add_argument("--num-processes", type=_number, metavar="P", help="how many there are")
 
 
 def add_stage_options(parser: argparse.ArgumentParser) -> None:
@@ -66,4 +83,10 @@ def positive(text: str) -> int:
     """Return the integer that a word stands for, for argparse."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number; give 1 or more")
+    return int(text)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; give 0, 1 and so on")
     return int(text)

@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from zlib import crc32
 
 import jax
 import numpy as np
@@ -14,6 +15,7 @@ from rtickets import (
     masks,
     models,
     parallel,
+    processes,
     provenance,
     training,
 )
@@ -141,6 +143,7 @@ def train_network(
     """
     config, devices = run.config, run.devices
     parallel.check_batch_size(config.batch_size, devices)
+    processes.check_agreement("the training data", _fingerprint(run.task.train))
     program = training.Program(
         model=run.model,
         objective=config.objective,
@@ -169,6 +172,13 @@ def train_network(
     return loop.fit(*weights, opt_state)
 
 
+def _fingerprint(split: data.Split) -> dict[str, Any]:
+    """Return what tells other data apart without reading all of it."""
+    few = split.images[:: max(len(split) // 64, 1)]
+    sums = {"images": crc32(few.tobytes()), "labels": crc32(split.labels.tobytes())}
+    return {"shape": list(split.images.shape), **sums}
+
+
 def training_result(folder: Path, outcome: Outcome) -> dict[str, Any]:
     """Write the run's time beside its result, which must not depend on it, and return the result.
 
@@ -180,8 +190,15 @@ def training_result(folder: Path, outcome: Outcome) -> dict[str, Any]:
         The selected step and its validation accuracy.
     """
     timing = {"seconds": outcome.seconds, "images_per_second": outcome.images_per_second}
-    write_json(folder / "timing.json", timing)
+    if parallel.is_primary():
+        write_json(folder / "timing.json", timing)
     return {"step": outcome.step, "validation": outcome.validation}
+
+
+def write_ticket(path: Path, ticket: Ticket) -> None:
+    """Write a ticket, over an earlier one, in the primary process alone."""
+    if parallel.is_primary():
+        ticket.save(path, overwrite=True)
 
 
 def save_ticket(folder: Path, ticket: Ticket) -> dict[str, Any]:
@@ -195,9 +212,7 @@ def save_ticket(folder: Path, ticket: Ticket) -> dict[str, Any]:
         Survivors and sparsities.
     """
     params = masks.apply(ticket.mask, ticket.params)
-    Ticket(ticket.mask, params, ticket.batch_stats, ticket.meta).save(
-        folder / "ticket", overwrite=True
-    )
+    write_ticket(folder / "ticket", Ticket(ticket.mask, params, ticket.batch_stats, ticket.meta))
     summary = masks.summary(ticket.mask, params)
     return {
         "survivors": summary.prunable.survivors,
