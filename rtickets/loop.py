@@ -18,6 +18,7 @@ from rtickets.errors import InputError, NonFiniteLossError
 from rtickets.masks import Mask, Params
 from rtickets.metrics import MetricsFile, open_metrics
 from rtickets.objectives.fast import has_collapsed
+from rtickets.observe import Observer
 
 Validate = Callable[[Params, Any], float]
 _IN_FLIGHT = 2  # dispatches that may be under way before the host waits for one
@@ -133,6 +134,7 @@ class Loop:
         self.log_every = self.validate_every or per_epoch
         on_cpu = program.devices[0].platform == "cpu"
         self.dispatch = config.steps_per_dispatch or (1 if on_cpu else 50)
+        self.observer = Observer(folder, config.observe, program.batch_size, program.devices)
 
     def fit(self, params: Params, batch_stats: Any, opt_state: Any = None) -> Outcome:
         """Train from the given weights, or from the newest checkpoint in the folder.
@@ -174,8 +176,12 @@ class Loop:
         state = parallel.replicate(state, self.program.devices)
         with (
             open_metrics(self.folder / "metrics.jsonl", meta["metrics"]) as metrics,
+            self.observer.watch(step, total),
             console.task(self.name, total * batch, step * batch) as task,
         ):
+            if self.config.observe.profile_steps:
+                fixed = (self.mask, self.run, *self.data, self._indices(step, step + 1))
+                self.observer.split(self.program, state, *fixed)
             while step < total and "collapsed" not in meta:
                 stop = self._next_event(step)
                 state = self._advance(state, step, stop, meta, task)
@@ -223,9 +229,9 @@ class Loop:
         pending: deque[tuple[int, training.Totals]] = deque()
         for first in range(start, stop, length):
             after = min(first + length, stop)
-            replays = self.program.objective.batch_replays
-            chosen = batch_indices(self.examples, batch, self.config.seed, first, after, replays)
-            indices = parallel.shard(chosen, self.program.devices, axis=1)
+            with self.observer.input():
+                indices = self._indices(first, after)
+            self.observer.dispatch(state, after - first)
             state, totals = steps(state, self.mask, self.run, *self.data, indices)
             pending.append((after, totals))
             task.advance((after - first) * batch)
@@ -233,7 +239,15 @@ class Loop:
                 self._collect(*pending.popleft(), meta)
         for done in pending:
             self._collect(*done, meta)
+        self.observer.pause()
         return state
+
+    def _indices(self, start: int, stop: int) -> np.ndarray:
+        """Return the examples of steps start ... stop - 1 as (D, stop - start, B / D)."""
+        batch = self.program.batch_size
+        replays = self.program.objective.batch_replays
+        chosen = batch_indices(self.examples, batch, self.config.seed, start, stop, replays)
+        return parallel.shard(chosen, self.program.devices, axis=1)
 
     def _collect(self, step: int, totals: training.Totals, meta: dict[str, Any]) -> None:
         if not math.isfinite(totals.loss):
@@ -282,6 +296,7 @@ class Loop:
             line["validation"] = meta["validation"] = accuracy
             note += f", validation {accuracy:.1%}"
         metrics.write(line)
+        self.observer.log(line)
         task.note(note)
         return best
 

@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from rtickets.config.attacks import AttackConfig
 from rtickets.config.fields import STRICT, Duration, Fraction, NotNegative, Positive, Seed
+from rtickets.config.observe import ObserveConfig
 
 _ATTACKED = ("pgd", "fast", "trades", "mart")  # by an inner maximisation
 _USERS = {
@@ -188,6 +189,7 @@ class TrainConfig:
         validate_every: how often validation runs.
         checkpoint_every: how often the whole state is saved; '0ep' saves nothing before the end.
         steps_per_dispatch: steps per call of the device; None is 1 on CPU and 50 elsewhere.
+        observe: what is written beside the results.
     """
 
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
@@ -203,6 +205,7 @@ class TrainConfig:
     validate_every: Duration = "1ep"
     checkpoint_every: Duration = "1ep"
     steps_per_dispatch: Positive | None = None
+    observe: ObserveConfig = field(default_factory=ObserveConfig)
 
     @model_validator(mode="after")
     def _check(self) -> "TrainConfig":
