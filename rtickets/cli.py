@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rtickets import preemption
 from rtickets._version import __version__
-from rtickets.errors import InputError, NonFiniteLossError
+from rtickets.errors import InputError, NonFiniteLossError, Preempted, explain
 
 if TYPE_CHECKING:
     from rtickets.parallel import Devices
@@ -23,7 +24,7 @@ options of the configuration:
   --config.FIELD=VALUE        override any field, for instance
                               --config.train.objective.attack.eps=8/255
 
-exit status: 0 done, 1 training failed, 2 bad input
+exit status: 0 done, 1 training failed, 2 bad input, 75 asked to stop (give the command again)
 """
 
 _TICKET_HELP = """
@@ -299,7 +300,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ours, config_arguments = _split_config(words)
     options = _parser().parse_args(ours)
     try:
-        _VERBS[options.verb][0](options, config_arguments)
+        with preemption.listening():
+            _VERBS[options.verb][0](options, config_arguments)
+    except Preempted as error:
+        print(f"rtickets: {error}; the same command goes on", file=sys.stderr)
+        return preemption.EXIT_STATUS
     except (InputError, NonFiniteLossError) as error:
         print(f"rtickets: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
@@ -309,7 +314,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output went away, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # a full disk, a folder that cannot be made
-        print(f"rtickets: {error}", file=sys.stderr)
+        print(f"rtickets: {explain(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -7,7 +7,13 @@ from typing import Any
 
 from rtickets.config_files import to_dict, to_paths
 
-_NOT_COUNTED = {"ticket", "checkpoint_every", "steps_per_dispatch"}
+_NOT_COUNTED = {
+    "ticket",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "keep_best_checkpoints",
+    "steps_per_dispatch",
+}
 
 
 def digest(config: Any, *upstream: str) -> str:

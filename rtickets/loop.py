@@ -10,25 +10,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rtickets import console, parallel, training
-from rtickets.checkpoints import Checkpoints, open_checkpoints
+from rtickets import console, parallel, preemption, snapshot, training
+from rtickets.checkpoints import Checkpoints, Retention, open_checkpoints
 from rtickets.config import TrainConfig, to_steps
 from rtickets.data import Split, epoch_order
-from rtickets.errors import InputError, NonFiniteLossError
+from rtickets.errors import InputError, NonFiniteLossError, Preempted
 from rtickets.masks import Mask, Params
 from rtickets.metrics import MetricsFile, open_metrics
+from rtickets.snapshot import Best, Snapshot, Tally
 
 Validate = Callable[[Params, Any], float]
 _IN_FLIGHT = 2  # dispatches that may be under way before the host waits for one
-
-
-class Best(NamedTuple):
-    """The best weights so far by validation accuracy; -1 before the first validation."""
-
-    accuracy: Any
-    step: Any
-    params: Params
-    batch_stats: Any
 
 
 class Outcome(NamedTuple):
@@ -104,11 +96,11 @@ class Loop:
     ) -> None:
         """Bind the run to its program, its data, its folder and its (first, last) steps."""
         self.program, self.config, self.name = program, config, name
-        self.validate, self.folder = validate, folder
+        self.mask, self.validate, self.folder = mask, validate, folder
         self.examples = len(split)
-        run = training.Run(jax.random.key(config.seed), jnp.float32(config.optimizer.learning_rate))
-        self.run, self.mask, *self.data = parallel.replicate(
-            (run, mask, split.images, split.labels), program.devices
+        self.rate, *self.data = parallel.replicate(
+            (jnp.float32(config.optimizer.learning_rate), split.images, split.labels),
+            program.devices,
         )
         self.first = steps[0] if steps else 0
         self.stop = steps[1] if steps else None
@@ -132,98 +124,125 @@ class Loop:
 
         Raises:
             NonFiniteLossError: as soon as a loss is not finite; checkpoints stay as they are.
+            Preempted: if the process was asked to stop; a checkpoint is there then.
         """
         state = training.init_state(self.program, params, batch_stats, self.mask)
         state = state._replace(step=jnp.int32(self.first))
         if opt_state is not None:
             state = state._replace(opt_state=opt_state)
-        best = Best(np.float32(-1), np.int32(0), state.params, state.batch_stats)
-        meta: dict[str, Any] = {"metrics": 0, "loss": 0.0, "correct": 0, "examples": 0}
-        if not self.checkpoint_every:
-            return self._train(state, best, meta, None)
-        with open_checkpoints(self.folder / "checkpoints") as checkpoints:
-            newest = checkpoints.latest_step()
-            if newest is not None:
-                (state, best), meta = checkpoints.restore(newest, (state, best))
-            return self._train(state, best, meta, checkpoints)
+        start = snapshot.begin(state, self.mask, self.config.seed)
+        retention = Retention(self.config.keep_checkpoints, self.config.keep_best_checkpoints)
+        with open_checkpoints(self.folder / "checkpoints", retention) as checkpoints:
+            return self._train(snapshot.restore(checkpoints, start), checkpoints)
 
-    def _train(
-        self,
-        state: training.TrainState,
-        best: Best,
-        meta: dict[str, Any],
-        checkpoints: Checkpoints | None,
-    ) -> Outcome:
-        step, total = int(state.step), self._last_step()
+    def _train(self, now: Snapshot, checkpoints: Checkpoints) -> Outcome:
+        step, total = int(now.state.step), self._last_step()
         batch = self.program.batch_size
-        state = parallel.replicate(state, self.program.devices)
+        own = parallel.replicate((now.state, now.mask, now.key), self.program.devices)
+        now = now._replace(state=own[0], mask=own[1], key=own[2])
+        pending: deque[tuple[int, training.Totals]] = deque()
         with (
-            open_metrics(self.folder / "metrics.jsonl", meta["metrics"]) as metrics,
+            open_metrics(self.folder / "metrics.jsonl", now.tally.metrics) as metrics,
             console.task(self.name, total * batch, step * batch) as task,
         ):
-            while step < total:
-                stop = self._next_event(step)
-                state = self._advance(state, step, stop, meta, task)
-                step = stop
-                if step % self.log_every == 0 or step == total:
-                    best = self._log(state, step, best, meta, metrics, task)
-                if checkpoints and step % self.checkpoint_every == 0 and step < total:
-                    self._check_finite(step, state.params)
-                    meta["metrics"] = metrics.length
-                    checkpoints.save(step, (state, best), dict(meta))
-            self._check_finite(step, state.params)
-            last = Best(best.accuracy, np.int32(step), state.params, state.batch_stats)
-            chosen = best if self.config.select == "best" else last
-            return Outcome(
-                jax.device_get(chosen.params),
-                jax.device_get(chosen.batch_stats),
-                int(chosen.step),
-                meta.get("validation") if chosen is last else round(float(best.accuracy), 7),
-                jax.device_get(state.opt_state),
-                task.seconds,
-                task.rate,
-            )
 
-    def _next_event(self, step: int) -> int:
-        periods = [self.log_every, self.checkpoint_every]
-        stops = [(step // period + 1) * period for period in periods if period]
-        return min(*stops, self._last_step())
+            def save() -> None:
+                nonlocal now
+                now = self._collect(now, pending)
+                self._check_finite(step, now.state.params)
+                now = now._replace(tally=now.tally._replace(metrics=metrics.length))
+                snapshot.save(checkpoints, step, now, self._about(step))
+
+            try:
+                while True:
+                    if self._ends_line(step) and now.tally.logged < step:
+                        now = self._collect(now, pending)
+                        now = self._log(now, step, metrics, task)
+                    if self._ends_part(step):
+                        save()
+                    if step == total:
+                        break
+                    preemption.check()
+                    now, step = self._dispatch(now, step, pending, task)
+            except Preempted:  # a validation that was under way is done again
+                if step > self.first:
+                    save()
+                raise
+            self._check_finite(step, now.state.params)
+            return self._outcome(now, step, task)
+
+    def _outcome(self, now: Snapshot, step: int, task: console.Task) -> Outcome:
+        state, best = now.state, now.best
+        last = Best(best.accuracy, np.int32(step), state.params, state.batch_stats)
+        chosen = best if self.config.select == "best" else last
+        return Outcome(
+            jax.device_get(chosen.params),
+            jax.device_get(chosen.batch_stats),
+            int(chosen.step),
+            now.tally.validation if chosen is last else round(float(best.accuracy), 7),
+            jax.device_get(state.opt_state),
+            task.seconds,
+            task.rate,
+        )
+
+    def _about(self, step: int) -> dict[str, Any]:
+        """Return where a checkpoint is from; the place in the data follows from seed and step."""
+        epoch, batch = divmod(step, self.program.steps_per_epoch)
+        return {
+            "stage": self.name,
+            "seed": self.config.seed,
+            "step": step,
+            "epoch": epoch,
+            "batch": batch,
+        }
 
     def _last_step(self) -> int:
         return self.program.total_steps if self.stop is None else self.stop
 
-    def _advance(
-        self,
-        state: training.TrainState,
-        start: int,
-        stop: int,
-        meta: dict[str, Any],
-        task: console.Task,
-    ) -> training.TrainState:
-        """Run the steps start ... stop - 1 and add their totals to `meta`."""
-        steps = training.compiled(self.program)
-        batch = self.program.batch_size
-        length = math.ceil((stop - start) / math.ceil((stop - start) / self.dispatch))
-        pending: deque[tuple[int, training.Totals]] = deque()
-        for first in range(start, stop, length):
-            after = min(first + length, stop)
-            chosen = batch_indices(self.examples, batch, self.config.seed, first, after)
-            indices = parallel.shard(chosen, self.program.devices, axis=1)
-            state, totals = steps(state, self.mask, self.run, *self.data, indices)
-            pending.append((after, totals))
-            task.advance((after - first) * batch)
-            if len(pending) > _IN_FLIGHT:
-                self._collect(*pending.popleft(), meta)
-        for done in pending:
-            self._collect(*done, meta)
-        return state
+    def _ends_line(self, step: int) -> bool:
+        return step % self.log_every == 0 or step == self._last_step()
 
-    def _collect(self, step: int, totals: training.Totals, meta: dict[str, Any]) -> None:
-        if not math.isfinite(totals.loss):
-            raise self._diverged(f"the loss is {float(totals.loss)}", step)
-        meta["loss"] += float(totals.loss)
-        meta["correct"] += int(totals.correct)
-        meta["examples"] += int(totals.examples)
+    def _ends_part(self, step: int) -> bool:
+        inside = self.first < step < self._last_step()
+        return inside and self.checkpoint_every > 0 and step % self.checkpoint_every == 0
+
+    def _dispatch_end(self, step: int) -> int:
+        """Return where the dispatch ends that begins at a step, wherever the process began."""
+        periods = [period for period in (self.log_every, self.checkpoint_every) if period]
+        start = max(self.first, *(step // period * period for period in periods))
+        stop = min(self._last_step(), *((step // period + 1) * period for period in periods))
+        length = math.ceil((stop - start) / math.ceil((stop - start) / self.dispatch))
+        return min(start + ((step - start) // length + 1) * length, stop)
+
+    def _dispatch(
+        self,
+        now: Snapshot,
+        step: int,
+        pending: deque[tuple[int, training.Totals]],
+        task: console.Task,
+    ) -> tuple[Snapshot, int]:
+        """Begin the next steps, and wait for the totals of those a few dispatches before."""
+        batch, after = self.program.batch_size, self._dispatch_end(step)
+        chosen = batch_indices(self.examples, batch, self.config.seed, step, after)
+        indices = parallel.shard(chosen, self.program.devices, axis=1)
+        run = training.Run(now.key, self.rate)
+        state, totals = training.compiled(self.program)(
+            now.state, now.mask, run, *self.data, indices
+        )
+        pending.append((after, totals))
+        task.advance((after - step) * batch)
+        return self._collect(now._replace(state=state), pending, _IN_FLIGHT), after
+
+    def _collect(
+        self, now: Snapshot, pending: deque[tuple[int, training.Totals]], left: int = 0
+    ) -> Snapshot:
+        """Count what dispatches returned, waiting until no more than `left` are under way."""
+        while len(pending) > left:
+            step, totals = pending.popleft()
+            if not math.isfinite(totals.loss):
+                raise self._diverged(f"the loss is {float(totals.loss)}", step)
+            now = now._replace(tally=now.tally.add(totals))
+        return now
 
     def _check_finite(self, step: int, params: Params) -> None:
         """Look at the weights themselves: a loss is that of the weights before its step."""
@@ -237,31 +256,23 @@ class Loop:
             "train.optimizer.learning_rate or add a warmup"
         )
 
-    def _log(
-        self,
-        state: training.TrainState,
-        step: int,
-        best: Best,
-        meta: dict[str, Any],
-        metrics: MetricsFile,
-        task: console.Task,
-    ) -> Best:
-        """Write a line of metrics, validate, and return the best weights so far."""
+    def _log(self, now: Snapshot, step: int, metrics: MetricsFile, task: console.Task) -> Snapshot:
+        """Validate, write a line of metrics, and return the best weights so far and a new tally."""
+        state, best, tally = now.state, now.best, now.tally
         line: dict[str, Any] = {
             "step": step,
             "epoch": step / self.program.steps_per_epoch,
-            "loss": meta["loss"] / meta["examples"],
-            "accuracy": meta["correct"] / meta["examples"],
+            "loss": tally.loss / tally.examples,
+            "accuracy": tally.correct / tally.examples,
         }
-        meta.update(loss=0.0, correct=0, examples=0)
         note = f"loss {line['loss']:.3f}"
+        validation = tally.validation
         if self.validate_every:
-            accuracy = self.validate(state.params, state.batch_stats)
-            line["validation"] = meta["validation"] = accuracy
-            note += f", validation {accuracy:.1%}"
-            if accuracy > best.accuracy:
+            line["validation"] = validation = self.validate(state.params, state.batch_stats)
+            note += f", validation {validation:.1%}"
+            if validation > best.accuracy:
                 kept = jax.device_get((state.params, state.batch_stats))
-                best = Best(np.float32(accuracy), np.int32(step), *kept)
+                best = Best(np.float32(validation), np.int32(step), *kept)
         metrics.write(line)
         task.note(note)
-        return best
+        return now._replace(best=best, tally=Tally(step, validation))

@@ -7,22 +7,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from rtickets import parallel
+from rtickets.errors import InputError
+
+_REPAIR = "restore it from a copy, or remove its folder and run the stage again"
+
 
 class MetricsFile:
     """Appends one JSON object a line; made by `open_metrics`."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes] | None) -> None:
         self._file = file
 
     def write(self, values: Mapping[str, Any]) -> None:
-        """Append one line and hand it to the operating system."""
-        self._file.write(json.dumps(values).encode() + b"\n")
-        self._file.flush()
+        """Append one line and wait until it is on disk."""
+        if self._file is not None:
+            self._file.write(json.dumps(values).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     @property
     def length(self) -> int:
         """Bytes written so far."""
-        return os.fstat(self._file.fileno()).st_size
+        return 0 if self._file is None else os.fstat(self._file.fileno()).st_size
 
 
 @contextmanager
@@ -37,8 +44,11 @@ def open_metrics(path: Path, length: int = 0) -> Iterator[MetricsFile]:
         length: how much of it to keep.
 
     Yields:
-        The open file.
+        The open file; in other processes than the primary one, a file that nothing is written to.
     """
+    if not parallel.is_primary():
+        yield MetricsFile(None)
+        return
     with path.open("ab") as file:
         file.truncate(min(length, os.fstat(file.fileno()).st_size))
         yield MetricsFile(file)
@@ -47,6 +57,27 @@ def open_metrics(path: Path, length: int = 0) -> Iterator[MetricsFile]:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a metrics file."""
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object from a file that the package wrote.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The object.
+
+    Raises:
+        InputError: if the file is damaged.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is damaged: {error}; {_REPAIR}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} is damaged: it holds no JSON object; {_REPAIR}")
+    return values
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -62,8 +93,11 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from rtickets import parallel
 from rtickets.attacks.queue import Queue
 from rtickets.errors import InputError
 
 FILE = "attack.npz"
-_DAMAGED = (  # what reading a missing, shortened or altered archive raises
+DAMAGED = (  # what reading a missing, shortened or altered archive raises
     OSError, EOFError, ValueError, LookupError, TypeError, RuntimeError, zipfile.BadZipFile,
 )  # fmt: skip
 
@@ -48,6 +49,8 @@ def save_progress(folder: Path, progress: Progress, fingerprint: str) -> None:
         progress: the state.
         fingerprint: of the work, checked when the state is read.
     """
+    if not parallel.is_primary():
+        return
     queue = progress.queue
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(queue.slots)] if queue else []
     meta = {
@@ -91,7 +94,7 @@ def load_progress(folder: Path, fingerprint: str, slots_like: Any) -> Progress |
         leaves = [arrays[f"leaf{index}"] for index in range(meta["leaves"])]
         undecided, fooled_by, x_adv = (arrays[f] for f in ("undecided", "fooled_by", "x_adv"))
         example = arrays["example"] if meta["queue"] else None
-    except _DAMAGED:
+    except DAMAGED:
         return None
     if meta["fingerprint"] != fingerprint:
         raise InputError(

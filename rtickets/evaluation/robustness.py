@@ -141,22 +141,25 @@ def check_honesty(subject: Subject, eps: float, norm: Any) -> list[Finding]:
     return list(verdict.findings)
 
 
-def measure_certified(subject: Subject, config: SmoothingConfig) -> dict[str, Any]:
+def measure_certified(subject: Subject, config: SmoothingConfig, folder: Path) -> dict[str, Any]:
     """Certify by randomized smoothing (Cohen et al. 2019).
 
     Args:
         subject: the network and its images.
         config: noise, samples and radii.
+        folder: the run folder; what is counted is kept in its `attacks`.
 
     Returns:
         Certified accuracies by radius, and the number of images that were abstained from.
     """
     fn = logits_fn(subject.network, subject.devices[:1])
+    state = folder / "attacks" / "certified"
+    state.mkdir(parents=True, exist_ok=True)
     certificates = certify(
         fn, subject.x, subject.keys, sigma=config.sigma,
         num_classes=subject.network.model.num_classes,
         selection_samples=config.selection_samples, samples=config.samples, alpha=config.alpha,
-        batch_size=config.batch_size,
+        batch_size=config.batch_size, folder=state,
     )  # fmt: skip
     radii = sorted(set(config.radii))
     accuracies = certified_accuracy(certificates, subject.y, radii)
@@ -198,7 +201,7 @@ def measure_robustness(
         result["honesty"] = {"passed": all(f["passed"] for f in findings), "findings": findings}
     if config.smoothing is not None:
         subject = subject_of(count=config.smoothing.examples)
-        result["certified"] = measure_certified(subject, config.smoothing)
+        result["certified"] = measure_certified(subject, config.smoothing, folder)
     return result
 
 
