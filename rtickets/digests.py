@@ -11,6 +11,8 @@ from rtickets.config_files import replace_everywhere, to_dict, to_paths
 _NOT_COUNTED = {
     "ticket": None,
     "checkpoint_every": TrainConfig.checkpoint_every,
+    "keep_checkpoints": TrainConfig.keep_checkpoints,
+    "keep_best_checkpoints": TrainConfig.keep_best_checkpoints,
     "steps_per_dispatch": None,
     "observe": ObserveConfig(),
 }

@@ -155,15 +155,18 @@ def on_primary(fn: Callable[[], Any]) -> Any:
     if jax.process_count() == 1:
         return fn()
     text = ""
+    raised: Exception | None = None
     if is_primary():
         try:
             text = json.dumps(["result", fn()])
         except InUseError as error:
-            text = json.dumps(["InUseError", [str(error), str(error.folder)]])
+            text, raised = json.dumps(["InUseError", [str(error), str(error.folder)]]), error
         except (InputError, OSError) as error:
             kind = "InputError" if isinstance(error, InputError) else "OSError"
-            text = json.dumps([kind, str(error)])
+            text, raised = json.dumps([kind, str(error)]), error
     kind, value = json.loads(_exchange(text)[0])
+    if raised is not None:
+        raise raised
     if kind == "result":
         return value
     if kind == "InUseError":

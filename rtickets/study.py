@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets import config_files, console, data, parallel, progress, stages
+from rtickets import config_files, console, data, parallel, progress, stages, training
+from rtickets.batches import steps_per_epoch
 from rtickets.config import DataConfig, StudyConfig, TrainConfig
 from rtickets.draw.omp import check_pattern
 from rtickets.errors import InputError
-from rtickets.loop import steps_per_epoch
 from rtickets.runs import RunFolder, begin, folder_of, run_once
 from rtickets.stages.iterate import rewind_steps
 from rtickets.workers import ALONE, Worker, claim
@@ -33,6 +33,18 @@ class Cell(NamedTuple):
     draw: str
     sparsity: float
     transfer: str
+
+
+class Measured(NamedTuple):
+    """The two folders that one number of a report is about.
+
+    Attributes:
+        ticket: the drawn ticket; the pretrained network where nothing was drawn.
+        evaluation: what was measured, after the transfer if there is one.
+    """
+
+    ticket: RunFolder
+    evaluation: RunFolder
 
 
 class SourceNetwork(NamedTuple):
@@ -83,7 +95,7 @@ def run_study(
         progress.begin(study.path, [unit._asdict() for unit in units])
 
         def run(number: int) -> None:
-            folder = _run_unit(config, units[number], workdir, devices)
+            folder = _run_unit(config, units[number], workdir, devices).evaluation
             progress.done(study.path, number, folder.path.name)
             text = _describe(units[number], folder.result())
             console.say(f"{number + 1} of {len(units)}: {text}")
@@ -95,9 +107,10 @@ def run_study(
         del folder
         results: dict[str, list[dict[str, Any]]] = {"cells": [], "sources": []}
         for unit in _units(config):
-            measured = _run_unit(config, unit, workdir, devices).result()
+            ticket, evaluation = _run_unit(config, unit, workdir, devices)
             kind = "cells" if isinstance(unit, Cell) else "sources"
-            results[kind].append({**unit._asdict(), **measured})
+            found = {"ticket": ticket.path.name, **evaluation.result()}
+            results[kind].append({**unit._asdict(), **found})
         return results
 
     claim([lambda: run_once(study, config, body)], worker)
@@ -114,12 +127,13 @@ def _units(config: StudyConfig) -> Iterator[SourceNetwork | Cell]:
 
 def _run_unit(
     config: StudyConfig, unit: SourceNetwork | Cell, workdir: Path, devices: parallel.Devices
-) -> RunFolder:
+) -> Measured:
     if isinstance(unit, Cell):
         return run_cell(config, unit, workdir, devices)
     network = _pretrain(config, unit.seed, unit.objective, workdir, devices)
     name = f"source-{unit.objective}-s{unit.seed}"
-    return stages.evaluate(config.evaluate, network.source, workdir, name, devices)
+    evaluation = stages.evaluate(config.evaluate, network.source, workdir, name, devices)
+    return Measured(network, evaluation)
 
 
 def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
@@ -150,15 +164,13 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
 def _check_run(label: str, task: DataConfig, train: TrainConfig, devices: parallel.Devices) -> int:
     """Return the number of steps per epoch of a training run that can start."""
     try:
-        parallel.check_batch_size(train.batch_size, devices)
+        training.check_batch_size(train, devices)
         return steps_per_epoch(len(data.load(task).train), train.batch_size)
     except InputError as error:
         raise InputError(f"{label}: {error}") from None
 
 
-def run_cell(
-    config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.Devices
-) -> RunFolder:
+def run_cell(config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.Devices) -> Measured:
     """Run one cell: pretrain, draw, transfer and evaluate, each unless done.
 
     Args:
@@ -168,7 +180,7 @@ def run_cell(
         devices: where to compute.
 
     Returns:
-        The complete folder of the evaluation.
+        The complete folders of the ticket before its transfer, and of the evaluation after it.
     """
     name = f"{cell.objective}-s{cell.seed}"
     ticket = _pretrain(config, cell.seed, cell.objective, workdir, devices)
@@ -185,7 +197,8 @@ def run_cell(
     name = f"{cell.transfer}-{name}"
     downstream = config_files.replace(config.transfers[cell.transfer], train__seed=cell.seed)
     trained = stages.transfer(downstream, ticket.source, workdir, name, devices)
-    return stages.evaluate(config.evaluate, trained.source, workdir, name, devices)
+    evaluation = stages.evaluate(config.evaluate, trained.source, workdir, name, devices)
+    return Measured(ticket, evaluation)
 
 
 def _pretrain(

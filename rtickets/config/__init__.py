@@ -16,10 +16,16 @@ from rtickets.config.stages import (
     TransferConfig,
 )
 from rtickets.config.study import StudyConfig
-from rtickets.config.training import ObjectiveConfig, OptimizerConfig, TrainConfig
+from rtickets.config.training import (
+    AveragingConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    TrainConfig,
+)
 
 __all__ = [
     "AttackConfig",
+    "AveragingConfig",
     "DataConfig",
     "DrawConfig",
     "EvaluateConfig",

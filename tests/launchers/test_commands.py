@@ -42,4 +42,11 @@ def test_a_list_is_one_word_each_and_nothing_is_none():
 def test_a_worker_runs_this_python():
     command = worker_command(["--workdir=x", "--config=c.py"], Worker(1, 4))
     assert command[0] == sys.executable
-    assert command[1:] == ["-m", "rtickets", "study", "--workdir=x", "--config=c.py", "--worker=1/4"]
+    assert command[1:] == [
+        "-m",
+        "rtickets",
+        "study",
+        "--workdir=x",
+        "--config=c.py",
+        "--worker=1/4",
+    ]
