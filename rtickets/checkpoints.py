@@ -68,11 +68,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, retention: Retention) -> None:
         self._folder, self._retention = folder.resolve(), retention
-        alone = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
-        options = ocp.CompositeOptions(multiprocessing_options=alone)
-        self._orbax = ocp.AsyncCheckpointer(
-            ocp.CompositeCheckpointHandler(composite_options=options), multiprocessing_options=alone
-        )
+        self._orbax = _open_orbax() if is_primary() else None
 
     def steps(self) -> list[int]:
         """Return the steps of the complete checkpoints in rising order."""
@@ -93,7 +89,7 @@ class Checkpoints:
         Raises:
             OSError: if the checkpoint before could not be written.
         """
-        if not is_primary():
+        if self._orbax is None:
             return
         self.wait()
         self._prune()
@@ -116,8 +112,9 @@ class Checkpoints:
         Raises:
             OSError: if it could not be.
         """
-        with _as_os_error(self._folder):
-            self._orbax.wait_until_finished()
+        if self._orbax is not None:
+            with _as_os_error(self._folder):
+                self._orbax.wait_until_finished()
 
     def restore(self, like: Any) -> Restored | None:
         """Read the newest checkpoint that is sound, in every process.
@@ -154,10 +151,10 @@ class Checkpoints:
 
     def close(self) -> None:
         """Wait for what is being written, and keep only what is to be kept."""
-        if is_primary():
+        if self._orbax is not None:
             self.wait()
             self._prune()
-        self._orbax.close()
+            self._orbax.close()
 
     def _clear(self) -> None:
         """Remove what a killed process was writing or deleting."""
@@ -203,6 +200,7 @@ class Checkpoints:
             return None
 
     def _restore(self, step: int, **items: Any) -> Any:
+        assert self._orbax is not None
         return self._orbax.restore(self._folder / str(step), args=ocp.args.Composite(**items))
 
     def _check_layout(self, step: int, theirs: dict[str, str], ours: dict[str, str]) -> None:
@@ -271,6 +269,14 @@ def discard_checkpoints(folder: Path) -> None:
     for path in folder.iterdir():
         if path.name not in {_BEST, *best}:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _open_orbax() -> Any:
+    """Return what writes and reads for this process alone."""
+    alone = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
+    options = ocp.CompositeOptions(multiprocessing_options=alone)
+    handler = ocp.CompositeCheckpointHandler(composite_options=options)
+    return ocp.AsyncCheckpointer(handler, multiprocessing_options=alone)
 
 
 @contextmanager
