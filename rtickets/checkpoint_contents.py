@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rtickets import parallel
+from rtickets import processes
 
 Arrays = dict[str, np.ndarray]
 
@@ -80,10 +80,17 @@ def digest_of_json(described: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
+def of_primary(tree: Any) -> Any:
+    """Return the primary process's pytree in every process, as host arrays."""
+    return tree_of(broadcast(arrays_of(tree)), tree)
+
+
 def broadcast(arrays: Arrays) -> Arrays:
     """Send arrays from the primary process to all, as bytes: sums would lose the sign of -0."""
+    if jax.process_count() == 1:
+        return arrays
     packed = {path: np.frombuffer(array.tobytes(), np.uint8) for path, array in arrays.items()}
-    sent = parallel.broadcast(packed)
+    sent = processes.broadcast(packed)
     return {
         path: np.frombuffer(np.asarray(sent[path]).tobytes(), array.dtype).reshape(array.shape)
         for path, array in arrays.items()

@@ -22,10 +22,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from rtickets import checkpoint_contents as contents
-from rtickets import console, parallel
-from rtickets.agreement import from_primary
+from rtickets import console
 from rtickets.errors import InputError
 from rtickets.metrics import write_json
+from rtickets.processes import is_primary, on_primary
 
 _T = TypeVar("_T")
 _BEST = "BEST"
@@ -68,7 +68,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, retention: Retention) -> None:
         self._folder, self._retention = folder.resolve(), retention
-        self._orbax = _open_orbax() if parallel.is_primary() else None
+        self._orbax = _open_orbax() if is_primary() else None
 
     def steps(self) -> list[int]:
         """Return the steps of the complete checkpoints in rising order."""
@@ -143,7 +143,7 @@ class Checkpoints:
                     return described["meta"]
             return None
 
-        meta = from_primary(newest)
+        meta = on_primary(newest)
         if meta is None:
             return None
         found = {path: arrays.get(path, leaf) for path, leaf in expected.items()}

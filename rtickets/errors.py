@@ -1,6 +1,7 @@
 """Errors that a user can act on."""
 
 import errno
+from pathlib import Path
 
 
 class InputError(ValueError):
@@ -8,6 +9,18 @@ class InputError(ValueError):
 
     The command line prints it as one line and exits with status 2.
     """
+
+
+class InUseError(InputError):
+    """A run folder that another process is at work in.
+
+    Attributes:
+        folder: the folder.
+    """
+
+    def __init__(self, message: str, folder: Path) -> None:
+        super().__init__(message)
+        self.folder = folder
 
 
 class NonFiniteLossError(RuntimeError):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rtickets import console
-from rtickets.errors import InputError
+from rtickets.errors import InUseError
 
 FILE = ".lock"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -28,7 +28,7 @@ def locked(folder: Path) -> Iterator[None]:
         folder: an existing folder.
 
     Raises:
-        InputError: if another process holds it.
+        InUseError: if another process holds it.
     """
     file = folder / FILE
     descriptor = _acquire(file)
@@ -51,8 +51,8 @@ def _acquire(file: Path) -> int:
         except BlockingIOError:
             holder = os.read(descriptor, 200).decode(errors="replace") or "another process"
             os.close(descriptor)
-            raise InputError(
-                f"{file.parent} is in use by {holder}; wait for it to end, or end it"
+            raise InUseError(
+                f"{file.parent} is in use by {holder}; wait for it to end, or end it", file.parent
             ) from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:

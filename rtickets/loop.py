@@ -4,80 +4,25 @@ import math
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from rtickets import console, parallel, preemption, snapshot, training
+from rtickets import console, parallel, preemption, selection, snapshot, training
+from rtickets.batches import batch_indices
 from rtickets.checkpoints import Checkpoints, Retention, open_checkpoints
 from rtickets.config import TrainConfig, to_steps
-from rtickets.data import Split, epoch_order
-from rtickets.errors import InputError, NonFiniteLossError, Preempted
+from rtickets.data import Split
+from rtickets.errors import NonFiniteLossError, Preempted
 from rtickets.masks import Mask, Params
 from rtickets.metrics import MetricsFile, open_metrics
-from rtickets.snapshot import Best, Snapshot, Tally
+from rtickets.observe import Observer
+from rtickets.selection import Outcome
+from rtickets.snapshot import Snapshot
 
 Validate = Callable[[Params, Any], float]
 _IN_FLIGHT = 2  # dispatches that may be under way before the host waits for one
-
-
-class Outcome(NamedTuple):
-    """What a run ends with.
-
-    Attributes:
-        params: the selected weights, on the host.
-        batch_stats: their normalisation statistics.
-        step: the step they come from.
-        validation: their validation accuracy, or None where none was measured.
-        opt_state: state of the optimiser after the last step, on the host.
-        seconds: wall-clock time of this process's part of the run.
-        images_per_second: throughput of that part, compilation included.
-    """
-
-    params: Params
-    batch_stats: Any
-    step: int
-    validation: float | None
-    opt_state: Any
-    seconds: float
-    images_per_second: float
-
-
-def steps_per_epoch(examples: int, batch_size: int) -> int:
-    """Return the number of whole batches in an epoch.
-
-    Raises:
-        InputError: if there is not one.
-    """
-    if batch_size > examples:
-        raise InputError(
-            f"batch_size={batch_size} exceeds the {examples} training examples; lower it"
-        )
-    return examples // batch_size
-
-
-def batch_indices(examples: int, batch_size: int, seed: int, start: int, stop: int) -> np.ndarray:
-    """Return the examples of steps start ... stop - 1, a pure function of its arguments.
-
-    Args:
-        examples: number of training examples.
-        batch_size: examples per step; the rest of an epoch that fills no batch is left out.
-        seed: the run's seed.
-        start: first step.
-        stop: step after the last.
-
-    Returns:
-        int32 (stop - start, batch_size).
-    """
-    per_epoch = steps_per_epoch(examples, batch_size)
-    rows = []
-    for epoch in range(start // per_epoch, (stop - 1) // per_epoch + 1):
-        order = epoch_order(examples, seed, epoch)[: per_epoch * batch_size]
-        first = max(start - epoch * per_epoch, 0)
-        rows.append(order.reshape(per_epoch, batch_size)[first : stop - epoch * per_epoch])
-    return np.concatenate(rows)
 
 
 class Loop:
@@ -110,6 +55,7 @@ class Loop:
         self.log_every = self.validate_every or per_epoch
         on_cpu = program.devices[0].platform == "cpu"
         self.dispatch = config.steps_per_dispatch or (1 if on_cpu else 50)
+        self.observer = Observer(folder, config.observe, program.batch_size, program.devices)
 
     def fit(self, params: Params, batch_stats: Any, opt_state: Any = None) -> Outcome:
         """Train from the given weights, or from the newest checkpoint in the folder.
@@ -143,8 +89,11 @@ class Loop:
         pending: deque[tuple[int, training.Totals]] = deque()
         with (
             open_metrics(self.folder / "metrics.jsonl", now.tally.metrics) as metrics,
+            self.observer.watch(step, total),
             console.task(self.name, total * batch, step * batch) as task,
         ):
+            if self.config.observe.profile_steps:
+                self.observer.split(self.program, now.state, *self._inputs(now, step, step + 1))
 
             def save() -> None:
                 nonlocal now
@@ -160,7 +109,7 @@ class Loop:
                         now = self._log(now, step, metrics, task)
                     if self._ends_part(step):
                         save()
-                    if step == total:
+                    if step == total or now.tally.collapsed is not None:
                         break
                     preemption.check()
                     now, step = self._dispatch(now, step, pending, task)
@@ -169,21 +118,7 @@ class Loop:
                     save()
                 raise
             self._check_finite(step, now.state.params)
-            return self._outcome(now, step, task)
-
-    def _outcome(self, now: Snapshot, step: int, task: console.Task) -> Outcome:
-        state, best = now.state, now.best
-        last = Best(best.accuracy, np.int32(step), state.params, state.batch_stats)
-        chosen = best if self.config.select == "best" else last
-        return Outcome(
-            jax.device_get(chosen.params),
-            jax.device_get(chosen.batch_stats),
-            int(chosen.step),
-            now.tally.validation if chosen is last else round(float(best.accuracy), 7),
-            jax.device_get(state.opt_state),
-            task.seconds,
-            task.rate,
-        )
+            return selection.outcome(self.config, now, step, task.seconds, task.rate)
 
     def _about(self, step: int) -> dict[str, Any]:
         """Return where a checkpoint is from; the place in the data follows from seed and step."""
@@ -222,16 +157,21 @@ class Loop:
         task: console.Task,
     ) -> tuple[Snapshot, int]:
         """Begin the next steps, and wait for the totals of those a few dispatches before."""
-        batch, after = self.program.batch_size, self._dispatch_end(step)
-        chosen = batch_indices(self.examples, batch, self.config.seed, step, after)
-        indices = parallel.shard(chosen, self.program.devices, axis=1)
-        run = training.Run(now.key, self.rate)
-        state, totals = training.compiled(self.program)(
-            now.state, now.mask, run, *self.data, indices
-        )
+        after = self._dispatch_end(step)
+        with self.observer.input():
+            inputs = self._inputs(now, step, after)
+        self.observer.dispatch(now.state, after - step)
+        state, totals = training.compiled(self.program)(now.state, *inputs)
         pending.append((after, totals))
-        task.advance((after - step) * batch)
+        task.advance((after - step) * self.program.batch_size)
         return self._collect(now._replace(state=state), pending, _IN_FLIGHT), after
+
+    def _inputs(self, now: Snapshot, start: int, stop: int) -> tuple[Any, ...]:
+        """Return what the steps start ... stop - 1 take besides the state."""
+        batch, replays = self.program.batch_size, self.program.objective.batch_replays
+        chosen = batch_indices(self.examples, batch, self.config.seed, start, stop, replays)
+        indices = parallel.shard(chosen, self.program.devices, axis=1)
+        return now.mask, training.Run(now.key, self.rate), *self.data, indices
 
     def _collect(
         self, now: Snapshot, pending: deque[tuple[int, training.Totals]], left: int = 0
@@ -242,6 +182,8 @@ class Loop:
             if not math.isfinite(totals.loss):
                 raise self._diverged(f"the loss is {float(totals.loss)}", step)
             now = now._replace(tally=now.tally.add(totals))
+        if not left:
+            self.observer.pause()
         return now
 
     def _check_finite(self, step: int, params: Params) -> None:
@@ -257,8 +199,8 @@ class Loop:
         )
 
     def _log(self, now: Snapshot, step: int, metrics: MetricsFile, task: console.Task) -> Snapshot:
-        """Validate, write a line of metrics, and return the best weights so far and a new tally."""
-        state, best, tally = now.state, now.best, now.tally
+        """Validate, write a line of metrics, and begin the next."""
+        tally = now.tally
         line: dict[str, Any] = {
             "step": step,
             "epoch": step / self.program.steps_per_epoch,
@@ -266,13 +208,18 @@ class Loop:
             "accuracy": tally.correct / tally.examples,
         }
         note = f"loss {line['loss']:.3f}"
-        validation = tally.validation
         if self.validate_every:
-            line["validation"] = validation = self.validate(state.params, state.batch_stats)
-            note += f", validation {validation:.1%}"
-            if validation > best.accuracy:
-                kept = jax.device_get((state.params, state.batch_stats))
-                best = Best(np.float32(validation), np.int32(step), *kept)
+            accuracy = self.validate(*training.selected(now.state))
+            now = selection.validated(self.config, now, step, accuracy)
+            line["validation"] = accuracy
+            note += f", validation {accuracy:.1%}"
+        if now.tally.collapsed is not None:
+            line["collapsed"] = True
+            console.say(
+                f"{self.name}: stopped at step {step}, as validation accuracy under PGD fell from "
+                f"{tally.validation:.1%} to {accuracy:.1%}; the weights are from before"
+            )
         metrics.write(line)
+        self.observer.log(line)
         task.note(note)
-        return now._replace(best=best, tally=Tally(step, validation))
+        return now._replace(tally=now.tally.next_line(step))

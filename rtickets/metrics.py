@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from rtickets import parallel
 from rtickets.errors import InputError
+from rtickets.processes import is_primary
 
 _REPAIR = "restore it from a copy, or remove its folder and run the stage again"
 
 
 class MetricsFile:
-    """Appends one JSON object a line; made by `open_metrics`."""
+    """Appends one JSON object a line; made by `open_metrics`. Without a file it does nothing."""
 
     def __init__(self, file: IO[bytes] | None) -> None:
         self._file = file
@@ -44,9 +44,9 @@ def open_metrics(path: Path, length: int = 0) -> Iterator[MetricsFile]:
         length: how much of it to keep.
 
     Yields:
-        The open file; in other processes than the primary one, a file that nothing is written to.
+        The open file; one that does nothing in other processes than the primary.
     """
-    if not parallel.is_primary():
+    if not is_primary():
         yield MetricsFile(None)
         return
     with path.open("ab") as file:
@@ -57,6 +57,14 @@ def open_metrics(path: Path, length: int = 0) -> Iterator[MetricsFile]:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a metrics file."""
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def read_whole_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a file that may be missing or end in the middle of a line."""
+    if not path.is_file():
+        return []
+    text = path.read_text()
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -9,11 +9,9 @@ The notice lies in a context variable: whatever may run for long asks for it, al
 public API that know nothing of processes, and outside of `listening` the answer is always no.
 """
 
-import itertools
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -33,7 +31,6 @@ class _Notice:
 
     def __init__(self) -> None:
         self.heard = threading.Event()
-        self.asked = itertools.count(1)
 
     def listen(self, signals: socket.socket, grace_seconds: float) -> None:
         while not self.heard.is_set():
@@ -43,8 +40,6 @@ class _Notice:
             if received[0] in SIGNALS:
                 self.heard.set()
         first = time.monotonic()
-        if _jax_listens():  # it tells all hosts
-            os.kill(os.getpid(), signal.SIGTERM)
         while (left := first + grace_seconds - time.monotonic()) > 0:
             signals.settimeout(left)
             try:
@@ -98,20 +93,25 @@ def listening(grace_seconds: float = _GRACE_SECONDS) -> Iterator[None]:
         ours.close()
 
 
-def requested() -> bool:
-    """Return whether to save and stop here.
+def heard() -> bool:
+    """Return whether this process was asked to stop.
 
-    With several hosts this is true at the same call on every host, once, so that all must ask at
-    the same points of the same work, and stop when told to.
+    It is for work that each process does at its own pace; see `requested` for work in step.
     """
     notice = _NOTICE.get()
-    if notice is None:
-        return False
-    if _jax_listens():
-        from jax.experimental import multihost_utils
+    return notice is not None and notice.heard.is_set()
 
-        return multihost_utils.reached_preemption_sync_point(next(notice.asked))
-    return notice.heard.is_set()
+
+def requested() -> bool:
+    """Return whether to save and stop here: whether any process was asked to.
+
+    Every process must ask at the same points of the same work, and all get the same answer.
+    """
+    if _NOTICE.get() is None:
+        return False
+    from rtickets import processes  # JAX, which most verbs never need
+
+    return processes.any_process(heard())
 
 
 def check() -> None:
@@ -122,9 +122,3 @@ def check() -> None:
     """
     if requested():
         raise Preempted("asked to stop")
-
-
-def _jax_listens() -> bool:
-    """Whether JAX connects several hosts; it hears SIGTERM itself then, instead of Python."""
-    jax = sys.modules.get("jax")
-    return jax is not None and jax.distributed.is_initialized()

@@ -12,14 +12,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets import config_files, digests, preemption
-from rtickets.agreement import from_primary
+from rtickets import config_files, digests, preemption, processes
 from rtickets.checkpoints import discard_checkpoints
 from rtickets.draw.ticket import read_description
 from rtickets.errors import InputError
 from rtickets.locks import locked
 from rtickets.metrics import read_json, write_json, write_text
 
+_CONFIG = "config.json"
 Body = Callable[[Path], dict[str, Any]]
 
 
@@ -88,6 +88,9 @@ def folder_of(workdir: Path, stage: str, name: str, config: Any, *inputs: Source
 def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
     """Run a stage unless it is done.
 
+    Of several processes the primary decides whether it is done and writes the folder, and the
+    others return when all is written.
+
     Args:
         folder: the stage's folder.
         config: its configuration, stored beside its result.
@@ -98,24 +101,54 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
         The folder, complete.
 
     Raises:
-        InputError: if the folder was made with other defaults than today's, if another process is
-            at work in it, or if its configuration is damaged.
+        InputError: if the folder was made with other defaults than today's, if its configuration is
+            damaged, or if processes were given different configurations or inputs.
+        InUseError: if another process is at work in the folder.
         Preempted: if the process was asked to stop.
     """
     preemption.check()
-    if from_primary(lambda: _is_done(folder, config)):
+    values = config_files.to_paths(config_files.to_dict(config))
+    processes.check_agreement("the stage", {"digest": folder.digest, **values})
+    path, complete = processes.on_primary(lambda: [str(folder.path), _is_done(folder, config)])
+    folder = folder._replace(path=Path(path))
+    if complete:
         return folder
     with ExitStack() as stack:
-        from_primary(lambda: stack.enter_context(_prepared(folder, config)))
-        if not from_primary(lambda: folder.complete):  # by another process, a moment ago
+        processes.on_primary(lambda: stack.enter_context(_prepared(folder, config)))
+        if not processes.on_primary(lambda: folder.complete):  # by another process, a moment ago
             result = body(folder.path)
-            from_primary(lambda: _finish(folder, result))
+            processes.on_primary(lambda: _finish(folder, result))
     return folder
+
+
+def begin(folder: RunFolder, config: Any) -> bool:
+    """Make the folder that several workers share and store its configuration there, unless it is.
+
+    Args:
+        folder: the stage's folder.
+        config: its configuration.
+
+    Returns:
+        Whether the stage is complete.
+
+    Raises:
+        InputError: if the folder was made with other defaults than today's, or if its configuration
+            is damaged.
+    """
+
+    def make() -> bool:
+        done = _is_done(folder, config)
+        if not (folder.path / _CONFIG).is_file():
+            folder.path.mkdir(parents=True, exist_ok=True)
+            write_json(folder.path / _CONFIG, config_files.to_dict(config))
+        return done
+
+    return bool(processes.on_primary(make))
 
 
 def _is_done(folder: RunFolder, config: Any) -> bool:
     """Whether the stage is complete, with the defaults of today."""
-    stored = folder.path / "config.json"
+    stored = folder.path / _CONFIG
     if stored.is_file():
         changed = digests.changed_fields(config, read_json(stored))
         if changed:
@@ -134,7 +167,7 @@ def _prepared(folder: RunFolder, config: Any) -> Iterator[None]:
         for path in folder.path.iterdir():
             if re.fullmatch(r"\..+\.\d+(\.old)?", path.name):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        write_json(folder.path / "config.json", config_files.to_dict(config))
+        write_json(folder.path / _CONFIG, config_files.to_dict(config))
         yield
 
 

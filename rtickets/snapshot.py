@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rtickets import checkpoint_contents as contents
 from rtickets import training
 from rtickets.checkpoints import Checkpoints
 from rtickets.masks import Mask, Params
@@ -31,6 +32,7 @@ class Tally(NamedTuple):
         correct: number of examples classified correctly since.
         examples: number of examples since.
         metrics: length of the metrics file in bytes, when it was saved.
+        collapsed: step at which fast training collapsed, or None.
     """
 
     logged: int
@@ -39,6 +41,7 @@ class Tally(NamedTuple):
     correct: int = 0
     examples: int = 0
     metrics: int = 0
+    collapsed: int | None = None
 
     def add(self, totals: training.Totals) -> "Tally":
         """Count what a dispatch returned."""
@@ -47,6 +50,10 @@ class Tally(NamedTuple):
             correct=self.correct + int(totals.correct),
             examples=self.examples + int(totals.examples),
         )
+
+    def next_line(self, step: int) -> "Tally":
+        """Begin to count anew after a line of metrics."""
+        return Tally(step, self.validation, collapsed=self.collapsed)
 
 
 class Snapshot(NamedTuple):
@@ -104,6 +111,8 @@ def save(
 def restore(checkpoints: Checkpoints, start: Snapshot) -> Snapshot:
     """Return the newest snapshot that is sound, or the one that the run starts from.
 
+    It is that of the primary process in all, which alone reads checkpoints.
+
     Args:
         checkpoints: where from.
         start: the run before its first step.
@@ -111,9 +120,10 @@ def restore(checkpoints: Checkpoints, start: Snapshot) -> Snapshot:
     Returns:
         The snapshot, its arrays on the host.
     """
-    *arrays, _ = start
+    *arrays, tally = start
     found = checkpoints.restore(tuple(arrays))
     if found is None:
-        return start
-    state, best, mask, key = found.tree
-    return Snapshot(state, best, mask, key, Tally(**found.meta["tally"]))
+        state, best, mask, key = contents.of_primary(tuple(arrays))
+    else:
+        (state, best, mask, key), tally = found.tree, Tally(**found.meta["tally"])
+    return Snapshot(state, best, mask, key, tally)

@@ -175,7 +175,7 @@ def _run_leg(
     fixed = (task.eps, task.members[index].step_size, task.devices)
     while step := work(queue, search, task.logits_fn, attacked, waiting, *fixed):
         queue = step
-        stop = preemption.requested()
+        stop = preemption.heard()
         if stop or time.monotonic() - saved > _SAVE_SECONDS:
             save(now(queue))
             saved = time.monotonic()

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rtickets import parallel
 from rtickets.attacks.queue import Queue
 from rtickets.errors import InputError
 
@@ -49,8 +48,6 @@ def save_progress(folder: Path, progress: Progress, fingerprint: str) -> None:
         progress: the state.
         fingerprint: of the work, checked when the state is read.
     """
-    if not parallel.is_primary():
-        return
     queue = progress.queue
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(queue.slots)] if queue else []
     meta = {

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rtickets import parallel, preemption
+from rtickets import preemption
 from rtickets.attacks import example_keys
 from rtickets.attacks.progress import DAMAGED
 from rtickets.attacks.search import LogitsFn, join_model, split_model
@@ -71,7 +71,7 @@ def noisy_counts(
     fixed, counts = jax.device_put((fixed, counts), device)
     run, saved = _compiled(function, batch_size), time.monotonic()
     for start in range(begin, len(x) * samples, batch_size):
-        stop = preemption.requested()
+        stop = preemption.heard()
         if stop or time.monotonic() - saved > _SAVE_SECONDS:
             _save(kept, work, start, counts)
             saved = time.monotonic()
@@ -92,7 +92,7 @@ def _fingerprint(arguments: Any, x: Array, keys: Array, sigma: float, samples: i
 
 
 def _save(kept: Path | None, work: str, position: int, counts: Array) -> None:
-    if kept is None or not parallel.is_primary():
+    if kept is None:
         return
     buffer = io.BytesIO()
     np.savez(buffer, work=work, position=position, counts=np.asarray(counts))

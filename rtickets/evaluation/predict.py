@@ -118,7 +118,7 @@ def _compiled(
             x = pgd(
                 logits_fn, x, labels[chosen], keys, eps=eps, step_size=step_size, **dict(attack)
             )
-        return logits_fn(x)
+        return parallel.gather(logits_fn(x))
 
     in_axes = (None, None, None, None, 0, None, None, None)
-    return parallel.parallel(logits, in_axes=in_axes, out_axes=0, devices=devices)
+    return parallel.parallel(logits, in_axes=in_axes, devices=devices)

@@ -51,5 +51,6 @@ def evaluate(
         return {"clean": clean, **evaluation.measure_robustness(config, subject_of, folder)}
 
     run = run_once(folder_of(workdir, "evaluate", name, config, source), config, body)
-    shutil.rmtree(run.path / "attacks", ignore_errors=True)
+    if parallel.is_primary():
+        shutil.rmtree(run.path / "attacks", ignore_errors=True)
     return run
