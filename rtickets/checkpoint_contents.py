@@ -103,9 +103,10 @@ def broadcast(arrays: Arrays) -> Arrays:
     """Send arrays from the primary process to all, as bytes: sums would lose the sign of -0."""
     if jax.process_count() == 1:
         return arrays
-    packed = {path: np.frombuffer(array.tobytes(), np.uint8) for path, array in arrays.items()}
-    sent = processes.broadcast(packed)
+    data = [np.frombuffer(array.tobytes(), np.uint8) for array in arrays.values()]
+    sent = np.asarray(processes.broadcast(np.concatenate(data)))  # at once: each size is compiled
+    parts = np.split(sent, np.cumsum([len(part) for part in data])[:-1])
     return {
-        path: np.frombuffer(np.asarray(sent[path]).tobytes(), array.dtype).reshape(array.shape)
-        for path, array in arrays.items()
+        path: np.frombuffer(part.tobytes(), array.dtype).reshape(array.shape)
+        for part, (path, array) in zip(parts, arrays.items(), strict=True)
     }

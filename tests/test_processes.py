@@ -240,7 +240,9 @@ def test_all_stop_at_the_same_step_whichever_is_asked_to(folder, config, asked):
     running = spawn("pretrain", f"--config={file}", f"--workdir={workdir}")
     run = folder_of(workdir, "pretrain", "natural", pretrain).path
     deadline = time.monotonic() + 200
-    while time.monotonic() < deadline and not list(run.glob("metrics.jsonl")):
+    while time.monotonic() < deadline and not any(
+        path.stat().st_size for path in run.glob("metrics.jsonl")
+    ):
         assert all(process.poll() is None for process in running), finish(running)
         time.sleep(0.05)
     running[asked].send_signal(signal.SIGTERM)
