@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rtickets import processes
+from rtickets.errors import InputError
 
 Arrays = dict[str, np.ndarray]
 
@@ -63,6 +65,18 @@ def describe(arrays: Arrays, meta: Mapping[str, Any], score: float | None) -> di
 def layout(arrays: Arrays) -> dict[str, str]:
     """Return type and shape by path."""
     return {path: f"{array.dtype} {array.shape}" for path, array in arrays.items()}
+
+
+def check_layout(checkpoint: Path, theirs: Mapping[str, str], arrays: Arrays) -> None:
+    """Raise InputError unless a checkpoint has the layout of the arrays that are expected."""
+    ours = layout(arrays)
+    changed = sorted(path for path in {*ours, *theirs} if ours.get(path) != theirs.get(path))
+    if changed:
+        raise InputError(
+            f"{checkpoint} was saved by another version of the package: {changed[0]} is "
+            f"{theirs.get(changed[0], 'missing')} there, here {ours.get(changed[0], 'missing')}; "
+            f"finish the run with that version, or remove {checkpoint.parent} to begin it anew"
+        )
 
 
 def digest_of_arrays(arrays: Arrays) -> str:

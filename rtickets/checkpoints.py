@@ -8,10 +8,7 @@ A checkpoint appears under its name when it is complete, and carries digests of 
 that nothing else about it has to be trusted. The primary process alone writes and reads.
 """
 
-import errno
 import json
-import logging
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,17 +19,13 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from rtickets import checkpoint_contents as contents
-from rtickets import console
-from rtickets.errors import InputError
+from rtickets import console, orbax_files
 from rtickets.metrics import write_json
 from rtickets.processes import is_primary, on_primary
 
 _T = TypeVar("_T")
 _BEST = "BEST"
 _UNFINISHED = ("*.orbax-checkpoint-tmp*", "*.removed")
-_STORAGE = (
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.ESTALE,
-)  # fmt: skip
 
 
 class Retention(NamedTuple):
@@ -68,7 +61,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, retention: Retention) -> None:
         self._folder, self._retention = folder.resolve(), retention
-        self._orbax = _open_orbax() if is_primary() else None
+        self._orbax = orbax_files.open_orbax() if is_primary() else None
 
     def steps(self) -> list[int]:
         """Return the steps of the complete checkpoints in rising order."""
@@ -98,7 +91,7 @@ class Checkpoints:
         arrays = contents.arrays_of(tree)
         described = contents.describe(arrays, meta, score)
         self._folder.mkdir(exist_ok=True)
-        with _as_os_error(self._folder):
+        with orbax_files.as_os_error(self._folder):
             self._orbax.save(
                 self._folder / str(step),
                 args=ocp.args.Composite(
@@ -113,7 +106,7 @@ class Checkpoints:
             OSError: if it could not be.
         """
         if self._orbax is not None:
-            with _as_os_error(self._folder):
+            with orbax_files.as_os_error(self._folder):
                 self._orbax.wait_until_finished()
 
     def restore(self, like: Any) -> Restored | None:
@@ -137,7 +130,7 @@ class Checkpoints:
             for step in reversed(self.steps()):
                 if (described := self._description(step)) is None:
                     continue
-                self._check_layout(step, described["layout"], contents.layout(expected))
+                contents.check_layout(self._folder / str(step), described["layout"], expected)
                 if (found := self._read(step, described["arrays"], expected)) is not None:
                     arrays.update(found)
                     return described["meta"]
@@ -203,16 +196,6 @@ class Checkpoints:
         assert self._orbax is not None
         return self._orbax.restore(self._folder / str(step), args=ocp.args.Composite(**items))
 
-    def _check_layout(self, step: int, theirs: dict[str, str], ours: dict[str, str]) -> None:
-        changed = sorted(path for path in {*ours, *theirs} if ours.get(path) != theirs.get(path))
-        if changed:
-            raise InputError(
-                f"{self._folder / str(step)} was saved by another version of the package: "
-                f"{changed[0]} is {theirs.get(changed[0], 'missing')} there, here "
-                f"{ours.get(changed[0], 'missing')}; finish the run with that version, or remove "
-                f"{self._folder} to begin it anew"
-            )
-
     def _prune(self) -> None:
         """Remove the checkpoints that need not be kept."""
         best = self._best()
@@ -251,7 +234,7 @@ def open_checkpoints(folder: Path, retention: Retention) -> Iterator[Checkpoints
     Raises:
         OSError: if the last checkpoint could not be written.
     """
-    with _quiet_orbax():
+    with orbax_files.quiet():
         checkpoints = Checkpoints(folder, retention)
         try:
             yield checkpoints
@@ -269,36 +252,3 @@ def discard_checkpoints(folder: Path) -> None:
     for path in folder.iterdir():
         if path.name not in {_BEST, *best}:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _open_orbax() -> Any:
-    """Return what writes and reads for this process alone."""
-    alone = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
-    options = ocp.CompositeOptions(multiprocessing_options=alone)
-    handler = ocp.CompositeCheckpointHandler(composite_options=options)
-    return ocp.AsyncCheckpointer(handler, multiprocessing_options=alone)
-
-
-@contextmanager
-def _as_os_error(folder: Path) -> Iterator[None]:
-    """Raise what the storage under Orbax says of the system as the error that it is."""
-    try:
-        yield
-    except Exception as error:
-        text = " ".join(str(error).split())
-        codes = [code for code in _STORAGE if os.strerror(code) in text]
-        if isinstance(error, OSError) or not codes:
-            raise
-        raise OSError(codes[0], f"{os.strerror(codes[0])}: {folder}") from error
-
-
-@contextmanager
-def _quiet_orbax() -> Iterator[None]:
-    """Keep Orbax from logging tracebacks of errors that it raises as well."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

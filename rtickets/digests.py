@@ -23,8 +23,8 @@ def digest(config: Any, *upstream: str) -> str:
 
     Fields with their default value do not count, so adding a field with a default leaves existing
     runs their names. Fields that cannot change a result do not count either: `ticket`, which says
-    where an input lies (inputs count by their own digests), `checkpoint_every` and
-    `steps_per_dispatch`.
+    where an input lies (inputs count by their own digests), and those about checkpoints, dispatches
+    and observation.
 
     Args:
         config: a dataclass of `rtickets.config`.
