@@ -23,7 +23,7 @@ def arrays_of(tree: Any) -> Arrays:
         name = jax.tree_util.keystr(path, simple=True, separator=".")
         assert name not in found, name
         words = jax.random.key_data(leaf) if _is_key(leaf) else leaf
-        found[name] = np.asarray(jax.device_get(words))
+        found[name] = np.array(jax.device_get(words))  # a copy: the buffer may be donated next
     return found
 
 
