@@ -2,10 +2,10 @@
 
     python tests/soak.py --kills=30
 
-A study of every kind of stage runs once undisturbed. Then it runs elsewhere and is killed, again and
-again, at moments that spread evenly over its length; when it comes to its end, it begins anew, until
-it was killed as often as asked for. Every time it must leave the same files with the same bytes. The
-network is tiny, and what is compiled is kept between the starts, so that one takes seconds.
+A study of every kind of stage runs once undisturbed. Then it runs elsewhere and is killed, again
+and again, at moments that spread evenly over its length; when it comes to its end, it begins anew,
+until it was killed as often as asked for. Every time it must leave the same files with the same
+bytes. The network is tiny, and what is compiled is kept, so that a start takes seconds.
 """
 
 import argparse
@@ -97,23 +97,26 @@ def study_of(folder: Path) -> Any:
     )
 
 
+def tiny_network(meta: Any) -> Any:
+    """Return a network of one block, in the place of `provenance.build_model`."""
+    from rtickets.models.resnet import BasicBlock, ResNet
+
+    classes, pixels = len(meta["class_names"]), {"mean": (0.4,), "std": (0.3,)}
+    return ResNet((1,), BasicBlock, classes, width=4, stem="small", **pixels)
+
+
 def run_here(folder: Path, workdir: Path) -> None:
-    """Run the study and write its report in this process, with a network of one block."""
+    """Run the study and write its report in this process."""
     import jax
 
     from rtickets import parallel, preemption, provenance, report
-    from rtickets.models.resnet import BasicBlock, ResNet
     from rtickets.study import run_study
 
     jax.config.update("jax_num_cpu_devices", 1)
     jax.config.update("jax_compilation_cache_dir", str(folder / "cache"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
-    def build(meta: Any) -> ResNet:
-        classes, pixels = len(meta["class_names"]), {"mean": (0.4,), "std": (0.3,)}
-        return ResNet((1,), BasicBlock, classes, width=4, stem="small", **pixels)
-
-    provenance.build_model = build
+    provenance.build_model = tiny_network
     with preemption.listening():
         report.write_report(run_study(study_of(folder), workdir, parallel.local_devices()))
 
@@ -136,7 +139,7 @@ def contents(workdir: Path) -> dict[str, str]:
     return {
         str(path.relative_to(workdir)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(workdir.rglob("*"))
-        if path.is_file() and path.name not in TIMES
+        if path.is_file() and path.name not in TIMES and ".cache" not in path.parts
     }
 
 

@@ -1,4 +1,4 @@
-"""Signals: heard at any moment, and answered with status 75 at once or when there is no time left."""
+"""Signals: heard at any moment, answered at once or when there is no time left to save."""
 
 import os
 import signal

@@ -63,7 +63,8 @@ def noisy_counts(
     x = jnp.asarray(x, jnp.float32)
     function, arguments = split_model(logits_fn)
     keys = example_keys(key, len(x))
-    work = _fingerprint(arguments, x, keys, sigma, samples) if kept else ""
+    settings = (sigma, num_classes, samples)
+    work = _fingerprint(logits_fn, x, keys, settings) if kept else ""
     begin, counts = _load(kept, work) or (0, np.zeros((len(x), num_classes), np.int32))
     fixed = arguments, x, keys, jnp.float32(sigma), jnp.int32(samples)
     # On one device from the start: counts that moved in the first call would compile the second.
@@ -83,10 +84,14 @@ def noisy_counts(
     return np.asarray(counts)
 
 
-def _fingerprint(arguments: Any, x: Array, keys: Array, sigma: float, samples: int) -> str:
-    """Return a digest of everything that counts depend on but the model's function."""
-    digest = hashlib.sha256(repr((sigma, samples)).encode())
-    for array in (*jax.tree.leaves(arguments), x, jax.random.key_data(keys)):
+def _fingerprint(logits_fn: LogitsFn, x: Array, keys: Array, settings: tuple[float, ...]) -> str:
+    """Return a digest of the work: of settings, images, keys and the model.
+
+    The weights of a `Partial` stand for the model, else its logits of the images.
+    """
+    digest = hashlib.sha256(repr(settings).encode())
+    model = jax.tree.leaves(split_model(logits_fn)[1]) or [logits_fn(x)]
+    for array in (*model, x, jax.random.key_data(keys)):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
