@@ -155,20 +155,23 @@ def on_primary(fn: Callable[[], Any]) -> Any:
     if jax.process_count() == 1:
         return fn()
     text = ""
+    raised: Exception | None = None
     if is_primary():
         try:
             text = json.dumps(["result", fn()])
-        except InUseError as error:
-            text = json.dumps(["InUseError", [str(error), str(error.folder)]])
         except (InputError, OSError) as error:
-            kind = "InputError" if isinstance(error, InputError) else "OSError"
-            text = json.dumps([kind, str(error)])
-    kind, value = json.loads(_exchange(text)[0])
-    if kind == "result":
+            raised = error
+            kind = next(k for k in (InUseError, InputError, OSError) if isinstance(error, k))
+            text = json.dumps([kind.__name__, [str(error), str(getattr(error, "folder", ""))]])
+    name, value = json.loads(_exchange(text)[0])
+    if raised is not None:
+        raise raised
+    if name == "result":
         return value
-    if kind == "InUseError":
-        raise InUseError(value[0], Path(value[1]))
-    raise InputError(value) if kind == "InputError" else OSError(value)
+    message, folder = value
+    if name == "InUseError":
+        raise InUseError(message, Path(folder))
+    raise InputError(message) if name == "InputError" else OSError(message)
 
 
 def check_agreement(about: str, values: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ options of the configuration:
   --config.FIELD=VALUE        override any field, for instance
                               --config.train.objective.attack.eps=8/255
 
-exit status: 0 done, 1 training failed, 2 bad input
+exit status: 0 done, 1 training failed, 2 bad input, 75 asked to stop (give the command again)
 """
 
 

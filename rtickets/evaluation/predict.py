@@ -8,13 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rtickets import models, parallel
+from rtickets import models, parallel, preemption
 from rtickets.attacks import pgd
 from rtickets.config import AttackConfig
 from rtickets.data.arrays import Split
 from rtickets.data.augment import Transform
 from rtickets.masks import Params
 from rtickets.models.resnet import ResNet
+
+_IN_FLIGHT = 2  # batches that may be under way before the host waits for one
 
 
 class Network(NamedTuple):
@@ -66,6 +68,9 @@ def predict(
 
     Returns:
         float32 logits (N, classes).
+
+    Raises:
+        Preempted: if the process was asked to stop.
     """
     devices = examples.devices
     batch_size = -(-batch_size // len(devices)) * len(devices)
@@ -78,10 +83,12 @@ def predict(
     size = jnp.float32(settings.pop("eps")), jnp.float32(settings.pop("step_size"))
     inner = tuple(settings.items()) if attack else None
     run = _compiled(network.model, examples.transform, inner, devices)
-    parts = [
-        run(*replicated, *examples.split, parallel.shard(batch, devices), key, *size)
-        for batch in np.split(order, padded // batch_size)
-    ]
+    parts: list[Any] = []
+    for batch in np.split(order, padded // batch_size):
+        preemption.check()
+        if len(parts) >= _IN_FLIGHT:
+            jax.block_until_ready(parts[-_IN_FLIGHT])
+        parts.append(run(*replicated, *examples.split, parallel.shard(batch, devices), key, *size))
     return np.concatenate([np.concatenate(np.asarray(part)) for part in parts])[:count]
 
 

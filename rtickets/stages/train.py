@@ -19,14 +19,16 @@ from rtickets import (
     provenance,
     training,
 )
+from rtickets.batches import steps_per_epoch
 from rtickets.config import DataConfig, TrainConfig, to_steps
 from rtickets.data.augment import Transform
 from rtickets.draw import Ticket
 from rtickets.learned_masks import LearnedMask
-from rtickets.loop import Loop, Outcome, steps_per_epoch
+from rtickets.loop import Loop
 from rtickets.masks import Mask, Params
 from rtickets.metrics import write_json
 from rtickets.models.resnet import ResNet
+from rtickets.selection import Outcome
 from rtickets.training import HEAD, Trainable
 
 
