@@ -17,6 +17,8 @@ from rtickets.data import Split, epoch_order
 from rtickets.errors import InputError, NonFiniteLossError
 from rtickets.masks import Mask, Params
 from rtickets.metrics import MetricsFile, open_metrics
+from rtickets.objectives.fast import has_collapsed
+from rtickets.observe import Observer
 
 Validate = Callable[[Params, Any], float]
 _IN_FLIGHT = 2  # dispatches that may be under way before the host waits for one
@@ -42,6 +44,7 @@ class Outcome(NamedTuple):
         opt_state: state of the optimiser after the last step, on the host.
         seconds: wall-clock time of this process's part of the run.
         images_per_second: throughput of that part, compilation included.
+        collapsed: the step at which fast training collapsed and was stopped, or None.
     """
 
     params: Params
@@ -51,6 +54,7 @@ class Outcome(NamedTuple):
     opt_state: Any
     seconds: float
     images_per_second: float
+    collapsed: int | None = None
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
@@ -66,7 +70,9 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
     return examples // batch_size
 
 
-def batch_indices(examples: int, batch_size: int, seed: int, start: int, stop: int) -> np.ndarray:
+def batch_indices(
+    examples: int, batch_size: int, seed: int, start: int, stop: int, replays: int = 1
+) -> np.ndarray:
     """Return the examples of steps start ... stop - 1, a pure function of its arguments.
 
     Args:
@@ -75,17 +81,19 @@ def batch_indices(examples: int, batch_size: int, seed: int, start: int, stop: i
         seed: the run's seed.
         start: first step.
         stop: step after the last.
+        replays: steps in a row that take the same batch.
 
     Returns:
         int32 (stop - start, batch_size).
     """
     per_epoch = steps_per_epoch(examples, batch_size)
+    begin, end = start // replays, (stop - 1) // replays + 1  # batches
     rows = []
-    for epoch in range(start // per_epoch, (stop - 1) // per_epoch + 1):
+    for epoch in range(begin // per_epoch, (end - 1) // per_epoch + 1):
         order = epoch_order(examples, seed, epoch)[: per_epoch * batch_size]
-        first = max(start - epoch * per_epoch, 0)
-        rows.append(order.reshape(per_epoch, batch_size)[first : stop - epoch * per_epoch])
-    return np.concatenate(rows)
+        first = max(begin - epoch * per_epoch, 0)
+        rows.append(order.reshape(per_epoch, batch_size)[first : end - epoch * per_epoch])
+    return np.concatenate(rows)[np.arange(start, stop) // replays - begin]
 
 
 def _of_primary(
@@ -126,6 +134,7 @@ class Loop:
         self.log_every = self.validate_every or per_epoch
         on_cpu = program.devices[0].platform == "cpu"
         self.dispatch = config.steps_per_dispatch or (1 if on_cpu else 50)
+        self.observer = Observer(folder, config.observe, program.batch_size, program.devices)
 
     def fit(self, params: Params, batch_stats: Any, opt_state: Any = None) -> Outcome:
         """Train from the given weights, or from the newest checkpoint in the folder.
@@ -167,9 +176,13 @@ class Loop:
         state = parallel.replicate(state, self.program.devices)
         with (
             open_metrics(self.folder / "metrics.jsonl", meta["metrics"]) as metrics,
+            self.observer.watch(step, total),
             console.task(self.name, total * batch, step * batch) as task,
         ):
-            while step < total:
+            if self.config.observe.profile_steps:
+                fixed = (self.mask, self.run, *self.data, self._indices(step, step + 1))
+                self.observer.split(self.program, state, *fixed)
+            while step < total and "collapsed" not in meta:
                 stop = self._next_event(step)
                 state = self._advance(state, step, stop, meta, task)
                 step = stop
@@ -180,8 +193,8 @@ class Loop:
                     meta["metrics"] = metrics.length
                     checkpoints.save(step, (state, best), dict(meta))
             self._check_finite(step, state.params)
-            last = Best(best.accuracy, np.int32(step), state.params, state.batch_stats)
-            chosen = best if self.config.select == "best" else last
+            last = Best(best.accuracy, np.int32(step), *training.selected(state))
+            chosen = best if self.config.select == "best" or "collapsed" in meta else last
             return Outcome(
                 jax.device_get(chosen.params),
                 jax.device_get(chosen.batch_stats),
@@ -190,6 +203,7 @@ class Loop:
                 jax.device_get(state.opt_state),
                 task.seconds,
                 task.rate,
+                meta.get("collapsed"),
             )
 
     def _next_event(self, step: int) -> int:
@@ -215,8 +229,9 @@ class Loop:
         pending: deque[tuple[int, training.Totals]] = deque()
         for first in range(start, stop, length):
             after = min(first + length, stop)
-            chosen = batch_indices(self.examples, batch, self.config.seed, first, after)
-            indices = parallel.shard(chosen, self.program.devices, axis=1)
+            with self.observer.input():
+                indices = self._indices(first, after)
+            self.observer.dispatch(state, after - first)
             state, totals = steps(state, self.mask, self.run, *self.data, indices)
             pending.append((after, totals))
             task.advance((after - first) * batch)
@@ -224,7 +239,15 @@ class Loop:
                 self._collect(*pending.popleft(), meta)
         for done in pending:
             self._collect(*done, meta)
+        self.observer.pause()
         return state
+
+    def _indices(self, start: int, stop: int) -> np.ndarray:
+        """Return the examples of steps start ... stop - 1 as (D, stop - start, B / D)."""
+        batch = self.program.batch_size
+        replays = self.program.objective.batch_replays
+        chosen = batch_indices(self.examples, batch, self.config.seed, start, stop, replays)
+        return parallel.shard(chosen, self.program.devices, axis=1)
 
     def _collect(self, step: int, totals: training.Totals, meta: dict[str, Any]) -> None:
         if not math.isfinite(totals.loss):
@@ -264,12 +287,31 @@ class Loop:
         meta.update(loss=0.0, correct=0, examples=0)
         note = f"loss {line['loss']:.3f}"
         if self.validate_every:
-            accuracy = self.validate(state.params, state.batch_stats)
+            weights = training.selected(state)
+            accuracy = self.validate(*weights)
+            if self._has_collapsed(accuracy, step, meta):
+                line["collapsed"] = True
+            elif accuracy > best.accuracy or self._keeps_last():
+                best = Best(np.float32(accuracy), np.int32(step), *jax.device_get(weights))
             line["validation"] = meta["validation"] = accuracy
             note += f", validation {accuracy:.1%}"
-            if accuracy > best.accuracy:
-                kept = jax.device_get((state.params, state.batch_stats))
-                best = Best(np.float32(accuracy), np.int32(step), *kept)
         metrics.write(line)
+        self.observer.log(line)
         task.note(note)
         return best
+
+    def _has_collapsed(self, accuracy: float, step: int, meta: dict[str, Any]) -> bool:
+        """Tell whether fast training has collapsed since the validation before, and note it."""
+        objective, before = self.config.objective, meta.get("validation")
+        if objective.name != "fast" or not has_collapsed(before, accuracy, objective.collapse):
+            return False
+        meta["collapsed"] = step
+        console.say(
+            f"{self.name}: stopped at step {step}, as validation accuracy under PGD fell from "
+            f"{before:.1%} to {accuracy:.1%}; the weights are from before"
+        )
+        return True
+
+    def _keeps_last(self) -> bool:
+        """Tell whether `Best` holds the last validated weights, to go back to after a collapse."""
+        return self.config.objective.name == "fast" and self.config.select == "last"

@@ -55,6 +55,14 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def read_whole_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a file that may be missing or end in the middle of a line."""
+    if not path.is_file():
+        return []
+    text = path.read_text()
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
 def write_json(path: Path, values: Any) -> None:
     """Write a JSON file so that it is there whole or not at all."""
     write_text(path, json.dumps(values, indent=2) + "\n")

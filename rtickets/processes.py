@@ -10,13 +10,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from rtickets.errors import InputError
+from rtickets.errors import InputError, InUseError
 
 _SECONDS_TO_START = 300
 _CHUNK = 2**26  # bytes that a process contributes to one exchange
@@ -150,7 +151,7 @@ def on_primary(fn: Callable[[], Any]) -> Any:
         What it returned.
 
     Raises:
-        InputError: in every process, if it raised one.
+        InputError: in every process, if it raised one; likewise InUseError.
         OSError: likewise, as for a full disk.
     """
     if jax.process_count() == 1:
@@ -159,13 +160,17 @@ def on_primary(fn: Callable[[], Any]) -> Any:
     if is_primary():
         try:
             text = json.dumps(["result", fn()])
+        except InUseError as error:
+            text = json.dumps(["InUseError", [str(error), str(error.folder)]])
         except (InputError, OSError) as error:
-            text = json.dumps([InputError.__name__ if isinstance(error, InputError) else "OSError",
-                               str(error)])  # fmt: skip
+            kind = "InputError" if isinstance(error, InputError) else "OSError"
+            text = json.dumps([kind, str(error)])
     kind, value = json.loads(_exchange(text)[0])
     if kind == "result":
         return value
-    raise InputError(value) if kind == InputError.__name__ else OSError(value)
+    if kind == "InUseError":
+        raise InUseError(value[0], Path(value[1]))
+    raise InputError(value) if kind == "InputError" else OSError(value)
 
 
 def check_agreement(about: str, values: Mapping[str, Any]) -> None:

@@ -109,6 +109,22 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
     return folder
 
 
+def begin(folder: RunFolder, config: Any) -> bool:
+    """Make a stage's folder and store its configuration there, unless it is complete.
+
+    Args:
+        folder: the stage's folder.
+        config: its configuration.
+
+    Returns:
+        Whether it is complete.
+
+    Raises:
+        InputError: if the folder was made with other defaults than today's.
+    """
+    return processes.on_primary(lambda: _open(folder, config))[1]
+
+
 def _open(folder: RunFolder, config: Any) -> tuple[str, bool]:
     """Make the folder, unless it is complete already, and return its path and whether it is."""
     stored = folder.path / "config.json"

@@ -118,7 +118,8 @@ def test_a_run_without_checkpoints_writes_none(tiny, tmp_path):
     config = config_with(checkpoint_every="0ep", validate_every="0ep")
     outcome = loop_in(tmp_path, tiny, config).fit(tiny.params, tiny.batch_stats)
     assert outcome.validation is None
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.jsonl"]
+    written = sorted(path.name for path in tmp_path.iterdir())
+    assert written == ["metrics.jsonl", "throughput.jsonl"]
 
 
 def test_every_epoch_sees_every_example_once():

@@ -13,6 +13,7 @@ from rtickets._version import __version__
 from rtickets.cli.data import DATA
 from rtickets.cli.stages import DRAW, EVALUATE, PRETRAIN, TRANSFER
 from rtickets.cli.start import is_one_of_several, leave, lost_another
+from rtickets.cli.status import STATUS
 from rtickets.cli.studies import DEMO, REPORT, STUDY
 from rtickets.cli.ticket import TICKET
 from rtickets.cli.verb import Verb
@@ -28,6 +29,7 @@ VERBS: dict[str, Verb] = {
     "evaluate": EVALUATE,
     "study": STUDY,
     "report": REPORT,
+    "status": STATUS,
     "data": DATA,
     "ticket": TICKET,
 }
@@ -51,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
     """Run a verb and return the exit status."""
     try:
-        VERBS[options.verb].run(options, config_words)
+        return VERBS[options.verb].run(options, config_words) or 0
     except (InputError, NonFiniteLossError) as error:
         print(f"rtickets: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1

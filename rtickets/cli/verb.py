@@ -19,13 +19,14 @@ class Verb(NamedTuple):
     """One verb.
 
     Attributes:
-        run: does it, given the options and the words that concern the configuration.
+        run: does it, given the options and the words that concern the configuration, and returns
+            the exit status; None is 0.
         description: what it does, in a line.
         add_options: adds its options to its parser.
         epilog: what its help ends with.
     """
 
-    run: Callable[[argparse.Namespace, Sequence[str]], None]
+    run: Callable[[argparse.Namespace, Sequence[str]], int | None]
     description: str
     add_options: Callable[[argparse.ArgumentParser], None]
     epilog: str = CONFIG_HELP
@@ -88,7 +89,7 @@ def add_stage_options(parser: argparse.ArgumentParser) -> None:
 def positive(text: str) -> int:
     """Return the integer that a word stands for, for argparse."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of devices; give 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number; give 1 or more")
     return int(text)
 
 

@@ -23,28 +23,28 @@ pre { background: #f5f6f8; padding: 1em; overflow-x: auto; font-size: 12px; }
 
 
 def render_page(
-    title: str,
     table: Sequence[Mapping[str, Any]],
     result: Mapping[str, Any],
     pictures: Mapping[str, bytes],
     radii: Mapping[str, bytes],
+    tickets: Mapping[str, bytes],
     config: Mapping[str, Any],
-    baseline: str,
 ) -> str:
     """Return the page.
 
     Args:
-        title: name of the study.
         table: what `rows` returned.
         result: the study's, with its cells and source networks.
         pictures: PNG pictures of accuracy over remaining weights, by metric.
         radii: PNG pictures of accuracy over the radius, by attack or 'certified'.
-        config: the study's configuration, printed at the end.
-        baseline: the objective that gains are measured from.
+        tickets: PNG pictures of tickets, by heading.
+        config: the study's configuration, printed at the end; it names the study and the objective
+            that gains are measured from.
 
     Returns:
         HTML with the pictures inside.
     """
+    title, baseline = config["name"], config["baseline"]
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         _explain(table, baseline, config["evaluate"]["split"]),
@@ -58,6 +58,8 @@ def render_page(
             parts += [f"<h3>{html.escape(transfer)}</h3>", _accuracy_table(chosen, baseline)]
     for label, picture in radii.items():
         parts += _picture(f"Over the radius: {label}", picture)
+    for heading, picture in tickets.items():
+        parts += _picture(heading, picture)
     parts += ["<h2>Source networks</h2>", _source_table(result["sources"])]
     parts += _honesty(result)
     parts += ["<h2>Configuration</h2>", f"<pre>{html.escape(json.dumps(config, indent=2))}</pre>"]

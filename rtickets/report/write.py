@@ -17,6 +17,7 @@ from rtickets.report.honesty import doubts
 from rtickets.report.page import render_page
 from rtickets.report.radii import plot_radii, radius_curves
 from rtickets.report.table import CLEAN, metrics_of, percent, rows
+from rtickets.report.tickets import picture_tickets, study_tickets
 from rtickets.runs import RunFolder
 
 
@@ -49,7 +50,9 @@ def write_report(study: RunFolder) -> Path:
     write_text(study.path / "cells.csv", _cells_csv(result["cells"]))
     write_json(study.path / "table.json", table)
     page = study.path / "report.html"
-    write_text(page, render_page(config["name"], table, result, pictures, radii, config, baseline))
+    tickets = picture_tickets(study_tickets(study.path.parent, result["cells"]))
+    rendered = render_page(table, result, pictures, radii, tickets, config)
+    write_text(page, rendered)
     return page
 
 

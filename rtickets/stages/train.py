@@ -142,7 +142,7 @@ def train_network(
         The selected weights and how they came about.
     """
     config, devices = run.config, run.devices
-    parallel.check_batch_size(config.batch_size, devices)
+    training.check_batch_size(config, devices)
     processes.check_agreement("the training data", _fingerprint(run.task.train))
     program = training.Program(
         model=run.model,
@@ -156,10 +156,13 @@ def train_network(
         statistics=config.statistics,
         devices=devices,
         learned_mask=learned_mask,
+        averaging=config.averaging,
+        accumulate=config.accumulate,
+        sync_statistics=config.sync_statistics,
+        image_shape=run.transform.output_shape(run.task.train.images.shape[1:]),
     )
     held_out = evaluation.on_devices(run.task.validation, run.transform, devices)
-    attack = config.objective.attack if config.objective.name == "pgd" else None
-
+    attack = config.objective.validation_attack
     weights_of = jax.jit(partial(training.weights_of, learned_mask))
 
     def validate(params: Params, batch_stats: Any) -> float:
@@ -187,12 +190,13 @@ def training_result(folder: Path, outcome: Outcome) -> dict[str, Any]:
         outcome: how the training went.
 
     Returns:
-        The selected step and its validation accuracy.
+        The selected step and its validation accuracy, and the step that fast training stopped at.
     """
     timing = {"seconds": outcome.seconds, "images_per_second": outcome.images_per_second}
     if parallel.is_primary():
         write_json(folder / "timing.json", timing)
-    return {"step": outcome.step, "validation": outcome.validation}
+    result: dict[str, Any] = {"step": outcome.step, "validation": outcome.validation}
+    return result if outcome.collapsed is None else {**result, "collapsed": outcome.collapsed}
 
 
 def write_ticket(path: Path, ticket: Ticket) -> None:

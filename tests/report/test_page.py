@@ -51,11 +51,17 @@ def render(
     pictures=None,
     cells=(),
     radii=None,
+    tickets=None,
 ):
     pictures = pictures or {"clean": b"picture"}
-    config = {"evaluate": {"split": "test"}, **(config or {})}
+    config = {
+        "name": title,
+        "baseline": baseline,
+        "evaluate": {"split": "test"},
+        **(config or {}),
+    }
     result = {"sources": sources or [source()], "cells": list(cells)}
-    return render_page(title, table, result, pictures, radii or {}, config, baseline)
+    return render_page(table, result, pictures, radii or {}, tickets or {}, config)
 
 
 class Reader(HTMLParser):
@@ -231,6 +237,6 @@ def test_names_are_text_and_never_markup():
 
 
 def test_the_configuration_is_printed_at_the_end():
-    page = render(TABLE, config={"seeds": [0, 1], "name": "a < b"})
+    page = render(TABLE, title="a < b")
     assert '"name": "a < b"' in Reader(page).texts[-3]
     assert page.index("<h2>Configuration</h2>") > page.rindex("</table>")

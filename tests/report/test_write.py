@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rtickets import draw_omp
 from rtickets.config import ObjectiveConfig, StudyConfig
+from rtickets.draw import Ticket
 from rtickets.errors import InputError
 from rtickets.report import show_report, write_report
 from rtickets.runs import folder_of, run_once
@@ -42,6 +44,7 @@ def cells():
             "draw": draw,
             "sparsity": sparsity,
             "transfer": "finetune",
+            "ticket": f"draw-{draw}-{objective}-s{seed}",
             "clean": accuracy(CLEAN[objective][seed] + (100 if draw == "dense" else 0)),
             "attacks": {"pgd20": accuracy(400 + seed)},
         }
@@ -135,6 +138,21 @@ def test_curves_over_radii_are_pictures_of_their_own(study_with_radii):
         assert np.unique(np.asarray(Image.open(picture).convert("L"))).size > 10
     assert page.count("data:image/png;base64,") == 4
     assert "Over the radius: certified" in page
+
+
+def test_the_tickets_of_the_first_seed_are_in_the_page(study):
+    for number, objective in enumerate(CLEAN):
+        weights = np.random.default_rng(number).standard_normal((3, 3, 1, 4)).astype(np.float32)
+        params = {"stem_conv": {"kernel": weights}}
+        ticket = Ticket(draw_omp(params, 0.9), params)
+        ticket.save(study.path.parent / f"draw-omp-{objective}-s0" / "ticket")
+    page = write_report(study).read_text()
+    headings = ["Overlap of tickets"]
+    for objective in CLEAN:
+        headings += [f"Sparsity per layer: {objective}", f"First kernels: {objective} omp"]
+    for heading in headings:
+        assert f"<h2>{heading}</h2>" in page
+    assert page.count("data:image/png;base64,") == 2 + len(headings)
 
 
 def test_csv_and_table_hold_the_same_with_radii_and_without(study, study_with_radii):
