@@ -4,6 +4,7 @@ All processes execute the same program. The primary decides and writes; the othe
 decided from here, so that they never diverge. With one process everything here is free.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -50,8 +51,8 @@ def initialise(
     process_id = _from_environment(_ID) if process_id is None else process_id
     num_processes = _from_environment(_COUNT) if num_processes is None else num_processes
     _check_settings(coordinator, process_id, num_processes)
-    # Preemption is ours to handle: JAX's own service would swallow the first SIGTERM.
-    jax.config.update("jax_enable_preemption_service", False)
+    with contextlib.suppress(AttributeError):  # JAX's own service would swallow the first SIGTERM
+        jax.config.update("jax_enable_preemption_service", False)
     where = coordinator or "the coordinator of the cluster"
     # JAX aborts the process after its own timeout, with a stack of C++ functions.
     watchdog = threading.Timer(seconds_to_start, _give_up, (where, num_processes, seconds_to_start))
@@ -65,8 +66,9 @@ def initialise(
         )  # fmt: skip
     except (RuntimeError, ValueError) as error:
         raise InputError(
-            f"cannot join the other processes: {str(error).splitlines()[0]}; outside of SLURM, "
-            "TPU pods and Kubernetes give --coordinator=HOST:PORT, --process-id and --num-processes"
+            f"cannot join the other processes: {str(error).splitlines()[0].rstrip('.')}; outside "
+            "of SLURM, TPU pods and Kubernetes give --coordinator=HOST:PORT, --process-id and "
+            "--num-processes"
         ) from None
     finally:
         watchdog.cancel()

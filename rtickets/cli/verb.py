@@ -71,6 +71,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     several.add_argument("--process-id", type=_number, metavar="I", help="this process, from 0")
     several.add_argument("--num-processes", type=_number, metavar="P", help="how many there are")
+    several.add_argument(
+        "--heartbeat",
+        type=_number,
+        default=100,
+        metavar="SECONDS",
+        help="end all when one has been silent for so long (default: 100)",
+    )
 
 
 def add_stage_options(parser: argparse.ArgumentParser) -> None:
