@@ -47,7 +47,7 @@ def test_the_devices_of_this_machine_are_found():
 
 def test_a_machine_where_jax_does_not_start_is_bad_input(monkeypatch):
     monkeypatch.setenv("JAX_PLATFORMS", "abacus")
-    with pytest.raises(InputError, match="JAX cannot start on this machine: .*abacus"):
+    with pytest.raises(InputError, match=r"JAX cannot start on this machine: .*abacus"):
         local.find_devices()
 
 
