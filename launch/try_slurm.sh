@@ -25,9 +25,8 @@ finish() {
 trap finish EXIT
 
 start_cluster() {
-  local host cores
+  local host
   host=$(hostname -s)
-  cores=$(nproc)
   mkdir "$folder/state" "$folder/spool"
   head -c 1024 /dev/urandom >"$folder/munge.key"
   chmod 400 "$folder/munge.key"
@@ -53,7 +52,8 @@ SchedulerParameters=batch_sched_delay=1,sched_interval=1
 MpiDefault=none
 JobRequeue=1
 ReturnToService=2
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$cores State=UNKNOWN
+SlurmdParameters=config_overrides
+NodeName=$host NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
   munged --foreground --force --num-threads=1 --key-file="$folder/munge.key" \

@@ -26,14 +26,19 @@ def begin(study: Path, units: list[dict[str, Any]]) -> None:
             write_json(study / _UNITS, units)
 
 
-def done(study: Path, number: int, folder: str) -> None:
+def done(study: Path, number: int, folder: str) -> bool:
     """Write down that a unit is done, once.
 
     Args:
         study: the study's folder.
         number: place of the unit in its list.
         folder: name of the run folder that measured it.
+
+    Returns:
+        Whether this is news.
     """
     file = study / _DONE / f"{number:05d}.json"
-    if parallel.is_primary() and not file.is_file():
-        write_json(file, {"folder": folder})
+    if not parallel.is_primary() or file.is_file():
+        return False
+    write_json(file, {"folder": folder})
+    return True

@@ -96,9 +96,9 @@ def run_study(
 
         def run(number: int) -> None:
             folder = _run_unit(config, units[number], workdir, devices).evaluation
-            progress.done(study.path, number, folder.path.name)
-            text = _describe(units[number], folder.result())
-            console.say(f"{number + 1} of {len(units)}: {text}")
+            if progress.done(study.path, number, folder.path.name):
+                text = _describe(units[number], folder.result())
+                console.say(f"{number + 1} of {len(units)}: {text}")
 
         if not claim([partial(run, number) for number in range(len(units))], worker):
             return study

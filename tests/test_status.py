@@ -113,8 +113,8 @@ def test_a_study_counts_what_it_has_measured(tmp_path):
 
 def test_a_unit_is_written_down_once(tmp_path):
     progress.begin(tmp_path, [{}])
-    progress.done(tmp_path, 0, "first")
-    progress.done(tmp_path, 0, "second")
+    assert progress.done(tmp_path, 0, "first")
+    assert not progress.done(tmp_path, 0, "second")
     assert json.loads((tmp_path / "done" / "00000.json").read_text()) == {"folder": "first"}
 
 

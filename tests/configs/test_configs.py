@@ -63,7 +63,7 @@ def test_the_transfer_configuration_has_both_modes(mode):
     assert read(Path("configs/transfer/mnist5k.py"), f":{mode}").mode == mode
 
 
-@pytest.mark.parametrize("name", ["robust", "gaussian"])
+@pytest.mark.parametrize("name", ["robust", "gaussian", "fast", "free", "trades", "mart"])
 def test_pretraining_differs_in_the_objective_alone(name):
     natural, other = (
         config_files.to_paths(

@@ -1,0 +1,53 @@
+import chex
+import numpy as np
+import pytest
+
+from rtickets import config_files, parallel, training
+from rtickets.config import TrainConfig
+from rtickets.data.augment import Transform
+from rtickets.errors import InputError
+
+
+@pytest.mark.parametrize(("name", "devices", "count"), [("pgd", 1, 4), ("free", 2, 2)])
+def test_micro_batches_add_up_to_the_batch(small, objectives, shape, pruned, name, devices, count):
+    fields = {"objective": objectives[name], "statistics": "frozen", "image_shape": shape}
+    fields["devices"] = parallel.local_devices(devices)
+    whole, losses = small.steps(small.program(**fields), 3, rate=0.02)
+    parts, sums = small.steps(small.program(**fields, accumulate=count), 3, rate=0.02)
+    chex.assert_trees_all_close(parts, whole, atol=1e-4)
+    np.testing.assert_allclose(sums, losses, rtol=1e-5)
+    np.testing.assert_array_equal(pruned(small.mask, parts.params), 0)
+
+
+def test_batch_statistics_are_updated_micro_batch_by_micro_batch(small):
+    """A step of two micro-batches at a rate of zero leaves what two steps of half the size do."""
+    fields = {"transform": Transform()}
+    together, _ = small.steps(small.program(batch_size=14, accumulate=2, **fields), 1, rate=0.0)
+    halves, _ = small.steps(small.program(batch_size=7, **fields), 2, rate=0.0)
+    whole, _ = small.steps(small.program(batch_size=14, **fields), 1, rate=0.0)
+    chex.assert_trees_all_close(together.batch_stats, halves.batch_stats, atol=1e-6)
+    stem = "stem_norm"
+    assert np.abs(together.batch_stats[stem]["mean"] - whole.batch_stats[stem]["mean"]).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "accumulate", "devices", "message"),
+    [
+        (8, 2, 4, None),
+        (8, 4, 4, "batch_size=8 does not divide over 4 devices in accumulate=4 .* multiple of 16"),
+        (6, 3, 4, "batch_size=6 does not divide over 4 devices; choose a multiple of 4"),
+    ],
+)
+def test_micro_batches_divide_over_the_devices(batch_size, accumulate, devices, message):
+    config = TrainConfig(batch_size=batch_size, accumulate=accumulate)
+    taken = parallel.local_devices(devices)
+    if message is None:
+        training.check_batch_size(config, taken)
+        return
+    with pytest.raises(InputError, match=message):
+        training.check_batch_size(config, taken)
+
+
+def test_a_batch_that_does_not_divide_is_refused():
+    with pytest.raises(InputError, match="batch_size=10 does not divide into accumulate=4"):
+        config_files.parse(TrainConfig, {"batch_size": 10, "accumulate": 4})
