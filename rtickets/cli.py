@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rtickets import import_command
 from rtickets._version import __version__
 from rtickets.errors import InputError, NonFiniteLossError
 
@@ -141,6 +142,10 @@ def _ticket(options: argparse.Namespace, config_arguments: Sequence[str]) -> Non
     print(json.dumps(tables, indent=2) if options.json else inspect.as_text(tables))
 
 
+def _import(options: argparse.Namespace, config_arguments: Sequence[str]) -> None:
+    import_command.run(options, config_arguments)
+
+
 def _verify_tickets(paths: Sequence[str]) -> None:
     from rtickets import runs
     from rtickets.draw import inspect
@@ -210,6 +215,7 @@ _VERBS: dict[str, tuple[_Verb, str]] = {
     "evaluate": (_evaluate, "measure accuracy and robustness on a test split"),
     "study": (_study, "run a grid of all of these and report it"),
     "report": (_report, "write and print the report of a finished study again"),
+    "import": (_import, "turn another project's checkpoint into a ticket"),
     "data": (_data, "list the data sources, or describe one"),
     "ticket": (_ticket, "describe a ticket, compare two, or verify any number"),
 }
@@ -237,6 +243,9 @@ def _parser() -> argparse.ArgumentParser:
             continue
         if name == "ticket":
             _add_ticket_actions(verb)
+            continue
+        if name == "import":
+            import_command.add_arguments(verb)
             continue
         verb.add_argument(
             "--workdir",

@@ -18,7 +18,6 @@ from rtickets.config import ObjectiveConfig, OptimizerConfig
 from rtickets.data.augment import Transform
 from rtickets.learned_masks import SCORES, LearnedMask, apply_scores, living_groups
 from rtickets.masks import Mask, Params
-from rtickets.models.resnet import ResNet
 from rtickets.objectives import Objective, adversarial, gaussian, natural
 
 HEAD = "head"  # the top-level entry of the parameters that a downstream task replaces
@@ -87,7 +86,7 @@ class Program:
         learned_mask: how the scores among the parameters become a mask; None without scores.
     """
 
-    model: ResNet
+    model: models.Model
     objective: ObjectiveConfig
     optimizer: OptimizerConfig
     transform: Transform

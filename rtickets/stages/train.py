@@ -24,7 +24,6 @@ from rtickets.learned_masks import LearnedMask
 from rtickets.loop import Loop, Outcome, steps_per_epoch
 from rtickets.masks import Mask, Params
 from rtickets.metrics import write_json
-from rtickets.models.resnet import ResNet
 from rtickets.training import HEAD, Trainable
 
 
@@ -40,7 +39,7 @@ class Ready(NamedTuple):
         meta: the ticket's provenance with the task's classes and pixel statistics.
     """
 
-    model: ResNet
+    model: models.Model
     task: data.Dataset
     transform: Transform
     params: Params
@@ -102,7 +101,7 @@ class Run(NamedTuple):
         devices: where to train.
     """
 
-    model: ResNet
+    model: models.Model
     task: data.Dataset
     transform: Transform
     config: TrainConfig
