@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jax
@@ -41,7 +42,8 @@ class Fitted(NamedTuple):
     unused: list[str]
 
 
-def template(model: Model, channels: int) -> dict[str, Any]:
+@lru_cache(maxsize=16)
+def template(model: Model, channels: int) -> Mapping[str, Any]:
     """Return the shapes of a network's leaves, as {'params': ..., 'batch_stats': ...}."""
     images = jax.ShapeDtypeStruct((1, 64, 64, channels), jnp.float32)
     return jax.eval_shape(model.init, jax.random.key(0), images)

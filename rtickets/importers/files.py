@@ -58,7 +58,10 @@ def read_state_dict(path: Path, key: str | None = None) -> StateDict:
     elif head.startswith(b"\x80"):
         kind, loaded = "torch legacy", torch_files.read_legacy(path)
     elif head[8:9] == b"{":
-        return StateDict("safetensors", _read_safetensors(path), [], {})
+        stored = _read_safetensors(path)
+        if not stored:
+            raise InputError("it is a file of safetensors that holds no tensors")
+        return StateDict("safetensors", stored, [], {})
     elif head[257:262] == b"ustar":
         raise InputError("it is in PyTorch's format of before 2018; load and save it once again")
     else:

@@ -13,7 +13,7 @@ from rtickets.config import ModelConfig
 from rtickets.config.fields import Arch
 from rtickets.draw import Ticket
 from rtickets.errors import InputError
-from rtickets.importers import account, parity
+from rtickets.importers import account, layouts, parity
 from rtickets.importers.account import Fitted
 from rtickets.importers.opened import Opened, open_checkpoint
 from rtickets.importers.parity import Reference
@@ -98,15 +98,17 @@ def save(imported: Imported, folder: Path) -> None:
 def _import(path: Path, arch: Any, options: Options) -> Imported:
     published = models.build(arch, 1000)
     opened = open_checkpoint(path, published, options.key)
-    config, num_classes, channels = _sizes(arch, published, opened)
-    (mean, std), origin = _statistics(opened, options, channels)
-    width, stem = config.width, config.stem
-    model = models.build(arch, num_classes, width=width, stem=stem, mean=mean, std=std)
     try:
+        config, num_classes, channels = _sizes(arch, published, opened)
+        (mean, std), origin = _statistics(opened, options, channels)
+        width, stem = config.width, config.stem
+        model = models.build(arch, num_classes, width=width, stem=stem, mean=mean, std=std)
         fitted = account.fit(model, channels, opened.tensors, opened.layout)
     except InputError as error:
-        layout = opened.layout.name
-        raise InputError(f"does not fit arch {arch} in the layout {layout}: {error}") from None
+        likely = [other for other in layouts.likely(opened.tensors) if other != arch]
+        hint = f"; its names are those of {' or '.join(likely)}" if likely else ""
+        place = f"--arch={arch} in the layout {opened.layout.name}"
+        raise InputError(f"does not fit {place}: {error}{hint}") from None
     if options.bgr:
         layer = fitted.params["stem_conv"]
         layer["kernel"] = np.ascontiguousarray(layer["kernel"][:, :, ::-1])
@@ -154,8 +156,7 @@ def _shape(opened: Opened, layer: str, rank: int) -> tuple[int, ...]:
     if name not in opened.tensors:
         names = ", ".join(list(opened.tensors)[:3])
         raise InputError(
-            f"has no {name}; its {len(opened.tensors)} tensors are named {names}, ...; it needs "
-            "another --arch, or cannot be imported"
+            f"{name} is missing, its {len(opened.tensors)} tensors are named {names}, ..."
         )
     shape = tuple(opened.tensors[name].shape)
     if len(shape) != rank or 0 in shape:

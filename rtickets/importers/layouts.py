@@ -6,12 +6,14 @@ and `running_var`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
-from rtickets.models import Model, ResNet, WideResNet
+from rtickets.config.fields import Arch
+from rtickets.models import EfficientNetLite, Model, ResNet, WideResNet, build
 from rtickets.models.efficientnet_lite import LITE0
+from rtickets.models.resnet import Bottleneck
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 NONE = ((0.0,), (1.0,))
@@ -40,6 +42,33 @@ def layouts_of(model: Model) -> tuple[Layout, ...]:
     if isinstance(model, ResNet):
         return _RESNETS
     return _WIDE_RESNETS if isinstance(model, WideResNet) else _EFFICIENTNETS
+
+
+def likely(names: Collection[str]) -> list[str]:
+    """Return the architectures that have exactly the blocks that names of tensors tell of."""
+    found = []
+    for arch in get_args(Arch):
+        model = build(arch, 1)
+        for layout in layouts_of(model):
+            if _has_blocks(model, layout, names):
+                found.append(arch)
+    return found
+
+
+def _has_blocks(model: Model, layout: Layout, names: Collection[str]) -> bool:
+    def there(path: str) -> bool:
+        return f"{layout.layer(path)}.weight" in names
+
+    if isinstance(model, EfficientNetLite):
+        return there("stem_conv") and there("stage7_block1/project_conv")
+    sizes = model.stage_sizes if isinstance(model, ResNet) else (model.blocks,) * 3
+    deep = isinstance(model, ResNet) and issubclass(model.block, Bottleneck)
+    return all(
+        there(f"stage{stage}_block{size}/conv2")
+        and not there(f"stage{stage}_block{size + 1}/conv2")
+        and there(f"stage{stage}_block{size}/conv3") == deep
+        for stage, size in enumerate(sizes, 1)
+    )
 
 
 def _resnet(path: str, shortcut: str, head: str) -> str:

@@ -127,7 +127,8 @@ class _Reader(pickle.Unpickler):
 def _refuse_hostile(module: str, name: str) -> None:
     root = module.partition(".")[0]
     builtin = root in ("builtins", "__builtin__") and name.partition(".")[0] in _HOSTILE_BUILTINS
-    if builtin or root in _HOSTILE_MODULES:
+    opening = root in ("io", "_io", "_pyio", "codecs") and name in ("open", "open_code", "FileIO")
+    if builtin or opening or root in _HOSTILE_MODULES:
         raise InputError(
             f"refused: it asks for {module}.{name}, which no checkpoint needs and an attack does; "
             "nothing of it was run"
