@@ -9,10 +9,9 @@ from rtickets import config_files, models
 from rtickets.config import DataConfig, ModelConfig
 from rtickets.data.augment import Transform, make_transform
 from rtickets.errors import InputError
-from rtickets.models.resnet import ResNet
 
 
-def build_model(meta: Any) -> ResNet:
+def build_model(meta: Any) -> models.Model:
     """Return the network that a ticket's provenance describes.
 
     Args:

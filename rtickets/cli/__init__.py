@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from rtickets import preemption
 from rtickets._version import __version__
 from rtickets.cli.data import DATA
+from rtickets.cli.importing import IMPORT
 from rtickets.cli.stages import DRAW, EVALUATE, PRETRAIN, TRANSFER
 from rtickets.cli.start import is_one_of_several, leave, lost_another
 from rtickets.cli.status import STATUS
@@ -31,6 +32,7 @@ VERBS: dict[str, Verb] = {
     "study": STUDY,
     "report": REPORT,
     "status": STATUS,
+    "import": IMPORT,
     "data": DATA,
     "ticket": TICKET,
 }

@@ -1,9 +1,22 @@
 """Kinds of fields that configurations share."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 
+Arch = Literal[
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnet50_thin",
+    "wide_resnet50_2",
+    "wide_resnet28_10",
+    "wide_resnet34_10",
+    "wide_resnet34_20",
+    "efficientnet_lite0",
+]
 Duration = Annotated[str, StringConstraints(pattern=r"^\d+(ep|it)$")]
 Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Positive = Annotated[int, Field(gt=0)]

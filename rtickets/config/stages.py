@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from rtickets.config.attacks import AttackConfig, SmoothingConfig
 from rtickets.config.fields import (
     STRICT,
+    Arch,
     Fraction,
     Label,
     Positive,
@@ -53,11 +54,12 @@ class ModelConfig:
     Attributes:
         arch: name of the architecture.
         width: multiplier on the features of every layer.
-        stem: 'small' for images of about 32 pixels, 'imagenet' for 224.
+        stem: 'small' for images of about 32 pixels, 'imagenet' for 224, which wide_resnet28_10,
+            34_10 and 34_20 do not have.
         precision: compute precision; weights and statistics are always float32.
     """
 
-    arch: Literal["resnet18", "resnet34", "resnet50"] = "resnet18"
+    arch: Arch = "resnet18"
     width: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     stem: Literal["small", "imagenet"] = "small"
     precision: Literal["float32", "bfloat16"] = "float32"

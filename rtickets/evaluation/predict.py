@@ -14,7 +14,6 @@ from rtickets.config import AttackConfig
 from rtickets.data.arrays import Split
 from rtickets.data.augment import Transform
 from rtickets.masks import Params
-from rtickets.models.resnet import ResNet
 
 _IN_FLIGHT = 2  # batches that may be under way before the host waits for one
 
@@ -28,7 +27,7 @@ class Network(NamedTuple):
         batch_stats: its normalisation statistics.
     """
 
-    model: ResNet
+    model: models.Model
     params: Params
     batch_stats: Any
 
@@ -94,7 +93,7 @@ def predict(
 
 @lru_cache(maxsize=32)
 def _compiled(
-    model: ResNet,
+    model: models.Model,
     transform: Transform,
     attack: tuple[tuple[str, Any], ...] | None,
     devices: parallel.Devices,

@@ -13,7 +13,6 @@ from rtickets.attacks import LogitsFn
 from rtickets.data.arrays import Split
 from rtickets.data.augment import Transform
 from rtickets.evaluation.predict import Network
-from rtickets.models.resnet import ResNet
 
 _PREPARED = 1024  # images turned into floats at once
 
@@ -105,5 +104,5 @@ def _compiled(transform: Transform) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _forward(model: ResNet) -> Any:
+def _forward(model: models.Model) -> Any:
     return partial(models.logits, model)

@@ -1,8 +1,10 @@
 """Residual networks (He et al. 2016) with pixel normalisation inside.
 
 Images enter as floats in [0, 1], NHWC. Padding is explicit and symmetric and the bottleneck strides
-in its 3x3 convolution, as in the common PyTorch layout, so that published weights can be used.
-Parameters, normalisation statistics and logits are float32; `dtype` is the compute precision.
+in its 3x3 convolution, as in the common PyTorch layout, so that published weights can be used; the
+momentum 0.9 of the running statistics is what PyTorch calls 0.1. Wide networks of bottlenecks are
+those of Zagoruyko & Komodakis 2016. Parameters, normalisation statistics and logits are float32;
+`dtype` is the compute precision.
 """
 
 from collections.abc import Callable
@@ -15,8 +17,8 @@ from jax import Array
 
 Stem = Literal["small", "imagenet"]
 
-_kernel_init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
-_head_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+kernel_init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+head_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 class BasicBlock(nn.Module):
@@ -48,16 +50,32 @@ class Bottleneck(nn.Module):
     norm: Callable[..., Any]
 
     expansion = 4
+    widening = 1  # of the two inner convolutions
+    strided = "conv2"
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Map (B, H, W, C) to (B, H / stride, W / stride, 4 features)."""
         conv1 = partial(self.conv, kernel_size=(1, 1), padding=0)
-        y = nn.relu(self.norm(name="norm1")(conv1(self.features, name="conv1")(x)))
-        y = self.conv(self.features, (3, 3), strides=self.stride, padding=1, name="conv2")(y)
+        inner = self.widening * self.features
+        first, second = (self.stride, 1) if self.strided == "conv1" else (1, self.stride)
+        y = nn.relu(self.norm(name="norm1")(conv1(inner, strides=first, name="conv1")(x)))
+        y = self.conv(inner, (3, 3), strides=second, padding=1, name="conv2")(y)
         y = nn.relu(self.norm(name="norm2")(y))
         y = self.norm(name="norm3")(conv1(4 * self.features, name="conv3")(y))
         return nn.relu(y + _shortcut(self, x, 4 * self.features))
+
+
+class WideBottleneck(Bottleneck):
+    """A bottleneck whose inner convolutions have twice the features."""
+
+    widening = 2
+
+
+class CaffeBottleneck(Bottleneck):
+    """A bottleneck that strides in its first convolution, as the first published networks did."""
+
+    strided = "conv1"
 
 
 def _shortcut(block: BasicBlock | Bottleneck, x: Array, features: int) -> Array:
@@ -73,7 +91,7 @@ class ResNet(nn.Module):
     Attributes:
         stage_sizes: number of blocks per stage; the first block of every later stage halves the
             resolution.
-        block: `BasicBlock` or `Bottleneck`.
+        block: `BasicBlock`, `Bottleneck` or a kind of it.
         num_classes: width of the head.
         width: features of the first stage, 64 in the published networks.
         stem: 'imagenet' is a 7x7 convolution of stride 2 and a max-pool, 'small' a 3x3 convolution
@@ -82,6 +100,9 @@ class ResNet(nn.Module):
         std: per-channel standard deviation likewise.
         dtype: compute precision of the backbone.
         axis_name: mapped axis over which training statistics are shared, or None.
+        stem_features: features of the stem; None is `width`.
+        pool_padding: padding of the max-pool: 'symmetric', or 'end' for the last row and column
+            alone.
     """
 
     stage_sizes: tuple[int, ...]
@@ -93,6 +114,8 @@ class ResNet(nn.Module):
     std: tuple[float, ...] = (1.0,)
     dtype: Any = jnp.float32
     axis_name: str | None = None
+    stem_features: int | None = None
+    pool_padding: Literal["symmetric", "end"] = "symmetric"
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
@@ -100,7 +123,7 @@ class ResNet(nn.Module):
 
         With `train` the normalisation layers use and update batch statistics.
         """
-        conv = partial(nn.Conv, use_bias=False, dtype=self.dtype, kernel_init=_kernel_init)
+        conv = partial(nn.Conv, use_bias=False, dtype=self.dtype, kernel_init=kernel_init)
         norm = partial(
             nn.BatchNorm,
             use_running_average=not train,
@@ -110,12 +133,14 @@ class ResNet(nn.Module):
             axis_name=self.axis_name,
         )
         x = ((x - jnp.asarray(self.mean)) / jnp.asarray(self.std)).astype(self.dtype)
+        features = self.width if self.stem_features is None else self.stem_features
         if self.stem == "imagenet":
-            x = conv(self.width, (7, 7), strides=2, padding=3, name="stem_conv")(x)
+            x = conv(features, (7, 7), strides=2, padding=3, name="stem_conv")(x)
             x = nn.relu(norm(name="stem_norm")(x))
-            x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+            edge = (0 if self.pool_padding == "end" else 1, 1)
+            x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=(edge, edge))
         else:
-            x = conv(self.width, (3, 3), padding=1, name="stem_conv")(x)
+            x = conv(features, (3, 3), padding=1, name="stem_conv")(x)
             x = nn.relu(norm(name="stem_norm")(x))
         for stage, blocks in enumerate(self.stage_sizes):
             for index in range(blocks):
@@ -123,4 +148,4 @@ class ResNet(nn.Module):
                 name = f"stage{stage + 1}_block{index + 1}"
                 x = self.block(self.width * 2**stage, stride, conv, norm, name=name)(x)
         x = x.mean((1, 2), dtype=jnp.float32)  # (B, features)
-        return nn.Dense(self.num_classes, kernel_init=_head_init, name="head")(x)
+        return nn.Dense(self.num_classes, kernel_init=head_init, name="head")(x)

@@ -27,7 +27,6 @@ from rtickets.learned_masks import LearnedMask
 from rtickets.loop import Loop
 from rtickets.masks import Mask, Params
 from rtickets.metrics import write_json
-from rtickets.models.resnet import ResNet
 from rtickets.selection import Outcome
 from rtickets.training import HEAD, Trainable
 
@@ -44,7 +43,7 @@ class Ready(NamedTuple):
         meta: the ticket's provenance with the task's classes and pixel statistics.
     """
 
-    model: ResNet
+    model: models.Model
     task: data.Dataset
     transform: Transform
     params: Params
@@ -106,7 +105,7 @@ class Run(NamedTuple):
         devices: where to train.
     """
 
-    model: ResNet
+    model: models.Model
     task: data.Dataset
     transform: Transform
     config: TrainConfig

@@ -9,7 +9,6 @@ from jax import Array
 from rtickets import models, parallel
 from rtickets.learned_masks import SCORES, living_groups
 from rtickets.masks import Params
-from rtickets.models.resnet import ResNet
 from rtickets.objectives import Objective, search_and_update
 from rtickets.training.program import Program, split_trainable, weights_of, without_scores
 from rtickets.training.state import Totals
@@ -51,7 +50,7 @@ class Network(NamedTuple):
     """The network of a step; its masked weights are made once and shared by all passes."""
 
     program: Program
-    model: ResNet
+    model: models.Model
     trained: Params
     frozen: Params
     keep: Any

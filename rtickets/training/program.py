@@ -3,13 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rtickets import parallel
+from rtickets import models, parallel
 from rtickets.config import AveragingConfig, ObjectiveConfig, OptimizerConfig, TrainConfig
 from rtickets.data.augment import Transform
 from rtickets.errors import InputError
 from rtickets.learned_masks import SCORES, LearnedMask, apply_scores
 from rtickets.masks import Params
-from rtickets.models.resnet import ResNet
 
 HEAD = "head"  # the top-level entry of the parameters that a downstream task replaces
 Trainable = Literal["all", "head", "scores", "scores and head"]
@@ -39,7 +38,7 @@ class Program:
         image_shape: (H, W, C) of the network's input, for objectives that carry a perturbation.
     """
 
-    model: ResNet
+    model: models.Model
     objective: ObjectiveConfig
     optimizer: OptimizerConfig
     transform: Transform

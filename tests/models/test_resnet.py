@@ -15,7 +15,13 @@ def parameter_count(arch, **options):
 # The counts of the published networks with 1,000 classes.
 @pytest.mark.parametrize(
     ("arch", "count"),
-    [("resnet18", 11_689_512), ("resnet34", 21_797_672), ("resnet50", 25_557_032)],
+    [
+        ("resnet18", 11_689_512),
+        ("resnet34", 21_797_672),
+        ("resnet50", 25_557_032),
+        ("resnet101", 44_549_160),
+        ("resnet152", 60_192_808),
+    ],
 )
 def test_parameter_counts_are_the_published_ones(arch, count):
     assert parameter_count(arch) == count

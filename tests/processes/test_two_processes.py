@@ -285,33 +285,3 @@ def test_processes_with_different_configurations_say_so_instead_of_hanging(folde
         assert status == 2, errors
         assert "train.batch_size=16 in process 0 and 32 in 1" in line
     assert not (folder / "bad").exists() or not list((folder / "bad").glob("pretrain-*"))
-
-
-@pytest.mark.parametrize("asked", [0, 1])
-def test_all_stop_at_the_same_step_whichever_is_asked_to(folder, config, asked):
-    pretrain = config_files.replace(
-        config.pretrain, train__duration=f"{80 + asked}it", train__checkpoint_every="0ep"
-    )
-    file = config_file(folder, f"asked{asked}", pretrain)
-    workdir = folder / f"asked{asked}"
-    running = spawn("pretrain", f"--config={file}", f"--workdir={workdir}")
-    run = folder_of(workdir, "pretrain", "natural", pretrain).path
-    deadline = time.monotonic() + 200
-    while time.monotonic() < deadline and not any(
-        path.stat().st_size for path in run.glob("metrics.jsonl")
-    ):
-        assert all(process.poll() is None for process in running), finish(running)
-        time.sleep(0.05)
-    running[asked].send_signal(signal.SIGTERM)
-    for status, _, errors in finish(running):
-        assert status == 75, errors
-        assert "rtickets: asked to stop; the same command goes on" in errors
-    assert not (run / ".lock").exists()
-    (step,) = (int(path.name) for path in (run / "checkpoints").glob("[0-9]*"))
-    assert 0 < step < 80
-    devices = parallel.local_devices(4)
-    resumed, whole = (
-        Ticket.load(stages.pretrain(pretrain, root, "natural", devices).source.ticket)
-        for root in (workdir, folder / f"unasked{asked}")
-    )
-    chex.assert_trees_all_close(resumed.params, whole.params, atol=1e-4, rtol=0)

@@ -1,0 +1,180 @@
+"""ONNX residual networks: their layers under our names, and what they compute."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rtickets.errors import InputError
+from rtickets.importers import onnx_graph
+from rtickets.importers.onnx_graph import Graph, Node
+from rtickets.importers.tensors import Tensor
+from rtickets.models import Model, ResNet
+
+_EPSILON = 1e-5  # of our normalisation layers
+_Statistic = tuple[float, ...] | None
+
+
+class OnnxNetwork(NamedTuple):
+    """A residual network of an ONNX file.
+
+    Attributes:
+        tensors: its tensors by the paths of our layers and PyTorch's names of leaves.
+        names: the tensors of the file behind each of them.
+        left: tensors of the file that no layer uses.
+        folded: layers whose normalisation was folded into a scale and a shift.
+        mean: per-channel mean of pixels that the graph subtracts, or None.
+        std: per-channel standard deviation that it divides by, or None.
+        pixel_names: the tensors of the file behind these.
+        size: height and width of its images, None where they are free.
+        run: the graph itself by ONNX's reference evaluator, from normalised images (N, H, W, C) to
+            logits.
+    """
+
+    tensors: dict[str, Tensor]
+    names: dict[str, list[str]]
+    left: list[str]
+    folded: list[str]
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    pixel_names: list[str]
+    size: int | None
+    run: Callable[[np.ndarray], np.ndarray]
+
+
+def read_onnx(path: Path, model: Model) -> OnnxNetwork:
+    """Read a residual network.
+
+    Args:
+        path: an ONNX file.
+        model: the network of ours that it should be, for its number of blocks.
+
+    Returns:
+        Its layers.
+
+    Raises:
+        InputError: if the file is damaged or holds no such network.
+    """
+    if not isinstance(model, ResNet):
+        raise InputError("of ONNX, residual networks alone can be imported (--arch=resnet...)")
+    loaded = onnx_graph.load(path)
+    graph = onnx_graph.follow(loaded)
+    layers = _named_layers(graph, model.stage_sizes)
+    tensors: dict[str, Tensor] = {}
+    for name, step in layers.items():
+        tensors |= _leaves(name, step)
+    used = {name for step in graph.steps for name in step.names}
+    shape = graph.input_shape
+    last = len(shape) == 4 and shape[3] in (1, 3) and shape[1] not in (1, 3)
+    pixels = graph.steps[0]
+
+    def run(x: np.ndarray) -> np.ndarray:
+        raw = ((x - pixels.shift) / pixels.scale).astype(np.float32)  # the graph normalises itself
+        inputs = raw if last else raw.transpose(0, 3, 1, 2)
+        return _evaluate(loaded, graph, np.ascontiguousarray(inputs))
+
+    mean, std = _pixel_statistics(pixels)
+    return OnnxNetwork(
+        tensors,
+        {name: step.names for name, step in layers.items()},
+        sorted(graph.constants - used),
+        [name for name, step in layers.items() if step.kind == "conv" and step.norm is None],
+        mean,
+        std,
+        pixels.names,
+        shape[1 if last else 2] if len(shape) == 4 else None,
+        run,
+    )
+
+
+def _named_layers(graph: Graph, stage_sizes: tuple[int, ...]) -> dict[str, Node]:
+    """Return the layers by the paths of ours."""
+    joins = [step for step in graph.steps if step.kind == "join"]
+    places = [
+        f"stage{stage}_block{block + 1}"
+        for stage, size in enumerate(stage_sizes, 1)
+        for block in range(size)
+    ]
+    if len(joins) != len(places):
+        raise InputError(f"has {len(joins)} residual blocks, the architecture has {len(places)}")
+    layers: dict[str, Node] = {}
+    for place, join in zip(places, joins, strict=True):
+        main, shortcut = _branches(join)
+        layers |= {f"{place}/conv{i}": step for i, step in enumerate(main, 1)}
+        layers |= {f"{place}/shortcut_conv": step for step in shortcut}
+    inside = set(layers.values())
+    for kind, name in (("conv", "stem_conv"), ("dense", "head")):
+        rest = [step for step in graph.steps if step.kind == kind and step not in inside]
+        if len(rest) != 1:
+            raise InputError(f"has {len(rest)} layers where a residual network has its {name}")
+        layers[name] = rest[0]
+    return layers
+
+
+def _branches(join: Node) -> tuple[list[Node], list[Node]]:
+    """Return the convolutions of a block's main path and of its shortcut, from first to last."""
+    paths = [_back(step) for step in join.inputs]
+    shared = set(paths[0]) & set(paths[1])
+    found = [
+        [step for step in reversed(path) if step not in shared and step.kind == "conv"]
+        for path in paths
+    ]
+    shortcut, main = sorted(found, key=len)
+    if not shared or len(shortcut) > 1 or not 2 <= len(main) <= 3:
+        raise InputError("has blocks that are not those of a residual network of ours")
+    return main, shortcut
+
+
+def _back(step: Node) -> list[Node]:
+    """Return a step and those before it, up to the last join or the input."""
+    path = [step]
+    while path[-1].kind not in ("join", "input"):
+        path.append(path[-1].inputs[0])
+    return path
+
+
+def _leaves(name: str, step: Node) -> dict[str, np.ndarray]:
+    """Return the tensors of a layer under PyTorch's names of leaves."""
+    assert step.kernel is not None
+    outputs = len(step.kernel)
+    scale, shift = (np.broadcast_to(part, (outputs,)) for part in (step.scale, step.shift))
+    if step.kind == "dense":
+        return {f"{name}.weight": step.kernel * scale[:, None], f"{name}.bias": shift}
+    if step.norm is None:
+        mean, variance = np.zeros(outputs), np.ones(outputs)
+    else:
+        mean, variance = step.norm
+    norm = name.replace("conv", "norm")
+    return {
+        f"{name}.weight": step.kernel,
+        f"{norm}.weight": scale,
+        f"{norm}.bias": shift,
+        f"{norm}.running_mean": np.broadcast_to(mean, (outputs,)),
+        f"{norm}.running_var": np.maximum(variance - _EPSILON, 0),
+    }
+
+
+def _pixel_statistics(step: Node) -> tuple[_Statistic, _Statistic]:
+    """Return mean and standard deviation where the graph itself normalises pixels."""
+    if not step.names:
+        return None, None
+    scale, shift = np.broadcast_arrays(step.scale, step.shift)
+    mean, std = -shift / scale, 1 / scale
+    return tuple(float(value) for value in mean), tuple(float(value) for value in std)
+
+
+def _evaluate(model: Any, graph: Graph, x: np.ndarray) -> np.ndarray:
+    """Run the graph, whose operations `follow` has checked."""
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    open_ended = onnx.ModelProto()
+    open_ended.CopyFrom(model)
+    del open_ended.graph.output[:]
+    open_ended.graph.output.append(onnx.ValueInfoProto(name=graph.logits))
+    try:
+        (logits,) = ReferenceEvaluator(open_ended).run(None, {graph.input_name: x})
+    except Exception as error:  # of NumPy, for sizes that do not fit
+        raise InputError(f"its graph cannot be evaluated: {str(error).splitlines()[0]}") from None
+    return np.asarray(logits, np.float32).reshape(len(x), -1)

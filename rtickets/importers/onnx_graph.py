@@ -1,0 +1,256 @@
+"""The layers of an ONNX residual network, found by following its graph.
+
+Exporters rename tensors, fold normalisation into convolutions or spell it out as arithmetic, and
+transpose at will; what stays is the order of the operations. So the graph is followed from its
+input, constants that act per channel are gathered into the layer they act on, and the additions of
+two activations are the blocks.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rtickets.errors import InputError
+
+
+@dataclass(eq=False)
+class Node:
+    """A step of the network.
+
+    Attributes:
+        kind: 'input', 'conv', 'dense', 'relu', 'pool', 'mean' or 'join'.
+        inputs: the steps before.
+        kernel: of a convolution (O, I, kh, kw) or a dense layer (O, I).
+        scale: per-channel factor that acts on the step's output.
+        shift: per-channel summand likewise.
+        norm: (mean, variance) where the file has a normalisation layer, else None.
+        names: the tensors of the file that made this step, by what they are.
+    """
+
+    kind: str
+    inputs: tuple["Node", ...] = ()
+    kernel: np.ndarray | None = None
+    scale: np.ndarray = field(default_factory=lambda: np.ones(1))
+    shift: np.ndarray = field(default_factory=lambda: np.zeros(1))
+    norm: tuple[np.ndarray, np.ndarray] | None = None
+    names: list[str] = field(default_factory=list)
+
+    def act(self, scale: np.ndarray, shift: np.ndarray) -> None:
+        """Let a per-channel scale and shift act on the output."""
+        self.scale, self.shift = self.scale * scale, self.shift * scale + shift
+
+
+class Graph(NamedTuple):
+    """A network as steps.
+
+    Attributes:
+        steps: all steps in the graph's order.
+        constants: names of the file's tensors that are floating-point arrays.
+        logits: name of the value before the softmax, or of the output.
+        input_name: name of the input.
+        input_shape: its shape, None where it is free.
+    """
+
+    steps: list[Node]
+    constants: set[str]
+    logits: str
+    input_name: str
+    input_shape: tuple[int | None, ...]
+
+
+class _Constant(NamedTuple):
+    name: str
+    array: np.ndarray
+
+
+_PASSED_ON = {
+    "Cast", "Dropout", "Flatten", "Identity", "Pad", "Reshape", "Squeeze", "Transpose", "Unsqueeze",
+}  # fmt: skip
+_KINDS = {
+    "Relu": "relu", "MaxPool": "pool", "GlobalAveragePool": "mean", "ReduceMean": "mean",
+    "AveragePool": "mean",
+}  # fmt: skip
+
+
+def load(path: Path) -> Any:
+    """Read an ONNX file.
+
+    Raises:
+        InputError: if the package `onnx` is missing, the file is damaged or its weights lie
+            elsewhere.
+    """
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError:
+        raise InputError("reading ONNX needs pip install 'rtickets[onnx]'") from None
+    try:
+        model = onnx.load_model_from_string(path.read_bytes())
+    except DecodeError as error:
+        raise InputError(f"it is a damaged ONNX file: {error}") from None
+    if not model.graph.node:
+        raise InputError("it is a damaged ONNX file: it has no operations")
+    if any(tensor.external_data for tensor in model.graph.initializer):
+        raise InputError("its weights lie in other files; save it with all data in one file")
+    return model
+
+
+def follow(model: Any) -> Graph:
+    """Follow the graph of a network from its input to its logits.
+
+    Args:
+        model: what `load` returned.
+
+    Returns:
+        Its steps.
+
+    Raises:
+        InputError: for an operation that no residual network has.
+    """
+    from onnx import numpy_helper
+
+    graph = model.graph
+    values: dict[str, Any] = {
+        tensor.name: _Constant(tensor.name, numpy_helper.to_array(tensor))
+        for tensor in graph.initializer
+    }
+    inputs = [value for value in graph.input if value.name not in values]
+    if len(inputs) != 1:
+        raise InputError(f"its graph has {len(inputs)} inputs, expected one: images")
+    constants = {name for name, value in values.items() if value.array.dtype.kind == "f"}
+    first = values[inputs[0].name] = Node("input")
+    steps, logits = [first], graph.output[0].name
+    for operation in graph.node:
+        arguments = [values.get(name) for name in operation.input]
+        if operation.op_type == "Softmax" and isinstance(arguments[0], Node):
+            logits, result = operation.input[0], arguments[0]
+        else:
+            result = _apply(operation, arguments)
+        for name in operation.output:
+            values[name] = result
+        if isinstance(result, Node):
+            steps.append(result)
+    dims = inputs[0].type.tensor_type.shape.dim
+    shape = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in dims)
+    return Graph(list(dict.fromkeys(steps)), constants, logits, inputs[0].name, shape)
+
+
+def _apply(operation: Any, arguments: list[Any]) -> Any:
+    """Return what an operation makes of steps and constants; None for sizes and the like."""
+    kind = operation.op_type
+    if kind == "Constant":
+        return _constant(operation)
+    if not any(isinstance(argument, Node) for argument in arguments):
+        return arguments[0] if kind == "Identity" else None
+    head, *rest = arguments
+    if kind == "Shape":
+        return None
+    if kind in _PASSED_ON and isinstance(head, Node):
+        return head
+    if kind == "Clip":
+        raise InputError("its graph clips activations; residual networks have plain ReLUs")
+    if kind in _KINDS:
+        return Node(_KINDS[kind], (head,))
+    if kind in _LAYERS and isinstance(head, Node):
+        return _LAYERS[kind](operation, head, rest)
+    if kind in ("Add", "Sub", "Mul", "Div"):
+        return _arithmetic(kind, head, rest[0])
+    raise InputError(f"its graph has the operation {kind}, which no residual network of ours has")
+
+
+def _constant(operation: Any) -> _Constant | None:
+    from onnx import numpy_helper
+
+    tensors = [attribute.t for attribute in operation.attribute if attribute.name == "value"]
+    if not tensors:
+        return None
+    return _Constant(operation.output[0], numpy_helper.to_array(tensors[0]))
+
+
+def _attributes(operation: Any) -> dict[str, Any]:
+    from onnx import helper
+
+    return {part.name: helper.get_attribute_value(part) for part in operation.attribute}
+
+
+def _need(value: Any, what: str) -> _Constant:
+    if not isinstance(value, _Constant):
+        raise InputError(f"its graph computes {what} instead of storing it")
+    return value
+
+
+def _conv(operation: Any, head: Node, rest: list[Any]) -> Node:
+    kernel = _need(rest[0], "a kernel")
+    if _attributes(operation).get("group", 1) != 1:
+        raise InputError("its graph has grouped convolutions; no residual network of ours has them")
+    step = Node("conv", (head,), kernel.array, names=[kernel.name])
+    return _with_bias(step, rest[1:])
+
+
+def _gemm(operation: Any, head: Node, rest: list[Any]) -> Node:
+    attributes = _attributes(operation)
+    factors = {attributes.get(name, 1.0) for name in ("alpha", "beta")}
+    if attributes.get("transA", 0) or factors != {1.0}:
+        raise InputError("its graph scales or transposes in Gemm, which no classifier needs")
+    kernel = _need(rest[0], "the kernel of the head")
+    array = kernel.array if attributes.get("transB", 0) else kernel.array.T
+    return _with_bias(Node("dense", (head,), array, names=[kernel.name]), rest[1:])
+
+
+def _matmul(operation: Any, head: Node, rest: list[Any]) -> Node:
+    del operation
+    kernel = _need(rest[0], "the kernel of the head")
+    return Node("dense", (head,), kernel.array.T, names=[kernel.name])
+
+
+def _with_bias(step: Node, rest: list[Any]) -> Node:
+    if rest and rest[0] is not None:
+        bias = _need(rest[0], "a bias")
+        step.act(np.ones(1), bias.array.astype(np.float64))
+        step.names.append(bias.name)
+    return step
+
+
+def _batch_norm(operation: Any, head: Node, rest: list[Any]) -> Node:
+    parts = [_need(value, "normalisation statistics") for value in rest]
+    if head.kind != "conv" or head.norm is not None or head.scale.size > 1:
+        raise InputError("its graph normalises something else than the output of a convolution")
+    scale, bias, mean, variance = (part.array.astype(np.float64) for part in parts)
+    variance = variance + _attributes(operation).get("epsilon", 1e-5)
+    head.norm = (mean - head.shift, variance)
+    head.scale, head.shift = scale, bias
+    head.names += [part.name for part in parts]
+    return head
+
+
+_LAYERS: dict[str, Callable[[Any, Node, list[Any]], Node]] = {
+    "Conv": _conv,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+    "BatchNormalization": _batch_norm,
+}
+
+
+def _arithmetic(kind: str, a: Any, b: Any) -> Node:
+    """Join two steps, or let a constant act on one."""
+    if isinstance(a, Node) and isinstance(b, Node):
+        if kind != "Add":
+            raise InputError(f"its graph has {kind} of two activations; expected sums alone")
+        return Node("join", (a, b))
+    step, other = (a, b) if isinstance(a, Node) else (b, a)
+    constant = _need(other, "arithmetic")
+    if kind in ("Sub", "Div") and step is b:
+        raise InputError(f"its graph has {kind} of a constant and an activation")
+    values = constant.array.astype(np.float64).reshape(-1)
+    channels = values.size if step.kernel is None else len(step.kernel)
+    if step.kind not in ("conv", "dense", "input") or values.size not in (1, channels):
+        raise InputError(f"its graph has {kind} with {constant.name} where a layer has none")
+    if kind in ("Mul", "Div"):
+        step.act(values if kind == "Mul" else 1 / values, np.zeros(1))
+    else:
+        step.act(np.ones(1), values if kind == "Add" else -values)
+    step.names.append(constant.name)
+    return step

@@ -1,0 +1,179 @@
+"""Reading pickles without running them.
+
+A pickle is a program that may call anything. Here it can build numbers, strings, lists and
+dictionaries, and describe tensors; every other name that it mentions becomes an inert stand-in that
+swallows what is done to it. A file that asks for what no checkpoint needs is refused.
+"""
+
+import io
+import pickle
+import pickletools
+from collections.abc import Callable, Mapping
+from typing import IO, Any, NamedTuple, NoReturn
+
+from rtickets.errors import InputError
+
+_MAX_BYTES = 1 << 26  # of a pickle; the weights lie outside of it
+_MEMO_WRITES = {"PUT", "BINPUT", "LONG_BINPUT"}
+_REFUSED_OPCODES = {"EXT1", "EXT2", "EXT4", "NEXT_BUFFER", "READONLY_BUFFER"}
+
+_HOSTILE_MODULES = {
+    "_posixsubprocess", "_winapi", "asyncio", "bdb", "cgi", "code", "codeop", "commands", "ctypes",
+    "distutils", "ensurepip", "ftplib", "http", "httplib", "imp", "importlib", "marshal",
+    "multiprocessing", "nt", "os", "pdb", "pip", "pkgutil", "popen2", "posix", "profile", "pty",
+    "pydoc", "requests", "runpy", "shutil", "signal", "smtplib", "socket", "ssl", "subprocess",
+    "sys", "tempfile", "thread", "threading", "timeit", "trace", "urllib", "urllib2", "venv",
+    "webbrowser", "zipimport",
+}  # fmt: skip
+_HOSTILE_BUILTINS = {
+    "__import__", "breakpoint", "compile", "delattr", "eval", "exec", "execfile", "exit", "globals",
+    "input", "locals", "open", "quit", "raw_input", "setattr", "vars",
+}  # fmt: skip
+
+
+class Unpickled(NamedTuple):
+    """What a pickle holds.
+
+    Attributes:
+        value: the object.
+        inert: names that were replaced by stand-ins, and how often.
+    """
+
+    value: Any
+    inert: dict[str, int]
+
+
+class Inert:
+    """Stands for an object of an unknown class and ignores whatever is done to it."""
+
+    path = ""
+
+    def __new__(cls, *arguments: Any, **named: Any) -> "Inert":  # noqa: D102
+        del arguments, named
+        return super().__new__(cls)
+
+    def __init__(self, *arguments: Any, **named: Any) -> None: ...
+
+    def __call__(self, *arguments: Any, **named: Any) -> "Inert":  # noqa: D102
+        return Inert()
+
+    def __setstate__(self, state: Any) -> None: ...
+
+    def __setitem__(self, key: Any, value: Any) -> None: ...
+
+    def append(self, item: Any) -> None:
+        """Ignore an item."""
+
+    def extend(self, items: Any) -> None:
+        """Ignore items."""
+
+    def add(self, item: Any) -> None:
+        """Ignore an item."""
+
+
+class Table(dict):
+    """A dictionary of any kind; what a pickle says about it beyond its items is ignored."""
+
+    def __init__(self, *arguments: Any) -> None:
+        items = arguments[-1] if arguments else ()
+        super().__init__(items if isinstance(items, list | tuple | dict) else ())
+
+    def __setstate__(self, state: Any) -> None: ...
+
+
+class Known:
+    """A name that a pickle may call, or mention as the name of an element type."""
+
+    __slots__ = ("_function", "name")
+
+    def __init__(self, name: str, function: Callable[..., Any] | None = None) -> None:
+        self.name = name
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:  # noqa: D102
+        if self._function is None:
+            raise TypeError(f"{self.name} is no function")
+        return self._function(*arguments)
+
+    def __setstate__(self, state: Any) -> NoReturn:
+        raise TypeError("a pickle may not change a function")
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(
+        self, data: bytes, known: Mapping[str, Any], persistent: Callable[[Any], Any]
+    ) -> None:
+        # strings of Python 2 are bytes
+        super().__init__(io.BytesIO(data), encoding="utf-8", errors="surrogateescape")
+        self._known = known
+        self._persistent = persistent
+        self._stubs: dict[str, type[Inert]] = {}
+        self.inert: dict[str, int] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        path = f"{module}.{name}"
+        if path in self._known:
+            return self._known[path]
+        _refuse_hostile(module, name)
+        self.inert[path] = self.inert.get(path, 0) + 1
+        if path not in self._stubs:
+            self._stubs[path] = type("Inert", (Inert,), {"path": path})
+        return self._stubs[path]
+
+    def persistent_load(self, pid: Any) -> Any:
+        return self._persistent(pid)
+
+
+def _refuse_hostile(module: str, name: str) -> None:
+    root = module.partition(".")[0]
+    builtin = root in ("builtins", "__builtin__") and name.partition(".")[0] in _HOSTILE_BUILTINS
+    opening = root in ("io", "_io", "_pyio", "codecs") and name in ("open", "open_code", "FileIO")
+    if builtin or opening or root in _HOSTILE_MODULES:
+        raise InputError(
+            f"refused: it asks for {module}.{name}, which no checkpoint needs and an attack does; "
+            "nothing of it was run"
+        )
+
+
+def read(file: IO[bytes], known: Mapping[str, Any], persistent: Callable[[Any], Any]) -> Unpickled:
+    """Read one pickle from a file, up to its end.
+
+    Args:
+        file: positioned at the pickle.
+        known: what a name 'module.name' stands for; every other is inert.
+        persistent: what a persistent id stands for.
+
+    Returns:
+        The object.
+
+    Raises:
+        InputError: if the pickle is damaged, too large or hostile.
+    """
+    start = file.tell()
+    try:
+        end = _scan(file)
+        file.seek(start)
+        reader = _Reader(file.read(end - start), known, persistent)
+        return Unpickled(reader.load(), reader.inert)
+    except InputError:
+        raise
+    except (
+        pickle.UnpicklingError, ArithmeticError, AttributeError, EOFError, ImportError, LookupError,
+        MemoryError, RecursionError, TypeError, ValueError,
+    ) as error:  # fmt: skip
+        detail = str(error) or type(error).__name__
+        raise InputError(f"its pickle is damaged: {detail.splitlines()[0]}") from None
+
+
+def _scan(file: IO[bytes]) -> int:
+    """Return where the pickle ends, after checking sizes that would cost memory to believe."""
+    start = file.tell()
+    for opcode, argument, position in pickletools.genops(file):
+        used = (position or 0) - start
+        if used > _MAX_BYTES:
+            raise InputError(f"its pickle is larger than {_MAX_BYTES:,} bytes; a tensor is not")
+        if opcode.name in _REFUSED_OPCODES:
+            raise InputError(f"refused: its pickle uses {opcode.name}, which no checkpoint needs")
+        if opcode.name in _MEMO_WRITES and int(argument or 0) > used:
+            raise InputError(f"refused: its pickle asks for a memo of {argument:,} entries")
+    return file.tell()

@@ -1,0 +1,84 @@
+"""Wide residual networks with pre-activation for small images (Zagoruyko & Komodakis 2016).
+
+The layout is the one in which robust CIFAR networks are commonly published: where a block changes
+the number of features, its shortcut starts from the normalised and rectified input.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from rtickets.models.resnet import head_init, kernel_init
+
+
+class PreActivationBlock(nn.Module):
+    """Two 3x3 convolutions, each after normalisation and ReLU, and a shortcut."""
+
+    features: int
+    stride: int
+    conv: Callable[..., Any]
+    norm: Callable[..., Any]
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Map (B, H, W, C) to (B, H / stride, W / stride, features)."""
+        conv3 = partial(self.conv, kernel_size=(3, 3), padding=1)
+        y = nn.relu(self.norm(name="norm1")(x))
+        if x.shape[-1] != self.features:
+            shortcut = partial(self.conv, kernel_size=(1, 1), padding=0, name="shortcut_conv")
+            x = shortcut(self.features, strides=self.stride)(y)
+        y = conv3(self.features, strides=self.stride, name="conv1")(y)
+        y = nn.relu(self.norm(name="norm2")(y))
+        return x + conv3(self.features, name="conv2")(y)
+
+
+class WideResNet(nn.Module):
+    """A wide residual network from pixels in [0, 1] to logits.
+
+    Attributes:
+        blocks: number of blocks in each of the three stages, (depth - 4) / 6.
+        num_classes: width of the head.
+        width: features of the first stage, 16 times the widening factor; later stages double them.
+        mean: per-channel mean that the images are normalised with.
+        std: per-channel standard deviation likewise.
+        dtype: compute precision of the backbone.
+        axis_name: mapped axis over which training statistics are shared, or None.
+    """
+
+    blocks: int
+    num_classes: int
+    width: int = 160
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool = False) -> Array:
+        """Return logits (B, num_classes), float32, for images (B, H, W, C) in [0, 1].
+
+        With `train` the normalisation layers use and update batch statistics.
+        """
+        conv = partial(nn.Conv, use_bias=False, dtype=self.dtype, kernel_init=kernel_init)
+        norm = partial(
+            nn.BatchNorm,
+            use_running_average=not train,
+            momentum=0.9,
+            epsilon=1e-5,
+            dtype=self.dtype,
+            axis_name=self.axis_name,
+        )
+        x = ((x - jnp.asarray(self.mean)) / jnp.asarray(self.std)).astype(self.dtype)
+        x = conv(16, (3, 3), padding=1, name="stem_conv")(x)
+        for stage in range(3):
+            for index in range(self.blocks):
+                stride = 2 if stage > 0 and index == 0 else 1
+                name = f"stage{stage + 1}_block{index + 1}"
+                x = PreActivationBlock(self.width * 2**stage, stride, conv, norm, name=name)(x)
+        x = nn.relu(norm(name="final_norm")(x))
+        x = x.mean((1, 2), dtype=jnp.float32)  # (B, features)
+        return nn.Dense(self.num_classes, kernel_init=head_init, name="head")(x)

@@ -1,0 +1,87 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from rtickets import cli
+
+
+@pytest.fixture(scope="module")
+def state(state_of):
+    return state_of("resnet18", width=1 / 64, stem="small")
+
+
+def run(*words):
+    return cli.main(["import", *map(str, words)])
+
+
+def test_a_checkpoint_becomes_a_ticket_and_is_described(torch_file, tmp_path, capsys, state):
+    file, out = torch_file({"state_dict": state, "epoch": 3}), tmp_path / "out"
+    options = ("--mean=127/255", "--std=0.5,128/255,0.5", "--classes=a,b,c,d,e")
+    assert run(file, "--arch=resnet18", f"--out={out}", *options) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("resnet18 of width 0.015625, ")
+    assert printed[0].endswith("layout torchvision (torch zip)")
+    assert printed[1] == "tensors: 102 used; 20 never read, 1 names outside"
+    assert printed[2] == "pixels: mean 0.498, 0.498, 0.498, std 0.5, 0.502, 0.5 (--mean, --std)"
+    assert printed[3].startswith("parity: no reference")
+    assert printed[4] == f"done: {out}"
+    meta = json.loads((out / "ticket.json").read_text())["meta"]
+    assert meta["class_names"] == list("abcde")
+    assert meta["std"] == [0.5, 128 / 255, 0.5]
+    assert len(json.loads((out / "import.json").read_text())["tensors"]["used"]) == 102
+    assert cli.main(["ticket", "show", str(out)]) == 0
+    assert "import  model.arch=resnet18" in capsys.readouterr().out
+
+
+def test_class_names_may_lie_in_a_file(torch_file, tmp_path, state):
+    (tmp_path / "names.txt").write_text("one\ntwo words\nthree\nfour\nfive\n")
+    out = tmp_path / "out"
+    options = (f"--out={out}", f"--classes={tmp_path / 'names.txt'}")
+    assert run(torch_file(state), "--arch=resnet18", *options) == 0
+    meta = json.loads((out / "ticket.json").read_text())["meta"]
+    assert meta["class_names"] == ["one", "two words", "three", "four", "five"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--arch=resnet34",), "does not fit --arch=resnet34"),
+        (("--arch=resnet18", "--mean=0.5"), "--mean and --std go together"),
+        (("--arch=resnet18", "--classes=nowhere"), "--classes=nowhere: no such file"),
+        (("--arch=resnet18", "--classes=a,b,a,c,d"), "names two classes alike"),
+        (("--arch=resnet18", "--reference=nowhere.npz"), "--reference=nowhere.npz"),
+        (("--arch=resnet18", "--key=ema"), "--key=ema: no state dict of that name"),
+        (("--arch=resnet18", "--config.seed=3"), "the verb import takes no configuration"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    torch_file, tmp_path, capsys, state, options, message
+):
+    assert run(torch_file(state), f"--out={tmp_path / 'out'}", *options) == 2
+    errors = capsys.readouterr().err.strip()
+    assert errors.startswith("rtickets: ")
+    assert message in errors
+    assert len(errors.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_file_and_an_existing_folder_are_named(torch_file, tmp_path, capsys, state):
+    assert run(tmp_path / "no.pt", "--arch=resnet18", f"--out={tmp_path / 'out'}") == 2
+    assert "no.pt: no such file" in capsys.readouterr().err
+    assert run(torch_file(state), "--arch=resnet18", f"--out={tmp_path}") == 2
+    assert "exists; choose another --out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--mean=a,b", "--std=1/0", "--std=1/2/3", "--image-size=0"])
+def test_numbers_that_are_none_exit_with_2(tmp_path, option):
+    with pytest.raises(SystemExit) as stop:
+        run("x.pt", "--arch=resnet18", f"--out={tmp_path / 'out'}", option)
+    assert stop.value.code == 2
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    code = "import sys, rtickets.cli; print([m for m in ('jax', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

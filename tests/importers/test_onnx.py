@@ -1,0 +1,220 @@
+"""ONNX residual networks, written as exporters do: with normalisation layers, folded, spelt out."""
+
+import jax
+import numpy as np
+import pytest
+
+from rtickets import models
+from rtickets.errors import InputError
+from rtickets.importers import Options, import_checkpoint
+
+onnx = pytest.importorskip("onnx")
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+ARCH, WIDTH, SIZE = "resnet18", 1 / 16, 16
+STATISTICS = ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
+EPSILON = 1e-3  # other than ours
+
+
+class Writer:
+    """Writes a network of ours as an ONNX graph."""
+
+    def __init__(self, style, params, stats):
+        self.style, self.params, self.stats = style, params, stats
+        self.nodes, self.constants, self.count = [], [], 0
+
+    def constant(self, array):
+        name = f"onnx::{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(array, np.float32), name))
+        return name
+
+    def add(self, kind, *inputs, **attributes):
+        self.count += 1
+        output = f"value{self.count}"
+        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def channels(self, values):
+        return self.constant(np.asarray(values).reshape(1, -1, 1, 1))
+
+    def layer(self, x, conv, stride=1, pad=1, place=None):
+        params = self.params[place] if place else self.params
+        stats = self.stats[place] if place else self.stats
+        norm = conv.replace("conv", "norm")
+        kernel = np.asarray(params[conv]["kernel"]).transpose(3, 2, 0, 1)
+        scale, bias = (np.asarray(params[norm][name]) for name in ("scale", "bias"))
+        mean, var = (np.asarray(stats[norm][name]) for name in ("mean", "var"))
+        factor = scale / np.sqrt(var + 1e-5)
+        options = {"strides": [stride] * 2, "pads": [pad] * 4}
+        if self.style == "folded":
+            parts = [kernel * factor[:, None, None, None], bias - mean * factor]
+            return self.add("Conv", x, *map(self.constant, parts), **options)
+        y = self.add("Conv", x, self.constant(kernel), **options)
+        if self.style == "layers":
+            values = [scale, bias, mean, var + 1e-5 - EPSILON]
+            return self.add("BatchNormalization", y, *map(self.constant, values), epsilon=EPSILON)
+        y = self.add("Cast", y, to=TensorProto.FLOAT)
+        y = self.add("Sub", y, self.channels(mean))
+        y = self.add("Mul", self.channels(factor), y)
+        return self.add("Add", self.add("Identity", y), self.channels(bias))
+
+    def block(self, x, place, stride):
+        shortcut = x
+        if "shortcut_conv" in self.params[place]:
+            shortcut = self.layer(x, "shortcut_conv", stride, 0, place)
+        y = self.add("Relu", self.layer(x, "conv1", stride, 1, place))
+        y = self.layer(y, "conv2", 1, 1, place)
+        order = (y, shortcut) if self.style == "folded" else (shortcut, y)
+        return self.add("Relu", self.add("Add", *order))
+
+    def head(self, x):
+        kernel, bias = (np.asarray(self.params["head"][name]) for name in ("kernel", "bias"))
+        if self.style == "arithmetic":
+            x = self.add("ReduceMean", x, axes=[2, 3], keepdims=0)
+            y = self.add("Add", self.add("MatMul", x, self.constant(kernel)), self.constant(bias))
+            return self.add("Softmax", y, axis=-1)
+        x = self.add("Flatten", self.add("GlobalAveragePool", x))
+        return self.add("Gemm", x, self.constant(kernel.T), self.constant(bias), transB=1)
+
+    def write(self, path, normalise=False, last=False, stem_pad=1):
+        x = self.add("Transpose", "images", perm=[0, 3, 1, 2]) if last else "images"
+        if normalise:
+            mean, std = STATISTICS
+            x = self.add("Div", self.add("Sub", x, self.channels(mean)), self.channels(std))
+        x = self.add("Relu", self.layer(x, "stem_conv", pad=stem_pad))
+        for stage in range(1, 5):
+            for block in (1, 2):
+                stride = 2 if stage > 1 and block == 1 else 1
+                x = self.block(x, f"stage{stage}_block{block}", stride)
+        output = self.head(x)
+        self.save(path, output, [None, SIZE, SIZE, 3] if last else [None, 3, SIZE, SIZE])
+        return path
+
+    def save(self, path, output, shape):
+        graph = helper.make_graph(
+            self.nodes,
+            "network",
+            [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
+            self.constants,
+        )
+        opset = helper.make_opsetid("", 17)
+        path.write_bytes(
+            helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
+        )
+
+
+@pytest.fixture(scope="module")
+def network():
+    mean, std = STATISTICS
+    model = models.build(ARCH, 5, width=WIDTH, stem="small", mean=mean, std=std)
+    params, stats = models.initialise(model, jax.random.key(0), (SIZE, SIZE, 3))
+    keys = iter(jax.random.split(jax.random.key(1), 200))
+
+    def stir(leaf):
+        return leaf * jax.random.uniform(next(keys), leaf.shape, minval=0.5, maxval=1.5) + 0.1
+
+    params = {**jax.tree.map(stir, params), "head": params["head"]}
+    return model, params, jax.tree.map(stir, stats)
+
+
+def expected(network):
+    model, params, stats = network
+    from rtickets.importers.parity import fixed_images
+
+    return models.logits(model, params, stats, fixed_images((SIZE, SIZE, 3)))
+
+
+@pytest.mark.parametrize("style", ["layers", "folded", "arithmetic"])
+@pytest.mark.parametrize("last", [False, True])
+def test_a_graph_becomes_the_network_it_was(tmp_path, network, style, last):
+    writer = Writer(style, *network[1:])
+    path = writer.write(tmp_path / "x.onnx", normalise=last, last=last)
+    options = Options() if last else Options(statistics=STATISTICS)
+    ticket, report = import_checkpoint(path, ARCH, options)
+    np.testing.assert_allclose(
+        np.array(report["fixed_logits"]), expected(network)[:, :5], rtol=1e-4, atol=1e-4
+    )
+    assert report["parity"]["reference"] == "the file's own graph"
+    assert report["parity"]["max_difference"] < 1e-4
+    assert ticket.meta["image_shape"] == [SIZE, SIZE, 3]
+    assert ticket.meta["mean"] == pytest.approx(STATISTICS[0])
+    assert ticket.meta["std"] == pytest.approx(STATISTICS[1])
+    used, outside = report["tensors"]["used"], report["tensors"]["outside"]
+    assert sorted([*used, *outside]) == sorted(tensor.name for tensor in writer.constants)
+    assert (outside, report["tensors"]["never_read"]) == ([], [])
+    assert len(report["tensors"]["folded"]) == (0 if style == "layers" else 20)
+
+
+def test_normalisation_layers_keep_their_statistics(tmp_path, network):
+    path = Writer("layers", *network[1:]).write(tmp_path / "x.onnx")
+    ticket, _ = import_checkpoint(path, ARCH, Options(statistics=STATISTICS))
+    for ours, theirs in zip(
+        jax.tree.leaves((ticket.params, ticket.batch_stats)),
+        jax.tree.leaves(network[1:]),
+        strict=True,
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_a_network_that_takes_blue_first_is_turned_round(tmp_path, network):
+    _, params, stats = network
+    stem = {"kernel": params["stem_conv"]["kernel"][:, :, ::-1]}
+    path = Writer("layers", {**params, "stem_conv": stem}, stats).write(tmp_path / "x.onnx")
+    ticket, report = import_checkpoint(path, ARCH, Options(statistics=STATISTICS, bgr=True))
+    np.testing.assert_array_equal(
+        ticket.params["stem_conv"]["kernel"], params["stem_conv"]["kernel"]
+    )
+    np.testing.assert_allclose(report["fixed_logits"], expected(network), rtol=1e-4, atol=1e-4)
+
+
+def test_a_graph_that_computes_something_else_is_refused(tmp_path, network):
+    class Strided(Writer):
+        def block(self, x, place, stride):
+            return super().block(x, place, 1 if place == "stage4_block1" else stride)
+
+    path = Strided("layers", *network[1:]).write(tmp_path / "x.onnx")
+    with pytest.raises(InputError, match="does not compute what the file's own graph says"):
+        import_checkpoint(path, ARCH, Options(statistics=STATISTICS))
+
+
+def test_another_number_of_blocks_is_refused(tmp_path, network):
+    path = Writer("layers", *network[1:]).write(tmp_path / "x.onnx")
+    with pytest.raises(InputError, match="has 8 residual blocks, the architecture has 16"):
+        import_checkpoint(path, "resnet34")
+    with pytest.raises(InputError, match="residual networks alone"):
+        import_checkpoint(path, "efficientnet_lite0")
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "attributes", "message"),
+    [
+        ("Sigmoid", ["images"], {}, "operation Sigmoid"),
+        ("Clip", ["images"], {}, "clips activations"),
+        ("Mul", ["images", "images"], {}, "Mul of two activations"),
+        ("Loop", ["images"], {}, "operation Loop"),
+    ],
+)
+def test_operations_of_other_networks_are_refused(tmp_path, kind, inputs, attributes, message):
+    path = tmp_path / "x.onnx"
+    writer = Writer("layers", {}, {})
+    output = writer.add(kind, *inputs, **attributes)
+    writer.save(path, output, [None, 3, SIZE, SIZE])
+    with pytest.raises(InputError, match=message):
+        import_checkpoint(path, ARCH)
+
+
+def test_a_damaged_file_or_weights_elsewhere_are_refused(tmp_path, network):
+    path = Writer("layers", *network[1:]).write(tmp_path / "x.onnx")
+    data = path.read_bytes()
+    for length in (0, 10, len(data) // 2, len(data) - 1):
+        path.write_bytes(data[:length])
+        with pytest.raises(InputError, match=r"x\.onnx"):
+            import_checkpoint(path, ARCH)
+    model = onnx.load_model_from_string(data)
+    tensor = model.graph.initializer[0]
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="../../etc/passwd")
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match="weights lie in other files"):
+        import_checkpoint(path, ARCH)
