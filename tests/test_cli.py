@@ -53,7 +53,7 @@ def test_importing_the_package_imports_nothing_heavy():
     assert timed("-c", code)[1].strip() == "[]"
 
 
-@pytest.mark.parametrize("verb", cli._VERBS)
+@pytest.mark.parametrize("verb", cli.VERBS)
 def test_every_verb_explains_itself(verb, capsys):
     with pytest.raises(SystemExit) as stop:
         run(verb, "--help")

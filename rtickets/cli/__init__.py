@@ -1,0 +1,95 @@
+"""The `rtickets` command: one module per family of verbs.
+
+Nothing heavy is imported before a verb needs it, so that `--help` answers at once.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from rtickets._version import __version__
+from rtickets.cli.data import DATA
+from rtickets.cli.stages import DRAW, EVALUATE, PRETRAIN, TRANSFER
+from rtickets.cli.studies import DEMO, REPORT, STUDY
+from rtickets.cli.ticket import TICKET
+from rtickets.cli.verb import Verb
+from rtickets.errors import InputError, NonFiniteLossError
+
+__all__ = ["VERBS", "main"]
+
+VERBS: dict[str, Verb] = {
+    "demo": DEMO,
+    "pretrain": PRETRAIN,
+    "draw": DRAW,
+    "transfer": TRANSFER,
+    "evaluate": EVALUATE,
+    "study": STUDY,
+    "report": REPORT,
+    "data": DATA,
+    "ticket": TICKET,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: words after the command's name; None takes them from the process.
+
+    Returns:
+        The exit status.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    ours, config_words = _split_config(words)
+    options = _parser().parse_args(ours)
+    try:
+        VERBS[options.verb].run(options, config_words)
+    except (InputError, NonFiniteLossError) as error:
+        print(f"rtickets: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    except KeyboardInterrupt:
+        print("rtickets: interrupted; the same command goes on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away, as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # a full disk, a folder that cannot be made
+        print(f"rtickets: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rtickets",
+        description="Draw robust tickets, transfer them, and measure how good and robust they are.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"rtickets {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, verb in VERBS.items():
+        own = verbs.add_parser(
+            name,
+            help=verb.description,
+            description=verb.description,
+            epilog=verb.epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        verb.add_options(own)
+    return parser
+
+
+def _split_config(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separate --config and --config.field words, with their values, from the others."""
+    ours: list[str] = []
+    config: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--config" or word.startswith(("--config=", "--config.")):
+            config.append(word)
+            if "=" not in word and (value := next(rest, None)) is not None:
+                config.append(value)
+        else:
+            ours.append(word)
+    return ours, config

@@ -1,0 +1,66 @@
+"""The verb that describes tickets."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rtickets.cli.verb import Verb
+from rtickets.errors import InputError
+
+_HELP = """
+PATH is a ticket's folder or the run folder that holds one; there is no --config.
+
+exit status: 0 done, 2 bad input
+"""
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, count, description in (
+        ("show", 1, "print a ticket's provenance and sparsity, and per layer what is pruned whole"),
+        ("diff", 2, "print how two tickets of one network overlap and differ"),
+        ("verify", "+", "check the files and the contents of tickets"),
+    ):
+        action = actions.add_parser(
+            name, help=description, description=description, allow_abbrev=False
+        )
+        action.add_argument("paths", nargs=count, metavar="PATH")
+        if name != "verify":
+            action.add_argument("--json", action="store_true", help="print JSON")
+            action.add_argument("--pictures", type=Path, metavar="DIR", help="write PNG pictures")
+
+
+def _ticket(options: argparse.Namespace, config_words: Sequence[str]) -> None:
+    from rtickets import runs
+    from rtickets.draw import inspect
+
+    if config_words:
+        raise InputError(f"{config_words[0]}: the verb ticket takes no configuration")
+    if options.action == "verify":
+        return _verify(options.paths)
+    tickets = [inspect.verify(runs.find_ticket(path).ticket) for path in options.paths]
+    tables = (inspect.describe if options.action == "show" else inspect.compare)(*tickets)
+    if options.pictures:
+        from rtickets.report.ticket_pictures import write_pictures
+
+        write_pictures(options.pictures, dict(zip(options.paths, tickets, strict=True)))
+    print(json.dumps(tables, indent=2) if options.json else inspect.as_text(tables))
+
+
+def _verify(paths: Sequence[str]) -> None:
+    from rtickets import runs
+    from rtickets.draw import inspect
+
+    failures = []
+    for path in paths:
+        try:
+            ticket = inspect.verify(runs.find_ticket(path).ticket)
+            print(f"OK {path}: {inspect.verified(ticket)}")
+        except InputError as error:
+            failures.append(str(error))
+    if failures:
+        raise InputError("; ".join(failures))
+
+
+TICKET = Verb(_ticket, "describe a ticket, compare two, or verify any number", _add_options, _HELP)

@@ -1,0 +1,68 @@
+"""What a verb of the command is, and the options that verbs share."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+CONFIG_HELP = """
+options of the configuration:
+  --config=FILE.py            a Python file with get_config(), see configs/
+  --config.FIELD=VALUE        override any field, for instance
+                              --config.train.objective.attack.eps=8/255
+
+exit status: 0 done, 1 training failed, 2 bad input
+"""
+
+
+class Verb(NamedTuple):
+    """One verb.
+
+    Attributes:
+        run: does it, given the options and the words that concern the configuration.
+        description: what it does, in a line.
+        add_options: adds its options to its parser.
+        epilog: what its help ends with.
+    """
+
+    run: Callable[[argparse.Namespace, Sequence[str]], None]
+    description: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    epilog: str = CONFIG_HELP
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add where run folders lie and where to compute."""
+    parser.add_argument(
+        "--workdir",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="where run folders lie (default: runs)",
+    )
+    parser.add_argument(
+        "--cpu-devices",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="devices to simulate when there is no accelerator (default: 2)",
+    )
+    parser.add_argument(
+        "--devices",
+        type=positive,
+        metavar="N",
+        help="use only the first N devices of this host (default: all)",
+    )
+
+
+def add_stage_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a single stage."""
+    add_run_options(parser)
+    parser.add_argument("--name", help="readable part of the run folder's name")
+
+
+def positive(text: str) -> int:
+    """Return the integer that a word stands for, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of devices; give 1 or more")
+    return int(text)
