@@ -188,7 +188,7 @@ def train_step(
     keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(step_key, i)))(
         parallel.positions(images.shape[0])
     )  # (B / D, 2)
-    x = program.transform.augment(keys[:, 0], program.transform.prepare(images))
+    x = program.transform.training_input(keys[:, 0], images)
     params = masks.apply(mask, state.params)
     trained, frozen = split_trainable(params, program.trainable)
     learned, keep = program.learned_mask, None

@@ -30,6 +30,22 @@ FASHION_CLASSES = (
 _DIGITS = tuple(str(digit) for digit in range(10))
 
 
+class Augmentation(NamedTuple):
+    """What `DataConfig` leaves open; fields as there.
+
+    Attributes:
+        centre_crop: `resize` is 8/7 of the image size (256 for 224), else 0.
+    """
+
+    crop_padding: int = 0
+    flip: bool = False
+    image_size: int | None = None
+    centre_crop: bool = False
+    random_resized_crop: bool = False
+    color_jitter: float = 0.0
+    lighting: float = 0.0
+
+
 class Source(NamedTuple):
     """A data set that can be loaded by name.
 
@@ -37,15 +53,13 @@ class Source(NamedTuple):
         load: reads it.
         description: one line for `rtickets data list`.
         needs: what must be installed or given, or '' if it comes with the package.
-        crop_padding: default zero padding before a random crop.
-        flip: whether horizontal flips are on by default.
+        augmentation: what `DataConfig` leaves open.
     """
 
     load: Callable[[DataConfig], Raw]
     description: str
     needs: str
-    crop_padding: int
-    flip: bool
+    augmentation: Augmentation = Augmentation()
 
 
 def _fashion_mini(config: DataConfig) -> Raw:
@@ -111,20 +125,27 @@ def package_file(package: str, relative: str, install: str) -> Path:
     raise InputError(f"{relative} of the package {package} is not there; {install}")
 
 
+_MIRRORED = Augmentation(crop_padding=2, flip=True)
+
 SOURCES: dict[str, Source] = {
     "fashion_mini": Source(
-        _fashion_mini, "14,000 images of Fashion-MNIST, 28x28 grey, 10 classes", "", 2, True
+        _fashion_mini, "14,000 images of Fashion-MNIST, 28x28 grey, 10 classes", "", _MIRRORED
     ),
     "fashion_mnist": Source(
-        _fashion_mnist, "Fashion-MNIST, 70,000 images, 28x28 grey, 10 classes", "data.path", 2, True
+        _fashion_mnist,
+        "Fashion-MNIST, 70,000 images, 28x28 grey, 10 classes",
+        "data.path",
+        _MIRRORED,
     ),
-    "mnist5k": Source(_mnist5k, "5,000 digits of MNIST, 28x28 grey", "rtickets[demo]", 2, False),
-    "digits": Source(_digits, "1,797 digits of 8x8 grey pixels", "rtickets[demo]", 0, False),
+    "mnist5k": Source(
+        _mnist5k, "5,000 digits of MNIST, 28x28 grey", "rtickets[demo]", Augmentation(2)
+    ),
+    "digits": Source(_digits, "1,797 digits of 8x8 grey pixels", "rtickets[demo]"),
     "animals": Source(
-        _animals, "Animal-MNIST, cut-outs of 10 animals, 28x28 grey", "animal-mnist==0.4", 2, True
+        _animals, "Animal-MNIST, cut-outs of 10 animals, 28x28 grey", "animal-mnist==0.4", _MIRRORED
     ),
-    "npz": Source(_npz, "arrays in an .npz file", "data.path", 0, False),
-    "folder": Source(_folder, "a folder of class folders of images", "data.path", 0, False),
+    "npz": Source(_npz, "arrays in an .npz file", "data.path"),
+    "folder": Source(_folder, "a folder of class folders of images", "data.path"),
 }
 
 

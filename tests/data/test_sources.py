@@ -115,5 +115,5 @@ def test_an_unknown_source_is_named_with_those_there_are():
 
 
 def test_only_digits_are_not_flipped_by_default():
-    flipped = {name for name, source in SOURCES.items() if source.flip}
+    flipped = {name for name, source in SOURCES.items() if source.augmentation.flip}
     assert flipped == {"fashion_mini", "fashion_mnist", "animals"}
