@@ -48,7 +48,8 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     mean, std = _pixel_statistics(train.images)
     if config.train_examples is not None:
         train = few_shot(train, config.train_examples, seed)
-    return Dataset(train, validation, test, raw.class_names, mean, std)
+    metric = get_source(config.source).metric
+    return Dataset(train, validation, test, raw.class_names, mean, std, metric)
 
 
 def _pixel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

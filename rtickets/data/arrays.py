@@ -1,10 +1,12 @@
 """Images and labels as arrays, checked once at the boundary."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from rtickets.errors import InputError
+
+Metric = Literal["accuracy", "balanced"]
 
 
 class Split(NamedTuple):
@@ -45,6 +47,7 @@ class Dataset(NamedTuple):
         class_names: one name per class.
         mean: per-channel mean of the training images in [0, 1].
         std: per-channel standard deviation likewise.
+        metric: what accuracies on it are: 'accuracy', or 'balanced' over the classes.
     """
 
     train: Split
@@ -53,6 +56,7 @@ class Dataset(NamedTuple):
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    metric: Metric = "accuracy"
 
 
 def checked_split(images: np.ndarray, labels: np.ndarray, num_classes: int, name: str) -> Split:

@@ -14,7 +14,7 @@ import numpy as np
 
 from rtickets.config import DataConfig
 from rtickets.data.animals import read_animals
-from rtickets.data.arrays import Raw, checked_split
+from rtickets.data.arrays import Metric, Raw, checked_split
 from rtickets.data.files_io import (
     existing,
     raw_from_arrays,
@@ -54,12 +54,14 @@ class Source(NamedTuple):
         description: one line for `rtickets data list`.
         needs: what must be installed or given, or '' if it comes with the package.
         augmentation: what `DataConfig` leaves open.
+        metric: what accuracies on it are.
     """
 
     load: Callable[[DataConfig], Raw]
     description: str
     needs: str
     augmentation: Augmentation = Augmentation()
+    metric: Metric = "accuracy"
 
 
 def _fashion_mini(config: DataConfig) -> Raw:

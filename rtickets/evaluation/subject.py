@@ -10,7 +10,7 @@ from jax.tree_util import Partial
 
 from rtickets import models, parallel
 from rtickets.attacks import LogitsFn
-from rtickets.data.arrays import Split
+from rtickets.data.arrays import Metric, Split
 from rtickets.data.augment import Transform
 from rtickets.evaluation.predict import Network
 from rtickets.models.resnet import ResNet
@@ -28,6 +28,7 @@ class Subject(NamedTuple):
         keys: typed PRNG keys (N,), of the images' places in the split.
         batch_size: images evaluated at once, over all devices.
         devices: where to compute.
+        metric: what accuracies are.
     """
 
     network: Network
@@ -36,6 +37,7 @@ class Subject(NamedTuple):
     keys: Array
     batch_size: int
     devices: parallel.Devices
+    metric: Metric = "accuracy"
 
     def take(self, count: int) -> "Subject":
         """Return the subject with `count` images spread evenly over its own, or all."""
@@ -52,6 +54,7 @@ def make_subject(
     seed: int,
     batch_size: int,
     devices: parallel.Devices,
+    metric: Metric = "accuracy",
 ) -> Subject:
     """Prepare images of a split for attacks.
 
@@ -63,6 +66,7 @@ def make_subject(
         seed: of all randomness.
         batch_size: images evaluated at once, over all devices.
         devices: where to compute.
+        metric: what accuracies are.
 
     Returns:
         The subject.
@@ -74,7 +78,7 @@ def make_subject(
     fold = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))
     # resizing may leave [0, 1] by a rounding error
     return Subject(
-        network, np.clip(x, 0, 1), split.labels[chosen], fold(chosen), batch_size, devices
+        network, np.clip(x, 0, 1), split.labels[chosen], fold(chosen), batch_size, devices, metric
     )
 
 

@@ -162,7 +162,8 @@ def train_network(
     def validate(params: Params, batch_stats: Any) -> float:
         network = evaluation.Network(run.model, weights_of(params), batch_stats)
         logits = evaluation.predict(network, held_out, attack=attack, batch_size=config.batch_size)
-        return evaluation.top1(logits, run.task.validation.labels).value
+        correct = evaluation.is_correct(logits, run.task.validation.labels)
+        return evaluation.measure(run.task.metric, correct, run.task.validation.labels).value
 
     name = run.folder.name.rsplit("-", 1)[0]
     loop = Loop(program, config, run.task.train, mask, validate, run.folder, name, steps)
