@@ -7,7 +7,7 @@ from typing import Any
 
 from rtickets.config_files import to_dict, to_paths
 
-_NOT_COUNTED = {"ticket", "checkpoint_every", "steps_per_dispatch"}
+_NOT_COUNTED = {"ticket", "checkpoint_every", "steps_per_dispatch", "workers"}
 
 
 def digest(config: Any, *upstream: str) -> str:
@@ -15,8 +15,8 @@ def digest(config: Any, *upstream: str) -> str:
 
     Fields with their default value do not count, so adding a field with a default leaves existing
     runs their names. Fields that cannot change a result do not count either: `ticket`, which says
-    where an input lies (inputs count by their own digests), `checkpoint_every` and
-    `steps_per_dispatch`.
+    where an input lies (inputs count by their own digests), `checkpoint_every`,
+    `steps_per_dispatch` and `workers`.
 
     Args:
         config: a dataclass of `rtickets.config`.

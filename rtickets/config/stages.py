@@ -46,6 +46,9 @@ class DataConfig:
         interpolation: the filter of all resizing, always with antialiasing.
         color_jitter: brightness, contrast and saturation change by a factor of up to 1 +- this.
         lighting: strength of a random colour along the principal components of ImageNet's.
+        stream: leave images encoded on disk and decode them for every batch; None does so for
+            photographs, False decodes all into memory first.
+        workers: threads that decode; None is 2.
     """
 
     source: str = "fashion_mini"
@@ -63,6 +66,8 @@ class DataConfig:
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     color_jitter: Annotated[float, Field(ge=0, lt=1)] | None = None
     lighting: NotNegative | None = None
+    stream: bool | None = None
+    workers: Positive | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "DataConfig":

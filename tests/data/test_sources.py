@@ -8,11 +8,12 @@ import pytest
 from rtickets.config import DataConfig
 from rtickets.data import SOURCES, get_source
 from rtickets.data.sources import FASHION_CLASSES, package_file
+from rtickets.data.views import View
 from rtickets.errors import InputError
 
 
 def load(name, **options):
-    return get_source(name).load(DataConfig(source=name, **options))
+    return get_source(name).load(DataConfig(source=name, **options), View(None))
 
 
 @pytest.fixture
