@@ -9,19 +9,24 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from rtickets.processes import is_primary
+
 
 class Checkpoints:
     """The newest checkpoints of one run.
 
     A checkpoint is a pytree of arrays and a small dictionary. Arrays are copied to the host before
-    they are written, so that a step may reuse their buffers meanwhile.
+    they are written, so that a step may reuse their buffers meanwhile. Without a manager, as in all
+    processes but the primary, nothing is stored and nothing found.
     """
 
-    def __init__(self, manager: ocp.CheckpointManager) -> None:
+    def __init__(self, manager: ocp.CheckpointManager | None) -> None:
         self._manager = manager
 
     def save(self, step: int, tree: Any, meta: dict[str, Any]) -> None:
         """Write a checkpoint in the background."""
+        if self._manager is None:
+            return
         tree = jax.tree.map(np.asarray, jax.device_get(tree))
         self._manager.save(
             step,
@@ -30,7 +35,7 @@ class Checkpoints:
 
     def latest_step(self) -> int | None:
         """Return the step of the newest complete checkpoint, or None."""
-        return self._manager.latest_step()
+        return None if self._manager is None else self._manager.latest_step()
 
     def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
         """Read a checkpoint.
@@ -42,6 +47,7 @@ class Checkpoints:
         Returns:
             (pytree of host arrays, dictionary).
         """
+        assert self._manager is not None
         like = jax.tree.map(np.asarray, jax.device_get(like))
         restored = self._manager.restore(
             step,
@@ -63,6 +69,13 @@ def open_checkpoints(folder: Path, keep: int = 2) -> Iterator[Checkpoints]:
     Yields:
         The checkpoints.
     """
-    options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
+    if not is_primary():
+        yield Checkpoints(None)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    alone = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
+    options = ocp.CheckpointManagerOptions(
+        max_to_keep=keep, create=False, multiprocessing_options=alone
+    )
     with ocp.CheckpointManager(folder.resolve(), options=options) as manager:
         yield Checkpoints(manager)

@@ -222,3 +222,25 @@ def replace(config: T, **changes: Any) -> T:
     flat = {name: value for name, value in changes.items() if "__" not in name}
     parts = {name: replace(getattr(config, name), **inner) for name, inner in nested.items()}
     return dataclasses.replace(config, **flat, **parts)  # type: ignore[type-var]
+
+
+def replace_everywhere(config: T, changes: Mapping[str, Any]) -> T:
+    """Return a configuration with the fields of these names replaced, at any depth.
+
+    Args:
+        config: a dataclass of `rtickets.config`.
+        changes: new values by the name of the field.
+
+    Returns:
+        A new configuration; parts that lack the fields stay as they are.
+    """
+    if isinstance(config, Mapping):
+        parts = {name: replace_everywhere(part, changes) for name, part in config.items()}
+        return parts  # type: ignore[return-value]
+    if not dataclasses.is_dataclass(config):
+        return config
+    own = {}
+    for name in (field.name for field in dataclasses.fields(config)):
+        value = getattr(config, name)
+        own[name] = changes[name] if name in changes else replace_everywhere(value, changes)
+    return dataclasses.replace(config, **own)  # type: ignore[type-var]

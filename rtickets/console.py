@@ -1,4 +1,4 @@
-"""Progress for a person: bars on a terminal, plain lines in a pipe."""
+"""Progress for a person, of the primary process: bars on a terminal, plain lines in a pipe."""
 
 import sys
 import time
@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from rtickets.processes import is_primary
 
 _SECONDS_BETWEEN_LINES = 15.0
 
@@ -71,7 +73,7 @@ def task(name: str, total: int, done: int = 0) -> Iterator[Task]:
     Yields:
         The task; it says what was done when the block ends without an error.
     """
-    if not sys.stderr.isatty():
+    if not (sys.stderr.isatty() and is_primary()):
         current = Task(name, total, done, None)
         yield current
         current.finish()
@@ -95,4 +97,5 @@ def say(text: str) -> None:
 
 
 def _print(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    if is_primary():
+        print(line, file=sys.stderr, flush=True)

@@ -41,7 +41,7 @@ def demo_study() -> StudyConfig:
             ),
         },
         sparsities=(0.8, 0.9, 0.95, 0.98),
-        transfers={"finetune": _transfer("finetune", 0.05), "linear": _transfer("linear", 0.5)},
+        transfers={"finetune": _transfer("finetune", 0.4), "linear": _transfer("linear", 1.0)},
         evaluate=EvaluateConfig(
             attacks={"pgd": AttackConfig(norm="linf", eps=8 / 255, num_steps=5)},
             attack_examples=100,

@@ -5,9 +5,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from rtickets.config_files import to_dict, to_paths
+from rtickets.config import ObserveConfig, TrainConfig
+from rtickets.config_files import replace_everywhere, to_dict, to_paths
 
-_NOT_COUNTED = {"ticket", "checkpoint_every", "steps_per_dispatch", "workers"}
+_NOT_COUNTED = {
+    "ticket": None,
+    "checkpoint_every": TrainConfig.checkpoint_every,
+    "steps_per_dispatch": None,
+    "observe": ObserveConfig(),
+    "workers": None,
+}
 
 
 def digest(config: Any, *upstream: str) -> str:
@@ -25,7 +32,7 @@ def digest(config: Any, *upstream: str) -> str:
     Returns:
         10 hexadecimal digits.
     """
-    values = _what_counts(to_dict(config, exclude_defaults=True))
+    values = to_dict(replace_everywhere(config, _NOT_COUNTED), exclude_defaults=True)
     text = json.dumps([type(config).__name__, values, upstream], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 

@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,13 +11,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rtickets import console, parallel, training
+from rtickets import console, parallel, processes, training
 from rtickets.checkpoints import Checkpoints, open_checkpoints
 from rtickets.config import TrainConfig, to_steps
-from rtickets.data import Split, epoch_order
-from rtickets.errors import InputError, NonFiniteLossError
+from rtickets.data import Split
+from rtickets.errors import NonFiniteLossError
+from rtickets.feed import make_feed
 from rtickets.masks import Mask, Params
 from rtickets.metrics import MetricsFile, open_metrics
+from rtickets.objectives.fast import has_collapsed
+from rtickets.observe import Observer
 
 Validate = Callable[[Params, Any], float]
 _IN_FLIGHT = 2  # dispatches that may be under way before the host waits for one
@@ -42,6 +46,7 @@ class Outcome(NamedTuple):
         opt_state: state of the optimiser after the last step, on the host.
         seconds: wall-clock time of this process's part of the run.
         images_per_second: throughput of that part, compilation included.
+        collapsed: the step at which fast training collapsed and was stopped, or None.
     """
 
     params: Params
@@ -51,41 +56,15 @@ class Outcome(NamedTuple):
     opt_state: Any
     seconds: float
     images_per_second: float
+    collapsed: int | None = None
 
 
-def steps_per_epoch(examples: int, batch_size: int) -> int:
-    """Return the number of whole batches in an epoch.
-
-    Raises:
-        InputError: if there is not one.
-    """
-    if batch_size > examples:
-        raise InputError(
-            f"batch_size={batch_size} exceeds the {examples} training examples; lower it"
-        )
-    return examples // batch_size
-
-
-def batch_indices(examples: int, batch_size: int, seed: int, start: int, stop: int) -> np.ndarray:
-    """Return the examples of steps start ... stop - 1, a pure function of its arguments.
-
-    Args:
-        examples: number of training examples.
-        batch_size: examples per step; the rest of an epoch that fills no batch is left out.
-        seed: the run's seed.
-        start: first step.
-        stop: step after the last.
-
-    Returns:
-        int32 (stop - start, batch_size).
-    """
-    per_epoch = steps_per_epoch(examples, batch_size)
-    rows = []
-    for epoch in range(start // per_epoch, (stop - 1) // per_epoch + 1):
-        order = epoch_order(examples, seed, epoch)[: per_epoch * batch_size]
-        first = max(start - epoch * per_epoch, 0)
-        rows.append(order.reshape(per_epoch, batch_size)[first : stop - epoch * per_epoch])
-    return np.concatenate(rows)
+def _of_primary(
+    state: training.TrainState, best: Best, meta: dict[str, Any]
+) -> tuple[training.TrainState, Best, dict[str, Any]]:
+    """Return where the primary process is: initialised or, since it alone reads, restored."""
+    state, best = parallel.broadcast((state, best))
+    return state, best, processes.on_primary(lambda: meta)
 
 
 class Loop:
@@ -105,11 +84,9 @@ class Loop:
         """Bind the run to its program, its data, its folder and its (first, last) steps."""
         self.program, self.config, self.name = program, config, name
         self.validate, self.folder = validate, folder
-        self.examples = len(split)
+        self.feed = make_feed(program, split, config.seed)
         run = training.Run(jax.random.key(config.seed), jnp.float32(config.optimizer.learning_rate))
-        self.run, self.mask, *self.data = parallel.replicate(
-            (run, mask, split.images, split.labels), program.devices
-        )
+        self.run, self.mask = parallel.replicate((run, mask), program.devices)
         self.first = steps[0] if steps else 0
         self.stop = steps[1] if steps else None
         per_epoch = program.steps_per_epoch
@@ -117,7 +94,8 @@ class Loop:
         self.checkpoint_every = to_steps(config.checkpoint_every, per_epoch)
         self.log_every = self.validate_every or per_epoch
         on_cpu = program.devices[0].platform == "cpu"
-        self.dispatch = config.steps_per_dispatch or (1 if on_cpu else 50)
+        self.dispatch = config.steps_per_dispatch or (1 if on_cpu else self.feed.steps_per_dispatch)
+        self.observer = Observer(folder, config.observe, program.batch_size, program.devices)
 
     def fit(self, params: Params, batch_stats: Any, opt_state: Any = None) -> Outcome:
         """Train from the given weights, or from the newest checkpoint in the folder.
@@ -140,12 +118,12 @@ class Loop:
         best = Best(np.float32(-1), np.int32(0), state.params, state.batch_stats)
         meta: dict[str, Any] = {"metrics": 0, "loss": 0.0, "correct": 0, "examples": 0}
         if not self.checkpoint_every:
-            return self._train(state, best, meta, None)
+            return self._train(*_of_primary(state, best, meta), None)
         with open_checkpoints(self.folder / "checkpoints") as checkpoints:
             newest = checkpoints.latest_step()
             if newest is not None:
                 (state, best), meta = checkpoints.restore(newest, (state, best))
-            return self._train(state, best, meta, checkpoints)
+            return self._train(*_of_primary(state, best, meta), checkpoints)
 
     def _train(
         self,
@@ -159,9 +137,14 @@ class Loop:
         state = parallel.replicate(state, self.program.devices)
         with (
             open_metrics(self.folder / "metrics.jsonl", meta["metrics"]) as metrics,
+            self.observer.watch(step, total),
+            closing(self.feed),
             console.task(self.name, total * batch, step * batch) as task,
         ):
-            while step < total:
+            if self.config.observe.profile_steps:
+                fixed = (self.mask, self.run, *self.feed.one_step(step))
+                self.observer.split(self.program, state, *fixed)
+            while step < total and "collapsed" not in meta:
                 stop = self._next_event(step)
                 state = self._advance(state, step, stop, meta, task)
                 step = stop
@@ -172,8 +155,8 @@ class Loop:
                     meta["metrics"] = metrics.length
                     checkpoints.save(step, (state, best), dict(meta))
             self._check_finite(step, state.params)
-            last = Best(best.accuracy, np.int32(step), state.params, state.batch_stats)
-            chosen = best if self.config.select == "best" else last
+            last = Best(best.accuracy, np.int32(step), *training.selected(state))
+            chosen = best if self.config.select == "best" or "collapsed" in meta else last
             return Outcome(
                 jax.device_get(chosen.params),
                 jax.device_get(chosen.batch_stats),
@@ -182,6 +165,7 @@ class Loop:
                 jax.device_get(state.opt_state),
                 task.seconds,
                 task.rate,
+                meta.get("collapsed"),
             )
 
     def _next_event(self, step: int) -> int:
@@ -201,21 +185,22 @@ class Loop:
         task: console.Task,
     ) -> training.TrainState:
         """Run the steps start ... stop - 1 and add their totals to `meta`."""
-        steps = training.compiled(self.program)
         batch = self.program.batch_size
         length = math.ceil((stop - start) / math.ceil((stop - start) / self.dispatch))
         pending: deque[tuple[int, training.Totals]] = deque()
         for first in range(start, stop, length):
             after = min(first + length, stop)
-            chosen = batch_indices(self.examples, batch, self.config.seed, first, after)
-            indices = parallel.shard(chosen, self.program.devices, axis=1)
-            state, totals = steps(state, self.mask, self.run, *self.data, indices)
+            with self.observer.input():
+                examples = self.feed.arguments(first, after)
+            self.observer.dispatch(state, after - first)
+            state, totals = self.feed.compiled(state, self.mask, self.run, *examples)
             pending.append((after, totals))
             task.advance((after - first) * batch)
             if len(pending) > _IN_FLIGHT:
                 self._collect(*pending.popleft(), meta)
         for done in pending:
             self._collect(*done, meta)
+        self.observer.pause()
         return state
 
     def _collect(self, step: int, totals: training.Totals, meta: dict[str, Any]) -> None:
@@ -256,12 +241,31 @@ class Loop:
         meta.update(loss=0.0, correct=0, examples=0)
         note = f"loss {line['loss']:.3f}"
         if self.validate_every:
-            accuracy = self.validate(state.params, state.batch_stats)
+            weights = training.selected(state)
+            accuracy = self.validate(*weights)
+            if self._has_collapsed(accuracy, step, meta):
+                line["collapsed"] = True
+            elif accuracy > best.accuracy or self._keeps_last():
+                best = Best(np.float32(accuracy), np.int32(step), *jax.device_get(weights))
             line["validation"] = meta["validation"] = accuracy
             note += f", validation {accuracy:.1%}"
-            if accuracy > best.accuracy:
-                kept = jax.device_get((state.params, state.batch_stats))
-                best = Best(np.float32(accuracy), np.int32(step), *kept)
         metrics.write(line)
+        self.observer.log(line)
         task.note(note)
         return best
+
+    def _has_collapsed(self, accuracy: float, step: int, meta: dict[str, Any]) -> bool:
+        """Tell whether fast training has collapsed since the validation before, and note it."""
+        objective, before = self.config.objective, meta.get("validation")
+        if objective.name != "fast" or not has_collapsed(before, accuracy, objective.collapse):
+            return False
+        meta["collapsed"] = step
+        console.say(
+            f"{self.name}: stopped at step {step}, as validation accuracy under PGD fell from "
+            f"{before:.1%} to {accuracy:.1%}; the weights are from before"
+        )
+        return True
+
+    def _keeps_last(self) -> bool:
+        """Tell whether `Best` holds the last validated weights, to go back to after a collapse."""
+        return self.config.objective.name == "fast" and self.config.select == "last"

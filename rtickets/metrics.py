@@ -7,22 +7,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from rtickets.processes import is_primary
+
 
 class MetricsFile:
-    """Appends one JSON object a line; made by `open_metrics`."""
+    """Appends one JSON object a line; made by `open_metrics`. Without a file it does nothing."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes] | None) -> None:
         self._file = file
 
     def write(self, values: Mapping[str, Any]) -> None:
         """Append one line and hand it to the operating system."""
-        self._file.write(json.dumps(values).encode() + b"\n")
-        self._file.flush()
+        if self._file is not None:
+            self._file.write(json.dumps(values).encode() + b"\n")
+            self._file.flush()
 
     @property
     def length(self) -> int:
         """Bytes written so far."""
-        return os.fstat(self._file.fileno()).st_size
+        return 0 if self._file is None else os.fstat(self._file.fileno()).st_size
 
 
 @contextmanager
@@ -37,8 +40,11 @@ def open_metrics(path: Path, length: int = 0) -> Iterator[MetricsFile]:
         length: how much of it to keep.
 
     Yields:
-        The open file.
+        The open file; one that does nothing in other processes than the primary.
     """
+    if not is_primary():
+        yield MetricsFile(None)
+        return
     with path.open("ab") as file:
         file.truncate(min(length, os.fstat(file.fileno()).st_size))
         yield MetricsFile(file)
@@ -47,6 +53,14 @@ def open_metrics(path: Path, length: int = 0) -> Iterator[MetricsFile]:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a metrics file."""
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def read_whole_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a file that may be missing or end in the middle of a line."""
+    if not path.is_file():
+        return []
+    text = path.read_text()
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
 def write_json(path: Path, values: Any) -> None:

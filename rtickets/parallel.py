@@ -1,12 +1,17 @@
 """The only place that knows about devices.
 
 State, weights and data are replicated and carry no device axis; the batch carries a leading axis of
-one shard per device. A mapped function must reduce (`mean`, `total`) everything it returns, because
-replication of its outputs is declared, not checked.
+one shard per device. A mapped function must reduce (`mean`, `total`) or collect (`gather`)
+everything that it returns, because replication of its outputs is declared, not checked.
+
+With several processes, each passes and receives the arrays of its own devices: replicated ones
+whole, of sharded ones its part. Only mapped functions and `rtickets.processes` communicate.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal, overload
 
 import jax
 import jax.numpy as jnp
@@ -16,27 +21,92 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from rtickets.errors import InputError
+from rtickets.processes import barrier as barrier
+from rtickets.processes import broadcast as broadcast
+from rtickets.processes import is_primary as is_primary
 
 AXIS = "devices"
-Devices = tuple[jax.Device, ...]
+Mapping = Literal["pmap", "shard_map"]
 
 
-def local_devices(count: int | None = None) -> Devices:
-    """Return the devices that take part.
+@dataclass(frozen=True)
+class Devices(Sequence[jax.Device]):
+    """The devices that take part, in the order of the shards, and how functions are mapped.
+
+    Attributes:
+        devices: of all processes, those of a process beside each other.
+        mapping: functions are mapped by 'pmap' or by 'shard_map', with the same results.
+    """
+
+    devices: tuple[jax.Device, ...]
+    mapping: Mapping = "pmap"
+
+    def __len__(self) -> int:
+        return len(self.devices)
+
+    @overload
+    def __getitem__(self, index: int) -> jax.Device: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Devices": ...
+    def __getitem__(self, index: int | slice) -> "jax.Device | Devices":
+        found = self.devices[index]
+        return replace(self, devices=found) if isinstance(found, tuple) else found
+
+    @property
+    def local(self) -> "Devices":
+        """Those of this process."""
+        here = jax.process_index()
+        return replace(self, devices=tuple(d for d in self.devices if d.process_index == here))
+
+
+def local_devices(count: int | None = None, mapping: Mapping = "pmap") -> Devices:
+    """Return devices of this process.
 
     Args:
-        count: how many, or None for all of this host.
+        count: how many, or None for all.
+        mapping: see `Devices`.
 
     Returns:
-        A tuple of devices of the default backend.
+        Devices of the default backend.
 
     Raises:
-        InputError: if this host has fewer.
+        InputError: if there are fewer.
     """
     found = tuple(jax.local_devices())
     if count is not None and not 1 <= count <= len(found):
         raise InputError(f"{count} devices were asked for, this host has {len(found)}")
-    return found[:count]
+    return Devices(found[:count], mapping)
+
+
+def all_devices(count: int | None = None, mapping: Mapping = "pmap") -> Devices:
+    """Return devices of all processes, as many of each.
+
+    Args:
+        count: how many over all processes, or None for all.
+        mapping: see `Devices`.
+
+    Returns:
+        Devices of the default backend, the same in every process.
+
+    Raises:
+        InputError: if there are fewer, or processes would have different numbers of them.
+    """
+    processes = jax.process_count()
+    if processes == 1:
+        return local_devices(count, mapping)
+    found = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+    sizes = Counter(device.process_index for device in found)
+    if len(set(sizes.values())) > 1:
+        numbers = ", ".join(f"{size} in process {process}" for process, size in sizes.items())
+        raise InputError(f"processes have different numbers of devices: {numbers}; give all alike")
+    each = sizes[0] if count is None else count // processes
+    if count is not None and (count % processes or not 1 <= each <= sizes[0]):
+        raise InputError(
+            f"{count} devices were asked for, expected a multiple of the {processes} processes, "
+            f"at most {len(found)}"
+        )
+    chosen = [d for first in range(0, len(found), sizes[0]) for d in found[first : first + each]]
+    return Devices(tuple(chosen), mapping)
 
 
 def parallel(
@@ -59,18 +129,69 @@ def parallel(
     Returns:
         The compiled function; with `out_axes=None` its outputs carry no device axis.
     """
+    if devices.mapping == "shard_map":
+        return _shard_map(fn, in_axes, out_axes, devices, tuple(donate))
     return jax.pmap(
         fn,
         axis_name=AXIS,
         in_axes=in_axes,
         out_axes=out_axes,
-        devices=devices,
+        devices=devices.devices,
         donate_argnums=tuple(donate),
     )
 
 
+def _shard_map(
+    fn: Callable[..., Any],
+    in_axes: tuple[int | None, ...],
+    out_axes: int | None,
+    devices: Devices,
+    donate: tuple[int, ...],
+) -> Callable[..., Any]:
+    """Return what `jax.pmap` would, made of `jax.shard_map`."""
+    mesh = _mesh(devices)
+    in_specs = tuple(_spec(axis) for axis in in_axes)
+    out_spec = _spec(out_axes)
+
+    def on_block(*blocks: Any) -> Any:
+        """Take the device axis, of size 1 in a block, off the arguments and put it back."""
+        pairs = zip(blocks, in_axes, strict=True)
+        arguments = [
+            block if axis is None else jax.tree.map(lambda leaf: leaf[0], block)
+            for block, axis in pairs
+        ]
+        result = fn(*arguments)
+        return result if out_axes is None else jax.tree.map(lambda leaf: leaf[None], result)
+
+    # Without `check_vma` gradients are summed by `total` alone, as under `pmap`.
+    mapped = jax.shard_map(
+        on_block, mesh=mesh, in_specs=in_specs, out_specs=out_spec, check_vma=False
+    )
+    shardings = tuple(NamedSharding(mesh, spec) for spec in in_specs)
+    run = jax.jit(mapped, in_shardings=shardings, donate_argnums=donate)
+    if len(devices.local) == len(devices):
+        return run
+
+    def across_processes(*arguments: Any) -> Any:
+        whole = [
+            multihost_utils.host_local_array_to_global_array(argument, mesh, spec)
+            for argument, spec in zip(arguments, in_specs, strict=True)
+        ]
+        return multihost_utils.global_array_to_host_local_array(run(*whole), mesh, out_spec)
+
+    return across_processes
+
+
+def _mesh(devices: Devices) -> Mesh:
+    return Mesh(np.asarray(devices.devices), (AXIS,))
+
+
+def _spec(axis: int | None) -> PartitionSpec:
+    return PartitionSpec() if axis is None else PartitionSpec(AXIS)
+
+
 def replicate(tree: Any, devices: Devices) -> Any:
-    """Copy a pytree to every device.
+    """Copy a pytree to every device of this process.
 
     Args:
         tree: pytree of arrays or numbers.
@@ -79,7 +200,7 @@ def replicate(tree: Any, devices: Devices) -> Any:
     Returns:
         The pytree as replicated jax arrays, fresh buffers that may be donated.
     """
-    sharding = NamedSharding(Mesh(np.asarray(devices), (AXIS,)), PartitionSpec())
+    sharding = NamedSharding(_mesh(devices.local), PartitionSpec())
     return jax.tree.map(lambda leaf: jax.device_put(jnp.array(leaf, copy=True), sharding), tree)
 
 
@@ -88,14 +209,45 @@ def shard(batch: np.ndarray, devices: Devices, axis: int = 0) -> np.ndarray:
 
     Args:
         batch: array with its examples on `axis`.
+        devices: D devices, L of them of this process; D must divide the number of examples.
+        axis: position of the examples.
+
+    Returns:
+        The array with a leading axis of L and its examples divided by D, device d of D holding the
+        d-th consecutive part.
+    """
+    here = jax.process_index()
+    parts = zip(devices, np.split(batch, len(devices), axis), strict=True)
+    return np.stack([part for device, part in parts if device.process_index == here])
+
+
+def own_part(batch: np.ndarray, devices: Devices, axis: int = 0) -> np.ndarray:
+    """Return the examples of this process, those of all its devices beside each other.
+
+    Args:
+        batch: array with its examples on `axis`.
         devices: D devices; D must divide the number of examples.
         axis: position of the examples.
 
     Returns:
-        The array with a leading axis of D and its examples divided by D, device d holding the d-th
-        consecutive part.
+        A part of the array.
     """
-    return np.stack(np.split(batch, len(devices), axis))
+    return np.concatenate(list(shard(batch, devices, axis)), axis)
+
+
+def put(parts: np.ndarray, devices: Devices) -> Any:
+    """Begin to copy an array to the devices, one part each, where one process has them all.
+
+    Args:
+        parts: array with a leading axis of the L devices of this process.
+        devices: the devices.
+
+    Returns:
+        The array, or with several processes `parts` as they are, which mapped functions take alike.
+    """
+    if len(devices.local) < len(devices):
+        return parts
+    return jax.device_put(parts, NamedSharding(_mesh(devices), PartitionSpec(AXIS)))
 
 
 def check_batch_size(batch_size: int, devices: Devices) -> None:
@@ -122,30 +274,11 @@ def total(tree: Any) -> Any:
     return jax.lax.psum(tree, AXIS)
 
 
-def is_primary() -> bool:
-    """Return whether this process is the one that writes files."""
-    return jax.process_index() == 0
+def gather(tree: Any) -> Any:
+    """Put the devices' arrays beside each other, in a leading axis, the same on all devices."""
+    return jax.lax.all_gather(tree, AXIS)
 
 
-def barrier(name: str) -> None:
-    """Wait until every process is here.
-
-    Args:
-        name: the same in every process, for error messages.
-    """
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(name)
-
-
-def broadcast(tree: Any) -> Any:
-    """Return the primary process's pytree of host arrays in every process.
-
-    Args:
-        tree: pytree of the same structure, shapes and dtypes in every process.
-
-    Returns:
-        The primary's values as numpy arrays.
-    """
-    if jax.process_count() == 1:
-        return tree
-    return multihost_utils.broadcast_one_to_all(tree)
+def join(tree: Any) -> Any:
+    """Join the devices' parts along the first axis, in the order of `positions`."""
+    return jax.lax.all_gather(tree, AXIS, tiled=True)

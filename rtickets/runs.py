@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets import config_files, digests
+from rtickets import config_files, digests, processes
 from rtickets.draw.ticket import read_description
 from rtickets.errors import InputError
 from rtickets.metrics import write_json, write_text
@@ -83,6 +83,9 @@ def folder_of(workdir: Path, stage: str, name: str, config: Any, *inputs: Source
 def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
     """Run a stage unless it is done.
 
+    Of several processes the primary decides whether it is done and writes the folder, and the
+    others return when all is written.
+
     Args:
         folder: the stage's folder.
         config: its configuration, stored beside its result.
@@ -93,8 +96,37 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
         The folder, complete.
 
     Raises:
+        InputError: if the folder was made with other defaults than today's, or processes were
+            given different configurations or inputs.
+    """
+    values = config_files.to_paths(config_files.to_dict(config))
+    processes.check_agreement("the stage", {"digest": folder.digest, **values})
+    path, complete = processes.on_primary(lambda: _open(folder, config))
+    folder = folder._replace(path=Path(path))
+    if not complete:
+        result = body(folder.path)
+        processes.on_primary(lambda: _close(folder, result))
+    return folder
+
+
+def begin(folder: RunFolder, config: Any) -> bool:
+    """Make a stage's folder and store its configuration there, unless it is complete.
+
+    Args:
+        folder: the stage's folder.
+        config: its configuration.
+
+    Returns:
+        Whether it is complete.
+
+    Raises:
         InputError: if the folder was made with other defaults than today's.
     """
+    return processes.on_primary(lambda: _open(folder, config))[1]
+
+
+def _open(folder: RunFolder, config: Any) -> tuple[str, bool]:
+    """Make the folder, unless it is complete already, and return its path and whether it is."""
     stored = folder.path / "config.json"
     if stored.is_file():
         changed = digests.changed_fields(config, json.loads(stored.read_text()))
@@ -103,15 +135,16 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
                 f"{folder.path} was made with other defaults ({'; '.join(changed)}); use another "
                 "--workdir, or set these fields to their old values"
             )
-    if folder.complete:
-        return folder
-    folder.path.mkdir(parents=True, exist_ok=True)
-    write_json(folder.path / "config.json", config_files.to_dict(config))
-    result = body(folder.path)
+    if not folder.complete:
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_json(folder.path / "config.json", config_files.to_dict(config))
+    return str(folder.path), folder.complete
+
+
+def _close(folder: RunFolder, result: dict[str, Any]) -> None:
     write_json(folder.path / "result.json", result)
     write_text(folder.path / "COMPLETE", f"{folder.digest}\n")
     shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
-    return folder
 
 
 def find_ticket(path: str | None) -> Source:

@@ -1,16 +1,18 @@
 """Studies: a grid of stages from pretraining to evaluation, and the cells it measures."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets import config_files, console, data, parallel, stages
+from rtickets import config_files, console, data, parallel, progress, stages, training
 from rtickets.config import DataConfig, StudyConfig, TrainConfig
 from rtickets.draw.omp import check_pattern
 from rtickets.errors import InputError
-from rtickets.loop import steps_per_epoch
-from rtickets.runs import RunFolder, folder_of, run_once
+from rtickets.feed import steps_per_epoch
+from rtickets.runs import RunFolder, begin, folder_of, run_once
 from rtickets.stages.iterate import rewind_steps
+from rtickets.workers import ALONE, Worker, claim
 
 DENSE = "dense"
 
@@ -33,16 +35,28 @@ class Cell(NamedTuple):
     transfer: str
 
 
-class CellFolders(NamedTuple):
-    """The two folders that one cell of a report is about.
+class Measured(NamedTuple):
+    """The two folders that one number of a report is about.
 
     Attributes:
-        ticket: the drawn ticket; the pretrained network of a dense cell.
-        evaluation: what was measured after the transfer.
+        ticket: the drawn ticket; the pretrained network where nothing was drawn.
+        evaluation: what was measured, after the transfer if there is one.
     """
 
     ticket: RunFolder
     evaluation: RunFolder
+
+
+class SourceNetwork(NamedTuple):
+    """A pretrained network, measured on its own task.
+
+    Attributes:
+        seed: of the pretraining.
+        objective: label of the pretraining objective.
+    """
+
+    seed: int
+    objective: str
 
 
 def grid(config: StudyConfig) -> Iterator[Cell]:
@@ -56,43 +70,70 @@ def grid(config: StudyConfig) -> Iterator[Cell]:
                     yield Cell(seed, objective, draw, sparsity, transfer)
 
 
-def run_study(config: StudyConfig, workdir: Path, devices: parallel.Devices) -> RunFolder:
-    """Run every stage of a study that is not done yet.
+def run_study(
+    config: StudyConfig, workdir: Path, devices: parallel.Devices, worker: Worker = ALONE
+) -> RunFolder:
+    """Run every stage of a study that is not done yet, beside other workers if there are any.
 
     Args:
         config: the grid.
         workdir: where run folders lie; stages that another study did there are not done again.
         devices: where to compute.
+        worker: which of several workers this is, see `rtickets.workers`.
 
     Returns:
-        The study's complete folder; its result lists the cells and the source networks.
+        The study's folder; its result lists the cells and the source networks. It is complete
+        unless there are other workers and they are still at the last cells.
 
     Raises:
         InputError: for data, batches or patterns that do not fit, before anything is trained.
     """
+    study = folder_of(workdir, "study", config.name, config)
+    if not begin(study, config):
+        check_study(config, devices)
+        units = list(_units(config))
+        progress.begin(study.path, [unit._asdict() for unit in units])
+
+        def run(number: int) -> None:
+            folder = _run_unit(config, units[number], workdir, devices).evaluation
+            progress.done(study.path, number, folder.path.name)
+            text = _describe(units[number], folder.result())
+            console.say(f"{number + 1} of {len(units)}: {text}")
+
+        if not claim([partial(run, number) for number in range(len(units))], worker):
+            return study
 
     def body(folder: Path) -> dict[str, Any]:
         del folder
-        check_study(config, devices)
-        sources = []
-        for seed in config.seeds:
-            for objective in config.objectives:
-                network = _pretrain(config, seed, objective, workdir, devices)
-                name = f"source-{objective}-s{seed}"
-                measured = stages.evaluate(
-                    config.evaluate, network.source, workdir, name, devices
-                ).result()
-                sources.append({"seed": seed, "objective": objective, **measured})
-        cells = list(grid(config))
-        results = []
-        for number, cell in enumerate(cells, 1):
-            ticket, evaluation = run_cell(config, cell, workdir, devices)
-            measured = evaluation.result()
-            results.append({**cell._asdict(), "ticket": ticket.path.name, **measured})
-            console.say(f"cell {number} of {len(cells)}: {_describe(cell, measured)}")
-        return {"cells": results, "sources": sources}
+        results: dict[str, list[dict[str, Any]]] = {"cells": [], "sources": []}
+        for unit in _units(config):
+            ticket, evaluation = _run_unit(config, unit, workdir, devices)
+            kind = "cells" if isinstance(unit, Cell) else "sources"
+            found = {"ticket": ticket.path.name, **evaluation.result()}
+            results[kind].append({**unit._asdict(), **found})
+        return results
 
-    return run_once(folder_of(workdir, "study", config.name, config), config, body)
+    claim([lambda: run_once(study, config, body)], worker)
+    return study
+
+
+def _units(config: StudyConfig) -> Iterator[SourceNetwork | Cell]:
+    """Yield what a study measures, in the order of its result: source networks, then cells."""
+    for seed in config.seeds:
+        for objective in config.objectives:
+            yield SourceNetwork(seed, objective)
+    yield from grid(config)
+
+
+def _run_unit(
+    config: StudyConfig, unit: SourceNetwork | Cell, workdir: Path, devices: parallel.Devices
+) -> Measured:
+    if isinstance(unit, Cell):
+        return run_cell(config, unit, workdir, devices)
+    network = _pretrain(config, unit.seed, unit.objective, workdir, devices)
+    name = f"source-{unit.objective}-s{unit.seed}"
+    evaluation = stages.evaluate(config.evaluate, network.source, workdir, name, devices)
+    return Measured(network, evaluation)
 
 
 def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
@@ -123,15 +164,13 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
 def _check_run(label: str, task: DataConfig, train: TrainConfig, devices: parallel.Devices) -> int:
     """Return the number of steps per epoch of a training run that can start."""
     try:
-        parallel.check_batch_size(train.batch_size, devices)
+        training.check_batch_size(train, devices)
         return steps_per_epoch(len(data.load(task).train), train.batch_size)
     except InputError as error:
         raise InputError(f"{label}: {error}") from None
 
 
-def run_cell(
-    config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.Devices
-) -> CellFolders:
+def run_cell(config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.Devices) -> Measured:
     """Run one cell: pretrain, draw, transfer and evaluate, each unless done.
 
     Args:
@@ -159,7 +198,7 @@ def run_cell(
     downstream = config_files.replace(config.transfers[cell.transfer], train__seed=cell.seed)
     trained = stages.transfer(downstream, ticket.source, workdir, name, devices)
     evaluation = stages.evaluate(config.evaluate, trained.source, workdir, name, devices)
-    return CellFolders(ticket, evaluation)
+    return Measured(ticket, evaluation)
 
 
 def _pretrain(
@@ -170,7 +209,10 @@ def _pretrain(
     return stages.pretrain(pretrain, workdir, f"{objective}-s{seed}", devices)
 
 
-def _describe(cell: Cell, measured: dict[str, Any]) -> str:
-    kind = DENSE if cell.draw == DENSE else f"{cell.draw} {1 - cell.sparsity:.0%} remaining"
-    accuracy = measured["clean"]["value"]
-    return f"{cell.objective}, {kind}, {cell.transfer}, seed {cell.seed}: {accuracy:.1%}"
+def _describe(unit: SourceNetwork | Cell, measured: dict[str, Any]) -> str:
+    accuracy = f"seed {unit.seed}: {measured['clean']['value']:.1%}"
+    if isinstance(unit, SourceNetwork):
+        return f"{unit.objective}, source network, {accuracy}"
+    remaining = f"{1 - unit.sparsity:.0%} remaining"
+    kind = DENSE if unit.draw == DENSE else f"{unit.draw} {remaining}"
+    return f"{unit.objective}, {kind}, {unit.transfer}, {accuracy}"

@@ -3,7 +3,8 @@ import pytest
 
 from rtickets.config import OptimizerConfig, TrainConfig
 from rtickets.errors import InputError, NonFiniteLossError
-from rtickets.loop import Loop, batch_indices, steps_per_epoch
+from rtickets.feed import batch_indices, steps_per_epoch
+from rtickets.loop import Loop
 from rtickets.metrics import read_metrics
 
 
@@ -118,7 +119,8 @@ def test_a_run_without_checkpoints_writes_none(tiny, tmp_path):
     config = config_with(checkpoint_every="0ep", validate_every="0ep")
     outcome = loop_in(tmp_path, tiny, config).fit(tiny.params, tiny.batch_stats)
     assert outcome.validation is None
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.jsonl"]
+    written = sorted(path.name for path in tmp_path.iterdir())
+    assert written == ["metrics.jsonl", "throughput.jsonl"]
 
 
 def test_every_epoch_sees_every_example_once():

@@ -7,9 +7,14 @@ from rtickets import parallel
 from rtickets.errors import InputError
 
 
+@pytest.fixture(params=["pmap", "shard_map"])
+def mapping(request):
+    return request.param
+
+
 @pytest.mark.parametrize("count", [1, 2, 4])
-def test_positions_and_totals_are_those_of_the_whole_batch(count):
-    devices = parallel.local_devices(count)
+def test_positions_and_totals_are_those_of_the_whole_batch(count, mapping):
+    devices = parallel.local_devices(count, mapping)
 
     def fn(scale, part):
         where = parallel.positions(part.shape[0])
@@ -22,8 +27,29 @@ def test_positions_and_totals_are_those_of_the_whole_batch(count):
     assert float(result) == 2 * (batch * np.arange(8)).sum()
 
 
-def test_outputs_by_device_come_back_in_the_order_of_the_batch():
-    devices = parallel.local_devices(4)
+def test_gathered_arrays_are_in_the_order_of_the_batch(mapping):
+    devices = parallel.local_devices(4, mapping)
+    run = parallel.parallel(parallel.gather, in_axes=(0,), devices=devices)
+    batch = np.arange(8).reshape(8, 1)
+    result = run(parallel.shard(batch, devices))
+    np.testing.assert_array_equal(np.concatenate(result), batch)
+
+
+def test_arguments_are_trees_with_keys_and_nothing(mapping):
+    devices = parallel.local_devices(2, mapping)
+
+    def fn(tree, nothing, key):
+        assert nothing is None
+        return {"drawn": jax.random.uniform(key) + tree["x"]}
+
+    run = parallel.parallel(fn, in_axes=(0, 0, None), out_axes=0, devices=devices)
+    key = jax.random.key(1)
+    result = run({"x": np.float32([1, 2])}, None, key)
+    np.testing.assert_allclose(result["drawn"], jax.random.uniform(key) + np.array([1, 2]))
+
+
+def test_outputs_by_device_come_back_in_the_order_of_the_batch(mapping):
+    devices = parallel.local_devices(4, mapping)
     run = parallel.parallel(lambda part: part + 1, in_axes=(0,), out_axes=0, devices=devices)
     batch = np.arange(8.0).reshape(8, 1)
     np.testing.assert_array_equal(np.concatenate(run(parallel.shard(batch, devices))), batch + 1)
@@ -37,17 +63,19 @@ def test_shard_splits_any_axis():
     np.testing.assert_array_equal(parts[1], indices[:, 2:])
 
 
-def test_replicated_buffers_are_fresh_so_donation_leaves_the_original():
+def test_replicated_buffers_are_fresh_so_donation_leaves_the_original(mapping):
     original = jnp.arange(3.0)
-    devices = parallel.local_devices(2)
+    devices = parallel.local_devices(2, mapping)
     run = parallel.parallel(
         lambda x, part: parallel.mean(x + part.mean()),
         in_axes=(None, 0),
         devices=devices,
         donate=(0,),
     )
-    result = run(parallel.replicate(original, devices), np.ones((2, 1), np.float32))
+    copy = parallel.replicate(original, devices)
+    result = run(copy, np.ones((2, 1), np.float32))
     np.testing.assert_array_equal(result, [1, 2, 3])
+    assert copy.is_deleted()
     np.testing.assert_array_equal(original, [0, 1, 2])
 
 
@@ -65,3 +93,22 @@ def test_too_many_devices_are_named():
 def test_a_batch_that_does_not_divide_is_named(size):
     with pytest.raises(InputError, match=f"batch_size={size}"):
         parallel.check_batch_size(size, parallel.local_devices(4))
+
+
+def test_devices_are_a_sequence_that_knows_its_mapping(mapping):
+    devices = parallel.local_devices(4, mapping)
+    assert devices[1:3].devices == tuple(devices)[1:3]
+    assert devices[1:3].mapping == mapping
+    assert devices[0].platform == "cpu"
+    assert devices.local == devices
+
+
+def test_mappings_do_not_share_what_is_compiled():
+    first, second = (parallel.local_devices(2, mapping) for mapping in ("pmap", "shard_map"))
+    assert first != second
+    assert first == parallel.local_devices(2)
+    assert hash(first) == hash(parallel.local_devices(2))
+
+
+def test_with_one_process_all_devices_are_its_own():
+    assert parallel.all_devices(3) == parallel.local_devices(3)

@@ -64,6 +64,18 @@ def test_any_number_of_devices_trains_the_same(tiny, objective):
         chex.assert_trees_all_close(states[1], states[count], atol=2e-4)
 
 
+@pytest.mark.parametrize("count", [1, 2, 4])
+@pytest.mark.parametrize("objective", [NATURAL, SMOOTH], ids=["natural", "pgd"])
+def test_pmap_and_shard_map_train_the_same(tiny, objective, count):
+    states = []
+    for mapping in ("pmap", "shard_map"):
+        devices = parallel.local_devices(count, mapping)
+        state, losses = tiny.steps(tiny.program(objective=objective, devices=devices), 3, rate=0.02)
+        np.testing.assert_array_equal(pruned_weights(state, tiny.mask), 0)
+        states.append((state.params, state.batch_stats, losses))
+    chex.assert_trees_all_close(*states, atol=1e-5)
+
+
 def test_augmentation_and_attack_do_not_depend_on_the_number_of_devices(tiny):
     # With a rate of zero all weights stay, so the losses differ by augmentation and attack alone.
     losses = [
@@ -85,8 +97,9 @@ def test_a_run_sees_other_augmentations_at_every_step(tiny):
     assert len(set(losses)) == 3
 
 
-def test_several_steps_in_one_call_are_the_same_steps(tiny):
-    program = tiny.program(transform=Transform())
+@pytest.mark.parametrize("mapping", ["pmap", "shard_map"])
+def test_several_steps_in_one_call_are_the_same_steps(tiny, mapping):
+    program = tiny.program(transform=Transform(), devices=parallel.local_devices(1, mapping))
     one_by_one, _ = tiny.steps(program, 3, rate=0.02)
     chosen = np.stack([(np.arange(8) + 7 * step) % 48 for step in range(3)]).astype(np.int32)
     state = training.init_state(program, tiny.params, tiny.batch_stats, tiny.mask)

@@ -24,17 +24,18 @@ from rtickets.config import (
     TrainConfig,
     TransferConfig,
 )
+from rtickets.demo import demo_study
 
 # Chosen on validation images at full width, see docs/results/fashion_mnist.md.
-FINETUNE_RATE, LINEAR_RATE = 0.02, 0.2
+FINETUNE_RATE, LINEAR_RATE = 0.05, 0.2
 
 
 def robust(norm, eps):
     return ObjectiveConfig(name="pgd", attack=AttackConfig(norm=norm, eps=eps, num_steps=7))
 
 
-def downstream(source, mode, examples, duration, batch_size=64, rate=None):
-    rate = rate or (FINETUNE_RATE if mode == "finetune" else LINEAR_RATE)
+def downstream(source, mode, examples, duration, batch_size=64):
+    rate = FINETUNE_RATE if mode == "finetune" else LINEAR_RATE
     return TransferConfig(
         data=DataConfig(source=source, train_examples=examples),
         mode=mode,
@@ -105,9 +106,9 @@ def small():
         ),
     )
     few = {
-        f"{source}-few-{mode}": downstream(source, mode, 192, "20ep")
+        f"{source}-few-{mode}": config_files.replace(run, data__source=source)
         for source in ("mnist5k", "digits")
-        for mode in ("finetune", "linear")
+        for mode, run in demo_study().transfers.items()
     }
     return config_files.replace(
         study,

@@ -6,7 +6,8 @@
 IMP, A-IMP and LMP draw on the source task, from the natural and from the robust network alike.
 `omp_uniform` is what LMP starts from. Of OMP's ticket `random` keeps the number of survivors of
 every layer, `shuffled` the shapes of its kernels, `flipped` 90% of its weights and `reinitialised`
-the mask alone; `complement` has the smallest weights instead of the largest.
+the mask alone; `complement` has the smallest weights instead of the largest. Weights of different
+size learn at different effective rates, so the small version finetunes at two of them.
 
 Needs the IDX files of Debian's package dataset-fashion-mnist (or --config.pretrain.data.path=DIR)
 and `pip install 'rtickets[demo]'`. The small version needs `rtickets[demo]` alone.
@@ -66,7 +67,7 @@ def full():
         f"{source}-{mode}": TransferConfig(
             data=DataConfig(source=source, train_examples=500),
             mode=mode,
-            train=last("20ep", 64, 0.02 if mode == "finetune" else 0.2),
+            train=last("20ep", 64, 0.05 if mode == "finetune" else 0.2),
         )
         for source in ("mnist5k", "digits")
         for mode in ("finetune", "linear")
@@ -90,7 +91,7 @@ def full():
             "natural": ObjectiveConfig(),
             "robust": ObjectiveConfig(name="pgd", attack=attack),
         },
-        draws=schemes(last("1ep", 512, 0.02, "constant"), last("5ep", 512, 0.1), rate=0.2),
+        draws=schemes(last("1ep", 512, 0.1, "constant"), last("5ep", 512, 1.0), rate=0.2),
         sparsities=(STATES[6], STATES[12], STATES[16]),
         transfers=few,
         evaluate=EvaluateConfig(batch_size=500),
@@ -99,18 +100,25 @@ def full():
 
 def small():
     demo = demo_study()
-    few = demo.transfers["finetune"]
+    few = {
+        "mnist5k-slow": (demo.transfers["finetune"], "mnist5k", 0.1),
+        "mnist5k": (demo.transfers["finetune"], "mnist5k", 0.4),
+        "mnist5k-linear": (demo.transfers["linear"], "mnist5k", 1.0),
+        "digits": (demo.transfers["finetune"], "digits", 0.4),
+    }
     return config_files.replace(
         full(),
         name="schemes_small",
         seeds=(0,),
         pretrain=demo.pretrain,
         objectives=demo.objectives,
-        draws=schemes(last("60it", 64, 0.02, "constant"), last("150it", 64, 0.1), rate=0.5),
+        draws=schemes(last("60it", 64, 0.1, "constant"), last("150it", 64, 1.0), rate=0.5),
         sparsities=(0.75, 0.9375),  # every second state that halves the survivors
         transfers={
-            source: config_files.replace(few, data__source=source)
-            for source in ("mnist5k", "digits")
+            label: config_files.replace(
+                run, data__source=source, train__optimizer__learning_rate=rate
+            )
+            for label, (run, source, rate) in few.items()
         },
     )
 

@@ -17,7 +17,7 @@ from jax.tree_util import Partial
 
 from rtickets.attacks.losses import Loss
 
-_MOST_UNROLLED = 32  # evaluations; more would take too long to compile
+_MOST_UNROLLED = 32  # turns of a loop; more would take too long to compile
 
 LogitsFn = Callable[..., Array]
 """Maps images (B, H, W, C) in [0, 1] to logits (B, classes), one row per image. A random model also
@@ -140,28 +140,43 @@ def run(search: Search, logits_fn: LogitsFn, job: Job, *, unroll: bool | None = 
         The last state.
     """
     traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((job, logits_fn)))
-    on_cpu = jax.default_backend() == "cpu"
     count = jnp.zeros(job.y.shape, jnp.int32)
     if traced:
-        state = begin(search, job)
-        if unroll is None:
-            unroll = on_cpu and search.evaluations <= _MOST_UNROLLED
-        if unroll:  # in Python: `fori_loop(unroll=True)` can leave a loop behind
-            for index in range(search.evaluations):
-                state = search.step(logits_fn, job, state, count + index)
-            return state
 
-        def body(index: Array, state: Any) -> Any:
+        def body(index: Array | int, state: Any) -> Any:
             return search.step(logits_fn, job, state, count + index)
 
-        return jax.lax.fori_loop(0, search.evaluations, body, state)
+        return repeat(body, search.evaluations, begin(search, job), unroll=unroll)
     function, arguments = split_model(logits_fn)
     state = jax.jit(begin, static_argnums=0)(search, job)
-    dispatches = search.evaluations if on_cpu else 1
+    dispatches = search.evaluations if jax.default_backend() == "cpu" else 1
     for _ in range(dispatches):
         state, count = _compiled(search, function, search.evaluations // dispatches)(
             arguments, job, state, count
         )
+    return state
+
+
+def repeat(
+    body: Callable[[Array | int, Any], Any], times: int, state: Any, *, unroll: bool | None = None
+) -> Any:
+    """Apply a function with convolutions several times, inside a compiled function.
+
+    Args:
+        body: (index, state) -> state.
+        times: how often.
+        state: the first state.
+        unroll: unroll the loop; None means on CPU only, and up to 32 times.
+
+    Returns:
+        The last state.
+    """
+    if unroll is None:
+        unroll = jax.default_backend() == "cpu" and times <= _MOST_UNROLLED
+    if not unroll:
+        return jax.lax.fori_loop(0, times, body, state)
+    for index in range(times):  # in Python: `fori_loop(unroll=True)` can leave a loop behind
+        state = body(index, state)
     return state
 
 

@@ -6,11 +6,14 @@ Nothing heavy is imported before a verb needs it, so that `--help` answers at on
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from rtickets._version import __version__
 from rtickets.cli.data import DATA
 from rtickets.cli.stages import DRAW, EVALUATE, PRETRAIN, TRANSFER
+from rtickets.cli.start import is_one_of_several, leave, lost_another
+from rtickets.cli.status import STATUS
 from rtickets.cli.studies import DEMO, REPORT, STUDY
 from rtickets.cli.ticket import TICKET
 from rtickets.cli.verb import Verb
@@ -26,6 +29,7 @@ VERBS: dict[str, Verb] = {
     "evaluate": EVALUATE,
     "study": STUDY,
     "report": REPORT,
+    "status": STATUS,
     "data": DATA,
     "ticket": TICKET,
 }
@@ -43,8 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     ours, config_words = _split_config(words)
     options = _parser().parse_args(ours)
+    return leave(_run(options, config_words))
+
+
+def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
+    """Run a verb and return the exit status."""
     try:
-        VERBS[options.verb].run(options, config_words)
+        return VERBS[options.verb].run(options, config_words) or 0
     except (InputError, NonFiniteLossError) as error:
         print(f"rtickets: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
@@ -56,7 +65,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a full disk, a folder that cannot be made
         print(f"rtickets: {error}", file=sys.stderr)
         return 2
+    except Exception as error:
+        if not is_one_of_several():
+            raise
+        return _failed(error)
     return 0
+
+
+def _failed(error: Exception) -> int:
+    """Say what ended one of several processes, which cannot raise: see `leave`."""
+    if lost_another(error):
+        print(
+            "rtickets: another process stopped, so that this one cannot go on; the same command in "
+            f"every process goes on ({str(error).splitlines()[0]})",
+            file=sys.stderr,
+        )
+        return 75
+    traceback.print_exc()
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,22 +1,80 @@
-"""Setting JAX up before a verb computes."""
+"""Starting JAX before a verb computes, and ending the process after it."""
 
 import argparse
 import contextlib
+import os
+import sys
+import time
 from typing import TYPE_CHECKING
+
+from rtickets._version import __version__
+from rtickets.errors import InputError
 
 if TYPE_CHECKING:
     from rtickets.parallel import Devices
 
+_OF_ONE_PROCESS = ("process_id", "coordinator", "num_processes", "distributed")
+_LAST_WORDS = 3.0  # seconds that the primary leaves the others to say what failed
+
 
 def start(options: argparse.Namespace) -> "Devices":
-    """Set JAX up and return the devices."""
+    """Set JAX up, join the other processes where there are some, and return the devices.
+
+    Raises:
+        InputError: if processes cannot meet, were called differently or differ in their devices.
+    """
     import jax
 
-    from rtickets import parallel
+    from rtickets import parallel, processes
 
     with contextlib.suppress(RuntimeError):  # a process that used JAX before keeps its devices
         jax.config.update("jax_num_cpu_devices", options.cpu_devices)
     cache = options.workdir / ".cache"
     jax.config.update("jax_compilation_cache_dir", str(cache.absolute()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-    return parallel.local_devices(options.devices)
+    if options.distributed or options.coordinator:
+        processes.initialise(options.coordinator, options.process_id, options.num_processes)
+    elif options.process_id is not None or options.num_processes is not None:
+        raise InputError("--process-id and --num-processes need --coordinator=HOST:PORT")
+    devices = parallel.all_devices(options.devices, options.parallel)
+    common = {name: value for name, value in vars(options).items() if name not in _OF_ONE_PROCESS}
+    versions = {"rtickets": __version__, "jax": jax.__version__}
+    processes.check_agreement("the command line", {**common, **versions, "devices": len(devices)})
+    return devices
+
+
+def is_primary() -> bool:
+    """Return whether this process prints results; `start` was called before."""
+    from rtickets import processes
+
+    return processes.is_primary()
+
+
+def is_one_of_several() -> bool:
+    """Return whether other processes may wait for this one."""
+    jax = sys.modules.get("jax")
+    return jax is not None and jax.distributed.is_initialized() and jax.process_count() > 1
+
+
+def lost_another(error: Exception) -> bool:
+    """Return whether an error of one of several processes tells that another is gone."""
+    import jax
+
+    return isinstance(error, jax.errors.JaxRuntimeError) and not str(error).startswith(
+        ("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT")
+    )
+
+
+def leave(status: int) -> int:
+    """Return the exit status; one of several processes that failed ends here instead.
+
+    At a regular end JAX waits for all processes, and they may be waiting for what this one will
+    never send.
+    """
+    if status == 0 or not is_one_of_several():
+        return status
+    if is_primary():
+        time.sleep(_LAST_WORDS)  # the others die with the primary, which coordinates them
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

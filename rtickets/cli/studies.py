@@ -4,48 +4,72 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from rtickets.cli.start import start
+from rtickets.cli.launch import add_launch_options, check_launch_options, launch, show_study
+from rtickets.cli.start import is_primary, start
 from rtickets.cli.verb import Verb, add_run_options
+from rtickets.cli.watching import add_watching_options, watched
 
 
-def _study(options: argparse.Namespace, config_words: Sequence[str]) -> None:
+def _study(options: argparse.Namespace, config_words: Sequence[str]) -> int:
     from rtickets import config_files
     from rtickets.config import StudyConfig
 
-    _run_study(config_files.from_command_line(StudyConfig, config_words), options)
+    config = config_files.from_command_line(StudyConfig, config_words)
+    check_launch_options(options)
+    if options.launcher:
+        return launch(config, options, config_words)
+    return _run_study(watched(config, options), options)
 
 
-def _demo(options: argparse.Namespace, config_words: Sequence[str]) -> None:
+def _demo(options: argparse.Namespace, config_words: Sequence[str]) -> int:
     from rtickets import config_files
     from rtickets.config import StudyConfig
     from rtickets.demo import demo_study
 
     config = config_files.from_command_line(StudyConfig, config_words, demo_study())
-    _run_study(config, options)
+    return _run_study(watched(config, options), options)
 
 
 def _report(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    from rtickets import config_files, report, runs
+    from rtickets import config_files, runs
     from rtickets.config import StudyConfig
     from rtickets.demo import demo_study
 
     config = config_files.from_command_line(StudyConfig, config_words, demo_study())
     study = runs.folder_of(options.workdir, "study", config.name, config)
-    page = report.write_report(study)
-    report.show_report(study)
-    print(f"report: {page}")
+    show_study(study)
 
 
-def _run_study(config: Any, options: argparse.Namespace) -> None:
+def _run_study(config: Any, options: argparse.Namespace) -> int:
     from rtickets import report
     from rtickets.study import run_study
+    from rtickets.workers import ALONE, parse_worker
 
-    study = run_study(config, options.workdir, start(options))
-    page = report.write_report(study)
-    report.show_report(study)
-    print(f"report: {page}")
+    worker = parse_worker(options.worker) if options.worker else ALONE
+    study = run_study(config, options.workdir, start(options), worker)
+    if not is_primary():
+        return 0
+    if not study.complete:
+        print("the last cells are being run by other workers; the last of them writes the report")
+    elif worker == ALONE:
+        show_study(study)
+    else:
+        print(f"report: {report.write_report(study)}")
+    return 0
 
 
-DEMO = Verb(_demo, "the whole story on embedded real data, minutes on a laptop", add_run_options)
-STUDY = Verb(_study, "run a grid of all of these and report it", add_run_options)
+def _add_demo_options(parser: argparse.ArgumentParser) -> None:
+    add_run_options(parser)
+    add_watching_options(parser)
+    parser.set_defaults(worker=None)
+
+
+def _add_study_options(parser: argparse.ArgumentParser) -> None:
+    add_run_options(parser)
+    add_watching_options(parser)
+    add_launch_options(parser)
+
+
+DEMO = Verb(_demo, "the whole story on embedded real data, minutes on a laptop", _add_demo_options)
+STUDY = Verb(_study, "run a grid of all of these and report it", _add_study_options)
 REPORT = Verb(_report, "write and print the report of a finished study again", add_run_options)

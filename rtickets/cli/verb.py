@@ -19,13 +19,14 @@ class Verb(NamedTuple):
     """One verb.
 
     Attributes:
-        run: does it, given the options and the words that concern the configuration.
+        run: does it, given the options and the words that concern the configuration, and returns
+            the exit status; None is 0.
         description: what it does, in a line.
         add_options: adds its options to its parser.
         epilog: what its help ends with.
     """
 
-    run: Callable[[argparse.Namespace, Sequence[str]], None]
+    run: Callable[[argparse.Namespace, Sequence[str]], int | None]
     description: str
     add_options: Callable[[argparse.ArgumentParser], None]
     epilog: str = CONFIG_HELP
@@ -51,8 +52,25 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--devices",
         type=positive,
         metavar="N",
-        help="use only the first N devices of this host (default: all)",
+        help="use only N devices, over all processes (default: all)",
     )
+    parser.add_argument(
+        "--parallel",
+        choices=["pmap", "shard_map"],
+        default="pmap",
+        help="how steps are mapped over devices, with the same results (default: pmap)",
+    )
+    several = parser.add_argument_group("several processes, each with this command")
+    several.add_argument(
+        "--distributed",
+        action="store_true",
+        help="join the processes of the SLURM job, TPU pod, Kubernetes job or environment",
+    )
+    several.add_argument(
+        "--coordinator", metavar="HOST:PORT", help="join the processes that process 0 waits for"
+    )
+    several.add_argument("--process-id", type=_number, metavar="I", help="this process, from 0")
+    several.add_argument("--num-processes", type=_number, metavar="P", help="how many there are")
 
 
 def add_stage_options(parser: argparse.ArgumentParser) -> None:
@@ -64,5 +82,11 @@ def add_stage_options(parser: argparse.ArgumentParser) -> None:
 def positive(text: str) -> int:
     """Return the integer that a word stands for, for argparse."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of devices; give 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number; give 1 or more")
+    return int(text)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; give 0, 1 and so on")
     return int(text)

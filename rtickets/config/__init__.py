@@ -7,6 +7,7 @@ steps of attacks are in pixel units of images in [0, 1].
 from rtickets.config.attacks import AttackConfig, SmoothingConfig
 from rtickets.config.draw import DrawConfig, ImpConfig, LmpConfig
 from rtickets.config.fields import to_steps
+from rtickets.config.observe import ObserveConfig
 from rtickets.config.stages import (
     DataConfig,
     EvaluateConfig,
@@ -15,10 +16,16 @@ from rtickets.config.stages import (
     TransferConfig,
 )
 from rtickets.config.study import StudyConfig
-from rtickets.config.training import ObjectiveConfig, OptimizerConfig, TrainConfig
+from rtickets.config.training import (
+    AveragingConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    TrainConfig,
+)
 
 __all__ = [
     "AttackConfig",
+    "AveragingConfig",
     "DataConfig",
     "DrawConfig",
     "EvaluateConfig",
@@ -26,6 +33,7 @@ __all__ = [
     "LmpConfig",
     "ModelConfig",
     "ObjectiveConfig",
+    "ObserveConfig",
     "OptimizerConfig",
     "PretrainConfig",
     "SmoothingConfig",

@@ -14,7 +14,7 @@ from rtickets.config.fields import (
     Sparsity,
 )
 from rtickets.config.stages import EvaluateConfig, PretrainConfig, TransferConfig
-from rtickets.config.training import ObjectiveConfig
+from rtickets.config.training import ObjectiveConfig, conflicts
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -60,6 +60,13 @@ class StudyConfig:
             raise ValueError(f"ladders has labels that draws lacks: {', '.join(sorted(unknown))}")
         if self.baseline not in self.objectives:
             raise ValueError(f"baseline={self.baseline!r} is none of the objectives")
+        wrong = [
+            f"objectives.{label}: {problem}"
+            for label, objective in self.objectives.items()
+            for problem in conflicts(self.pretrain.train, objective)
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
         grid = (self.seeds, self.draws, self.sparsities, *self.ladders.values(), self.transfers)
         if not all(grid):
             raise ValueError(

@@ -6,6 +6,7 @@ memory gives the same batches.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -27,14 +28,16 @@ class Batch(NamedTuple):
     labels: np.ndarray
 
 
-class Host(NamedTuple):
+@dataclass(frozen=True)
+class Host:
     """Which part of every batch is this process's: the `index`-th of `count`."""
 
     index: int = 0
     count: int = 1
 
 
-class TrainingOrder(NamedTuple):
+@dataclass(frozen=True)
+class TrainingOrder:
     """Which example stands where, as a sequence over all positions of all steps of a host.
 
     Attributes:
@@ -44,6 +47,7 @@ class TrainingOrder(NamedTuple):
         start: first step.
         stop: step after the last.
         host: whose part of the batches.
+        replays: steps in a row that take the same batch.
     """
 
     examples: int
@@ -52,23 +56,25 @@ class TrainingOrder(NamedTuple):
     start: int
     stop: int
     host: Host = Host()
+    replays: int = 1
 
     @property
     def per_host(self) -> int:
         """Examples per step of this host."""
         return self.batch_size // self.host.count
 
-    def __len__(self) -> int:  # type: ignore[override]
+    def __len__(self) -> int:
         """Return the number of positions."""
         return (self.stop - self.start) * self.per_host
 
     def place(self, position: int) -> tuple[int, int, int]:
-        """Return (example, step, place in the whole batch) of a position."""
+        """Return (example, number of the batch, place in the whole batch) of a position."""
         step, local = divmod(position, self.per_host)
         place = self.host.index * self.per_host + local
-        epoch, batch = divmod(self.start + step, self.examples // self.batch_size)
+        number = (self.start + step) // self.replays
+        epoch, batch = divmod(number, self.examples // self.batch_size)
         order = _cached_order(self.examples, self.seed, epoch)
-        return int(order[batch * self.batch_size + place]), self.start + step, place
+        return int(order[batch * self.batch_size + place]), number, place
 
 
 @lru_cache(maxsize=2)
@@ -76,20 +82,22 @@ def _cached_order(examples: int, seed: int, epoch: int) -> np.ndarray:
     return epoch_order(examples, seed, epoch)
 
 
-class _Training(NamedTuple):
+@dataclass(frozen=True)
+class _Training:
     """Decodes the example at a position, as it is trained on."""
 
     split: Split
     order: TrainingOrder
 
     def __call__(self, position: int) -> tuple[np.ndarray, np.int32]:
-        example, step, place = self.order.place(position)
+        example, batch, place = self.order.place(position)
         images = _streamed(self.split)
-        seed = (_CROPS, self.order.seed, step, place)
+        seed = (_CROPS, self.order.seed, batch, place)
         return images.training(example, seed), self.split.labels[example]
 
 
-class _Evaluation(NamedTuple):
+@dataclass(frozen=True)
+class _Evaluation:
     """Decodes the example at a position, as it is evaluated."""
 
     split: Split
@@ -98,41 +106,56 @@ class _Evaluation(NamedTuple):
         return _streamed(self.split).evaluation(position), self.split.labels[position]
 
 
-def training_batches(split: Split, order: TrainingOrder) -> Iterator[Batch]:
+def training_batches(
+    split: Split, order: TrainingOrder, put: Callable[[Batch], Any] = lambda batch: batch
+) -> Iterator[Any]:
     """Decode the batches of a host, ahead of their use.
 
     Args:
         split: the training split, its images streamed.
         order: which examples, of which steps.
+        put: done to every batch ahead of its use, in a thread: to copy it to devices.
 
     Yields:
-        One batch per step.
+        One batch per step, as `put` returns it.
 
     Raises:
         InputError: naming the first image that cannot be decoded.
     """
-    return _batches(_Training(split, order), range(len(order)), order.per_host, split)
+    return _batches(_Training(split, order), range(len(order)), order.per_host, split, put)
 
 
-def evaluation_batches(split: Split, positions: np.ndarray, batch_size: int) -> Iterator[Batch]:
-    """Decode examples in a given order, as they are evaluated.
+def evaluation_batches(
+    split: Split,
+    positions: np.ndarray,
+    batch_size: int,
+    put: Callable[[Batch], Any] = lambda batch: batch,
+) -> Iterator[Any]:
+    """Decode examples in a given order, as they are evaluated, ahead of their use.
 
     Args:
         split: the split, its images streamed.
         positions: indices of examples, a multiple of the batch size.
         batch_size: examples per batch.
+        put: see `training_batches`.
 
     Yields:
-        One batch after the other.
+        One batch after the other, as `put` returns it.
 
     Raises:
         InputError: naming the first image that cannot be decoded.
     """
-    return _batches(_Evaluation(split), positions, batch_size, split)
+    return _batches(_Evaluation(split), positions, batch_size, split, put)
 
 
-def _batches(decode: Callable[[int], Any], positions: Any, size: int, split: Split) -> Iterator[Batch]:
-    """Decode in threads, which is as fast as in processes: decoding lets other threads run."""
+def _batches(
+    decode: Callable[[int], Any],
+    positions: Any,
+    size: int,
+    split: Split,
+    put: Callable[[Batch], Any],
+) -> Iterator[Any]:
+    """Decode in threads: image libraries let other threads run, and nothing has to be copied."""
     try:
         import grain
     except ImportError:
@@ -141,13 +164,13 @@ def _batches(decode: Callable[[int], Any], positions: Any, size: int, split: Spl
         num_threads=_streamed(split).workers, prefetch_buffer_size=max(2 * size, 64)
     )
     examples = grain.MapDataset.source(positions).map(lambda position: decode(int(position)))
-    iterator = iter(examples.to_iter_dataset(options).batch(size, drop_remainder=True))
+    batches = examples.to_iter_dataset(options).batch(size, drop_remainder=True)
+    ready = batches.map(lambda batch: put(Batch(*batch)))
+    iterator = iter(grain.experimental.ThreadPrefetchIterDataset(ready, prefetch_buffer_size=2))
     try:
-        for images, labels in iterator:
-            yield Batch(images, labels)
+        yield from iterator
     finally:
-        if hasattr(iterator, "close"):
-            iterator.close()
+        iterator.close()
 
 
 def _streamed(split: Split) -> StreamedImages:

@@ -6,6 +6,7 @@ prepare tfds:NAME` makes these, and needs TensorFlow. Nothing is ever downloaded
 
 import contextlib
 import io
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -177,13 +178,27 @@ def open_builder(name: str, path: str | None) -> Any:
         raise InputError(f"source='tfds:{name}' needs pip install 'rtickets[tfds]'") from None
     root = Path(path) if path is not None else tfds_root()
     how = f"run: rtickets data prepare tfds:{name} --data-dir={root}"
-    try:
-        builder = tfds.builder(name, data_dir=str(root), try_gcs=False)
-    except Exception as error:  # unknown names, missing versions, broken descriptions
-        raise InputError(f"tfds:{name} cannot be opened in {root}: {_line(error)}; {how}") from None
-    if not builder.info.splits:
+    folder = _folder_of(root, name)
+    if folder is None:
         raise InputError(f"{root}: tfds:{name} is not there; {how}")
-    return builder
+    try:
+        return tfds.builder_from_directory(folder)
+    except Exception as error:  # whatever is wrong with its descriptions
+        raise InputError(f"{folder}: cannot be opened: {_line(error)}; {how}") from None
+
+
+def _folder_of(root: Path, name: str) -> Path | None:
+    """Return the folder of a set's newest version, or of the one that its name tells."""
+    name, _, version = name.partition(":")
+    found = [
+        file.parent
+        for pattern in ("*/dataset_info.json", "*/*/dataset_info.json")
+        for file in (root / name).glob(pattern)
+        if version in ("", file.parent.name)
+    ]
+    return max(
+        found, key=lambda folder: [int(n) for n in re.findall(r"\d+", folder.name)], default=None
+    )
 
 
 def view_of(feature: Any, view: View) -> View:

@@ -155,8 +155,10 @@ def load_vtab(name: str, config: DataConfig, view: View) -> Raw:
         load_split(builder, split, task.builder, own, config.workers, task.label_fn, name)
         for split in ("train[:800]", *task.parts(sizes))
     ]
-    feature = builder.info.features.get("label")
-    named = feature.names if task.label_fn is None and feature is not None else None
-    names = tuple(named or map(str, range(task.classes or feature.num_classes)))
+    if task.label_fn is None:
+        feature = builder.info.features["label"]
+        names = tuple(feature.names or map(str, range(feature.num_classes)))
+    else:
+        names = tuple(map(str, range(task.classes)))
     train, validation, test = splits
     return Raw(train, test, names, validation)

@@ -11,13 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rtickets import config_files, console
+from rtickets import config_files, console, processes
 from rtickets.attacks import MEMBERS, Member, WorstCase, worst_case
 from rtickets.attacks.honesty import Finding, check_model, check_results
 from rtickets.attacks.members import BLACK_BOX
 from rtickets.config import AttackConfig, EvaluateConfig, SmoothingConfig
 from rtickets.evaluation.accuracy import measure
-from rtickets.evaluation.smoothing import ABSTAIN, certified_accuracy, certify
+from rtickets.evaluation.shares import attack_in_shares
+from rtickets.evaluation.smoothing import ABSTAIN, Certificates, certified_accuracy, certify
 from rtickets.evaluation.subject import Subject, logits_fn
 from rtickets.metrics import write_bytes
 
@@ -71,15 +72,13 @@ def measure_attack(
     fn = logits_fn(subject.network, subject.devices)
     found: dict[float, WorstCase] = {}
     for eps in dict.fromkeys((config.eps, *config.radii)):
-        state = folder / "attacks" / f"{label}-{eps}"
-        state.mkdir(parents=True, exist_ok=True)
-        found[eps] = worst_case(
-            fn, subject.x, subject.y, subject.keys, eps=eps, norm=config.norm,
-            members=members_of(config, eps), batch_size=subject.batch_size,
-            devices=subject.devices, folder=state, say=partial(_say, f"{label}, eps {eps:g}"),
+        attack = partial(
+            worst_case, fn, eps=eps, norm=config.norm, members=members_of(config, eps),
+            say=partial(_say, f"{label}, eps {eps:g}"),
         )  # fmt: skip
+        found[eps] = attack_in_shares(attack, subject, folder / "attacks" / f"{label}-{eps}")
     main = found[config.eps]
-    if save_images:
+    if save_images and processes.is_primary():
         buffer = io.BytesIO()
         np.savez_compressed(buffer, x_adv=main.x_adv, labels=subject.y, fooled=~main.robust)
         write_bytes(folder / f"adversarial_{label}.npz", buffer.getvalue())
@@ -134,7 +133,7 @@ def check_honesty(subject: Subject, eps: float, norm: Any) -> list[Finding]:
     Returns:
         The findings of `rtickets.attacks.honesty.check_model`.
     """
-    fn = logits_fn(subject.network, subject.devices[:1])
+    fn = logits_fn(subject.network, subject.devices.local[:1])
     key = jax.random.fold_in(subject.keys[0], 1)
     x, y = jnp.asarray(subject.x), jnp.asarray(subject.y)
     verdict = check_model(fn, x, y, key, eps=eps, norm=norm, num_steps=_HONEST_STEPS)
@@ -151,13 +150,16 @@ def measure_certified(subject: Subject, config: SmoothingConfig) -> dict[str, An
     Returns:
         Certified accuracies by radius, and the number of images that were abstained from.
     """
-    fn = logits_fn(subject.network, subject.devices[:1])
-    certificates = certify(
-        fn, subject.x, subject.keys, sigma=config.sigma,
+    fn = logits_fn(subject.network, subject.devices.local[:1])
+    total = len(subject.y)
+    mine = processes.own_share(total)
+    found = certify(
+        fn, subject.x[mine], subject.keys[mine], sigma=config.sigma,
         num_classes=subject.network.model.num_classes,
         selection_samples=config.selection_samples, samples=config.samples, alpha=config.alpha,
         batch_size=config.batch_size,
     )  # fmt: skip
+    certificates = Certificates(*(processes.merge_shares(each, total) for each in found))
     radii = sorted(set(config.radii))
     accuracies = certified_accuracy(certificates, subject.y, radii)
     curve = [

@@ -74,7 +74,7 @@ def make_subject(
     chosen = spread(len(split), count)
     prepare = _compiled(transform)
     parts = np.array_split(chosen, -(-len(chosen) // _PREPARED))
-    x = np.concatenate([np.asarray(prepare(split.images[part])) for part in parts])
+    x = np.concatenate([np.asarray(prepare(np.asarray(split.images[part]))) for part in parts])
     fold = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))
     # resizing may leave [0, 1] by a rounding error
     return Subject(

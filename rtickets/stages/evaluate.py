@@ -58,5 +58,6 @@ def evaluate(
         }
 
     run = run_once(folder_of(workdir, "evaluate", name, config, source), config, body)
-    shutil.rmtree(run.path / "attacks", ignore_errors=True)
+    if parallel.is_primary():
+        shutil.rmtree(run.path / "attacks", ignore_errors=True)
     return run

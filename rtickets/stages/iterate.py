@@ -17,7 +17,15 @@ from rtickets.draw.ladder import states_to
 from rtickets.errors import InputError
 from rtickets.masks import Params
 from rtickets.runs import RunFolder, Source, folder_of, run_once
-from rtickets.stages.train import Ready, Run, prepare, save_ticket, train_network, training_result
+from rtickets.stages.train import (
+    Ready,
+    Run,
+    prepare,
+    save_ticket,
+    train_network,
+    training_result,
+    write_ticket,
+)
 from rtickets.training import HEAD
 
 _MOMENTUM = "momentum"  # folder of the optimiser's state, kept beside a ticket
@@ -131,7 +139,7 @@ def _state(
         if config.imp.optimizer == "keep":
             trace = optax.tree_utils.tree_get(outcome.opt_state, "trace")
             momentum = Ticket(mask, trace, {}, {"of": folder.name})
-            momentum.save(folder / _MOMENTUM, overwrite=True)
+            write_ticket(folder / _MOMENTUM, momentum)
         meta = provenance.extend(ready.meta, "draw", config, task, run.config.seed)
         result = save_ticket(folder, Ticket(mask, params, stats, meta))
         return {**result, "training": training_result(folder, outcome)}

@@ -10,7 +10,7 @@ from rtickets.config import PretrainConfig
 from rtickets.data.augment import make_transform
 from rtickets.draw import Ticket
 from rtickets.runs import RunFolder, folder_of, run_once
-from rtickets.stages.train import Run, train_network, training_result
+from rtickets.stages.train import Run, train_network, training_result, write_ticket
 
 
 def pretrain(
@@ -45,9 +45,7 @@ def pretrain(
         mask = masks.full(weights[0])
         run = Run(model, task, transform, config.train, folder, devices)
         outcome = train_network(run, weights, mask)
-        Ticket(mask, outcome.params, outcome.batch_stats, meta).save(
-            folder / "ticket", overwrite=True
-        )
+        write_ticket(folder / "ticket", Ticket(mask, outcome.params, outcome.batch_stats, meta))
         return training_result(folder, outcome)
 
     return run_once(folder_of(workdir, "pretrain", name, config), config, body)

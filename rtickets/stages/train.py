@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from zlib import crc32
 
 import jax
 import numpy as np
@@ -14,14 +15,16 @@ from rtickets import (
     masks,
     models,
     parallel,
+    processes,
     provenance,
     training,
 )
 from rtickets.config import DataConfig, TrainConfig, to_steps
 from rtickets.data.augment import Transform
 from rtickets.draw import Ticket
+from rtickets.feed import device_transform, steps_per_epoch
 from rtickets.learned_masks import LearnedMask
-from rtickets.loop import Loop, Outcome, steps_per_epoch
+from rtickets.loop import Loop, Outcome
 from rtickets.masks import Mask, Params
 from rtickets.metrics import write_json
 from rtickets.models.resnet import ResNet
@@ -140,12 +143,13 @@ def train_network(
         The selected weights and how they came about.
     """
     config, devices = run.config, run.devices
-    parallel.check_batch_size(config.batch_size, devices)
+    training.check_batch_size(config, devices)
+    processes.check_agreement("the training data", _fingerprint(run.task.train))
     program = training.Program(
         model=run.model,
         objective=config.objective,
         optimizer=config_files.replace(config.optimizer, learning_rate=0.0),
-        transform=run.transform,
+        transform=device_transform(run.transform, run.task.train),
         batch_size=config.batch_size,
         total_steps=to_steps(config.duration, run.steps_per_epoch),
         steps_per_epoch=run.steps_per_epoch,
@@ -153,10 +157,13 @@ def train_network(
         statistics=config.statistics,
         devices=devices,
         learned_mask=learned_mask,
+        averaging=config.averaging,
+        accumulate=config.accumulate,
+        sync_statistics=config.sync_statistics,
+        image_shape=run.transform.output_shape(run.task.train.images.shape[1:]),
     )
     held_out = evaluation.on_devices(run.task.validation, run.transform, devices)
-    attack = config.objective.attack if config.objective.name == "pgd" else None
-
+    attack = config.objective.validation_attack
     weights_of = jax.jit(partial(training.weights_of, learned_mask))
 
     def validate(params: Params, batch_stats: Any) -> float:
@@ -170,6 +177,13 @@ def train_network(
     return loop.fit(*weights, opt_state)
 
 
+def _fingerprint(split: data.Split) -> dict[str, Any]:
+    """Return what tells other data apart without reading all of it."""
+    few = np.asarray(split.images[:: max(len(split) // 64, 1)])
+    sums = {"images": crc32(few.tobytes()), "labels": crc32(split.labels.tobytes())}
+    return {"shape": list(split.images.shape), **sums}
+
+
 def training_result(folder: Path, outcome: Outcome) -> dict[str, Any]:
     """Write the run's time beside its result, which must not depend on it, and return the result.
 
@@ -178,11 +192,19 @@ def training_result(folder: Path, outcome: Outcome) -> dict[str, Any]:
         outcome: how the training went.
 
     Returns:
-        The selected step and its validation accuracy.
+        The selected step and its validation accuracy, and the step that fast training stopped at.
     """
     timing = {"seconds": outcome.seconds, "images_per_second": outcome.images_per_second}
-    write_json(folder / "timing.json", timing)
-    return {"step": outcome.step, "validation": outcome.validation}
+    if parallel.is_primary():
+        write_json(folder / "timing.json", timing)
+    result: dict[str, Any] = {"step": outcome.step, "validation": outcome.validation}
+    return result if outcome.collapsed is None else {**result, "collapsed": outcome.collapsed}
+
+
+def write_ticket(path: Path, ticket: Ticket) -> None:
+    """Write a ticket, over an earlier one, in the primary process alone."""
+    if parallel.is_primary():
+        ticket.save(path, overwrite=True)
 
 
 def save_ticket(folder: Path, ticket: Ticket) -> dict[str, Any]:
@@ -196,9 +218,7 @@ def save_ticket(folder: Path, ticket: Ticket) -> dict[str, Any]:
         Survivors and sparsities.
     """
     params = masks.apply(ticket.mask, ticket.params)
-    Ticket(ticket.mask, params, ticket.batch_stats, ticket.meta).save(
-        folder / "ticket", overwrite=True
-    )
+    write_ticket(folder / "ticket", Ticket(ticket.mask, params, ticket.batch_stats, ticket.meta))
     summary = masks.summary(ticket.mask, params)
     return {
         "survivors": summary.prunable.survivors,

@@ -7,7 +7,7 @@ from rtickets import parallel, provenance
 from rtickets.config import TransferConfig
 from rtickets.draw import Ticket
 from rtickets.runs import RunFolder, Source, folder_of, run_once
-from rtickets.stages.train import Run, prepare, train_network, training_result
+from rtickets.stages.train import Run, prepare, train_network, training_result, write_ticket
 from rtickets.training import Trainable
 
 
@@ -35,9 +35,8 @@ def transfer(
         trainable: Trainable = "all" if config.mode == "finetune" else "head"
         weights = (ready.params, ticket.batch_stats)
         outcome = train_network(run, weights, ready.mask, trainable=trainable)
-        Ticket(ready.mask, outcome.params, outcome.batch_stats, meta).save(
-            folder / "ticket", overwrite=True
-        )
+        trained = Ticket(ready.mask, outcome.params, outcome.batch_stats, meta)
+        write_ticket(folder / "ticket", trained)
         return training_result(folder, outcome)
 
     return run_once(folder_of(workdir, "transfer", name, config, source), config, body)

@@ -42,11 +42,12 @@ def subject(model=None):
     return x, y
 
 
-def attack(members, model=None, eps=EPS, devices=1, batch_size=32, **options):
+def attack(members, model=None, eps=EPS, devices=1, batch_size=32, mapping="pmap", **options):
     x, y = subject(model)
+    devices = parallel.local_devices(devices, mapping)
     return worst_case(
         network() if model is None else model, x, y, KEYS, eps=eps, members=members,
-        batch_size=batch_size, devices=parallel.local_devices(devices), **options,
+        batch_size=batch_size, devices=devices, **options,
     )  # fmt: skip
 
 
@@ -92,10 +93,13 @@ def test_the_worst_case_is_the_union_of_the_attacks():
     assert found.x_adv.max() <= 1
 
 
-@pytest.mark.parametrize(("devices", "batch_size"), [(1, 7), (1, 24), (2, 10), (4, 24)])
-def test_the_result_depends_neither_on_batches_nor_on_devices(devices, batch_size):
+@pytest.mark.parametrize(
+    ("devices", "batch_size", "mapping"),
+    [(1, 7, "pmap"), (1, 24, "pmap"), (2, 10, "pmap"), (4, 24, "pmap"), (2, 24, "shard_map")],
+)
+def test_the_result_depends_neither_on_batches_nor_on_devices(devices, batch_size, mapping):
     expected = reference()
-    found = attack((PGD, TARGETED), devices=devices, batch_size=batch_size)
+    found = attack((PGD, TARGETED), devices=devices, batch_size=batch_size, mapping=mapping)
     np.testing.assert_array_equal(found.fooled_by, expected.fooled_by)
     np.testing.assert_array_equal(found.recomputed, expected.recomputed)
     assert [row.fooled for row in found.rows] == [row.fooled for row in expected.rows]

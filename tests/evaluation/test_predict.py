@@ -10,9 +10,9 @@ from rtickets.evaluation.predict import _compiled
 ATTACK = AttackConfig(norm="l2", eps=0.5, num_steps=2)
 
 
-def examples_on(tiny, count, indices=None):
+def examples_on(tiny, count, indices=None, mapping="pmap"):
     split = tiny.split if indices is None else tiny.split.take(indices)
-    return on_devices(split, Transform(), parallel.local_devices(count))
+    return on_devices(split, Transform(), parallel.local_devices(count, mapping))
 
 
 def network(tiny):
@@ -24,10 +24,9 @@ def test_logits_do_not_depend_on_batch_size_or_devices(tiny, attack):
     expected = predict(network(tiny), examples_on(tiny, 1), attack=attack, batch_size=48)
     assert expected.shape == (48, 3)
     assert expected.dtype == np.float32
-    for count, batch_size in ((1, 20), (2, 10), (4, 48)):
-        logits = predict(
-            network(tiny), examples_on(tiny, count), attack=attack, batch_size=batch_size
-        )
+    for count, batch_size, mapping in ((1, 20, "pmap"), (2, 10, "shard_map"), (4, 48, "pmap")):
+        examples = examples_on(tiny, count, mapping=mapping)
+        logits = predict(network(tiny), examples, attack=attack, batch_size=batch_size)
         np.testing.assert_allclose(logits, expected, atol=2e-4)
 
 

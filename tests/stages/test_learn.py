@@ -148,13 +148,15 @@ def test_learning_a_mask_lowers_the_loss(scored):
     }
 
 
-def test_one_and_two_devices_learn_the_same(scored):
+def test_all_numbers_of_devices_and_both_mappings_learn_the_same(scored):
     states = []
-    for count in (1, 2):
-        program = program_of(scored, devices=parallel.local_devices(count))
+    for count, mapping in ((1, "pmap"), (2, "pmap"), (4, "pmap"), (1, "shard_map"),
+                           (2, "shard_map"), (4, "shard_map")):  # fmt: skip
+        program = program_of(scored, devices=parallel.local_devices(count, mapping))
         state, losses = scored.steps(program, 3, rate=0.1)
         states.append((state.params, state.batch_stats, losses))
-    chex.assert_trees_all_close(*states, atol=2e-4)
+    for state in states[1:]:
+        chex.assert_trees_all_close(states[0], state, atol=2e-4)
 
 
 def test_the_step_maps_over_scores_masks_and_seeds(scored):

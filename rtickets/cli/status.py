@@ -1,0 +1,43 @@
+"""The verb that says how far the runs are."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from rtickets.cli.verb import Verb
+from rtickets.errors import InputError
+
+_HELP = """
+Reads the run folders and nothing else: it may run beside trainings, and on a machine without
+accelerators. There is no --config.
+
+exit status: 0 done, 2 bad input
+"""
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "workdir",
+        type=Path,
+        nargs="?",
+        default=Path("runs"),
+        metavar="WORKDIR",
+        help="where run folders lie (default: runs)",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _status(options: argparse.Namespace, config_words: Sequence[str]) -> None:
+    from rtickets import status
+
+    if config_words:
+        raise InputError(f"{config_words[0]}: the verb status takes no configuration")
+    found = status.read_status(options.workdir)
+    if options.json:
+        print(json.dumps([one._asdict() for one in found], indent=2))
+    else:
+        print(status.as_text(found))
+
+
+STATUS = Verb(_status, "list stages, their progress and the time left", _add_options, _HELP)

@@ -1,0 +1,69 @@
+"""Attacking with several processes: each takes a share of the images, on its own devices.
+
+Nothing is communicated until all are done, so that every process works at its own pace.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from rtickets import processes
+from rtickets.attacks import WorstCase
+from rtickets.attacks.autoattack import Row
+from rtickets.evaluation.subject import Subject
+
+
+def attack_in_shares(attack: Callable[..., WorstCase], subject: Subject, folder: Path) -> WorstCase:
+    """Attack all images of a subject.
+
+    Args:
+        attack: `rtickets.attacks.worst_case` with its settings bound.
+        subject: the network and its images, the same in every process.
+        folder: where the state of the attack is kept; each of several processes has one of its own.
+
+    Returns:
+        The outcome over all images, the same in every process.
+    """
+    total, count = len(subject.y), jax.process_count()
+    mine = processes.own_share(total)
+    if count > 1:
+        folder = folder.with_name(f"{folder.name}-{jax.process_index()}of{count}")
+    folder.mkdir(parents=True, exist_ok=True)
+    found = attack(
+        subject.x[mine], subject.y[mine], subject.keys[mine],
+        batch_size=-(-subject.batch_size // count), devices=subject.devices.local, folder=folder,
+    )  # fmt: skip
+    return found if len(mine) == total else merge(found, total)
+
+
+def merge(found: WorstCase, total: int) -> WorstCase:
+    """Put the outcomes of all processes together.
+
+    Args:
+        found: of this process's share, which is not all.
+        total: number of images of all processes.
+
+    Returns:
+        The outcome over all images; times are those of the slowest process.
+    """
+    names = np.array(["", *dict.fromkeys(row.attack for row in found.rows)], object)
+    by = np.array([list(names).index(name) for name in found.fooled_by])
+    x_adv, correct, recomputed, by = (
+        processes.merge_shares(each, total)
+        for each in (found.x_adv, found.correct, found.recomputed, by)
+    )
+    return WorstCase(x_adv, correct, names[by], _sum_rows(found.rows, total), recomputed)
+
+
+def _sum_rows(rows: tuple[Row, ...], total: int) -> tuple[Row, ...]:
+    counts = np.array([[row.attacked, row.fooled, row.evaluations] for row in rows])
+    counts = processes.gather(counts).sum(0)
+    seconds = processes.gather(np.array([row.seconds for row in rows])).max(0)
+    return tuple(
+        Row(row.attack, int(attacked), int(fooled), float((attacked - fooled) / total),
+            int(evaluations), float(slowest), row.note)
+        for row, (attacked, fooled, evaluations), slowest
+        in zip(rows, counts, seconds, strict=True)
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Starting the workers of a study: on this machine, or through SLURM."""

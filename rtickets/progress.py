@@ -1,0 +1,38 @@
+"""How far a study is, in its folder, for all its workers.
+
+units.json         what it measures: source networks and cells
+done/NUMBER.json   one file for every unit that is done, whoever did it
+"""
+
+from pathlib import Path
+from typing import Any
+
+from rtickets import parallel
+from rtickets.metrics import write_json
+
+_UNITS, _DONE = "units.json", "done"
+
+
+def begin(study: Path, units: list[dict[str, Any]]) -> None:
+    """Write down what a study measures.
+
+    Args:
+        study: its folder.
+        units: what it measures; the same list for every worker.
+    """
+    if parallel.is_primary():
+        (study / _DONE).mkdir(exist_ok=True)
+        write_json(study / _UNITS, units)
+
+
+def done(study: Path, number: int, folder: str) -> None:
+    """Write down that a unit is done, once.
+
+    Args:
+        study: the study's folder.
+        number: place of the unit in its list.
+        folder: name of the run folder that measured it.
+    """
+    file = study / _DONE / f"{number:05d}.json"
+    if parallel.is_primary() and not file.is_file():
+        write_json(file, {"folder": folder})

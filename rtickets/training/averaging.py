@@ -1,0 +1,71 @@
+"""Exponential moving averages of the weights."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rtickets.config import AveragingConfig
+from rtickets.masks import Params
+
+
+class Average(NamedTuple):
+    """A running average.
+
+    Attributes:
+        steps: int32 scalar, number of steps averaged.
+        params: float32, of the trained parameters; zero where they are pruned.
+        batch_stats: float32, of the normalisation statistics.
+    """
+
+    steps: Array
+    params: Params
+    batch_stats: Any
+
+
+def start(config: AveragingConfig, params: Params, batch_stats: Any) -> Average | None:
+    """Return the average before the first step, or None without averaging.
+
+    Args:
+        config: the settings.
+        params: initial values of the trained parameters.
+        batch_stats: initial normalisation statistics.
+
+    Returns:
+        An average that is these values.
+    """
+    if not config.decay:
+        return None
+    return Average(jnp.zeros((), jnp.int32), params, batch_stats)
+
+
+def advance(
+    config: AveragingConfig, average: Average | None, params: Params, batch_stats: Any
+) -> Average | None:
+    """Take one step's values into the average.
+
+    The average moves by a share of the difference, so what does not change, such as a pruned
+    weight, stays what it is exactly.
+
+    Args:
+        config: the settings.
+        average: the average before.
+        params: the trained parameters after the step.
+        batch_stats: the normalisation statistics after the step.
+
+    Returns:
+        decay * average + (1 - decay) * values; with a warm-up the decay after n steps is
+        min(decay, (1 + n) / (10 + n)), as in TensorFlow's ExponentialMovingAverage.
+    """
+    if average is None:
+        return None
+    decay = jnp.float32(config.decay)
+    if config.warmup:
+        decay = jnp.minimum(decay, (1 + average.steps) / (10 + average.steps))
+
+    def move(old: Array, new: Array) -> Array:
+        return old + (1 - decay) * (new - old)
+
+    old, new = (average.params, average.batch_stats), (params, batch_stats)
+    return Average(average.steps + 1, *jax.tree.map(move, old, new))

@@ -1,0 +1,62 @@
+"""Several steps in one call, compiled once for equal programs."""
+
+from functools import lru_cache
+from typing import Any
+
+import jax
+from jax import Array
+
+from rtickets import parallel
+from rtickets.masks import Mask
+from rtickets.training.program import Program
+from rtickets.training.state import Run, Totals, TrainState
+from rtickets.training.step import train_step
+
+
+def train_steps(
+    program: Program,
+    state: TrainState,
+    mask: Mask,
+    run: Run,
+    images: Array,
+    labels: Array,
+    indices: Array,
+) -> tuple[TrainState, Totals]:
+    """Take several steps in one call, the data set lying on the device.
+
+    Args:
+        program: what is compiled.
+        state: where the run is.
+        mask: which weights live.
+        run: key and learning rate.
+        images: uint8 (N, H, W, C), all of them.
+        labels: int32 (N,).
+        indices: int32 (S, B / D), this device's examples of S steps.
+
+    Returns:
+        (new state, totals over the S steps).
+    """
+
+    def body(state: TrainState, chosen: Array) -> tuple[TrainState, Totals]:
+        return train_step(program, state, mask, run, images[chosen], labels[chosen])
+
+    if indices.shape[0] == 1:  # no loop: XLA:CPU is several times slower at convolutions in one
+        return body(state, indices[0])
+    state, totals = jax.lax.scan(body, state, indices)
+    return state, jax.tree.map(lambda values: values.sum(0), totals)
+
+
+@lru_cache(maxsize=16)
+def compiled(program: Program) -> Any:
+    """Return the parallel form of `train_steps`, the same object for equal programs.
+
+    Returns:
+        (state, mask, run, images, labels, indices (D, S, B / D)) -> (state, totals). The state's
+        buffers are donated.
+    """
+
+    def steps(*arguments: Any) -> tuple[TrainState, Totals]:
+        return train_steps(program, *arguments)
+
+    in_axes = (None, None, None, None, None, 0)
+    return parallel.parallel(steps, in_axes=in_axes, devices=program.devices, donate=(0,))

@@ -1,0 +1,45 @@
+"""Clipping, L2 penalty and momentum."""
+
+from typing import Any
+
+import jax
+import optax
+from jax import Array
+
+from rtickets import masks
+from rtickets.config import OptimizerConfig
+from rtickets.masks import Mask, Params
+from rtickets.training.program import Program
+
+
+def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
+    """Return clipping, L2 penalty and momentum; the step multiplies by the learning rate."""
+    clipping = [] if config.clip_norm is None else [optax.clip_by_global_norm(config.clip_norm)]
+    return optax.chain(
+        *clipping,
+        optax.add_decayed_weights(config.weight_decay),
+        optax.trace(config.momentum, config.nesterov) if config.momentum else optax.identity(),
+    )
+
+
+def update(
+    program: Program, state: Any, trained: Params, mask: Mask, gradients: Params, rate: Array
+) -> tuple[Params, Any]:
+    """Apply the optimiser so that pruned weights and their momentum stay exactly zero.
+
+    Args:
+        program: what is compiled.
+        state: state of the optimiser.
+        trained: the trained parameters, masked.
+        mask: their mask.
+        gradients: of the loss over the whole batch, with respect to them.
+        rate: the learning rate.
+
+    Returns:
+        (trained parameters, state of the optimiser).
+    """
+    updates, state = make_optimizer(program.optimizer).update(
+        masks.apply(mask, gradients), state, trained
+    )
+    moved = jax.tree.map(lambda weight, update: weight - rate * update, trained, updates)
+    return masks.apply(mask, moved), state

@@ -1,0 +1,139 @@
+"""The passes of a step over one part of the batch: the attack, then the loss and its gradient."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rtickets import models, parallel
+from rtickets.learned_masks import SCORES, living_groups
+from rtickets.masks import Params
+from rtickets.models.resnet import ResNet
+from rtickets.objectives import Objective, search_and_update
+from rtickets.training.program import Program, split_trainable, weights_of, without_scores
+from rtickets.training.state import Totals
+
+
+class Part(NamedTuple):
+    """This device's examples of a batch or of a micro-batch.
+
+    Attributes:
+        x: float32 images (b, H, W, C), augmented.
+        labels: int32 (b,).
+        keys: PRNG keys of the attack (b,).
+        perturbation: float32 (b, H, W, C), carried over from the step before, or None.
+    """
+
+    x: Array
+    labels: Array
+    keys: Array
+    perturbation: Array | None
+
+
+class Sums(NamedTuple):
+    """What the passes leave.
+
+    Attributes:
+        gradients: of the sum of losses over the whole batch size, in the trained parameters.
+        totals: of the examples.
+        batch_stats: running statistics.
+        perturbation: for the next step, or None.
+    """
+
+    gradients: Params
+    totals: Totals
+    batch_stats: Any
+    perturbation: Array | None
+
+
+class Network(NamedTuple):
+    """The network of a step; its masked weights are made once and shared by all passes."""
+
+    program: Program
+    model: ResNet
+    trained: Params
+    frozen: Params
+    keep: Any
+
+    def weights(self, trained: Params) -> Params:
+        """Return the weights, as a function of the trained parameters."""
+        return weights_of(self.program.learned_mask, {**self.frozen, **trained}, self.keep)
+
+
+def make_network(program: Program, params: Params) -> Network:
+    """Return the network of masked parameters.
+
+    Args:
+        program: what is compiled.
+        params: parameters, masked.
+
+    Returns:
+        The network.
+    """
+    model = program.model.clone(axis_name=parallel.AXIS if program.sync_statistics else None)
+    trained, frozen = split_trainable(params, program.trainable)
+    learned, keep = program.learned_mask, None
+    if learned is not None:
+        keep = living_groups(learned, without_scores(params), params[SCORES])
+    return Network(program, model, trained, frozen, keep)
+
+
+def gradients(network: Network, objective: Objective, batch_stats: Any, part: Part) -> Sums:
+    """Attack some examples and differentiate the loss with respect to the trained parameters.
+
+    Args:
+        network: the network.
+        objective: what is minimised.
+        batch_stats: running statistics.
+        part: the examples.
+
+    Returns:
+        Sums over these examples.
+    """
+    perturbed, attacked_stats = _perturb(network, objective, batch_stats, part)
+
+    def loss_fn(trained: Params, perturbed: Array) -> tuple[Array, tuple[Totals, Any]]:
+        whole = network.weights(trained)
+
+        def train_fn(x: Array) -> tuple[Array, Any]:
+            if network.program.statistics == "frozen":
+                return models.logits(network.model, whole, attacked_stats, x), attacked_stats
+            return models.training_logits(network.model, whole, attacked_stats, x)
+
+        losses, logits, stats = objective.loss(train_fn, part.x, perturbed, part.labels)
+        correct = (logits.argmax(-1) == part.labels).sum()
+        totals = Totals(losses.sum(), correct, jnp.int32(part.labels.size))
+        return totals.loss / network.program.batch_size, (totals, stats)
+
+    if objective.carry is None:
+        found, (totals, stats) = jax.grad(loss_fn, has_aux=True)(network.trained, perturbed)
+        return Sums(found, totals, stats, None)
+    both = jax.grad(loss_fn, (0, 1), has_aux=True)
+    (found, slope), (totals, stats) = both(network.trained, perturbed)
+    assert part.perturbation is not None
+    return Sums(found, totals, stats, objective.carry.move(part.perturbation, slope))
+
+
+def _perturb(
+    network: Network, objective: Objective, batch_stats: Any, part: Part
+) -> tuple[Array, Any]:
+    """Return the images that the loss is taken on, and the running statistics after the attack."""
+    if objective.carry is not None:
+        assert part.perturbation is not None
+        return objective.carry.add(part.x, part.perturbation), batch_stats
+    model, weights = network.model, network.weights(network.trained)
+    mode = network.program.objective.attack_statistics
+
+    def model_fn(x: Array, stats: Any) -> tuple[Array, Any]:
+        return models.training_logits(model, weights, stats, x)
+
+    def logits_fn(x: Array) -> Array:
+        if mode == "frozen":
+            return models.logits(model, weights, batch_stats, x)
+        return model_fn(x, batch_stats)[0]
+
+    images = part.x, part.labels, part.keys
+    if mode == "batch_and_update" and objective.inner is not None:
+        return search_and_update(*objective.inner(logits_fn, *images), model_fn, batch_stats)
+    return objective.perturb(logits_fn, *images), batch_stats

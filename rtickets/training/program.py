@@ -1,0 +1,103 @@
+"""What is compiled, and which parameters it trains."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rtickets import parallel
+from rtickets.config import AveragingConfig, ObjectiveConfig, OptimizerConfig, TrainConfig
+from rtickets.data.augment import Transform
+from rtickets.errors import InputError
+from rtickets.learned_masks import SCORES, LearnedMask, apply_scores
+from rtickets.masks import Params
+from rtickets.models.resnet import ResNet
+
+HEAD = "head"  # the top-level entry of the parameters that a downstream task replaces
+Trainable = Literal["all", "head", "scores", "scores and head"]
+_TRAINED = {"head": (HEAD,), "scores": (SCORES,), "scores and head": (SCORES, HEAD)}
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is compiled: everything about a step that is not data.
+
+    Attributes:
+        model: the network.
+        objective: what is minimised.
+        optimizer: how; its learning rate is ignored, `Run` carries it.
+        transform: from stored pixels to the network's input.
+        batch_size: examples per step, over all devices.
+        total_steps: length of the schedule.
+        steps_per_epoch: unit of the schedule's milestones.
+        trainable: 'all' parameters, the 'head', or the 'scores' of a learned mask without or with
+            the head.
+        statistics: normalisation uses and updates 'batch' statistics or keeps 'frozen' ones.
+        devices: where it runs.
+        learned_mask: how the scores among the parameters become a mask; None without scores.
+        averaging: of the trained parameters.
+        accumulate: micro-batches per step.
+        sync_statistics: batch statistics are those of the batch over all devices.
+        image_shape: (H, W, C) of the network's input, for objectives that carry a perturbation.
+    """
+
+    model: ResNet
+    objective: ObjectiveConfig
+    optimizer: OptimizerConfig
+    transform: Transform
+    batch_size: int
+    total_steps: int
+    steps_per_epoch: int
+    trainable: Trainable
+    statistics: Literal["batch", "frozen"]
+    devices: parallel.Devices
+    learned_mask: LearnedMask | None = None
+    averaging: AveragingConfig = field(default_factory=AveragingConfig)
+    accumulate: int = 1
+    sync_statistics: bool = True
+    image_shape: tuple[int, int, int] | None = None
+
+
+def check_batch_size(config: TrainConfig, devices: parallel.Devices) -> None:
+    """Check that every micro-batch divides over the devices.
+
+    Args:
+        config: the run's configuration.
+        devices: where it will run.
+
+    Raises:
+        InputError: if it does not.
+    """
+    parallel.check_batch_size(config.batch_size, devices)
+    parts = len(devices) * config.accumulate
+    if config.batch_size % parts:
+        raise InputError(
+            f"batch_size={config.batch_size} does not divide over {len(devices)} devices in "
+            f"accumulate={config.accumulate} micro-batches; choose a multiple of {parts}"
+        )
+
+
+def split_trainable(params: Params, trainable: Trainable) -> tuple[Params, Params]:
+    """Return (trained, frozen) parts of the parameters; `{**frozen, **trained}` is the whole."""
+    names = _TRAINED.get(trainable, tuple(params))
+    trained = {name: params[name] for name in names}
+    return trained, {name: leaf for name, leaf in params.items() if name not in names}
+
+
+def weights_of(learned_mask: LearnedMask | None, params: Params, keep: Any = None) -> Params:
+    """Return the weights of the network that parameters stand for.
+
+    Args:
+        learned_mask: how scores become a mask, or None.
+        params: parameters, masked already; with a learned mask the scores are among them.
+        keep: the groups that live, where they are known already.
+
+    Returns:
+        The weights, without scores, differentiable with respect to them.
+    """
+    if learned_mask is None:
+        return params
+    return apply_scores(learned_mask, without_scores(params), params[SCORES], keep)
+
+
+def without_scores(params: Params) -> Params:
+    """Return the parameters without the scores of a learned mask."""
+    return {name: leaf for name, leaf in params.items() if name != SCORES}

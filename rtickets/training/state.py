@@ -1,0 +1,92 @@
+"""What a run is, what it changes, and what it adds up."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from rtickets import masks
+from rtickets.masks import Mask, Params
+from rtickets.training import averaging
+from rtickets.training.averaging import Average
+from rtickets.training.optimizer import make_optimizer
+from rtickets.training.program import Program, split_trainable
+
+
+class TrainState(NamedTuple):
+    """Everything a run changes, the same on every device.
+
+    Attributes:
+        step: int32 scalar, number of steps done.
+        params: float32 weights, zero where pruned.
+        batch_stats: float32 normalisation statistics.
+        opt_state: state of the optimiser over the trained parameters.
+        average: running average of the trained parameters, or None.
+        perturbation: float32 (B, H, W, C), what free training carries over for every position of
+            the whole batch, or None.
+    """
+
+    step: Array
+    params: Params
+    batch_stats: Any
+    opt_state: Any
+    average: Average | None = None
+    perturbation: Array | None = None
+
+
+class Run(NamedTuple):
+    """What tells one run from another under the same program.
+
+    Attributes:
+        key: typed PRNG key of the run.
+        learning_rate: float32 scalar, the peak.
+    """
+
+    key: Array
+    learning_rate: Array
+
+
+class Totals(NamedTuple):
+    """Sums over the examples of one or more steps.
+
+    Attributes:
+        loss: float32 sum of the loss.
+        correct: int32 number of examples classified correctly, perturbed where the objective
+            perturbs them.
+        examples: int32 number of examples.
+    """
+
+    loss: Array
+    correct: Array
+    examples: Array
+
+
+def init_state(program: Program, params: Params, batch_stats: Any, mask: Mask) -> TrainState:
+    """Return the state at step 0: masked weights and a fresh optimiser.
+
+    Args:
+        program: the program that will run.
+        params: weights.
+        batch_stats: normalisation statistics.
+        mask: mask of the weights.
+
+    Returns:
+        The state.
+    """
+    params = masks.apply(mask, params)
+    trained, _ = split_trainable(params, program.trainable)
+    opt_state = make_optimizer(program.optimizer).init(trained)
+    average = averaging.start(program.averaging, trained, batch_stats)
+    perturbation = None
+    if program.objective.name == "free":
+        assert program.image_shape is not None  # who builds the program knows it
+        perturbation = jnp.zeros((program.batch_size, *program.image_shape), jnp.float32)
+    step = jnp.zeros((), jnp.int32)
+    return TrainState(step, params, batch_stats, opt_state, average, perturbation)
+
+
+def selected(state: TrainState) -> tuple[Params, Any]:
+    """Return the (parameters, normalisation statistics) to validate and keep: averages if any."""
+    if state.average is None:
+        return state.params, state.batch_stats
+    return {**state.params, **state.average.params}, state.average.batch_stats

@@ -1,0 +1,89 @@
+"""One step of training on one device's part of the batch."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rtickets import masks, parallel, schedules
+from rtickets.attacks.search import repeat
+from rtickets.masks import Mask
+from rtickets.objectives import make_objective
+from rtickets.training import averaging
+from rtickets.training.optimizer import update
+from rtickets.training.passes import Network, Part, Sums, gradients, make_network
+from rtickets.training.program import Program, split_trainable
+from rtickets.training.state import Run, Totals, TrainState
+
+
+def train_step(
+    program: Program, state: TrainState, mask: Mask, run: Run, images: Array, labels: Array
+) -> tuple[TrainState, Totals]:
+    """Take one step on this device's part of the batch; needs the axis `parallel.AXIS`.
+
+    The masked weights are made once and shared by all passes; the objective's inner passes are
+    differentiated with respect to the images only. Keys, and what is carried over from step to
+    step, belong to positions in the whole batch, so that the number of devices does not change what
+    is computed.
+
+    Args:
+        program: what is compiled.
+        state: where the run is.
+        mask: which weights live.
+        run: key and learning rate.
+        images: uint8 (B / D, H, W, C).
+        labels: int32 (B / D,).
+
+    Returns:
+        (new state, totals over the whole batch), the same on every device.
+    """
+    network = make_network(program, masks.apply(mask, state.params))
+    sums = _accumulate(network, state, _make_part(program, state, run, images, labels))
+    found, totals = parallel.total((sums.gradients, sums.totals))
+    batch_stats = parallel.mean(sums.batch_stats)
+    schedule = schedules.multiplier(program.optimizer, program.total_steps, program.steps_per_epoch)
+    rate = run.learning_rate * schedule(state.step)
+    trained_mask, _ = split_trainable(mask, program.trainable)
+    trained, opt_state = update(
+        program, state.opt_state, network.trained, trained_mask, found, rate
+    )
+    average = averaging.advance(program.averaging, state.average, trained, batch_stats)
+    perturbation = None if sums.perturbation is None else parallel.join(sums.perturbation)
+    params = {**network.frozen, **trained}
+    state = TrainState(state.step + 1, params, batch_stats, opt_state, average, perturbation)
+    return state, totals
+
+
+def _make_part(program: Program, state: TrainState, run: Run, images: Array, labels: Array) -> Part:
+    """Augment this device's images, alike in every replay, and look up what they inherit."""
+    step_key = jax.random.fold_in(run.key, state.step // program.objective.batch_replays)
+    positions = parallel.positions(images.shape[0])
+    keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(step_key, i)))(positions)
+    x = program.transform.training_input(keys[:, 0], images)
+    inherited = None if state.perturbation is None else state.perturbation[positions]
+    return Part(x, labels, keys[:, 1], inherited)
+
+
+def _accumulate(network: Network, state: TrainState, part: Part) -> Sums:
+    """Add up the gradients of the micro-batches, which update statistics one after the other."""
+    count = network.program.accumulate
+    passes = partial(gradients, network, make_objective(network.program.objective))
+    if count == 1:
+        return passes(state.batch_stats, part)
+    micro = jax.tree.map(lambda leaf: leaf.reshape(count, -1, *leaf.shape[1:]), part)
+
+    def body(index: Array | int, sums: Sums) -> Sums:
+        found = passes(sums.batch_stats, jax.tree.map(lambda leaf: leaf[index], micro))
+        added, totals = jax.tree.map(jnp.add, sums[:2], found[:2])
+        carried = sums.perturbation
+        if carried is not None:
+            carried = carried.at[index].set(found.perturbation)
+        return Sums(added, totals, found.batch_stats, carried)
+
+    nothing = Totals(jnp.float32(0), jnp.int32(0), jnp.int32(0))
+    zero = jax.tree.map(jnp.zeros_like, network.trained)
+    sums = repeat(body, count, Sums(zero, nothing, state.batch_stats, micro.perturbation))
+    if sums.perturbation is None:
+        return sums
+    return sums._replace(perturbation=sums.perturbation.reshape(part.x.shape))

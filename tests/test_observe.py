@@ -1,0 +1,185 @@
+import json
+import struct
+
+import jax
+import numpy as np
+import pytest
+
+from rtickets import config_files, digests, observe, tensorboard
+from rtickets.config import (
+    DrawConfig,
+    ObserveConfig,
+    OptimizerConfig,
+    PretrainConfig,
+    StudyConfig,
+    TrainConfig,
+)
+from rtickets.errors import InputError
+from rtickets.loop import Loop
+from rtickets.metrics import read_metrics, read_whole_lines
+
+ALL = ObserveConfig(tensorboard=True, profile_steps=2)
+
+
+def config_with(observed, **changes):
+    fields = {
+        "optimizer": OptimizerConfig(learning_rate=0.05, schedule="constant"),
+        "duration": "3ep",
+        "batch_size": 8,
+        "select": "last",
+        "observe": observed,
+    }
+    return TrainConfig(**{**fields, **changes})
+
+
+def loop_in(folder, tiny, config, validate=lambda params, stats: 0.5):
+    folder.mkdir(exist_ok=True)
+    program = tiny.program(optimizer=config.optimizer, total_steps=18, steps_per_epoch=6)
+    return Loop(program, config, tiny.split, tiny.mask, validate, folder, "test")
+
+
+def points(folder):
+    """All (curve, step, value) of the event files of a run."""
+    proto = pytest.importorskip("tensorboardX.proto.event_pb2")
+    found = []
+    for path in sorted((folder / tensorboard.FOLDER).iterdir()):
+        data, place = path.read_bytes(), 0
+        while place < len(data):
+            (length,) = struct.unpack_from("<Q", data, place)
+            event = proto.Event()
+            event.ParseFromString(data[place + 12 : place + 12 + length])
+            found += [(v.tag, event.step, v.simple_value) for v in event.summary.value]
+            place += length + 16
+    return found
+
+
+class Killed(Exception):
+    """What the tests stop a run with."""
+
+
+@pytest.fixture(scope="module")
+def whole(tiny, tmp_path_factory):
+    """A run that nothing interrupts, with everything written."""
+    folder = tmp_path_factory.mktemp("whole")
+    outcome = loop_in(folder, tiny, config_with(ALL)).fit(tiny.params, tiny.batch_stats)
+    return folder, outcome
+
+
+def test_there_is_a_line_of_throughput_for_every_line_of_metrics(whole):
+    folder, _ = whole
+    lines = read_metrics(folder / "throughput.jsonl")
+    assert [line["step"] for line in lines] == [6, 12, 18]
+    assert [line["compiled"] for line in lines] == [True, False, False]
+    for line in lines:
+        assert line["last_step"] == 18
+        assert 0 < line["input_seconds"] < line["seconds"]
+        assert line["images_per_second"] == pytest.approx(48 / line["seconds"], rel=1e-3)
+        assert line["images_per_second_per_device"] == line["images_per_second"]
+    assert not {"seconds", "time"} & set(read_metrics(folder / "metrics.jsonl")[0])
+
+
+def test_the_curves_are_the_numbers_of_both_files(whole):
+    folder, _ = whole
+    found = {(tag, step): value for tag, step, value in points(folder)}
+    for line in read_metrics(folder / "metrics.jsonl"):
+        assert found["train/loss", line["step"]] == np.float32(line["loss"])
+        assert found["train/validation", line["step"]] == 0.5
+    rates = [value for (tag, _), value in found.items() if tag == "throughput/images_per_second"]
+    assert len(rates) == 3
+    assert "throughput/last_step" not in {tag for tag, _ in found}
+
+
+def test_a_trace_is_written_and_the_parts_add_up_to_the_step(whole):
+    folder, _ = whole
+    assert list((folder / "profile").rglob("*.xplane.pb"))
+    split = json.loads((folder / "profile" / "split.json").read_text())
+    assert set(split) == {"input", "attack", "update", "step"}
+    assert min(split.values()) >= 0
+    assert split["input"] + split["attack"] + split["update"] == pytest.approx(split["step"])
+
+
+def test_watching_changes_nothing(whole, tiny, tmp_path):
+    folder, watched = whole
+    plain = loop_in(tmp_path, tiny, config_with(ObserveConfig()))
+    unwatched = plain.fit(tiny.params, tiny.batch_stats)
+    jax.tree.map(np.testing.assert_array_equal, unwatched.params, watched.params)
+    written = [(path / "metrics.jsonl").read_bytes() for path in (folder, tmp_path)]
+    assert written[0] == written[1]
+    assert not (tmp_path / "tensorboard").exists()
+    assert not (tmp_path / "profile").exists()
+
+
+@pytest.mark.parametrize("first", [ObserveConfig(), ObserveConfig(tensorboard=True)])
+def test_a_resumed_run_has_every_point_once(whole, tiny, tmp_path, first):
+    calls = []
+
+    def validate(params, stats):
+        calls.append(0)
+        if len(calls) == 3:
+            raise Killed
+        return 0.5
+
+    every = {"checkpoint_every": "12it"}
+    with pytest.raises(Killed):
+        loop_in(tmp_path, tiny, config_with(first, **every), validate).fit(
+            tiny.params, tiny.batch_stats
+        )
+    with (tmp_path / "throughput.jsonl").open("a") as file:  # lines that no checkpoint covers
+        file.write('{"step": 18, "last_step": 18, "time": 0.0}\n{"step": 1')
+    config = config_with(ObserveConfig(tensorboard=True), **every)
+    loop_in(tmp_path, tiny, config).fit(tiny.params, tiny.batch_stats)
+    steps = [line["step"] for line in read_metrics(tmp_path / "throughput.jsonl")]
+    assert steps == [6, 12, 18]
+    found = [(tag, step) for tag, step, _ in points(tmp_path)]
+    assert len(found) == len(set(found))
+    assert set(found) == {(tag, step) for tag, step, _ in points(whole[0])}
+    written = [(path / "metrics.jsonl").read_bytes() for path in (whole[0], tmp_path)]
+    assert written[0] == written[1]
+
+
+def test_a_line_that_is_not_whole_is_not_read(tmp_path):
+    path = tmp_path / "lines"
+    assert read_whole_lines(path) == []
+    path.write_text('{"step": 1}\n{"step":')
+    assert read_whole_lines(path) == [{"step": 1}]
+
+
+class Device:
+    """A device that tells its memory."""
+
+    process_index = 0
+
+    def __init__(self, stats):
+        self.memory_stats = lambda: stats
+
+
+@pytest.mark.parametrize(
+    ("stats", "expected"),
+    [
+        ([None], {}),
+        ([{"bytes_in_use": 3, "bytes_limit": 9}, {"bytes_in_use": 5, "bytes_limit": 9}],
+         {"bytes_in_use": 5, "bytes_limit": 9}),
+        ([{"peak_bytes_in_use": 7, "num_allocs": 1}], {"peak_bytes_in_use": 7}),
+    ],
+)  # fmt: skip
+def test_the_memory_is_that_of_the_fullest_device(stats, expected):
+    assert observe.device_memory(tuple(Device(one) for one in stats)) == expected
+
+
+def test_missing_tensorboard_is_said_before_anything_runs(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(tensorboard.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'rtickets\[tensorboard\]'"):
+        loop_in(tmp_path, tiny, config_with(ObserveConfig(tensorboard=True)))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [PretrainConfig(), StudyConfig(), DrawConfig(method="imp", train=TrainConfig())],
+)
+def test_what_is_watched_does_not_change_the_name_of_a_run(config):
+    watched = config_files.replace_everywhere(config, {"observe": ALL})
+    assert watched != config
+    assert digests.digest(watched) == digests.digest(config)
+    stored = json.loads(json.dumps(config_files.to_dict(config)))
+    assert not digests.changed_fields(watched, stored)
+    assert config_files.replace_everywhere(watched, {"observe": ObserveConfig()}) == config

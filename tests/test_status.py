@@ -1,0 +1,157 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from rtickets import cli, progress
+from rtickets.errors import InputError
+from rtickets.status import as_text, duration, read_status
+
+NOW = time.time()
+
+
+def make(workdir, name, *, complete=False, lines=(), holder=None, age=100.0):
+    folder = workdir / name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    if lines:
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (folder / "throughput.jsonl").write_text(text + '{"step": 99, "la')  # still being written
+    if holder is not None:
+        (folder / ".lock").write_text(holder)
+    if complete:
+        (folder / "COMPLETE").write_text("0123456789\n")
+    for path in (*folder.iterdir(), folder):
+        os.utime(path, (NOW - age, NOW - age))
+    return folder
+
+
+def line(step, time, compiled=False):
+    return {
+        "step": step, "last_step": 100, "time": time, "steps": 10, "seconds": 5.0,
+        "compiled": compiled, "images_per_second": 640.0,
+    }  # fmt: skip
+
+
+def here(pid):
+    return f"process {pid} on {socket.gethostname()}"
+
+
+@pytest.fixture(scope="module")
+def ended():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize(
+    ("complete", "holder", "state"),
+    [
+        (True, None, "complete"),
+        (False, None, "stopped"),
+        (False, here(os.getpid()), "running"),
+        (False, "process 1 on another-host", "running"),
+        (False, "", "running"),  # it is just writing its name
+    ],
+)
+def test_a_stage_is_complete_running_or_stopped(tmp_path, complete, holder, state):
+    make(tmp_path, "pretrain-pgd-0123456789", complete=complete, holder=holder)
+    (found,) = read_status(tmp_path)
+    assert (found.folder, found.state) == ("pretrain-pgd-0123456789", state)
+    assert found.idle_seconds == pytest.approx(100, abs=10)
+    assert found.total is None
+
+
+def test_a_process_that_was_killed_is_not_at_work(tmp_path, ended):
+    make(tmp_path, "pretrain-pgd-0123456789", holder=here(ended))
+    assert [status.state for status in read_status(tmp_path)] == ["stopped"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "each"),
+    [
+        ([line(10, NOW, compiled=True)], 0.5),
+        ([line(10, NOW - 20, compiled=True), line(20, NOW)], 2.0),
+        ([line(10, NOW - 9000, compiled=True), line(20, NOW, compiled=True)], 0.5),  # was resumed
+    ],
+)
+def test_the_time_left_is_that_of_the_last_steps(tmp_path, lines, each):
+    make(tmp_path, "pretrain-pgd-0123456789", lines=lines, holder=here(os.getpid()))
+    (found,) = read_status(tmp_path)
+    assert (found.done, found.total) == (lines[-1]["step"], 100)
+    left = (100 - found.done) * each - (time.time() - NOW)
+    assert found.seconds_left == pytest.approx(max(left, 0), abs=5)
+    assert found.images_per_second == 640
+
+
+def test_what_does_not_run_has_no_time_left(tmp_path):
+    make(tmp_path, "draw-imp-0123456789", lines=[line(10, NOW, compiled=True)])
+    (found,) = read_status(tmp_path)
+    assert found.seconds_left is None
+    assert "10 of 100 steps (10%), 640 images/s" in as_text([found])
+
+
+def test_a_study_counts_what_it_has_measured(tmp_path):
+    study = make(tmp_path, "study-demo-0123456789")
+    make(tmp_path, "evaluate-x-0123456789", holder=here(os.getpid()), age=200)
+    progress.begin(study, [{"seed": 0}] * 8)
+    for number, age in enumerate((90, 60, 30)):
+        progress.done(study, number, "evaluate-x-0123456789")
+        (file,) = study.glob(f"done/*{number}.json")
+        os.utime(file, (time.time() - age,) * 2)
+    found, stage = read_status(tmp_path)
+    assert (found.done, found.total, found.state) == (3, 8, "running")
+    assert found.seconds_left == pytest.approx(5 * 30 - 30, abs=10)
+    assert stage.state == "running"
+    (study / "COMPLETE").write_text("")
+    assert read_status(tmp_path)[0].state == "complete"
+
+
+def test_a_unit_is_written_down_once(tmp_path):
+    progress.begin(tmp_path, [{}])
+    progress.done(tmp_path, 0, "first")
+    progress.done(tmp_path, 0, "second")
+    assert json.loads((tmp_path / "done" / "00000.json").read_text()) == {"folder": "first"}
+
+
+def test_other_things_in_the_folder_are_left_alone(tmp_path):
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / "pretrain-pgd-0123456789").mkdir()  # no config.json: nothing has begun
+    (tmp_path / "notes.txt").write_text("")
+    assert read_status(tmp_path) == []
+    assert as_text([]) == "nothing has been run here"
+
+
+def test_a_folder_that_is_not_there_is_bad_input(tmp_path, capsys):
+    with pytest.raises(InputError, match="is no folder"):
+        read_status(tmp_path / "nowhere")
+    assert cli.main(["status", str(tmp_path / "nowhere")]) == 2
+    assert cli.main(["status", str(tmp_path), "--config.a=1"]) == 2
+    assert "no configuration" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59, "59 s"), (61, "1 min"), (3599, "1 h 0 min"), (7500, "2 h 5 min"),
+     (3 * 86400, "3 d 0 h")],
+)  # fmt: skip
+def test_durations_are_said_as_a_person_would(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_the_verb_prints_json_and_does_not_import_jax(tmp_path):
+    make(tmp_path, "pretrain-pgd-0123456789", complete=True)
+    code = (
+        "import sys; from rtickets import cli; "
+        f"cli.main(['status', {str(tmp_path)!r}, '--json']); "
+        "sys.exit('jax' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)
+    assert found["state"] == "complete"
+    assert set(found) == set(read_status(tmp_path)[0]._fields)
