@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from rtickets._version import __version__
 from rtickets.cli.data import DATA
+from rtickets.cli.dry import dry_run
 from rtickets.cli.stages import DRAW, EVALUATE, PRETRAIN, TRANSFER
 from rtickets.cli.start import is_one_of_several, leave, lost_another
 from rtickets.cli.status import STATUS
@@ -53,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
     """Run a verb and return the exit status."""
     try:
+        if getattr(options, "dry_run", False):
+            dry_run(options, config_words)
+            return 0
         return VERBS[options.verb].run(options, config_words) or 0
     except (InputError, NonFiniteLossError) as error:
         print(f"rtickets: {error}", file=sys.stderr)

@@ -64,6 +64,11 @@ class PublicSet:
     unpack: bool = True
 
     @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """(H, W, C) of the images, None for photographs of many sizes."""
+        return (32, 32, 3) if self.augmentation.image_size is None else None
+
+    @property
     def manual(self) -> tuple[str, ...]:
         """Names of the files that cannot be downloaded from here."""
         return tuple(file.name for file in self.downloads if file.url is None)

@@ -24,6 +24,22 @@ class Augmentation(NamedTuple):
     lighting: float = 0.0
 
 
+class Facts(NamedTuple):
+    """What is known about a set without reading it.
+
+    Attributes:
+        train: number of training images.
+        test: number of test images, None where they are split off the training images.
+        classes: number of classes.
+        shape: (H, W, C) of a stored image, or None where they have many sizes.
+    """
+
+    train: int
+    test: int | None
+    classes: int
+    shape: tuple[int, int, int] | None
+
+
 class Source(NamedTuple):
     """A data set that can be loaded by name.
 
@@ -33,6 +49,7 @@ class Source(NamedTuple):
         needs: what must be installed or given, or '' if it comes with the package.
         augmentation: what `DataConfig` leaves open.
         metric: what accuracies on it are.
+        facts: what is known about it without reading it.
     """
 
     load: Callable[[DataConfig, View], Raw]
@@ -40,3 +57,4 @@ class Source(NamedTuple):
     needs: str
     augmentation: Augmentation = Augmentation()
     metric: Metric = "accuracy"
+    facts: Facts | None = None

@@ -24,7 +24,7 @@ from rtickets.data.files_io import (
 )
 from rtickets.data.prepared import load_prepared
 from rtickets.data.public import PUBLIC_SETS, PublicSet
-from rtickets.data.source import Augmentation, Source
+from rtickets.data.source import Augmentation, Facts, Source
 from rtickets.data.tfds_source import tfds_source
 from rtickets.data.views import View
 from rtickets.data.vtab import vtab_source
@@ -108,20 +108,38 @@ _MIRRORED = Augmentation(crop_padding=2, flip=True)
 
 SOURCES: dict[str, Source] = {
     "fashion_mini": Source(
-        _fashion_mini, "14,000 images of Fashion-MNIST, 28x28 grey, 10 classes", "", _MIRRORED
+        _fashion_mini,
+        "14,000 images of Fashion-MNIST, 28x28 grey, 10 classes",
+        "",
+        _MIRRORED,
+        facts=Facts(12_000, 2_000, 10, (28, 28, 1)),
     ),
     "fashion_mnist": Source(
         _fashion_mnist,
         "Fashion-MNIST, 70,000 images, 28x28 grey, 10 classes",
         "data.path",
         _MIRRORED,
+        facts=Facts(60_000, 10_000, 10, (28, 28, 1)),
     ),
     "mnist5k": Source(
-        _mnist5k, "5,000 digits of MNIST, 28x28 grey", "rtickets[demo]", Augmentation(2)
+        _mnist5k,
+        "5,000 digits of MNIST, 28x28 grey",
+        "rtickets[demo]",
+        Augmentation(2),
+        facts=Facts(5_000, None, 10, (28, 28, 1)),
     ),
-    "digits": Source(_digits, "1,797 digits of 8x8 grey pixels", "rtickets[demo]"),
+    "digits": Source(
+        _digits,
+        "1,797 digits of 8x8 grey pixels",
+        "rtickets[demo]",
+        facts=Facts(1_797, None, 10, (8, 8, 1)),
+    ),
     "animals": Source(
-        _animals, "Animal-MNIST, cut-outs of 10 animals, 28x28 grey", "animal-mnist==0.4", _MIRRORED
+        _animals,
+        "Animal-MNIST, cut-outs of 10 animals, 28x28 grey",
+        "animal-mnist==0.4",
+        _MIRRORED,
+        facts=Facts(9_716, None, 10, (28, 28, 1)),
     ),
     "npz": Source(_npz, "arrays in an .npz file", "data.path"),
     "folder": Source(_folder, "a folder of class folders of images", "data.path"),
@@ -135,6 +153,7 @@ def _public_source(public: PublicSet) -> Source:
         f"rtickets data prepare {public.name}",
         public.augmentation,
         public.metric,
+        Facts(public.train, public.test, public.classes, public.image_shape),
     )
 
 

@@ -115,6 +115,21 @@ def test_an_unknown_source_is_named_with_those_there_are():
         get_source("cifra")
 
 
-def test_only_digits_are_not_flipped_by_default():
-    flipped = {name for name, source in SOURCES.items() if source.augmentation.flip}
-    assert flipped == {"fashion_mini", "fashion_mnist", "animals"}
+def test_digits_and_a_user_s_own_images_are_not_flipped_by_default():
+    kept = {name for name, source in SOURCES.items() if not source.augmentation.flip}
+    assert kept == {"mnist5k", "digits", "svhn_cropped", "npz", "folder"}
+
+
+@pytest.mark.parametrize("name", ["fashion_mini", "mnist5k", "digits"])
+def test_what_is_known_without_reading_a_set_is_true(name):
+    raw, facts = load(name), SOURCES[name].facts
+    test = None if raw.test is None else len(raw.test)
+    found = (len(raw.train), test, len(raw.class_names), raw.train.images.shape[1:])
+    assert found == facts
+
+
+def test_class_balanced_accuracy_is_for_the_sets_of_the_papers():
+    balanced = {name for name, source in SOURCES.items() if source.metric == "balanced"}
+    assert balanced == {"caltech101", "oxford_flowers102", "oxford_iiit_pet", "fgvc-aircraft"}
+    assert get_source("tfds:oxford_iiit_pet").metric == "balanced"
+    assert get_source("tfds:mnist").metric == "accuracy"
