@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 
 from rtickets._version import __version__
+from rtickets.cli.bench import BENCH
 from rtickets.cli.data import DATA
 from rtickets.cli.dry import dry_run
 from rtickets.cli.stages import DRAW, EVALUATE, PRETRAIN, TRANSFER
@@ -33,6 +34,7 @@ VERBS: dict[str, Verb] = {
     "status": STATUS,
     "data": DATA,
     "ticket": TICKET,
+    "bench": BENCH,
 }
 
 
