@@ -1,81 +1,254 @@
-"""Checkpoints of a run in progress, on Orbax."""
+"""Checkpoints of a run in progress, on Orbax, written in the background.
 
-from collections.abc import Iterator
+    checkpoints/<step>/           one checkpoint: arrays by path, and numbers that JSON holds
+    checkpoints/<step>.damaged/   one that could not be read
+    checkpoints/BEST              the steps that outlive the run, if any are to
+
+A checkpoint appears under its name when it is complete, and carries digests of its contents, so
+that nothing else about it has to be trusted. The primary process alone writes and reads.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from rtickets.processes import is_primary
+from rtickets import checkpoint_contents as contents
+from rtickets import console, orbax_files
+from rtickets.metrics import write_json
+from rtickets.processes import is_primary, on_primary
+
+_T = TypeVar("_T")
+_BEST = "BEST"
+_UNFINISHED = ("*.orbax-checkpoint-tmp*", "*.removed")
+
+
+class Retention(NamedTuple):
+    """Which checkpoints are kept.
+
+    Attributes:
+        latest: how many of the newest; one more lies there until the next is begun.
+        best: how many of those with the best score besides; these outlive the run.
+    """
+
+    latest: int = 2
+    best: int = 0
+
+
+class Restored(NamedTuple):
+    """What was read.
+
+    Attributes:
+        tree: pytree of host arrays.
+        meta: the numbers beside them.
+    """
+
+    tree: Any
+    meta: dict[str, Any]
 
 
 class Checkpoints:
-    """The newest checkpoints of one run.
+    """The checkpoints of one run; made by `open_checkpoints`.
 
-    A checkpoint is a pytree of arrays and a small dictionary. Arrays are copied to the host before
-    they are written, so that a step may reuse their buffers meanwhile. Without a manager, as in all
-    processes but the primary, nothing is stored and nothing found.
+    Arrays are copied to the host before they are written, so that a step may reuse their buffers
+    meanwhile.
     """
 
-    def __init__(self, manager: ocp.CheckpointManager | None) -> None:
-        self._manager = manager
+    def __init__(self, folder: Path, retention: Retention) -> None:
+        self._folder, self._retention = folder.resolve(), retention
+        self._orbax = orbax_files.open_orbax() if is_primary() else None
 
-    def save(self, step: int, tree: Any, meta: dict[str, Any]) -> None:
-        """Write a checkpoint in the background."""
-        if self._manager is None:
-            return
-        tree = jax.tree.map(np.asarray, jax.device_get(tree))
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(tree=ocp.args.StandardSave(tree), meta=ocp.args.JsonSave(meta)),
-        )
+    def steps(self) -> list[int]:
+        """Return the steps of the complete checkpoints in rising order."""
+        found = self._folder.iterdir() if self._folder.is_dir() else ()
+        return sorted(int(path.name) for path in found if path.name.isdecimal())
 
-    def latest_step(self) -> int | None:
-        """Return the step of the newest complete checkpoint, or None."""
-        return None if self._manager is None else self._manager.latest_step()
-
-    def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
-        """Read a checkpoint.
+    def save(
+        self, step: int, tree: Any, meta: Mapping[str, Any], score: float | None = None
+    ) -> None:
+        """Write a checkpoint in the background, once the one before is written.
 
         Args:
-            step: one that exists.
-            like: a pytree of arrays of the expected structure, shapes and dtypes.
+            step: its name; nothing happens if it exists.
+            tree: pytree of arrays.
+            meta: numbers that JSON can hold.
+            score: what the best checkpoints are chosen by, the higher the better.
+
+        Raises:
+            OSError: if the checkpoint before could not be written.
+        """
+        if self._orbax is None:
+            return
+        self.wait()
+        self._prune()
+        if step in self.steps():
+            return
+        arrays = contents.arrays_of(tree)
+        described = contents.describe(arrays, meta, score)
+        self._folder.mkdir(exist_ok=True)
+        with orbax_files.as_os_error(self._folder):
+            self._orbax.save(
+                self._folder / str(step),
+                args=ocp.args.Composite(
+                    tree=ocp.args.StandardSave(arrays), meta=ocp.args.JsonSave(described)
+                ),
+            )
+
+    def wait(self) -> None:
+        """Wait until the newest checkpoint is written.
+
+        Raises:
+            OSError: if it could not be.
+        """
+        if self._orbax is not None:
+            with orbax_files.as_os_error(self._folder):
+                self._orbax.wait_until_finished()
+
+    def restore(self, like: Any) -> Restored | None:
+        """Read the newest checkpoint that is sound, in every process.
+
+        Those that are not are set aside with a warning.
+
+        Args:
+            like: pytree of arrays of the expected structure, shapes and dtypes.
 
         Returns:
-            (pytree of host arrays, dictionary).
+            What was saved; None where there is no sound checkpoint.
+
+        Raises:
+            InputError: for a sound checkpoint of another structure.
         """
-        assert self._manager is not None
-        like = jax.tree.map(np.asarray, jax.device_get(like))
-        restored = self._manager.restore(
-            step,
-            args=ocp.args.Composite(
-                tree=ocp.args.StandardRestore(like), meta=ocp.args.JsonRestore()
-            ),
-        )
-        return restored.tree, restored.meta
+        expected, arrays = contents.arrays_of(like), {}
+
+        def newest() -> dict[str, Any] | None:
+            self._clear()
+            for step in reversed(self.steps()):
+                if (described := self._description(step)) is None:
+                    continue
+                contents.check_layout(self._folder / str(step), described["layout"], expected)
+                if (found := self._read(step, described["arrays"], expected)) is not None:
+                    arrays.update(found)
+                    return described["meta"]
+            return None
+
+        meta = on_primary(newest)
+        if meta is None:
+            return None
+        found = {path: arrays.get(path, leaf) for path, leaf in expected.items()}
+        return Restored(contents.tree_of(contents.broadcast(found), like), meta)
+
+    def close(self) -> None:
+        """Wait for what is being written, and keep only what is to be kept."""
+        if self._orbax is not None:
+            self.wait()
+            self._prune()
+            self._orbax.close()
+
+    def _clear(self) -> None:
+        """Remove what a killed process was writing or deleting."""
+        for pattern in _UNFINISHED:
+            for path in self._folder.glob(pattern):
+                shutil.rmtree(path)
+
+    def _description(self, step: int) -> dict[str, Any] | None:
+        """Return what is stored beside the arrays; None, with a warning, if it is damaged."""
+
+        def read() -> dict[str, Any]:
+            described = self._restore(step, meta=ocp.args.JsonRestore()).meta
+            if described["digest"] != contents.digest_of_json(described):
+                raise ValueError("its numbers are not those that were written")
+            return described
+
+        return self._unless_damaged(step, read)
+
+    def _read(self, step: int, digest: str, like: contents.Arrays) -> contents.Arrays | None:
+        """Return the arrays of a checkpoint; None, with a warning, if they are damaged."""
+
+        def read() -> contents.Arrays:
+            tree = self._restore(step, tree=ocp.args.StandardRestore(like)).tree
+            arrays = {path: np.asarray(leaf) for path, leaf in tree.items()}
+            if digest != contents.digest_of_arrays(arrays):
+                raise ValueError("its arrays are not those that were written")
+            return arrays
+
+        return self._unless_damaged(step, read)
+
+    def _unless_damaged(self, step: int, read: Callable[[], _T]) -> _T | None:
+        try:
+            return read()
+        except Exception as error:  # whatever a reader of damaged files may stumble over
+            path = self._folder / str(step)
+            reason = " ".join(str(error).split())[:200]
+            console.say(
+                f"{path} is damaged and passed over ({reason}); it is kept as {step}.damaged"
+            )
+            aside = path.with_name(f"{step}.damaged")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+            return None
+
+    def _restore(self, step: int, **items: Any) -> Any:
+        assert self._orbax is not None
+        return self._orbax.restore(self._folder / str(step), args=ocp.args.Composite(**items))
+
+    def _prune(self) -> None:
+        """Remove the checkpoints that need not be kept."""
+        best = self._best()
+        for step in self.steps()[: -self._retention.latest]:
+            if step not in best:
+                path = self._folder / str(step)
+                path = path.rename(path.with_name(f"{step}.removed"))  # whole or not at all
+                shutil.rmtree(path)
+        if best:
+            write_json(self._folder / _BEST, best)
+
+    def _best(self) -> list[int]:
+        """Return the steps with the best scores, the earlier of equals first."""
+        if not self._retention.best:
+            return []
+        described = {step: self._description(step) for step in self.steps()}
+        scores = {
+            step: found["score"]
+            for step, found in described.items()
+            if found is not None and found["score"] is not None
+        }
+        return sorted(scores, key=lambda step: (-scores[step], step))[: self._retention.best]
 
 
 @contextmanager
-def open_checkpoints(folder: Path, keep: int = 2) -> Iterator[Checkpoints]:
+def open_checkpoints(folder: Path, retention: Retention) -> Iterator[Checkpoints]:
     """Open the checkpoints of a run; on leaving, pending writes are waited for.
 
     Args:
-        folder: made if it does not exist.
-        keep: how many checkpoints to keep, the newest.
+        folder: made with the first checkpoint.
+        retention: which checkpoints are kept.
 
     Yields:
         The checkpoints.
+
+    Raises:
+        OSError: if the last checkpoint could not be written.
     """
-    if not is_primary():
-        yield Checkpoints(None)
+    with orbax_files.quiet():
+        checkpoints = Checkpoints(folder, retention)
+        try:
+            yield checkpoints
+        finally:
+            checkpoints.close()
+
+
+def discard_checkpoints(folder: Path) -> None:
+    """Remove the checkpoints of a complete run, but for the best if these were asked for."""
+    try:
+        best = {str(step) for step in json.loads((folder / _BEST).read_bytes())}
+    except (OSError, ValueError, TypeError):
+        shutil.rmtree(folder, ignore_errors=True)
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    alone = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
-    options = ocp.CheckpointManagerOptions(
-        max_to_keep=keep, create=False, multiprocessing_options=alone
-    )
-    with ocp.CheckpointManager(folder.resolve(), options=options) as manager:
-        yield Checkpoints(manager)
+    for path in folder.iterdir():
+        if path.name not in {_BEST, *best}:
+            shutil.rmtree(path, ignore_errors=True)

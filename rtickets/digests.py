@@ -11,6 +11,8 @@ from rtickets.config_files import replace_everywhere, to_dict, to_paths
 _NOT_COUNTED = {
     "ticket": None,
     "checkpoint_every": TrainConfig.checkpoint_every,
+    "keep_checkpoints": TrainConfig.keep_checkpoints,
+    "keep_best_checkpoints": TrainConfig.keep_best_checkpoints,
     "steps_per_dispatch": None,
     "observe": ObserveConfig(),
     "workers": None,
@@ -22,8 +24,8 @@ def digest(config: Any, *upstream: str) -> str:
 
     Fields with their default value do not count, so adding a field with a default leaves existing
     runs their names. Fields that cannot change a result do not count either: `ticket`, which says
-    where an input lies (inputs count by their own digests), `checkpoint_every`,
-    `steps_per_dispatch` and `workers`.
+    where an input lies (inputs count by their own digests), and those about checkpoints,
+    dispatches, observation and workers.
 
     Args:
         config: a dataclass of `rtickets.config`.

@@ -1,5 +1,6 @@
 """Errors that a user can act on."""
 
+import errno
 from pathlib import Path
 
 
@@ -24,3 +25,20 @@ class InUseError(InputError):
 
 class NonFiniteLossError(RuntimeError):
     """Training met a loss that is not finite and stopped; earlier checkpoints are intact."""
+
+
+class Preempted(Exception):
+    """The process was asked to stop; what was done is kept, and the same command goes on.
+
+    The command line exits with status 75.
+    """
+
+
+def explain(error: OSError) -> str:
+    """Return what a user should know about an error of the operating system, in one line."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"the disk is full ({error}); everything that was saved before is intact: free some "
+            "space and give the same command again"
+        )
+    return str(error)

@@ -14,50 +14,11 @@ import numpy as np
 from jax import Array
 
 from rtickets import parallel, training
-from rtickets.data import Split, StreamedImages, epoch_order
+from rtickets.batches import batch_indices
+from rtickets.data import Split, StreamedImages
 from rtickets.data.augment import Transform
 from rtickets.data.stream import Batch, Host, TrainingOrder, training_batches
-from rtickets.errors import InputError
 from rtickets.masks import Mask
-
-
-def steps_per_epoch(examples: int, batch_size: int) -> int:
-    """Return the number of whole batches in an epoch.
-
-    Raises:
-        InputError: if there is not one.
-    """
-    if batch_size > examples:
-        raise InputError(
-            f"batch_size={batch_size} exceeds the {examples} training examples; lower it"
-        )
-    return examples // batch_size
-
-
-def batch_indices(
-    examples: int, batch_size: int, seed: int, start: int, stop: int, replays: int = 1
-) -> np.ndarray:
-    """Return the examples of steps start ... stop - 1, a pure function of its arguments.
-
-    Args:
-        examples: number of training examples.
-        batch_size: examples per step; the rest of an epoch that fills no batch is left out.
-        seed: the run's seed.
-        start: first step.
-        stop: step after the last.
-        replays: steps in a row that take the same batch.
-
-    Returns:
-        int32 (stop - start, batch_size).
-    """
-    per_epoch = steps_per_epoch(examples, batch_size)
-    begin, end = start // replays, (stop - 1) // replays + 1  # batches
-    rows = []
-    for epoch in range(begin // per_epoch, (end - 1) // per_epoch + 1):
-        order = epoch_order(examples, seed, epoch)[: per_epoch * batch_size]
-        first = max(begin - epoch * per_epoch, 0)
-        rows.append(order.reshape(per_epoch, batch_size)[first : end - epoch * per_epoch])
-    return np.concatenate(rows)[np.arange(start, stop) // replays - begin]
 
 
 def device_transform(transform: Transform, split: Split) -> Transform:

@@ -5,66 +5,25 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from rtickets import console, parallel, processes, training
-from rtickets.checkpoints import Checkpoints, open_checkpoints
+from rtickets import console, parallel, preemption, selection, snapshot, training
+from rtickets.checkpoints import Checkpoints, Retention, open_checkpoints
 from rtickets.config import TrainConfig, to_steps
 from rtickets.data import Split
-from rtickets.errors import NonFiniteLossError
+from rtickets.errors import NonFiniteLossError, Preempted
 from rtickets.feed import make_feed
 from rtickets.masks import Mask, Params
 from rtickets.metrics import MetricsFile, open_metrics
-from rtickets.objectives.fast import has_collapsed
 from rtickets.observe import Observer
+from rtickets.selection import Outcome
+from rtickets.snapshot import Snapshot
 
 Validate = Callable[[Params, Any], float]
 _IN_FLIGHT = 2  # dispatches that may be under way before the host waits for one
-
-
-class Best(NamedTuple):
-    """The best weights so far by validation accuracy; -1 before the first validation."""
-
-    accuracy: Any
-    step: Any
-    params: Params
-    batch_stats: Any
-
-
-class Outcome(NamedTuple):
-    """What a run ends with.
-
-    Attributes:
-        params: the selected weights, on the host.
-        batch_stats: their normalisation statistics.
-        step: the step they come from.
-        validation: their validation accuracy, or None where none was measured.
-        opt_state: state of the optimiser after the last step, on the host.
-        seconds: wall-clock time of this process's part of the run.
-        images_per_second: throughput of that part, compilation included.
-        collapsed: the step at which fast training collapsed and was stopped, or None.
-    """
-
-    params: Params
-    batch_stats: Any
-    step: int
-    validation: float | None
-    opt_state: Any
-    seconds: float
-    images_per_second: float
-    collapsed: int | None = None
-
-
-def _of_primary(
-    state: training.TrainState, best: Best, meta: dict[str, Any]
-) -> tuple[training.TrainState, Best, dict[str, Any]]:
-    """Return where the primary process is: initialised or, since it alone reads, restored."""
-    state, best = parallel.broadcast((state, best))
-    return state, best, processes.on_primary(lambda: meta)
 
 
 class Loop:
@@ -83,10 +42,10 @@ class Loop:
     ) -> None:
         """Bind the run to its program, its data, its folder and its (first, last) steps."""
         self.program, self.config, self.name = program, config, name
-        self.validate, self.folder = validate, folder
+        self.mask, self.validate, self.folder = mask, validate, folder
         self.feed = make_feed(program, split, config.seed)
-        run = training.Run(jax.random.key(config.seed), jnp.float32(config.optimizer.learning_rate))
-        self.run, self.mask = parallel.replicate((run, mask), program.devices)
+        rate = jnp.float32(config.optimizer.learning_rate)
+        self.rate = parallel.replicate(rate, program.devices)
         self.first = steps[0] if steps else 0
         self.stop = steps[1] if steps else None
         per_epoch = program.steps_per_epoch
@@ -110,105 +69,118 @@ class Loop:
 
         Raises:
             NonFiniteLossError: as soon as a loss is not finite; checkpoints stay as they are.
+            Preempted: if the process was asked to stop; a checkpoint is there then.
         """
         state = training.init_state(self.program, params, batch_stats, self.mask)
         state = state._replace(step=jnp.int32(self.first))
         if opt_state is not None:
             state = state._replace(opt_state=opt_state)
-        best = Best(np.float32(-1), np.int32(0), state.params, state.batch_stats)
-        meta: dict[str, Any] = {"metrics": 0, "loss": 0.0, "correct": 0, "examples": 0}
-        if not self.checkpoint_every:
-            return self._train(*_of_primary(state, best, meta), None)
-        with open_checkpoints(self.folder / "checkpoints") as checkpoints:
-            newest = checkpoints.latest_step()
-            if newest is not None:
-                (state, best), meta = checkpoints.restore(newest, (state, best))
-            return self._train(*_of_primary(state, best, meta), checkpoints)
+        start = snapshot.begin(state, self.mask, self.config.seed)
+        retention = Retention(self.config.keep_checkpoints, self.config.keep_best_checkpoints)
+        with open_checkpoints(self.folder / "checkpoints", retention) as checkpoints:
+            return self._train(snapshot.restore(checkpoints, start), checkpoints)
 
-    def _train(
-        self,
-        state: training.TrainState,
-        best: Best,
-        meta: dict[str, Any],
-        checkpoints: Checkpoints | None,
-    ) -> Outcome:
-        step, total = int(state.step), self._last_step()
+    def _train(self, now: Snapshot, checkpoints: Checkpoints) -> Outcome:
+        step, total = int(now.state.step), self._last_step()
         batch = self.program.batch_size
-        state = parallel.replicate(state, self.program.devices)
+        own = parallel.replicate((now.state, now.mask, now.key), self.program.devices)
+        now = now._replace(state=own[0], mask=own[1], key=own[2])
+        pending: deque[tuple[int, training.Totals]] = deque()
         with (
-            open_metrics(self.folder / "metrics.jsonl", meta["metrics"]) as metrics,
+            open_metrics(self.folder / "metrics.jsonl", now.tally.metrics) as metrics,
             self.observer.watch(step, total),
             closing(self.feed),
             console.task(self.name, total * batch, step * batch) as task,
         ):
             if self.config.observe.profile_steps:
-                fixed = (self.mask, self.run, *self.feed.one_step(step))
-                self.observer.split(self.program, state, *fixed)
-            while step < total and "collapsed" not in meta:
-                stop = self._next_event(step)
-                state = self._advance(state, step, stop, meta, task)
-                step = stop
-                if step % self.log_every == 0 or step == total:
-                    best = self._log(state, step, best, meta, metrics, task)
-                if checkpoints and step % self.checkpoint_every == 0 and step < total:
-                    self._check_finite(step, state.params)
-                    meta["metrics"] = metrics.length
-                    checkpoints.save(step, (state, best), dict(meta))
-            self._check_finite(step, state.params)
-            last = Best(best.accuracy, np.int32(step), *training.selected(state))
-            chosen = best if self.config.select == "best" or "collapsed" in meta else last
-            return Outcome(
-                jax.device_get(chosen.params),
-                jax.device_get(chosen.batch_stats),
-                int(chosen.step),
-                meta.get("validation") if chosen is last else round(float(best.accuracy), 7),
-                jax.device_get(state.opt_state),
-                task.seconds,
-                task.rate,
-                meta.get("collapsed"),
-            )
+                run = training.Run(now.key, self.rate)
+                inputs = (now.mask, run, *self.feed.one_step(step))
+                self.observer.split(self.program, now.state, *inputs)
 
-    def _next_event(self, step: int) -> int:
-        periods = [self.log_every, self.checkpoint_every]
-        stops = [(step // period + 1) * period for period in periods if period]
-        return min(*stops, self._last_step())
+            def save() -> None:
+                nonlocal now
+                now = self._collect(now, pending)
+                self._check_finite(step, now.state.params)
+                now = now._replace(tally=now.tally._replace(metrics=metrics.length))
+                snapshot.save(checkpoints, step, now, self._about(step))
+
+            try:
+                while True:
+                    if self._ends_line(step) and now.tally.logged < step:
+                        now = self._collect(now, pending)
+                        now = self._log(now, step, metrics, task)
+                    if self._ends_part(step):
+                        save()
+                    if step == total or now.tally.collapsed is not None:
+                        break
+                    preemption.check()
+                    now, step = self._dispatch(now, step, pending, task)
+            except Preempted:  # a validation that was under way is done again
+                if step > self.first:
+                    save()
+                raise
+            self._check_finite(step, now.state.params)
+            return selection.outcome(self.config, now, step, task.seconds, task.rate)
+
+    def _about(self, step: int) -> dict[str, Any]:
+        """Return where a checkpoint is from; the place in the data follows from seed and step."""
+        epoch, batch = divmod(step, self.program.steps_per_epoch)
+        return {
+            "stage": self.name,
+            "seed": self.config.seed,
+            "step": step,
+            "epoch": epoch,
+            "batch": batch,
+        }
 
     def _last_step(self) -> int:
         return self.program.total_steps if self.stop is None else self.stop
 
-    def _advance(
-        self,
-        state: training.TrainState,
-        start: int,
-        stop: int,
-        meta: dict[str, Any],
-        task: console.Task,
-    ) -> training.TrainState:
-        """Run the steps start ... stop - 1 and add their totals to `meta`."""
-        batch = self.program.batch_size
-        length = math.ceil((stop - start) / math.ceil((stop - start) / self.dispatch))
-        pending: deque[tuple[int, training.Totals]] = deque()
-        for first in range(start, stop, length):
-            after = min(first + length, stop)
-            with self.observer.input():
-                examples = self.feed.arguments(first, after)
-            self.observer.dispatch(state, after - first)
-            state, totals = self.feed.compiled(state, self.mask, self.run, *examples)
-            pending.append((after, totals))
-            task.advance((after - first) * batch)
-            if len(pending) > _IN_FLIGHT:
-                self._collect(*pending.popleft(), meta)
-        for done in pending:
-            self._collect(*done, meta)
-        self.observer.pause()
-        return state
+    def _ends_line(self, step: int) -> bool:
+        return step % self.log_every == 0 or step == self._last_step()
 
-    def _collect(self, step: int, totals: training.Totals, meta: dict[str, Any]) -> None:
-        if not math.isfinite(totals.loss):
-            raise self._diverged(f"the loss is {float(totals.loss)}", step)
-        meta["loss"] += float(totals.loss)
-        meta["correct"] += int(totals.correct)
-        meta["examples"] += int(totals.examples)
+    def _ends_part(self, step: int) -> bool:
+        inside = self.first < step < self._last_step()
+        return inside and self.checkpoint_every > 0 and step % self.checkpoint_every == 0
+
+    def _dispatch_end(self, step: int) -> int:
+        """Return where the dispatch ends that begins at a step, wherever the process began."""
+        periods = [period for period in (self.log_every, self.checkpoint_every) if period]
+        start = max(self.first, *(step // period * period for period in periods))
+        stop = min(self._last_step(), *((step // period + 1) * period for period in periods))
+        length = math.ceil((stop - start) / math.ceil((stop - start) / self.dispatch))
+        return min(start + ((step - start) // length + 1) * length, stop)
+
+    def _dispatch(
+        self,
+        now: Snapshot,
+        step: int,
+        pending: deque[tuple[int, training.Totals]],
+        task: console.Task,
+    ) -> tuple[Snapshot, int]:
+        """Begin the next steps, and wait for the totals of those a few dispatches before."""
+        after = self._dispatch_end(step)
+        with self.observer.input():
+            examples = self.feed.arguments(step, after)
+        self.observer.dispatch(now.state, after - step)
+        run = training.Run(now.key, self.rate)
+        state, totals = self.feed.compiled(now.state, now.mask, run, *examples)
+        pending.append((after, totals))
+        task.advance((after - step) * self.program.batch_size)
+        return self._collect(now._replace(state=state), pending, _IN_FLIGHT), after
+
+    def _collect(
+        self, now: Snapshot, pending: deque[tuple[int, training.Totals]], left: int = 0
+    ) -> Snapshot:
+        """Count what dispatches returned, waiting until no more than `left` are under way."""
+        while len(pending) > left:
+            step, totals = pending.popleft()
+            if not math.isfinite(totals.loss):
+                raise self._diverged(f"the loss is {float(totals.loss)}", step)
+            now = now._replace(tally=now.tally.add(totals))
+        if not left:
+            self.observer.pause()
+        return now
 
     def _check_finite(self, step: int, params: Params) -> None:
         """Look at the weights themselves: a loss is that of the weights before its step."""
@@ -222,50 +194,28 @@ class Loop:
             "train.optimizer.learning_rate or add a warmup"
         )
 
-    def _log(
-        self,
-        state: training.TrainState,
-        step: int,
-        best: Best,
-        meta: dict[str, Any],
-        metrics: MetricsFile,
-        task: console.Task,
-    ) -> Best:
-        """Write a line of metrics, validate, and return the best weights so far."""
+    def _log(self, now: Snapshot, step: int, metrics: MetricsFile, task: console.Task) -> Snapshot:
+        """Validate, write a line of metrics, and begin the next."""
+        tally = now.tally
         line: dict[str, Any] = {
             "step": step,
             "epoch": step / self.program.steps_per_epoch,
-            "loss": meta["loss"] / meta["examples"],
-            "accuracy": meta["correct"] / meta["examples"],
+            "loss": tally.loss / tally.examples,
+            "accuracy": tally.correct / tally.examples,
         }
-        meta.update(loss=0.0, correct=0, examples=0)
         note = f"loss {line['loss']:.3f}"
         if self.validate_every:
-            weights = training.selected(state)
-            accuracy = self.validate(*weights)
-            if self._has_collapsed(accuracy, step, meta):
-                line["collapsed"] = True
-            elif accuracy > best.accuracy or self._keeps_last():
-                best = Best(np.float32(accuracy), np.int32(step), *jax.device_get(weights))
-            line["validation"] = meta["validation"] = accuracy
+            accuracy = self.validate(*training.selected(now.state))
+            now = selection.validated(self.config, now, step, accuracy)
+            line["validation"] = accuracy
             note += f", validation {accuracy:.1%}"
+        if now.tally.collapsed is not None:
+            line["collapsed"] = True
+            console.say(
+                f"{self.name}: stopped at step {step}, as validation accuracy under PGD fell from "
+                f"{tally.validation:.1%} to {accuracy:.1%}; the weights are from before"
+            )
         metrics.write(line)
         self.observer.log(line)
         task.note(note)
-        return best
-
-    def _has_collapsed(self, accuracy: float, step: int, meta: dict[str, Any]) -> bool:
-        """Tell whether fast training has collapsed since the validation before, and note it."""
-        objective, before = self.config.objective, meta.get("validation")
-        if objective.name != "fast" or not has_collapsed(before, accuracy, objective.collapse):
-            return False
-        meta["collapsed"] = step
-        console.say(
-            f"{self.name}: stopped at step {step}, as validation accuracy under PGD fell from "
-            f"{before:.1%} to {accuracy:.1%}; the weights are from before"
-        )
-        return True
-
-    def _keeps_last(self) -> bool:
-        """Tell whether `Best` holds the last validated weights, to go back to after a collapse."""
-        return self.config.objective.name == "fast" and self.config.select == "last"
+        return now._replace(tally=now.tally.next_line(step))

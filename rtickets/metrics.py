@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from rtickets.errors import InputError
 from rtickets.processes import is_primary
+
+_REPAIR = "restore it from a copy, or remove its folder and run the stage again"
 
 
 class MetricsFile:
@@ -17,10 +20,11 @@ class MetricsFile:
         self._file = file
 
     def write(self, values: Mapping[str, Any]) -> None:
-        """Append one line and hand it to the operating system."""
+        """Append one line and wait until it is on disk."""
         if self._file is not None:
             self._file.write(json.dumps(values).encode() + b"\n")
             self._file.flush()
+            os.fsync(self._file.fileno())
 
     @property
     def length(self) -> int:
@@ -63,6 +67,27 @@ def read_whole_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object from a file that the package wrote.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The object.
+
+    Raises:
+        InputError: if the file is damaged.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} is damaged: {error}; {_REPAIR}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} is damaged: it holds no JSON object; {_REPAIR}")
+    return values
+
+
 def write_json(path: Path, values: Any) -> None:
     """Write a JSON file so that it is there whole or not at all."""
     write_text(path, json.dumps(values, indent=2) + "\n")
@@ -76,8 +101,11 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -127,16 +127,20 @@ class Observer:
             self._started = None
 
     def log(self, line: Mapping[str, Any]) -> None:
-        """Write a line of throughput beside a line of metrics, and both for TensorBoard."""
+        """Write a line of throughput beside a line of metrics, and both for TensorBoard.
+
+        There is no throughput where a run was interrupted after the line's last step.
+        """
         if not self._writes:
             return
-        now = time.time()
-        throughput = self._throughput(line["step"], now)
-        with (self._folder / THROUGHPUT).open("a") as file:
-            file.write(json.dumps(throughput) + "\n")
+        lines, now = {"train": line}, time.time()
+        if self._steps:
+            lines["throughput"] = throughput = self._throughput(line["step"], now)
+            with (self._folder / THROUGHPUT).open("a") as file:
+                file.write(json.dumps(throughput) + "\n")
         if self._events is not None:
-            self._events.write("train", line, now)
-            self._events.write("throughput", throughput, now)
+            for group, values in lines.items():
+                self._events.write(group, values, now)
             self._events.flush()
 
     def _throughput(self, step: int, now: float) -> dict[str, Any]:

@@ -4,6 +4,7 @@ All processes execute the same program. The primary decides and writes; the othe
 decided from here, so that they never diverge. With one process everything here is free.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -50,8 +51,8 @@ def initialise(
     process_id = _from_environment(_ID) if process_id is None else process_id
     num_processes = _from_environment(_COUNT) if num_processes is None else num_processes
     _check_settings(coordinator, process_id, num_processes)
-    # Preemption is ours to handle: JAX's own service would swallow the first SIGTERM.
-    jax.config.update("jax_enable_preemption_service", False)
+    with contextlib.suppress(AttributeError):  # JAX's own service would swallow the first SIGTERM
+        jax.config.update("jax_enable_preemption_service", False)
     where = coordinator or "the coordinator of the cluster"
     # JAX aborts the process after its own timeout, with a stack of C++ functions.
     watchdog = threading.Timer(seconds_to_start, _give_up, (where, num_processes, seconds_to_start))
@@ -65,8 +66,9 @@ def initialise(
         )  # fmt: skip
     except (RuntimeError, ValueError) as error:
         raise InputError(
-            f"cannot join the other processes: {str(error).splitlines()[0]}; outside of SLURM, "
-            "TPU pods and Kubernetes give --coordinator=HOST:PORT, --process-id and --num-processes"
+            f"cannot join the other processes: {str(error).splitlines()[0].rstrip('.')}; outside "
+            "of SLURM, TPU pods and Kubernetes give --coordinator=HOST:PORT, --process-id and "
+            "--num-processes"
         ) from None
     finally:
         watchdog.cancel()
@@ -155,20 +157,23 @@ def on_primary(fn: Callable[[], Any]) -> Any:
     if jax.process_count() == 1:
         return fn()
     text = ""
+    raised: Exception | None = None
     if is_primary():
         try:
             text = json.dumps(["result", fn()])
-        except InUseError as error:
-            text = json.dumps(["InUseError", [str(error), str(error.folder)]])
         except (InputError, OSError) as error:
-            kind = "InputError" if isinstance(error, InputError) else "OSError"
-            text = json.dumps([kind, str(error)])
-    kind, value = json.loads(_exchange(text)[0])
-    if kind == "result":
+            raised = error
+            kind = next(k for k in (InUseError, InputError, OSError) if isinstance(error, k))
+            text = json.dumps([kind.__name__, [str(error), str(getattr(error, "folder", ""))]])
+    name, value = json.loads(_exchange(text)[0])
+    if raised is not None:
+        raise raised
+    if name == "result":
         return value
-    if kind == "InUseError":
-        raise InUseError(value[0], Path(value[1]))
-    raise InputError(value) if kind == "InputError" else OSError(value)
+    message, folder = value
+    if name == "InUseError":
+        raise InUseError(message, Path(folder))
+    raise InputError(message) if name == "InputError" else OSError(message)
 
 
 def check_agreement(about: str, values: Mapping[str, Any]) -> None:

@@ -22,7 +22,8 @@ def begin(study: Path, units: list[dict[str, Any]]) -> None:
     """
     if parallel.is_primary():
         (study / _DONE).mkdir(exist_ok=True)
-        write_json(study / _UNITS, units)
+        if not (study / _UNITS).is_file():
+            write_json(study / _UNITS, units)
 
 
 def done(study: Path, number: int, folder: str) -> None:

@@ -5,16 +5,21 @@ WORKDIR/<stage>-<name>-<digest>/   config.json  metrics.jsonl  checkpoints/  res
 
 import hashlib
 import json
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets import config_files, digests, processes
+from rtickets import config_files, digests, preemption, processes
+from rtickets.checkpoints import discard_checkpoints
 from rtickets.draw.ticket import read_description
 from rtickets.errors import InputError
-from rtickets.metrics import write_json, write_text
+from rtickets.locks import locked
+from rtickets.metrics import read_json, write_json, write_text
 
+_CONFIG = "config.json"
 Body = Callable[[Path], dict[str, Any]]
 
 
@@ -55,11 +60,11 @@ class RunFolder(NamedTuple):
         """Return what the stage measured.
 
         Raises:
-            InputError: if the stage is not done.
+            InputError: if the stage is not done, or its result is damaged.
         """
         if not self.complete:
             raise InputError(f"{self.path} is not complete; run its stage first")
-        return json.loads((self.path / "result.json").read_text())
+        return read_json(self.path / "result.json")
 
 
 def folder_of(workdir: Path, stage: str, name: str, config: Any, *inputs: Source) -> RunFolder:
@@ -96,55 +101,80 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
         The folder, complete.
 
     Raises:
-        InputError: if the folder was made with other defaults than today's, or processes were
-            given different configurations or inputs.
+        InputError: if the folder was made with other defaults than today's, if its configuration is
+            damaged, or if processes were given different configurations or inputs.
+        InUseError: if another process is at work in the folder.
+        Preempted: if the process was asked to stop.
     """
+    preemption.check()
     values = config_files.to_paths(config_files.to_dict(config))
     processes.check_agreement("the stage", {"digest": folder.digest, **values})
-    path, complete = processes.on_primary(lambda: _open(folder, config))
+    path, complete = processes.on_primary(lambda: [str(folder.path), _is_done(folder, config)])
     folder = folder._replace(path=Path(path))
-    if not complete:
-        result = body(folder.path)
-        processes.on_primary(lambda: _close(folder, result))
+    if complete:
+        return folder
+    with ExitStack() as stack:
+        processes.on_primary(lambda: stack.enter_context(_prepared(folder, config)))
+        if not processes.on_primary(lambda: folder.complete):  # by another process, a moment ago
+            result = body(folder.path)
+            processes.on_primary(lambda: _finish(folder, result))
     return folder
 
 
 def begin(folder: RunFolder, config: Any) -> bool:
-    """Make a stage's folder and store its configuration there, unless it is complete.
+    """Make the folder that several workers share and store its configuration there, unless it is.
 
     Args:
         folder: the stage's folder.
         config: its configuration.
 
     Returns:
-        Whether it is complete.
+        Whether the stage is complete.
 
     Raises:
-        InputError: if the folder was made with other defaults than today's.
+        InputError: if the folder was made with other defaults than today's, or if its configuration
+            is damaged.
     """
-    return processes.on_primary(lambda: _open(folder, config))[1]
+
+    def make() -> bool:
+        done = _is_done(folder, config)
+        if not (folder.path / _CONFIG).is_file():
+            folder.path.mkdir(parents=True, exist_ok=True)
+            write_json(folder.path / _CONFIG, config_files.to_dict(config))
+        return done
+
+    return bool(processes.on_primary(make))
 
 
-def _open(folder: RunFolder, config: Any) -> tuple[str, bool]:
-    """Make the folder, unless it is complete already, and return its path and whether it is."""
-    stored = folder.path / "config.json"
+def _is_done(folder: RunFolder, config: Any) -> bool:
+    """Whether the stage is complete, with the defaults of today."""
+    stored = folder.path / _CONFIG
     if stored.is_file():
-        changed = digests.changed_fields(config, json.loads(stored.read_text()))
+        changed = digests.changed_fields(config, read_json(stored))
         if changed:
             raise InputError(
                 f"{folder.path} was made with other defaults ({'; '.join(changed)}); use another "
                 "--workdir, or set these fields to their old values"
             )
-    if not folder.complete:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        write_json(folder.path / "config.json", config_files.to_dict(config))
-    return str(folder.path), folder.complete
+    return folder.complete
 
 
-def _close(folder: RunFolder, result: dict[str, Any]) -> None:
+@contextmanager
+def _prepared(folder: RunFolder, config: Any) -> Iterator[None]:
+    """Make the folder, hold it, and clear away what a killed process was writing."""
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with locked(folder.path):
+        for path in folder.path.iterdir():
+            if re.fullmatch(r"\..+\.\d+(\.old)?", path.name):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        write_json(folder.path / _CONFIG, config_files.to_dict(config))
+        yield
+
+
+def _finish(folder: RunFolder, result: dict[str, Any]) -> None:
     write_json(folder.path / "result.json", result)
     write_text(folder.path / "COMPLETE", f"{folder.digest}\n")
-    shutil.rmtree(folder.path / "checkpoints", ignore_errors=True)
+    discard_checkpoints(folder.path / "checkpoints")
 
 
 def find_ticket(path: str | None) -> Source:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rtickets import config_files, console, data, parallel, progress, stages, training
+from rtickets.batches import steps_per_epoch
 from rtickets.config import DataConfig, StudyConfig, TrainConfig
 from rtickets.draw.omp import check_pattern
 from rtickets.errors import InputError
-from rtickets.feed import steps_per_epoch
 from rtickets.runs import RunFolder, begin, folder_of, run_once
 from rtickets.stages.iterate import rewind_steps
 from rtickets.workers import ALONE, Worker, claim

@@ -98,6 +98,7 @@ def test_a_torn_write_leaves_what_was_there(tmp_path, monkeypatch, where, existe
     assert (tmp_path / "file").exists() == existed
     if existed:
         assert (tmp_path / "file").read_text() == "old"
+    assert names(tmp_path) == ["file"] * existed
     write_text(tmp_path / "file", "newer")
     assert names(tmp_path) == ["file"]
 

@@ -14,7 +14,7 @@ from rtickets.config import (
     StudyConfig,
     TrainConfig,
 )
-from rtickets.errors import InputError
+from rtickets.errors import InputError, Preempted
 from rtickets.loop import Loop
 from rtickets.metrics import read_metrics, read_whole_lines
 
@@ -135,6 +135,21 @@ def test_a_resumed_run_has_every_point_once(whole, tiny, tmp_path, first):
     assert set(found) == {(tag, step) for tag, step, _ in points(whole[0])}
     written = [(path / "metrics.jsonl").read_bytes() for path in (whole[0], tmp_path)]
     assert written[0] == written[1]
+
+
+def test_an_epoch_that_lacked_its_validation_alone_has_no_throughput(tiny, tmp_path):
+    def preempted(params, stats):
+        raise Preempted
+
+    config = config_with(ObserveConfig())
+    with pytest.raises(Preempted):
+        loop_in(tmp_path, tiny, config, preempted).fit(tiny.params, tiny.batch_stats)
+    loop_in(tmp_path, tiny, config).fit(tiny.params, tiny.batch_stats)
+    throughput, metrics = (
+        [line["step"] for line in read_metrics(tmp_path / f"{name}.jsonl")]
+        for name in ("throughput", "metrics")
+    )
+    assert metrics == [6, *throughput]
 
 
 def test_a_line_that_is_not_whole_is_not_read(tmp_path):

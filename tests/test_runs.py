@@ -1,11 +1,13 @@
 import json
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
+from rtickets import preemption, runs
 from rtickets.config import DrawConfig, EvaluateConfig, PretrainConfig
 from rtickets.draw import Ticket
-from rtickets.errors import InputError
+from rtickets.errors import InputError, Preempted
 from rtickets.runs import Source, find_ticket, folder_of, run_once
 
 CONFIG = DrawConfig(sparsity=0.5)
@@ -214,3 +216,69 @@ def test_a_field_that_is_new_since_does_not_matter(tmp_path):
     del stored["group_norm"]
     (folder.path / "config.json").write_text(json.dumps(stored))
     assert run_once(folder, config, lambda path: {"value": 2}).result() == {"value": 1}
+
+
+# --- other processes, damage, being asked to stop -------------------------------------------------
+
+
+def test_a_folder_in_use_is_refused_before_anything_is_touched(folder, tmp_path):
+    def body(path):
+        before = {file: file.stat().st_mtime_ns for file in path.iterdir()}
+        with pytest.raises(InputError, match=r"is in use by process \d+ on .*; wait for it to end"):
+            run_once(folder, CONFIG, never)
+        assert {file: file.stat().st_mtime_ns for file in path.iterdir()} == before
+        return {"kept": 1}
+
+    assert run_once(folder, CONFIG, body).result() == {"kept": 1}
+    assert names(folder.path) == ["COMPLETE", "config.json", "result.json"]
+
+
+def test_a_folder_that_another_process_completed_meanwhile_is_not_run_again(folder, monkeypatch):
+    prepared = runs._prepared
+
+    @contextmanager
+    def overtaken(*arguments):
+        run_once(folder, CONFIG, lambda _: {"by": "another"})
+        with prepared(*arguments):
+            yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "_prepared", lambda *a: (patch.undo(), overtaken(*a))[1])
+        assert run_once(folder, CONFIG, never).result() == {"by": "another"}
+
+
+def test_what_a_killed_process_was_writing_is_cleared_away_and_nothing_else(folder):
+    folder.path.mkdir(parents=True)
+    for name in (".result.json.123", ".nfs0001", "notes.txt", ".lock"):
+        (folder.path / name).write_text("x")
+    for name in (".ticket.77", ".ticket.77.old"):
+        (folder.path / name / "deep").mkdir(parents=True)
+    run_once(folder, CONFIG, lambda _: {})
+    assert names(folder.path) == [".nfs0001", "COMPLETE", "config.json", "notes.txt", "result.json"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '"x"', "\0\xff"])
+@pytest.mark.parametrize("done", [True, False])
+def test_a_damaged_configuration_is_one_line(folder, text, done):
+    if done:
+        run_once(folder, CONFIG, lambda _: {})
+    folder.path.mkdir(parents=True, exist_ok=True)
+    (folder.path / "config.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(
+        InputError, match=r"config\.json is damaged: .*; restore it .* or remove"
+    ) as e:
+        run_once(folder, CONFIG, never)
+    assert "\n" not in str(e.value)
+
+
+def test_a_damaged_result_is_one_line(complete):
+    (complete.path / "result.json").write_text('{"kept": ')
+    with pytest.raises(InputError, match=r"result\.json is damaged: "):
+        complete.result()
+
+
+def test_a_process_that_was_asked_to_stop_begins_nothing(folder, monkeypatch):
+    monkeypatch.setattr(preemption, "requested", lambda: True)
+    with pytest.raises(Preempted):
+        run_once(folder, CONFIG, never)
+    assert not folder.path.exists()

@@ -26,7 +26,7 @@ def make(workdir, name, *, complete=False, lines=(), holder=None, age=100.0):
     if complete:
         (folder / "COMPLETE").write_text("0123456789\n")
     for path in (*folder.iterdir(), folder):
-        os.utime(path, (NOW - age, NOW - age))
+        os.utime(path, (time.time() - age,) * 2)
     return folder
 
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rtickets import parallel
+from rtickets import parallel, preemption
 from rtickets.attacks.functions import targets_by_logit
 from rtickets.attacks.inputs import restart_keys
 from rtickets.attacks.members import Member
@@ -27,6 +27,7 @@ from rtickets.attacks.queue import (
     work,
 )
 from rtickets.attacks.search import LogitsFn, Search, call_model, join_model, split_model
+from rtickets.errors import Preempted
 
 _SAVE_SECONDS, _SAY_SECONDS = 60.0, 10.0
 
@@ -125,6 +126,7 @@ def run_ensemble(
 
     Raises:
         InputError: for a folder that holds the state of other work.
+        Preempted: if the process was asked to stop; the state is kept then.
     """
     nobody = np.full(len(task.y), -1)
     progress = Progress(0, logits.argmax(-1) == task.y, nobody, task.x.copy(), None, [], [])
@@ -173,9 +175,12 @@ def _run_leg(
     fixed = (task.eps, task.members[index].step_size, task.devices)
     while step := work(queue, search, task.logits_fn, attacked, waiting, *fixed):
         queue = step
-        if time.monotonic() - saved > _SAVE_SECONDS:
+        stop = preemption.heard()
+        if stop or time.monotonic() - saved > _SAVE_SECONDS:
             save(now(queue))
             saved = time.monotonic()
+        if stop:
+            raise Preempted("asked to stop")
         if time.monotonic() - said > _SAY_SECONDS:
             left = (progress.undecided & ~fooled).sum() / len(fooled)
             say(f"{task.members[index].kind}: robust accuracy at most {left:.1%}, "

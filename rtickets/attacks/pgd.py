@@ -26,7 +26,7 @@ from rtickets.attacks.projections import (
     project,
     uniform_in_ball,
 )
-from rtickets.attacks.search import Job, LogitsFn, choose, evaluate, run
+from rtickets.attacks.search import Evaluation, Job, LogitsFn, choose, evaluate, run
 from rtickets.errors import InputError
 
 Rule = Literal["steepest", "adam"]
@@ -93,14 +93,17 @@ class Pgd:
 
     def step(self, logits_fn: LogitsFn, job: Job, state: PgdState, count: Array) -> PgdState:
         """Evaluate the current image and move on."""
-
-        def loss(logits: Array, y: Array, target: Array) -> Array:
-            found = make_loss(self.loss, logits.shape[-1], targeted=self.targeted)
-            return found(logits, y, target)
-
-        step_size = jnp.float32(0) if job.step_size is None else job.step_size
         key = jax.vmap(jax.random.fold_in)(job.key, count) if self.samples else job.key
-        found = evaluate(logits_fn, loss, job, state.x, key, self.samples)
+        found = evaluate(logits_fn, self.measure, job, state.x, key, self.samples)
+        return self.move(job, state, found, count)
+
+    def measure(self, logits: Array, y: Array, target: Array) -> Array:
+        """Return what is maximised, (B,)."""
+        return make_loss(self.loss, logits.shape[-1], targeted=self.targeted)(logits, y, target)
+
+    def move(self, job: Job, state: PgdState, found: Evaluation, count: Array) -> PgdState:
+        """Move on from the current image once it is evaluated."""
+        step_size = jnp.float32(0) if job.step_size is None else job.step_size
         if self.best:
             better = _is_worse(found.fooled, found.loss, state.fooled, state.best_loss)
             state = state._replace(

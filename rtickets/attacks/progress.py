@@ -13,7 +13,7 @@ from rtickets.attacks.queue import Queue
 from rtickets.errors import InputError
 
 FILE = "attack.npz"
-_DAMAGED = (  # what reading a missing, shortened or altered archive raises
+DAMAGED = (  # what reading a missing, shortened or altered archive raises
     OSError, EOFError, ValueError, LookupError, TypeError, RuntimeError, zipfile.BadZipFile,
 )  # fmt: skip
 
@@ -91,7 +91,7 @@ def load_progress(folder: Path, fingerprint: str, slots_like: Any) -> Progress |
         leaves = [arrays[f"leaf{index}"] for index in range(meta["leaves"])]
         undecided, fooled_by, x_adv = (arrays[f] for f in ("undecided", "fooled_by", "x_adv"))
         example = arrays["example"] if meta["queue"] else None
-    except _DAMAGED:
+    except DAMAGED:
         return None
     if meta["fingerprint"] != fingerprint:
         raise InputError(

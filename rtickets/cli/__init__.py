@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from rtickets import preemption
 from rtickets._version import __version__
 from rtickets.cli.bench import BENCH
 from rtickets.cli.data import DATA
@@ -19,7 +20,7 @@ from rtickets.cli.status import STATUS
 from rtickets.cli.studies import DEMO, REPORT, STUDY
 from rtickets.cli.ticket import TICKET
 from rtickets.cli.verb import Verb
-from rtickets.errors import InputError, NonFiniteLossError
+from rtickets.errors import InputError, NonFiniteLossError, Preempted, explain
 
 __all__ = ["VERBS", "main"]
 
@@ -59,7 +60,11 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
         if getattr(options, "dry_run", False):
             dry_run(options, config_words)
             return 0
-        return VERBS[options.verb].run(options, config_words) or 0
+        with preemption.listening():
+            return VERBS[options.verb].run(options, config_words) or 0
+    except Preempted as error:
+        print(f"rtickets: {error}; the same command goes on", file=sys.stderr)
+        return preemption.EXIT_STATUS
     except (InputError, NonFiniteLossError) as error:
         print(f"rtickets: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
@@ -69,7 +74,7 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output went away, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # a full disk, a folder that cannot be made
-        print(f"rtickets: {error}", file=sys.stderr)
+        print(f"rtickets: {explain(error)}", file=sys.stderr)
         return 2
     except Exception as error:
         if not is_one_of_several():
@@ -86,7 +91,7 @@ def _failed(error: Exception) -> int:
             f"every process goes on ({str(error).splitlines()[0]})",
             file=sys.stderr,
         )
-        return 75
+        return preemption.EXIT_STATUS
     traceback.print_exc()
     return 1
 

@@ -68,10 +68,11 @@ def launch(config: Any, options: argparse.Namespace, config_words: Sequence[str]
 
 
 def _run_here(config: Any, options: argparse.Namespace, words: Sequence[str]) -> int:
-    from rtickets import runs
+    from rtickets import preemption, runs
     from rtickets.launchers import local
 
-    status = local.run_workers(words, options.workers, local.find_devices())
+    found = local.find_devices()
+    status = local.run_workers(words, options.workers, found, stop=preemption.heard)
     study = runs.folder_of(options.workdir, "study", config.name, config)
     if study.complete:  # a worker may have been killed, but others took its cells
         show_study(study)

@@ -33,7 +33,10 @@ def start(options: argparse.Namespace) -> "Devices":
     jax.config.update("jax_compilation_cache_dir", str(cache.absolute()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     if options.distributed or options.coordinator:
-        processes.initialise(options.coordinator, options.process_id, options.num_processes)
+        processes.initialise(
+            options.coordinator, options.process_id, options.num_processes,
+            heartbeat_seconds=options.heartbeat,
+        )  # fmt: skip
     elif options.process_id is not None or options.num_processes is not None:
         raise InputError("--process-id and --num-processes need --coordinator=HOST:PORT")
     devices = parallel.all_devices(options.devices, options.parallel)

@@ -11,7 +11,7 @@ options of the configuration:
   --config.FIELD=VALUE        override any field, for instance
                               --config.train.objective.attack.eps=8/255
 
-exit status: 0 done, 1 training failed, 2 bad input
+exit status: 0 done, 1 training failed, 2 bad input, 75 asked to stop (give the command again)
 """
 
 
@@ -76,6 +76,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     several.add_argument("--process-id", type=_number, metavar="I", help="this process, from 0")
     several.add_argument("--num-processes", type=_number, metavar="P", help="how many there are")
+    several.add_argument(
+        "--heartbeat",
+        type=_number,
+        default=100,
+        metavar="SECONDS",
+        help="end all when one has been silent for so long (default: 100)",
+    )
 
 
 def add_stage_options(parser: argparse.ArgumentParser) -> None:

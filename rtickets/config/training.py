@@ -187,7 +187,10 @@ class TrainConfig:
             running statistics are averaged.
         select: return the 'best' weights on the validation split or the 'last'.
         validate_every: how often validation runs.
-        checkpoint_every: how often the whole state is saved; '0ep' saves nothing before the end.
+        checkpoint_every: how often the whole state is saved; '0ep' only when the run is preempted.
+        keep_checkpoints: how many of the newest checkpoints to keep until the stage is complete.
+        keep_best_checkpoints: how many of those with the best validation accuracy to keep besides,
+            also when the stage is complete.
         steps_per_dispatch: steps per call of the device; None is 1 on CPU and 50 elsewhere.
         observe: what is written beside the results.
     """
@@ -204,6 +207,8 @@ class TrainConfig:
     select: Literal["best", "last"] = "best"
     validate_every: Duration = "1ep"
     checkpoint_every: Duration = "1ep"
+    keep_checkpoints: Positive = 2
+    keep_best_checkpoints: Annotated[int, Field(ge=0)] = 0
     steps_per_dispatch: Positive | None = None
     observe: ObserveConfig = field(default_factory=ObserveConfig)
 
@@ -214,6 +219,8 @@ class TrainConfig:
             problems.append(f"duration={self.duration!r} trains nothing; give at least '1it'")
         if self.select == "best" and int(self.validate_every[:-2]) == 0:
             problems.append("select='best' needs validate_every, for instance '1ep'")
+        if self.keep_best_checkpoints and int(self.validate_every[:-2]) == 0:
+            problems.append("keep_best_checkpoints needs validate_every, for instance '1ep'")
         if self.batch_size % self.accumulate:
             problems.append(
                 f"batch_size={self.batch_size} does not divide into accumulate={self.accumulate} "

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from rtickets import masks
+from rtickets import masks, preemption
 from rtickets.criteria import prunable_leaves
 from rtickets.draw.omp import Scope, check_pattern, draw_omp
 from rtickets.errors import InputError
@@ -54,6 +54,7 @@ def draw_scheduled(
 
     Raises:
         InputError: for a bad number of rounds or schedule, and what `draw_omp` raises.
+        Preempted: if the process was asked to stop.
     """
     if check_pattern(pattern, sparsity).name == "n:m" and rounds > 1:
         raise InputError(f"pattern={pattern!r} is drawn in one round; got rounds={rounds}")
@@ -63,6 +64,7 @@ def draw_scheduled(
         total = sum(leaf.size for leaf in weights.values())
         before = 1 - sum(leaf.size * np.mean(kept[path]) for path, leaf in weights.items()) / total
     for reached in sparsity_schedule(sparsity, rounds, schedule, before):
+        preemption.check()
         scores = score_fn(params if mask is None else masks.apply(mask, params))
         mask = draw_omp(
             params,

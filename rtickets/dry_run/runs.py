@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from rtickets.batches import steps_per_epoch
 from rtickets.config import DrawConfig, EvaluateConfig, ModelConfig, TrainConfig, to_steps
 from rtickets.costs import NetworkCost, network_cost
 from rtickets.draw.ladder import states_to
@@ -12,7 +13,6 @@ from rtickets.dry_run.passes import (
     passes_per_step,
 )
 from rtickets.dry_run.task import Task
-from rtickets.feed import steps_per_epoch
 
 _FLOAT = 4
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rtickets import models, parallel
+from rtickets import models, parallel, preemption
 from rtickets.attacks import pgd
 from rtickets.config import AttackConfig
 from rtickets.data.arrays import Split
@@ -19,6 +19,8 @@ from rtickets.data.stream import Batch, evaluation_batches
 from rtickets.data.streamed import StreamedImages
 from rtickets.masks import Params
 from rtickets.models.resnet import ResNet
+
+_IN_FLIGHT = 2  # batches that may be under way before the host waits for one
 
 
 class Network(NamedTuple):
@@ -77,6 +79,9 @@ def predict(
 
     Returns:
         float32 logits (N, classes).
+
+    Raises:
+        Preempted: if the process was asked to stop.
     """
     devices = examples.devices
     batch_size = -(-batch_size // len(devices)) * len(devices)
@@ -89,12 +94,13 @@ def predict(
     size = jnp.float32(settings.pop("eps")), jnp.float32(settings.pop("step_size"))
     inner = tuple(settings.items()) if attack else None
     run = _compiled(network.model, examples.transform, inner, devices, examples.streamed)
-    places = np.split(order, padded // batch_size)
+    parts: list[Any] = []
     with closing(_batches(examples, order, batch_size)) as batches:
-        parts = [
-            run(*replicated, *batch, parallel.shard(place, devices), key, *size)
-            for place, batch in zip(places, batches, strict=True)
-        ]
+        for place, batch in zip(np.split(order, padded // batch_size), batches, strict=True):
+            preemption.check()
+            if len(parts) >= _IN_FLIGHT:
+                jax.block_until_ready(parts[-_IN_FLIGHT])
+            parts.append(run(*replicated, *batch, parallel.shard(place, devices), key, *size))
     return np.concatenate([np.concatenate(np.asarray(part)) for part in parts])[:count]
 
 

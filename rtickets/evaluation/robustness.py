@@ -17,7 +17,7 @@ from rtickets.attacks.honesty import Finding, check_model, check_results
 from rtickets.attacks.members import BLACK_BOX
 from rtickets.config import AttackConfig, EvaluateConfig, SmoothingConfig
 from rtickets.evaluation.accuracy import measure
-from rtickets.evaluation.shares import attack_in_shares
+from rtickets.evaluation.shares import attack_in_shares, do_share
 from rtickets.evaluation.smoothing import ABSTAIN, Certificates, certified_accuracy, certify
 from rtickets.evaluation.subject import Subject, logits_fn
 from rtickets.metrics import write_bytes
@@ -140,12 +140,13 @@ def check_honesty(subject: Subject, eps: float, norm: Any) -> list[Finding]:
     return list(verdict.findings)
 
 
-def measure_certified(subject: Subject, config: SmoothingConfig) -> dict[str, Any]:
+def measure_certified(subject: Subject, config: SmoothingConfig, folder: Path) -> dict[str, Any]:
     """Certify by randomized smoothing (Cohen et al. 2019).
 
     Args:
         subject: the network and its images.
         config: noise, samples and radii.
+        folder: the run folder; what is counted is kept in its `attacks`.
 
     Returns:
         Certified accuracies by radius, and the number of images that were abstained from.
@@ -153,12 +154,13 @@ def measure_certified(subject: Subject, config: SmoothingConfig) -> dict[str, An
     fn = logits_fn(subject.network, subject.devices.local[:1])
     total = len(subject.y)
     mine = processes.own_share(total)
-    found = certify(
-        fn, subject.x[mine], subject.keys[mine], sigma=config.sigma,
+    own = partial(
+        certify, fn, subject.x[mine], subject.keys[mine], sigma=config.sigma,
         num_classes=subject.network.model.num_classes,
         selection_samples=config.selection_samples, samples=config.samples, alpha=config.alpha,
         batch_size=config.batch_size,
     )  # fmt: skip
+    found = do_share(lambda folder: own(folder=folder), folder / "attacks" / "certified")
     certificates = Certificates(*(processes.merge_shares(each, total) for each in found))
     radii = sorted(set(config.radii))
     accuracies = certified_accuracy(certificates, subject.y, radii)
@@ -200,7 +202,7 @@ def measure_robustness(
         result["honesty"] = {"passed": all(f["passed"] for f in findings), "findings": findings}
     if config.smoothing is not None:
         subject = subject_of(count=config.smoothing.examples)
-        result["certified"] = measure_certified(subject, config.smoothing)
+        result["certified"] = measure_certified(subject, config.smoothing, folder)
     return result
 
 

@@ -1,10 +1,13 @@
-"""Attacking with several processes: each takes a share of the images, on its own devices.
+"""Measuring with several processes: each takes a share of the images, on its own devices.
 
-Nothing is communicated until all are done, so that every process works at its own pace.
+Nothing is communicated until all are done, so that every process works at its own pace; one that
+is asked to stop keeps what it has, and then all stop.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import jax
 import numpy as np
@@ -12,7 +15,35 @@ import numpy as np
 from rtickets import processes
 from rtickets.attacks import WorstCase
 from rtickets.attacks.autoattack import Row
+from rtickets.errors import Preempted
 from rtickets.evaluation.subject import Subject
+
+_T = TypeVar("_T")
+
+
+def do_share(work: Callable[[Path], _T], folder: Path) -> _T:
+    """Do this process's share of some work.
+
+    Args:
+        work: does it, keeping its state in the folder that it is given.
+        folder: where to; each of several processes has one of its own beside it.
+
+    Returns:
+        What the work returned.
+
+    Raises:
+        Preempted: in every process, if any was asked to stop.
+    """
+    if (count := jax.process_count()) > 1:
+        folder = folder.with_name(f"{folder.name}-{jax.process_index()}of{count}")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        done = [work(folder)]
+    except Preempted:
+        done = []
+    if processes.any_process(not done):
+        raise Preempted("asked to stop")
+    return done[0]
 
 
 def attack_in_shares(attack: Callable[..., WorstCase], subject: Subject, folder: Path) -> WorstCase:
@@ -25,16 +56,17 @@ def attack_in_shares(attack: Callable[..., WorstCase], subject: Subject, folder:
 
     Returns:
         The outcome over all images, the same in every process.
+
+    Raises:
+        Preempted: in every process, if any was asked to stop.
     """
-    total, count = len(subject.y), jax.process_count()
+    total = len(subject.y)
     mine = processes.own_share(total)
-    if count > 1:
-        folder = folder.with_name(f"{folder.name}-{jax.process_index()}of{count}")
-    folder.mkdir(parents=True, exist_ok=True)
-    found = attack(
-        subject.x[mine], subject.y[mine], subject.keys[mine],
-        batch_size=-(-subject.batch_size // count), devices=subject.devices.local, folder=folder,
+    own = partial(
+        attack, subject.x[mine], subject.y[mine], subject.keys[mine],
+        batch_size=-(-subject.batch_size // jax.process_count()), devices=subject.devices.local,
     )  # fmt: skip
+    found = do_share(lambda folder: own(folder=folder), folder)
     return found if len(mine) == total else merge(found, total)
 
 

@@ -5,8 +5,8 @@ from jax import Array
 from rtickets.attacks import LogitsFn, Norm
 from rtickets.attacks.losses import LossName
 from rtickets.attacks.pgd import Pgd, Rule
-from rtickets.attacks.search import Job, Search
-from rtickets.objectives.base import Inner, Objective, make_job, on_perturbed, searched
+from rtickets.attacks.search import Job
+from rtickets.objectives.base import Ascent, Inner, Objective, make_job, on_perturbed, searched
 
 
 def adversarial(
@@ -52,7 +52,7 @@ def pgd_inner(search: Pgd, eps: float, step_size: float) -> Inner:
         The function that an objective makes its search with.
     """
 
-    def inner(logits_fn: LogitsFn, images: Array, labels: Array, keys: Array) -> tuple[Search, Job]:
+    def inner(logits_fn: LogitsFn, images: Array, labels: Array, keys: Array) -> tuple[Ascent, Job]:
         del logits_fn
         return search, make_job(images, labels, keys, eps, step_size)
 

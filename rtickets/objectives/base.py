@@ -5,7 +5,7 @@ its loss is differentiated with respect to the weights. Both are pure functions 
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -13,12 +13,25 @@ import optax
 from jax import Array
 
 from rtickets.attacks import LogitsFn
-from rtickets.attacks.search import Job, Search, begin, repeat, run
+from rtickets.attacks.search import Evaluation, Job, Search, begin, is_fooled, repeat, run
 
 TrainFn = Callable[[Array], tuple[Array, Any]]
+ModelFn = Callable[[Array, Any], tuple[Array, Any]]
 Perturb = Callable[[LogitsFn, Array, Array, Array], Array]
-Inner = Callable[[LogitsFn, Array, Array, Array], tuple[Search, Job]]
+Inner = Callable[[LogitsFn, Array, Array, Array], tuple["Ascent", Job]]
 Loss = Callable[[TrainFn, Array, Array, Array], tuple[Array, Array, Any]]
+
+
+class Ascent(Search, Protocol):
+    """A search that evaluates the images `x` of its state once a step."""
+
+    def measure(self, logits: Array, y: Array, target: Array) -> Array:
+        """Return what is maximised, float32 (B,)."""
+        ...
+
+    def move(self, job: Job, state: Any, found: Evaluation, count: Array) -> Any:
+        """Return the state after an evaluation, the `count`-th from 0."""
+        ...
 
 
 class Carry(NamedTuple):
@@ -71,13 +84,11 @@ def searched(inner: Inner) -> Perturb:
     return perturb
 
 
-def search_and_update(
-    search: Search, job: Job, model_fn: Callable[[Array, Any], tuple[Array, Any]], stats: Any
-) -> tuple[Array, Any]:
+def search_and_update(search: Ascent, job: Job, model_fn: ModelFn, stats: Any) -> tuple[Array, Any]:
     """Run an inner maximisation under batch statistics and fold them into the running ones.
 
     Args:
-        search: a search whose state has `x`, the images that are evaluated next.
+        search: the search.
         job: what is attacked.
         model_fn: (images, running statistics) -> (logits, new running statistics), under the
             statistics of these images.
@@ -90,10 +101,15 @@ def search_and_update(
 
     def body(index: Array | int, carried: tuple[Any, Any]) -> tuple[Any, Any]:
         state, stats = carried
-        # the same forward pass as inside the step, which the compiler does once
-        _, updated = model_fn(state.x, stats)
-        moved = search.step(lambda x: model_fn(x, stats)[0], job, state, count + index)
-        return moved, updated
+
+        def total(x: Array) -> tuple[Array, tuple[Array, Array, Any]]:
+            logits, updated = model_fn(x, stats)
+            losses = search.measure(logits.astype(jnp.float32), job.y, job.target)
+            return losses.sum(), (losses, is_fooled(logits, job.y), updated)
+
+        gradient, (losses, fooled, updated) = jax.grad(total, has_aux=True)(state.x)
+        found = Evaluation(losses, jnp.where(jnp.isfinite(gradient), gradient, 0), fooled)
+        return search.move(job, state, found, count + index), updated
 
     state, stats = repeat(body, search.evaluations, (begin(search, job), stats))
     return jax.lax.stop_gradient((state.x_adv, stats))

@@ -9,8 +9,9 @@ from jax import Array
 
 from rtickets.attacks import LogitsFn, Norm
 from rtickets.attacks.projections import climb, project
-from rtickets.attacks.search import Job, Search, evaluate
+from rtickets.attacks.search import Evaluation, Job, evaluate
 from rtickets.objectives.base import (
+    Ascent,
     Objective,
     TrainFn,
     clean_and_perturbed,
@@ -66,13 +67,18 @@ class KlAscent:
 
     def step(self, logits_fn: LogitsFn, job: Job, state: KlState, count: Array) -> KlState:
         """Evaluate the current image and move on."""
+        found = evaluate(logits_fn, self.measure, job, state.x, job.key)
+        return self.move(job, state, found, count)
+
+    def measure(self, logits: Array, y: Array, target: Array) -> Array:
+        """Return the divergence, (B,)."""
+        del y
+        return kl_divergence(logits, target)
+
+    def move(self, job: Job, state: KlState, found: Evaluation, count: Array) -> KlState:
+        """Move on from the current image once it is evaluated."""
         del count
         assert job.step_size is not None
-
-        def loss(logits: Array, y: Array, reference: Array) -> Array:
-            return kl_divergence(logits, reference)
-
-        found = evaluate(logits_fn, loss, job, state.x, job.key)
         x = climb(state.x, found.gradient, job.step_size, job.x, job.eps, self.norm)
         return KlState(x, found.fooled)
 
@@ -106,7 +112,7 @@ def trades(
     """
     search = KlAscent(norm, num_steps)
 
-    def inner(logits_fn: LogitsFn, images: Array, labels: Array, keys: Array) -> tuple[Search, Job]:
+    def inner(logits_fn: LogitsFn, images: Array, labels: Array, keys: Array) -> tuple[Ascent, Job]:
         return search, make_job(images, labels, keys, eps, step_size, target=logits_fn(images))
 
     def loss(

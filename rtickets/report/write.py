@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rtickets.metrics import write_bytes, write_json, write_text
+from rtickets.metrics import read_json, write_bytes, write_json, write_text
 from rtickets.report.curves import plot_curves
 from rtickets.report.honesty import doubts
 from rtickets.report.page import render_page
@@ -31,10 +30,10 @@ def write_report(study: RunFolder) -> Path:
         The HTML page.
 
     Raises:
-        InputError: if the study is not complete.
+        InputError: if the study is not complete, or its files are damaged.
     """
     result = study.result()
-    config = json.loads((study.path / "config.json").read_text())
+    config = read_json(study.path / "config.json")
     baseline = config["baseline"]
     table = rows(result["cells"], baseline)
     metrics = list(dict.fromkeys(row["metric"] for row in table))
@@ -59,7 +58,7 @@ def write_report(study: RunFolder) -> Path:
 def show_report(study: RunFolder) -> None:
     """Print clean accuracy and gains, one short table per transfer, to standard output."""
     result = study.result()
-    config = json.loads((study.path / "config.json").read_text())
+    config = read_json(study.path / "config.json")
     baseline, split = config["baseline"], config["evaluate"]["split"]
     table = [row for row in rows(result["cells"], baseline) if row["metric"] == CLEAN]
     width = None if sys.stdout.isatty() else 160

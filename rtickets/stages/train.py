@@ -19,15 +19,17 @@ from rtickets import (
     provenance,
     training,
 )
+from rtickets.batches import steps_per_epoch
 from rtickets.config import DataConfig, TrainConfig, to_steps
 from rtickets.data.augment import Transform
 from rtickets.draw import Ticket
-from rtickets.feed import device_transform, steps_per_epoch
+from rtickets.feed import device_transform
 from rtickets.learned_masks import LearnedMask
-from rtickets.loop import Loop, Outcome
+from rtickets.loop import Loop
 from rtickets.masks import Mask, Params
 from rtickets.metrics import write_json
 from rtickets.models.resnet import ResNet
+from rtickets.selection import Outcome
 from rtickets.training import HEAD, Trainable
 
 

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from rtickets.batches import batch_indices
 from rtickets.data import Split
 from rtickets.data.stream import Host, TrainingOrder, evaluation_batches, training_batches
 from rtickets.data.streamed import ImageFiles, streamed
 from rtickets.data.views import View
 from rtickets.errors import InputError
-from rtickets.feed import batch_indices
 
 
 @pytest.fixture(scope="module")

@@ -312,7 +312,7 @@ def test_certified_accuracy_stays_below_the_distance_to_the_boundary(tmp_path):
     config = SmoothingConfig(
         sigma=0.25, samples=2000, radii=(0.2, 0.0, 0.1, 0.1), examples=None, batch_size=512
     )
-    certified = measure_certified(subject_of(), config)
+    certified = measure_certified(subject_of(), config, tmp_path)
     curve = {point["radius"]: point["value"] for point in certified["curve"]}
     assert [point["radius"] for point in certified["curve"]] == [0.0, 0.1, 0.2]
     distances = MARGINS / DUAL["l2"]

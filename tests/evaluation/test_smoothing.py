@@ -10,10 +10,10 @@ from scipy.stats import beta, binomtest, norm
 from rtickets import models, parallel
 from rtickets.attacks import example_keys
 from rtickets.errors import InputError
+from rtickets.evaluation.noise import _compiled
 from rtickets.evaluation.smoothing import (
     ABSTAIN,
     Certificates,
-    _compiled,
     certified_accuracy,
     certify,
     noisy_counts,

@@ -123,15 +123,15 @@ def test_a_killed_state_ends_bit_equal_to_one_that_was_not(bench, monkeypatch):
     fields = {"method": "imp", "sparsity": 0.3}
     imp, train = ImpConfig(optimizer="keep"), bench.train(checkpoint_every="1it")
     bench.draw(workdir="whole", imp=imp, train=train, **fields)
-    collect, calls = Loop._collect, itertools.count(1)
+    dispatch, calls = Loop._dispatch, itertools.count(1)
 
     def killed(self, *arguments):
-        collect(self, *arguments)
         if next(calls) == 6:  # in the second state
             raise KeyboardInterrupt
+        return dispatch(self, *arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Loop, "_collect", killed)
+        patch.setattr(Loop, "_dispatch", killed)
         with pytest.raises(KeyboardInterrupt):
             bench.draw(workdir="killed", imp=imp, train=train, **fields)
     assert len(list(bench.workdir.glob("killed/*/COMPLETE"))) == 1

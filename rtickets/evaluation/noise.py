@@ -1,0 +1,164 @@
+"""Counting the classes of noisy images, resumable at any moment."""
+
+import hashlib
+import io
+import math
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from rtickets import preemption
+from rtickets.attacks import example_keys
+from rtickets.attacks.progress import DAMAGED
+from rtickets.attacks.search import LogitsFn, join_model, split_model
+from rtickets.errors import InputError, Preempted
+from rtickets.metrics import write_bytes
+
+_SAVE_SECONDS = 60.0
+
+
+def noisy_counts(
+    logits_fn: LogitsFn,
+    x: Array | np.ndarray,
+    key: Array,
+    *,
+    sigma: float,
+    num_classes: int,
+    samples: int,
+    batch_size: int = 256,
+    kept: Path | None = None,
+) -> np.ndarray:
+    """Count the classes of noisy copies of every image.
+
+    Noise belongs to an image's key and the number of the copy, so that an image's counts depend
+    neither on the others nor on the batch size.
+
+    Args:
+        logits_fn: maps images (B, H, W, C) to logits (B, num_classes), one row per image. A
+            `jax.tree_util.Partial` shares its compiled program.
+        x: float images (N, H, W, C) in [0, 1]; the device that holds them computes.
+        key: one typed PRNG key or one per image.
+        sigma: standard deviation of the noise in pixel units.
+        num_classes: number of classes.
+        samples: number of copies of each image.
+        batch_size: noisy images per call of the device; changes nothing but the speed.
+        kept: file for the counts, written once a minute, from which the same call goes on.
+
+    Returns:
+        int32 (N, num_classes). Logits that are NaN count for no class.
+
+    Raises:
+        InputError: for images or settings outside their range.
+        Preempted: if the process was asked to stop; the counts are kept then.
+    """
+    check_settings(sigma=sigma, num_classes=num_classes, samples=samples, batch_size=batch_size)
+    _check_images(x)
+    x = jnp.asarray(x, jnp.float32)
+    function, arguments = split_model(logits_fn)
+    keys = example_keys(key, len(x))
+    settings = (sigma, num_classes, samples)
+    work = _fingerprint(logits_fn, x, keys, settings) if kept else ""
+    begin, counts = _load(kept, work) or (0, np.zeros((len(x), num_classes), np.int32))
+    fixed = arguments, x, keys, jnp.float32(sigma), jnp.int32(samples)
+    # On one device from the start: counts that moved in the first call would compile the second.
+    device = min(x.devices(), key=lambda device: device.id)
+    fixed, counts = jax.device_put((fixed, counts), device)
+    run, saved = _compiled(function, batch_size), time.monotonic()
+    for start in range(begin, len(x) * samples, batch_size):
+        stop = preemption.heard()
+        if stop or time.monotonic() - saved > _SAVE_SECONDS:
+            _save(kept, work, start, counts)
+            saved = time.monotonic()
+        if stop:
+            raise Preempted("asked to stop")
+        before, counts = counts, run(fixed, np.array(divmod(start, samples), np.int32), counts)
+        jax.block_until_ready(before)  # so that stopping does not wait for a long queue
+    _save(kept, work, len(x) * samples, counts)
+    return np.asarray(counts)
+
+
+def _fingerprint(logits_fn: LogitsFn, x: Array, keys: Array, settings: tuple[float, ...]) -> str:
+    """Return a digest of the work: of settings, images, keys and the model.
+
+    The weights of a `Partial` stand for the model, else its logits of the images.
+    """
+    digest = hashlib.sha256(repr(settings).encode())
+    model = jax.tree.leaves(split_model(logits_fn)[1]) or [logits_fn(x)]
+    for array in (*model, x, jax.random.key_data(keys)):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _save(kept: Path | None, work: str, position: int, counts: Array) -> None:
+    if kept is None:
+        return
+    buffer = io.BytesIO()
+    np.savez(buffer, work=work, position=position, counts=np.asarray(counts))
+    write_bytes(kept, buffer.getvalue())
+
+
+def _load(kept: Path | None, work: str) -> tuple[int, np.ndarray] | None:
+    """Return (number of copies counted, counts); None where there are none of this work."""
+    if kept is None:
+        return None
+    try:
+        with kept.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            if str(stored["work"]) == work:
+                return int(stored["position"]), stored["counts"]
+    except DAMAGED:
+        pass
+    return None
+
+
+@lru_cache(maxsize=16)
+def _compiled(function: Callable[..., Array], batch_size: int) -> Any:
+    def add_counts(fixed: Any, start: Array, counts: Array) -> Array:
+        """Add the next `batch_size` copies, numbered through all images, from (image, copy) on."""
+        arguments, x, keys, sigma, samples = fixed
+        copy = start[1] + jnp.arange(batch_size)
+        image, copy = start[0] + copy // samples, copy % samples
+        inside, image = image < len(x), jnp.minimum(image, len(x) - 1)
+        noise_keys = jax.vmap(jax.random.fold_in)(keys[image], copy)
+        noise = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(noise_keys)
+        logits = join_model(function, arguments)(x[image] + sigma * noise)
+        if logits.shape != (batch_size, counts.shape[1]):
+            raise InputError(
+                f"num_classes={counts.shape[1]} does not fit logits of shape {logits.shape} for "
+                f"{batch_size} images"
+            )
+        counted = inside & ~jnp.isnan(logits).any(-1)
+        return counts.at[image, logits.argmax(-1)].add(counted.astype(jnp.int32))
+
+    return jax.jit(add_counts)
+
+
+def check_settings(**settings: float) -> None:
+    """Raise InputError for the first setting that is out of its range."""
+    for name, value in settings.items():
+        least = 2 if name == "num_classes" else 1
+        if name == "sigma":
+            fine, expected = 0 < value < math.inf, "a finite number above 0, in pixel units"
+        elif name == "alpha":
+            fine, expected = 0 < value < 1, "between 0 and 1, for instance 0.001"
+        else:
+            fine = isinstance(value, int | np.integer) and value >= least
+            expected = f"an integer of at least {least}"
+        if not fine:
+            raise InputError(f"{name}={value} must be {expected}")
+
+
+def _check_images(x: Array | np.ndarray) -> None:
+    if x.ndim != 4 or not len(x):
+        raise InputError(f"x has shape {x.shape}; expected images (N, H, W, C)")
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise InputError(f"x is {x.dtype}; expected float images in [0, 1], so divide by 255")
+    low, high = float(x.min()), float(x.max())
+    if not (low >= 0 and high <= 1):
+        raise InputError(f"x has values from {low:g} to {high:g}; expected [0, 1]")

@@ -1,0 +1,127 @@
+"""A study that gets SIGTERM at every kind of moment, and the same command that ends it."""
+
+import importlib.util
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from rtickets import cli, preemption, progress, provenance
+from rtickets.attacks import ensemble
+from rtickets.checkpoints import Checkpoints
+from rtickets.draw import scheduled
+from rtickets.evaluation import noise
+from rtickets.loop import Loop
+from rtickets.stages import iterate, learn
+from rtickets.training import dispatch
+
+HERE = Path(__file__).parent
+predict = importlib.import_module("rtickets.evaluation.predict")  # the package's is the function
+# In the order of a study: the call at whose end the signal comes.
+MOMENTS = {
+    "compiling": (dispatch, "train_step", 1),  # is traced
+    "training": (Loop, "_dispatch", 4),
+    "writing a checkpoint": (Checkpoints, "save", 1),  # has begun in the background
+    "validating": (predict, "_compiled", 2),
+    "attacking": (ensemble, "work", 3),
+    "certifying": (noise, "_compiled", 1),
+    "between two stages": (progress, "done", 1),
+    "scoring": (scheduled, "draw_omp", 2),
+    "iterating": (iterate, "draw_omp", 1),
+    "pruning": (iterate, "draw_omp", 2),
+    "learning": (learn, "initial_scores", 1),
+}
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+soak = load(HERE / "soak.py")
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "build_model", soak.tiny_network)
+    for name, classes in (("source", 3), ("target", 2)):
+        soak.write_task(tmp_path, name, classes)
+    (tmp_path / "study.py").write_text(
+        "import importlib.util\n"
+        "from pathlib import Path\n"
+        "from rtickets import config_files\n"
+        f"spec = importlib.util.spec_from_file_location('soak', {str(HERE / 'soak.py')!r})\n"
+        "soak = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(soak)\n"
+        "def get_config():\n"
+        f"    return config_files.editable(soak.study_of(Path({str(tmp_path)!r})))\n"
+    )
+
+    def run(workdir):
+        words = ["study", f"--config={tmp_path / 'study.py'}", "--devices=1"]
+        return cli.main([*words, f"--workdir={tmp_path / workdir}"])
+
+    return run
+
+
+def signal_after(patch, owner, name, number):
+    """Send SIGTERM at the end of a call of a function, counted from 1; returns the calls."""
+    calls, original = [], getattr(owner, name)
+
+    def wrapped(*arguments, **options):
+        found = original(*arguments, **options)
+        calls.append(name)
+        if len(calls) == number:
+            os.kill(os.getpid(), signal.SIGTERM)
+            while not preemption.heard():
+                time.sleep(0.001)
+        return found
+
+    patch.setattr(owner, name, wrapped)
+    return calls
+
+
+def test_a_study_stops_with_75_at_every_moment_and_ends_as_if_it_had_not(
+    command, tmp_path, monkeypatch, capsys
+):
+    assert command("whole") == 0
+    for moment, (owner, name, number) in MOMENTS.items():
+        with monkeypatch.context() as patch:
+            calls = signal_after(patch, owner, name, number)
+            began = time.monotonic()
+            status = command("stopped")
+        assert (moment, status) == (moment, 75)
+        assert len(calls) >= number, moment
+        assert time.monotonic() - began < 30
+        assert capsys.readouterr().err.endswith("asked to stop; the same command goes on\n")
+        assert not list((tmp_path / "stopped").glob("study-*/COMPLETE"))
+    assert command("stopped") == 0
+    found = [soak.contents(tmp_path / name) for name in ("whole", "stopped")]
+    assert soak.differences(*found) == []
+    assert len(found[0]) > 60
+
+
+def test_a_second_process_in_a_folder_gets_one_line_and_status_2(
+    command, tmp_path, capsys, monkeypatch
+):
+    file = tmp_path / "pretrain.py"
+    file.write_text((tmp_path / "study.py").read_text().replace(")))\n", ")).pretrain)\n"))
+    words = ["pretrain", f"--config={file}", "--devices=1", f"--workdir={tmp_path / 'runs'}"]
+    original, seen = Loop._dispatch, []
+
+    def second(*arguments):
+        if not seen:
+            capsys.readouterr()
+            seen.append((cli.main(words), capsys.readouterr().err))
+        return original(*arguments)
+
+    monkeypatch.setattr(Loop, "_dispatch", second)
+    assert cli.main(words) == 0
+    ((status, errors),) = seen
+    assert status == 2
+    assert len(errors.splitlines()) == 1
+    assert "is in use by process" in errors

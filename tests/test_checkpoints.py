@@ -1,0 +1,296 @@
+"""Checkpoints: what is read is what was written, whatever happens to the files in between."""
+
+import errno
+import os
+import shutil
+import subprocess
+import time
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rtickets.checkpoints import Retention, discard_checkpoints, open_checkpoints
+from rtickets.errors import InputError, explain
+
+
+class State(NamedTuple):
+    step: Any
+    params: Any
+    nothing: Any = None
+
+
+def tree(step):
+    return State(
+        jnp.int32(step),
+        {
+            "kernel": np.random.default_rng(step).normal(size=(40, 40)).astype(np.float32),
+            "odd": np.array([0.0, -0.0, np.nan, np.inf, 1e-45], np.float32),
+            "mask": [np.arange(6).reshape(2, 3) % 2 == 0, np.ones((), bool)],
+            "half": jnp.arange(3, dtype=jnp.bfloat16),
+            "a.b": {},
+        },
+    )
+
+
+def like():
+    return jax.tree.map(jnp.zeros_like, tree(0))
+
+
+def save(folder, *steps, retention=Retention(), scores=None):  # noqa: B008
+    with open_checkpoints(folder, retention) as checkpoints:
+        for step in steps:
+            score = None if scores is None else scores[step]
+            checkpoints.save(step, tree(step), {"step": step, "loss": step / 3}, score)
+
+
+def restore(folder, template=None):
+    with open_checkpoints(folder, Retention()) as checkpoints:
+        return checkpoints.restore(like() if template is None else template)
+
+
+def step_of(restored):
+    """Check that a whole checkpoint was read and return its step."""
+    step = restored.meta["step"]
+    assert restored.meta == {"step": step, "loss": step / 3}
+    assert jax.tree.structure(restored.tree) == jax.tree.structure(tree(step))
+    for found, expected in zip(
+        jax.tree.leaves(restored.tree), jax.tree.leaves(tree(step)), strict=True
+    ):
+        expected = np.asarray(expected)
+        assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+        assert found.tobytes() == expected.tobytes()
+    return step
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+# --- writing and reading --------------------------------------------------------------------------
+
+
+def test_what_is_saved_is_read_bit_for_bit(tmp_path):
+    save(tmp_path / "here", 7)
+    assert step_of(restore(tmp_path / "here")) == 7
+
+
+def test_nothing_saved_is_nothing_read_and_nothing_made(tmp_path):
+    assert restore(tmp_path / "here") is None
+    assert names(tmp_path) == []
+
+
+def test_keys_are_kept_as_keys(tmp_path):
+    keys = jax.random.split(jax.random.key(3), 4)
+    with open_checkpoints(tmp_path, Retention()) as checkpoints:
+        checkpoints.save(1, {"keys": keys}, {})
+    found = restore(tmp_path, {"keys": jax.random.split(jax.random.key(0), 4)}).tree["keys"]
+    assert found.dtype == keys.dtype
+    assert jax.random.uniform(found[2]) == jax.random.uniform(keys[2])
+
+
+def test_buffers_may_be_reused_as_soon_as_save_returns(tmp_path):
+    own = tree(5)
+    with open_checkpoints(tmp_path, Retention()) as checkpoints:
+        checkpoints.save(5, own, {"step": 5, "loss": 5 / 3})
+        own.params["kernel"][:] = 0
+    assert step_of(restore(tmp_path)) == 5
+
+
+def test_the_caller_goes_on_while_a_checkpoint_is_written(tmp_path):
+    large = {"x": np.random.default_rng(0).normal(size=2**22)}  # 32 MB
+    with open_checkpoints(tmp_path, Retention()) as checkpoints:
+        checkpoints.save(1, large, {})
+        unfinished = checkpoints.steps() == []
+        checkpoints.wait()
+        assert checkpoints.steps() == [1]
+    assert unfinished
+
+
+def test_a_step_that_is_there_is_not_written_again(tmp_path):
+    save(tmp_path, 4)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    save(tmp_path, 4)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_a_checkpoint_of_another_structure_is_refused_and_kept(tmp_path):
+    save(tmp_path, 1, 2)
+    larger = like()._replace(nothing=jnp.zeros(3))
+    with pytest.raises(InputError, match=r"another version .* 0\.nothing|nothing is missing there"):
+        restore(tmp_path, larger)
+    assert names(tmp_path) == ["1", "2"]
+
+
+# --- retention ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("latest", "kept"), [(1, ["5"]), (2, ["4", "5"]), (9, list("12345"))])
+def test_the_newest_are_kept(tmp_path, latest, kept):
+    save(tmp_path, 1, 2, 3, 4, 5, retention=Retention(latest))
+    assert names(tmp_path) == kept
+
+
+SCORES = {1: 0.2, 2: 0.9, 3: None, 4: 0.9, 5: 0.5, 6: 0.1}
+
+
+@pytest.mark.parametrize(
+    ("best", "kept"), [(0, ["5", "6"]), (1, ["2", "5", "6"]), (2, ["2", "4", "5", "6"])]
+)
+def test_the_best_are_kept_besides_the_earlier_of_equals(tmp_path, best, kept):
+    save(tmp_path, 1, 2, 3, 4, 5, 6, retention=Retention(2, best), scores=SCORES)
+    assert [name for name in names(tmp_path) if name.isdecimal()] == kept
+
+
+def test_what_was_best_before_a_restart_stays(tmp_path):
+    retention = Retention(1, 1)
+    for step in SCORES:
+        save(tmp_path, step, retention=retention, scores=SCORES)
+    assert names(tmp_path) == ["2", "6", "BEST"]
+
+
+def test_of_a_complete_run_the_best_stay(tmp_path):
+    save(tmp_path / "plain", 1, 2, 3)
+    save(tmp_path / "best", 1, 2, 3, retention=Retention(2, 1), scores=SCORES)
+    (tmp_path / "best" / "3.damaged").mkdir()
+    for name in ("plain", "best", "missing"):
+        discard_checkpoints(tmp_path / name)
+    assert names(tmp_path) == ["best"]
+    assert names(tmp_path / "best") == ["2", "BEST"]
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+def delete(path):
+    path.unlink()
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def garble(path):
+    data = bytearray(path.read_bytes())
+    for place in range(len(data) // 3, len(data), max(len(data) // 7, 1)):
+        data[place] ^= 0x55
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize("damage", [delete, truncate, empty, garble])
+def test_any_damage_to_any_file_leads_to_the_checkpoint_before_or_does_not_matter(
+    tmp_path, capsys, damage
+):
+    save(tmp_path / "whole", 3, 6)
+    files = [path for path in (tmp_path / "whole" / "6").rglob("*") if path.is_file()]
+    assert len(files) > 5
+    passed_over = 0
+    for number, file in enumerate(files):
+        folder = tmp_path / str(number)
+        shutil.copytree(tmp_path / "whole", folder)
+        damage(folder / file.relative_to(tmp_path / "whole"))
+        step = step_of(restore(folder))
+        said = capsys.readouterr().err
+        if step == 3:
+            passed_over += 1
+            assert "6 is damaged and passed over" in said
+            assert len(said.splitlines()) == 1
+            assert names(folder) == ["3", "6.damaged"]
+            save(folder, 6)
+            assert step_of(restore(folder)) == 6
+        else:
+            assert (step, said) == (6, "")
+    assert passed_over >= 4
+
+
+def test_damage_to_all_leads_to_the_beginning_and_removes_nothing(tmp_path, capsys):
+    save(tmp_path, 3, 6)
+    for file in tmp_path.glob("*/meta/metadata"):
+        truncate(file)
+    assert restore(tmp_path) is None
+    assert names(tmp_path) == ["3.damaged", "6.damaged"]
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_numbers_that_were_changed_are_noticed(tmp_path):
+    save(tmp_path, 3, 6)
+    file = tmp_path / "6" / "meta" / "metadata"
+    file.write_text(file.read_text().replace('"loss": 2.0', '"loss": 2.5'))
+    assert step_of(restore(tmp_path)) == 3
+
+
+def test_arrays_of_another_checkpoint_are_noticed(tmp_path):
+    save(tmp_path, 3, 6)
+    shutil.rmtree(tmp_path / "6" / "tree")
+    shutil.copytree(tmp_path / "3" / "tree", tmp_path / "6" / "tree")
+    assert step_of(restore(tmp_path)) == 3
+
+
+def test_what_a_killed_process_was_writing_or_deleting_is_cleared_away(tmp_path):
+    save(tmp_path, 3)
+    shutil.copytree(tmp_path / "3", tmp_path / "6.orbax-checkpoint-tmp")
+    truncate(tmp_path / "6.orbax-checkpoint-tmp" / "meta" / "metadata")
+    shutil.copytree(tmp_path / "3", tmp_path / "1.removed")
+    assert step_of(restore(tmp_path)) == 3
+    assert names(tmp_path) == ["3"]
+    save(tmp_path, 6)
+    assert step_of(restore(tmp_path)) == 6
+
+
+def test_clocks_do_not_matter(tmp_path, monkeypatch):
+    save(tmp_path, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: 1000.0)
+        patch.setattr(time, "time_ns", lambda: 1000 * 10**9)
+        save(tmp_path, 6)
+    for path in (tmp_path / "6").rglob("*"):
+        os.utime(path, (0, 0))
+    for path in (tmp_path / "3").rglob("*"):
+        os.utime(path, (4e9, 4e9))
+    assert step_of(restore(tmp_path)) == 6
+    shutil.copytree(tmp_path, tmp_path.with_name("copy"))
+    assert step_of(restore(tmp_path.with_name("copy"))) == 6
+
+
+# --- full disks -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(words, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount command")
+    if mounted.returncode:
+        pytest.skip(f"mounting needs root: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_an_error_and_earlier_checkpoints_stay(small_disk, capsys):
+    folder = small_disk / "checkpoints"
+    save(folder, 3, 6)
+    ballast = small_disk / "ballast"
+    free = shutil.disk_usage(small_disk).free
+    ballast.write_bytes(bytes(max(free - 8192, 0)))
+    with pytest.raises(OSError, match="No space left") as caught:
+        save(folder, 9)
+    assert caught.value.errno == errno.ENOSPC
+    line = explain(caught.value)
+    assert line.startswith("the disk is full")
+    assert "\n" not in line
+    assert capsys.readouterr().err == ""
+    assert step_of(restore(folder)) == 6
+    ballast.unlink()
+    save(folder, 9)
+    assert step_of(restore(folder)) == 9
