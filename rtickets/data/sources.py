@@ -25,6 +25,7 @@ from rtickets.data.files_io import (
 from rtickets.data.prepared import load_prepared
 from rtickets.data.public import PUBLIC_SETS, PublicSet
 from rtickets.data.source import Augmentation, Facts, Source
+from rtickets.data.stamps import read_stamps
 from rtickets.data.tfds_source import tfds_source
 from rtickets.data.views import View
 from rtickets.data.vtab import vtab_source
@@ -75,6 +76,14 @@ def _animals(config: DataConfig, view: View) -> Raw:
     folder = "data/Animal_MNIST"
     install = "pip install --no-deps animal-mnist==0.4"
     return read_animals(package_file("animal_mnist", folder, install))
+
+
+def _tux_stamps(config: DataConfig, view: View) -> Raw:
+    hint = (
+        "the folder of stamps, such as /usr/share/tuxpaint/stamps of Debian's package "
+        "tuxpaint-stamps-default"
+    )
+    return read_stamps(existing(config.path, "tux_stamps", hint), view, config.workers)
 
 
 def _npz(config: DataConfig, view: View) -> Raw:
@@ -140,6 +149,13 @@ SOURCES: dict[str, Source] = {
         "animal-mnist==0.4",
         _MIRRORED,
         facts=Facts(9_716, None, 10, (28, 28, 1)),
+    ),
+    "tux_stamps": Source(
+        _tux_stamps,
+        "466 stamps of Tux Paint, cut-outs in colour, 7 classes",
+        "data.path",
+        Augmentation(flip=True, image_size=64),
+        facts=Facts(466, None, 7, None),
     ),
     "npz": Source(_npz, "arrays in an .npz file", "data.path"),
     "folder": Source(_folder, "a folder of class folders of images", "data.path"),

@@ -71,7 +71,7 @@ def decode(data: bytes, name: str, channels: int = 3) -> Image.Image:
         channels: 1 or 3.
 
     Returns:
-        The image in mode L or RGB.
+        The image in mode L or RGB; what is transparent is white.
 
     Raises:
         InputError: naming it, if it is broken or has more than 8 bits a channel.
@@ -79,10 +79,13 @@ def decode(data: bytes, name: str, channels: int = 3) -> Image.Image:
     try:
         with Image.open(io.BytesIO(data)) as opened:
             opened.load()
-            image = opened
+            image: Image.Image = opened
     except Exception as error:  # damage surfaces as whatever the decoder trips over
         raise InputError(f"{name}: cannot be read as an image: {error}") from None
     if image.mode.startswith(("I", "F")):  # converting would clip it
         raise InputError(f"{name}: has mode {image.mode}; expected 8 bits a channel")
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
     mode = "L" if channels == 1 else "RGB"
     return image if image.mode == mode else image.convert(mode)

@@ -8,6 +8,7 @@ import pytest
 from rtickets.config import DataConfig
 from rtickets.data import SOURCES, get_source
 from rtickets.data.sources import FASHION_CLASSES, package_file
+from rtickets.data.stamps import STAMP_CLASSES
 from rtickets.data.views import View
 from rtickets.errors import InputError
 
@@ -118,6 +119,23 @@ def test_an_unknown_source_is_named_with_those_there_are():
 def test_digits_and_a_user_s_own_images_are_not_flipped_by_default():
     kept = {name for name, source in SOURCES.items() if not source.augmentation.flip}
     assert kept == {"mnist5k", "digits", "svhn_cropped", "npz", "folder"}
+
+
+def test_stamps_are_listed_by_class(tmp_path, save_image):
+    for number, name in enumerate(STAMP_CLASSES):
+        for image in range(2 + number):
+            save_image(tmp_path / name / "deep" / f"{image}.png", 20 * number, (9 + image, 7))
+    raw = get_source("tux_stamps").load(
+        DataConfig(source="tux_stamps", path=str(tmp_path)), View((8, 8))
+    )
+    assert np.bincount(raw.train.labels).tolist() == [2, 3, 4, 5, 6, 7, 8]
+    assert raw.train.images.shape == (35, 8, 8, 3)
+    assert raw.test is None
+    (tmp_path / "town").rename(tmp_path / "city")
+    with pytest.raises(InputError, match="town: class without images"):
+        get_source("tux_stamps").load(
+            DataConfig(source="tux_stamps", path=str(tmp_path)), View((8, 8))
+        )
 
 
 @pytest.mark.parametrize("name", ["fashion_mini", "mnist5k", "digits"])

@@ -73,10 +73,13 @@ def test_training_crops_are_a_function_of_their_seed(folder):
 
 def test_grey_and_transparent_images_become_colour(tmp_path):
     Image.new("L", (4, 4), 7).save(tmp_path / "grey.png")
-    Image.new("RGBA", (4, 4), (1, 2, 3, 255)).save(tmp_path / "clear.png")
+    clear = Image.new("RGBA", (4, 4), (1, 2, 3, 255))
+    clear.putpixel((3, 3), (1, 2, 3, 0))
+    clear.save(tmp_path / "clear.png")
     files = ImageFiles((tmp_path / "grey.png", tmp_path / "clear.png"))
     pixels = np.asarray(streamed(files, View(None), None))
     assert pixels[:, 0, 0].tolist() == [[7, 7, 7], [1, 2, 3]]
+    assert pixels[1, 3, 3].tolist() == [255, 255, 255]
     assert np.asarray(streamed(files, View(None, channels=1), None)).shape == (2, 4, 4, 1)
 
 
