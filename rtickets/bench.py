@@ -24,22 +24,22 @@ from rtickets.errors import InputError
 
 _SIZE = 224
 _BATCH = 32
+_IMAGES = 384  # at least, in a round: files are read again if there are fewer
 
 
 class InputRates(NamedTuple):
     """Images per second, each the median of some rounds that took turns.
 
     Attributes:
-        decode: plain decoding by as many threads, nothing else.
-        decode_and_cut: plain decoding and cutting to 224 pixels by as many threads.
-        streamed: our batches of random resized crops of 224 pixels, on the device.
-        streamed_whole: our batches of whole images, where all have one size, else None.
+        decode: plain decoding by as many threads, of which nothing is kept.
+        decode_and_cut: the same with a random resized crop of 224 pixels, which is what a pipeline
+            cannot do without.
+        streamed: our batches of such crops, on the device.
     """
 
     decode: float
     decode_and_cut: float
     streamed: float
-    streamed_whole: float | None
 
 
 def write_photographs(folder: Path, count: int = 64, seed: int = 0) -> list[Path]:
@@ -92,15 +92,13 @@ def measure_input(
         The rates.
     """
     paths = paths[: len(paths) // _BATCH * _BATCH]
+    paths = paths * -(-_IMAGES // len(paths))
     cut = View((_SIZE, _SIZE), 256, random_crop=(0.08, 1.0))
-    whole = View(None) if len({_size(path) for path in paths}) == 1 else None
     kinds: dict[str, Callable[[], None]] = {
         "decode": partial(_decode, paths, workers, _pixels),
         "decode_and_cut": partial(_decode, paths, workers, partial(_cut, cut)),
         "streamed": partial(_stream, paths, cut, workers, devices),
     }
-    if whole is not None:
-        kinds["streamed_whole"] = partial(_stream, paths, whole, workers, devices)
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(rounds + 1):
         for name, run in kinds.items():
@@ -108,14 +106,7 @@ def measure_input(
             run()
             seconds[name].append(time.monotonic() - start)
     rates = {name: len(paths) / float(np.median(times[1:])) for name, times in seconds.items()}
-    return InputRates(
-        rates["decode"], rates["decode_and_cut"], rates["streamed"], rates.get("streamed_whole")
-    )
-
-
-def _size(path: Path) -> tuple[int, int]:
-    with Image.open(path) as image:
-        return image.size
+    return InputRates(**rates)
 
 
 def _decode(paths: list[Path], workers: int, read: Callable[[Path], Any]) -> None:
@@ -229,9 +220,6 @@ def as_lines(rates: InputRates, workers: int) -> Iterator[str]:
     """Yield what was measured of the input as text."""
     yield f"images/s with {workers} workers"
     yield f"  plain decoding                     {rates.decode:8.1f}"
-    if rates.streamed_whole is not None:
-        part = rates.streamed_whole / rates.decode
-        yield f"  our batches of whole images        {rates.streamed_whole:8.1f}   {part:.2f} of it"
     yield f"  plain decoding, cut to 224 pixels  {rates.decode_and_cut:8.1f}"
     part = rates.streamed / rates.decode_and_cut
     yield f"  our batches of 224 pixels          {rates.streamed:8.1f}   {part:.2f} of it"

@@ -15,22 +15,13 @@ def test_photographs_have_the_size_of_imagenet_s(tmp_path):
     assert paths[0].read_bytes() != paths[1].read_bytes()
 
 
-def test_our_batches_come_nearly_as_fast_as_plain_decoding(tmp_path):
-    rates = bench.measure_input(
-        bench.write_photographs(tmp_path, 32), 2, parallel.local_devices(1), 2
-    )
-    assert rates.streamed_whole is not None
-    assert 0.3 < rates.streamed_whole / rates.decode < 3  # loose: machines that test are busy
-    assert 0.3 < rates.streamed / rates.decode_and_cut < 3
-    assert "our batches of 224 pixels" in "\n".join(bench.as_lines(rates, 2))
-
-
-def test_files_of_many_sizes_are_only_cut(tmp_path):
+def test_our_batches_come_nearly_as_fast_as_plain_decoding(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "_IMAGES", 64)
     paths = bench.write_photographs(tmp_path, 32)
-    Image.new("RGB", (300, 300)).save(paths[5])
-    rates = bench.measure_input(paths, 1, parallel.local_devices(1), 1)
-    assert rates.streamed_whole is None
-    assert rates.streamed > 0
+    rates = bench.measure_input(paths, 2, parallel.local_devices(1), 2)
+    assert 0.3 < rates.streamed / rates.decode_and_cut < 3  # loose: machines that test are busy
+    assert rates.decode > 0.5 * rates.decode_and_cut
+    assert "our batches of 224 pixels" in "\n".join(bench.as_lines(rates, 2))
 
 
 def test_too_few_files_are_refused(tmp_path):
@@ -47,7 +38,7 @@ def test_an_attack_slows_a_step_down():
 
 
 def test_the_command_prints_both(monkeypatch, capsys):
-    read = bench.InputRates(100.0, 80.0, 76.0, 95.0)
+    read = bench.InputRates(100.0, 80.0, 76.0)
     monkeypatch.setattr(bench, "measure_input", lambda *_: read)
     monkeypatch.setattr(bench, "measure_steps", lambda *_: bench.StepRates(50.0, 20.0))
     monkeypatch.setattr(bench, "write_photographs", lambda _: [])
