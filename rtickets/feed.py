@@ -96,7 +96,7 @@ class FromDisk:
         program = self._program
         order = TrainingOrder(
             len(self._split), program.batch_size, self._seed, start, program.total_steps,
-            Host(jax.process_index(), jax.process_count()), program.objective.batch_replays,
+            _host(program.devices), program.objective.batch_replays,
         )  # fmt: skip
         local = len(program.devices.local)
 
@@ -105,6 +105,12 @@ class FromDisk:
             return Batch(*(parallel.put(part, program.devices) for part in parts))
 
         return training_batches(self._split, order, put)
+
+
+def _host(devices: parallel.Devices) -> Host:
+    """Return which part of the devices' batches is this process's."""
+    local = devices.local
+    return Host(devices.index(local[0]) // len(local), len(devices) // len(local))
 
 
 Feed = FromMemory | FromDisk

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rtickets.cli.verb import CONFIG_HELP, Verb
 from rtickets.errors import InputError
@@ -41,10 +40,11 @@ def _data(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     if options.action != "info" and config_words:
         raise InputError(f"{config_words[0]}: data {options.action} takes no configuration")
     if options.action == "list":
-        return _list()
-    if options.action == "prepare":
-        return _prepare(options.name, options.data_dir, options.manual)
-    return _info(config_words)
+        _list()
+    elif options.action == "prepare":
+        _prepare(options.name, options.data_dir, options.manual)
+    else:
+        _info(config_words)
 
 
 def _list() -> None:
@@ -74,7 +74,7 @@ def _info(config_words: Sequence[str]) -> None:
     print(f"{'mean, std':14} {task.mean}, {task.std}")
 
 
-def _prepare(name: str, data_dir: Path | None, manual: Path | None) -> Any:
+def _prepare(name: str, data_dir: Path | None, manual: Path | None) -> None:
     from rtickets.data.prepare import prepare
     from rtickets.data.prepared import folder_of
     from rtickets.data.public import PUBLIC_SETS
@@ -83,18 +83,20 @@ def _prepare(name: str, data_dir: Path | None, manual: Path | None) -> Any:
         from rtickets.data.tfds_prepare import prepare_tfds
         from rtickets.data.tfds_source import tfds_root
 
-        return prepare_tfds(name.removeprefix("tfds:"), data_dir or tfds_root(), manual)
+        prepare_tfds(name.removeprefix("tfds:"), data_dir or tfds_root(), manual)
+        return
     folder = data_dir or folder_of(name)
     if name == "voc2012":
         from rtickets.data.prepare_voc import prepare_voc
 
-        return prepare_voc(folder, manual)
+        prepare_voc(folder, manual)
+        return
     if name not in PUBLIC_SETS:
         raise InputError(
             f"{name!r} cannot be prepared; choose one of {', '.join(PUBLIC_SETS)}, voc2012, "
             "tfds:NAME"
         )
-    return prepare(PUBLIC_SETS[name], folder, manual)
+    prepare(PUBLIC_SETS[name], folder, manual)
 
 
 DATA = Verb(_data, "list, describe or prepare data sets", _add_options)

@@ -48,7 +48,7 @@ class DataConfig:
         lighting: strength of a random colour along the principal components of ImageNet's.
         stream: leave images encoded on disk and decode them for every batch; None does so for
             photographs, False decodes all into memory first.
-        workers: threads that decode; None is 2.
+        workers: threads that decode; None is one per core, at most 16.
     """
 
     source: str = "fashion_mini"

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from rtickets._version import __version__
 from rtickets.errors import InputError
 
 _CHUNK = 1 << 20
@@ -38,7 +39,10 @@ def download(url: str, path: Path, md5: str | None = None, say: Say = lambda tex
     part = path.with_name(f"{path.name}.part")
     have = part.stat().st_size if part.is_file() else 0
     say(f"{path.name}: from {url}" + (f", {have:,} bytes are here" if have else ""))
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+    headers = {"User-Agent": f"rtickets/{__version__}"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    request = urllib.request.Request(url, headers=headers)
     try:
         with urllib.request.urlopen(request) as answer:
             goes_on = bool(have) and answer.status == 206

@@ -1,6 +1,7 @@
 """Images that stay encoded on disk and are decoded when they are looked at."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -150,7 +151,7 @@ def streamed(files: Encoded, view: View, workers: int | None) -> StreamedImages:
     Args:
         files: where they are, at least one.
         view: how they become arrays.
-        workers: threads that decode; None is 2.
+        workers: threads that decode; None is one per core, at most 16.
 
     Returns:
         The images; without `view.size` they are as large as the first of them.
@@ -163,4 +164,5 @@ def streamed(files: Encoded, view: View, workers: int | None) -> StreamedImages:
         width, height = decode(files.read(0), files.name(0)).size
         shape = (height, width)
     chosen = np.arange(len(files))
-    return StreamedImages(files, chosen, view, (*shape, view.channels), workers or 2)
+    workers = workers or min(os.cpu_count() or 2, 16)
+    return StreamedImages(files, chosen, view, (*shape, view.channels), workers)
