@@ -15,6 +15,7 @@ _NOT_COUNTED = {
     "keep_best_checkpoints": TrainConfig.keep_best_checkpoints,
     "steps_per_dispatch": None,
     "observe": ObserveConfig(),
+    "workers": None,
 }
 
 
@@ -23,8 +24,8 @@ def digest(config: Any, *upstream: str) -> str:
 
     Fields with their default value do not count, so adding a field with a default leaves existing
     runs their names. Fields that cannot change a result do not count either: `ticket`, which says
-    where an input lies (inputs count by their own digests), and those about checkpoints, dispatches
-    and observation.
+    where an input lies (inputs count by their own digests), and those about checkpoints,
+    dispatches, observation and workers.
 
     Args:
         config: a dataclass of `rtickets.config`.

@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import jax
 import jax.numpy as jnp
 
 from rtickets import console, parallel, preemption, selection, snapshot, training
-from rtickets.batches import batch_indices
 from rtickets.checkpoints import Checkpoints, Retention, open_checkpoints
 from rtickets.config import TrainConfig, to_steps
 from rtickets.data import Split
 from rtickets.errors import NonFiniteLossError, Preempted
+from rtickets.feed import make_feed
 from rtickets.masks import Mask, Params
 from rtickets.metrics import MetricsFile, open_metrics
 from rtickets.observe import Observer
@@ -42,11 +43,9 @@ class Loop:
         """Bind the run to its program, its data, its folder and its (first, last) steps."""
         self.program, self.config, self.name = program, config, name
         self.mask, self.validate, self.folder = mask, validate, folder
-        self.examples = len(split)
-        self.rate, *self.data = parallel.replicate(
-            (jnp.float32(config.optimizer.learning_rate), split.images, split.labels),
-            program.devices,
-        )
+        self.feed = make_feed(program, split, config.seed)
+        rate = jnp.float32(config.optimizer.learning_rate)
+        self.rate = parallel.replicate(rate, program.devices)
         self.first = steps[0] if steps else 0
         self.stop = steps[1] if steps else None
         per_epoch = program.steps_per_epoch
@@ -54,7 +53,7 @@ class Loop:
         self.checkpoint_every = to_steps(config.checkpoint_every, per_epoch)
         self.log_every = self.validate_every or per_epoch
         on_cpu = program.devices[0].platform == "cpu"
-        self.dispatch = config.steps_per_dispatch or (1 if on_cpu else 50)
+        self.dispatch = config.steps_per_dispatch or (1 if on_cpu else self.feed.steps_per_dispatch)
         self.observer = Observer(folder, config.observe, program.batch_size, program.devices)
 
     def fit(self, params: Params, batch_stats: Any, opt_state: Any = None) -> Outcome:
@@ -90,10 +89,13 @@ class Loop:
         with (
             open_metrics(self.folder / "metrics.jsonl", now.tally.metrics) as metrics,
             self.observer.watch(step, total),
+            closing(self.feed),
             console.task(self.name, total * batch, step * batch) as task,
         ):
             if self.config.observe.profile_steps:
-                self.observer.split(self.program, now.state, *self._inputs(now, step, step + 1))
+                run = training.Run(now.key, self.rate)
+                inputs = (now.mask, run, *self.feed.one_step(step))
+                self.observer.split(self.program, now.state, *inputs)
 
             def save() -> None:
                 nonlocal now
@@ -159,19 +161,13 @@ class Loop:
         """Begin the next steps, and wait for the totals of those a few dispatches before."""
         after = self._dispatch_end(step)
         with self.observer.input():
-            inputs = self._inputs(now, step, after)
+            examples = self.feed.arguments(step, after)
         self.observer.dispatch(now.state, after - step)
-        state, totals = training.compiled(self.program)(now.state, *inputs)
+        run = training.Run(now.key, self.rate)
+        state, totals = self.feed.compiled(now.state, now.mask, run, *examples)
         pending.append((after, totals))
         task.advance((after - step) * self.program.batch_size)
         return self._collect(now._replace(state=state), pending, _IN_FLIGHT), after
-
-    def _inputs(self, now: Snapshot, start: int, stop: int) -> tuple[Any, ...]:
-        """Return what the steps start ... stop - 1 take besides the state."""
-        batch, replays = self.program.batch_size, self.program.objective.batch_replays
-        chosen = batch_indices(self.examples, batch, self.config.seed, start, stop, replays)
-        indices = parallel.shard(chosen, self.program.devices, axis=1)
-        return now.mask, training.Run(now.key, self.rate), *self.data, indices
 
     def _collect(
         self, now: Snapshot, pending: deque[tuple[int, training.Totals]], left: int = 0

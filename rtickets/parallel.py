@@ -221,6 +221,35 @@ def shard(batch: np.ndarray, devices: Devices, axis: int = 0) -> np.ndarray:
     return np.stack([part for device, part in parts if device.process_index == here])
 
 
+def own_part(batch: np.ndarray, devices: Devices, axis: int = 0) -> np.ndarray:
+    """Return the examples of this process, those of all its devices beside each other.
+
+    Args:
+        batch: array with its examples on `axis`.
+        devices: D devices; D must divide the number of examples.
+        axis: position of the examples.
+
+    Returns:
+        A part of the array.
+    """
+    return np.concatenate(list(shard(batch, devices, axis)), axis)
+
+
+def put(parts: np.ndarray, devices: Devices) -> Any:
+    """Begin to copy an array to the devices, one part each, where one process has them all.
+
+    Args:
+        parts: array with a leading axis of the L devices of this process.
+        devices: the devices.
+
+    Returns:
+        The array, or with several processes `parts` as they are, which mapped functions take alike.
+    """
+    if len(devices.local) < len(devices):
+        return parts
+    return jax.device_put(parts, NamedSharding(_mesh(devices), PartitionSpec(AXIS)))
+
+
 def check_batch_size(batch_size: int, devices: Devices) -> None:
     """Raise InputError unless the devices divide the batch."""
     if batch_size < 1 or batch_size % len(devices):

@@ -1,11 +1,13 @@
 """Four simulated CPU devices for every test, set before JAX starts, and a tiny network."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from rtickets import masks, models, parallel, training
 from rtickets.config import AttackConfig, ObjectiveConfig, OptimizerConfig
@@ -83,3 +85,16 @@ def tiny() -> Tiny:
 @pytest.fixture(scope="session")
 def dense_mask(tiny: Tiny) -> Any:
     return masks.full(tiny.params)
+
+
+@pytest.fixture
+def save_image() -> Callable[..., None]:
+    """Write a small noisy image with a mean of its own; folders are made."""
+
+    def save(path: Path, value: int = 100, size: tuple[int, int] = (12, 10)) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(value).integers(-3, 4, (size[1], size[0], 3))
+        pixels = np.clip(value + noise, 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(path)
+
+    return save

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 
 from rtickets import preemption
 from rtickets._version import __version__
+from rtickets.cli.bench import BENCH
 from rtickets.cli.data import DATA
+from rtickets.cli.dry import dry_run
 from rtickets.cli.importing import IMPORT
 from rtickets.cli.stages import DRAW, EVALUATE, PRETRAIN, TRANSFER
 from rtickets.cli.start import is_one_of_several, leave, lost_another
@@ -35,6 +37,7 @@ VERBS: dict[str, Verb] = {
     "import": IMPORT,
     "data": DATA,
     "ticket": TICKET,
+    "bench": BENCH,
 }
 
 
@@ -56,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
     """Run a verb and return the exit status."""
     try:
+        if getattr(options, "dry_run", False):
+            dry_run(options, config_words)
+            return 0
         with preemption.listening():
             return VERBS[options.verb].run(options, config_words) or 0
     except Preempted as error:

@@ -1,31 +1,102 @@
-"""The verb that shows data sources."""
+"""The verb that lists, describes and prepares data sets."""
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
-from rtickets.cli.verb import Verb
+from rtickets.cli.verb import CONFIG_HELP, Verb
+from rtickets.errors import InputError
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=["list", "info"])
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions.add_parser("list", help="list the sources", allow_abbrev=False)
+    actions.add_parser(
+        "info",
+        help="load one and describe it",
+        epilog=CONFIG_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    prepare = actions.add_parser(
+        "prepare", help="download a public set and prepare it, or verify it", allow_abbrev=False
+    )
+    prepare.add_argument("name", metavar="NAME", help="a name of `data list`, voc2012 or tfds:NAME")
+    prepare.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="where to (default: $RTICKETS_DATA/NAME, or rtickets-data/NAME in the home folder)",
+    )
+    prepare.add_argument(
+        "--manual",
+        type=Path,
+        metavar="DIR",
+        help="take the set's files from here, packed or unpacked; nothing is downloaded",
+    )
 
 
 def _data(options: argparse.Namespace, config_words: Sequence[str]) -> None:
+    if options.action != "info" and config_words:
+        raise InputError(f"{config_words[0]}: data {options.action} takes no configuration")
+    if options.action == "list":
+        _list()
+    elif options.action == "prepare":
+        _prepare(options.name, options.data_dir, options.manual)
+    else:
+        _info(config_words)
+
+
+def _list() -> None:
+    from rtickets import data
+
+    for name, source in data.SOURCES.items():
+        needs = f" (needs {source.needs})" if source.needs else ""
+        print(f"{name:18} {source.description}{needs}")
+    print("tfds:NAME          any set of TensorFlow Datasets on disk (needs rtickets[tfds])")
+    print(f"vtab:NAME          VTAB-1k: {', '.join(data.VTAB_TASKS)}")
+
+
+def _info(config_words: Sequence[str]) -> None:
     from rtickets import config_files, data
     from rtickets.config import DataConfig
 
-    if options.action == "list":
-        for name, source in data.SOURCES.items():
-            needs = f" (needs {source.needs})" if source.needs else ""
-            print(f"{name:14} {source.description}{needs}")
-        return
     config = config_files.from_command_line(DataConfig, config_words, DataConfig())
     task = data.load(config)
-    print(f"{config.source}: images {task.train.images.shape[1:]}, {task.train.images.dtype}")
+    stays = "" if hasattr(task.train.images, "reshape") else ", encoded on disk"
+    print(
+        f"{config.source}: images {task.train.images.shape[1:]}, {task.train.images.dtype}{stays}"
+    )
     for name in ("train", "validation", "test"):
         print(f"{name:14} {len(getattr(task, name)):,} images")
     print(f"{'classes':14} {len(task.class_names)}: {', '.join(task.class_names)}")
+    print(f"{'metric':14} {task.metric}")
     print(f"{'mean, std':14} {task.mean}, {task.std}")
 
 
-DATA = Verb(_data, "list the data sources, or describe one", _add_options)
+def _prepare(name: str, data_dir: Path | None, manual: Path | None) -> None:
+    from rtickets.data.prepare import prepare
+    from rtickets.data.prepared import folder_of
+    from rtickets.data.public import PUBLIC_SETS
+
+    if name.startswith("tfds:"):
+        from rtickets.data.tfds_prepare import prepare_tfds
+        from rtickets.data.tfds_source import tfds_root
+
+        prepare_tfds(name.removeprefix("tfds:"), data_dir or tfds_root(), manual)
+        return
+    folder = data_dir or folder_of(name)
+    if name == "voc2012":
+        from rtickets.data.prepare_voc import prepare_voc
+
+        prepare_voc(folder, manual)
+        return
+    if name not in PUBLIC_SETS:
+        raise InputError(
+            f"{name!r} cannot be prepared; choose one of {', '.join(PUBLIC_SETS)}, voc2012, "
+            "tfds:NAME"
+        )
+    prepare(PUBLIC_SETS[name], folder, manual)
+
+
+DATA = Verb(_data, "list, describe or prepare data sets", _add_options)

@@ -60,6 +60,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         default="pmap",
         help="how steps are mapped over devices, with the same results (default: pmap)",
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what would run: shapes, steps, operations, memory and time",
+    )
     several = parser.add_argument_group("several processes, each with this command")
     several.add_argument(
         "--distributed",

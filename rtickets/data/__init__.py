@@ -4,15 +4,22 @@ import numpy as np
 
 from rtickets.config import DataConfig
 from rtickets.data.arrays import Dataset, Raw, Split
-from rtickets.data.sources import SOURCES, Source, get_source
+from rtickets.data.augment import make_transform
+from rtickets.data.source import Source
+from rtickets.data.sources import SOURCES, get_source
 from rtickets.data.splits import epoch_order, few_shot, hold_out
+from rtickets.data.statistics import pixel_statistics
+from rtickets.data.streamed import StreamedImages
+from rtickets.data.vtab import TASKS as VTAB_TASKS
 
 __all__ = [
     "SOURCES",
+    "VTAB_TASKS",
     "Dataset",
     "Raw",
     "Source",
     "Split",
+    "StreamedImages",
     "epoch_order",
     "few_shot",
     "get_source",
@@ -20,13 +27,15 @@ __all__ = [
     "load",
 ]
 
+_SAMPLE = 500  # streamed images that pixel statistics are estimated from
+
 
 def load(config: DataConfig, seed: int = 0) -> Dataset:
     """Load a task and split it.
 
     Validation is carved from the training images, the test split from all images where the source
     has none of its own; both are the same for every seed. Pixel statistics come from all training
-    images, also when only a few are kept.
+    images, also when only a few are kept; of streamed images, from 500 spread evenly over them.
 
     Args:
         config: the task.
@@ -38,31 +47,38 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     Raises:
         InputError: if it cannot be loaded or split as asked.
     """
-    raw = get_source(config.source).load(config)
-    train, test = raw.train, raw.test
+    source = get_source(config.source)
+    raw = source.load(config, make_transform(config).view)
+    if config.stream is False:
+        raw = _in_memory(raw)
+    train, test, validation = raw.train, raw.test, raw.validation
     if test is None:
         train, test = hold_out(train, config.test_fraction, f"{config.source}: test split")
-    train, validation = hold_out(
-        train, config.validation_fraction, f"{config.source}: validation split"
-    )
-    mean, std = _pixel_statistics(train.images)
+    if validation is None:
+        train, validation = hold_out(
+            train, config.validation_fraction, f"{config.source}: validation split"
+        )
+    mean, std = raw.mean, raw.std
+    if mean is None or std is None:
+        mean, std = pixel_statistics(_sample(train.images))
     if config.train_examples is not None:
         train = few_shot(train, config.train_examples, seed)
-    return Dataset(train, validation, test, raw.class_names, mean, std)
+    return Dataset(train, validation, test, raw.class_names, mean, std, source.metric)
 
 
-def _pixel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation of every channel in [0, 1], to four digits.
+def _in_memory(raw: Raw) -> Raw:
+    """Decode all images, training images as others, so that crops are made on the device."""
+    splits = (
+        None if split is None else Split(np.asarray(split.images), split.labels)
+        for split in (raw.train, raw.test, raw.validation)
+    )
+    train, test, validation = splits
+    assert train is not None
+    return raw._replace(train=train, test=test, validation=validation)
 
-    Exact sums of integers, some images at a time: floats of a whole set would take 8 times its
-    memory.
-    """
-    total, squares = 0, 0
-    for part in np.array_split(images, -(-len(images) // 1000)):
-        pixels = part.reshape(-1, images.shape[-1]).astype(np.int64)
-        total, squares = total + pixels.sum(0), squares + (pixels**2).sum(0)
-    count = images.size // images.shape[-1]
-    mean = total / count
-    std = np.sqrt(np.maximum(squares / count - mean**2, 0))
-    rounded = np.round(mean / 255, 4), np.round(np.maximum(std / 255, 1e-3), 4)
-    return tuple(rounded[0].tolist()), tuple(rounded[1].tolist())
+
+def _sample(images: np.ndarray | StreamedImages) -> np.ndarray:
+    """Return images in memory as they are, and of streamed ones some, spread evenly."""
+    if isinstance(images, np.ndarray):
+        return images
+    return np.asarray(images[:: -(-len(images) // _SAMPLE)])

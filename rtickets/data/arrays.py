@@ -1,21 +1,26 @@
 """Images and labels as arrays, checked once at the boundary."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from rtickets.errors import InputError
+
+if TYPE_CHECKING:
+    from rtickets.data.streamed import StreamedImages
+
+Metric = Literal["accuracy", "balanced"]
 
 
 class Split(NamedTuple):
     """Images and labels of one split.
 
     Attributes:
-        images: uint8 (N, H, W, C).
+        images: uint8 (N, H, W, C); `StreamedImages` if they stay encoded on disk.
         labels: int32 (N,).
     """
 
-    images: np.ndarray
+    images: "np.ndarray | StreamedImages"
     labels: np.ndarray
 
     def __len__(self) -> int:
@@ -28,11 +33,23 @@ class Split(NamedTuple):
 
 
 class Raw(NamedTuple):
-    """What a source delivers: one split, or two where it has a test split of its own."""
+    """What a source delivers.
+
+    Attributes:
+        train: the training split.
+        test: its own test split, where it has one.
+        class_names: one name per class.
+        validation: a validation split that belongs to the task, where there is one.
+        mean: per-channel mean in [0, 1], where it is known without decoding the images.
+        std: per-channel standard deviation likewise.
+    """
 
     train: Split
     test: Split | None
     class_names: tuple[str, ...]
+    validation: Split | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
 
 
 class Dataset(NamedTuple):
@@ -45,6 +62,7 @@ class Dataset(NamedTuple):
         class_names: one name per class.
         mean: per-channel mean of the training images in [0, 1].
         std: per-channel standard deviation likewise.
+        metric: what accuracies on it are: 'accuracy', or 'balanced' over the classes.
     """
 
     train: Split
@@ -53,6 +71,7 @@ class Dataset(NamedTuple):
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    metric: Metric = "accuracy"
 
 
 def checked_split(images: np.ndarray, labels: np.ndarray, num_classes: int, name: str) -> Split:

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from PIL import Image
 
-from rtickets.data.arrays import Raw, checked_split
+from rtickets.data.arrays import Raw, Split, checked_split
+from rtickets.data.streamed import ImageFiles, streamed
+from rtickets.data.views import View
 from rtickets.errors import InputError
 
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
@@ -146,16 +148,11 @@ def read_folder(folder: Path, image_size: int | None) -> Raw:
     Raises:
         InputError: for a missing or empty class folder, an unreadable image, or different sizes.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: is not a folder")
-    parts = {name: folder / name for name in ("train", "test") if (folder / name).is_dir()}
-    if "train" not in parts:
-        parts = {"train": folder}
-    class_names = tuple(sorted(p.name for p in parts["train"].iterdir() if p.is_dir()))
-    if len(class_names) < 2:
-        raise InputError(f"{parts['train']}: expected a folder per class, found {len(class_names)}")
+    parts, class_names = _class_folders(folder)
     loaded = {
-        name: [_read_class(part / c, image_size) for c in class_names]
+        name: [
+            [_read_image(path, image_size) for path in _images_of(part / c)] for c in class_names
+        ]
         for name, part in parts.items()
     }
     everything = [image for classes in loaded.values() for images in classes for image in images]
@@ -177,11 +174,48 @@ def read_folder(folder: Path, image_size: int | None) -> Raw:
     return Raw(splits["train"], splits.get("test"), class_names)
 
 
-def _read_class(folder: Path, image_size: int | None) -> list[Image.Image]:
+def stream_folder(folder: Path, view: View, workers: int | None) -> Raw:
+    """List a folder as `read_folder` does, its images left on disk and seen in colour.
+
+    Args:
+        folder: the folder.
+        view: how images become arrays.
+        workers: threads that decode, or None.
+
+    Returns:
+        The splits.
+
+    Raises:
+        InputError: for a missing or empty class folder.
+    """
+    parts, class_names = _class_folders(folder)
+    splits = {}
+    for name, part in parts.items():
+        files = [_images_of(part / c) for c in class_names]
+        labels = np.repeat(np.arange(len(files), dtype=np.int32), [len(paths) for paths in files])
+        paths = tuple(path for paths in files for path in paths)
+        splits[name] = Split(streamed(ImageFiles(paths), view, workers), labels)
+    return Raw(splits["train"], splits.get("test"), class_names)
+
+
+def _class_folders(folder: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """Return the folders of the splits, and the classes, by the training split."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is not a folder")
+    parts = {name: folder / name for name in ("train", "test") if (folder / name).is_dir()}
+    if "train" not in parts:
+        parts = {"train": folder}
+    class_names = tuple(sorted(p.name for p in parts["train"].iterdir() if p.is_dir()))
+    if len(class_names) < 2:
+        raise InputError(f"{parts['train']}: expected a folder per class, found {len(class_names)}")
+    return parts, class_names
+
+
+def _images_of(folder: Path) -> list[Path]:
     files = sorted(p for p in folder.glob("*") if p.suffix.lower() in _IMAGE_SUFFIXES)
     if not files:
         raise InputError(f"{folder}: class without images")
-    return [_read_image(path, image_size) for path in files]
+    return files
 
 
 def _read_image(path: Path, image_size: int | None) -> Image.Image:

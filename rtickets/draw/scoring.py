@@ -101,7 +101,7 @@ def load_batches(config: DrawConfig, meta: Any) -> list[tuple[Array, Array, Arra
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(len(chosen)))
     return [
         (
-            transform.prepare(jnp.asarray(chosen.images[part])),
+            transform.prepare(jnp.asarray(np.asarray(chosen.images[part]))),
             jnp.asarray(chosen.labels[part]),
             keys[part],
         )

@@ -1,6 +1,6 @@
 """Measurements of a network on a split."""
 
-from rtickets.evaluation.accuracy import Accuracy, share, top1
+from rtickets.evaluation.accuracy import Accuracy, is_correct, measure, share, top1
 from rtickets.evaluation.predict import Examples, Network, on_devices, predict
 from rtickets.evaluation.robustness import measure_robustness
 from rtickets.evaluation.subject import make_subject
@@ -9,7 +9,9 @@ __all__ = [
     "Accuracy",
     "Examples",
     "Network",
+    "is_correct",
     "make_subject",
+    "measure",
     "measure_robustness",
     "on_devices",
     "predict",

@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import norm
+
+from rtickets.data.arrays import Metric
 
 
 class Accuracy(NamedTuple):
@@ -12,7 +14,7 @@ class Accuracy(NamedTuple):
     Attributes:
         correct: number of correct answers.
         examples: number of questions.
-        value: correct / examples.
+        value: correct / examples, or the mean of this over the classes.
         low: lower end of the 95% Wilson interval.
         high: upper end.
     """
@@ -22,6 +24,21 @@ class Accuracy(NamedTuple):
     value: float
     low: float
     high: float
+
+
+def is_correct(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return whether the largest logit is the label's.
+
+    Args:
+        logits: float (N, classes); ties go to the lower class, NaN is never correct.
+        labels: integers (N,).
+
+    Returns:
+        bool (N,).
+    """
+    logits = np.where(np.isnan(logits).any(-1, keepdims=True), -np.inf, logits)
+    finite = ~np.isneginf(logits).all(-1)
+    return (logits.argmax(-1) == labels) & finite
 
 
 def top1(logits: np.ndarray, labels: np.ndarray) -> Accuracy:
@@ -34,10 +51,42 @@ def top1(logits: np.ndarray, labels: np.ndarray) -> Accuracy:
     Returns:
         The accuracy with a 95% Wilson score interval (Wilson 1927) over examples.
     """
-    logits = np.where(np.isnan(logits).any(-1, keepdims=True), -np.inf, logits)
-    finite = ~np.isneginf(logits).all(-1)
-    correct = int(((logits.argmax(-1) == labels) & finite).sum())
-    return share(correct, len(labels))
+    return share(int(is_correct(logits, labels).sum()), len(labels))
+
+
+def measure(metric: Metric, correct: np.ndarray, labels: np.ndarray) -> Accuracy:
+    """Return an accuracy by the metric of a data set.
+
+    Args:
+        metric: 'accuracy' over all examples, or 'balanced', see `balanced`.
+        correct: bool (N,).
+        labels: integers (N,).
+
+    Returns:
+        The accuracy with its 95% interval.
+    """
+    if metric == "balanced":
+        return balanced(correct, labels)
+    return share(int(correct.sum()), len(labels))
+
+
+def balanced(correct: np.ndarray, labels: np.ndarray) -> Accuracy:
+    """Return the mean over classes of the accuracy on each, whatever their sizes.
+
+    The interval is Wilson's for as many examples as a balanced set with this variance would have,
+    C^2 / sum(1 / n_c) for C classes of n_c examples; with equal n_c it is that of `share`.
+
+    Args:
+        correct: bool (N,).
+        labels: integers (N,); classes without examples do not count.
+
+    Returns:
+        The accuracy with its 95% interval.
+    """
+    _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    value = float((np.bincount(classes, correct) / counts).mean())
+    effective = len(counts) ** 2 / (1 / counts).sum()
+    return Accuracy(int(correct.sum()), len(labels), value, *_wilson(value, effective))
 
 
 def share(correct: int, examples: int) -> Accuracy:
@@ -50,7 +99,14 @@ def share(correct: int, examples: int) -> Accuracy:
     Returns:
         The accuracy with a 95% Wilson score interval (Wilson 1927) over examples.
     """
-    interval = binomtest(correct, examples).proportion_ci(0.95, "wilson")
-    return Accuracy(
-        correct, examples, correct / examples, float(interval.low), float(interval.high)
-    )
+    value = correct / examples
+    return Accuracy(correct, examples, value, *_wilson(value, examples))
+
+
+def _wilson(value: float, examples: float) -> tuple[float, float]:
+    z = float(norm.ppf(0.975))
+    middle = value + z**2 / (2 * examples)
+    half = z * (value * (1 - value) / examples + (z / (2 * examples)) ** 2) ** 0.5
+    scale = 1 + z**2 / examples
+    low, high = (middle - half) / scale, (middle + half) / scale
+    return (0.0 if value == 0 else low, 1.0 if value == 1 else high)

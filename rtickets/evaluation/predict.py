@@ -1,5 +1,7 @@
 """Logits of a whole split, clean or under attack."""
 
+from collections.abc import Generator
+from contextlib import closing
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -13,6 +15,8 @@ from rtickets.attacks import pgd
 from rtickets.config import AttackConfig
 from rtickets.data.arrays import Split
 from rtickets.data.augment import Transform
+from rtickets.data.stream import Batch, evaluation_batches
+from rtickets.data.streamed import StreamedImages
 from rtickets.masks import Params
 
 _IN_FLIGHT = 2  # batches that may be under way before the host waits for one
@@ -33,15 +37,22 @@ class Network(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """A split on the devices, with what is done to its images there."""
+    """A split on the devices, or streamed, with what is done to its images there."""
 
     split: Split
     transform: Transform
     devices: parallel.Devices
 
+    @property
+    def streamed(self) -> bool:
+        """Whether the images stay on disk."""
+        return isinstance(self.split.images, StreamedImages)
+
 
 def on_devices(split: Split, transform: Transform, devices: parallel.Devices) -> Examples:
-    """Copy a split to the devices for any number of predictions."""
+    """Copy a split to the devices for any number of predictions, unless it is streamed."""
+    if isinstance(split.images, StreamedImages):
+        return Examples(split, transform, devices)
     return Examples(Split(*parallel.replicate(tuple(split), devices)), transform, devices)
 
 
@@ -81,14 +92,33 @@ def predict(
     settings = attack.as_pgd() if attack else {"eps": 0.0, "step_size": 0.0}
     size = jnp.float32(settings.pop("eps")), jnp.float32(settings.pop("step_size"))
     inner = tuple(settings.items()) if attack else None
-    run = _compiled(network.model, examples.transform, inner, devices)
+    run = _compiled(network.model, examples.transform, inner, devices, examples.streamed)
     parts: list[Any] = []
-    for batch in np.split(order, padded // batch_size):
-        preemption.check()
-        if len(parts) >= _IN_FLIGHT:
-            jax.block_until_ready(parts[-_IN_FLIGHT])
-        parts.append(run(*replicated, *examples.split, parallel.shard(batch, devices), key, *size))
+    with closing(_batches(examples, order, batch_size)) as batches:
+        for place, batch in zip(np.split(order, padded // batch_size), batches, strict=True):
+            preemption.check()
+            if len(parts) >= _IN_FLIGHT:
+                jax.block_until_ready(parts[-_IN_FLIGHT])
+            parts.append(run(*replicated, *batch, parallel.shard(place, devices), key, *size))
     return np.concatenate([np.concatenate(np.asarray(part)) for part in parts])[:count]
+
+
+def _batches(
+    examples: Examples, order: np.ndarray, batch_size: int
+) -> Generator[tuple[Any, Any], None, None]:
+    """Yield the images and labels of every call: always all of them, or those that it needs."""
+    split, devices = examples.split, examples.devices
+    if not examples.streamed:
+        yield from [(split.images, split.labels)] * (len(order) // batch_size)
+        return
+    mine = parallel.own_part(order.reshape(-1, batch_size), devices, axis=1)
+
+    def put(batch: Batch) -> tuple[Any, Any]:
+        shape = (len(devices.local), -1)
+        images, labels = (part.reshape(*shape, *part.shape[1:]) for part in batch)
+        return parallel.put(images, devices), parallel.put(labels, devices)
+
+    yield from evaluation_batches(split, mine.ravel(), mine.shape[1], put)
 
 
 @lru_cache(maxsize=32)
@@ -97,6 +127,7 @@ def _compiled(
     transform: Transform,
     attack: tuple[tuple[str, Any], ...] | None,
     devices: parallel.Devices,
+    streamed: bool,
 ) -> Any:
     def logits(
         params: Params,
@@ -111,13 +142,14 @@ def _compiled(
         def logits_fn(x: Array) -> Array:
             return models.logits(model, params, batch_stats, x)
 
-        x = transform.prepare(images[chosen])
+        if not streamed:
+            images, labels = images[chosen], labels[chosen]
+        x = transform.prepare(images)
         if attack is not None:
             keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(chosen)
-            x = pgd(
-                logits_fn, x, labels[chosen], keys, eps=eps, step_size=step_size, **dict(attack)
-            )
+            x = pgd(logits_fn, x, labels, keys, eps=eps, step_size=step_size, **dict(attack))
         return parallel.gather(logits_fn(x))
 
-    in_axes = (None, None, None, None, 0, None, None, None)
+    own = 0 if streamed else None
+    in_axes = (None, None, own, own, 0, None, None, None)
     return parallel.parallel(logits, in_axes=in_axes, devices=devices)

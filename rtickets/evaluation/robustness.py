@@ -16,7 +16,7 @@ from rtickets.attacks import MEMBERS, Member, WorstCase, worst_case
 from rtickets.attacks.honesty import Finding, check_model, check_results
 from rtickets.attacks.members import BLACK_BOX
 from rtickets.config import AttackConfig, EvaluateConfig, SmoothingConfig
-from rtickets.evaluation.accuracy import share
+from rtickets.evaluation.accuracy import measure
 from rtickets.evaluation.shares import attack_in_shares, do_share
 from rtickets.evaluation.smoothing import ABSTAIN, Certificates, certified_accuracy, certify
 from rtickets.evaluation.subject import Subject, logits_fn
@@ -82,10 +82,10 @@ def measure_attack(
         buffer = io.BytesIO()
         np.savez_compressed(buffer, x_adv=main.x_adv, labels=subject.y, fooled=~main.robust)
         write_bytes(folder / f"adversarial_{label}.npz", buffer.getvalue())
-    accuracies = {eps: _accuracy(one.robust) for eps, one in sorted(found.items())}
+    accuracies = {eps: _accuracy(subject, one.robust) for eps, one in sorted(found.items())}
     result = {
-        **_accuracy(main.robust),
-        "recomputed": _accuracy(main.recomputed),
+        **_accuracy(subject, main.robust),
+        "recomputed": _accuracy(subject, main.recomputed),
         "runs": [
             {name: value for name, value in row._asdict().items() if name != "seconds"}
             for row in main.rows
@@ -99,8 +99,8 @@ def _say(about: str, line: str) -> None:
     console.say(f"{about}: {line}")
 
 
-def _accuracy(correct: np.ndarray) -> dict[str, Any]:
-    return share(int(correct.sum()), len(correct))._asdict()
+def _accuracy(subject: Subject, correct: np.ndarray) -> dict[str, Any]:
+    return measure(subject.metric, correct, subject.y)._asdict()
 
 
 def _findings(found: WorstCase, curve: Mapping[float, float]) -> list[Finding]:

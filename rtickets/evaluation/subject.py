@@ -10,7 +10,7 @@ from jax.tree_util import Partial
 
 from rtickets import models, parallel
 from rtickets.attacks import LogitsFn
-from rtickets.data.arrays import Split
+from rtickets.data.arrays import Metric, Split
 from rtickets.data.augment import Transform
 from rtickets.evaluation.predict import Network
 
@@ -27,6 +27,7 @@ class Subject(NamedTuple):
         keys: typed PRNG keys (N,), of the images' places in the split.
         batch_size: images evaluated at once, over all devices.
         devices: where to compute.
+        metric: what accuracies are.
     """
 
     network: Network
@@ -35,6 +36,7 @@ class Subject(NamedTuple):
     keys: Array
     batch_size: int
     devices: parallel.Devices
+    metric: Metric = "accuracy"
 
     def take(self, count: int) -> "Subject":
         """Return the subject with `count` images spread evenly over its own, or all."""
@@ -51,6 +53,7 @@ def make_subject(
     seed: int,
     batch_size: int,
     devices: parallel.Devices,
+    metric: Metric = "accuracy",
 ) -> Subject:
     """Prepare images of a split for attacks.
 
@@ -62,6 +65,7 @@ def make_subject(
         seed: of all randomness.
         batch_size: images evaluated at once, over all devices.
         devices: where to compute.
+        metric: what accuracies are.
 
     Returns:
         The subject.
@@ -69,11 +73,11 @@ def make_subject(
     chosen = spread(len(split), count)
     prepare = _compiled(transform)
     parts = np.array_split(chosen, -(-len(chosen) // _PREPARED))
-    x = np.concatenate([np.asarray(prepare(split.images[part])) for part in parts])
+    x = np.concatenate([np.asarray(prepare(np.asarray(split.images[part]))) for part in parts])
     fold = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))
     # resizing may leave [0, 1] by a rounding error
     return Subject(
-        network, np.clip(x, 0, 1), split.labels[chosen], fold(chosen), batch_size, devices
+        network, np.clip(x, 0, 1), split.labels[chosen], fold(chosen), batch_size, devices, metric
     )
 
 

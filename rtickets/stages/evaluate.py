@@ -24,7 +24,8 @@ def evaluate(
         devices: where to compute.
 
     Returns:
-        The complete folder; its result has the clean accuracy, one per attack, whether these can be
+        The complete folder; its result has the clean accuracy, one per attack, by the metric of
+        the task; whether these can be
         trusted, and certified accuracies.
     """
 
@@ -43,12 +44,18 @@ def evaluate(
         )
         examples = evaluation.on_devices(split, transform, devices)
         logits = evaluation.predict(network, examples, batch_size=config.batch_size)
-        clean = evaluation.top1(logits, split.labels)._asdict()
+        correct = evaluation.is_correct(logits, split.labels)
+        clean = evaluation.measure(task.metric, correct, split.labels)._asdict()
         subject_of = partial(
             evaluation.make_subject, network, split, transform, seed=config.seed,
-            batch_size=config.batch_size, devices=devices,
+            batch_size=config.batch_size, devices=devices, metric=task.metric,
         )  # fmt: skip
-        return {"clean": clean, **evaluation.measure_robustness(config, subject_of, folder)}
+        named = {} if task.metric == "accuracy" else {"metric": task.metric}
+        return {
+            **named,
+            "clean": clean,
+            **evaluation.measure_robustness(config, subject_of, folder),
+        }
 
     run = run_once(folder_of(workdir, "evaluate", name, config, source), config, body)
     if parallel.is_primary():

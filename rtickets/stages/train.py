@@ -23,6 +23,7 @@ from rtickets.batches import steps_per_epoch
 from rtickets.config import DataConfig, TrainConfig, to_steps
 from rtickets.data.augment import Transform
 from rtickets.draw import Ticket
+from rtickets.feed import device_transform
 from rtickets.learned_masks import LearnedMask
 from rtickets.loop import Loop
 from rtickets.masks import Mask, Params
@@ -149,7 +150,7 @@ def train_network(
         model=run.model,
         objective=config.objective,
         optimizer=config_files.replace(config.optimizer, learning_rate=0.0),
-        transform=run.transform,
+        transform=device_transform(run.transform, run.task.train),
         batch_size=config.batch_size,
         total_steps=to_steps(config.duration, run.steps_per_epoch),
         steps_per_epoch=run.steps_per_epoch,
@@ -169,7 +170,8 @@ def train_network(
     def validate(params: Params, batch_stats: Any) -> float:
         network = evaluation.Network(run.model, weights_of(params), batch_stats)
         logits = evaluation.predict(network, held_out, attack=attack, batch_size=config.batch_size)
-        return evaluation.top1(logits, run.task.validation.labels).value
+        correct = evaluation.is_correct(logits, run.task.validation.labels)
+        return evaluation.measure(run.task.metric, correct, run.task.validation.labels).value
 
     name = run.folder.name.rsplit("-", 1)[0]
     loop = Loop(program, config, run.task.train, mask, validate, run.folder, name, steps)
@@ -178,7 +180,7 @@ def train_network(
 
 def _fingerprint(split: data.Split) -> dict[str, Any]:
     """Return what tells other data apart without reading all of it."""
-    few = split.images[:: max(len(split) // 64, 1)]
+    few = np.asarray(split.images[:: max(len(split) // 64, 1)])
     sums = {"images": crc32(few.tobytes()), "labels": crc32(split.labels.tobytes())}
     return {"shape": list(split.images.shape), **sums}
 

@@ -60,7 +60,7 @@ def _make_part(program: Program, state: TrainState, run: Run, images: Array, lab
     step_key = jax.random.fold_in(run.key, state.step // program.objective.batch_replays)
     positions = parallel.positions(images.shape[0])
     keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(step_key, i)))(positions)
-    x = program.transform.augment(keys[:, 0], program.transform.prepare(images))
+    x = program.transform.training_input(keys[:, 0], images)
     inherited = None if state.perturbation is None else state.perturbation[positions]
     return Part(x, labels, keys[:, 1], inherited)
 

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rtickets import config_files
 from rtickets.config import DataConfig
 from rtickets.data.augment import Transform, make_transform
 from rtickets.errors import InputError
@@ -127,6 +128,78 @@ def test_the_same_keys_give_the_same_images_and_others_do_not(images):
     first, again = (transform.augment(keys_for(64), images) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert (first != transform.augment(keys_for(64, seed=1), images)).any()
+
+
+def test_a_random_resized_crop_is_a_stretched_part_of_the_image():
+    rows, columns = np.mgrid[:12, :10]
+    image = np.stack([20 * rows, 25 * columns, 0 * rows], -1).astype(np.uint8)
+    images = np.broadcast_to(image, (64, *image.shape))
+    transform = Transform(size=(6, 6), random_crop=(0.2, 0.6))
+    crops = np.asarray(transform.training_input(keys_for(64), images)) * 255
+    tall = (crops[:, -1, 0, 0] - crops[:, 0, 0, 0]) / 20 * 6 / 5  # from the slope of the rows
+    wide = (crops[:, 0, -1, 1] - crops[:, 0, 0, 1]) / 25 * 6 / 5
+    area = tall * wide / 120
+    assert 0.15 < area.min() < 0.35
+    assert 0.45 < area.max() < 0.75
+    assert len({tuple(corner) for corner in crops[:, 0, 0, :2].round()}) > 30
+    prepared = transform.prepare(images[:1])
+    np.testing.assert_allclose(prepared, Transform(size=(6, 6)).prepare(images[:1]))
+
+
+def test_native_size_and_upscaling_differ_in_the_configuration_alone():
+    images = random_images(2, 32, 32, 3)
+    native = make_transform(DataConfig(source="npz", crop_padding=4, flip=True))
+    upscaled = make_transform(
+        DataConfig(
+            source="npz", image_size=48, resize=54, flip=True, random_resized_crop=True,
+            color_jitter=0.1, lighting=0.05,
+        )
+    )  # fmt: skip
+    assert native.training_input(keys_for(2), images).shape == (2, 32, 32, 3)
+    x = upscaled.training_input(keys_for(2), images)
+    assert x.shape == upscaled.prepare(images).shape == (2, 48, 48, 3)
+    assert x.min() >= 0
+    assert x.max() <= 1
+
+
+def test_resizing_the_short_side_and_cropping_the_centre_is_that_of_image_libraries():
+    from PIL import Image
+
+    image = random_images(1, 40, 30, 3)
+    expected = Image.fromarray(image[0]).resize((54, 72), Image.Resampling.BICUBIC)
+    expected = np.asarray(expected.crop((3, 12, 51, 60)), np.float32) / 255
+    ours = Transform(size=(48, 48), resize=54, method="bicubic").prepare(image)[0]
+    assert np.abs(ours - expected).mean() < 1 / 255
+
+
+def test_all_randomness_is_the_example_s_own():
+    transform = Transform((8, 8), None, 0, True, random_crop=(0.1, 1.0), jitter=0.2, lighting=0.1)
+    keys, images = keys_for(6), random_images(6, 12, 12, 3)
+    whole = np.asarray(transform.training_input(keys, images))
+    order = np.array([4, 1])
+    part = transform.training_input(keys[order], images[order])
+    np.testing.assert_allclose(part, whole[order], atol=1e-6)
+    again = transform.training_input(keys, images)
+    np.testing.assert_array_equal(again, whole)
+
+
+def test_colours_of_grey_images_cannot_change():
+    with pytest.raises(InputError, match=r"color_jitter=0\.1 .* need images of 3 channels"):
+        Transform(jitter=0.1).training_input(keys_for(1), random_images(1, 4, 4, 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"random_resized_crop": True, "crop_padding": 2}, "takes the place of crop_padding"),
+        ({"crop_scale": (0.5, 0.2)}, "not \\(smallest, largest\\)"),
+        ({"resize": 200, "image_size": 224}, "resize=200 leaves no centre crop"),
+        ({"color_jitter": 1.5}, "color_jitter"),
+    ],
+)
+def test_contradictions_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        config_files.parse(DataConfig, changes)
 
 
 @pytest.mark.parametrize(

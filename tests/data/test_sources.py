@@ -8,11 +8,13 @@ import pytest
 from rtickets.config import DataConfig
 from rtickets.data import SOURCES, get_source
 from rtickets.data.sources import FASHION_CLASSES, package_file
+from rtickets.data.stamps import STAMP_CLASSES
+from rtickets.data.views import View
 from rtickets.errors import InputError
 
 
 def load(name, **options):
-    return get_source(name).load(DataConfig(source=name, **options))
+    return get_source(name).load(DataConfig(source=name, **options), View(None))
 
 
 @pytest.fixture
@@ -114,6 +116,38 @@ def test_an_unknown_source_is_named_with_those_there_are():
         get_source("cifra")
 
 
-def test_only_digits_are_not_flipped_by_default():
-    flipped = {name for name, source in SOURCES.items() if source.flip}
-    assert flipped == {"fashion_mini", "fashion_mnist", "animals"}
+def test_digits_and_a_user_s_own_images_are_not_flipped_by_default():
+    kept = {name for name, source in SOURCES.items() if not source.augmentation.flip}
+    assert kept == {"mnist5k", "digits", "svhn_cropped", "npz", "folder"}
+
+
+def test_stamps_are_listed_by_class(tmp_path, save_image):
+    for number, name in enumerate(STAMP_CLASSES):
+        for image in range(2 + number):
+            save_image(tmp_path / name / "deep" / f"{image}.png", 20 * number, (9 + image, 7))
+    raw = get_source("tux_stamps").load(
+        DataConfig(source="tux_stamps", path=str(tmp_path)), View((8, 8))
+    )
+    assert np.bincount(raw.train.labels).tolist() == [2, 3, 4, 5, 6, 7, 8]
+    assert raw.train.images.shape == (35, 8, 8, 3)
+    assert raw.test is None
+    (tmp_path / "town").rename(tmp_path / "city")
+    with pytest.raises(InputError, match="town: class without images"):
+        get_source("tux_stamps").load(
+            DataConfig(source="tux_stamps", path=str(tmp_path)), View((8, 8))
+        )
+
+
+@pytest.mark.parametrize("name", ["fashion_mini", "mnist5k", "digits"])
+def test_what_is_known_without_reading_a_set_is_true(name):
+    raw, facts = load(name), SOURCES[name].facts
+    test = None if raw.test is None else len(raw.test)
+    found = (len(raw.train), test, len(raw.class_names), raw.train.images.shape[1:])
+    assert found == facts
+
+
+def test_class_balanced_accuracy_is_for_the_sets_of_the_papers():
+    balanced = {name for name, source in SOURCES.items() if source.metric == "balanced"}
+    assert balanced == {"caltech101", "oxford_flowers102", "oxford_iiit_pet", "fgvc-aircraft"}
+    assert get_source("tfds:oxford_iiit_pet").metric == "balanced"
+    assert get_source("tfds:mnist").metric == "accuracy"

@@ -1,0 +1,139 @@
+"""Getting and unpacking the files that public data sets are distributed as."""
+
+import hashlib
+import shutil
+import tarfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from rtickets._version import __version__
+from rtickets.errors import InputError
+
+_CHUNK = 1 << 20
+_SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
+Say = Callable[[str], None]
+
+
+def is_archive(path: Path) -> bool:
+    """Return whether a file's name is that of an archive."""
+    return path.name.endswith(_SUFFIXES)
+
+
+def download(url: str, path: Path, md5: str | None = None, say: Say = lambda text: None) -> None:
+    """Download a file, or go on with one that was interrupted; a complete one is left alone.
+
+    Args:
+        url: where it lies.
+        path: the file; what has arrived so far lies beside it under `.part`.
+        md5: its checksum, where the authors or a common library publish one.
+        say: is told what happens.
+
+    Raises:
+        InputError: if it cannot be had, or its checksum is another.
+    """
+    if path.is_file():
+        return
+    part = path.with_name(f"{path.name}.part")
+    have = part.stat().st_size if part.is_file() else 0
+    say(f"{path.name}: from {url}" + (f", {have:,} bytes are here" if have else ""))
+    headers = {"User-Agent": f"rtickets/{__version__}"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    request = urllib.request.Request(url, headers=headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            goes_on = bool(have) and answer.status == 206
+            with part.open("ab" if goes_on else "wb") as file:
+                shutil.copyfileobj(answer, file, _CHUNK)
+            expected = answer.headers.get("Content-Length")
+            received = part.stat().st_size - (have if goes_on else 0)
+            if expected is not None and received != int(expected):
+                raise OSError(f"{received:,} of {int(expected):,} bytes arrived; run this again")
+    except urllib.error.HTTPError as error:
+        if error.code != 416:  # there is nothing after what we have: it is complete
+            raise _refused(url, path, error) from None
+    except OSError as error:
+        raise _refused(url, path, error) from None
+    try:
+        check(part, md5)
+    except InputError:
+        part.unlink()
+        raise
+    part.rename(path)
+
+
+def _refused(url: str, path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{url}: cannot be downloaded: {error}; or get {path.name} in another way and give its "
+        "folder with --manual"
+    )
+
+
+def check(path: Path, md5: str | None) -> None:
+    """Check the checksum of a file, where one is known.
+
+    Raises:
+        InputError: if it is another.
+    """
+    if md5 is None:
+        return
+    found = digest(path, "md5")
+    if found != md5:
+        raise InputError(f"{path}: has the MD5 checksum {found}, expected {md5}; get it again")
+
+
+def digest(path: Path, algorithm: str = "sha256") -> str:
+    """Return a file's checksum as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack an archive; members that would lie outside the folder are refused.
+
+    Args:
+        archive: .tar, .tar.gz, .tgz or .zip.
+        folder: where to, made if it does not exist.
+
+    Raises:
+        InputError: for a broken or malicious archive.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if archive.name.endswith(".zip"):
+            with zipfile.ZipFile(archive) as packed:  # strips '..' and roots by itself
+                packed.extractall(folder)
+        else:
+            with tarfile.open(archive) as tar:
+                tar.extractall(folder, filter="data")
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise InputError(f"{archive}: cannot be unpacked: {error}") from None
+
+
+def unpack_once(archive: Path, folder: Path, say: Say = lambda text: None) -> Path:
+    """Unpack an archive unless that is done, and the archives in it.
+
+    Args:
+        archive: the archive.
+        folder: under which a folder of the archive's name is made.
+        say: is told what happens.
+
+    Returns:
+        The folder of the contents, which is there whole or not at all.
+    """
+    target = folder / archive.name
+    if target.is_dir():
+        return target
+    say(f"unpacking {archive.name}")
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f"{archive.name}.part"
+    shutil.rmtree(temporary, ignore_errors=True)
+    unpack(archive, temporary)
+    for inner in sorted(path for path in temporary.rglob("*") if is_archive(path)):
+        unpack(inner, inner.parent)
+        inner.unlink()
+    temporary.rename(target)
+    return target

@@ -1,0 +1,129 @@
+"""Public data sets that `rtickets data prepare` has prepared: a folder each.
+
+FOLDER/prepared.json           written last: nothing else means that the set is complete
+FOLDER/arrays.npz              small images, or
+FOLDER/{train,test}-*.array_record, labels_{train,test}.npy    photographs, as they were encoded
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rtickets.config import DataConfig
+from rtickets.data.archives import digest
+from rtickets.data.arrays import Raw, Split
+from rtickets.data.files_io import read_npz
+from rtickets.data.public import PublicSet
+from rtickets.data.records import Records
+from rtickets.data.streamed import streamed
+from rtickets.data.views import View
+from rtickets.errors import InputError
+
+FORMAT = 1
+RECORD = "prepared.json"
+ARRAYS = "arrays.npz"
+
+
+def data_root() -> Path:
+    """Return where prepared sets lie: $RTICKETS_DATA, or rtickets-data in the home folder."""
+    return Path(os.environ.get("RTICKETS_DATA") or Path.home() / "rtickets-data")
+
+
+def folder_of(name: str, path: str | None = None) -> Path:
+    """Return the folder of a prepared set: its `data.path`, or its place in `data_root`."""
+    return data_root() / name if path is None else Path(path)
+
+
+def read_record(folder: Path, name: str) -> dict[str, Any]:
+    """Return what is known about a prepared set.
+
+    Args:
+        folder: its folder.
+        name: the set.
+
+    Returns:
+        The contents of prepared.json.
+
+    Raises:
+        InputError: if it is not prepared, only in part, as another set, or misses files.
+    """
+    file = folder / RECORD
+    how = f"run: rtickets data prepare {name} --data-dir={folder}"
+    if not file.is_file():
+        begun = folder.is_dir() and any(folder.iterdir())
+        state = "is prepared only in part" if begun else "holds no prepared data set"
+        raise InputError(f"{folder}: {state}; {how}")
+    try:
+        record = json.loads(file.read_text())
+        found, version, files = record["name"], record["format"], record["files"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file}: cannot be read: {error!r}; remove it and {how}") from None
+    if (found, version) != (name, FORMAT):
+        raise InputError(
+            f"{file}: describes {found!r} in format {version}; expected {name!r} in {FORMAT}"
+        )
+    for one, about in files.items():
+        size = (folder / one).stat().st_size if (folder / one).is_file() else None
+        if size != about["bytes"]:
+            raise InputError(
+                f"{folder / one}: has {size} bytes, {about['bytes']} were written; remove {file} "
+                f"and {how}"
+            )
+    return record
+
+
+def load_prepared(public: PublicSet, config: DataConfig, view: View) -> Raw:
+    """Load a prepared set.
+
+    Args:
+        public: the set.
+        config: where it lies, and how many threads decode.
+        view: how photographs become arrays.
+
+    Returns:
+        Its splits; photographs stay encoded.
+
+    Raises:
+        InputError: if it is not prepared, or damaged.
+    """
+    folder = folder_of(public.name, config.path)
+    record = read_record(folder, public.name)
+    statistics = tuple(record["mean"]), tuple(record["std"])
+    if ARRAYS in record["files"]:
+        raw = read_npz(folder / ARRAYS)
+        return raw._replace(mean=statistics[0], std=statistics[1])
+    splits = {}
+    for split, about in record["splits"].items():
+        labels = np.load(folder / f"labels_{split}.npy", allow_pickle=False)
+        images = streamed(Records(folder / f for f in about["files"]), view, config.workers)
+        if len(images) != len(labels):
+            raise InputError(f"{folder}: has {len(images)} {split} images, {len(labels)} labels")
+        splits[split] = Split(images, labels)
+    names = tuple(record["class_names"])
+    return Raw(splits["train"], splits["test"], names, None, *statistics)
+
+
+def verify(folder: Path, name: str) -> dict[str, Any]:
+    """Compare the files of a prepared set with the checksums that were stored when it was made.
+
+    Args:
+        folder: its folder.
+        name: the set.
+
+    Returns:
+        The contents of prepared.json.
+
+    Raises:
+        InputError: naming the first file that differs.
+    """
+    record = read_record(folder, name)
+    for one, about in record["files"].items():
+        if digest(folder / one) != about["sha256"]:
+            raise InputError(
+                f"{folder / one}: has changed since it was prepared; remove {folder} and prepare "
+                "the set again"
+            )
+    return record

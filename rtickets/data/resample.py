@@ -1,0 +1,92 @@
+"""Resizing of boxes of images by separable filters, as matrix products on the device.
+
+The weights are those of common image libraries with antialiasing: a triangle or Keys' cubic with
+a = -1/2, stretched by the scale when shrinking, cut off at the edge of the box and normalised. A
+library that rounds to 8 bits between its two passes differs by less than 1/255 on average.
+"""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+Method = Literal["bilinear", "bicubic"]
+
+
+def resize(images: Array, size: tuple[int, int], method: Method = "bilinear") -> Array:
+    """Stretch whole images to a size.
+
+    Args:
+        images: float (B, H, W, C).
+        size: (height, width).
+        method: the filter.
+
+    Returns:
+        float (B, *size, C); 'bicubic' may leave the range of its input.
+    """
+    rows = weights(images.shape[1], size[0], 0, images.shape[1], method)
+    columns = weights(images.shape[2], size[1], 0, images.shape[2], method)
+    return _apply("bhwc", images, rows, columns)
+
+
+def resize_box(image: Array, box: Array, size: tuple[int, int], method: Method) -> Array:
+    """Cut a box out of an image and stretch it to a size; pixels outside play no part.
+
+    Args:
+        image: float (H, W, C).
+        box: integers (4,): top, left, height, width, inside the image; may be traced.
+        size: (height, width).
+        method: the filter.
+
+    Returns:
+        float (*size, C).
+    """
+    rows = weights(image.shape[0], size[0], box[0], box[2], method)
+    columns = weights(image.shape[1], size[1], box[1], box[3], method)
+    return _apply("hwc", image, rows, columns)
+
+
+def weights(
+    size_in: int, size_out: int, start: Array | int, length: Array | int, method: Method
+) -> Array:
+    """Return how output pixels are made of input pixels, along one axis.
+
+    Args:
+        size_in: number of input pixels.
+        size_out: number of output pixels.
+        start: first pixel of the part that is resized; may be traced.
+        length: number of its pixels; may be traced.
+        method: the filter.
+
+    Returns:
+        float32 (size_out, size_in), rows adding up to 1.
+    """
+    scale = jnp.asarray(length, jnp.float32) / size_out  # input pixels per output pixel
+    centers = start + (jnp.arange(size_out) + 0.5) * scale
+    pixels = jnp.arange(size_in)
+    distance = (pixels + 0.5 - centers[:, None]) / jnp.maximum(scale, 1)
+    inside = (pixels >= start) & (pixels < start + length)
+    found = jnp.where(inside, _KERNELS[method](jnp.abs(distance)), 0)
+    return found / found.sum(1, keepdims=True)
+
+
+def _triangle(x: Array) -> Array:
+    return jnp.maximum(1 - x, 0)
+
+
+def _cubic(x: Array) -> Array:
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return jnp.where(x < 1, near, jnp.where(x < 2, far, 0))
+
+
+_KERNELS = {"bilinear": _triangle, "bicubic": _cubic}
+
+
+def _apply(axes: str, images: Array, rows: Array, columns: Array) -> Array:
+    # in full precision: accelerators would multiply in 16 or 19 bits otherwise
+    highest = jax.lax.Precision.HIGHEST
+    tall = jnp.einsum(f"{axes},yh->{axes.replace('h', 'y')}", images, rows, precision=highest)
+    wide = axes.replace("h", "y")
+    return jnp.einsum(f"{wide},xw->{wide.replace('w', 'x')}", tall, columns, precision=highest)

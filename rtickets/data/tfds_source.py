@@ -1,0 +1,240 @@
+"""Sets of TensorFlow Datasets by name, read without TensorFlow.
+
+They have to lie on disk as array_record files, which can be read at random places; `rtickets data
+prepare tfds:NAME` makes these, and needs TensorFlow. Nothing is ever downloaded here.
+"""
+
+import contextlib
+import io
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rtickets.config import DataConfig
+from rtickets.data.arrays import Raw, Split
+from rtickets.data.prepared import data_root
+from rtickets.data.public import PUBLIC_SETS
+from rtickets.data.source import Augmentation, Source
+from rtickets.data.streamed import streamed
+from rtickets.data.views import View
+from rtickets.errors import InputError
+from rtickets.metrics import write_bytes
+
+LabelFn = Callable[[dict[str, Any]], int]
+
+
+def tfds_source(name: str) -> Source:
+    """Return the source of a set of TensorFlow Datasets.
+
+    Args:
+        name: as TensorFlow Datasets calls it, with a configuration and version where needed.
+
+    Returns:
+        The source; metric and augmentation are those of our set of that name, where there is one.
+    """
+    ours = PUBLIC_SETS.get(name.split("/")[0].split(":")[0])
+    return Source(
+        partial(load_tfds, name),
+        f"{name} of TensorFlow Datasets",
+        "rtickets[tfds]",
+        ours.augmentation if ours else Augmentation(),
+        ours.metric if ours else "accuracy",
+    )
+
+
+def tfds_root() -> Path:
+    """Return where sets of TensorFlow Datasets lie by default."""
+    return data_root() / "tfds"
+
+
+class TfdsImages:
+    """The encoded images of a split; workers may share it."""
+
+    def __init__(self, builder: Any, split: str, name: str) -> None:
+        """Open a split, such as 'train' or 'train[:800]'."""
+        import tensorflow_datasets as tfds
+
+        self._name = f"{name}, {split}"
+        try:
+            self._source = builder.as_data_source(
+                split=split, decoders={"image": tfds.decode.SkipDecoding()}
+            )
+        except Exception as error:  # whatever is wrong with the files
+            raise InputError(
+                f"{builder.data_path}: cannot be read as array_record files: {_line(error)}; run "
+                f"rtickets data prepare tfds:{name}"
+            ) from None
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._source)
+
+    def example(self, index: int) -> dict[str, Any]:
+        """Return an example with all its features, its image encoded.
+
+        Raises:
+            InputError: naming it, if it cannot be read.
+        """
+        try:
+            return self._source[index]
+        except Exception as error:  # damage surfaces as whatever the reader trips over
+            raise InputError(f"{self.name(index)}: cannot be read: {_line(error)}") from None
+
+    def read(self, index: int) -> bytes:
+        """Return the contents of one image."""
+        image = self.example(index)["image"]
+        return image if isinstance(image, bytes) else bytes(image)
+
+    def name(self, index: int) -> str:
+        """Return the split and the number of one."""
+        return f"tfds:{self._name}, example {index}"
+
+
+def load_tfds(name: str, config: DataConfig, view: View) -> Raw:
+    """Load a set that TensorFlow Datasets has prepared.
+
+    Training and validation splits are one where there is a test split as well; without one, a
+    validation split is for testing.
+
+    Args:
+        name: as TensorFlow Datasets calls it.
+        config: `path` is its folder of data sets; threads that decode.
+        view: how images of many sizes become arrays; images of one size stay as they are.
+
+    Returns:
+        Its splits, images encoded.
+
+    Raises:
+        InputError: if it is not there, or has no images with labels.
+    """
+    builder = open_builder(name, config.path)
+    features, splits = builder.info.features, builder.info.splits
+    if "train" not in splits or not {"image", "label"} <= set(features):
+        raise InputError(
+            f"tfds:{name} has the splits {sorted(splits)} and the features {sorted(features)}; "
+            "expected a split 'train' of images with labels"
+        )
+    held_out = [split for split in ("validation", "test") if split in splits]
+    train = "train+validation" if len(held_out) == 2 else "train"
+    own_view = view_of(features["image"], view)
+    parts = [
+        load_split(builder, split, name, own_view, config.workers)
+        for split in (train, *held_out[-1:])
+    ]
+    names = tuple(features["label"].names or map(str, range(features["label"].num_classes)))
+    return Raw(parts[0], parts[1] if len(parts) > 1 else None, names)
+
+
+def load_split(
+    builder: Any,
+    split: str,
+    name: str,
+    view: View,
+    workers: int | None,
+    label_fn: LabelFn | None = None,
+    task: str = "label",
+) -> Split:
+    """Load a split and its labels, which are kept beside the data once they have been read.
+
+    Args:
+        builder: of `open_builder`.
+        split: as TensorFlow Datasets writes it.
+        name: the set.
+        view: how images become arrays.
+        workers: threads that decode.
+        label_fn: from an example to its label; None takes its feature 'label'.
+        task: what the label is, for the name of the file.
+
+    Returns:
+        The split, images encoded.
+    """
+    images = TfdsImages(builder, split, name)
+    if not len(images):
+        raise InputError(f"{builder.data_path}: the split {split} is empty")
+    labels = _labels(Path(builder.data_path), images, f"{task}-{split}", label_fn)
+    return Split(streamed(images, view, workers), labels)
+
+
+def open_builder(name: str, path: str | None) -> Any:
+    """Open a prepared set; nothing is downloaded.
+
+    Args:
+        name: as TensorFlow Datasets calls it.
+        path: its folder of data sets, or None.
+
+    Returns:
+        The builder.
+
+    Raises:
+        InputError: if the package or the set is not there.
+    """
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError:
+        raise InputError(f"source='tfds:{name}' needs pip install 'rtickets[tfds]'") from None
+    root = Path(path) if path is not None else tfds_root()
+    how = f"run: rtickets data prepare tfds:{name} --data-dir={root}"
+    folder = _folder_of(root, name)
+    if folder is None:
+        raise InputError(f"{root}: tfds:{name} is not there; {how}")
+    try:
+        return tfds.builder_from_directory(folder)
+    except Exception as error:  # whatever is wrong with its descriptions
+        raise InputError(f"{folder}: cannot be opened: {_line(error)}; {how}") from None
+
+
+def _folder_of(root: Path, name: str) -> Path | None:
+    """Return the folder of a set's newest version, or of the one that its name tells."""
+    name, _, version = name.partition(":")
+    found = [
+        file.parent
+        for pattern in ("*/dataset_info.json", "*/*/dataset_info.json")
+        for file in (root / name).glob(pattern)
+        if version in ("", file.parent.name)
+    ]
+    return max(
+        found, key=lambda folder: [int(n) for n in re.findall(r"\d+", folder.name)], default=None
+    )
+
+
+def view_of(feature: Any, view: View) -> View:
+    """Return the view of images that a set describes.
+
+    Args:
+        feature: what the set says about its images.
+        view: how images of many sizes become arrays.
+
+    Returns:
+        The view: images of one size stay as they are, and are resized on the device.
+    """
+    height, width, channels = feature.shape
+    channels = 1 if channels == 1 else 3
+    if height is not None and width is not None:
+        return View(None, channels=channels)
+    return view._replace(channels=channels)
+
+
+def _labels(folder: Path, images: TfdsImages, name: str, label_fn: LabelFn | None) -> np.ndarray:
+    safe = "".join(c if c.isalnum() else "_" for c in name)
+    file = folder / f"rtickets_labels_{safe}.npy"
+    if file.is_file():
+        stored = np.load(file, allow_pickle=False)
+        if stored.shape == (len(images),) and stored.dtype == np.int32:
+            return stored
+    of = label_fn or (lambda example: int(example["label"]))
+    labels = np.fromiter((of(images.example(i)) for i in range(len(images))), np.int32)
+    if labels.min() < 0:
+        raise InputError(f"{images.name(int(labels.argmin()))}: has no label")
+    buffer = io.BytesIO()
+    np.save(buffer, labels)
+    with contextlib.suppress(OSError):  # a folder of others' data: read the labels every time
+        write_bytes(file, buffer.getvalue())
+    return labels
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,119 @@
+"""The runs of a configuration."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from rtickets import config_files
+from rtickets.config import (
+    DataConfig,
+    DrawConfig,
+    EvaluateConfig,
+    ModelConfig,
+    PretrainConfig,
+    StudyConfig,
+    TransferConfig,
+)
+from rtickets.dry_run.runs import (
+    Estimate,
+    estimate_draw,
+    estimate_evaluation,
+    estimate_training,
+)
+from rtickets.dry_run.task import Task, task_of
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What an estimate depends on besides the configuration.
+
+    Attributes:
+        model: the network of tickets.
+        task: the task that it was last trained on.
+        shape: (H, W, C) that it takes, or None for what its task has.
+        devices: number of devices.
+    """
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    task: DataConfig = field(default_factory=DataConfig)
+    shape: tuple[int, int, int] | None = None
+    devices: int = 1
+
+    def task_of(self, config: DataConfig) -> Task:
+        """Return a task brought to the network's size, unless it names one itself."""
+        task = task_of(config)
+        if self.shape is None or config.image_size is not None:
+            return task
+        return task._replace(shape=self.shape)
+
+
+def estimate(config: object, setting: Setting) -> list[Estimate]:
+    """Estimate what a configuration would take.
+
+    Args:
+        config: of a stage or a study.
+        setting: the network and task of tickets, and the devices.
+
+    Returns:
+        One estimate per kind of run.
+
+    Raises:
+        InputError: if a batch does not fit its data, or data has to be read and cannot be.
+    """
+    if isinstance(config, PretrainConfig):
+        name = f"pretrain, {config.train.objective.name}"
+        task = task_of(config.data)
+        return [estimate_training(name, task, config.model, config.train, setting.devices)]
+    if isinstance(config, TransferConfig):
+        return [_transfer(config, setting, f"transfer, {config.mode}")]
+    if isinstance(config, DrawConfig):
+        drawn_on = setting.task_of(config.data or setting.task) if _needs_data(config) else None
+        return [estimate_draw(config, drawn_on, setting.model, setting.devices)]
+    if isinstance(config, EvaluateConfig):
+        task = setting.task_of(config.data or setting.task)
+        return [estimate_evaluation(config, task, setting.model, setting.devices)]
+    assert isinstance(config, StudyConfig)
+    return list(_study(config, setting))
+
+
+def _needs_data(config: DrawConfig) -> bool:
+    return config.method != "omp" or config.criterion in ("snip", "grasp", "taylor")
+
+
+def _transfer(config: TransferConfig, setting: Setting, name: str, times: int = 1) -> Estimate:
+    trainable = "all" if config.mode == "finetune" else "head"
+    return estimate_training(
+        name, setting.task_of(config.data), setting.model, config.train, setting.devices,
+        trainable=trainable, times=times,
+    )  # fmt: skip
+
+
+def _study(config: StudyConfig, setting: Setting) -> Iterator[Estimate]:
+    """Yield an estimate per kind of run, with how often it runs over seeds and objectives."""
+    source, model, devices = task_of(config.pretrain.data), config.pretrain.model, setting.devices
+    setting = replace(setting, model=model, task=config.pretrain.data, shape=source.shape)
+    for label, objective in config.objectives.items():
+        train = config_files.replace(config.pretrain.train, objective=objective)
+        times = len(config.seeds)
+        yield estimate_training(f"pretrain, {label}", source, model, train, devices, times=times)
+    networks = len(config.seeds) * len(config.objectives)
+    tickets = networks * (1 + sum(len(config.ladder(label)) for label in config.draws))
+    for label, draw in config.draws.items():
+        yield from _draws(label, draw, config.ladder(label), setting, networks)
+    for label, transfer in config.transfers.items():
+        yield _transfer(transfer, setting, f"transfer, {label}", tickets)
+        task = setting.task_of(transfer.data)
+        yield estimate_evaluation(config.evaluate, task, model, devices, tickets)
+    yield estimate_evaluation(config.evaluate, source, model, devices, networks)
+
+
+def _draws(
+    label: str, draw: DrawConfig, ladder: tuple[float, ...], setting: Setting, networks: int
+) -> Iterator[Estimate]:
+    task = setting.task_of(draw.data or setting.task) if _needs_data(draw) else None
+    longest = max(ladder)  # longer chains of states reuse shorter ones
+    chosen = (longest,) if draw.method == "imp" else ladder
+    for sparsity in chosen if draw.train is not None else chosen[:1]:
+        own = config_files.replace(draw, sparsity=sparsity)
+        times = networks if draw.train is not None else networks * len(ladder)
+        found = estimate_draw(own, task, setting.model, setting.devices, times)
+        yield found._replace(name=f"{label}: {found.name}")

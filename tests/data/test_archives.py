@@ -1,0 +1,122 @@
+"""Downloads from a server on this machine, and archives."""
+
+import contextlib
+import hashlib
+import http.server
+import io
+import tarfile
+import threading
+import zipfile
+
+import pytest
+
+from rtickets.data.archives import download, unpack, unpack_once
+from rtickets.errors import InputError
+
+CONTENT = bytes(range(256)) * 40
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves CONTENT, whole or from where it is asked for."""
+
+    asked: list[str | None]
+
+    def do_GET(self):
+        wanted = self.headers.get("Range")
+        self.asked.append(wanted)
+        if self.path != "/file.bin":
+            self.send_error(404)
+            return
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+        if start >= len(CONTENT):
+            self.send_error(416)
+            return
+        self.send_response(206 if wanted else 200)
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        self.wfile.write(CONTENT[start:])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    handler = type("Fresh", (Handler,), {"asked": []})
+    with http.server.HTTPServer(("127.0.0.1", 0), handler) as served:
+        thread = threading.Thread(target=served.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{served.server_port}", handler.asked
+        served.shutdown()
+        thread.join()
+
+
+def test_a_file_is_downloaded_once(server, tmp_path):
+    url, asked = server
+    for _ in range(2):
+        download(f"{url}/file.bin", tmp_path / "file.bin", MD5)
+    assert (tmp_path / "file.bin").read_bytes() == CONTENT
+    assert asked == [None]
+
+
+@pytest.mark.parametrize("have", [1, 5000, len(CONTENT)])
+def test_an_interrupted_download_goes_on(server, tmp_path, have):
+    url, asked = server
+    (tmp_path / "file.bin.part").write_bytes(CONTENT[:have])
+    said = []
+    download(f"{url}/file.bin", tmp_path / "file.bin", MD5, said.append)
+    assert (tmp_path / "file.bin").read_bytes() == CONTENT
+    assert asked == [f"bytes={have}-"]
+    assert f"{have:,} bytes are here" in said[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["file.bin"]
+
+
+def test_another_checksum_is_refused_and_forgotten(server, tmp_path):
+    with pytest.raises(InputError, match=f"checksum {MD5}, expected 0000; get it again"):
+        download(f"{server[0]}/file.bin", tmp_path / "file.bin", "0000")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", ["/other.bin", None])
+def test_what_cannot_be_had_names_the_way_out(server, tmp_path, path):
+    url = f"{server[0]}{path}" if path else "http://127.0.0.1:1/file.bin"
+    with pytest.raises(InputError, match=r"cannot be downloaded: .* or get file.bin .* --manual"):
+        download(url, tmp_path / "file.bin")
+
+
+def tar_of(path, names, mode="w:gz"):
+    with tarfile.open(path, mode) as archive:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.size = 4
+            archive.addfile(info, io.BytesIO(b"data"))
+
+
+def test_archives_in_archives_are_unpacked(tmp_path):
+    tar_of(tmp_path / "inner.tar.gz", ["deep/image.jpg"])
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+        archive.write(tmp_path / "inner.tar.gz", "set/inner.tar.gz")
+    root = unpack_once(tmp_path / "outer.zip", tmp_path / "out")
+    assert (root / "set" / "deep" / "image.jpg").read_bytes() == b"data"
+    assert not (root / "set" / "inner.tar.gz").exists()
+    (tmp_path / "outer.zip").write_bytes(b"not read again")
+    assert unpack_once(tmp_path / "outer.zip", tmp_path / "out") == root
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "{}/outside.txt"])
+def test_nothing_is_written_outside(tmp_path, name):
+    tar_of(tmp_path / "evil.tar.gz", [name.format(tmp_path)])
+    target = tmp_path / "deep" / "out"
+    with contextlib.suppress(InputError):
+        unpack(tmp_path / "evil.tar.gz", target)
+    files = [path for path in tmp_path.rglob("*.txt") if target not in path.parents]
+    assert not files
+
+
+@pytest.mark.parametrize("name", ["broken.zip", "broken.tar", "broken.tgz"])
+def test_a_broken_archive_is_named_and_leaves_nothing(tmp_path, name):
+    (tmp_path / name).write_bytes(b"nonsense" * 200)
+    with pytest.raises(InputError, match=f"{name}: cannot be unpacked"):
+        unpack_once(tmp_path / name, tmp_path / "out")
+    assert not (tmp_path / "out" / name).exists()

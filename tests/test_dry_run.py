@@ -1,0 +1,175 @@
+"""Estimates, by closed forms where there are any, and for every configuration of the repository."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtickets import cli, config_files, costs
+from rtickets.config import (
+    AttackConfig,
+    DataConfig,
+    DrawConfig,
+    EvaluateConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    PretrainConfig,
+    StudyConfig,
+    TrainConfig,
+    TransferConfig,
+)
+from rtickets.costs import network_cost
+from rtickets.dry_run import Setting, as_text, estimate
+from rtickets.dry_run.passes import passes_of_attack, passes_per_step
+from rtickets.dry_run.task import task_of
+from rtickets.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+KINDS = {
+    "pretrain": PretrainConfig,
+    "draw": DrawConfig,
+    "transfer": TransferConfig,
+    "evaluate": EvaluateConfig,
+    "studies": StudyConfig,
+}
+FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.py"))
+TINY = ModelConfig(width=0.0625)
+
+
+def test_a_resnet_has_its_published_costs():
+    cost = network_cost(ModelConfig(arch="resnet18", stem="imagenet"), 1000, (224, 224, 3))
+    assert cost.weights == 11_689_512
+    assert cost.prunable == 11_689_512 - 9_600 - 513_000  # without normalisation and head
+    assert cost.forward == pytest.approx(2 * 1.82e9, rel=0.03)
+    assert 20e6 < cost.activations < 200e6
+
+
+@pytest.mark.parametrize(
+    ("objective", "passes"),
+    [
+        (ObjectiveConfig(), 3),
+        (ObjectiveConfig(name="gaussian"), 3),
+        (ObjectiveConfig(name="pgd", attack=AttackConfig(num_steps=3)), 9),
+        (ObjectiveConfig(name="trades", attack=AttackConfig(num_steps=10)), 26),
+    ],
+)
+def test_work_is_counted_in_forward_passes(objective, passes):
+    assert passes_per_step(objective) == passes
+
+
+def test_attacks_take_a_gradient_a_step_and_square_a_query():
+    assert passes_of_attack(AttackConfig(num_steps=10)) == 20
+    assert passes_of_attack(AttackConfig(num_steps=10, restarts=3, radii=(0.1, 0.2))) == 180
+    assert passes_of_attack(AttackConfig(name="square", num_steps=50)) == 50
+    standard = passes_of_attack(AttackConfig(name="autoattack"))
+    assert standard == 2 * 100 + 2 * 900 + 2 * 900 + 5000
+
+
+@pytest.mark.parametrize(
+    ("config", "sizes"),
+    [
+        (DataConfig(), (10_800, 1_200, 2_000)),
+        (DataConfig(source="mnist5k", train_examples=200), (200, 400, 1_000)),
+        (DataConfig(source="imagenet2012", validation_fraction=0.01), (1_268_355, 12_812, 50_000)),
+    ],
+)
+def test_a_task_s_sizes_are_known_without_reading_it(config, sizes):
+    task = task_of(config)
+    assert (task.train, task.validation, task.test) == sizes
+
+
+def test_photographs_are_streamed_and_small_images_lie_in_memory():
+    photos = task_of(DataConfig(source="food101"))
+    assert (photos.shape, photos.stored) == ((224, 224, 3), 0)
+    small = task_of(DataConfig(source="cifar10", image_size=224, validation_fraction=0.5))
+    assert (small.shape, small.stored) == ((224, 224, 3), 25_000 * 32 * 32 * 3)
+
+
+def test_an_unknown_set_is_read(tmp_path):
+    images, labels = np.zeros((50, 6, 5, 1), np.uint8), np.arange(50) % 2
+    np.savez(tmp_path / "set.npz", x_train=images, y_train=labels)
+    task = task_of(DataConfig(source="npz", path=str(tmp_path / "set.npz")))
+    assert (task.train, task.validation, task.test) == (36, 4, 10)
+    assert (task.classes, task.shape) == (2, (6, 5, 1))
+    with pytest.raises(InputError, match="nowhere"):
+        task_of(DataConfig(source="npz", path=str(tmp_path / "nowhere.npz")))
+
+
+def test_a_training_run_adds_up():
+    train = TrainConfig(duration="10it", batch_size=100, validate_every="5it")
+    (found,) = estimate(PretrainConfig(model=TINY, train=train), Setting(devices=2))
+    cost = network_cost(TINY, 10, (28, 28, 1))
+    assert found.operations == pytest.approx(cost.forward * (10 * 100 * 3 + 2 * 1_200))
+    assert found.memory["weights"] == 4 * 4 * cost.weights
+    assert found.memory["activations"] == 50 * cost.activations
+    assert "10 steps" in found.about[1]
+
+
+def test_a_batch_that_does_not_fit_is_refused():
+    config = TransferConfig(
+        data=DataConfig(source="mnist5k", train_examples=50), train=TrainConfig(batch_size=64)
+    )
+    with pytest.raises(InputError, match="batch_size=64 exceeds the 50 training examples"):
+        estimate(config, Setting(TINY))
+
+
+def test_a_study_counts_its_grid():
+    config = StudyConfig(
+        seeds=(0, 1),
+        pretrain=PretrainConfig(model=TINY),
+        sparsities=(0.5, 0.9),
+        transfers={"few": TransferConfig(data=DataConfig(source="mnist5k", train_examples=200))},
+    )
+    found = {one.name: one.times for one in estimate(config, Setting(TINY))}
+    assert found == {
+        "pretrain, natural": 2,
+        "pretrain, robust": 2,
+        "omp: draw, omp": 8,
+        "transfer, few": 12,
+        "evaluate, mnist5k": 12,
+        "evaluate, fashion_mini": 4,
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_every_configuration_can_be_estimated(path):
+    kind = KINDS[path.parts[1]]
+    if path.name == "vtab.py":
+        pytest.skip("has to be read, see test_tfds.py")
+    config = config_files.from_command_line(kind, [f"--config={ROOT / path}"])
+    small = Setting(ModelConfig(width=0.125))
+    found = estimate(_narrow(config), small)
+    assert found
+    text = as_text(found, 1e12, 1)
+    assert text.endswith("nothing was trained or written")
+    for one in found:
+        assert one.operations >= 0
+        assert one.name in text
+
+
+def _narrow(config):
+    """Keep the architecture but make its layers narrow, to trace it quickly."""
+    part = getattr(config, "pretrain", config)
+    if getattr(part, "model", None) is None:
+        return config
+    name = "pretrain__model__width" if hasattr(config, "pretrain") else "model__width"
+    return config_files.replace(config, **{name: 0.125})
+
+
+def test_the_option_prints_and_leaves_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(costs, "measured_rate", lambda *_: 2e12)
+    words = ["pretrain", f"--config={ROOT / 'configs/pretrain/fashion_robust.py'}", "--dry-run"]
+    assert cli.main([*words, f"--workdir={tmp_path}"]) == 0
+    out = capsys.readouterr().out
+    assert "pretrain, pgd" in out
+    assert "7 forward passes' worth of work per image" in out
+    assert "at 2,000 GFLOP/s" in out
+    assert not list(tmp_path.iterdir())
+    assert cli.main(["report", "--dry-run"]) == 2
+    assert "the verb report trains nothing" in capsys.readouterr().err
+
+
+def test_the_rate_of_this_machine_is_measured():
+    from rtickets import parallel
+
+    assert 1e8 < costs.measured_rate(parallel.local_devices(1)) < 1e16
