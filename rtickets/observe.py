@@ -131,12 +131,15 @@ class Observer:
         if not self._writes:
             return
         now = time.time()
-        throughput = self._throughput(line["step"], now)
-        with (self._folder / THROUGHPUT).open("a") as file:
-            file.write(json.dumps(throughput) + "\n")
         if self._events is not None:
             self._events.write("train", line, now)
-            self._events.write("throughput", throughput, now)
+        if self._steps:  # a resumed run may begin with a line of steps that another process took
+            throughput = self._throughput(line["step"], now)
+            with (self._folder / THROUGHPUT).open("a") as file:
+                file.write(json.dumps(throughput) + "\n")
+            if self._events is not None:
+                self._events.write("throughput", throughput, now)
+        if self._events is not None:
             self._events.flush()
 
     def _throughput(self, step: int, now: float) -> dict[str, Any]:
