@@ -58,7 +58,7 @@ class EventFile:
         Args:
             group: see `write`.
             lines: the lines.
-            times: when steps were measured; a step that is not there has the time of the one before.
+            times: when steps were measured; others have the time of the step before.
         """
         time = min(times.values(), default=0.0)
         for line in lines:
