@@ -84,7 +84,7 @@ def digest_of_arrays(arrays: Arrays) -> str:
     digest = hashlib.sha256()
     for path, array in sorted(arrays.items()):
         digest.update(path.encode())
-        digest.update(np.ascontiguousarray(array).data)
+        digest.update(array.tobytes())  # `data` knows no bfloat16
     return digest.hexdigest()
 
 

@@ -127,20 +127,19 @@ class Observer:
             self._started = None
 
     def log(self, line: Mapping[str, Any]) -> None:
-        """Write a line of throughput beside a line of metrics, and both for TensorBoard.
-
-        There is no throughput where a run was interrupted after the line's last step.
-        """
+        """Write a line of throughput beside a line of metrics, and both for TensorBoard."""
         if not self._writes:
             return
-        lines, now = {"train": line}, time.time()
-        if self._steps:
-            lines["throughput"] = throughput = self._throughput(line["step"], now)
+        now = time.time()
+        if self._events is not None:
+            self._events.write("train", line, now)
+        if self._steps:  # a resumed run may begin with a line of steps that another process took
+            throughput = self._throughput(line["step"], now)
             with (self._folder / THROUGHPUT).open("a") as file:
                 file.write(json.dumps(throughput) + "\n")
+            if self._events is not None:
+                self._events.write("throughput", throughput, now)
         if self._events is not None:
-            for group, values in lines.items():
-                self._events.write(group, values, now)
             self._events.flush()
 
     def _throughput(self, step: int, now: float) -> dict[str, Any]:

@@ -53,9 +53,17 @@ class EventFile:
     def replay(
         self, group: str, lines: Sequence[Mapping[str, Any]], times: Mapping[int, float]
     ) -> None:
-        """Add the lines of an earlier part of the run; `times` has the time of each step."""
+        """Add the lines of an earlier part of the run.
+
+        Args:
+            group: see `write`.
+            lines: the lines.
+            times: when steps were measured; others have the time of the step before.
+        """
+        time = min(times.values(), default=0.0)
         for line in lines:
-            self.write(group, line, times.get(line["step"], 0.0))
+            time = times.get(line["step"], time)
+            self.write(group, line, time)
 
     def flush(self) -> None:
         """Hand what was written to the operating system."""

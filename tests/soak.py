@@ -97,6 +97,24 @@ def study_of(folder: Path) -> Any:
     )
 
 
+def write_inputs(folder: Path) -> Path:
+    """Write the data of the study and its configuration file, and return the latter."""
+    write_task(folder, "source", 3)
+    write_task(folder, "target", 2)
+    file = folder / "study.py"
+    file.write_text(
+        "import importlib.util\n"
+        "from pathlib import Path\n"
+        "from rtickets import config_files\n"
+        f"spec = importlib.util.spec_from_file_location('soak', {__file__!r})\n"
+        "soak = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(soak)\n"
+        "def get_config():\n"
+        f"    return config_files.editable(soak.study_of(Path({str(folder)!r})))\n"
+    )
+    return file
+
+
 def tiny_network(meta: Any) -> Any:
     """Return a network of one block, in the place of `provenance.build_model`."""
     from rtickets.models.resnet import BasicBlock, ResNet
@@ -179,8 +197,7 @@ def soak(folder: Path, kills: int, seed: int, say: Callable[[str], None]) -> Out
     Returns:
         What was found.
     """
-    for name, classes in (("source", 3), ("target", 2)):
-        write_task(folder, name, classes)
+    write_inputs(folder)
     finish(folder, folder / "compiled")  # so that what is timed next need not compile
     began = time.monotonic()
     finish(folder, folder / "whole")

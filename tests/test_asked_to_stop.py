@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -47,23 +48,15 @@ soak = load(HERE / "soak.py")
 
 @pytest.fixture
 def command(tmp_path, monkeypatch):
+    """Run a verb on the study of the soak, or on its pretraining."""
     monkeypatch.setattr(provenance, "build_model", soak.tiny_network)
-    for name, classes in (("source", 3), ("target", 2)):
-        soak.write_task(tmp_path, name, classes)
-    (tmp_path / "study.py").write_text(
-        "import importlib.util\n"
-        "from pathlib import Path\n"
-        "from rtickets import config_files\n"
-        f"spec = importlib.util.spec_from_file_location('soak', {str(HERE / 'soak.py')!r})\n"
-        "soak = importlib.util.module_from_spec(spec)\n"
-        "spec.loader.exec_module(soak)\n"
-        "def get_config():\n"
-        f"    return config_files.editable(soak.study_of(Path({str(tmp_path)!r})))\n"
-    )
+    study = soak.write_inputs(tmp_path)
+    pretrain = tmp_path / "pretrain.py"
+    pretrain.write_text(study.read_text().replace(")))\n", ")).pretrain)\n"))
+    files = {"study": study, "pretrain": pretrain}
 
-    def run(workdir):
-        words = ["study", f"--config={tmp_path / 'study.py'}", "--devices=1"]
-        return cli.main([*words, f"--workdir={tmp_path / workdir}"])
+    def run(verb, workdir):
+        return cli.main([verb, f"--config={files[verb]}", "--devices=1", f"--workdir={workdir}"])
 
     return run
 
@@ -88,18 +81,18 @@ def signal_after(patch, owner, name, number):
 def test_a_study_stops_with_75_at_every_moment_and_ends_as_if_it_had_not(
     command, tmp_path, monkeypatch, capsys
 ):
-    assert command("whole") == 0
+    assert command("study", tmp_path / "whole") == 0
     for moment, (owner, name, number) in MOMENTS.items():
         with monkeypatch.context() as patch:
             calls = signal_after(patch, owner, name, number)
             began = time.monotonic()
-            status = command("stopped")
+            status = command("study", tmp_path / "stopped")
         assert (moment, status) == (moment, 75)
         assert len(calls) >= number, moment
         assert time.monotonic() - began < 30
         assert capsys.readouterr().err.endswith("asked to stop; the same command goes on\n")
         assert not list((tmp_path / "stopped").glob("study-*/COMPLETE"))
-    assert command("stopped") == 0
+    assert command("study", tmp_path / "stopped") == 0
     found = [soak.contents(tmp_path / name) for name in ("whole", "stopped")]
     assert soak.differences(*found) == []
     assert len(found[0]) > 60
@@ -108,20 +101,45 @@ def test_a_study_stops_with_75_at_every_moment_and_ends_as_if_it_had_not(
 def test_a_second_process_in_a_folder_gets_one_line_and_status_2(
     command, tmp_path, capsys, monkeypatch
 ):
-    file = tmp_path / "pretrain.py"
-    file.write_text((tmp_path / "study.py").read_text().replace(")))\n", ")).pretrain)\n"))
-    words = ["pretrain", f"--config={file}", "--devices=1", f"--workdir={tmp_path / 'runs'}"]
     original, seen = Loop._dispatch, []
 
     def second(*arguments):
         if not seen:
             capsys.readouterr()
-            seen.append((cli.main(words), capsys.readouterr().err))
+            seen.append((command("pretrain", tmp_path / "runs"), capsys.readouterr().err))
         return original(*arguments)
 
     monkeypatch.setattr(Loop, "_dispatch", second)
-    assert cli.main(words) == 0
+    assert command("pretrain", tmp_path / "runs") == 0
     ((status, errors),) = seen
     assert status == 2
     assert len(errors.splitlines()) == 1
     assert "is in use by process" in errors
+
+
+def test_a_full_disk_gets_one_line_and_status_2_and_the_command_goes_on(
+    command, tmp_path, capsys, small_disk
+):
+    assert command("pretrain", tmp_path / "whole") == 0
+    capsys.readouterr()
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 100_000))
+    assert command("pretrain", small_disk) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("rtickets: the disk is full")
+    assert len(errors.splitlines()) == 1
+    ballast.unlink()
+    assert command("pretrain", small_disk) == 0
+    found = [soak.contents(folder) for folder in (small_disk, tmp_path / "whole")]
+    assert soak.differences(*found) == []
+
+
+def test_a_damaged_configuration_gets_one_line_and_status_2(command, tmp_path, capsys):
+    assert command("pretrain", tmp_path / "runs") == 0
+    (file,) = (tmp_path / "runs").glob("*/config.json")
+    file.write_bytes(file.read_bytes()[:100])
+    capsys.readouterr()
+    assert command("pretrain", tmp_path / "runs") == 2
+    errors = capsys.readouterr().err
+    assert "config.json is damaged" in errors
+    assert len(errors.splitlines()) == 1

@@ -271,7 +271,8 @@ def test_damaged_checkpoints_cost_time_and_nothing_else(tiny, tmp_path, capsys, 
     assert [path.name for path in newest] == ["10", "8"]
     for folder in newest[:steps]:
         for file in folder.rglob("ocdbt*/d/*"):
-            file.write_bytes(file.read_bytes()[:-20])
+            data = file.read_bytes()
+            file.write_bytes(data[: len(data) // 2])  # its last bytes may be of no use
     outcome, _ = fit_at_last(tmp_path / "torn", tiny, config)
     assert capsys.readouterr().err.count("is damaged and passed over") == steps
     assert_same_run(tmp_path / "torn", tmp_path / "whole", outcome, expected)

@@ -5,7 +5,7 @@ import jax
 import numpy as np
 import pytest
 
-from rtickets import config_files, digests, observe, tensorboard
+from rtickets import config_files, digests, observe, parallel, tensorboard
 from rtickets.config import (
     DrawConfig,
     ObserveConfig,
@@ -150,6 +150,15 @@ def test_an_epoch_that_lacked_its_validation_alone_has_no_throughput(tiny, tmp_p
         for name in ("throughput", "metrics")
     )
     assert metrics == [6, *throughput]
+
+
+def test_without_steps_there_is_no_throughput(tmp_path):
+    watched = ObserveConfig(tensorboard=True)
+    observer = observe.Observer(tmp_path, watched, 8, parallel.local_devices(1))
+    with observer.watch(6, 18):
+        observer.log({"step": 6, "loss": 0.5})
+    assert read_metrics(tmp_path / "throughput.jsonl") == []
+    assert points(tmp_path) == [("train/loss", 6, 0.5)]
 
 
 def test_a_line_that_is_not_whole_is_not_read(tmp_path):

@@ -26,7 +26,7 @@ print("compiled", flush=True)
 SLEEP = 'print("ready", flush=True); time.sleep(60)'
 ASK = """
 print("ready", flush=True)
-while not preemption.requested():
+while not preemption.heard():
     time.sleep(0.01)
 time.sleep(0.5)
 raise SystemExit(3)
@@ -143,4 +143,5 @@ def test_signals_that_come_together_are_one():
     for _ in range(3):
         process.terminate()
         time.sleep(0.1)
-    assert process.wait(timeout=5) == 3
+    process.communicate(timeout=5)
+    assert process.returncode == 3
