@@ -53,7 +53,7 @@ def ended():
     [
         (True, None, "complete"),
         (False, None, "stopped"),
-        (False, here(os.getpid()), "running"),
+        pytest.param(False, here(os.getpid()), "running", id="this process"),
         (False, "process 1 on another-host", "running"),
         (False, "", "running"),  # it is just writing its name
     ],
