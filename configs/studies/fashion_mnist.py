@@ -24,7 +24,6 @@ from rtickets.config import (
     TrainConfig,
     TransferConfig,
 )
-from rtickets.demo import demo_study
 
 # Chosen on validation images at full width, see docs/results/fashion_mnist.md.
 FINETUNE_RATE, LINEAR_RATE = 0.05, 0.2
@@ -34,8 +33,8 @@ def robust(norm, eps):
     return ObjectiveConfig(name="pgd", attack=AttackConfig(norm=norm, eps=eps, num_steps=7))
 
 
-def downstream(source, mode, examples, duration, batch_size=64):
-    rate = FINETUNE_RATE if mode == "finetune" else LINEAR_RATE
+def downstream(source, mode, examples, duration, batch_size=64, finetune_rate=FINETUNE_RATE):
+    rate = finetune_rate if mode == "finetune" else LINEAR_RATE
     return TransferConfig(
         data=DataConfig(source=source, train_examples=examples),
         mode=mode,
@@ -106,9 +105,9 @@ def small():
         ),
     )
     few = {
-        f"{source}-few-{mode}": config_files.replace(run, data__source=source)
+        f"{source}-few-{mode}": downstream(source, mode, 192, "20ep", finetune_rate=0.02)
         for source in ("mnist5k", "digits")
-        for mode, run in demo_study().transfers.items()
+        for mode in ("finetune", "linear")
     }
     return config_files.replace(
         study,
