@@ -153,7 +153,9 @@ def read_legacy(path: Path) -> Unpickled:
     places: dict[str, tuple[int, int]] = {}
     storages: dict[str, Storage] = {}
 
-    def persistent(pid: Any) -> Storage:
+    def persistent(pid: Any) -> Any:
+        if pid[0] == "module":  # a class with its source, where a whole model was pickled
+            return pid[1]
         storage = _storage(pid)
         whole = Storage(storage.key, storage.dtype, pid[4])
         if storages.setdefault(storage.key, whole) != whole:
