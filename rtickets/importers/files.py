@@ -10,7 +10,7 @@ from safetensors import SafetensorError, deserialize
 
 from rtickets.errors import InputError
 from rtickets.importers import torch_files
-from rtickets.importers.pickles import Inert
+from rtickets.importers.pickles import InertType
 from rtickets.importers.tensors import StoredTensor, Tensor
 
 _SAFETENSORS = {
@@ -86,7 +86,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _find(tree: Any, key: str | None) -> tuple[dict[str, Tensor], list[str]]:
     """Return the state dict in what a file holds, and the names of everything beside it."""
-    if isinstance(tree, Inert):
+    if isinstance(tree, InertType):
         raise InputError(
             f"holds a whole pickled object, {tree.path}, whose code would have to run; save "
             "model.state_dict() instead"

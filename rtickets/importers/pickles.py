@@ -25,9 +25,10 @@ _HOSTILE_MODULES = {
     "sys", "tempfile", "thread", "threading", "timeit", "trace", "urllib", "urllib2", "venv",
     "webbrowser", "zipimport",
 }  # fmt: skip
+# getattr and setattr are not among them: dill uses both for functions in honest checkpoints
 _HOSTILE_BUILTINS = {
-    "__import__", "breakpoint", "compile", "delattr", "eval", "exec", "execfile", "exit", "globals",
-    "input", "locals", "open", "quit", "raw_input", "setattr", "vars",
+    "__import__", "breakpoint", "compile", "eval", "exec", "execfile", "exit", "input", "open",
+    "quit", "raw_input",
 }  # fmt: skip
 
 
@@ -43,32 +44,35 @@ class Unpickled(NamedTuple):
     inert: dict[str, int]
 
 
-class Inert:
-    """Stands for an object of an unknown class and ignores whatever is done to it."""
+class InertType(type):
+    """The type of stand-ins, which makes a class behave as its own instance.
+
+    Attributes:
+        path: the name that it stands for.
+    """
 
     path = ""
 
-    def __new__(cls, *arguments: Any, **named: Any) -> "Inert":  # noqa: D102
-        del arguments, named
-        return super().__new__(cls)
+    def __call__(cls, *arguments: Any, **named: Any) -> Any:
+        """Return the stand-in: what it would make is as inert as it is."""
+        return cls
 
-    def __init__(self, *arguments: Any, **named: Any) -> None: ...
+    def __setitem__(cls, key: Any, value: Any) -> None: ...
 
-    def __call__(self, *arguments: Any, **named: Any) -> "Inert":  # noqa: D102
-        return Inert()
 
-    def __setstate__(self, state: Any) -> None: ...
+class Inert(metaclass=InertType):
+    """Stands for a class, a function or an object, and ignores whatever is done to it.
 
-    def __setitem__(self, key: Any, value: Any) -> None: ...
+    It is a class, because a pickle may make objects from what a call returned, as dill does.
+    """
 
-    def append(self, item: Any) -> None:
-        """Ignore an item."""
+    def __new__(cls, *arguments: Any, **named: Any) -> Any:  # noqa: D102
+        return cls
 
-    def extend(self, items: Any) -> None:
-        """Ignore items."""
+    @staticmethod
+    def _ignore(*arguments: Any) -> None: ...
 
-    def add(self, item: Any) -> None:
-        """Ignore an item."""
+    __setstate__ = append = extend = add = _ignore
 
 
 class Table(dict):

@@ -23,6 +23,10 @@ _STORAGES = {
     "IntStorage": "int32", "LongStorage": "int64", "ByteStorage": "uint8", "BoolStorage": "bool",
 }  # fmt: skip
 
+_DAMAGED_ZIP = (
+    zipfile.BadZipFile, struct.error, EOFError, KeyError, NotImplementedError, OSError,
+    RuntimeError, UnicodeDecodeError,
+)  # fmt: skip
 _Read = Callable[[str], bytes]
 
 
@@ -94,10 +98,7 @@ def read_zip(path: Path) -> Unpickled:
             root = _check_archive(archive, path.stat().st_size)
             with archive.open(f"{root}/data.pkl") as file:
                 return pickles.read(file, _known(partial(_read_entry, path, root)), _storage)
-    except (
-        zipfile.BadZipFile, struct.error, EOFError, KeyError, NotImplementedError, RuntimeError,
-        UnicodeDecodeError,
-    ) as error:  # fmt: skip
+    except _DAMAGED_ZIP as error:
         raise InputError(f"it is a damaged zip archive: {error}") from None
 
 
@@ -130,13 +131,11 @@ def _check_archive(archive: zipfile.ZipFile, size: int) -> str:
 
 
 def _read_entry(path: Path, root: str, key: str) -> bytes:
-    with zipfile.ZipFile(path) as archive:
-        try:
+    try:
+        with zipfile.ZipFile(path) as archive:
             return archive.read(f"{root}/data/{key}")
-        except KeyError:
-            raise InputError(f"its storage {key} is missing; the file is damaged") from None
-        except (zipfile.BadZipFile, EOFError) as error:
-            raise InputError(f"its storage {key} is damaged: {error}") from None
+    except _DAMAGED_ZIP as error:
+        raise InputError(f"its storage {key} is missing or damaged: {error}") from None
 
 
 def read_legacy(path: Path) -> Unpickled:
@@ -154,7 +153,9 @@ def read_legacy(path: Path) -> Unpickled:
     places: dict[str, tuple[int, int]] = {}
     storages: dict[str, Storage] = {}
 
-    def persistent(pid: Any) -> Storage:
+    def persistent(pid: Any) -> Any:
+        if pid[0] == "module":  # a class with its source, where a whole model was pickled
+            return pid[1]
         storage = _storage(pid)
         whole = Storage(storage.key, storage.dtype, pid[4])
         if storages.setdefault(storage.key, whole) != whole:

@@ -140,7 +140,9 @@ def state_of():
         for leaf, name in sorted(names.items(), key=lambda item: item[1]):
             shape = leaves[leaf].shape
             shape = (*shape[:1:-1], *shape[:2]) if len(shape) == 4 else shape[::-1]
-            state[name] = generator.uniform(0.5, 1.0, shape).astype(np.float32)
+            bound = (6 / np.prod(shape[1:])) ** 0.5
+            low, high = (-bound, bound) if len(shape) > 1 else (0.5, 1.0)
+            state[name] = generator.uniform(low, high, shape).astype(np.float32)
             if name.endswith("running_var"):
                 counter = name.replace("running_var", "num_batches_tracked")
                 state[counter] = np.array(9, np.int64)

@@ -1,5 +1,6 @@
 """Files that attack whoever loads them."""
 
+import io
 import os
 import pickle
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from rtickets.errors import InputError
+from rtickets.importers import pickles
 from rtickets.importers.files import read_state_dict
 from rtickets.importers.pickles import Inert
 
@@ -112,9 +114,26 @@ def test_a_stand_in_swallows_everything():
     stand_in.append(5)
     stand_in.extend([6])
     stand_in.add(7)
+    before = dict(vars(Inert))
     stand_in.__setstate__({"append": None})
-    assert type(stand_in("anything")) is Inert
-    assert vars(stand_in) == {}
+    stand_in.__setstate__((None, {"append": None}))
+    assert stand_in("anything") is stand_in.__new__(stand_in, "else") is Inert
+    assert dict(vars(Inert)) == before
+
+
+def test_what_dill_writes_is_read(tmp_path, torch_like):
+    """Classes made by calls, functions with their globals, attributes set on them."""
+    words = (
+        b"\x80\x02}(X\x02\x00\x00\x00fncdill._dill\n_create_function\n(cdill._dill\n_create_code\n"
+        b"K\x01\x85R}tRq\x01c__builtin__\nsetattr\nh\x01X\x01\x00\x00\x00aK\x02\x87R0"
+        b"X\x03\x00\x00\x00objcdill._dill\n_create_type\nN\x85R)\x81}X\x01\x00\x00\x00xK\x03sbu."
+    )
+    loaded = pickles.read(io.BytesIO(words), {}, lambda pid: None)
+    assert set(loaded.value) == {"fn", "obj"}
+    assert set(loaded.inert) == {
+        "dill._dill._create_function", "dill._dill._create_code", "__builtin__.setattr",
+        "dill._dill._create_type",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from rtickets import models
 from rtickets.errors import InputError
-from rtickets.importers import Options, import_checkpoint
+from rtickets.importers import Options, account, import_checkpoint, parity
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -108,21 +108,20 @@ class Writer:
 def network():
     mean, std = STATISTICS
     model = models.build(ARCH, 5, width=WIDTH, stem="small", mean=mean, std=std)
-    params, stats = models.initialise(model, jax.random.key(0), (SIZE, SIZE, 3))
-    keys = iter(jax.random.split(jax.random.key(1), 200))
+    generator = np.random.default_rng(0)
 
-    def stir(leaf):
-        return leaf * jax.random.uniform(next(keys), leaf.shape, minval=0.5, maxval=1.5) + 0.1
+    def draw(leaf):
+        bound = (6 / np.prod(leaf.shape[:-1])) ** 0.5
+        low, high = (-bound, bound) if leaf.ndim > 1 else (0.5, 1.0)
+        return generator.uniform(low, high, leaf.shape).astype(np.float32)
 
-    params = {**jax.tree.map(stir, params), "head": params["head"]}
-    return model, params, jax.tree.map(stir, stats)
+    leaves = jax.tree.map(draw, account.template(model, 3))
+    return model, leaves["params"], leaves["batch_stats"]
 
 
 def expected(network):
-    model, params, stats = network
-    from rtickets.importers.parity import fixed_images
-
-    return models.logits(model, params, stats, fixed_images((SIZE, SIZE, 3)))
+    x = parity.fixed_images((SIZE, SIZE, 3))
+    return np.asarray(parity._compiled(network[0])(*network[1:], x))
 
 
 @pytest.mark.parametrize("style", ["layers", "folded", "arithmetic"])

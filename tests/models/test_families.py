@@ -37,12 +37,26 @@ def test_parameter_counts_are_the_published_ones(arch, num_classes, count):
     assert parameter_count(arch, num_classes) == count
 
 
+def drawn(model):
+    """Return random weights and statistics; NumPy makes them sooner than XLA compiles them."""
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 16, 16, 1)))
+    generator = np.random.default_rng(0)
+
+    def draw(leaf):
+        bound = (6 / np.prod(leaf.shape[:-1])) ** 0.5
+        low, high = (-bound, bound) if leaf.ndim > 1 else (0.5, 1.0)
+        return jnp.asarray(generator.uniform(low, high, leaf.shape), jnp.float32)
+
+    leaves = jax.tree.map(draw, shapes)
+    return leaves["params"], leaves["batch_stats"]
+
+
 @pytest.fixture(scope="module", params=TINY)
 def tiny(request):
     arch = request.param
     stem = None if arch == "resnet50_thin" else "small"
     model = models.build(arch, 5, width=TINY[arch], stem=stem, mean=(0.4,), std=(0.3,))
-    return model, *models.initialise(model, jax.random.key(0), (16, 16, 1))
+    return model, *drawn(model)
 
 
 def test_every_architecture_of_the_configuration_is_built():
@@ -95,7 +109,7 @@ def test_bfloat16_compute_keeps_weights_and_logits_in_float32(tiny):
     narrow = model.clone(dtype=jnp.bfloat16)
     rounded = jax.jit(lambda p: models.logits(narrow, p, stats, x))(params)
     assert rounded.dtype == jnp.float32
-    np.testing.assert_allclose(rounded, exact, atol=0.05)
+    np.testing.assert_allclose(rounded, exact, atol=0.05 * np.abs(exact).max())
     assert not np.array_equal(rounded, exact)
 
 
