@@ -10,7 +10,8 @@ from rtickets.errors import InputError
 
 def test_photographs_have_the_size_of_imagenet_s(tmp_path):
     paths = bench.write_photographs(tmp_path, 2)
-    assert Image.open(paths[0]).size == (500, 375)
+    with Image.open(paths[0]) as image:
+        assert image.size == (500, 375)
     assert 50_000 < paths[0].stat().st_size < 150_000
     assert paths[0].read_bytes() != paths[1].read_bytes()
 

@@ -76,7 +76,7 @@ def config(folder):
         seeds=(0,),
         pretrain=PretrainConfig(
             data=npz_task(folder, "source", 3),
-            train=train_config(),
+            train=train_config(steps_per_dispatch=3),
         ),
         baseline="robust",
         objectives={"robust": ObjectiveConfig(name="pgd", attack=ATTACK)},
@@ -210,8 +210,8 @@ def test_the_primary_alone_writes_and_reports(studies):
     assert files[0] - report == files[1] - report
     assert "report: " in reported
     assert "report: " not in quiet
-    assert "cell 1 of" in said
-    assert "cell 1 of" not in silent
+    assert "1 of 3: " in said
+    assert "1 of 3: " not in silent
 
 
 def test_a_second_command_finds_everything_done(studies, folder, config):
