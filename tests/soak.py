@@ -153,11 +153,17 @@ def finish(folder: Path, workdir: Path) -> None:
 
 
 def contents(workdir: Path) -> dict[str, str]:
-    """Return a digest of every file that must not depend on how often a run was killed."""
+    """Return a digest of every file that must not depend on how often a run was killed.
+
+    Of the checkpoints that are kept it is the list: Orbax gives its files random names.
+    """
     return {
         str(path.relative_to(workdir)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(workdir.rglob("*"))
-        if path.is_file() and path.name not in TIMES and ".cache" not in path.parts
+        if path.is_file()
+        and path.name not in TIMES
+        and ".cache" not in path.parts
+        and ("checkpoints" not in path.parts or path.name == "BEST")
     }
 
 

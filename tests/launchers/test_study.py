@@ -17,13 +17,13 @@ from rtickets.config import *
 
 def get_config():
     data = DataConfig(source="npz", path={path!r})
-    train = TrainConfig(duration="2ep", batch_size=16)
+    train = TrainConfig(duration="1ep", batch_size=16)
     return config_files.editable(StudyConfig(
         name="tiny",
         pretrain=PretrainConfig(data=data, model=ModelConfig(width=0.03125), train=train),
         objectives={{"natural": ObjectiveConfig()}},
-        sparsities=(0.5, 0.9),
-        transfers={{"linear": TransferConfig(data=data, train=train, mode="linear")}},
+        sparsities=(0.5,),
+        transfers={{"finetune": TransferConfig(data=data, train=train)}},
         evaluate=EvaluateConfig(split="validation", batch_size=64),
     ))
 """
@@ -101,15 +101,13 @@ def test_two_workers_give_the_result_of_one_process(config_file, tmp_path):
     done = subprocess.run(launched, check=True, capture_output=True, text=True)
     results = [next(folder.glob("study-tiny-*/result.json")).read_bytes() for folder in (one, two)]
     assert results[0] == results[1]
-    assert len(json.loads(results[0])["cells"]) == 3
+    assert len(json.loads(results[0])["cells"]) == 2
     lines = done.stderr.splitlines()
     assert {"[0]", "[1]"} <= {line[:3] for line in lines}
     finished = [line for line in lines if "transfer-" in line and "images/s" in line]
-    assert len(finished) == 3  # each by one worker
+    assert len(finished) == 2  # each by one worker
     assert "report: " in done.stdout
     for folder in (one, two):
         assert all((path.parent / "COMPLETE").exists() for path in folder.glob("*/config.json"))
-        assert len(list(folder.glob("study-tiny-*/done/*.json"))) == 4
-    assert len(list(two.glob("*/tensorboard/events*"))) == 4
-    again = subprocess.run(launched, check=True, capture_output=True, text=True)
-    assert "transfer-" not in again.stderr
+        assert len(list(folder.glob("study-tiny-*/done/*.json"))) == 3
+    assert len(list(two.glob("*/tensorboard/events*"))) == 3
