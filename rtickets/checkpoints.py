@@ -181,6 +181,8 @@ class Checkpoints:
     def _unless_damaged(self, step: int, read: Callable[[], _T]) -> _T | None:
         try:
             return read()
+        except (MemoryError, PermissionError):  # no fault of the file
+            raise
         except Exception as error:  # whatever a reader of damaged files may stumble over
             path = self._folder / str(step)
             reason = " ".join(str(error).split())[:200]

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rtickets.checkpoints import Retention, discard_checkpoints, open_checkpoints
+from rtickets.checkpoints import Checkpoints, Retention, discard_checkpoints, open_checkpoints
 from rtickets.errors import InputError, explain
 
 
@@ -215,6 +215,18 @@ def test_damage_to_all_leads_to_the_beginning_and_removes_nothing(tmp_path, caps
     assert restore(tmp_path) is None
     assert names(tmp_path) == ["3.damaged", "6.damaged"]
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+@pytest.mark.parametrize("error", [MemoryError("no room"), PermissionError(13, "not yours")])
+def test_what_is_no_fault_of_the_file_passes_nothing_over(tmp_path, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    save(tmp_path, 3, 6)
+    monkeypatch.setattr(Checkpoints, "_restore", fail)
+    with pytest.raises(type(error)):
+        restore(tmp_path)
+    assert names(tmp_path) == ["3", "6"]
 
 
 def test_numbers_that_were_changed_are_noticed(tmp_path):
