@@ -261,6 +261,7 @@ def test_a_folder_that_was_copied_in_the_middle_goes_on_like_the_first(tiny, tmp
     assert_same_run(tmp_path / "copy", tmp_path / "first", outcome, expected)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Orbax's threads
 @pytest.mark.parametrize("steps", [1, 2])
 def test_damaged_checkpoints_cost_time_and_nothing_else(tiny, tmp_path, capsys, steps):
     config = config_with(checkpoint_every="2it")
@@ -270,9 +271,7 @@ def test_damaged_checkpoints_cost_time_and_nothing_else(tiny, tmp_path, capsys, 
     newest = sorted((tmp_path / "torn" / "checkpoints").iterdir(), key=lambda path: -int(path.name))
     assert [path.name for path in newest] == ["10", "8"]
     for folder in newest[:steps]:
-        for file in folder.rglob("ocdbt*/d/*"):
-            data = file.read_bytes()
-            file.write_bytes(data[: len(data) // 2])  # its last bytes may be of no use
+        shutil.rmtree(folder / "tree")
     outcome, _ = fit_at_last(tmp_path / "torn", tiny, config)
     assert capsys.readouterr().err.count("is damaged and passed over") == steps
     assert_same_run(tmp_path / "torn", tmp_path / "whole", outcome, expected)
