@@ -21,7 +21,7 @@ from rtickets.training import dispatch
 
 HERE = Path(__file__).parent
 predict = importlib.import_module("rtickets.evaluation.predict")  # the package's is the function
-# In the order of a study: the call at whose end the signal comes.
+# In the order of a study, whose tickets go by the alphabet: the call at whose end the signal comes.
 MOMENTS = {
     "compiling": (dispatch, "train_step", 1),  # is traced
     "training": (Loop, "_dispatch", 4),
@@ -30,10 +30,10 @@ MOMENTS = {
     "attacking": (ensemble, "work", 3),
     "certifying": (noise, "_compiled", 1),
     "between two stages": (progress, "done", 1),
-    "scoring": (scheduled, "draw_omp", 2),
     "iterating": (iterate, "draw_omp", 1),
     "pruning": (iterate, "draw_omp", 2),
     "learning": (learn, "initial_scores", 1),
+    "scoring": (scheduled, "draw_omp", 2),
 }
 
 

@@ -182,8 +182,6 @@ def garble(path):
     path.write_bytes(bytes(data))
 
 
-# A read that fails leaves threads of Orbax that call into an event loop that is closed by then.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("damage", [delete, truncate, empty, garble])
 def test_any_damage_to_any_file_leads_to_the_checkpoint_before_or_does_not_matter(
     tmp_path, capsys, damage

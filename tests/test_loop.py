@@ -261,7 +261,6 @@ def test_a_folder_that_was_copied_in_the_middle_goes_on_like_the_first(tiny, tmp
     assert_same_run(tmp_path / "copy", tmp_path / "first", outcome, expected)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Orbax's threads
 @pytest.mark.parametrize("steps", [1, 2])
 def test_damaged_checkpoints_cost_time_and_nothing_else(tiny, tmp_path, capsys, steps):
     config = config_with(checkpoint_every="2it")
