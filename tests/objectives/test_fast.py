@@ -10,6 +10,7 @@ from rtickets.errors import NonFiniteLossError
 from rtickets.loop import Loop
 from rtickets.metrics import read_metrics
 from rtickets.objectives.fast import has_collapsed
+from rtickets.stages.train import training_result
 
 ATTACK = AttackConfig(name="fgsm_rs", eps=0.05)
 FAST = ObjectiveConfig(name="fast", attack=ATTACK, collapse=0.2)
@@ -93,7 +94,8 @@ def test_a_collapse_stops_the_run_at_the_weights_from_before(tiny, tmp_path, two
     loop = loop_in(tmp_path, tiny, accuracies, select=select)
     outcome = loop.fit(tiny.params, tiny.batch_stats)
     assert (outcome.step, outcome.collapsed) == (12, 18)
-    assert outcome.validation == pytest.approx(0.45)
+    result = {"step": 12, "validation": pytest.approx(0.45), "collapsed": 18}
+    assert training_result(tmp_path, outcome) == result
     check_equal(outcome, two_epochs)
     lines = read_metrics(tmp_path / "metrics.jsonl")
     assert [line["validation"] for line in lines] == accuracies

@@ -22,12 +22,11 @@ def config(eps, replays=2, norm="linf"):
 
 def test_the_perturbation_moves_as_in_the_paper():
     """Algorithm 1: add eps times the sign, then clip to the ball."""
-    carry = objectives.free(eps=0.1, replays=3).carry
+    carry = objectives.free(eps=0.1).carry
     perturbation = jnp.array([0.0, 0.05, -0.1, 0.1]).reshape(1, 2, 2, 1)
     gradient = jnp.array([-2.0, 1e-9, -3.0, 0.0]).reshape(1, 2, 2, 1)
     moved = carry.move(perturbation, gradient)
     np.testing.assert_allclose(moved.ravel(), [-0.1, 0.1, -0.1, 0.1], rtol=1e-6)
-    assert carry.replays == 3
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
@@ -93,14 +92,17 @@ def test_perturbations_are_carried_over_replays_and_batches_by_position(tiny):
 
 
 def test_replays_are_augmented_alike_and_batches_are_not(tiny):
-    """At a rate of zero and without a radius a loss changes with the augmentation alone."""
-    program = tiny.program(
-        objective=config(0.0, replays=3), image_shape=SHAPE, statistics="frozen", batch_size=48
-    )
-    _, losses = tiny.steps(program, 6, rate=0.0)
-    assert losses[0] == pytest.approx(losses[1]) == pytest.approx(losses[2])
-    assert losses[3] == pytest.approx(losses[5])
-    assert losses[2] != losses[3]
+    """Without a radius and under frozen statistics only the augmentation moves a batch's loss."""
+    program = tiny.program(objective=config(0.0, replays=3), image_shape=SHAPE, statistics="frozen")
+    start = training.init_state(program, tiny.params, tiny.batch_stats, tiny.mask)
+    run = training.Run(jax.random.key(5), np.float32(0))
+    indices = np.arange(8, dtype=np.int32)[None, None]
+    losses = []
+    for step in range(6):
+        state = start._replace(step=jnp.int32(step))
+        fixed = parallel.replicate((state, tiny.mask, run, *tiny.split), program.devices)
+        losses.append(float(training.compiled(program)(*fixed, indices)[1].loss))
+    assert losses[0] == losses[1] == losses[2] != losses[3] == losses[4] == losses[5]
 
 
 def test_a_step_costs_what_a_natural_one_does(tiny):
@@ -113,7 +115,7 @@ def test_a_step_costs_what_a_natural_one_does(tiny):
         lowered = jax.jit(mapped).lower(state, tiny.mask, run, *tiny.split.take(np.arange(8)))
         return lowered.compile().cost_analysis()["flops"]
 
-    assert flops(config(0.03)) == pytest.approx(flops(ObjectiveConfig()), rel=0.05)
+    assert flops(config(0.03)) == pytest.approx(flops(ObjectiveConfig()), rel=0.1)
 
 
 def test_every_batch_is_taken_as_often_as_it_is_replayed():

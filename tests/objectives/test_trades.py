@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtickets import objectives
+from rtickets import objectives, training
 from rtickets.attacks.search import Evaluation
 from rtickets.config import AttackConfig, ObjectiveConfig
 from rtickets.data.augment import Transform
@@ -129,3 +129,20 @@ def test_without_a_weight_it_trains_as_natural_training_does(tiny):
         np.testing.assert_allclose(
             trades.params[name]["kernel"], natural.params[name]["kernel"], atol=1e-5
         )
+
+
+def test_the_attack_is_differentiated_with_respect_to_the_images_only(tiny):
+    """A pass costs 1, a gradient in the images 2 and one in the weights as well 3."""
+
+    def flops(objective):
+        program = tiny.program(objective=objective, transform=Transform())
+        state = training.init_state(program, tiny.params, tiny.batch_stats, tiny.mask)
+        run = training.Run(jax.random.key(0), jnp.float32(0.1))
+        indices = np.arange(8, dtype=np.int32)[None, None]
+        arguments = (state, tiny.mask, run, *tiny.split, indices)
+        compiled = training.compiled(program).lower(*arguments).compile()
+        return compiled.cost_analysis()["flops"]
+
+    config = ObjectiveConfig(name="trades", attack=AttackConfig(eps=0.05, num_steps=2))
+    expected = (1 + 2 * 2 + 2 * 3) / 3
+    assert flops(config) / flops(ObjectiveConfig()) == pytest.approx(expected, rel=0.12)

@@ -77,9 +77,3 @@ def test_every_objective_that_searches_can_update(objectives):
         name for name, config in objectives.items() if make_objective(config).inner is not None
     }
     assert searching == {"pgd", "fast", "trades", "mart"}
-
-
-def test_attacks_under_frozen_statistics_leave_them_alone(small, objectives):
-    program = small.program(objective=objectives["trades"], statistics="frozen")
-    state, _ = small.steps(program, 2)
-    chex.assert_trees_all_equal(state.batch_stats, small.batch_stats)
