@@ -38,13 +38,11 @@ class Carry(NamedTuple):
     """A perturbation that lives on from step to step, one per position in the batch.
 
     Attributes:
-        replays: number of steps in a row that see the same batch.
         add: (images, perturbation) -> the images that the loss is taken on.
         move: (perturbation, gradient of the loss with respect to those images) -> the perturbation
             of the next step.
     """
 
-    replays: int
     add: Callable[[Array, Array], Array]
     move: Callable[[Array, Array], Array]
 

@@ -21,10 +21,7 @@ def make_objective(config: ObjectiveConfig) -> Objective:
     if config.name == "fast":
         return fast(eps=eps, step_size=step_size, norm=norm, label_smoothing=smoothing)
     if config.name == "free":
-        return free(
-            eps=eps, step_size=step_size, norm=norm, replays=config.replays,
-            label_smoothing=smoothing,
-        )  # fmt: skip
+        return free(eps=eps, step_size=step_size, norm=norm, label_smoothing=smoothing)
     if config.name == "trades":
         return trades(
             eps=eps, step_size=step_size, num_steps=attack.steps, norm=norm, beta=config.kl_weight,

@@ -13,22 +13,20 @@ def free(
     eps: float,
     step_size: float | None = None,
     norm: Norm = "linf",
-    replays: int = 4,
     label_smoothing: float = 0.0,
 ) -> Objective:
-    """Return cross-entropy on replayed batches (Shafahi et al. 2019, algorithm 1).
+    """Return cross-entropy under a carried perturbation (Shafahi et al. 2019, algorithm 1).
 
-    Every batch is trained on `replays` times in a row. The perturbation starts from zero at the
+    Every batch is to be trained on several times in a row. The perturbation starts from zero at the
     first step of a run, is moved by every step's gradient, and is carried over to the next replay
-    and to the next batch: the image at a position inherits the perturbation of the one before.
-    As in the paper it is kept in the ball, but not in the range of the image that it happens to be
-    added to; the sum is clipped to [0, 1].
+    and to the next batch: the image at a position of the whole batch inherits the perturbation of
+    the one before, on any number of devices. As in the paper it is kept in the ball, but not in the
+    range of the image that it happens to be added to; the sum is clipped to [0, 1].
 
     Args:
         eps: radius in pixel units.
         step_size: length of a step of the perturbation; None is eps, the published choice.
         norm: 'linf' or 'l2'.
-        replays: steps on the same batch, m in the paper.
         label_smoothing: part of the target that is spread evenly over all classes.
 
     Returns:
@@ -53,4 +51,4 @@ def free(
         return moved * jnp.minimum(1, eps / jnp.where(length > 0, length, 1))
 
     loss = on_perturbed(label_smoothing)
-    return Objective(unperturbed, loss, carry=Carry(replays, add, move))
+    return Objective(unperturbed, loss, carry=Carry(add, move))

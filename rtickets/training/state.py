@@ -23,7 +23,7 @@ class TrainState(NamedTuple):
         opt_state: state of the optimiser over the trained parameters.
         average: running average of the trained parameters, or None.
         perturbation: float32 (B, H, W, C), what free training carries over for every position of
-            the whole batch, or None.
+            the whole batch, gathered from all devices after every step, or None.
     """
 
     step: Array

@@ -77,6 +77,8 @@ SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("gaussian", "fas
 @pytest.mark.parametrize("name", ["free", "trades", "mart", *SLOW])
 def test_any_number_of_devices_trains_the_same(small, objectives, name, shape):
     options = {"averaging": AveragingConfig(decay=0.9)}
+    if name == "trades":
+        options["objective__attack_statistics"] = "batch_and_update"
     found = {}
     for count in (1, 2, 4) if name == "free" else (1, 4):
         program = program_of(small, objectives[name], shape, {**options, "devices": count})
