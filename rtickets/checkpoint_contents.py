@@ -1,7 +1,5 @@
-"""What is in a checkpoint: arrays by path, numbers, and digests that say whether both are sound."""
+"""What is in a checkpoint: the leaves of a pytree by path, and what types and shapes they have."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,26 +40,6 @@ def _is_key(leaf: Any) -> bool:
     return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def describe(arrays: Arrays, meta: Mapping[str, Any], score: float | None) -> dict[str, Any]:
-    """Return what is stored beside the arrays.
-
-    Args:
-        arrays: the arrays.
-        meta: numbers that JSON can hold.
-        score: what the best checkpoints are chosen by.
-
-    Returns:
-        meta and score, the arrays' layout and digest, and the digest of all of these.
-    """
-    described = {
-        "meta": dict(meta),
-        "score": score,
-        "layout": layout(arrays),
-        "arrays": digest_of_arrays(arrays),
-    }
-    return {**described, "digest": digest_of_json(described)}
-
-
 def layout(arrays: Arrays) -> dict[str, str]:
     """Return type and shape by path."""
     return {path: f"{array.dtype} {array.shape}" for path, array in arrays.items()}
@@ -77,21 +55,6 @@ def check_layout(checkpoint: Path, theirs: Mapping[str, str], arrays: Arrays) ->
             f"{theirs.get(changed[0], 'missing')} there, here {ours.get(changed[0], 'missing')}; "
             f"finish the run with that version, or remove {checkpoint.parent} to begin it anew"
         )
-
-
-def digest_of_arrays(arrays: Arrays) -> str:
-    """Return a digest of paths and contents."""
-    digest = hashlib.sha256()
-    for path, array in sorted(arrays.items()):
-        digest.update(path.encode())
-        digest.update(array.tobytes())  # `data` knows no bfloat16
-    return digest.hexdigest()
-
-
-def digest_of_json(described: Mapping[str, Any]) -> str:
-    """Return a digest of everything but the digest itself."""
-    values = {name: value for name, value in described.items() if name != "digest"}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def of_primary(tree: Any) -> Any:

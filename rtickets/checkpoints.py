@@ -4,28 +4,26 @@
     checkpoints/<step>.damaged/   one that could not be read
     checkpoints/BEST              the steps that outlive the run, if any are to
 
-A checkpoint appears under its name when it is complete, and carries digests of its contents, so
-that nothing else about it has to be trusted. The primary process alone writes and reads.
+A checkpoint appears under its name when it is complete, with digests of its files, which are
+checked before it is read. The primary process alone writes and reads.
 """
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import orbax.checkpoint as ocp
 
 from rtickets import checkpoint_contents as contents
-from rtickets import console, orbax_files
+from rtickets import console, orbax_files, seals
 from rtickets.metrics import write_json
 from rtickets.processes import is_primary, on_primary
 
-_T = TypeVar("_T")
 _BEST = "BEST"
-_UNFINISHED = ("*.orbax-checkpoint-tmp*", "*.removed")
 
 
 class Retention(NamedTuple):
@@ -61,7 +59,9 @@ class Checkpoints:
 
     def __init__(self, folder: Path, retention: Retention) -> None:
         self._folder, self._retention = folder.resolve(), retention
-        self._orbax = orbax_files.open_orbax() if is_primary() else None
+        self._orbax = orbax_files.open_orbax(self._seal) if is_primary() else None
+        self._writing = 0
+        self._scores: dict[int, float | None] = {}
 
     def steps(self) -> list[int]:
         """Return the steps of the complete checkpoints in rising order."""
@@ -89,8 +89,9 @@ class Checkpoints:
         if step in self.steps():
             return
         arrays = contents.arrays_of(tree)
-        described = contents.describe(arrays, meta, score)
+        described = {"meta": dict(meta), "score": score, "layout": contents.layout(arrays)}
         self._folder.mkdir(exist_ok=True)
+        self._writing, self._scores[step] = step, score
         with orbax_files.as_os_error(self._folder):
             self._orbax.save(
                 self._folder / str(step),
@@ -98,6 +99,10 @@ class Checkpoints:
                     tree=ocp.args.StandardSave(arrays), meta=ocp.args.JsonSave(described)
                 ),
             )
+
+    def _seal(self) -> None:
+        (written,) = self._folder.glob(f"{self._writing}{orbax_files.UNFINISHED}*")
+        seals.seal(written, ("tree", "meta"))
 
     def wait(self) -> None:
         """Wait until the newest checkpoint is written.
@@ -128,12 +133,15 @@ class Checkpoints:
         def newest() -> dict[str, Any] | None:
             self._clear()
             for step in reversed(self.steps()):
-                if (described := self._description(step)) is None:
+                folder = self._folder / str(step)
+                if damage := seals.find_damage(folder):
+                    _set_aside(folder, damage)
                     continue
-                contents.check_layout(self._folder / str(step), described["layout"], expected)
-                if (found := self._read(step, described["arrays"], expected)) is not None:
-                    arrays.update(found)
-                    return described["meta"]
+                described = self._restore(step, meta=ocp.args.JsonRestore()).meta
+                contents.check_layout(folder, described["layout"], expected)
+                tree = self._restore(step, tree=ocp.args.StandardRestore(expected)).tree
+                arrays.update({path: np.asarray(leaf) for path, leaf in tree.items()})
+                return described["meta"]
             return None
 
         meta = on_primary(newest)
@@ -151,48 +159,9 @@ class Checkpoints:
 
     def _clear(self) -> None:
         """Remove what a killed process was writing or deleting."""
-        for pattern in _UNFINISHED:
+        for pattern in (f"*{orbax_files.UNFINISHED}*", "*.removed"):
             for path in self._folder.glob(pattern):
                 shutil.rmtree(path)
-
-    def _description(self, step: int) -> dict[str, Any] | None:
-        """Return what is stored beside the arrays; None, with a warning, if it is damaged."""
-
-        def read() -> dict[str, Any]:
-            described = self._restore(step, meta=ocp.args.JsonRestore()).meta
-            if described["digest"] != contents.digest_of_json(described):
-                raise ValueError("its numbers are not those that were written")
-            return described
-
-        return self._unless_damaged(step, read)
-
-    def _read(self, step: int, digest: str, like: contents.Arrays) -> contents.Arrays | None:
-        """Return the arrays of a checkpoint; None, with a warning, if they are damaged."""
-
-        def read() -> contents.Arrays:
-            tree = self._restore(step, tree=ocp.args.StandardRestore(like)).tree
-            arrays = {path: np.asarray(leaf) for path, leaf in tree.items()}
-            if digest != contents.digest_of_arrays(arrays):
-                raise ValueError("its arrays are not those that were written")
-            return arrays
-
-        return self._unless_damaged(step, read)
-
-    def _unless_damaged(self, step: int, read: Callable[[], _T]) -> _T | None:
-        try:
-            return read()
-        except (MemoryError, PermissionError):  # no fault of the file
-            raise
-        except Exception as error:  # whatever a reader of damaged files may stumble over
-            path = self._folder / str(step)
-            reason = " ".join(str(error).split())[:200]
-            console.say(
-                f"{path} is damaged and passed over ({reason}); it is kept as {step}.damaged"
-            )
-            aside = path.with_name(f"{step}.damaged")
-            shutil.rmtree(aside, ignore_errors=True)
-            path.rename(aside)
-            return None
 
     def _restore(self, step: int, **items: Any) -> Any:
         assert self._orbax is not None
@@ -213,13 +182,23 @@ class Checkpoints:
         """Return the steps with the best scores, the earlier of equals first."""
         if not self._retention.best:
             return []
-        described = {step: self._description(step) for step in self.steps()}
-        scores = {
-            step: found["score"]
-            for step, found in described.items()
-            if found is not None and found["score"] is not None
-        }
-        return sorted(scores, key=lambda step: (-scores[step], step))[: self._retention.best]
+        scores = {step: self._score(step) for step in self.steps()}
+        known = {step: score for step, score in scores.items() if score is not None}
+        return sorted(known, key=lambda step: (-known[step], step))[: self._retention.best]
+
+    def _score(self, step: int) -> float | None:
+        if step not in self._scores:
+            sound = seals.find_damage(self._folder / str(step)) is None
+            stored = self._restore(step, meta=ocp.args.JsonRestore()).meta if sound else {}
+            self._scores[step] = stored.get("score")
+        return self._scores[step]
+
+
+def _set_aside(folder: Path, damage: str) -> None:
+    aside = folder.with_name(f"{folder.name}.damaged")
+    console.say(f"{folder} is damaged and passed over ({damage}); it is kept as {aside.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    folder.rename(aside)
 
 
 @contextmanager

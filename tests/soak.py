@@ -219,7 +219,7 @@ def soak(folder: Path, kills: int, seed: int, say: Callable[[str], None]) -> Out
     while done < kills or studies == 0:
         workdir = folder / f"killed{studies}"
         while done < kills:
-            seconds = startup * generator.random() + generator.random() * 2.5 * length / kills
+            seconds = startup * generator.random() + generator.random() * 2 * length / kills
             if not kill_after(start(folder, workdir), startup / 2 + seconds):
                 break
             done += 1
