@@ -53,6 +53,8 @@ def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         jax.config.update("jax_num_cpu_devices", options.cpu_devices)
     devices = parallel.local_devices(options.devices)
     read = _measure_input(options, devices)
+    if not options.json:
+        print("\n".join(bench.as_lines(read, options.workers)), flush=True)
     attack = AttackConfig(num_steps=options.num_steps)
     steps = bench.measure_steps(
         model, options.image_size, options.batch_size, attack, devices, options.seconds
@@ -61,7 +63,6 @@ def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         found: dict[str, Any] = {"input": read._asdict(), "steps": steps._asdict()}
         print(json.dumps({"devices": str(devices[0].device_kind), **found}, indent=2))
         return
-    print("\n".join(bench.as_lines(read, options.workers)))
     kind = f"{len(devices)} devices ({devices[0].device_kind})"
     print(f"images/s in training steps of {options.arch} at {options.image_size} pixels on {kind}")
     print(f"  natural                            {steps.natural:8.1f}")
