@@ -28,7 +28,7 @@ def as_text(estimates: list[Estimate], rate: float, devices: int) -> str:
         f"in all {total:.3g} FLOP, about {_time(total / rate)} at {rate / 1e9:,.0f} GFLOP/s, which "
         "this machine reaches in a convolution; without compiling, decoding and saving"
     )
-    lines.append("nothing was trained or written")
+    lines.append("nothing was trained")
     return "\n".join(lines)
 
 
