@@ -3,8 +3,8 @@
     rtickets evaluate --config=configs/evaluate/autoattack.py --workdir=runs \
         --config.ticket=runs/transfer-mnist5k-finetune-...
 
-Killed, the same command goes on where it was. Time, estimated from 64
-images: for the demo's robust network 20 minutes a norm on two CPU cores (docs/attacks.md).
+Killed, the same command goes on where it was. Time: about
+20 minutes a norm for the demo's robust network on two CPU cores, from 64 images (docs/attacks.md).
 """
 
 from rtickets import config_files
