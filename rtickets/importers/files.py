@@ -53,15 +53,15 @@ def read_state_dict(path: Path, key: str | None = None) -> StateDict:
     """
     with path.open("rb") as file:
         head = file.read(512)
-    if head.startswith(b"PK"):
-        kind, loaded = "torch zip", torch_files.read_zip(path)
-    elif head.startswith(b"\x80"):
-        kind, loaded = "torch legacy", torch_files.read_legacy(path)
-    elif head[8:9] == b"{":
+    if head[8:9] == b"{":  # first: the length before it may begin as the others do
         stored = _read_safetensors(path)
         if not stored:
             raise InputError("it is a file of safetensors that holds no tensors")
         return StateDict("safetensors", stored, [], {})
+    if head.startswith(b"PK"):
+        kind, loaded = "torch zip", torch_files.read_zip(path)
+    elif head.startswith(b"\x80"):
+        kind, loaded = "torch legacy", torch_files.read_legacy(path)
     elif head[257:262] == b"ustar":
         raise InputError("it is in PyTorch's format of before 2018; load and save it once again")
     else:

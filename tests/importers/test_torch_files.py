@@ -1,6 +1,7 @@
 """Files of torch.save; tests/golden/make_torch_files.py wrote two with PyTorch itself."""
 
 import contextlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,17 @@ def test_a_damaged_storage_of_a_zip_fails_its_checksum(torch_file):
     with pytest.raises(InputError, match="storage 0 is missing or damaged: Bad CRC-32"):
         np.asarray(state.tensors["a"])
     np.testing.assert_array_equal(np.asarray(state.tensors["b"]), 0)
+
+
+@pytest.mark.parametrize("length", [0x80, 0x4B50])  # of a header: begins as a pickle, as a zip
+def test_a_safetensors_file_is_not_taken_for_one_of_torch(length, tmp_path):
+    path, weights = tmp_path / "model.safetensors", np.arange(3, dtype=np.float32)
+    entry = {"w": {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}}
+    header = json.dumps(entry).encode().ljust(length)
+    path.write_bytes(length.to_bytes(8, "little") + header + weights.tobytes())
+    found = read_state_dict(path)
+    assert found.format == "safetensors"
+    np.testing.assert_array_equal(found.tensors["w"], weights)
 
 
 @pytest.mark.parametrize(
