@@ -3,12 +3,14 @@
     python tests/soak.py --kills=30
 
 A study of every kind of stage runs once undisturbed. Then it runs elsewhere and is killed, again
-and again, at moments that spread evenly over its length; when it comes to its end, it begins anew,
-until it was killed as often as asked for. Every time it must leave the same files with the same
-bytes. The network is tiny, and what is compiled is kept, so that a start takes seconds.
+and again; when it comes to its end, it begins anew, until it was killed as often as asked for.
+Every time it must leave the same files with the same bytes. The moment of a kill is random, and is
+counted from the begin of a stage, because clock times alone hit other stages on a busier machine.
+The network is tiny, and what is compiled is kept, so that a start takes seconds.
 """
 
 import argparse
+import contextlib
 import hashlib
 import random
 import subprocess
@@ -172,10 +174,26 @@ def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
     return sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
 
 
-def kill_after(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
-    """Kill a process after some seconds; False if it was done before."""
+class Moment(NamedTuple):
+    """When to kill a process.
+
+    Attributes:
+        stages: how many stages it first has to begin; 0 is at once.
+        seconds: how long to wait from there.
+    """
+
+    stages: int
+    seconds: float
+
+
+def kill_at(process: "subprocess.Popen[bytes]", workdir: Path, moment: Moment) -> bool:
+    """Kill a process at a moment; False if it was done before."""
+    began: set[Path] = set()
+    while len(began) < moment.stages and process.poll() is None:
+        began.update(held(workdir, process.pid))
+        time.sleep(0.002)
     try:
-        status = process.wait(timeout=seconds)
+        status = process.wait(timeout=moment.seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
@@ -185,10 +203,20 @@ def kill_after(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
     return False
 
 
-def at_work(workdir: Path) -> str:
-    """Return the kind of stage that a killed process left its lock in."""
-    held = [path.parent.name for path in workdir.glob("*/.lock")]
-    return " in ".join(sorted((name.split("-")[0] for name in held), reverse=True)) or "start"
+def held(workdir: Path, process: int) -> list[Path]:
+    """Return the folders that a process has, or had when it was killed, its lock in."""
+    found = []
+    for path in workdir.glob("*/.lock"):
+        with contextlib.suppress(FileNotFoundError):  # let go of meanwhile
+            if path.read_text().startswith(f"process {process} "):
+                found.append(path.parent)
+    return found
+
+
+def at_work(workdir: Path, process: int) -> str:
+    """Return the kind of stage that a killed process was in."""
+    names = [path.name.split("-")[0] for path in held(workdir, process)]
+    return " in ".join(sorted(names, reverse=True)) or "start"
 
 
 def soak(folder: Path, kills: int, seed: int, say: Callable[[str], None]) -> Outcome:
@@ -211,7 +239,8 @@ def soak(folder: Path, kills: int, seed: int, say: Callable[[str], None]) -> Out
     began = time.monotonic()
     finish(folder, folder / "whole")  # is done, so this is a start
     startup = time.monotonic() - began
-    say(f"the study takes {length:.1f} s, {startup:.1f} s of these to start")
+    stages = len(list((folder / "whole").glob("*-*/")))
+    say(f"the study has {stages} stages, takes {length:.1f} s, {startup:.1f} s of these to start")
     expected, generator = contents(folder / "whole"), random.Random(seed)
     different = differences(expected, contents(folder / "compiled"))
     during: Counter[str] = Counter()
@@ -219,15 +248,31 @@ def soak(folder: Path, kills: int, seed: int, say: Callable[[str], None]) -> Out
     while done < kills or studies == 0:
         workdir = folder / f"killed{studies}"
         while done < kills:
-            seconds = startup * generator.random() + generator.random() * 2 * length / kills
-            if not kill_after(start(folder, workdir), startup / 2 + seconds):
+            farthest = 4 if workdir.exists() else 1  # so that the first stage is hit, too
+            moment = draw_moment(generator, farthest, startup, (length - startup) / stages)
+            process = start(folder, workdir)
+            if not kill_at(process, workdir, moment):
                 break
             done += 1
-            during[at_work(workdir)] += 1
+            during[at_work(workdir, process.pid)] += 1
         finish(folder, workdir)
         different += differences(expected, contents(workdir))
         studies += 1
     return Outcome(done, during, studies, different)
+
+
+def draw_moment(generator: random.Random, farthest: int, startup: float, stage: float) -> Moment:
+    """Draw when to kill: once in ten times before the first stage, else in one of the next.
+
+    Args:
+        generator: of the random numbers.
+        farthest: which stage is the last to choose from, counted from the start of the process.
+        startup: seconds before the first stage.
+        stage: seconds that a stage takes.
+    """
+    if generator.random() < 0.1:
+        return Moment(0, startup * generator.random())
+    return Moment(generator.randint(1, farthest), 1.5 * stage * generator.random())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
