@@ -77,8 +77,8 @@ ORIGINALS = {
     "torchvision resnet18": Original("resnet18", 224, _torchvision("resnet18")),
     "torchvision resnet34": Original("resnet34", 224, _torchvision("resnet34")),
     "torchvision resnet50": Original("resnet50", 224, _torchvision("resnet50")),
-    "torchvision resnet101": Original("resnet101", 224, _torchvision("resnet101")),
-    "torchvision resnet152": Original("resnet152", 224, _torchvision("resnet152")),
+    "torchvision resnet101": Original("resnet101", 224, _torchvision("resnet101"), 0.5),
+    "torchvision resnet152": Original("resnet152", 224, _torchvision("resnet152"), 0.4),
     "torchvision wide_resnet50_2": Original(
         "wide_resnet50_2", 224, _torchvision("wide_resnet50_2")
     ),
