@@ -1,10 +1,11 @@
 """Adversarial attacks: pure functions from images to images in a ball around them."""
 
 from rtickets.attacks.autoattack import MEMBERS, WorstCase, autoattack, worst_case
+from rtickets.attacks.fgsm import fgsm, fgsm_rs
 from rtickets.attacks.functions import apgd_ce, apgd_dlr, apgd_t, fab_t, square
 from rtickets.attacks.inputs import example_keys
 from rtickets.attacks.members import Member
-from rtickets.attacks.pgd import fgsm, fgsm_rs, pgd
+from rtickets.attacks.pgd import pgd
 from rtickets.attacks.projections import Norm, project, uniform_in_ball, unit_direction
 from rtickets.attacks.search import LogitsFn
 

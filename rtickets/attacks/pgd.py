@@ -1,4 +1,4 @@
-"""Projected gradient descent (Madry et al. 2018) and its one-step forms."""
+"""Projected gradient descent (Madry et al. 2018)."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
@@ -211,55 +211,6 @@ def pgd(
         worse = _is_worse(again.fooled, again.best_loss, state.fooled, state.best_loss)
         state = choose(worse, again, state)
     return jax.lax.stop_gradient(state.x_adv)
-
-
-def fgsm(
-    logits_fn: LogitsFn, x: Array, y: Array, *, eps: Array | float, norm: Norm = "linf"
-) -> Array:
-    """Take one step of the length of the radius (Goodfellow et al. 2015).
-
-    Args:
-        logits_fn: see `pgd`.
-        x: images (B, H, W, C) in [0, 1].
-        y: integer labels (B,).
-        eps: radius in pixel units, scalar or (B,).
-        norm: 'linf', 'l2' or 'l1'.
-
-    Returns:
-        float32 images in the ball and in [0, 1].
-    """
-    return pgd(
-        logits_fn, x, y, jax.random.key(0), eps=eps, step_size=eps, num_steps=1, norm=norm,
-        random_start=False,
-    )  # fmt: skip
-
-
-def fgsm_rs(
-    logits_fn: LogitsFn,
-    x: Array,
-    y: Array,
-    key: Array,
-    *,
-    eps: Array | float,
-    step_size: Array | float | None = None,
-    norm: Norm = "linf",
-) -> Array:
-    """Take one step from a uniform point of the ball (Wong et al. 2020).
-
-    Args:
-        logits_fn: see `pgd`.
-        x: images (B, H, W, C) in [0, 1].
-        y: integer labels (B,).
-        key: one typed PRNG key or one per example.
-        eps: radius in pixel units, scalar or (B,).
-        step_size: length of the step; None is 1.25 eps, the published choice.
-        norm: 'linf', 'l2' or 'l1'.
-
-    Returns:
-        float32 images in the ball and in [0, 1].
-    """
-    step = 1.25 * eps if step_size is None else step_size
-    return pgd(logits_fn, x, y, key, eps=eps, step_size=step, num_steps=1, norm=norm)
 
 
 def _check_settings(
