@@ -194,9 +194,10 @@ def find_ticket(path: str | None) -> Source:
     root = Path(path)
     ticket = root / "ticket" if (root / "ticket").is_dir() else root
     description = read_description(ticket)
-    if (ticket.parent / "COMPLETE").is_file():
+    of_run = ticket.name == "ticket"  # others in a run folder are the user's own
+    if of_run and (ticket.parent / "COMPLETE").is_file():
         return Source(ticket, (ticket.parent / "COMPLETE").read_text().strip())
-    if ticket.name == "ticket" and (ticket.parent / "config.json").is_file():
+    if of_run and (ticket.parent / "config.json").is_file():
         raise InputError(f"{ticket.parent} is not complete; run its stage to the end first")
     contents = json.dumps(description, sort_keys=True)
     return Source(ticket, hashlib.sha256(contents.encode()).hexdigest()[:10])

@@ -161,6 +161,11 @@ def test_a_run_folder_leads_to_its_ticket(complete):
     assert find_ticket(str(complete.path / "ticket")) == found
 
 
+def test_a_ticket_that_someone_puts_into_a_run_folder_is_not_the_run_s(complete):
+    mine = save_ticket(complete.path / "mine", 3)
+    assert find_ticket(str(mine)).digest != find_ticket(str(complete.path)).digest
+
+
 def test_a_ticket_of_its_own_is_known_by_its_contents(tmp_path):
     paths = [
         save_ticket(tmp_path / "a"),

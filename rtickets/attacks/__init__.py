@@ -1,6 +1,12 @@
 """Adversarial attacks: pure functions from images to images in a ball around them."""
 
-from rtickets.attacks.autoattack import MEMBERS, WorstCase, autoattack, worst_case
+from rtickets.attacks.autoattack import (
+    MEMBERS,
+    WorstCase,
+    autoattack,
+    autoattack_members,
+    worst_case,
+)
 from rtickets.attacks.fgsm import fgsm, fgsm_rs
 from rtickets.attacks.functions import apgd_ce, apgd_dlr, apgd_t, fab_t, square
 from rtickets.attacks.inputs import example_keys
@@ -19,6 +25,7 @@ __all__ = [
     "apgd_dlr",
     "apgd_t",
     "autoattack",
+    "autoattack_members",
     "example_keys",
     "fab_t",
     "fgsm",

@@ -20,26 +20,49 @@ from rtickets.errors import InputError
 
 Version = Literal["standard", "plus", "rand", "fast"]
 
+_SQUARE = Member("square", 5000, rescale=False)
+
 MEMBERS: dict[str, tuple[Member, ...]] = {
     "standard": (
         Member("apgd_ce"),
         Member("apgd_t", num_targets=9),
         Member("fab_t", num_targets=9),
-        Member("square", 5000),
+        _SQUARE,
     ),
     "plus": (
         Member("apgd_ce", restarts=5),
         Member("apgd_dlr", restarts=5),
         Member("fab", restarts=5),
-        Member("square", 5000),
+        _SQUARE,
         Member("apgd_t", num_targets=9),
         Member("fab_t", num_targets=9),
     ),
     "rand": (Member("apgd_ce", samples=20), Member("apgd_dlr", samples=20)),
     "fast": (Member("apgd_ce", 50), Member("apgd_t", 50, num_targets=3)),
 }
-"""The published ensembles, and 'fast', an upper bound of robust accuracy at a twentieth of the
-cost of 'standard' on an example that resists."""
+"""The published ensembles in L-infinity and L2, and 'fast', an upper bound of robust accuracy at a
+twentieth of the cost of 'standard' on an example that resists. See `autoattack_members`."""
+
+
+def autoattack_members(version: Version, norm: Norm) -> tuple[Member, ...]:
+    """Return the attacks of an ensemble (Croce & Hein 2020; for 'l1' Croce & Hein 2021).
+
+    Args:
+        version: which, see `MEMBERS`.
+        norm: in 'l1', 'standard' has five runs of APGD-CE and five targets of targeted APGD.
+
+    Returns:
+        Its members, in order.
+
+    Raises:
+        InputError: for an unknown version.
+    """
+    if version not in get_args(Version):
+        raise InputError(f"version={version!r} is unknown; choose {', '.join(get_args(Version))}")
+    if (version, norm) == ("standard", "l1"):
+        first = Member("apgd_ce", restarts=5), Member("apgd_t", num_targets=5)
+        return (*first, *MEMBERS[version][2:])
+    return MEMBERS[version]
 
 
 class Row(NamedTuple):
@@ -141,7 +164,9 @@ def worst_case(
     """Attack every example until one attack of an ensemble fools the model.
 
     Every attack sees only the examples that resisted the ones before, an example leaves its batch
-    once it is fooled, and every attack compiles the model once.
+    once it is fooled, and every attack compiles the model once (untargeted FAB twice, as its
+    restarts begin otherwise). Batches have one of at most eight sizes, which depend on how many
+    examples are left, so other networks mostly share what was compiled.
 
     Args:
         logits_fn: maps images (B, H, W, C) in [0, 1] to logits (B, classes), each image by itself.
@@ -171,9 +196,7 @@ def worst_case(
     check_images(x, y)
     check_radius(eps)
     keys = example_keys(key, len(x))
-    if version not in get_args(Version):
-        raise InputError(f"version={version!r} is unknown; choose {', '.join(get_args(Version))}")
-    members = MEMBERS[version] if members is None else members
+    members = autoattack_members(version, norm) if members is None else members
     _check_settings(members, batch_size, folder)
     task = Task(
         logits_fn, np.asarray(x, np.float32), np.asarray(y, np.int32), keys, float(eps), norm,

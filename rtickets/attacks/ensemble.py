@@ -154,7 +154,9 @@ def _run_leg(
     leg = progress.leg
     index, restart = task.legs()[leg]
     waiting = _waiting(task.members[index], progress.undecided, task.y, targets)
-    slots = number_of_slots(len(waiting), task.batch_size, len(task.devices))
+    first = progress.undecided | (progress.fooled_by >= leg - restart)  # left to its first run
+    runs = len(_waiting(task.members[index], first, task.y, targets))
+    slots = number_of_slots(runs, task.batch_size, len(task.devices))  # alike for all restarts
     queue = progress.queue or open_queue(slots)
     fooled, seconds = progress.fooled_by >= 0, progress.seconds[leg:] or [0.0]
     keys = jax.random.key_data(restart_keys(_member_keys(task.keys, index), restart))

@@ -21,8 +21,10 @@ from rtickets.attacks.search import (
     call_model,
     evaluate,
     join_model,
+    run,
     split_model,
 )
+from rtickets.attacks.square import Square
 from rtickets.errors import InputError
 
 MOVES = (1e-5, 1 / 255, 0.1)  # of all pixels: far below any eps, a level of 8-bit images, large
@@ -199,6 +201,27 @@ def fooled_by_pgd(subject: Subject, eps: float, num_steps: int) -> np.ndarray:
         if fooled.all():
             break
     return np.asarray(fooled)
+
+
+def fooled_by_square(
+    subject: Subject, chosen: np.ndarray, slots: int, num_queries: int
+) -> np.ndarray:
+    """Attack some images with Square.
+
+    Args:
+        subject: the model, not a random one, and the images.
+        chosen: indices of at most `slots` images.
+        slots: how many are evaluated at once, always as many.
+        num_queries: evaluations of the model.
+
+    Returns:
+        bool (len(chosen),), whether a query is misclassified.
+    """
+    if not len(chosen):
+        return np.zeros(0, bool)
+    job = jax.tree.map(lambda leaf: leaf[np.resize(chosen, slots)], subject.job)
+    state = run(Square(subject.norm, num_queries), subject.logits_fn, job)
+    return np.asarray(state.fooled)[: len(chosen)]
 
 
 def _step(

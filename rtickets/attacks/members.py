@@ -32,6 +32,7 @@ class Member:
         random_start: of 'pgd', start from a uniform point of the ball.
         loss: of 'pgd', 'ce', 'margin' or 'dlr'.
         rule: of 'pgd', 'steepest' or 'adam'.
+        rescale: of 'square', fit its schedule to the number of queries.
     """
 
     kind: Kind
@@ -43,6 +44,7 @@ class Member:
     random_start: bool = True
     loss: LossName = "ce"
     rule: Rule = "steepest"
+    rescale: bool = True
 
     def __post_init__(self) -> None:
         """Raise InputError for settings that cannot be."""
@@ -100,7 +102,7 @@ class Member:
                 samples=self.samples,
             )  # fmt: skip
         if self.kind == "square":
-            return Square(norm, self.num_steps)
+            return Square(norm, self.num_steps, rescale=self.rescale)
         if self.kind in ("fab", "fab_t"):
             return Fab(norm, self.num_steps, self.targeted, num_classes, random_start)
         loss: Literal["ce", "dlr"] = "ce" if self.kind == "apgd_ce" else "dlr"

@@ -11,7 +11,15 @@ from jax import Array
 from rtickets.attacks.losses import cross_entropy, margin
 from rtickets.attacks.projections import Norm, check_norm, per_example, project, unit_direction
 from rtickets.attacks.search import Job, LogitsFn, choose, is_fooled
-from rtickets.attacks.square_shapes import Window, bump, bumps, level_of, place, window_sizes
+from rtickets.attacks.square_shapes import (
+    SCHEDULED,
+    Window,
+    bump,
+    bumps,
+    level_of,
+    place,
+    window_sizes,
+)
 from rtickets.errors import InputError
 
 _LOSSES = {"margin": margin, "ce": cross_entropy}
@@ -37,8 +45,8 @@ class Square:
     """The search of Andriushchenko et al. 2020, Algorithm 1; for 'l1' that of Croce & Hein 2021.
 
     A proposal changes one square window of the best image, or two, and is taken if it has a larger
-    loss or fools the model, which ends the search. Windows shrink by the published schedule,
-    rescaled to the number of queries. Every example draws its own windows, and every position is as
+    loss or fools the model, which ends the search. Windows shrink by the published schedule.
+    Every example draws its own windows, and every position is as
     likely (the authors' code shares them between examples and never reaches the last row).
 
     Attributes:
@@ -46,12 +54,15 @@ class Square:
         num_queries: number of evaluations of the model.
         p_init: share of an image's pixels in the first windows.
         loss: 'margin' (published) or 'ce'.
+        rescale: fit the schedule of windows, made for 10,000 queries, to their number; otherwise
+            fewer queries end with larger windows.
     """
 
     norm: Norm
     num_queries: int
     p_init: float = 0.8
     loss: Literal["margin", "ce"] = "margin"
+    rescale: bool = True
 
     def __post_init__(self) -> None:
         """Raise InputError for settings that cannot be."""
@@ -98,7 +109,7 @@ class Square:
         """
         _, height, width, channels = x_adv.shape
         sizes = window_sizes(height, width, self.p_init, odd=self.norm != "linf")
-        level = level_of(count - 1, self.num_queries)
+        level = level_of(count - 1, self.num_queries if self.rescale else SCHEDULED)
         size = jnp.asarray(sizes)[level]
         draws = jax.vmap(lambda key: jax.random.uniform(key, (5 + channels,)))(key)
         signs = _sign(draws[:, 5:])[:, None, None]

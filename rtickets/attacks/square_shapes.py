@@ -10,7 +10,7 @@ from jax import Array
 
 from rtickets.attacks.projections import Norm
 
-_CALLS = 10_000  # of the published schedule
+SCHEDULED = 10_000  # queries that the published schedule is made for
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 _DECAY = {"l2": 2, "l1": 4}  # powers of the bumps; that for l1 of Croce & Hein 2021
 
@@ -28,7 +28,7 @@ def level_of(iteration: Array, num_queries: int) -> Array:
     Returns:
         int32 (B,) from 0 to 9.
     """
-    starts = [-(-(after + 1) * num_queries // _CALLS) for after in _HALVINGS]
+    starts = [-(-(after + 1) * num_queries // SCHEDULED) for after in _HALVINGS]
     return (iteration[:, None] >= jnp.asarray(starts)).sum(1)
 
 

@@ -177,7 +177,7 @@ def read_description(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not a ticket: it has no ticket.json")
     try:
         description = json.loads(file.read_bytes())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file} is damaged: {error}") from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise InputError(f"{file} does not describe a ticket")

@@ -3,7 +3,7 @@
 A backward pass to the weights takes two of them, one to the images alone takes one.
 """
 
-from rtickets.attacks import MEMBERS
+from rtickets.attacks import autoattack_members
 from rtickets.config import AttackConfig, ObjectiveConfig
 
 WEIGHT_GRADIENT, IMAGE_GRADIENT = 3, 2  # forward passes, with that of the loss
@@ -32,7 +32,7 @@ def passes_of_attack(config: AttackConfig) -> float:
     """Return at most how many forward passes an attack takes per image, over all its radii."""
     radii = len({config.eps, *config.radii})
     if config.name == "autoattack":
-        members = MEMBERS[config.version]
+        members = autoattack_members(config.version, config.norm)
         work = [_work(m.kind, m.num_steps * m.restarts * (m.num_targets or 1)) for m in members]
         return radii * sum(work)
     targets = config.num_targets if config.name in ("apgd_t", "fab_t") else 1

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rtickets import config_files, console, processes
-from rtickets.attacks import MEMBERS, Member, WorstCase, worst_case
+from rtickets.attacks import Member, WorstCase, autoattack_members, worst_case
 from rtickets.attacks.honesty import Finding, check_model, check_results
 from rtickets.attacks.members import BLACK_BOX
 from rtickets.config import AttackConfig, EvaluateConfig, SmoothingConfig
@@ -36,7 +36,7 @@ def members_of(config: AttackConfig, eps: float) -> tuple[Member, ...]:
         The members of an ensemble.
     """
     if config.name == "autoattack":
-        return MEMBERS[config.version]
+        return autoattack_members(config.version, config.norm)
     if config.name == "pgd" or config.name == "fgsm" or config.name == "fgsm_rs":
         settings = _at_radius(config, eps).as_pgd()
         chosen = {name: settings[name] for name in ("step_size", "random_start", "loss", "rule")}
@@ -55,7 +55,7 @@ def _at_radius(config: AttackConfig, eps: float) -> AttackConfig:
 
 def measure_attack(
     subject: Subject, label: str, config: AttackConfig, folder: Path, *, save_images: bool
-) -> tuple[dict[str, Any], list[Finding]]:
+) -> tuple[dict[str, Any], WorstCase, list[Finding]]:
     """Measure accuracy under an attack, at all its radii.
 
     Args:
@@ -66,8 +66,9 @@ def measure_attack(
         save_images: keep the adversarial images there.
 
     Returns:
-        (result, findings about it). The result is an accuracy with its interval, the table of the
-        attacks, the accuracy recomputed from the adversarial images, and the curve over radii.
+        (result, outcome at the attack's eps, findings about it). The result is an accuracy with its
+        interval, the table of the attacks, the accuracy recomputed from the adversarial images, and
+        the curve over radii.
     """
     fn = logits_fn(subject.network, subject.devices)
     found: dict[float, WorstCase] = {}
@@ -86,13 +87,22 @@ def measure_attack(
     result = {
         **_accuracy(subject, main.robust),
         "recomputed": _accuracy(subject, main.recomputed),
-        "runs": [
-            {name: value for name, value in row._asdict().items() if name != "seconds"}
-            for row in main.rows
-        ],
+        "runs": _runs(subject, main),
         "curve": [{"eps": eps, **accuracy} for eps, accuracy in accuracies.items()],
     }
-    return result, _findings(main, {eps: each["value"] for eps, each in accuracies.items()})
+    curve = {eps: each["value"] for eps, each in accuracies.items()}
+    return result, main, _findings(main, curve)
+
+
+def _runs(subject: Subject, found: WorstCase) -> list[dict[str, Any]]:
+    """Return the table of the attacks, without times and by the metric of the data set."""
+    left, runs = found.correct, []
+    for row in found.rows:
+        left = left & (found.fooled_by != row.attack)
+        accuracy = _accuracy(subject, left)["value"]
+        runs.append({**row._asdict(), "robust_accuracy": accuracy})
+        del runs[-1]["seconds"]
+    return runs
 
 
 def _say(about: str, line: str) -> None:
@@ -114,12 +124,33 @@ def _findings(found: WorstCase, curve: Mapping[float, float]) -> list[Finding]:
     if not alike:
         message += ": answers are random or depend on the rest of the batch; switch that off"
     findings = [Finding("recomputed", alike, differ / total, message)]
-    arguments: dict[str, Any] = {"accuracy": curve} if len(curve) > 1 else {}
+    arguments: dict[str, Any] = {}
+    if len(curve) > 1:
+        arguments |= {"accuracy": curve, "examples": total}
     *before, last = (row.attack for row in found.rows)
     if before and last in BLACK_BOX:  # an attack with gradients after it might find the same
         black = np.isin(found.fooled_by, BLACK_BOX)
         arguments |= {"white_box": ~found.robust & ~black, "black_box": black}
     return findings + list(check_results(**arguments).findings if arguments else ())
+
+
+def _across(
+    attacks: Mapping[str, AttackConfig], outcomes: Mapping[str, WorstCase]
+) -> list[dict[str, Any]]:
+    """Compare attacks without gradients with those with, where both were run at a radius."""
+    findings = []
+    for norm, eps in dict.fromkeys((attack.norm, attack.eps) for attack in attacks.values()):
+        alike = [label for label, own in attacks.items() if (own.norm, own.eps) == (norm, eps)]
+        black = [label for label in alike if attacks[label].name in BLACK_BOX]
+        white = [label for label in alike if label not in black]
+        if black and white:
+            fooled = (
+                np.any([~outcomes[label].robust for label in labels], axis=0)
+                for labels in (white, black)
+            )
+            verdict = check_results(**dict(zip(("white_box", "black_box"), fooled, strict=True)))
+            findings += [_record(", ".join(alike), finding) for finding in verdict.findings]
+    return findings
 
 
 def check_honesty(subject: Subject, eps: float, norm: Any) -> list[Finding]:
@@ -163,7 +194,7 @@ def measure_certified(subject: Subject, config: SmoothingConfig, folder: Path) -
     found = do_share(lambda folder: own(folder=folder), folder / "attacks" / "certified")
     certificates = Certificates(*(processes.merge_shares(each, total) for each in found))
     radii = sorted(set(config.radii))
-    accuracies = certified_accuracy(certificates, subject.y, radii)
+    accuracies = certified_accuracy(certificates, subject.y, radii, subject.metric)
     curve = [
         {"radius": radius, **accuracy._asdict()}
         for radius, accuracy in zip(radii, accuracies, strict=True)
@@ -189,11 +220,13 @@ def measure_robustness(
     if config.attacks:
         subject = subject_of(count=config.attack_examples)
         findings: list[dict[str, Any]] = []
+        outcomes: dict[str, WorstCase] = {}
         for label, attack in config.attacks.items():
-            result["attacks"][label], found = measure_attack(
+            result["attacks"][label], outcomes[label], found = measure_attack(
                 subject, label, attack, folder, save_images=config.save_images
             )
             findings += [_record(label, finding) for finding in found]
+        findings += _across(config.attacks, outcomes)
         if config.honesty_examples:
             few = subject.take(config.honesty_examples)
             for norm, eps in _largest_radii(config.attacks.values()).items():

@@ -18,8 +18,9 @@ from scipy.stats import beta, binom, norm
 
 from rtickets.attacks import example_keys
 from rtickets.attacks.search import LogitsFn
+from rtickets.data.arrays import Metric
 from rtickets.errors import InputError
-from rtickets.evaluation.accuracy import Accuracy, share
+from rtickets.evaluation.accuracy import Accuracy, measure
 from rtickets.evaluation.noise import check_settings, noisy_counts
 
 ABSTAIN = -1
@@ -152,7 +153,10 @@ def probability_bound(successes: np.ndarray, trials: int, alpha: float) -> np.nd
 
 
 def certified_accuracy(
-    certificates: Certificates, labels: np.ndarray, radii: Sequence[float]
+    certificates: Certificates,
+    labels: np.ndarray,
+    radii: Sequence[float],
+    metric: Metric = "accuracy",
 ) -> list[Accuracy]:
     """Return how often the prediction is the label's and certified at least up to each radius.
 
@@ -160,6 +164,7 @@ def certified_accuracy(
         certificates: of N images.
         labels: integers (N,).
         radii: L2 radii in pixel units.
+        metric: that of the data set, see `rtickets.evaluation.accuracy.measure`.
 
     Returns:
         One accuracy per radius, with a 95% interval over examples; abstaining is never correct.
@@ -174,4 +179,4 @@ def certified_accuracy(
     if not all(radius >= 0 for radius in radii):
         raise InputError(f"radii={list(radii)} must be at least 0")
     correct = (prediction == labels) & (prediction != ABSTAIN)
-    return [share(int((correct & (certified >= r)).sum()), len(labels)) for r in radii]
+    return [measure(metric, correct & (certified >= radius), labels) for radius in radii]

@@ -7,7 +7,16 @@ import pytest
 from jax.tree_util import Partial
 
 from rtickets import parallel
-from rtickets.attacks import MEMBERS, Member, apgd_ce, autoattack, ensemble, pgd, worst_case
+from rtickets.attacks import (
+    MEMBERS,
+    Member,
+    apgd_ce,
+    autoattack,
+    autoattack_members,
+    ensemble,
+    pgd,
+    worst_case,
+)
 from rtickets.attacks.functions import apgd_dlr, apgd_t, square
 from rtickets.attacks.progress import FILE, save_progress
 from rtickets.errors import InputError
@@ -145,6 +154,13 @@ def test_a_radius_of_zero_changes_nothing_and_nobody_is_fooled():
         np.testing.assert_array_equal(found.robust, found.correct)
 
 
+def test_restarts_share_a_program_when_images_are_fooled_between_them():
+    traces.clear()
+    found = attack((Member("pgd", 4, restarts=4, step_size=0.02),), batch_size=24)
+    assert 3 < found.rows[0].fooled < 20
+    assert len(traces) <= 3  # the attack, the clean prediction, and the one of `subject`
+
+
 def test_with_few_classes_the_rows_say_that_the_margin_is_used():
     model = network(classes=3)
     members = (Member("apgd_dlr", 2), Member("apgd_t", 2, num_targets=9), Member("apgd_ce", 2))
@@ -208,6 +224,15 @@ def test_the_published_ensembles():
         ("fab_t", 100, 1, 9, 0),
     ]
     assert summary("rand") == [("apgd_ce", 100, 1, None, 20), ("apgd_dlr", 100, 1, None, 20)]
+
+
+def test_in_l1_the_standard_ensemble_has_more_runs_and_fewer_targets():
+    first, second, *others = autoattack_members("standard", "l1")
+    assert (first.kind, first.restarts) == ("apgd_ce", 5)
+    assert (second.kind, second.num_targets) == ("apgd_t", 5)
+    assert (*others,) == MEMBERS["standard"][2:]
+    assert autoattack_members("standard", "l2") == MEMBERS["standard"]
+    assert not MEMBERS["standard"][-1].rescale
 
 
 def test_autoattack_returns_the_images_of_the_worst_case(monkeypatch):

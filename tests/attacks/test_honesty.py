@@ -243,13 +243,17 @@ def test_masked_models_are_caught_by_name(subject, name):
 
 
 @pytest.mark.parametrize(
-    ("plant", "eps", "check"),
-    [(rippled, EPS, "unbounded"), (slit, EPS, "eps"), (trapped, 0.1, "steps")],
+    ("plant", "eps", "checks"),
+    [
+        (rippled, EPS, {"unbounded"}),
+        (slit, EPS, {"eps", "black box"}),
+        (trapped, 0.1, {"steps"}),
+    ],
 )
-def test_misleading_gradients_are_caught_by_the_attacks(subject, plant, eps, check):
+def test_misleading_gradients_are_caught_by_the_attacks(subject, plant, eps, checks):
     logits_fn, x, y = subject
     verdict = check_model(plant(logits_fn), x, y, KEY, eps=eps)
-    assert failed(verdict) == {check}, "\n".join(verdict.lines())
+    assert failed(verdict) == checks, "\n".join(verdict.lines())
 
 
 @pytest.mark.parametrize(
@@ -315,9 +319,9 @@ def test_names_cost_and_compilations(subject):
 
     verdict = check_model(counted, x, y, KEY, eps=EPS, num_steps=20)
     jax.effects_barrier()
-    assert tuple(finding.check for finding in verdict.findings) == CHECKS[:-2]
-    assert len(called) == 4.25 * 20 + 19
-    assert len(traced) == 2 + 2  # calls that are not compiled, and compilations
+    assert tuple(finding.check for finding in verdict.findings) == CHECKS[:-1]
+    assert len(called) == 4.25 * 20 + 19 + 50
+    assert len(traced) == 2 + 3  # calls that are not compiled, and compilations
 
 
 def test_lines_tell_the_verdict_first(subject):
@@ -353,6 +357,16 @@ def test_results(arguments, value, passed):
     assert finding.value == pytest.approx(value)
     assert finding.passed == passed
     assert finding.check in CHECKS[-2:]
+
+
+def test_one_image_is_never_enough():
+    white, black = np.arange(300) < 100, np.arange(300) < 101
+    curve = {0.1: 100 / 300, 0.2: 101 / 300}
+    told = check_results(white_box=white, black_box=black, accuracy=curve, examples=300)
+    assert told.passed
+    two = check_results(white_box=white, black_box=np.arange(300) < 102)
+    assert not two.passed
+    assert not check_results(accuracy={0.1: 100 / 300, 0.2: 102 / 300}, examples=300).passed
 
 
 def test_no_results_are_no_findings():

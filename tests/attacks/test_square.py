@@ -192,6 +192,14 @@ def test_the_schedule_is_the_published_one():
     np.testing.assert_array_equal(level_of(jnp.array([-1, 0, 1, 2]), 3), [0, 0, 6, 8])
 
 
+@pytest.mark.parametrize("rescale", [True, False])
+def test_few_queries_end_with_small_windows_only_if_they_are_rescaled(rescale):
+    search, job = Square("linf", 100, rescale=rescale), jobs(SHAPES[2], 4, 0.3)
+    last = search.propose(job, job.x, job.key, jnp.full(len(job.y), 99))
+    changed = (last != job.x).any(-1).sum((1, 2)).max()
+    assert (changed <= 4) == rescale
+
+
 def test_window_sizes_are_the_published_ones():
     assert window_sizes(32, 32, 0.8, odd=False) == (29, 20, 14, 10, 7, 5, 4, 3, 2, 1)
     assert window_sizes(32, 32, 0.8, odd=True) == (29, 21, 15, 11, 7, 5, 5, 3, 3, 3)

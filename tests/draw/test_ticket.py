@@ -186,3 +186,14 @@ def test_weights_that_cannot_be_stored_are_named_and_nothing_is_left(
     with pytest.raises(InputError, match=message):
         Ticket(mask, params).save(tmp_path / "t")
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["[" * 200_000, '{"format": "rtickets-ticket", "version": ' + "9" * 5000 + "}"],
+    ids=["deep", "a long number"],
+)
+def test_a_description_that_python_cannot_read_is_damaged(saved, content):
+    (saved / "ticket.json").write_text(content)
+    with pytest.raises(InputError, match="is damaged"):
+        Ticket.load(saved)

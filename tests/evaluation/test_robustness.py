@@ -62,7 +62,10 @@ def robust_share(eps, norm="linf"):
 
 
 def measure(config, folder, label="attack", subject=None, save_images=False):
-    return measure_attack(subject or subject_of(), label, config, folder, save_images=save_images)
+    """Return the result and the findings."""
+    subject = subject or subject_of()
+    result, _, findings = measure_attack(subject, label, config, folder, save_images=save_images)
+    return result, findings
 
 
 def failed(findings):
@@ -247,7 +250,7 @@ def test_a_network_that_hides_nothing_is_trusted(tmp_path):
     honesty = result["honesty"]
     assert honesty["passed"]
     assert {finding["about"] for finding in honesty["findings"]} == {"pgd", "model, linf"}
-    assert len(honesty["findings"]) == 11
+    assert len(honesty["findings"]) == 12
 
 
 def test_a_network_that_rounds_its_input_is_not_trusted(tmp_path):
@@ -257,6 +260,28 @@ def test_a_network_that_rounds_its_input_is_not_trusted(tmp_path):
     bad = {finding["check"] for finding in honesty["findings"] if not finding["passed"]}
     assert {"zero gradients", "disconnected gradient", "quantised input"} <= bad
     assert result["attacks"]["pgd"]["value"] > robust_share(PGD.eps)
+
+
+def test_attacks_with_and_without_gradients_are_compared_across_labels(tmp_path):
+    attacks = {name: AttackConfig(name=name, eps=0.3) for name in ("fgsm", "square")}
+    attacks["square"] = config_files.replace(attacks["square"], num_steps=30)
+    result = evaluation(tmp_path, subject_of(levels=4), attacks=attacks, honesty_examples=0)
+    (finding,) = (f for f in result["honesty"]["findings"] if f["check"] == "black box")
+    assert finding["about"] == "fgsm, square"
+    assert not finding["passed"]
+
+
+def test_a_balanced_task_has_one_metric_throughout(tmp_path):
+    subject = subject_of()._replace(metric="balanced")
+    subject = subject.take(15)  # 8 and 7 images of the two classes
+    square = AttackConfig(name="square", eps=PGD.eps, num_steps=30)
+    result, _ = measure(square, tmp_path, subject=subject)
+    assert result["runs"][-1]["robust_accuracy"] == result["value"]
+    smoothing = SmoothingConfig(
+        selection_samples=8, samples=64, radii=(0.0,), examples=None, batch_size=64
+    )
+    point = measure_certified(subject, smoothing, tmp_path)["curve"][0]
+    assert point["value"] != point["correct"] / point["examples"]
 
 
 def test_a_result_is_strict_json(tmp_path):
@@ -293,7 +318,7 @@ def test_the_model_is_checked_once_a_norm_at_the_largest_radius(
         calls.append((len(subject.y), eps, norm))
         return []
 
-    monkeypatch.setattr(robustness, "measure_attack", lambda *args, **options: ({}, []))
+    monkeypatch.setattr(robustness, "measure_attack", lambda *args, **options: ({}, None, []))
     monkeypatch.setattr(robustness, "check_honesty", check_honesty)
     result = evaluation(tmp_path, attacks=attacks, honesty_examples=examples)
     assert calls == checked

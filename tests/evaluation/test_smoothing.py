@@ -296,6 +296,14 @@ def test_certified_accuracy_by_hand():
     assert (curve[0].low, curve[0].high) == pytest.approx((0.1500, 0.8500), abs=1e-4)
 
 
+def test_certified_accuracy_by_the_metric_of_the_data():
+    certificates = Certificates(np.array([0, 0, 0, 0]), np.ones(4))
+    labels = np.array([0, 0, 0, 1])
+    (plain,) = certified_accuracy(certificates, labels, [0.5])
+    (balanced,) = certified_accuracy(certificates, labels, [0.5], "balanced")
+    assert (plain.value, balanced.value) == (0.75, 0.5)
+
+
 def test_abstaining_is_never_correct():
     certificates = Certificates(np.array([ABSTAIN]), np.array([0.0]))
     assert certified_accuracy(certificates, np.array([ABSTAIN]), [0.0])[0].correct == 0
