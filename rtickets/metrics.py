@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,15 @@ def read_whole_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
+def temporary_name(path: Path) -> Path:
+    """Return a name beside a path for what is to be moved there once it is whole.
+
+    It is random, as processes in containers and on other hosts have the same ids; a stage that
+    starts clears such names out of its run folder.
+    """
+    return path.with_name(f".{path.name}.{secrets.randbits(64)}")
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object from a file that the package wrote.
 
@@ -100,7 +110,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = temporary_name(path)
     try:
         with temporary.open("wb") as file:
             file.write(data)

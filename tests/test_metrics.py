@@ -114,6 +114,23 @@ def test_the_contents_are_on_disk_before_the_name_is(tmp_path, monkeypatch):
     assert calls == ["fsync", "replace"]
 
 
+def test_two_processes_of_one_id_may_write_the_same_file(tmp_path, monkeypatch):
+    """Every container's process is number 1; one writes while the other is about to replace."""
+    replace = Path.replace
+
+    def slow(temporary, path):
+        patch.undo()
+        write_text(tmp_path / "file", "second")
+        return replace(temporary, path)
+
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.replace", slow)
+        write_text(tmp_path / "file", "first")
+    assert (tmp_path / "file").read_text() == "first"
+    assert names(tmp_path) == ["file"]
+
+
 def test_values_that_json_cannot_hold_leave_what_was_there(tmp_path):
     write_json(tmp_path / "file", 1)
     with pytest.raises(TypeError, match="not JSON serializable"):
