@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rtickets import cli, parallel, processes
+from rtickets.cli.start import lost_another
 from rtickets.errors import InputError
 
 
@@ -155,6 +156,21 @@ def test_a_bad_number_in_the_environment_is_named(monkeypatch):
     monkeypatch.setenv("JAX_PROCESS_ID", "first")
     with pytest.raises(InputError, match="JAX_PROCESS_ID='first'"):
         processes.initialise("node0:1")
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (jax.errors.JaxRuntimeError("UNKNOWN: Gloo all-reduce failed: connection closed"), True),
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory"), False),
+        (ValueError("UNKNOWN: Gloo allgather failed: Connection closed by peer"), True),
+        (ValueError("INTERNAL: connection reset"), True),
+        (ValueError("shapes do not fit"), False),
+        (KeyError("UNKNOWN: "), False),
+    ],
+)
+def test_an_exchange_that_fails_tells_that_another_process_is_gone(error, lost):
+    assert lost_another(error) is lost
 
 
 @pytest.mark.parametrize("words", [("--process-id=0",), ("--num-processes=2",)])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rtickets.parallel import Devices
 
 _OF_ONE_PROCESS = ("process_id", "coordinator", "num_processes", "distributed")
+_OF_GLOO = ("UNKNOWN:", "UNAVAILABLE:", "INTERNAL:", "ABORTED:")  # codes that its errors begin with
 _LAST_WORDS = 3.0  # seconds that the primary leaves the others to say what failed
 
 
@@ -63,9 +64,10 @@ def lost_another(error: Exception) -> bool:
     """Return whether an error of one of several processes tells that another is gone."""
     import jax
 
-    return isinstance(error, jax.errors.JaxRuntimeError) and not str(error).startswith(
-        ("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT")
-    )
+    text = str(error)
+    if isinstance(error, jax.errors.JaxRuntimeError):
+        return not text.startswith(("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT"))
+    return isinstance(error, ValueError) and text.startswith(_OF_GLOO)
 
 
 def leave(status: int) -> int:

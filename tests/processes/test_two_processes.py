@@ -276,6 +276,20 @@ def test_all_stop_at_the_same_step_whichever_is_asked_to(folder, config, asked):
     chex.assert_trees_all_close(resumed.params, whole.params, atol=1e-4, rtol=0)
 
 
+def test_a_folder_that_cannot_be_written_is_one_line_of_every_process(folder, config):
+    pretrain = config_files.replace(config.pretrain, train__checkpoint_every="3it")
+    workdir = folder / "unwritable"
+    run = folder_of(workdir, "pretrain", "natural", pretrain).path
+    run.mkdir(parents=True)
+    (run / "checkpoints").write_text("in the way")
+    file = config_file(folder, "unwritable", pretrain)
+    for status, _, errors in finish(spawn("pretrain", f"--config={file}", f"--workdir={workdir}")):
+        (line,) = [line for line in errors.splitlines() if line.startswith("rtickets: ")]
+        assert status == 2, errors
+        assert "File exists" in line
+        assert "Traceback" not in errors
+
+
 def test_processes_with_different_configurations_say_so_instead_of_hanging(folder, config):
     file = config_file(folder, "pretrain", config.pretrain)
     words = ("pretrain", f"--config={file}", f"--workdir={folder / 'bad'}")
