@@ -17,7 +17,7 @@ from rtickets import parallel, training
 from rtickets.batches import batch_indices
 from rtickets.data import Split, StreamedImages
 from rtickets.data.augment import Transform
-from rtickets.data.stream import Batch, Host, TrainingOrder, training_batches
+from rtickets.data.stream import Batch, TrainingOrder, training_batches
 from rtickets.masks import Mask
 
 
@@ -41,9 +41,9 @@ class FromMemory:
 
     def arguments(self, start: int, stop: int) -> tuple[Any, ...]:
         """Return (images, labels, indices (D, S, B / D)) for the steps start ... stop - 1."""
-        batch, replays = self._program.batch_size, self._program.objective.batch_replays
-        chosen = batch_indices(self._examples, batch, self._seed, start, stop, replays)
-        return (*self._data, parallel.shard(chosen, self._program.devices, axis=1))
+        program, replays = self._program, self._program.objective.batch_replays
+        chosen = batch_indices(self._examples, program.batch_size, self._seed, start, stop, replays)
+        return (*self._data, parallel.shard(chosen, program.devices, 1, program.accumulate))
 
     def one_step(self, step: int) -> tuple[Any, ...]:
         """Return a step's examples in the form that `training.compiled` takes."""
@@ -94,9 +94,11 @@ class FromDisk:
 
     def _from(self, start: int) -> Iterator[Batch]:
         program = self._program
+        whole = np.arange(program.batch_size)
         order = TrainingOrder(
             len(self._split), program.batch_size, self._seed, start, program.total_steps,
-            _host(program.devices), program.objective.batch_replays,
+            parallel.shard(whole, program.devices, micro=program.accumulate).ravel().tolist(),
+            program.objective.batch_replays,
         )  # fmt: skip
         local = len(program.devices.local)
 
@@ -105,12 +107,6 @@ class FromDisk:
             return Batch(*(parallel.put(part, program.devices) for part in parts))
 
         return training_batches(self._split, order, put)
-
-
-def _host(devices: parallel.Devices) -> Host:
-    """Return which part of the devices' batches is this process's."""
-    local = devices.local
-    return Host(devices.index(local[0]) // len(local), len(devices) // len(local))
 
 
 Feed = FromMemory | FromDisk
