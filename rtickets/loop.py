@@ -105,6 +105,7 @@ class Loop:
                 about = self._about(step)
                 processes.on_primary(lambda: snapshot.save(checkpoints, step, now, about))
 
+            check = preemption.late_check(self.program.devices)
             try:
                 while True:
                     if self._ends_line(step) and now.tally.logged < step:
@@ -114,7 +115,7 @@ class Loop:
                         save()
                     if step == total or now.tally.collapsed is not None:
                         break
-                    preemption.check()
+                    check()
                     now, step = self._dispatch(now, step, pending, task)
             except Preempted:  # a validation that was under way is done again
                 if step > self.first:

@@ -241,18 +241,16 @@ def own_part(batch: np.ndarray, devices: Devices, axis: int = 0) -> np.ndarray:
 
 
 def put(parts: np.ndarray, devices: Devices) -> Any:
-    """Begin to copy an array to the devices, one part each, where one process has them all.
+    """Begin to copy an array to the devices of this process, one part each.
 
     Args:
         parts: array with a leading axis of the L devices of this process.
         devices: the devices.
 
     Returns:
-        The array, or with several processes `parts` as they are, which mapped functions take alike.
+        The array.
     """
-    if len(devices.local) < len(devices):
-        return parts
-    return jax.device_put(parts, NamedSharding(_mesh(devices), PartitionSpec(AXIS)))
+    return jax.device_put(parts, NamedSharding(_mesh(devices.local), PartitionSpec(AXIS)))
 
 
 def check_batch_size(batch_size: int, devices: Devices) -> None:
