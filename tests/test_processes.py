@@ -142,12 +142,12 @@ def test_settings_that_lead_nowhere_are_named(settings, message):
             assert not watchdog.is_alive()
 
 
-def test_a_process_that_waits_in_vain_says_so():
-    code = (
-        "from rtickets import processes\n"
-        "processes.initialise('localhost:1', 1, 2, seconds_to_start=1)\n"
+def test_a_process_that_waits_in_vain_says_so(tmp_path):
+    words = ["--coordinator=localhost:1", "--process-id=1", "--num-processes=2"]
+    command = [sys.executable, "-m", "rtickets", "demo", f"--workdir={tmp_path}", *words]
+    done = subprocess.run(
+        [*command, "--start-timeout=1"], capture_output=True, text=True, timeout=60
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr.startswith("rtickets: waited 1 s for 2 processes to meet at localhost:1;")
 

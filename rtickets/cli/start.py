@@ -36,7 +36,7 @@ def start(options: argparse.Namespace) -> "Devices":
     if options.distributed or options.coordinator:
         processes.initialise(
             options.coordinator, options.process_id, options.num_processes,
-            heartbeat_seconds=options.heartbeat,
+            seconds_to_start=options.start_timeout, heartbeat_seconds=options.heartbeat,
         )  # fmt: skip
     elif options.process_id is not None or options.num_processes is not None:
         raise InputError("--process-id and --num-processes need --coordinator=HOST:PORT")
