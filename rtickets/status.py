@@ -95,7 +95,7 @@ def _study(folder: Path, running: bool) -> Status:
     units = folder / "units.json"
     if not units.is_file():
         return _status(folder, _Count(), running)
-    times = sorted(path.stat().st_mtime for path in (folder / "done").glob("*.json"))
+    times = sorted(path.stat().st_mtime for path in (folder / "done").glob("*"))
     total = len(json.loads(units.read_text()))
     pauses = [after - before for before, after in pairwise(times)][-_RECENT:]
     each = statistics.median(pauses) if pauses else None
