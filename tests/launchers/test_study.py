@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtickets import cli
-from rtickets.launchers import slurm
+from rtickets.launchers import local, slurm
 
 CONFIG = """
 from rtickets import config_files
@@ -89,6 +89,19 @@ def test_a_job_array_is_submitted_with_the_words_of_the_command(
     assert {"--profile=10", "--config.seeds=(3,)", "--worker=0/2"} <= set(first)
     assert second == [*first[:-1], "--worker=1/2"]
     assert not any("launcher" in word or "slurm" in word for word in first)
+
+
+@pytest.mark.parametrize(("status", "said"), [(0, "are being run by workers elsewhere"), (75, "")])
+def test_workers_that_end_before_the_study_does_say_why(
+    config_file, tmp_path, capsys, monkeypatch, status, said
+):
+    monkeypatch.setattr(local, "find_devices", lambda: local.Found("cpu", 1))
+    monkeypatch.setattr(local, "run_workers", lambda *_, **__: status)
+    words = (f"--config={config_file}", f"--workdir={tmp_path}", "--launcher=local")
+    assert run("study", *words) == status
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == bool(said)
+    assert said in "".join(lines)
 
 
 def test_two_workers_give_the_result_of_one_process(config_file, tmp_path):
