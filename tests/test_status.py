@@ -71,6 +71,13 @@ def test_a_process_that_was_killed_is_not_at_work(tmp_path, ended):
     assert [status.state for status in read_status(tmp_path)] == ["stopped"]
 
 
+def test_a_damaged_line_is_passed_over(tmp_path):
+    folder = make(tmp_path, "pretrain-pgd-0123456789", lines=[line(10, NOW, compiled=True)])
+    with (folder / "throughput.jsonl").open("ab") as file:
+        file.write(b"\n" + bytes(300) + b"\n")
+    assert [status.done for status in read_status(tmp_path)] == [10]
+
+
 @pytest.mark.parametrize(
     ("lines", "each"),
     [
