@@ -50,7 +50,7 @@ def initialise(
     process_id = _from_environment(_ID) if process_id is None else process_id
     num_processes = _from_environment(_COUNT) if num_processes is None else num_processes
     _check_settings(coordinator, process_id, num_processes)
-    with contextlib.suppress(AttributeError):  # JAX's own service would swallow the first SIGTERM
+    with contextlib.suppress(AttributeError):  # JAX's own service would swallow SIGTERM
         jax.config.update("jax_enable_preemption_service", False)
     where = coordinator or "the coordinator of the cluster"
     # JAX aborts the process after its own timeout, with a stack of C++ functions.
