@@ -6,19 +6,15 @@ is resumed needs no iterator state, and both ways give the same batches.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
-import jax
 import numpy as np
-from jax import Array
 
 from rtickets import parallel, training
 from rtickets.batches import batch_indices
 from rtickets.data import Split, StreamedImages
 from rtickets.data.augment import Transform
 from rtickets.data.stream import Batch, TrainingOrder, training_batches
-from rtickets.masks import Mask
 
 
 def device_transform(transform: Transform, split: Split) -> Transform:
@@ -63,7 +59,7 @@ class FromDisk:
         self._program, self._split, self._seed = program, split, seed
         self._batches: Iterator[Batch] | None = None
         self._next = -1
-        self.compiled = compiled_batches(program)
+        self.compiled = training.compiled_batches(program)
 
     def arguments(self, start: int, stop: int) -> tuple[Any, ...]:
         """Return (images (D, S, B / D, H, W, C), labels) for the steps start ... stop - 1."""
@@ -126,27 +122,3 @@ def make_feed(program: training.Program, split: Split, seed: int) -> Feed:
     if isinstance(split.images, StreamedImages):
         return FromDisk(program, split, seed)
     return FromMemory(program, split, seed)
-
-
-@lru_cache(maxsize=16)
-def compiled_batches(program: training.Program) -> Any:
-    """Return the parallel form of training steps on given images, one object for equal programs.
-
-    Returns:
-        (state, mask, run, images (D, S, B / D, H, W, C), labels (D, S, B / D)) -> (state, totals).
-        The state's buffers are donated.
-    """
-
-    def steps(
-        state: training.TrainState, mask: Mask, run: training.Run, images: Array, labels: Array
-    ) -> tuple[training.TrainState, training.Totals]:
-        def body(state: training.TrainState, batch: tuple[Array, Array]) -> Any:
-            return training.train_step(program, state, mask, run, *batch)
-
-        if labels.shape[0] == 1:  # no loop: XLA:CPU is several times slower at convolutions in one
-            return body(state, (images[0], labels[0]))
-        state, totals = jax.lax.scan(body, state, (images, labels))
-        return state, jax.tree.map(lambda values: values.sum(0), totals)
-
-    in_axes = (None, None, None, 0, 0)
-    return parallel.parallel(steps, in_axes=in_axes, devices=program.devices, donate=(0,))

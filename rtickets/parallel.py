@@ -21,8 +21,6 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from rtickets.errors import InputError
-from rtickets.processes import barrier as barrier
-from rtickets.processes import broadcast as broadcast
 from rtickets.processes import is_primary as is_primary
 
 AXIS = "devices"

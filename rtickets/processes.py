@@ -112,16 +112,6 @@ def is_primary() -> bool:
     return jax.process_index() == 0
 
 
-def barrier(name: str) -> None:
-    """Wait until every process is here.
-
-    Args:
-        name: the same in every process, for error messages.
-    """
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(name)
-
-
 def broadcast(tree: Any) -> Any:
     """Return the primary process's pytree of host arrays in every process.
 

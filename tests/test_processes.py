@@ -29,7 +29,6 @@ def test_one_process_needs_nobody():
     assert processes.any_process(True) is True
     assert processes.any_process(False) is False
     processes.check_agreement("nothing", {"a": 1})
-    processes.barrier("here")
     np.testing.assert_array_equal(processes.own_share(5), np.arange(5))
     np.testing.assert_array_equal(processes.merge_shares(np.arange(5), 5), np.arange(5))
     np.testing.assert_array_equal(processes.gather(np.arange(2)), [[0, 1]])
