@@ -1,6 +1,7 @@
 """Checkpoints of a run in progress, on Orbax, written in the background.
 
     checkpoints/<step>/           one checkpoint: arrays by path, and numbers that JSON holds
+    checkpoints/<step>.score      its score, where that was not known yet when it was written
     checkpoints/<step>.damaged/   one that could not be read
     checkpoints/BEST              the steps that outlive the run, if any are to
 
@@ -11,7 +12,7 @@ checked before it is read. The primary process alone writes and reads.
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ import orbax.checkpoint as ocp
 
 from rtickets import checkpoint_contents as contents
 from rtickets import console, orbax_files, seals
-from rtickets.metrics import write_json
+from rtickets.metrics import read_json, write_json
 from rtickets.processes import is_primary, on_primary
 
 _BEST = "BEST"
@@ -74,7 +75,7 @@ class Checkpoints:
         """Write a checkpoint in the background, once the one before is written.
 
         Args:
-            step: its name; nothing happens if it exists.
+            step: its name; if it exists, its score is added where it has none, and no more.
             tree: pytree of arrays.
             meta: numbers that JSON can hold.
             score: what the best checkpoints are chosen by, the higher the better.
@@ -87,6 +88,7 @@ class Checkpoints:
         self.wait()
         self._prune()
         if step in self.steps():
+            self._add_score(step, score)
             return
         arrays = contents.arrays_of(tree)
         described = {"meta": dict(meta), "score": score, "layout": contents.layout(arrays)}
@@ -99,6 +101,15 @@ class Checkpoints:
                     tree=ocp.args.StandardSave(arrays), meta=ocp.args.JsonSave(described)
                 ),
             )
+
+    def _add_score(self, step: int, score: float | None) -> None:
+        """Store a score beside its checkpoint, which may be from a stop before the validation."""
+        if score is not None and self._score(step) is None:
+            write_json(self._score_file(step), {"score": score})
+            self._scores[step] = score
+
+    def _score_file(self, step: int) -> Path:
+        return self._folder / f"{step}.score"
 
     def _seal(self) -> None:
         (written,) = self._folder.glob(f"{self._writing}{orbax_files.UNFINISHED}*")
@@ -173,6 +184,7 @@ class Checkpoints:
         for step in self.steps()[: -self._retention.latest]:
             if step not in best:
                 path = self._folder / str(step)
+                self._score_file(step).unlink(missing_ok=True)
                 path = path.rename(path.with_name(f"{step}.removed"))  # whole or not at all
                 shutil.rmtree(path)
         if best:
@@ -190,6 +202,8 @@ class Checkpoints:
         if step not in self._scores:
             sound = seals.find_damage(self._folder / str(step)) is None
             stored = self._restore(step, meta=ocp.args.JsonRestore()).meta if sound else {}
+            if self._score_file(step).is_file():
+                stored = read_json(self._score_file(step))
             self._scores[step] = stored.get("score")
         return self._scores[step]
 
@@ -199,6 +213,7 @@ def _set_aside(folder: Path, damage: str) -> None:
     console.say(f"{folder} is damaged and passed over ({damage}); it is kept as {aside.name}")
     shutil.rmtree(aside, ignore_errors=True)
     folder.rename(aside)
+    folder.with_name(f"{folder.name}.score").unlink(missing_ok=True)
 
 
 @contextmanager
@@ -233,3 +248,5 @@ def discard_checkpoints(folder: Path) -> None:
     for path in folder.iterdir():
         if path.name not in {_BEST, *best}:
             shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):  # a score
+                path.unlink()

@@ -6,19 +6,15 @@ is resumed needs no iterator state, and both ways give the same batches.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
-import jax
 import numpy as np
-from jax import Array
 
 from rtickets import parallel, training
 from rtickets.batches import batch_indices
 from rtickets.data import Split, StreamedImages
 from rtickets.data.augment import Transform
-from rtickets.data.stream import Batch, Host, TrainingOrder, training_batches
-from rtickets.masks import Mask
+from rtickets.data.stream import Batch, TrainingOrder, training_batches
 
 
 def device_transform(transform: Transform, split: Split) -> Transform:
@@ -41,9 +37,9 @@ class FromMemory:
 
     def arguments(self, start: int, stop: int) -> tuple[Any, ...]:
         """Return (images, labels, indices (D, S, B / D)) for the steps start ... stop - 1."""
-        batch, replays = self._program.batch_size, self._program.objective.batch_replays
-        chosen = batch_indices(self._examples, batch, self._seed, start, stop, replays)
-        return (*self._data, parallel.shard(chosen, self._program.devices, axis=1))
+        program, replays = self._program, self._program.objective.batch_replays
+        chosen = batch_indices(self._examples, program.batch_size, self._seed, start, stop, replays)
+        return (*self._data, parallel.shard(chosen, program.devices, 1, program.accumulate))
 
     def one_step(self, step: int) -> tuple[Any, ...]:
         """Return a step's examples in the form that `training.compiled` takes."""
@@ -63,7 +59,7 @@ class FromDisk:
         self._program, self._split, self._seed = program, split, seed
         self._batches: Iterator[Batch] | None = None
         self._next = -1
-        self.compiled = compiled_batches(program)
+        self.compiled = training.compiled_batches(program)
 
     def arguments(self, start: int, stop: int) -> tuple[Any, ...]:
         """Return (images (D, S, B / D, H, W, C), labels) for the steps start ... stop - 1."""
@@ -94,9 +90,11 @@ class FromDisk:
 
     def _from(self, start: int) -> Iterator[Batch]:
         program = self._program
+        whole = np.arange(program.batch_size)
         order = TrainingOrder(
             len(self._split), program.batch_size, self._seed, start, program.total_steps,
-            _host(program.devices), program.objective.batch_replays,
+            parallel.shard(whole, program.devices, micro=program.accumulate).ravel().tolist(),
+            program.objective.batch_replays,
         )  # fmt: skip
         local = len(program.devices.local)
 
@@ -105,12 +103,6 @@ class FromDisk:
             return Batch(*(parallel.put(part, program.devices) for part in parts))
 
         return training_batches(self._split, order, put)
-
-
-def _host(devices: parallel.Devices) -> Host:
-    """Return which part of the devices' batches is this process's."""
-    local = devices.local
-    return Host(devices.index(local[0]) // len(local), len(devices) // len(local))
 
 
 Feed = FromMemory | FromDisk
@@ -130,27 +122,3 @@ def make_feed(program: training.Program, split: Split, seed: int) -> Feed:
     if isinstance(split.images, StreamedImages):
         return FromDisk(program, split, seed)
     return FromMemory(program, split, seed)
-
-
-@lru_cache(maxsize=16)
-def compiled_batches(program: training.Program) -> Any:
-    """Return the parallel form of training steps on given images, one object for equal programs.
-
-    Returns:
-        (state, mask, run, images (D, S, B / D, H, W, C), labels (D, S, B / D)) -> (state, totals).
-        The state's buffers are donated.
-    """
-
-    def steps(
-        state: training.TrainState, mask: Mask, run: training.Run, images: Array, labels: Array
-    ) -> tuple[training.TrainState, training.Totals]:
-        def body(state: training.TrainState, batch: tuple[Array, Array]) -> Any:
-            return training.train_step(program, state, mask, run, *batch)
-
-        if labels.shape[0] == 1:  # no loop: XLA:CPU is several times slower at convolutions in one
-            return body(state, (images[0], labels[0]))
-        state, totals = jax.lax.scan(body, state, (images, labels))
-        return state, jax.tree.map(lambda values: values.sum(0), totals)
-
-    in_axes = (None, None, None, 0, 0)
-    return parallel.parallel(steps, in_axes=in_axes, devices=program.devices, donate=(0,))

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rtickets import console, parallel, preemption, selection, snapshot, training
+from rtickets import console, parallel, preemption, processes, selection, snapshot, training
 from rtickets.checkpoints import Checkpoints, Retention, open_checkpoints
 from rtickets.config import TrainConfig, to_steps
 from rtickets.data import Split
@@ -102,8 +102,10 @@ class Loop:
                 now = self._collect(now, pending)
                 self._check_finite(step, now.state.params)
                 now = now._replace(tally=now.tally._replace(metrics=metrics.length))
-                snapshot.save(checkpoints, step, now, self._about(step))
+                about = self._about(step)
+                processes.on_primary(lambda: snapshot.save(checkpoints, step, now, about))
 
+            check = preemption.late_check(self.program.devices)
             try:
                 while True:
                     if self._ends_line(step) and now.tally.logged < step:
@@ -113,13 +115,15 @@ class Loop:
                         save()
                     if step == total or now.tally.collapsed is not None:
                         break
-                    preemption.check()
+                    check()
                     now, step = self._dispatch(now, step, pending, task)
             except Preempted:  # a validation that was under way is done again
                 if step > self.first:
                     save()
+                    processes.on_primary(checkpoints.wait)
                 raise
             self._check_finite(step, now.state.params)
+            processes.on_primary(checkpoints.wait)
             return selection.outcome(self.config, now, step, task.seconds, task.rate)
 
     def _about(self, step: int) -> dict[str, Any]:
@@ -215,7 +219,11 @@ class Loop:
                 f"{self.name}: stopped at step {step}, as validation accuracy under PGD fell from "
                 f"{tally.validation:.1%} to {accuracy:.1%}; the weights are from before"
             )
-        metrics.write(line)
-        self.observer.log(line)
+
+        def write() -> None:
+            metrics.write(line)
+            self.observer.log(line)
+
+        processes.on_primary(write)
         task.note(note)
         return now._replace(tally=now.tally.next_line(step))

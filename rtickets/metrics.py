@@ -1,14 +1,14 @@
 """Metrics of a run as lines of JSON, and small files written whole or not at all."""
 
+import contextlib
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from rtickets.errors import InputError
-from rtickets.processes import is_primary
 
 _REPAIR = "restore it from a copy, or remove its folder and run the stage again"
 
@@ -32,7 +32,7 @@ class MetricsFile:
         return 0 if self._file is None else os.fstat(self._file.fileno()).st_size
 
 
-@contextmanager
+@contextlib.contextmanager
 def open_metrics(path: Path, length: int = 0) -> Iterator[MetricsFile]:
     """Open a metrics file for appending and cut it to its first `length` bytes, if it has more.
 
@@ -46,6 +46,8 @@ def open_metrics(path: Path, length: int = 0) -> Iterator[MetricsFile]:
     Yields:
         The open file; one that does nothing in other processes than the primary.
     """
+    from rtickets.processes import is_primary  # JAX, which those who only read do without
+
     if not is_primary():
         yield MetricsFile(None)
         return
@@ -59,12 +61,26 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def read_whole_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a file that may be missing or end in the middle of a line."""
-    if not path.is_file():
-        return []
-    text = path.read_text()
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+def read_sound_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the JSON objects of a file of which a power cut may have left anything.
+
+    It is for what may lack a line, as `throughput.jsonl`; the file may be missing.
+    """
+    lines = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
+    found = []
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+    return [values for values in found if isinstance(values, dict)]
+
+
+def temporary_name(path: Path) -> Path:
+    """Return a name beside a path for what is to be moved there once it is whole.
+
+    It is random, as processes in containers and on other hosts have the same ids; a stage that
+    starts clears such names out of its run folder.
+    """
+    return path.with_name(f".{path.name}.{secrets.randbits(64)}")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -100,7 +116,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = temporary_name(path)
     try:
         with temporary.open("wb") as file:
             file.write(data)

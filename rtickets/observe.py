@@ -24,7 +24,7 @@ import jax
 
 from rtickets import console, parallel
 from rtickets.config import ObserveConfig
-from rtickets.metrics import read_whole_lines, write_json, write_text
+from rtickets.metrics import read_sound_lines, write_json, write_text
 from rtickets.profiling import Tracer, step_split
 from rtickets.tensorboard import EventFile, check_installed
 
@@ -73,7 +73,7 @@ class Observer:
         self._last_step = last_step
         path = self._folder / THROUGHPUT
         if self._writes:
-            kept = [line for line in read_whole_lines(path) if line["step"] <= step]
+            kept = [line for line in read_sound_lines(path) if line["step"] <= step]
             write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         if self._writes and self._config.tensorboard:
             self._events = EventFile(self._folder)
@@ -87,9 +87,9 @@ class Observer:
 
     def _replay(self, events: EventFile) -> None:
         """Write what was measured before an interruption."""
-        throughput = read_whole_lines(self._folder / THROUGHPUT)
+        throughput = read_sound_lines(self._folder / THROUGHPUT)
         times = {line["step"]: line["time"] for line in throughput}
-        events.replay("train", read_whole_lines(self._folder / "metrics.jsonl"), times)
+        events.replay("train", read_sound_lines(self._folder / "metrics.jsonl"), times)
         events.replay("throughput", throughput, times)
 
     @contextmanager

@@ -21,8 +21,6 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from rtickets.errors import InputError
-from rtickets.processes import barrier as barrier
-from rtickets.processes import broadcast as broadcast
 from rtickets.processes import is_primary as is_primary
 
 AXIS = "devices"
@@ -204,21 +202,26 @@ def replicate(tree: Any, devices: Devices) -> Any:
     return jax.tree.map(lambda leaf: jax.device_put(jnp.array(leaf, copy=True), sharding), tree)
 
 
-def shard(batch: np.ndarray, devices: Devices, axis: int = 0) -> np.ndarray:
+def shard(batch: np.ndarray, devices: Devices, axis: int = 0, micro: int = 1) -> np.ndarray:
     """Split the examples of a host array over the devices.
 
     Args:
         batch: array with its examples on `axis`.
-        devices: D devices, L of them of this process; D must divide the number of examples.
+        devices: D devices, L of them of this process.
         axis: position of the examples.
+        micro: consecutive micro-batches that the batch is made of; D times their number must divide
+            the number of examples.
 
     Returns:
         The array with a leading axis of L and its examples divided by D, device d of D holding the
-        d-th consecutive part.
+        d-th consecutive part of every micro-batch, one after the other. So D devices make the same
+        micro-batches as one.
     """
     here = jax.process_index()
-    parts = zip(devices, np.split(batch, len(devices), axis), strict=True)
-    return np.stack([part for device, part in parts if device.process_index == here])
+    shares = [np.split(each, len(devices), axis) for each in np.split(batch, micro, axis)]
+    parts = zip(devices, zip(*shares, strict=True), strict=True)
+    own = [np.concatenate(part, axis) for device, part in parts if device.process_index == here]
+    return np.stack(own)
 
 
 def own_part(batch: np.ndarray, devices: Devices, axis: int = 0) -> np.ndarray:
@@ -236,18 +239,16 @@ def own_part(batch: np.ndarray, devices: Devices, axis: int = 0) -> np.ndarray:
 
 
 def put(parts: np.ndarray, devices: Devices) -> Any:
-    """Begin to copy an array to the devices, one part each, where one process has them all.
+    """Begin to copy an array to the devices of this process, one part each.
 
     Args:
         parts: array with a leading axis of the L devices of this process.
         devices: the devices.
 
     Returns:
-        The array, or with several processes `parts` as they are, which mapped functions take alike.
+        The array.
     """
-    if len(devices.local) < len(devices):
-        return parts
-    return jax.device_put(parts, NamedSharding(_mesh(devices), PartitionSpec(AXIS)))
+    return jax.device_put(parts, NamedSharding(_mesh(devices.local), PartitionSpec(AXIS)))
 
 
 def check_batch_size(batch_size: int, devices: Devices) -> None:
@@ -259,9 +260,19 @@ def check_batch_size(batch_size: int, devices: Devices) -> None:
         )
 
 
-def positions(per_device: int) -> Array:
-    """Return the positions in the whole batch of this device's examples, (per_device,) int32."""
-    return jax.lax.axis_index(AXIS) * per_device + jnp.arange(per_device)
+def positions(per_device: int, micro: int = 1) -> Array:
+    """Return the positions in the whole batch of the examples that `shard` gave this device.
+
+    Args:
+        per_device: number of these examples.
+        micro: see `shard`.
+
+    Returns:
+        int32 (per_device,).
+    """
+    share = per_device // micro
+    starts = (jnp.arange(micro) * jax.lax.axis_size(AXIS) + jax.lax.axis_index(AXIS)) * share
+    return (starts[:, None] + jnp.arange(share)).ravel()
 
 
 def mean(tree: Any) -> Any:
@@ -279,6 +290,15 @@ def gather(tree: Any) -> Any:
     return jax.lax.all_gather(tree, AXIS)
 
 
-def join(tree: Any) -> Any:
-    """Join the devices' parts along the first axis, in the order of `positions`."""
-    return jax.lax.all_gather(tree, AXIS, tiled=True)
+def join(part: Array, micro: int = 1) -> Array:
+    """Return the whole batch that `shard` split.
+
+    Args:
+        part: this device's examples, (B / D, ...).
+        micro: see `shard`.
+
+    Returns:
+        (B, ...), the same on all devices.
+    """
+    parts = part.reshape(micro, -1, *part.shape[1:])
+    return jax.lax.all_gather(parts, AXIS, axis=1, tiled=True).reshape(-1, *part.shape[1:])

@@ -14,15 +14,22 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from rtickets.errors import Preempted
+
+if TYPE_CHECKING:
+    from rtickets.parallel import Devices
 
 EXIT_STATUS = 75  # EX_TEMPFAIL of sysexits.h
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 _GRACE_SECONDS = 25.0
+_LATE = 2  # dispatches that may be under way before the host waits for an answer
 _ONE_NOTICE_SECONDS = 1.0  # launchers send a signal to the group and to the process
 
 
@@ -122,3 +129,39 @@ def check() -> None:
     """
     if requested():
         raise Preempted("asked to stop")
+
+
+def late_check(devices: "Devices") -> Callable[[], None]:
+    """Return a `check` for between dispatches, which does not wait for those under way.
+
+    Of several processes, the first call waits for all. Each later one begins to ask all, behind
+    what was dispatched before, and goes by the answer to the second call before it.
+
+    Args:
+        devices: what the dispatches run on.
+
+    Returns:
+        The check, with one process `check` itself. Every process must call it at the same points.
+    """
+    import jax
+    import numpy as np
+
+    if jax.process_count() == 1 or _NOTICE.get() is None:
+        return check
+    answers: deque[Any] = deque()
+
+    def late() -> None:
+        if not answers:
+            check()
+        answers.append(_sum_over(devices)(np.full(len(devices.local), heard(), np.int32)))
+        if len(answers) > _LATE and int(answers.popleft()):
+            raise Preempted("asked to stop")
+
+    return late
+
+
+@lru_cache(maxsize=4)
+def _sum_over(devices: "Devices") -> Any:
+    from rtickets import parallel
+
+    return parallel.parallel(parallel.total, in_axes=(0,), devices=devices)

@@ -19,7 +19,6 @@ from jax.experimental import multihost_utils
 
 from rtickets.errors import InputError, InUseError
 
-_SECONDS_TO_START = 300
 _CHUNK = 2**26  # bytes that a process contributes to one exchange
 _ADDRESS, _ID, _COUNT = "JAX_COORDINATOR_ADDRESS", "JAX_PROCESS_ID", "JAX_NUM_PROCESSES"
 
@@ -29,7 +28,7 @@ def initialise(
     process_id: int | None = None,
     num_processes: int | None = None,
     *,
-    seconds_to_start: int = _SECONDS_TO_START,
+    seconds_to_start: int = 300,
     heartbeat_seconds: int = 100,
 ) -> None:
     """Join the other processes; call it before anything else uses JAX.
@@ -51,7 +50,7 @@ def initialise(
     process_id = _from_environment(_ID) if process_id is None else process_id
     num_processes = _from_environment(_COUNT) if num_processes is None else num_processes
     _check_settings(coordinator, process_id, num_processes)
-    with contextlib.suppress(AttributeError):  # JAX's own service would swallow the first SIGTERM
+    with contextlib.suppress(AttributeError):  # JAX's own service would swallow SIGTERM
         jax.config.update("jax_enable_preemption_service", False)
     where = coordinator or "the coordinator of the cluster"
     # JAX aborts the process after its own timeout, with a stack of C++ functions.
@@ -100,7 +99,8 @@ def _give_up(where: str, num_processes: int | None, seconds: int) -> None:
     count = "all" if num_processes is None else num_processes
     print(
         f"rtickets: waited {seconds} s for {count} processes to meet at {where}; start every one, "
-        "with the same coordinator and a process id of its own",
+        "with the same coordinator and a process id of its own, or wait longer with "
+        "--start-timeout=SECONDS",
         file=sys.stderr,
         flush=True,
     )
@@ -110,16 +110,6 @@ def _give_up(where: str, num_processes: int | None, seconds: int) -> None:
 def is_primary() -> bool:
     """Return whether this process is the one that decides and writes files."""
     return jax.process_index() == 0
-
-
-def barrier(name: str) -> None:
-    """Wait until every process is here.
-
-    Args:
-        name: the same in every process, for error messages.
-    """
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(name)
 
 
 def broadcast(tree: Any) -> Any:

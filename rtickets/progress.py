@@ -1,7 +1,7 @@
 """How far a study is, in its folder, for all its workers.
 
 units.json         what it measures: source networks and cells
-done/NUMBER.json   one file for every unit that is done, whoever did it
+done/NUMBER        an empty file for every unit that is done, whoever did it
 """
 
 from pathlib import Path
@@ -26,19 +26,20 @@ def begin(study: Path, units: list[dict[str, Any]]) -> None:
             write_json(study / _UNITS, units)
 
 
-def done(study: Path, number: int, folder: str) -> bool:
+def done(study: Path, number: int) -> bool:
     """Write down that a unit is done, once.
 
     Args:
         study: the study's folder.
         number: place of the unit in its list.
-        folder: name of the run folder that measured it.
 
     Returns:
         Whether this is news.
     """
-    file = study / _DONE / f"{number:05d}.json"
-    if not parallel.is_primary() or file.is_file():
+    if not parallel.is_primary():
         return False
-    write_json(file, {"folder": folder})
+    try:
+        (study / _DONE / f"{number:05d}").touch(exist_ok=False)
+    except FileExistsError:
+        return False
     return True

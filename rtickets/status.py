@@ -12,9 +12,10 @@ import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rtickets.errors import InputError
+from rtickets.metrics import read_sound_lines
 
 _FOLDER = re.compile(r"[a-z]+-.+-[0-9a-f]{10}")
 _HOLDER = re.compile(r"process (\d+) on (.*)")
@@ -78,7 +79,7 @@ def read_status(workdir: Path) -> list[Status]:
 
 
 def _stage(folder: Path) -> Status:
-    lines = _whole_lines(folder / "throughput.jsonl")
+    lines = read_sound_lines(folder / "throughput.jsonl")
     count = _Count()
     if lines:
         line = lines[-1]
@@ -95,7 +96,7 @@ def _study(folder: Path, running: bool) -> Status:
     units = folder / "units.json"
     if not units.is_file():
         return _status(folder, _Count(), running)
-    times = sorted(path.stat().st_mtime for path in (folder / "done").glob("*.json"))
+    times = sorted(path.stat().st_mtime for path in (folder / "done").glob("*"))
     total = len(json.loads(units.read_text()))
     pauses = [after - before for before, after in pairwise(times)][-_RECENT:]
     each = statistics.median(pauses) if pauses else None
@@ -140,13 +141,6 @@ def _is_held(folder: Path) -> bool:
     except PermissionError:
         pass
     return True
-
-
-def _whole_lines(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    text = path.read_text()
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
 def as_text(found: Sequence[Status]) -> str:

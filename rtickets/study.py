@@ -96,7 +96,7 @@ def run_study(
 
         def run(number: int) -> None:
             folder = _run_unit(config, units[number], workdir, devices).evaluation
-            if progress.done(study.path, number, folder.path.name):
+            if progress.done(study.path, number):
                 text = _describe(units[number], folder.result())
                 console.say(f"{number + 1} of {len(units)}: {text}")
 

@@ -59,7 +59,8 @@ class Tiny(NamedTuple):
         losses = []
         for step in range(count):
             chosen = (np.arange(program.batch_size) + 7 * step) % len(self.split)
-            indices = parallel.shard(chosen[None].astype(np.int32), program.devices, axis=1)
+            chosen = chosen[None].astype(np.int32)
+            indices = parallel.shard(chosen, program.devices, 1, program.accumulate)
             state, totals = training.compiled(program)(state, mask, run, images, labels, indices)
             losses.append(float(totals.loss) / program.batch_size)
         return jax.device_get(state), losses

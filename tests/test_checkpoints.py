@@ -151,10 +151,31 @@ def test_what_was_best_before_a_restart_stays(tmp_path):
     assert names(tmp_path) == ["2", "6", "BEST"]
 
 
+def test_a_score_that_comes_after_its_checkpoint_counts(tmp_path):
+    """As after a stop while the step was being validated."""
+    retention = Retention(1, 1)
+    save(tmp_path, 1, retention=retention, scores=SCORES)
+    save(tmp_path, 2, retention=retention)
+    save(tmp_path, 2, 3, 5, retention=retention, scores=SCORES)
+    assert names(tmp_path) == ["2", "2.score", "5", "BEST"]
+    save(tmp_path, 7, 8, retention=retention, scores={7: 0.95, 8: None})
+    assert names(tmp_path) == ["7", "8", "BEST"]
+
+
+def test_a_score_goes_with_its_checkpoint(tmp_path):
+    for scores in (None, SCORES):
+        save(tmp_path, 1, 2, scores=scores)
+    truncate(tmp_path / "2" / "meta" / "metadata")
+    assert names(tmp_path) == ["1", "1.score", "2", "2.score"]
+    assert step_of(restore(tmp_path)) == 1
+    assert names(tmp_path) == ["1", "1.score", "2.damaged"]
+
+
 def test_of_a_complete_run_the_best_stay(tmp_path):
     save(tmp_path / "plain", 1, 2, 3)
     save(tmp_path / "best", 1, 2, 3, retention=Retention(2, 1), scores=SCORES)
     (tmp_path / "best" / "3.damaged").mkdir()
+    (tmp_path / "best" / "2.score").write_text("{}")
     for name in ("plain", "best", "missing"):
         discard_checkpoints(tmp_path / name)
     assert names(tmp_path) == ["best"]

@@ -87,8 +87,10 @@ def test_a_run_from_disk_that_was_killed_ends_bit_equal(tiny, disk, tmp_path):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_steps_may_be_asked_for_in_any_order(tiny, disk):
-    program = tiny.program(total_steps=18, devices=parallel.local_devices(2))
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_steps_may_be_asked_for_in_any_order(tiny, disk, accumulate):
+    devices = parallel.local_devices(2)
+    program = tiny.program(total_steps=18, devices=devices, accumulate=accumulate)
     memory, feed = make_feed(program, tiny.split, 3), make_feed(program, disk, 3)
     for start, stop in ((0, 1), (1, 3), (9, 10), (2, 4)):
         images, labels = (np.asarray(part) for part in feed.arguments(start, stop))

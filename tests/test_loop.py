@@ -201,6 +201,20 @@ def test_a_stop_in_the_first_validation_loses_no_step(tiny, tmp_path):
     assert_same_run(tmp_path / "stopped", tmp_path / "whole", outcome, expected)
 
 
+def test_a_stop_in_a_validation_does_not_lose_the_best_checkpoint(tiny, tmp_path):
+    config = config_with(keep_checkpoints=1, keep_best_checkpoints=1)
+    accuracies = iter([0.9, 0.5, 0.4])
+
+    def stopped(*_):
+        raise Preempted("asked to stop")
+
+    with pytest.raises(Preempted):
+        loop_in(tmp_path, tiny, config, stopped).fit(tiny.params, tiny.batch_stats)
+    fit_at_last(tmp_path, tiny, config, validate=lambda *_: next(accuracies))
+    names = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert names == {"6", "6.score", "12", "BEST"}
+
+
 def test_a_stop_before_the_first_step_writes_no_checkpoint(tiny, tmp_path, monkeypatch):
     asked_at(monkeypatch, 1)
     with pytest.raises(Preempted):

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from rtickets.metrics import open_metrics, read_metrics, write_bytes, write_json, write_text
+from rtickets.metrics import (
+    open_metrics,
+    read_metrics,
+    read_sound_lines,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 
 def names(folder):
@@ -40,6 +47,23 @@ def test_lines_can_be_read_while_the_file_is_open(path):
         file.write({"step": 1})
         assert read_metrics(path) == [{"step": 1}]
         assert file.length == path.stat().st_size == len('{"step": 1}\n')
+
+
+@pytest.mark.parametrize(
+    ("data", "steps"),
+    [
+        (None, []),
+        (b"", []),
+        (b'{"step": 1}\n{"step":', [1]),
+        (b'{"step": 1}\n' + bytes(40), [1]),
+        (b'{"step": 1}\n' + bytes(5) + b'\n{"step": 3}\n', [1, 3]),
+        (b'{"step": 1\n\xff\xfe\n7\n[]\n\n{"step": 3}\n', [3]),
+    ],
+)
+def test_of_damaged_lines_the_sound_ones_are_read(path, data, steps):
+    if data is not None:
+        path.write_bytes(data)
+    assert read_sound_lines(path) == [{"step": step} for step in steps]
 
 
 def test_a_file_starts_empty(path):
@@ -112,6 +136,23 @@ def test_the_contents_are_on_disk_before_the_name_is(tmp_path, monkeypatch):
     )
     write_bytes(tmp_path / "file", b"data")
     assert calls == ["fsync", "replace"]
+
+
+def test_two_processes_of_one_id_may_write_the_same_file(tmp_path, monkeypatch):
+    """Every container's process is number 1; one writes while the other is about to replace."""
+    replace = Path.replace
+
+    def slow(temporary, path):
+        patch.undo()
+        write_text(tmp_path / "file", "second")
+        return replace(temporary, path)
+
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.replace", slow)
+        write_text(tmp_path / "file", "first")
+    assert (tmp_path / "file").read_text() == "first"
+    assert names(tmp_path) == ["file"]
 
 
 def test_values_that_json_cannot_hold_leave_what_was_there(tmp_path):

@@ -16,7 +16,7 @@ from rtickets.config import (
 )
 from rtickets.errors import InputError, Preempted
 from rtickets.loop import Loop
-from rtickets.metrics import read_metrics, read_whole_lines
+from rtickets.metrics import read_metrics
 
 ALL = ObserveConfig(tensorboard=True, profile_steps=2)
 
@@ -161,11 +161,11 @@ def test_without_steps_there_is_no_throughput(tmp_path):
     assert points(tmp_path) == [("train/loss", 6, 0.5)]
 
 
-def test_a_line_that_is_not_whole_is_not_read(tmp_path):
-    path = tmp_path / "lines"
-    assert read_whole_lines(path) == []
-    path.write_text('{"step": 1}\n{"step":')
-    assert read_whole_lines(path) == [{"step": 1}]
+def test_a_damaged_throughput_does_not_stop_a_resume(tmp_path):
+    path = tmp_path / "throughput.jsonl"
+    path.write_bytes(b'{"step": 3}\n' + bytes(9) + b'\n{"step": 9}\n{"step"')
+    with observe.Observer(tmp_path, ObserveConfig(), 8, parallel.local_devices(1)).watch(6, 18):
+        assert read_metrics(path) == [{"step": 3}]
 
 
 class Device:

@@ -55,6 +55,21 @@ def test_outputs_by_device_come_back_in_the_order_of_the_batch(mapping):
     np.testing.assert_array_equal(np.concatenate(run(parallel.shard(batch, devices))), batch + 1)
 
 
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_devices_share_every_micro_batch(count, mapping):
+    devices = parallel.local_devices(count, mapping)
+    batch = np.arange(24)
+    parts = parallel.shard(batch, devices, micro=3)
+    whole = np.concatenate([parts.reshape(count, 3, -1)[:, micro].ravel() for micro in range(3)])
+    np.testing.assert_array_equal(whole, batch)
+
+    def fn(part):
+        return parallel.join(parallel.positions(len(part), 3), 3), parallel.join(part, 3)
+
+    for found in parallel.parallel(fn, in_axes=(0,), devices=devices)(parts):
+        np.testing.assert_array_equal(found, batch)
+
+
 def test_shard_splits_any_axis():
     devices = parallel.local_devices(2)
     indices = np.arange(12).reshape(3, 4)

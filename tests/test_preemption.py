@@ -7,9 +7,10 @@ import sys
 import threading
 import time
 
+import jax
 import pytest
 
-from rtickets import preemption
+from rtickets import parallel, preemption, processes
 from rtickets.errors import Preempted
 
 COMPILE = """
@@ -80,6 +81,34 @@ def test_a_signal_is_a_request_until_the_end(number):
     assert not preemption.requested()
     with preemption.listening():
         assert not preemption.requested()
+
+
+def test_one_process_checks_at_once():
+    with preemption.listening():
+        assert preemption.late_check(parallel.local_devices(2)) is preemption.check
+
+
+def test_several_processes_wait_once_and_then_go_by_the_answer_two_calls_before(monkeypatch):
+    asked, waited, answers = [], [], iter([0, 0, 1, 1, 1])
+
+    def ask(flags):
+        asked.append(flags.tolist())
+        return next(answers)
+
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(processes, "any_process", waited.append)
+    monkeypatch.setattr(preemption, "_sum_over", lambda devices: ask)
+    with preemption.listening():
+        check = preemption.late_check(parallel.local_devices(2))
+        for _ in range(4):
+            check()
+        send()
+        while not preemption.heard():
+            time.sleep(0.001)
+        with pytest.raises(Preempted):
+            check()
+    assert waited == [False]
+    assert asked == [[0, 0]] * 4 + [[1, 1]]
 
 
 def test_handlers_are_those_of_before_afterwards():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rtickets import cli, parallel, processes
+from rtickets.cli.start import lost_another
 from rtickets.errors import InputError
 
 
@@ -28,7 +29,6 @@ def test_one_process_needs_nobody():
     assert processes.any_process(True) is True
     assert processes.any_process(False) is False
     processes.check_agreement("nothing", {"a": 1})
-    processes.barrier("here")
     np.testing.assert_array_equal(processes.own_share(5), np.arange(5))
     np.testing.assert_array_equal(processes.merge_shares(np.arange(5), 5), np.arange(5))
     np.testing.assert_array_equal(processes.gather(np.arange(2)), [[0, 1]])
@@ -141,12 +141,12 @@ def test_settings_that_lead_nowhere_are_named(settings, message):
             assert not watchdog.is_alive()
 
 
-def test_a_process_that_waits_in_vain_says_so():
-    code = (
-        "from rtickets import processes\n"
-        "processes.initialise('localhost:1', 1, 2, seconds_to_start=1)\n"
+def test_a_process_that_waits_in_vain_says_so(tmp_path):
+    words = ["--coordinator=localhost:1", "--process-id=1", "--num-processes=2"]
+    command = [sys.executable, "-m", "rtickets", "demo", f"--workdir={tmp_path}", *words]
+    done = subprocess.run(
+        [*command, "--start-timeout=1"], capture_output=True, text=True, timeout=60
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr.startswith("rtickets: waited 1 s for 2 processes to meet at localhost:1;")
 
@@ -155,6 +155,21 @@ def test_a_bad_number_in_the_environment_is_named(monkeypatch):
     monkeypatch.setenv("JAX_PROCESS_ID", "first")
     with pytest.raises(InputError, match="JAX_PROCESS_ID='first'"):
         processes.initialise("node0:1")
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (jax.errors.JaxRuntimeError("UNKNOWN: Gloo all-reduce failed: connection closed"), True),
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory"), False),
+        (ValueError("UNKNOWN: Gloo allgather failed: Connection closed by peer"), True),
+        (ValueError("INTERNAL: connection reset"), True),
+        (ValueError("shapes do not fit"), False),
+        (KeyError("UNKNOWN: "), False),
+    ],
+)
+def test_an_exchange_that_fails_tells_that_another_process_is_gone(error, lost):
+    assert lost_another(error) is lost
 
 
 @pytest.mark.parametrize("words", [("--process-id=0",), ("--num-processes=2",)])

@@ -8,6 +8,7 @@ from rtickets import preemption, runs
 from rtickets.config import DrawConfig, EvaluateConfig, PretrainConfig
 from rtickets.draw import Ticket
 from rtickets.errors import InputError, Preempted
+from rtickets.metrics import temporary_name
 from rtickets.runs import Source, find_ticket, folder_of, run_once
 
 CONFIG = DrawConfig(sparsity=0.5)
@@ -258,6 +259,7 @@ def test_what_a_killed_process_was_writing_is_cleared_away_and_nothing_else(fold
         (folder.path / name).write_text("x")
     for name in (".ticket.77", ".ticket.77.old"):
         (folder.path / name / "deep").mkdir(parents=True)
+    temporary_name(folder.path / "result.json").write_text("x")
     run_once(folder, CONFIG, lambda _: {})
     assert names(folder.path) == [".nfs0001", "COMPLETE", "config.json", "notes.txt", "result.json"]
 

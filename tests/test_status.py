@@ -71,6 +71,13 @@ def test_a_process_that_was_killed_is_not_at_work(tmp_path, ended):
     assert [status.state for status in read_status(tmp_path)] == ["stopped"]
 
 
+def test_a_damaged_line_is_passed_over(tmp_path):
+    folder = make(tmp_path, "pretrain-pgd-0123456789", lines=[line(10, NOW, compiled=True)])
+    with (folder / "throughput.jsonl").open("ab") as file:
+        file.write(b"\n" + bytes(300) + b"\n")
+    assert [status.done for status in read_status(tmp_path)] == [10]
+
+
 @pytest.mark.parametrize(
     ("lines", "each"),
     [
@@ -100,8 +107,8 @@ def test_a_study_counts_what_it_has_measured(tmp_path):
     make(tmp_path, "evaluate-x-0123456789", holder=here(os.getpid()), age=200)
     progress.begin(study, [{"seed": 0}] * 8)
     for number, age in enumerate((90, 60, 30)):
-        progress.done(study, number, "evaluate-x-0123456789")
-        (file,) = study.glob(f"done/*{number}.json")
+        progress.done(study, number)
+        (file,) = study.glob(f"done/*{number}")
         os.utime(file, (time.time() - age,) * 2)
     found, stage = read_status(tmp_path)
     assert (found.done, found.total, found.state) == (3, 8, "running")
@@ -113,9 +120,16 @@ def test_a_study_counts_what_it_has_measured(tmp_path):
 
 def test_a_unit_is_written_down_once(tmp_path):
     progress.begin(tmp_path, [{}])
-    assert progress.done(tmp_path, 0, "first")
-    assert not progress.done(tmp_path, 0, "second")
-    assert json.loads((tmp_path / "done" / "00000.json").read_text()) == {"folder": "first"}
+    assert progress.done(tmp_path, 0)
+    assert not progress.done(tmp_path, 0)
+    assert [path.name for path in (tmp_path / "done").iterdir()] == ["00000"]
+
+
+def test_a_unit_is_written_down_at_once(tmp_path, monkeypatch):
+    """A kill leaves nothing half written that no command would clear away."""
+    progress.begin(tmp_path, [{}])
+    monkeypatch.setattr("os.fsync", lambda _: pytest.fail("killed"))
+    assert progress.done(tmp_path, 0)
 
 
 def test_other_things_in_the_folder_are_left_alone(tmp_path):

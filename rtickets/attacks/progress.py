@@ -62,7 +62,7 @@ def save_progress(folder: Path, progress: Progress, fingerprint: str) -> None:
     arrays |= {name: getattr(progress, name) for name in ("undecided", "fooled_by", "x_adv")}
     if queue:
         arrays["example"] = queue.example
-    partial = folder / f".{FILE}"
+    partial = folder / f".{FILE}.0"  # a name that a stage clears away
     with partial.open("wb") as file:
         np.savez(file, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
         file.flush()

@@ -77,7 +77,12 @@ def _run_here(config: Any, options: argparse.Namespace, words: Sequence[str]) ->
     if study.complete:  # a worker may have been killed, but others took its cells
         show_study(study)
         return 0
-    return status or 1
+    if status == 0:
+        print(
+            "the last cells are being run by workers elsewhere; the last of them writes the "
+            f"report; progress: rtickets status {options.workdir}"
+        )
+    return status
 
 
 def _submit(config: Any, options: argparse.Namespace, words: Sequence[str]) -> int:

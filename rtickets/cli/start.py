@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rtickets.parallel import Devices
 
 _OF_ONE_PROCESS = ("process_id", "coordinator", "num_processes", "distributed")
+_OF_GLOO = ("UNKNOWN:", "UNAVAILABLE:", "INTERNAL:", "ABORTED:")  # codes that its errors begin with
 _LAST_WORDS = 3.0  # seconds that the primary leaves the others to say what failed
 
 
@@ -35,7 +36,7 @@ def start(options: argparse.Namespace) -> "Devices":
     if options.distributed or options.coordinator:
         processes.initialise(
             options.coordinator, options.process_id, options.num_processes,
-            heartbeat_seconds=options.heartbeat,
+            seconds_to_start=options.start_timeout, heartbeat_seconds=options.heartbeat,
         )  # fmt: skip
     elif options.process_id is not None or options.num_processes is not None:
         raise InputError("--process-id and --num-processes need --coordinator=HOST:PORT")
@@ -63,9 +64,10 @@ def lost_another(error: Exception) -> bool:
     """Return whether an error of one of several processes tells that another is gone."""
     import jax
 
-    return isinstance(error, jax.errors.JaxRuntimeError) and not str(error).startswith(
-        ("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT")
-    )
+    text = str(error)
+    if isinstance(error, jax.errors.JaxRuntimeError):
+        return not text.startswith(("RESOURCE_EXHAUSTED", "INVALID_ARGUMENT"))
+    return isinstance(error, ValueError) and text.startswith(_OF_GLOO)
 
 
 def leave(status: int) -> int:

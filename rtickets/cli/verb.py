@@ -83,6 +83,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="end all when one has been silent for so long (default: 100)",
     )
+    several.add_argument(
+        "--start-timeout",
+        type=positive,
+        default=300,
+        metavar="SECONDS",
+        help="how long to wait for the others at the start (default: 300)",
+    )
 
 
 def add_stage_options(parser: argparse.ArgumentParser) -> None:

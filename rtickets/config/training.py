@@ -179,7 +179,7 @@ class TrainConfig:
         accumulate: micro-batches that a step's batch is split into, one after the other, to save
             memory. Gradients are added up, so nothing else changes where statistics are frozen;
             batch statistics are those of the micro-batch, and update the running ones one after
-            the other.
+            the other. Devices share every micro-batch: their number changes nothing.
         seed: of weights, data order, augmentation, attacks and few-shot subset.
         statistics: normalisation layers use and update 'batch' statistics, or keep 'frozen' ones.
         sync_statistics: batch statistics are those of the batch over all devices; otherwise each

@@ -5,7 +5,7 @@ needs no state of an iterator, several hosts take their parts of the same batche
 memory gives the same batches.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,14 +30,6 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Host:
-    """Which part of every batch is this process's: the `index`-th of `count`."""
-
-    index: int = 0
-    count: int = 1
-
-
-@dataclass(frozen=True)
 class TrainingOrder:
     """Which example stands where, as a sequence over all positions of all steps of a host.
 
@@ -47,7 +39,7 @@ class TrainingOrder:
         seed: the run's seed.
         start: first step.
         stop: step after the last.
-        host: whose part of the batches.
+        places: of this host's examples in every batch, in their order; None is all of them.
         replays: steps in a row that take the same batch.
     """
 
@@ -56,13 +48,13 @@ class TrainingOrder:
     seed: int
     start: int
     stop: int
-    host: Host = Host()
+    places: Sequence[int] | None = None
     replays: int = 1
 
     @property
     def per_host(self) -> int:
         """Examples per step of this host."""
-        return self.batch_size // self.host.count
+        return self.batch_size if self.places is None else len(self.places)
 
     def __len__(self) -> int:
         """Return the number of positions."""
@@ -71,7 +63,7 @@ class TrainingOrder:
     def place(self, position: int) -> tuple[int, int, int]:
         """Return (example, number of the batch, place in the whole batch) of a position."""
         step, local = divmod(position, self.per_host)
-        place = self.host.index * self.per_host + local
+        place = local if self.places is None else self.places[local]
         number = (self.start + step) // self.replays
         epoch, batch = divmod(number, self.examples // self.batch_size)
         order = _cached_order(self.examples, self.seed, epoch)

@@ -12,7 +12,6 @@ Loading needs none of the training code and executes nothing.
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ from safetensors.numpy import save
 from rtickets import masks
 from rtickets.errors import InputError
 from rtickets.masks import Mask, Params
-from rtickets.metrics import write_bytes, write_json
+from rtickets.metrics import temporary_name, write_bytes, write_json
 
 FORMAT = "rtickets-ticket"
 VERSION = 1
@@ -85,16 +84,18 @@ class Ticket:
             "mask.safetensors": save(masks.pack(self.mask)),
         }
         description = self._description(files)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        for name, data in files.items():
-            write_bytes(temporary / name, data)
-        write_json(temporary / "ticket.json", description)
+        temporary = temporary_name(path)
         old = temporary.with_name(f"{temporary.name}.old")
-        if path.exists():  # moved away first: deleting takes time in which a kill would lose both
-            path.replace(old)
-        temporary.replace(path)
+        try:
+            temporary.mkdir(parents=True)
+            for name, data in files.items():
+                write_bytes(temporary / name, data)
+            write_json(temporary / "ticket.json", description)
+            if path.exists():  # moved away first: a kill while it is deleted would lose both
+                path.replace(old)
+            temporary.replace(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
     def _description(self, files: Mapping[str, bytes]) -> dict[str, Any]:

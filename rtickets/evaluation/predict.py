@@ -94,9 +94,10 @@ def predict(
     inner = tuple(settings.items()) if attack else None
     run = _compiled(network.model, examples.transform, inner, devices, examples.streamed)
     parts: list[Any] = []
+    check = preemption.late_check(devices)
     with closing(_batches(examples, order, batch_size)) as batches:
         for place, batch in zip(np.split(order, padded // batch_size), batches, strict=True):
-            preemption.check()
+            check()
             if len(parts) >= _IN_FLIGHT:
                 jax.block_until_ready(parts[-_IN_FLIGHT])
             parts.append(run(*replicated, *batch, parallel.shard(place, devices), key, *size))

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, NamedTuple
 
+from rtickets import preemption
 from rtickets.errors import InputError
 from rtickets.launchers.commands import worker_command
 from rtickets.workers import Worker
 
 _ASK = "import jax; print('devices:', jax.default_backend(), jax.local_device_count())"
-_WORST_FIRST = (2, 1, 130, 75, 0)
+_WORST_FIRST = (2, 1, 130, preemption.EXIT_STATUS, 0)
 
 
 class Found(NamedTuple):

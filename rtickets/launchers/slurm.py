@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rtickets import preemption
 from rtickets.errors import InputError
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
 FOLDER = ".slurm"
-_PREEMPTED = 75
 _MINUTES = 240  # of a job, unless asked for others; then it goes back to the queue
 _SECONDS_TO_SAVE = 60
 
@@ -45,7 +45,7 @@ class WorkerJob:
         signal.signal(warning, ours)
         while self._process.poll() is None:
             time.sleep(0.2)
-        if self._process.returncode == _PREEMPTED:
+        if self._process.returncode == preemption.EXIT_STATUS:
             signal.raise_signal(warning)  # to the queue, by way of submitit
         if self._process.returncode != 0:
             raise RuntimeError(f"the worker ended with status {self._process.returncode}")

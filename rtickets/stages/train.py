@@ -196,16 +196,14 @@ def training_result(folder: Path, outcome: Outcome) -> dict[str, Any]:
         The selected step and its validation accuracy, and the step that fast training stopped at.
     """
     timing = {"seconds": outcome.seconds, "images_per_second": outcome.images_per_second}
-    if parallel.is_primary():
-        write_json(folder / "timing.json", timing)
+    processes.on_primary(lambda: write_json(folder / "timing.json", timing))
     result: dict[str, Any] = {"step": outcome.step, "validation": outcome.validation}
     return result if outcome.collapsed is None else {**result, "collapsed": outcome.collapsed}
 
 
 def write_ticket(path: Path, ticket: Ticket) -> None:
     """Write a ticket, over an earlier one, in the primary process alone."""
-    if parallel.is_primary():
-        ticket.save(path, overwrite=True)
+    processes.on_primary(lambda: ticket.save(path, overwrite=True))
 
 
 def save_ticket(folder: Path, ticket: Ticket) -> dict[str, Any]:

@@ -6,7 +6,7 @@ with `vmap` over any of them, and one compiled program serves every ticket of a 
 
 from rtickets.objectives import make_objective
 from rtickets.training.averaging import Average
-from rtickets.training.dispatch import compiled, train_steps
+from rtickets.training.dispatch import compiled, compiled_batches, train_steps
 from rtickets.training.optimizer import make_optimizer
 from rtickets.training.program import (
     HEAD,
@@ -29,6 +29,7 @@ __all__ = [
     "Trainable",
     "check_batch_size",
     "compiled",
+    "compiled_batches",
     "init_state",
     "make_objective",
     "make_optimizer",

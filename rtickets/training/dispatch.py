@@ -1,5 +1,6 @@
 """Several steps in one call, compiled once for equal programs."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -40,9 +41,16 @@ def train_steps(
     def body(state: TrainState, chosen: Array) -> tuple[TrainState, Totals]:
         return train_step(program, state, mask, run, images[chosen], labels[chosen])
 
-    if indices.shape[0] == 1:  # no loop: XLA:CPU is several times slower at convolutions in one
-        return body(state, indices[0])
-    state, totals = jax.lax.scan(body, state, indices)
+    return _one_after_the_other(body, state, indices)
+
+
+def _one_after_the_other(
+    step: Callable[[TrainState, Any], tuple[TrainState, Totals]], state: TrainState, inputs: Any
+) -> tuple[TrainState, Totals]:
+    """Take a step for every entry of the inputs' first axis; totals are over all of them."""
+    if len(jax.tree.leaves(inputs)[0]) == 1:  # no loop: XLA:CPU is slow at convolutions in one
+        return step(state, jax.tree.map(lambda leaf: leaf[0], inputs))
+    state, totals = jax.lax.scan(step, state, inputs)
     return state, jax.tree.map(lambda values: values.sum(0), totals)
 
 
@@ -59,4 +67,25 @@ def compiled(program: Program) -> Any:
         return train_steps(program, *arguments)
 
     in_axes = (None, None, None, None, None, 0)
+    return parallel.parallel(steps, in_axes=in_axes, devices=program.devices, donate=(0,))
+
+
+@lru_cache(maxsize=16)
+def compiled_batches(program: Program) -> Any:
+    """Return the parallel form of training steps on given images, one object for equal programs.
+
+    Returns:
+        (state, mask, run, images (D, S, B / D, H, W, C), labels (D, S, B / D)) -> (state, totals).
+        The state's buffers are donated.
+    """
+
+    def steps(
+        state: TrainState, mask: Mask, run: Run, images: Array, labels: Array
+    ) -> tuple[TrainState, Totals]:
+        def body(state: TrainState, batch: tuple[Array, Array]) -> tuple[TrainState, Totals]:
+            return train_step(program, state, mask, run, *batch)
+
+        return _one_after_the_other(body, state, (images, labels))
+
+    in_axes = (None, None, None, 0, 0)
     return parallel.parallel(steps, in_axes=in_axes, devices=program.devices, donate=(0,))

@@ -24,15 +24,15 @@ def train_step(
 
     The masked weights are made once and shared by all passes; the objective's inner passes are
     differentiated with respect to the images only. Keys, and what is carried over from step to
-    step, belong to positions in the whole batch, so that the number of devices does not change what
-    is computed.
+    step, belong to positions in the whole batch, and devices share every micro-batch, so that their
+    number does not change what is computed.
 
     Args:
         program: what is compiled.
         state: where the run is.
         mask: which weights live.
         run: key and learning rate.
-        images: uint8 (B / D, H, W, C).
+        images: uint8 (B / D, H, W, C), as `parallel.shard` splits the batch into micro-batches.
         labels: int32 (B / D,).
 
     Returns:
@@ -49,7 +49,9 @@ def train_step(
         program, state.opt_state, network.trained, trained_mask, found, rate
     )
     average = averaging.advance(program.averaging, state.average, trained, batch_stats)
-    perturbation = None if sums.perturbation is None else parallel.join(sums.perturbation)
+    perturbation = sums.perturbation
+    if perturbation is not None:
+        perturbation = parallel.join(perturbation, program.accumulate)
     params = {**network.frozen, **trained}
     state = TrainState(state.step + 1, params, batch_stats, opt_state, average, perturbation)
     return state, totals
@@ -58,7 +60,7 @@ def train_step(
 def _make_part(program: Program, state: TrainState, run: Run, images: Array, labels: Array) -> Part:
     """Augment this device's images, alike in every replay, and look up what they inherit."""
     step_key = jax.random.fold_in(run.key, state.step // program.objective.batch_replays)
-    positions = parallel.positions(images.shape[0])
+    positions = parallel.positions(images.shape[0], program.accumulate)
     keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(step_key, i)))(positions)
     x = program.transform.training_input(keys[:, 0], images)
     inherited = None if state.perturbation is None else state.perturbation[positions]

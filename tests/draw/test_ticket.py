@@ -167,6 +167,22 @@ def test_a_save_that_is_killed_leaves_the_old_ticket(saved, monkeypatch, name):
     assert names(saved.parent) == ["ticket"]
 
 
+def test_two_processes_of_one_id_may_save_the_same_ticket(saved, monkeypatch):
+    write = rtickets.draw.ticket.write_bytes
+
+    def slow(path, *values):
+        patch.undo()
+        make_ticket(seed=1).save(saved, overwrite=True)
+        write(path, *values)
+
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("rtickets.draw.ticket.write_bytes", slow)
+        make_ticket(seed=2).save(saved, overwrite=True)
+    assert_bit_equal(Ticket.load(saved).params, make_ticket(seed=2).params)
+    assert names(saved.parent) == ["ticket"]
+
+
 ONE = np.ones(2, np.float32)
 KEEP = np.ones(2, bool)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtickets import cli
-from rtickets.launchers import slurm
+from rtickets.launchers import local, slurm
 
 CONFIG = """
 from rtickets import config_files
@@ -91,6 +91,19 @@ def test_a_job_array_is_submitted_with_the_words_of_the_command(
     assert not any("launcher" in word or "slurm" in word for word in first)
 
 
+@pytest.mark.parametrize(("status", "said"), [(0, "are being run by workers elsewhere"), (75, "")])
+def test_workers_that_end_before_the_study_does_say_why(
+    config_file, tmp_path, capsys, monkeypatch, status, said
+):
+    monkeypatch.setattr(local, "find_devices", lambda: local.Found("cpu", 1))
+    monkeypatch.setattr(local, "run_workers", lambda *_, **__: status)
+    words = (f"--config={config_file}", f"--workdir={tmp_path}", "--launcher=local")
+    assert run("study", *words) == status
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == bool(said)
+    assert said in "".join(lines)
+
+
 def test_two_workers_give_the_result_of_one_process(config_file, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     command = [sys.executable, "-m", "rtickets", "study", f"--config={config_file}",
@@ -109,5 +122,5 @@ def test_two_workers_give_the_result_of_one_process(config_file, tmp_path):
     assert "report: " in done.stdout
     for folder in (one, two):
         assert all((path.parent / "COMPLETE").exists() for path in folder.glob("*/config.json"))
-        assert len(list(folder.glob("study-tiny-*/done/*.json"))) == 3
+        assert len(list(folder.glob("study-tiny-*/done/*"))) == 3
     assert len(list(two.glob("*/tensorboard/events*"))) == 3

@@ -14,6 +14,7 @@ import chex
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from rtickets import config_files, masks, parallel, provenance, stages
 from rtickets.config import (
@@ -30,6 +31,7 @@ from rtickets.config import (
     TransferConfig,
 )
 from rtickets.draw import Ticket
+from rtickets.metrics import read_metrics
 from rtickets.runs import folder_of
 from rtickets.study import run_study
 
@@ -161,8 +163,7 @@ def ticket_of(root, pattern):
 def test_two_processes_train_as_one(studies, stage):
     """Adversarially in pretraining, naturally downstream."""
     two, one = (ticket_of(root, f"{stage}*") for root in studies[:2])
-    chex.assert_trees_all_close(two.params, one.params, atol=1e-5, rtol=0)
-    chex.assert_trees_all_close(two.batch_stats, one.batch_stats, atol=1e-5, rtol=0)
+    assert_trained_alike(two, one)
     chex.assert_trees_all_equal(two.mask, one.mask)
 
 
@@ -221,6 +222,44 @@ def test_a_second_command_finds_everything_done(studies, folder, config):
     assert {path: path.stat().st_mtime_ns for path in two.glob("*/*")} == before
 
 
+def train_on_both(folder, name, pretrain, *words):
+    """Return the tickets that two processes and that one with as many devices make."""
+    file = config_file(folder, name, pretrain)
+    together("pretrain", f"--config={file}", f"--workdir={folder / name}", *words)
+    stages.pretrain(pretrain, folder / f"{name}_alone", "natural", parallel.local_devices(4))
+    return ticket_of(folder / name, "pretrain-*"), ticket_of(folder / f"{name}_alone", "pretrain-*")
+
+
+def assert_trained_alike(two, one):
+    chex.assert_trees_all_close(two.params, one.params, atol=1e-5, rtol=0)
+    chex.assert_trees_all_close(two.batch_stats, one.batch_stats, atol=1e-5, rtol=0)
+
+
+def test_shard_map_on_two_processes_trains_as_pmap_on_one(folder, config):
+    assert_trained_alike(*train_on_both(folder, "mapped", config.pretrain, "--parallel=shard_map"))
+
+
+def test_two_processes_train_on_streamed_images_as_one(folder, config):
+    generator = np.random.default_rng(0)
+    for number in range(60):
+        path = folder / "images" / ("dark", "light", "white")[number % 3] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = generator.integers(0, 80, (10, 9)) + 80 * (number % 3)
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+    data = DataConfig(
+        source="folder", path=str(folder / "images"), stream=True, channels=1, image_size=8,
+        random_resized_crop=True, flip=True, workers=2,
+    )  # fmt: skip
+    pretrain = config_files.replace(config.pretrain, data=data, train__accumulate=2)
+    two, one = train_on_both(folder, "streamed", pretrain)
+    assert_trained_alike(two, one)
+    lines = [
+        read_metrics(next((folder / name).glob("pretrain-*/metrics.jsonl")))
+        for name in ("streamed", "streamed_alone")
+    ]
+    assert_alike(*lines)
+
+
 def test_a_process_that_dies_ends_the_other_and_one_process_goes_on(folder, config):
     pretrain = config_files.replace(
         config.pretrain, train__duration="30it", train__checkpoint_every="3it"
@@ -274,6 +313,20 @@ def test_all_stop_at_the_same_step_whichever_is_asked_to(folder, config, asked):
         for root in (workdir, folder / f"unasked{asked}")
     )
     chex.assert_trees_all_close(resumed.params, whole.params, atol=1e-4, rtol=0)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line_of_every_process(folder, config):
+    pretrain = config_files.replace(config.pretrain, train__checkpoint_every="3it")
+    workdir = folder / "unwritable"
+    run = folder_of(workdir, "pretrain", "natural", pretrain).path
+    run.mkdir(parents=True)
+    (run / "checkpoints").write_text("in the way")
+    file = config_file(folder, "unwritable", pretrain)
+    for status, _, errors in finish(spawn("pretrain", f"--config={file}", f"--workdir={workdir}")):
+        (line,) = [line for line in errors.splitlines() if line.startswith("rtickets: ")]
+        assert status == 2, errors
+        assert "File exists" in line
+        assert "Traceback" not in errors
 
 
 def test_processes_with_different_configurations_say_so_instead_of_hanging(folder, config):

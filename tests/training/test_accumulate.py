@@ -30,6 +30,18 @@ def test_batch_statistics_are_updated_micro_batch_by_micro_batch(small):
     assert np.abs(together.batch_stats[stem]["mean"] - whole.batch_stats[stem]["mean"]).max() > 1e-4
 
 
+@pytest.mark.parametrize("name", ["natural", "free"])
+def test_any_number_of_devices_makes_the_same_micro_batches(small, objectives, shape, name):
+    """Batch statistics tell which examples a micro-batch holds."""
+    fields = {"objective": objectives[name], "image_shape": shape, "accumulate": 2}
+    one, *others = (
+        small.steps(small.program(**fields, devices=parallel.local_devices(count)), 3, rate=0.02)
+        for count in (1, 2, 4)
+    )
+    for other in others:
+        chex.assert_trees_all_close(other, one, atol=2e-4)
+
+
 @pytest.mark.parametrize(
     ("batch_size", "accumulate", "devices", "message"),
     [

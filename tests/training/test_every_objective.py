@@ -29,7 +29,8 @@ OPTIONS = {
 def program_of(small, objective, shape, options):
     """Return the program with some options; those that an objective does not use are left out."""
     fields = {"optimizer": DECAYED, "image_shape": shape, "transform": Transform(), **options}
-    fields["devices"] = parallel.local_devices(fields.get("devices", 1))
+    count, mapping = fields.pop("devices", 1), fields.pop("mapping", "pmap")
+    fields["devices"] = parallel.local_devices(count, mapping)
     for name in [name for name in fields if name.startswith("objective__")]:
         value = fields.pop(name)
         if name != "objective__attack_statistics" or objective.name in (
@@ -86,6 +87,19 @@ def test_any_number_of_devices_trains_the_same(small, objectives, name, shape):
         found[count] = (state.params, state.batch_stats, state.average, state.perturbation, losses)
     for count in list(found)[1:]:
         chex.assert_trees_all_close(found[1], found[count], atol=2e-4)
+
+
+@pytest.mark.parametrize("name", ["free", "trades"])
+def test_both_mappings_train_the_same(small, objectives, name, shape):
+    pmap, shard_map = (
+        small.steps(
+            program_of(small, objectives[name], shape, {"devices": 2, "mapping": mapping}),
+            3,
+            rate=0.02,
+        )
+        for mapping in ("pmap", "shard_map")
+    )
+    chex.assert_trees_all_close(pmap, shard_map, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["free", pytest.param("trades", marks=pytest.mark.slow)])
