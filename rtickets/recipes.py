@@ -170,13 +170,12 @@ def transfer(
         raise InputError(f"{mode!r} is no mode of transfer; choose 'finetune' or 'linear'")
     best = tuned(source, arch, mode)
     rate = best.learning_rate if best else {"finetune": 1e-3, "linear": 1e-2}[mode]
-    small = source in ("cifar10", "cifar100")
-    data = config_files.replace(_UPSCALED, source=source) if small else DataConfig(source=source)
-    svhn = source == "svhn_cropped"
+    small, svhn = source in ("cifar10", "cifar100"), source == "svhn_cropped"
+    own = _UPSCALED if small else DataConfig(image_size=32 if svhn else None)
     if svhn and mode == "finetune":
         rate = 4e-3
     return TransferConfig(
-        data=data,
+        data=config_files.replace(own, source=source),
         mode=mode,
         normalization="target" if small or svhn else "source",
         train=TrainConfig(
