@@ -97,7 +97,7 @@ def _folder(config: DataConfig, view: View) -> Raw:
     folder = existing(config.path, "folder", hint)
     if config.stream:
         return stream_folder(folder, view, config.workers)
-    return read_folder(folder, config.image_size)
+    return read_folder(folder, view, config.workers)
 
 
 def package_file(package: str, relative: str, install: str) -> Path:

@@ -7,6 +7,7 @@ import pytest
 
 from rtickets.config import DataConfig
 from rtickets.data import SOURCES, get_source
+from rtickets.data.augment import make_transform
 from rtickets.data.sources import FASHION_CLASSES, package_file
 from rtickets.data.stamps import STAMP_CLASSES
 from rtickets.data.views import View
@@ -14,7 +15,8 @@ from rtickets.errors import InputError
 
 
 def load(name, **options):
-    return get_source(name).load(DataConfig(source=name, **options), View(None))
+    config = DataConfig(source=name, **options)
+    return get_source(name).load(config, make_transform(config).view)
 
 
 @pytest.fixture
