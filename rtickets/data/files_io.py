@@ -16,6 +16,7 @@ from rtickets.data.streamed import ImageFiles, streamed
 from rtickets.data.views import View
 from rtickets.errors import InputError
 
+_SPLITS = ("train", "val", "test")
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 
 
@@ -156,10 +157,10 @@ def read_folder(folder: Path, view: View, workers: int | None = None) -> Raw:
 
 
 def stream_folder(folder: Path, view: View, workers: int | None) -> Raw:
-    """List a folder of class folders, or one with `train` and `test` folders of class folders.
+    """List a folder of class folders, or one with `train`, and maybe `val` and `test`, of them.
 
     Args:
-        folder: the folder; classes are its folders in alphabetical order.
+        folder: the folder; classes are the folders of the training split in alphabetical order.
         view: how images become arrays.
         workers: threads that decode, or None.
 
@@ -167,7 +168,8 @@ def stream_folder(folder: Path, view: View, workers: int | None) -> Raw:
         The splits, images left on disk.
 
     Raises:
-        InputError: for a missing or empty class folder, or splits of different sizes.
+        InputError: for a missing or empty class folder, one of a class that is not trained on,
+            another split, or splits of different sizes.
     """
     parts, class_names = _class_folders(folder)
     splits = {}
@@ -181,20 +183,36 @@ def stream_folder(folder: Path, view: View, workers: int | None) -> Raw:
         raise InputError(
             f"{folder}: images differ in size, {sizes[0]} and {sizes[-1]}; set data.image_size"
         )
-    return Raw(splits["train"], splits.get("test"), class_names)
+    return Raw(splits["train"], splits.get("test"), class_names, splits.get("val"))
 
 
 def _class_folders(folder: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
     """Return the folders of the splits, and the classes, by the training split."""
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder")
-    parts = {name: folder / name for name in ("train", "test") if (folder / name).is_dir()}
-    if "train" not in parts:
+    splits = {part.name for part in _folders(folder) if _folders(part)}
+    if not (folder / "train").is_dir():
+        if found := sorted(splits & set(_SPLITS)):
+            raise InputError(f"{folder}: has {' and '.join(found)}, but no folder train")
         parts = {"train": folder}
-    class_names = tuple(sorted(p.name for p in parts["train"].iterdir() if p.is_dir()))
+    else:
+        if others := splits - set(_SPLITS):
+            raise InputError(
+                f"{folder / min(others)}: is none of train, val and test; rename or move it"
+            )
+        parts = {name: folder / name for name in _SPLITS if (folder / name).is_dir()}
+    class_names = tuple(part.name for part in _folders(parts["train"]))
     if len(class_names) < 2:
         raise InputError(f"{parts['train']}: expected a folder per class, found {len(class_names)}")
+    for part in parts.values():
+        if strange := {one.name for one in _folders(part)} - set(class_names):
+            raise InputError(f"{part / min(strange)}: is no class of {parts['train']}")
     return parts, class_names
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder, but hidden ones."""
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
 def _images_of(folder: Path) -> list[Path]:

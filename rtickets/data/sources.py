@@ -93,7 +93,7 @@ def _npz(config: DataConfig, view: View) -> Raw:
 
 
 def _folder(config: DataConfig, view: View) -> Raw:
-    hint = "a folder of class folders, or of train/ and test/ with class folders in them"
+    hint = "a folder of class folders, or of train/, val/ and test/ with class folders in them"
     folder = existing(config.path, "folder", hint)
     if config.stream:
         return stream_folder(folder, view, config.workers)
@@ -158,7 +158,7 @@ SOURCES: dict[str, Source] = {
         facts=Facts(466, None, 7, None),
     ),
     "npz": Source(_npz, "arrays in an .npz file", "data.path"),
-    "folder": Source(_folder, "a folder of class folders of images", "data.path"),
+    "folder": Source(_folder, "a folder of class folders of images, or of train/, val/, test/", "data.path"),
 }
 
 

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rtickets import data
+from rtickets.config import DataConfig
 from rtickets.data.files_io import read_folder, stream_folder
 from rtickets.data.views import View
 from rtickets.errors import InputError
@@ -67,6 +69,40 @@ def test_train_and_test_folders_are_the_splits(tmp_path):
     assert np.unique(raw.train.images) == [1]
     assert np.unique(raw.test.images) == [2]
     assert raw.test.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("test", [False, True])
+def test_a_validation_folder_is_the_validation_split(tmp_path, test):
+    for part in ("train", "val", *["test"] * test):
+        for name in ("a", "b"):
+            for number in range(2 if part == "train" else 1):
+                put(tmp_path / part / name / f"{number}.png", np.full((2, 2), len(part), np.uint8))
+    options = {"source": "folder", "path": str(tmp_path), "test_fraction": 0.5}
+    task = data.load(DataConfig(**options))
+    assert np.unique(task.validation.images) == [len("val")]
+    assert (len(task.train), len(task.validation), len(task.test)) == (4 if test else 2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("train/a", "train/b", "valid/a", "valid/b"), "valid: is none of train, val and test"),
+        (("val/a", "test/a"), "has test and val, but no folder train"),
+        (("train/a", "train/b", "test/a", "test/b", "test/c"), r"test/c: is no class of .*train$"),
+        (("train/a", "train/b", "val/b"), "val/a: class without images"),
+    ],
+)
+def test_folders_that_would_be_left_out_are_named(tmp_path, names, message):
+    for name in names:
+        put(tmp_path / name / "x.png", GREY)
+    with pytest.raises(InputError, match=message):
+        read_folder(tmp_path, STORED)
+
+
+def test_hidden_folders_and_folders_in_a_class_are_left_alone(pets):
+    put(pets / ".thumbnails" / "1.png", GREY)
+    put(pets / "dog" / "small" / "1.png", GREY)
+    assert read_folder(pets, STORED).class_names == ("cat", "dog")
 
 
 def test_files_that_are_no_images_are_left_alone(pets):
