@@ -221,9 +221,10 @@ def view_of(feature: Any, view: View) -> View:
 def _labels(folder: Path, images: TfdsImages, name: str, label_fn: LabelFn | None) -> np.ndarray:
     safe = "".join(c if c.isalnum() else "_" for c in name)
     file = folder / f"rtickets_labels_{safe}.npy"
-    if file.is_file():
-        stored = np.load(file, allow_pickle=False)
-        if stored.shape == (len(images),) and stored.dtype == np.int32:
+    with contextlib.suppress(Exception):  # none, or damaged: they are read again
+        with file.open("rb") as opened:
+            stored = np.load(opened, allow_pickle=False)
+        if (stored.shape, stored.dtype) == ((len(images),), np.int32) and stored.min() >= 0:
             return stored
     of = label_fn or (lambda example: int(example["label"]))
     labels = np.fromiter((of(images.example(i)) for i in range(len(images))), np.int32)

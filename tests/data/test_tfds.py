@@ -100,6 +100,10 @@ def test_labels_are_kept_beside_the_data(root):
     again = data.load(config(root, validation_fraction=0.2))
     np.testing.assert_array_equal(np.load(file), stored)
     assert len(again.train.labels) == 64
+    for damage in (b"", b"junk", b"PK\x03\x04"):
+        file.write_bytes(damage)
+        assert len(data.load(config(root, validation_fraction=0.2)).train.labels) == 64
+        np.testing.assert_array_equal(np.load(file), stored)
 
 
 def test_validation_images_are_for_testing_only_without_a_test_split(tmp_path):
