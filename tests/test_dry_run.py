@@ -19,6 +19,7 @@ from rtickets.config import (
     TransferConfig,
 )
 from rtickets.costs import network_cost
+from rtickets.data import SOURCES, Raw, Source, Split
 from rtickets.dry_run import Setting, as_text, estimate
 from rtickets.dry_run.passes import passes_of_attack, passes_per_step
 from rtickets.dry_run.task import task_of
@@ -96,6 +97,19 @@ def test_an_unknown_set_is_read(tmp_path):
         task_of(DataConfig(source="npz", path=str(tmp_path / "nowhere.npz")))
 
 
+def test_a_validation_split_of_the_set_s_own_is_counted(monkeypatch):
+    """As VTAB's: 800 + 200 images, nothing carved from them."""
+    sizes = (800, 200, 30)
+    train, validation, test = (
+        Split(np.zeros((size, 8, 8, 3), np.uint8), np.arange(size) % 4) for size in sizes
+    )
+    raw = Raw(train, test, tuple("abcd"), validation)
+    monkeypatch.setitem(SOURCES, "own", Source(lambda config, view: raw, "", ""))
+    task = task_of(DataConfig(source="own"))
+    assert (task.train, task.validation, task.test, task.classes) == (*sizes, 4)
+    assert task_of(DataConfig(source="own", train_examples=80)).train == 80
+
+
 def test_a_training_run_adds_up():
     train = TrainConfig(duration="10it", batch_size=100, validate_every="5it")
     (found,) = estimate(PretrainConfig(model=TINY, train=train), Setting(devices=2))
@@ -136,7 +150,7 @@ def test_a_study_counts_its_grid():
 def test_every_configuration_can_be_estimated(path):
     kind = KINDS[path.parts[1]]
     if path.name == "vtab.py":
-        pytest.skip("has to be read, see test_tfds.py")
+        pytest.skip("has to be read, see tests/data/test_tfds.py")
     config = config_files.from_command_line(kind, [f"--config={ROOT / path}"])
     small = Setting(ModelConfig(width=0.125))
     found = estimate(_narrow(config), small)

@@ -3,17 +3,21 @@
 import io
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from rtickets import cli, data
-from rtickets.config import DataConfig
+from rtickets import cli, config_files, data
+from rtickets.config import DataConfig, ModelConfig, TransferConfig
+from rtickets.costs import network_cost
 from rtickets.data.streamed import StreamedImages
 from rtickets.data.tfds_prepare import prepare_tfds
 from rtickets.data.tfds_source import open_builder
 from rtickets.data.vtab import TASKS, _clevr_distance, _feature, _kitti_distance
+from rtickets.dry_run import Setting, estimate
+from rtickets.dry_run.task import task_of
 from rtickets.errors import InputError
 
 tfds = pytest.importorskip("tensorflow_datasets")
@@ -174,6 +178,22 @@ def test_vtab_takes_800_and_200_and_the_whole_test_part(tmp_path):
     assert task.train.images.files.read(799) == everything[799]["image"]
     assert task.validation.images.files.read(0) == everything[1800]["image"]
     assert task.class_names == tuple("abcd")
+
+
+def test_the_configuration_of_vtab_can_be_estimated(tmp_path):
+    write(tmp_path, {"train": 2000, "test": 16}, name="svhn_cropped")
+    plain = task_of(config(tmp_path, "tfds:svhn_cropped"))
+    assert (plain.train, plain.validation, plain.test) == (1800, 200, 16)
+    assert (plain.shape, plain.stored) == ((8, 8, 3), 0)
+    file = Path(__file__).parents[2] / "configs" / "transfer" / "vtab.py"
+    words = [f"--config={file}:svhn_cropped", f"--config.data.path={tmp_path}"]
+    ours = config_files.from_command_line(TransferConfig, words)
+    (found,) = estimate(ours, Setting(ModelConfig(width=0.0625)))
+    assert "vtab:svhn_cropped: 800 images of 224x224x3, 4 classes" in found.about[0]
+    assert found.about[1].startswith("2,500 steps")
+    per_image = network_cost(ModelConfig(width=0.0625), 4, (224, 224, 3)).forward
+    trained, validated = 2500 * 64 * 3, 10 * 200
+    assert found.operations == pytest.approx(per_image * (trained + validated))
 
 
 def test_vtab_s_own_labels_and_pixels(tmp_path):
