@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtickets import cli, config_files, costs
+from rtickets import cli, config_files, costs, recipes
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -126,6 +126,27 @@ def test_a_batch_that_does_not_fit_is_refused():
     )
     with pytest.raises(InputError, match="batch_size=64 exceeds the 50 training examples"):
         estimate(config, Setting(TINY))
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "forward"),
+    [
+        ("food101", "imagenet", 3.5e9),
+        ("cifar10", "imagenet", 3.5e9),
+        ("svhn_cropped", "small", 1e9),
+    ],
+)
+def test_without_a_ticket_the_network_fits_the_images_and_is_named(name, stem, forward):
+    config = recipes.transfer(name)
+    (found,) = estimate(config, Setting())
+    assert found.about[-1] == f"no ticket given: a resnet18 with the {stem} stem is assumed"
+    task = task_of(config.data)
+    cost = network_cost(ModelConfig(stem=stem), task.classes, task.shape)
+    assert cost.forward == pytest.approx(forward, rel=0.2)
+    images = 150 * (task.train // config.train.batch_size) * config.train.batch_size
+    assert found.operations == pytest.approx(cost.forward * (3 * images + 30 * task.validation))
+    (given,) = estimate(config, Setting(TINY))
+    assert "no ticket given" not in as_text([given], 1e12, 1)
 
 
 def test_a_study_counts_its_grid():
