@@ -1,6 +1,7 @@
 """Sets of TensorFlow Datasets: written here as it writes them, read without TensorFlow."""
 
 import io
+import shutil
 import sys
 import types
 from pathlib import Path
@@ -31,7 +32,13 @@ def encoded(value, size=(8, 8), mode="RGB"):
     return io.BytesIO(buffer.getvalue())
 
 
-def write(root, splits, *, name="tiny_set", shape=(8, 8, 3), features=None, example=None):
+def count_up(split, count):
+    return range(count)
+
+
+def write(
+    root, splits, *, name="tiny_set", shape=(8, 8, 3), features=None, example=None, numbers=count_up
+):
     """Write a set of examples 0 ... n - 1 per split, as array_record files."""
 
     def default(number):
@@ -49,10 +56,13 @@ def write(root, splits, *, name="tiny_set", shape=(8, 8, 3), features=None, exam
             )
 
         def _split_generators(self, _):
-            return {split: self._generate_examples(count) for split, count in splits.items()}
+            return {
+                split: self._generate_examples(numbers(split, count))
+                for split, count in splits.items()
+            }
 
-        def _generate_examples(self, count):
-            for number in range(count):
+        def _generate_examples(self, chosen):
+            for number in chosen:
                 yield number, (example or default)(number)
 
     options = {"skip_registration": True}
@@ -125,6 +135,39 @@ def test_images_of_many_sizes_are_cut_to_one(tmp_path):
     assert np.asarray(task.train.images).shape == (len(task.train), 8, 8, 3)
     assert task.train.images.training(0, (1,)).shape == (8, 8, 3)
     assert len(task.test) == 8
+
+
+@pytest.mark.parametrize("validation", [0, 8])
+def test_a_test_split_without_labels_counts_as_none(tmp_path, validation):
+    """As ImageNet has it, whose validation images are for testing."""
+
+    def example(number):
+        return {"image": encoded(number % 256), "label": -1 if number < 0 else number % 4}
+
+    def numbers(split, count):
+        return range(-count, 0) if split == "test" else range(count)
+
+    splits = {"train": 40, "test": 12} | ({"validation": validation} if validation else {})
+    write(tmp_path, splits, name="unlabelled", example=example, numbers=numbers)
+    task = data.load(config(tmp_path, "tfds:unlabelled", validation_fraction=0.2))
+    sizes = (32, 8, 8) if validation else (24, 8, 8)
+    assert (len(task.train), len(task.validation), len(task.test)) == sizes
+    assert task.test.labels.min() == 0
+
+
+def test_one_of_several_configurations_has_to_be_chosen(tmp_path):
+    write(tmp_path, {"train": 40, "test": 8}, name="plain")
+    several = tmp_path / "several"
+    for name in ("small", "large"):
+        shutil.copytree(tmp_path / "plain", several / name)
+    message = "holds the configurations large, small; choose one, such as tfds:several/large"
+    for source in ("tfds:several", "tfds:several:1.0.0"):
+        with pytest.raises(InputError, match=message):
+            data.load(config(tmp_path, source))
+    for source in ("tfds:several/small", "tfds:several/large:1.0.0"):
+        assert len(data.load(config(tmp_path, source, validation_fraction=0.2)).test) == 8
+    shutil.rmtree(several / "large")
+    assert len(data.load(config(tmp_path, "tfds:several", validation_fraction=0.2)).test) == 8
 
 
 @pytest.mark.parametrize(
