@@ -52,6 +52,7 @@ def test_a_resnet_has_its_published_costs():
         (ObjectiveConfig(), 3),
         (ObjectiveConfig(name="gaussian"), 3),
         (ObjectiveConfig(name="pgd", attack=AttackConfig(num_steps=3)), 9),
+        (ObjectiveConfig(name="pgd", attack=AttackConfig(num_steps=3, best=True)), 11),
         (ObjectiveConfig(name="trades", attack=AttackConfig(num_steps=10)), 26),
     ],
 )

@@ -18,6 +18,7 @@ def test_robust_pretraining_is_pgd_3_from_the_image(attack, norm, eps):
     config = recipes.imagenet("resnet50", attack)
     inner = config.train.objective.attack
     assert (inner.norm, inner.eps, inner.num_steps, inner.random_start) == (norm, eps, 3, False)
+    assert inner.best
     assert inner.step_size == pytest.approx(2 / 3 * eps)
     assert config.train.duration == "90ep"
     assert config.train.batch_size == 512
