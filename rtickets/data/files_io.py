@@ -60,12 +60,12 @@ def read_idx(path: Path) -> np.ndarray:
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
-def read_idx_folder(folder: Path, class_names: tuple[str, ...]) -> Raw:
+def read_idx_folder(folder: Path, class_names: tuple[str, ...] | None = None) -> Raw:
     """Read the four IDX files of an MNIST-like set.
 
     Args:
         folder: holds {train,t10k}-{images-idx3,labels-idx1}-ubyte, gzipped or not.
-        class_names: one name per class.
+        class_names: one name per class; None numbers them.
 
     Returns:
         Both splits.
@@ -73,17 +73,17 @@ def read_idx_folder(folder: Path, class_names: tuple[str, ...]) -> Raw:
     Raises:
         InputError: for a missing or broken file.
     """
-    splits = []
-    for part in ("train", "t10k"):
-        arrays = []
-        for kind in ("images-idx3", "labels-idx1"):
+    arrays: dict[str, np.ndarray] = {}
+    if class_names is not None:
+        arrays["class_names"] = np.array(class_names)
+    for part, split in (("train", "train"), ("t10k", "test")):
+        for kind, array in (("images-idx3", "x"), ("labels-idx1", "y")):
             name = f"{part}-{kind}-ubyte"
             found = [p for p in (folder / f"{name}.gz", folder / name) if p.is_file()]
             if not found:
                 raise InputError(f"{folder}: has neither {name}.gz nor {name}")
-            arrays.append(read_idx(found[0]))
-        splits.append(checked_split(arrays[0], arrays[1], len(class_names), f"{folder}/{part}"))
-    return Raw(splits[0], splits[1], class_names)
+            arrays[f"{array}_{split}"] = read_idx(found[0])
+    return raw_from_arrays(arrays, str(folder))
 
 
 def read_npz(path: Path) -> Raw:
