@@ -151,7 +151,9 @@ def transfer(
     """Return transfer of an ImageNet ticket to a data set.
 
     SGD for 150 epochs, the learning rate divided by 10 after 50 and 100, at 224 pixels; CIFAR is
-    upscaled. SVHN stays at 32 pixels, without crops and flips.
+    upscaled. SVHN stays at 32 pixels, without crops and flips. Pixels are normalised by the
+    target's own statistics for CIFAR and SVHN, else by those of the source network; the authors'
+    code takes a mean and deviation of 0.5 for SVHN, and leaves photographs as they are.
 
     Args:
         source: the data set.
