@@ -1,6 +1,5 @@
 """How fast this machine reads images and trains on adversarial ones."""
 
-import io
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,8 @@ from rtickets.config import AttackConfig, ModelConfig, ObjectiveConfig, Optimize
 from rtickets.data import Split
 from rtickets.data.augment import Transform
 from rtickets.data.stream import TrainingOrder, training_batches
-from rtickets.data.streamed import ImageFiles, streamed
-from rtickets.data.views import View
+from rtickets.data.streamed import Encoded, ImageFiles, StreamedImages, streamed
+from rtickets.data.views import View, decode
 from rtickets.errors import InputError
 
 _SIZE = 224
@@ -85,7 +84,7 @@ def measure_input(
     Args:
         paths: JPEG files, at least 32.
         workers: threads.
-        devices: where batches go.
+        devices: batches go to the first of them.
         rounds: how often each is measured.
 
     Returns:
@@ -93,11 +92,12 @@ def measure_input(
     """
     paths = paths[: len(paths) // _BATCH * _BATCH]
     paths = paths * -(-_IMAGES // len(paths))
-    cut = View((_SIZE, _SIZE), 256, random_crop=(0.08, 1.0))
+    view = View((_SIZE, _SIZE), 256, random_crop=(0.08, 1.0))
+    images = streamed(ImageFiles(tuple(paths)), view, workers)
     kinds: dict[str, Callable[[], None]] = {
-        "decode": partial(_decode, paths, workers, _pixels),
-        "decode_and_cut": partial(_decode, paths, workers, partial(_cut, cut)),
-        "streamed": partial(_stream, paths, cut, workers, devices),
+        "decode": partial(_each, len(paths), workers, partial(_decode, images.files)),
+        "decode_and_cut": partial(_each, len(paths), workers, partial(_cut, images)),
+        "streamed": partial(_stream, images, devices),
     }
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(rounds + 1):
@@ -109,29 +109,26 @@ def measure_input(
     return InputRates(**rates)
 
 
-def _decode(paths: list[Path], workers: int, read: Callable[[Path], Any]) -> None:
+def _each(count: int, workers: int, read: Callable[[int], Any]) -> None:
     with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(read, paths):
+        for _ in pool.map(read, range(count)):
             pass
 
 
-def _pixels(path: Path) -> np.ndarray:
-    return np.asarray(_open(path))
+def _decode(files: Encoded, position: int) -> np.ndarray:
+    return np.asarray(decode(files.read(position), files.name(position)))
 
 
-def _open(path: Path) -> Image.Image:
-    return Image.open(io.BytesIO(path.read_bytes())).convert("RGB")
+def _cut(images: StreamedImages, position: int) -> np.ndarray:
+    return images.training(position, (position,))  # as batches do it, with other random boxes
 
 
-def _cut(view: View, path: Path) -> np.ndarray:
-    return view.training(_open(path), np.random.default_rng(len(path.name)))
-
-
-def _stream(paths: list[Path], view: View, workers: int, devices: parallel.Devices) -> None:
-    split = Split(streamed(ImageFiles(tuple(paths)), view, workers), np.zeros(len(paths), np.int32))
-    order = TrainingOrder(len(paths), _BATCH, 0, 0, len(paths) // _BATCH)
-    for images in training_batches(split, order, lambda batch: jax.device_put(batch.images)):
-        jax.block_until_ready(images)
+def _stream(images: StreamedImages, devices: parallel.Devices) -> None:
+    split = Split(images, np.zeros(len(images), np.int32))
+    order = TrainingOrder(len(images), _BATCH, 0, 0, len(images) // _BATCH)
+    put = partial(jax.device_put, device=devices[0])
+    for images_there in training_batches(split, order, lambda batch: put(batch.images)):
+        jax.block_until_ready(images_there)
 
 
 class StepRates(NamedTuple):
@@ -221,5 +218,9 @@ def as_lines(rates: InputRates, workers: int) -> Iterator[str]:
     yield f"images/s with {workers} workers"
     yield f"  plain decoding                     {rates.decode:8.1f}"
     yield f"  plain decoding, cut to 224 pixels  {rates.decode_and_cut:8.1f}"
-    part = rates.streamed / rates.decode_and_cut
-    yield f"  our batches of 224 pixels          {rates.streamed:8.1f}   {part:.2f} of it"
+    parts = (rates.streamed / rate for rate in (rates.decode_and_cut, rates.decode))
+    of_it, of_plain = (f"{part:.2f}" for part in parts)
+    yield (
+        f"  our batches of 224 pixels          {rates.streamed:8.1f}   {of_it} of it, "
+        f"{of_plain} of plain decoding"
+    )

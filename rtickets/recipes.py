@@ -108,7 +108,8 @@ def imagenet(arch: ImageNetArch, attack: str | None = None) -> PretrainConfig:
     """Return pretraining on ImageNet as Salman et al. 2020 did it.
 
     SGD for 90 epochs, learning rate 0.1 divided by 10 every 30; the attack is 3 steps of 2/3 eps
-    from the clean image. Natural training is the same without it.
+    from the clean image, of which the worst image is kept. Natural training is the same without it.
+    Convolutions are computed in bfloat16, where the original has float32.
 
     Args:
         arch: the network.
@@ -139,10 +140,8 @@ def _robust(attack: str) -> ObjectiveConfig:
     if attack not in grid:
         raise InputError(f"{attack!r} is none of the attacks {', '.join(grid)}")
     norm, eps = grid[attack]
-    inner = config_files.parse(
-        AttackConfig,
-        {"norm": norm, "eps": eps, "num_steps": 3, "step_size": 2 / 3 * eps, "random_start": False},
-    )
+    values = {"norm": norm, "eps": eps, "num_steps": 3, "step_size": 2 / 3 * eps}
+    inner = config_files.parse(AttackConfig, values | {"random_start": False, "best": True})
     return ObjectiveConfig(name="pgd", attack=inner)
 
 
@@ -152,7 +151,9 @@ def transfer(
     """Return transfer of an ImageNet ticket to a data set.
 
     SGD for 150 epochs, the learning rate divided by 10 after 50 and 100, at 224 pixels; CIFAR is
-    upscaled. SVHN stays at 32 pixels, without crops and flips.
+    upscaled. SVHN stays at 32 pixels, without crops and flips. Pixels are normalised by the
+    target's own statistics for CIFAR and SVHN, else by those of the source network; the authors'
+    code takes a mean and deviation of 0.5 for SVHN, and leaves photographs as they are.
 
     Args:
         source: the data set.
@@ -170,13 +171,12 @@ def transfer(
         raise InputError(f"{mode!r} is no mode of transfer; choose 'finetune' or 'linear'")
     best = tuned(source, arch, mode)
     rate = best.learning_rate if best else {"finetune": 1e-3, "linear": 1e-2}[mode]
-    small = source in ("cifar10", "cifar100")
-    data = config_files.replace(_UPSCALED, source=source) if small else DataConfig(source=source)
-    svhn = source == "svhn_cropped"
+    small, svhn = source in ("cifar10", "cifar100"), source == "svhn_cropped"
+    own = _UPSCALED if small else DataConfig(image_size=32 if svhn else None)
     if svhn and mode == "finetune":
         rate = 4e-3
     return TransferConfig(
-        data=data,
+        data=config_files.replace(own, source=source),
         mode=mode,
         normalization="target" if small or svhn else "source",
         train=TrainConfig(

@@ -51,6 +51,7 @@ def test_a_set_is_prepared_described_and_verified(svhn, capsys):
         (("prepare", "cars196"), "cars_train.tgz, cars_test.tgz"),
         (("prepare", "dtd", "--manual=nowhere"), "--manual=nowhere: is not a folder"),
         (("prepare", "voc2012", "--manual=nowhere"), "has no ImageSets/Segmentation/train.txt"),
+        (("info", "--config.source=voc2012"), "voc2012: holds no prepared data set; run: rtickets"),
         (("list", "--config.source=digits"), "data list takes no configuration"),
     ],
 )
@@ -62,11 +63,27 @@ def test_bad_input_is_one_line(words, message, capsys, tmp_path, monkeypatch):
     assert err.count("\n") == 1
 
 
+def test_segmentation_is_described(tmp_path, capsys, save_image):
+    lists = tmp_path / "VOCdevkit" / "VOC2012" / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    for split, names in (("train", "abc"), ("val", "de")):
+        (lists / f"{split}.txt").write_text("\n".join(names))
+        for name in names:
+            save_image(lists.parents[1] / "JPEGImages" / f"{name}.jpg")
+            save_image(lists.parents[1] / "SegmentationClass" / f"{name}.png")
+    words = ["data", "info", "--config.source=voc2012", f"--config.path={tmp_path}"]
+    assert cli.main(words) == 0
+    out = capsys.readouterr().out
+    assert "which no stage trains on" in out
+    assert "train          3 images\nval            2 images\nclasses        21: background" in out
+
+
 def test_all_sets_are_listed(capsys):
     assert cli.main(["data", "list"]) == 0
     out = capsys.readouterr().out
     for name in PUBLIC_SETS:
         assert f"\n{name} " in out
+    assert "\nvoc2012            Pascal VOC 2012 segmentation, which no stage trains on" in out
     assert "kitti_distance" in out
 
 

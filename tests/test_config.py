@@ -235,7 +235,8 @@ def test_steps_have_the_published_defaults(config, steps, step):
     ],
 )
 def test_the_pgd_family_is_one_attack(config, expected):
-    usual = {"norm": "linf", "random_start": True, "loss": "ce", "rule": "steepest", "eps": 0.1}
+    usual = {"norm": "linf", "random_start": True, "loss": "ce", "rule": "steepest", "best": False}
+    usual |= {"eps": 0.1}
     assert config.as_pgd() == pytest.approx(usual | expected)
 
 
@@ -250,12 +251,13 @@ FIELDS = {
     "random_start": False,
     "loss": "margin",
     "rule": "adam",
+    "best": True,
     "restarts": 2,
     "num_targets": 3,
     "version": "plus",
 }
 USED = {
-    "pgd": {"num_steps", "step_size", "random_start", "loss", "rule", "restarts"},
+    "pgd": {"num_steps", "step_size", "random_start", "loss", "rule", "best", "restarts"},
     "fgsm": set(),
     "fgsm_rs": {"step_size", "restarts"},
     "apgd_ce": {"num_steps", "restarts"},

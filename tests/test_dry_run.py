@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtickets import cli, config_files, costs
+from rtickets import cli, config_files, costs, recipes
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -19,6 +19,7 @@ from rtickets.config import (
     TransferConfig,
 )
 from rtickets.costs import network_cost
+from rtickets.data import SOURCES, Raw, Source, Split
 from rtickets.dry_run import Setting, as_text, estimate
 from rtickets.dry_run.passes import passes_of_attack, passes_per_step
 from rtickets.dry_run.task import task_of
@@ -51,6 +52,7 @@ def test_a_resnet_has_its_published_costs():
         (ObjectiveConfig(), 3),
         (ObjectiveConfig(name="gaussian"), 3),
         (ObjectiveConfig(name="pgd", attack=AttackConfig(num_steps=3)), 9),
+        (ObjectiveConfig(name="pgd", attack=AttackConfig(num_steps=3, best=True)), 11),
         (ObjectiveConfig(name="trades", attack=AttackConfig(num_steps=10)), 26),
     ],
 )
@@ -96,6 +98,19 @@ def test_an_unknown_set_is_read(tmp_path):
         task_of(DataConfig(source="npz", path=str(tmp_path / "nowhere.npz")))
 
 
+def test_a_validation_split_of_the_set_s_own_is_counted(monkeypatch):
+    """As VTAB's: 800 + 200 images, nothing carved from them."""
+    sizes = (800, 200, 30)
+    train, validation, test = (
+        Split(np.zeros((size, 8, 8, 3), np.uint8), np.arange(size) % 4) for size in sizes
+    )
+    raw = Raw(train, test, tuple("abcd"), validation)
+    monkeypatch.setitem(SOURCES, "own", Source(lambda config, view: raw, "", ""))
+    task = task_of(DataConfig(source="own"))
+    assert (task.train, task.validation, task.test, task.classes) == (*sizes, 4)
+    assert task_of(DataConfig(source="own", train_examples=80)).train == 80
+
+
 def test_a_training_run_adds_up():
     train = TrainConfig(duration="10it", batch_size=100, validate_every="5it")
     (found,) = estimate(PretrainConfig(model=TINY, train=train), Setting(devices=2))
@@ -112,6 +127,27 @@ def test_a_batch_that_does_not_fit_is_refused():
     )
     with pytest.raises(InputError, match="batch_size=64 exceeds the 50 training examples"):
         estimate(config, Setting(TINY))
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "forward"),
+    [
+        ("food101", "imagenet", 3.5e9),
+        ("cifar10", "imagenet", 3.5e9),
+        ("svhn_cropped", "small", 1e9),
+    ],
+)
+def test_without_a_ticket_the_network_fits_the_images_and_is_named(name, stem, forward):
+    config = recipes.transfer(name)
+    (found,) = estimate(config, Setting())
+    assert found.about[-1] == f"no ticket given: a resnet18 with the {stem} stem is assumed"
+    task = task_of(config.data)
+    cost = network_cost(ModelConfig(stem=stem), task.classes, task.shape)
+    assert cost.forward == pytest.approx(forward, rel=0.2)
+    images = 150 * (task.train // config.train.batch_size) * config.train.batch_size
+    assert found.operations == pytest.approx(cost.forward * (3 * images + 30 * task.validation))
+    (given,) = estimate(config, Setting(TINY))
+    assert "no ticket given" not in as_text([given], 1e12, 1)
 
 
 def test_a_study_counts_its_grid():
@@ -136,7 +172,7 @@ def test_a_study_counts_its_grid():
 def test_every_configuration_can_be_estimated(path):
     kind = KINDS[path.parts[1]]
     if path.name == "vtab.py":
-        pytest.skip("has to be read, see test_tfds.py")
+        pytest.skip("has to be read, see tests/data/test_tfds.py")
     config = config_files.from_command_line(kind, [f"--config={ROOT / path}"])
     small = Setting(ModelConfig(width=0.125))
     found = estimate(_narrow(config), small)

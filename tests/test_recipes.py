@@ -1,6 +1,6 @@
 import pytest
 
-from rtickets import recipes
+from rtickets import provenance, recipes
 from rtickets.data import SOURCES
 from rtickets.errors import InputError
 
@@ -18,6 +18,7 @@ def test_robust_pretraining_is_pgd_3_from_the_image(attack, norm, eps):
     config = recipes.imagenet("resnet50", attack)
     inner = config.train.objective.attack
     assert (inner.norm, inner.eps, inner.num_steps, inner.random_start) == (norm, eps, 3, False)
+    assert inner.best
     assert inner.step_size == pytest.approx(2 / 3 * eps)
     assert config.train.duration == "90ep"
     assert config.train.batch_size == 512
@@ -55,7 +56,9 @@ def test_transfer_has_the_tuned_learning_rate(source, mode, arch, rate):
 def test_cifar_is_upscaled_and_svhn_is_not():
     cifar, svhn = recipes.transfer("cifar100").data, recipes.transfer("svhn_cropped").data
     assert (cifar.image_size, cifar.resize, cifar.random_resized_crop) == (224, 256, True)
-    assert svhn.image_size is None
+    meta = dict.fromkeys(("model", "class_names", "mean", "std")) | {"image_shape": [224, 224, 3]}
+    assert provenance.fitting_transform(cifar, meta).output_shape((32, 32, 3)) == (224, 224, 3)
+    assert provenance.fitting_transform(svhn, meta).output_shape((32, 32, 3)) == (32, 32, 3)
     assert recipes.transfer("svhn_cropped").train.batch_size == 256
 
 

@@ -55,6 +55,10 @@ def _list() -> None:
         print(f"{name:18} {source.description}{needs}")
     print("tfds:NAME          any set of TensorFlow Datasets on disk (needs rtickets[tfds])")
     print(f"vtab:NAME          VTAB-1k: {', '.join(data.VTAB_TASKS)}")
+    print(
+        "voc2012            Pascal VOC 2012 segmentation, which no stage trains on: for "
+        "rtickets.data.original.voc (needs rtickets data prepare voc2012)"
+    )
 
 
 def _info(config_words: Sequence[str]) -> None:
@@ -62,6 +66,9 @@ def _info(config_words: Sequence[str]) -> None:
     from rtickets.config import DataConfig
 
     config = config_files.from_command_line(DataConfig, config_words, DataConfig())
+    if config.source == "voc2012":
+        _info_voc(config.path)
+        return
     task = data.load(config)
     stays = "" if hasattr(task.train.images, "reshape") else ", encoded on disk"
     print(
@@ -72,6 +79,21 @@ def _info(config_words: Sequence[str]) -> None:
     print(f"{'classes':14} {len(task.class_names)}: {', '.join(task.class_names)}")
     print(f"{'metric':14} {task.metric}")
     print(f"{'mean, std':14} {task.mean}, {task.std}")
+
+
+def _info_voc(path: str | None) -> None:
+    from rtickets.data.original.voc import VOC_CLASSES, read_voc2012
+    from rtickets.data.prepared import folder_of
+
+    folder = folder_of("voc2012", path)
+    if not folder.is_dir():
+        how = f"rtickets data prepare voc2012 --data-dir={folder}"
+        raise InputError(f"{folder}: holds no prepared data set; run: {how}")
+    splits = read_voc2012(folder)
+    print("voc2012: images with a class for every pixel, which no stage trains on")
+    for name, split in splits.items():
+        print(f"{name:14} {len(split):,} images")
+    print(f"{'classes':14} {len(VOC_CLASSES)}: {', '.join(VOC_CLASSES)}")
 
 
 def _prepare(name: str, data_dir: Path | None, manual: Path | None) -> None:

@@ -19,7 +19,8 @@ def dry_run(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     setting = _setting(getattr(config, "ticket", None), len(devices))
     estimates = estimate(config, setting)
     trained = getattr(config, "pretrain", config)
-    precision = getattr(trained, "model", setting.model).precision
+    model = getattr(trained, "model", setting.model)
+    precision = "float32" if model is None else model.precision
     print(as_text(estimates, measured_rate(devices, precision), len(devices)))
 
 
@@ -42,7 +43,7 @@ def _kind(verb: str, config_words: Sequence[str]) -> tuple[Any, ...]:
 
 
 def _setting(path: str | None, devices: int) -> Any:
-    """Return the network and task of a ticket, or those we assume where there is none."""
+    """Return the network and task of a ticket, where one is given."""
     from rtickets import config_files, provenance, runs
     from rtickets.config import ModelConfig
     from rtickets.draw import Ticket

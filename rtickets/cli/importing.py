@@ -115,7 +115,10 @@ def _class_names(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
     if Path(text).is_file():
-        names = tuple(Path(text).read_text().splitlines())
+        try:
+            names = tuple(Path(text).read_text(encoding="utf-8").splitlines())
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"--classes={text}: cannot be read: {error}") from None
     elif "," in text:
         names = tuple(text.split(","))
     else:

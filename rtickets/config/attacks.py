@@ -26,6 +26,8 @@ class AttackConfig:
         random_start: of 'pgd', start from a uniform point of the ball.
         loss: of 'pgd', what is maximised: 'ce', 'margin' or 'dlr'.
         rule: of 'pgd', 'steepest' ascent or 'adam'.
+        best: of 'pgd' in training, return the worst image of all that were visited, instead of the
+            last, for one more evaluation; evaluations always do.
         restarts: runs from different random points.
         num_targets: classes that 'apgd_t' and 'fab_t' aim at.
         version: of 'autoattack': 'standard', 'plus', or 'fast', see `rtickets.attacks.MEMBERS`.
@@ -42,6 +44,7 @@ class AttackConfig:
     random_start: bool = True
     loss: Literal["ce", "margin", "dlr"] = "ce"
     rule: Literal["steepest", "adam"] = "steepest"
+    best: bool = False
     restarts: Positive = 1
     num_targets: Positive = 9
     version: Literal["standard", "plus", "fast"] = "standard"
@@ -77,6 +80,7 @@ class AttackConfig:
             "random_start": self.random_start and self.name != "fgsm",
             "loss": self.loss,
             "rule": self.rule,
+            "best": self.best,
         }
 
     @model_validator(mode="after")
@@ -87,6 +91,7 @@ class AttackConfig:
             "random_start": ("pgd",),
             "loss": ("pgd",),
             "rule": ("pgd",),
+            "best": ("pgd",),
             "restarts": ("pgd", "fgsm_rs", "apgd_ce", "apgd_dlr", "apgd_t", "fab_t", "square"),
             "num_targets": ("apgd_t", "fab_t"),
             "version": ("autoattack",),

@@ -28,7 +28,7 @@ class DataConfig:
     """A data set, how it is split, and how its images reach the network.
 
     Attributes:
-        source: a name that `rtickets data list` shows, or 'folder', 'npz'.
+        source: a name that `rtickets data list` shows.
         path: folder or file of the sources that are read from one.
         image_size: height and width that images are brought to; None is the source's default, which
             for images of one small size is theirs.

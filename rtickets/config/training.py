@@ -111,7 +111,7 @@ class ObjectiveConfig:
         if self.name == "free" and attack.norm == "l1":
             yield "objective 'free' takes attack.norm 'linf' or 'l2', not 'l1'"
         if self.name == "trades":
-            for name in ("random_start", "loss", "rule"):
+            for name in ("random_start", "loss", "rule", "best"):
                 if getattr(attack, name) != getattr(AttackConfig, name):
                     yield f"objective 'trades' does not use attack.{name}; leave it out"
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from rtickets.config import DataConfig
-from rtickets.data.arrays import Dataset, Raw, Split
+from rtickets.data.arrays import Dataset, Raw, Split, in_memory
 from rtickets.data.augment import make_transform
 from rtickets.data.source import Source
 from rtickets.data.sources import SOURCES, get_source
@@ -50,7 +50,7 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     source = get_source(config.source)
     raw = source.load(config, make_transform(config).view)
     if config.stream is False:
-        raw = _in_memory(raw)
+        raw = in_memory(raw)
     train, test, validation = raw.train, raw.test, raw.validation
     if test is None:
         train, test = hold_out(train, config.test_fraction, f"{config.source}: test split")
@@ -64,17 +64,6 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     if config.train_examples is not None:
         train = few_shot(train, config.train_examples, seed)
     return Dataset(train, validation, test, raw.class_names, mean, std, source.metric)
-
-
-def _in_memory(raw: Raw) -> Raw:
-    """Decode all images, training images as others, so that crops are made on the device."""
-    splits = (
-        None if split is None else Split(np.asarray(split.images), split.labels)
-        for split in (raw.train, raw.test, raw.validation)
-    )
-    train, test, validation = splits
-    assert train is not None
-    return raw._replace(train=train, test=test, validation=validation)
 
 
 def _sample(images: np.ndarray | StreamedImages) -> np.ndarray:

@@ -18,8 +18,8 @@ Say = Callable[[str], None]
 
 
 def is_archive(path: Path) -> bool:
-    """Return whether a file's name is that of an archive."""
-    return path.name.endswith(_SUFFIXES)
+    """Return whether a file's name is that of an archive; macOS keeps notes on it under ._NAME."""
+    return path.name.endswith(_SUFFIXES) and not path.name.startswith("._")
 
 
 def download(url: str, path: Path, md5: str | None = None, say: Say = lambda text: None) -> None:

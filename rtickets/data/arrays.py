@@ -74,6 +74,17 @@ class Dataset(NamedTuple):
     metric: Metric = "accuracy"
 
 
+def in_memory(raw: Raw) -> Raw:
+    """Decode all images, training images as others, so that crops are made on the device."""
+    splits = (
+        None if split is None else Split(np.asarray(split.images), split.labels)
+        for split in (raw.train, raw.test, raw.validation)
+    )
+    train, test, validation = splits
+    assert train is not None
+    return raw._replace(train=train, test=test, validation=validation)
+
+
 def checked_split(images: np.ndarray, labels: np.ndarray, num_classes: int, name: str) -> Split:
     """Check the arrays of a split and bring them into our layout.
 

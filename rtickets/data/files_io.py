@@ -11,11 +11,12 @@ import numpy as np
 from numpy.lib.npyio import NpzFile
 from PIL import Image
 
-from rtickets.data.arrays import Raw, Split, checked_split
+from rtickets.data.arrays import Raw, Split, checked_split, in_memory
 from rtickets.data.streamed import ImageFiles, streamed
 from rtickets.data.views import View
 from rtickets.errors import InputError
 
+_SPLITS = ("train", "val", "test")
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 
 
@@ -59,12 +60,12 @@ def read_idx(path: Path) -> np.ndarray:
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
-def read_idx_folder(folder: Path, class_names: tuple[str, ...]) -> Raw:
+def read_idx_folder(folder: Path, class_names: tuple[str, ...] | None = None) -> Raw:
     """Read the four IDX files of an MNIST-like set.
 
     Args:
         folder: holds {train,t10k}-{images-idx3,labels-idx1}-ubyte, gzipped or not.
-        class_names: one name per class.
+        class_names: one name per class; None numbers them.
 
     Returns:
         Both splits.
@@ -72,17 +73,17 @@ def read_idx_folder(folder: Path, class_names: tuple[str, ...]) -> Raw:
     Raises:
         InputError: for a missing or broken file.
     """
-    splits = []
-    for part in ("train", "t10k"):
-        arrays = []
-        for kind in ("images-idx3", "labels-idx1"):
+    arrays: dict[str, np.ndarray] = {}
+    if class_names is not None:
+        arrays["class_names"] = np.array(class_names)
+    for part, split in (("train", "train"), ("t10k", "test")):
+        for kind, array in (("images-idx3", "x"), ("labels-idx1", "y")):
             name = f"{part}-{kind}-ubyte"
             found = [p for p in (folder / f"{name}.gz", folder / name) if p.is_file()]
             if not found:
                 raise InputError(f"{folder}: has neither {name}.gz nor {name}")
-            arrays.append(read_idx(found[0]))
-        splits.append(checked_split(arrays[0], arrays[1], len(class_names), f"{folder}/{part}"))
-    return Raw(splits[0], splits[1], class_names)
+            arrays[f"{array}_{split}"] = read_idx(found[0])
+    return raw_from_arrays(arrays, str(folder))
 
 
 def read_npz(path: Path) -> Raw:
@@ -135,58 +136,40 @@ def raw_from_arrays(arrays: Mapping[str, np.ndarray], name: str) -> Raw:
     return Raw(train, test, class_names)
 
 
-def read_folder(folder: Path, image_size: int | None) -> Raw:
-    """Read a folder of class folders, or one with `train` and `test` folders of class folders.
-
-    Args:
-        folder: the folder; classes are its folders in alphabetical order.
-        image_size: scale the short side to this and crop the centre; None needs images of one size.
-
-    Returns:
-        The splits; colour if any image is.
-
-    Raises:
-        InputError: for a missing or empty class folder, an unreadable image, or different sizes.
-    """
-    parts, class_names = _class_folders(folder)
-    loaded = {
-        name: [
-            [_read_image(path, image_size) for path in _images_of(part / c)] for c in class_names
-        ]
-        for name, part in parts.items()
-    }
-    everything = [image for classes in loaded.values() for images in classes for image in images]
-    mode = "L" if all(image.mode in ("1", "L", "LA") for image in everything) else "RGB"
-    sizes = sorted({image.size for image in everything})
-    if len(sizes) > 1:
-        raise InputError(
-            f"{folder}: images differ in size, {sizes[0]} and {sizes[-1]}; set data.image_size"
-        )
-    splits = {
-        name: checked_split(
-            np.stack([np.asarray(i.convert(mode)) for images in classes for i in images]),
-            np.repeat(np.arange(len(class_names)), [len(images) for images in classes]),
-            len(class_names),
-            str(parts[name]),
-        )
-        for name, classes in loaded.items()
-    }
-    return Raw(splits["train"], splits.get("test"), class_names)
-
-
-def stream_folder(folder: Path, view: View, workers: int | None) -> Raw:
-    """List a folder as `read_folder` does, its images left on disk and seen in colour.
+def read_folder(folder: Path, view: View, workers: int | None = None) -> Raw:
+    """Read a folder as `stream_folder` lists it into memory, in grey if all its images are.
 
     Args:
         folder: the folder.
-        view: how images become arrays.
+        view: how images become arrays; training images as others.
         workers: threads that decode, or None.
 
     Returns:
         The splits.
 
     Raises:
-        InputError: for a missing or empty class folder.
+        InputError: for a missing or empty class folder, an unreadable image, or different sizes.
+    """
+    parts, class_names = _class_folders(folder)
+    files = (path for part in parts.values() for c in class_names for path in _images_of(part / c))
+    channels = 1 if all(map(_is_grey, files)) else 3
+    return in_memory(stream_folder(folder, view._replace(channels=channels), workers))
+
+
+def stream_folder(folder: Path, view: View, workers: int | None) -> Raw:
+    """List a folder of class folders, or one with `train`, and maybe `val` and `test`, of them.
+
+    Args:
+        folder: the folder; classes are the folders of the training split in alphabetical order.
+        view: how images become arrays.
+        workers: threads that decode, or None.
+
+    Returns:
+        The splits, images left on disk.
+
+    Raises:
+        InputError: for a missing or empty class folder, one of a class that is not trained on,
+            another split, or splits of different sizes.
     """
     parts, class_names = _class_folders(folder)
     splits = {}
@@ -195,20 +178,41 @@ def stream_folder(folder: Path, view: View, workers: int | None) -> Raw:
         labels = np.repeat(np.arange(len(files), dtype=np.int32), [len(paths) for paths in files])
         paths = tuple(path for paths in files for path in paths)
         splits[name] = Split(streamed(ImageFiles(paths), view, workers), labels)
-    return Raw(splits["train"], splits.get("test"), class_names)
+    sizes = sorted({split.images.shape[1:3] for split in splits.values()})
+    if len(sizes) > 1:
+        raise InputError(
+            f"{folder}: images differ in size, {sizes[0]} and {sizes[-1]}; set data.image_size"
+        )
+    return Raw(splits["train"], splits.get("test"), class_names, splits.get("val"))
 
 
 def _class_folders(folder: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
     """Return the folders of the splits, and the classes, by the training split."""
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder")
-    parts = {name: folder / name for name in ("train", "test") if (folder / name).is_dir()}
-    if "train" not in parts:
+    splits = {part.name for part in _folders(folder) if _folders(part)}
+    if not (folder / "train").is_dir():
+        if found := sorted(splits & set(_SPLITS)):
+            raise InputError(f"{folder}: has {' and '.join(found)}, but no folder train")
         parts = {"train": folder}
-    class_names = tuple(sorted(p.name for p in parts["train"].iterdir() if p.is_dir()))
+    else:
+        if others := splits - set(_SPLITS):
+            raise InputError(
+                f"{folder / min(others)}: is none of train, val and test; rename or move it"
+            )
+        parts = {name: folder / name for name in _SPLITS if (folder / name).is_dir()}
+    class_names = tuple(part.name for part in _folders(parts["train"]))
     if len(class_names) < 2:
         raise InputError(f"{parts['train']}: expected a folder per class, found {len(class_names)}")
+    for part in parts.values():
+        if strange := {one.name for one in _folders(part)} - set(class_names):
+            raise InputError(f"{part / min(strange)}: is no class of {parts['train']}")
     return parts, class_names
+
+
+def _folders(folder: Path) -> list[Path]:
+    """Return the folders in a folder, but hidden ones."""
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
 def _images_of(folder: Path) -> list[Path]:
@@ -218,20 +222,10 @@ def _images_of(folder: Path) -> list[Path]:
     return files
 
 
-def _read_image(path: Path, image_size: int | None) -> Image.Image:
+def _is_grey(path: Path) -> bool:
+    """Return what an image's header says; what is wrong with it shows when it is decoded."""
     try:
-        with Image.open(path) as file:
-            image = file.copy()
-    except Exception as error:  # damage surfaces as whatever the decoder trips over
-        raise InputError(f"{path}: cannot be read as an image: {error}") from None
-    if image.mode.startswith(("I", "F")):  # converting would clip it
-        raise InputError(f"{path}: has mode {image.mode}; expected 8 bits a channel")
-    if image.mode not in ("1", "L", "LA"):
-        image = image.convert("RGB")
-    if image_size is None:
-        return image
-    scale = image_size / min(image.size)
-    width, height = (max(image_size, round(side * scale)) for side in image.size)
-    image = image.resize((width, height), Image.Resampling.BILINEAR)
-    left, top = (width - image_size) // 2, (height - image_size) // 2
-    return image.crop((left, top, left + image_size, top + image_size))
+        with Image.open(path) as image:
+            return image.mode in ("1", "L", "LA")
+    except Exception:  # damage surfaces as whatever the reader trips over
+        return True

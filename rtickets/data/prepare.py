@@ -4,11 +4,12 @@ Everything can be interrupted and goes on: downloads from where they stopped, un
 packed files are kept as they are finished, and `prepared.json` is written last.
 """
 
+import contextlib
 import hashlib
 import io
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +170,10 @@ class _Progress:
 
     def __init__(self, path: Path, fingerprint: str) -> None:
         self._path, self._fingerprint = path, fingerprint
-        stored: Mapping[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-        self.files = dict(stored["files"]) if stored.get("of") == fingerprint else {}
+        self.files: dict[str, Any] = {}
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # none, or damaged
+            stored = json.loads(path.read_text())
+            self.files = dict(stored["files"]) if stored["of"] == fingerprint else {}
 
     def has(self, path: Path) -> bool:
         about = self.files.get(path.name)

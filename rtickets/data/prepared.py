@@ -95,15 +95,30 @@ def load_prepared(public: PublicSet, config: DataConfig, view: View) -> Raw:
     if ARRAYS in record["files"]:
         raw = read_npz(folder / ARRAYS)
         return raw._replace(mean=statistics[0], std=statistics[1])
-    splits = {}
+    splits, names = {}, tuple(record["class_names"])
     for split, about in record["splits"].items():
-        labels = np.load(folder / f"labels_{split}.npy", allow_pickle=False)
         images = streamed(Records(folder / f for f in about["files"]), view, config.workers)
-        if len(images) != len(labels):
-            raise InputError(f"{folder}: has {len(images)} {split} images, {len(labels)} labels")
+        labels = _read_labels(folder / f"labels_{split}.npy", len(images), len(names))
         splits[split] = Split(images, labels)
-    names = tuple(record["class_names"])
     return Raw(splits["train"], splits["test"], names, None, *statistics)
+
+
+def _read_labels(path: Path, count: int, classes: int) -> np.ndarray:
+    try:
+        with path.open("rb") as file:
+            labels = np.asarray(np.load(file, allow_pickle=False))
+    except Exception as error:  # damage surfaces as whatever the decoder trips over
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    if labels.shape != (count,) or labels.dtype.kind != "i":
+        raise InputError(
+            f"{path}: holds {labels.dtype} of shape {labels.shape}; expected the labels of {count} "
+            "images"
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise InputError(
+            f"{path}: labels lie in [{labels.min()}, {labels.max()}]; expected [0, {classes})"
+        )
+    return labels
 
 
 def verify(folder: Path, name: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from rtickets.data.files_io import (
     read_npz,
     stream_folder,
 )
+from rtickets.data.original.listing import read_lines
 from rtickets.data.prepared import load_prepared
 from rtickets.data.public import PUBLIC_SETS, PublicSet
 from rtickets.data.source import Augmentation, Facts, Source
@@ -86,6 +87,14 @@ def _tux_stamps(config: DataConfig, view: View) -> Raw:
     return read_stamps(existing(config.path, "tux_stamps", hint), view, config.workers)
 
 
+def _idx(config: DataConfig, view: View) -> Raw:
+    del view
+    hint = "the folder of four IDX files as MNIST's, and classes.txt with a name a line if you like"
+    folder = existing(config.path, "idx", hint)
+    names = folder / "classes.txt"
+    return read_idx_folder(folder, tuple(read_lines(names)) if names.is_file() else None)
+
+
 def _npz(config: DataConfig, view: View) -> Raw:
     del view
     hint = "an .npz file with x_train, y_train and optionally x_test, y_test"
@@ -93,11 +102,11 @@ def _npz(config: DataConfig, view: View) -> Raw:
 
 
 def _folder(config: DataConfig, view: View) -> Raw:
-    hint = "a folder of class folders, or of train/ and test/ with class folders in them"
+    hint = "a folder of class folders, or of train/, val/ and test/ with class folders in them"
     folder = existing(config.path, "folder", hint)
     if config.stream:
         return stream_folder(folder, view, config.workers)
-    return read_folder(folder, config.image_size)
+    return read_folder(folder, view, config.workers)
 
 
 def package_file(package: str, relative: str, install: str) -> Path:
@@ -158,7 +167,10 @@ SOURCES: dict[str, Source] = {
         facts=Facts(466, None, 7, None),
     ),
     "npz": Source(_npz, "arrays in an .npz file", "data.path"),
-    "folder": Source(_folder, "a folder of class folders of images", "data.path"),
+    "idx": Source(_idx, "the four IDX files of an MNIST-like set", "data.path"),
+    "folder": Source(
+        _folder, "a folder of class folders of images, or of train/, val/, test/", "data.path"
+    ),
 }
 
 

@@ -98,7 +98,8 @@ def load_tfds(name: str, config: DataConfig, view: View) -> Raw:
     """Load a set that TensorFlow Datasets has prepared.
 
     Training and validation splits are one where there is a test split as well; without one, a
-    validation split is for testing.
+    validation split is for testing. A test split without labels (they are -1), as ImageNet has it
+    there since version 5.1.0, counts as none.
 
     Args:
         name: as TensorFlow Datasets calls it.
@@ -119,6 +120,8 @@ def load_tfds(name: str, config: DataConfig, view: View) -> Raw:
             "expected a split 'train' of images with labels"
         )
     held_out = [split for split in ("validation", "test") if split in splits]
+    if "test" in held_out and not _has_labels(TfdsImages(builder, "test", name)):
+        held_out.remove("test")
     train = "train+validation" if len(held_out) == 2 else "train"
     own_view = view_of(features["image"], view)
     parts = [
@@ -189,13 +192,18 @@ def open_builder(name: str, path: str | None) -> Any:
 
 def _folder_of(root: Path, name: str) -> Path | None:
     """Return the folder of a set's newest version, or of the one that its name tells."""
-    name, _, version = name.partition(":")
-    found = [
-        file.parent
-        for pattern in ("*/dataset_info.json", "*/*/dataset_info.json")
-        for file in (root / name).glob(pattern)
-        if version in ("", file.parent.name)
-    ]
+    own, _, version = name.partition(":")
+    for pattern in ("*/dataset_info.json", "*/*/dataset_info.json"):  # without configurations, with
+        found = [file.parent for file in (root / own).glob(pattern)]
+        found = [folder for folder in found if version in ("", folder.name)]
+        if found:
+            break
+    configurations = sorted({folder.parent.name for folder in found})
+    if len(configurations) > 1:
+        raise InputError(
+            f"{root / own}: holds the configurations {', '.join(configurations)}; choose one, such "
+            f"as tfds:{own}/{configurations[0]}"
+        )
     return max(
         found, key=lambda folder: [int(n) for n in re.findall(r"\d+", folder.name)], default=None
     )
@@ -218,12 +226,19 @@ def view_of(feature: Any, view: View) -> View:
     return view._replace(channels=channels)
 
 
+def _has_labels(images: TfdsImages) -> bool:
+    """Return whether any of 100 images, spread evenly, is labelled; none need not be."""
+    some = range(0, len(images), max(len(images) // 100, 1))
+    return not some or any(images.example(index)["label"] >= 0 for index in some)
+
+
 def _labels(folder: Path, images: TfdsImages, name: str, label_fn: LabelFn | None) -> np.ndarray:
     safe = "".join(c if c.isalnum() else "_" for c in name)
     file = folder / f"rtickets_labels_{safe}.npy"
-    if file.is_file():
-        stored = np.load(file, allow_pickle=False)
-        if stored.shape == (len(images),) and stored.dtype == np.int32:
+    with contextlib.suppress(Exception):  # none, or damaged: they are read again
+        with file.open("rb") as opened:
+            stored = np.load(opened, allow_pickle=False)
+        if (stored.shape, stored.dtype) == ((len(images),), np.int32) and stored.min() >= 0:
             return stored
     of = label_fn or (lambda example: int(example["label"]))
     labels = np.fromiter((of(images.example(i)) for i in range(len(images))), np.int32)

@@ -24,8 +24,9 @@ def passes_per_step(objective: ObjectiveConfig, trainable: str = "all") -> float
         outer *= 2
     if objective.name == "free":  # the gradient to the images comes with that to the weights
         return outer + 1
-    inner = objective.attack.steps if objective.name in ("pgd", "fast", "trades", "mart") else 0
-    return outer + IMAGE_GRADIENT * inner
+    inner = objective.name in ("pgd", "fast", "trades", "mart")
+    evaluations = objective.attack.steps + objective.attack.best if inner else 0
+    return outer + IMAGE_GRADIENT * evaluations
 
 
 def passes_of_attack(config: AttackConfig) -> float:

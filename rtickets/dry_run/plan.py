@@ -21,19 +21,21 @@ from rtickets.dry_run.runs import (
 )
 from rtickets.dry_run.task import Task, task_of
 
+_SMALL = 96  # pixels up to which a network is assumed to have the small stem
+
 
 @dataclass(frozen=True)
 class Setting:
     """What an estimate depends on besides the configuration.
 
     Attributes:
-        model: the network of tickets.
+        model: the network of tickets; None assumes one that fits the size of images.
         task: the task that it was last trained on.
         shape: (H, W, C) that it takes, or None for what its task has.
         devices: number of devices.
     """
 
-    model: ModelConfig = field(default_factory=ModelConfig)
+    model: ModelConfig | None = None
     task: DataConfig = field(default_factory=DataConfig)
     shape: tuple[int, int, int] | None = None
     devices: int = 1
@@ -44,6 +46,21 @@ class Setting:
         if self.shape is None or config.image_size is not None:
             return task
         return task._replace(shape=self.shape)
+
+    def model_for(self, task: Task | None) -> ModelConfig:
+        """Return the network of tickets, or what is assumed where there is none."""
+        if self.model is not None:
+            return self.model
+        large = task is not None and max(task.shape[:2]) > _SMALL
+        return ModelConfig(stem="imagenet" if large else "small")
+
+    def noted(self, found: Estimate, task: Task | None) -> Estimate:
+        """Return an estimate that says which network it assumes, if it does."""
+        if self.model is not None or task is None:
+            return found
+        model = self.model_for(task)
+        note = f"no ticket given: a {model.arch} with the {model.stem} stem is assumed"
+        return found._replace(about=(*found.about, note))
 
 
 def estimate(config: object, setting: Setting) -> list[Estimate]:
@@ -67,10 +84,12 @@ def estimate(config: object, setting: Setting) -> list[Estimate]:
         return [_transfer(config, setting, f"transfer, {config.mode}")]
     if isinstance(config, DrawConfig):
         drawn_on = setting.task_of(config.data or setting.task) if _needs_data(config) else None
-        return [estimate_draw(config, drawn_on, setting.model, setting.devices)]
+        drawn = estimate_draw(config, drawn_on, setting.model_for(drawn_on), setting.devices)
+        return [setting.noted(drawn, drawn_on)]
     if isinstance(config, EvaluateConfig):
         task = setting.task_of(config.data or setting.task)
-        return [estimate_evaluation(config, task, setting.model, setting.devices)]
+        judged = estimate_evaluation(config, task, setting.model_for(task), setting.devices)
+        return [setting.noted(judged, task)]
     assert isinstance(config, StudyConfig)
     return list(_study(config, setting))
 
@@ -81,10 +100,12 @@ def _needs_data(config: DrawConfig) -> bool:
 
 def _transfer(config: TransferConfig, setting: Setting, name: str, times: int = 1) -> Estimate:
     trainable = "all" if config.mode == "finetune" else "head"
-    return estimate_training(
-        name, setting.task_of(config.data), setting.model, config.train, setting.devices,
+    task = setting.task_of(config.data)
+    found = estimate_training(
+        name, task, setting.model_for(task), config.train, setting.devices,
         trainable=trainable, times=times,
     )  # fmt: skip
+    return setting.noted(found, task)
 
 
 def _study(config: StudyConfig, setting: Setting) -> Iterator[Estimate]:
@@ -115,5 +136,5 @@ def _draws(
     for sparsity in chosen if draw.train is not None else chosen[:1]:
         own = config_files.replace(draw, sparsity=sparsity)
         times = networks if draw.train is not None else networks * len(ladder)
-        found = estimate_draw(own, task, setting.model, setting.devices, times)
+        found = estimate_draw(own, task, setting.model_for(task), setting.devices, times)
         yield found._replace(name=f"{label}: {found.name}")

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from rtickets import data
 from rtickets.config import DataConfig
 from rtickets.data import get_source
@@ -43,26 +45,42 @@ def task_of(config: DataConfig) -> Task:
     Raises:
         InputError: if the task is unknown, or has to be read and cannot be.
     """
+    facts = get_source(config.source).facts
+    sizes = _read(config) if facts is None else _known(facts, config)
     transform = make_transform(config)
-    facts = get_source(config.source).facts or _facts_from(config)
+    stored = sizes.shape or (*(transform.size or (224, 224)), 3)
+    size = sizes.train * stored[0] * stored[1] * stored[2] if sizes.in_memory else 0
+    return Task(config.source, *sizes[:4], transform.output_shape(stored), size)
+
+
+class _Sizes(NamedTuple):
+    """Sizes of the splits, number of classes, shape of images where it is known, where they lie."""
+
+    train: int
+    validation: int
+    test: int
+    classes: int
+    shape: tuple[int, int, int] | None
+    in_memory: bool
+
+
+def _known(facts: Facts, config: DataConfig) -> _Sizes:
     train, test = facts.train, facts.test
     if test is None:
         test = round(train * config.test_fraction)
         train -= test
     validation = round(train * config.validation_fraction)
     train = config.train_examples or train - validation
-    stored = facts.shape or (*(transform.size or (224, 224)), 3)
     in_memory = facts.shape is not None or config.stream is False
-    size = train * stored[0] * stored[1] * stored[2] if in_memory else 0
-    shape = transform.output_shape(stored)
-    return Task(config.source, train, validation, test, facts.classes, shape, size)
+    return _Sizes(train, validation, test, facts.classes, facts.shape, in_memory)
 
 
-def _facts_from(config: DataConfig) -> Facts:
-    loaded = data.load(config)
-    train, validation, test = (len(split) for split in loaded[:3])
-    height, width, channels = loaded.train.images.shape[1:]
-    whole = round((train + validation + test) if config.train_examples is None else train)
-    streamed = isinstance(loaded.train.images, data.StreamedImages)
-    shape = None if streamed else (height, width, channels)
-    return Facts(whole - test, test, len(loaded.class_names), shape)
+def _read(config: DataConfig) -> _Sizes:
+    task = data.load(config)
+    images = task.train.images
+    train, validation, test = (len(split) for split in task[:3])
+    height, width, channels = images.shape[1:]
+    return _Sizes(
+        train, validation, test, len(task.class_names), (height, width, channels),
+        isinstance(images, np.ndarray),
+    )  # fmt: skip

@@ -1,18 +1,21 @@
 """ONNX residual networks: their layers under our names, and what they compute."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from rtickets.errors import InputError
 from rtickets.importers import onnx_graph
 from rtickets.importers.onnx_graph import Graph, Node
+from rtickets.importers.onnx_run import evaluate
 from rtickets.importers.tensors import Tensor
 from rtickets.models import Model, ResNet
 
 _EPSILON = 1e-5  # of our normalisation layers
+_MAX_SIZE = 512  # of images that a file is evaluated on
 _Statistic = tuple[float, ...] | None
 
 
@@ -43,6 +46,19 @@ class OnnxNetwork(NamedTuple):
     run: Callable[[np.ndarray], np.ndarray]
 
 
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    """Turn whatever a damaged graph trips over into an error of ours."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        detail = str(error).strip() or type(error).__name__
+        raise InputError(f"it is a damaged ONNX file: {detail.splitlines()[0]}") from None
+
+
+@_damage_named()
 def read_onnx(path: Path, model: Model) -> OnnxNetwork:
     """Read a residual network.
 
@@ -67,12 +83,16 @@ def read_onnx(path: Path, model: Model) -> OnnxNetwork:
     used = {name for step in graph.steps for name in step.names}
     shape = graph.input_shape
     last = len(shape) == 4 and shape[3] in (1, 3) and shape[1] not in (1, 3)
+    size = shape[1 if last else 2] if len(shape) == 4 else None
+    if size is not None and not 1 <= size <= _MAX_SIZE:
+        raise InputError(f"its graph takes images of {size} pixels; expected 1 to {_MAX_SIZE}")
     pixels = graph.steps[0]
 
+    @_damage_named()
     def run(x: np.ndarray) -> np.ndarray:
         raw = ((x - pixels.shift) / pixels.scale).astype(np.float32)  # the graph normalises itself
         inputs = raw if last else raw.transpose(0, 3, 1, 2)
-        return _evaluate(loaded, graph, np.ascontiguousarray(inputs))
+        return evaluate(loaded, graph, np.ascontiguousarray(inputs))
 
     mean, std = _pixel_statistics(pixels)
     return OnnxNetwork(
@@ -83,7 +103,7 @@ def read_onnx(path: Path, model: Model) -> OnnxNetwork:
         mean,
         std,
         pixels.names,
-        shape[1 if last else 2] if len(shape) == 4 else None,
+        size,
         run,
     )
 
@@ -162,19 +182,3 @@ def _pixel_statistics(step: Node) -> tuple[_Statistic, _Statistic]:
     scale, shift = np.broadcast_arrays(step.scale, step.shift)
     mean, std = -shift / scale, 1 / scale
     return tuple(float(value) for value in mean), tuple(float(value) for value in std)
-
-
-def _evaluate(model: Any, graph: Graph, x: np.ndarray) -> np.ndarray:
-    """Run the graph, whose operations `follow` has checked."""
-    import onnx
-    from onnx.reference import ReferenceEvaluator
-
-    open_ended = onnx.ModelProto()
-    open_ended.CopyFrom(model)
-    del open_ended.graph.output[:]
-    open_ended.graph.output.append(onnx.ValueInfoProto(name=graph.logits))
-    try:
-        (logits,) = ReferenceEvaluator(open_ended).run(None, {graph.input_name: x})
-    except Exception as error:  # of NumPy, for sizes that do not fit
-        raise InputError(f"its graph cannot be evaluated: {str(error).splitlines()[0]}") from None
-    return np.asarray(logits, np.float32).reshape(len(x), -1)

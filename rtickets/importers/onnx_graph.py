@@ -14,6 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rtickets.errors import InputError
+from rtickets.importers.onnx_constants import (
+    Constant,
+    attributes,
+    check_windows,
+    compute,
+    constant,
+    need,
+)
 
 
 @dataclass(eq=False)
@@ -61,11 +69,6 @@ class Graph(NamedTuple):
     input_shape: tuple[int | None, ...]
 
 
-class _Constant(NamedTuple):
-    name: str
-    array: np.ndarray
-
-
 _PASSED_ON = {
     "Cast", "Dropout", "Flatten", "Identity", "Pad", "Reshape", "Squeeze", "Transpose", "Unsqueeze",
 }  # fmt: skip
@@ -93,8 +96,14 @@ def load(path: Path) -> Any:
         raise InputError(f"it is a damaged ONNX file: {error}") from None
     if not model.graph.node:
         raise InputError("it is a damaged ONNX file: it has no operations")
-    if any(tensor.external_data for tensor in model.graph.initializer):
+    graph = model.graph
+    inside = (attribute.t for node in graph.node for attribute in node.attribute)
+    if any(tensor.external_data for tensor in (*graph.initializer, *inside)):
         raise InputError("its weights lie in other files; save it with all data in one file")
+    if model.functions or any(node.domain not in ("", "ai.onnx") for node in graph.node):
+        raise InputError("its graph has operations of its own, which no residual network needs")
+    if graph.sparse_initializer:
+        raise InputError("its graph has sparse tensors, which no residual network of ours has")
     return model
 
 
@@ -109,12 +118,13 @@ def follow(model: Any) -> Graph:
 
     Raises:
         InputError: for an operation that no residual network has.
+        Exception: whatever a damaged graph makes it trip over.
     """
     from onnx import numpy_helper
 
     graph = model.graph
     values: dict[str, Any] = {
-        tensor.name: _Constant(tensor.name, numpy_helper.to_array(tensor))
+        tensor.name: Constant(tensor.name, numpy_helper.to_array(tensor))
         for tensor in graph.initializer
     }
     inputs = [value for value in graph.input if value.name not in values]
@@ -124,6 +134,7 @@ def follow(model: Any) -> Graph:
     first = values[inputs[0].name] = Node("input")
     steps, logits = [first], graph.output[0].name
     for operation in graph.node:
+        check_windows(operation)
         arguments = [values.get(name) for name in operation.input]
         if operation.op_type == "Softmax" and isinstance(arguments[0], Node):
             logits, result = operation.input[0], arguments[0]
@@ -142,12 +153,10 @@ def _apply(operation: Any, arguments: list[Any]) -> Any:
     """Return what an operation makes of steps and constants; None for sizes and the like."""
     kind = operation.op_type
     if kind == "Constant":
-        return _constant(operation)
-    if not any(isinstance(argument, Node) for argument in arguments):
-        return arguments[0] if kind == "Identity" else None
+        return constant(operation)
+    if kind == "Shape" or not any(isinstance(argument, Node) for argument in arguments):
+        return compute(kind, arguments)
     head, *rest = arguments
-    if kind == "Shape":
-        return None
     if kind in _PASSED_ON and isinstance(head, Node):
         return head
     if kind == "Clip":
@@ -161,65 +170,44 @@ def _apply(operation: Any, arguments: list[Any]) -> Any:
     raise InputError(f"its graph has the operation {kind}, which no residual network of ours has")
 
 
-def _constant(operation: Any) -> _Constant | None:
-    from onnx import numpy_helper
-
-    tensors = [attribute.t for attribute in operation.attribute if attribute.name == "value"]
-    if not tensors:
-        return None
-    return _Constant(operation.output[0], numpy_helper.to_array(tensors[0]))
-
-
-def _attributes(operation: Any) -> dict[str, Any]:
-    from onnx import helper
-
-    return {part.name: helper.get_attribute_value(part) for part in operation.attribute}
-
-
-def _need(value: Any, what: str) -> _Constant:
-    if not isinstance(value, _Constant):
-        raise InputError(f"its graph computes {what} instead of storing it")
-    return value
-
-
 def _conv(operation: Any, head: Node, rest: list[Any]) -> Node:
-    kernel = _need(rest[0], "a kernel")
-    if _attributes(operation).get("group", 1) != 1:
+    kernel = need(rest[0], "a kernel")
+    if attributes(operation).get("group", 1) != 1:
         raise InputError("its graph has grouped convolutions; no residual network of ours has them")
     step = Node("conv", (head,), kernel.array, names=[kernel.name])
     return _with_bias(step, rest[1:])
 
 
 def _gemm(operation: Any, head: Node, rest: list[Any]) -> Node:
-    attributes = _attributes(operation)
-    factors = {attributes.get(name, 1.0) for name in ("alpha", "beta")}
-    if attributes.get("transA", 0) or factors != {1.0}:
+    found = attributes(operation)
+    factors = {found.get(name, 1.0) for name in ("alpha", "beta")}
+    if found.get("transA", 0) or factors != {1.0}:
         raise InputError("its graph scales or transposes in Gemm, which no classifier needs")
-    kernel = _need(rest[0], "the kernel of the head")
-    array = kernel.array if attributes.get("transB", 0) else kernel.array.T
+    kernel = need(rest[0], "the kernel of the head")
+    array = kernel.array if found.get("transB", 0) else kernel.array.T
     return _with_bias(Node("dense", (head,), array, names=[kernel.name]), rest[1:])
 
 
 def _matmul(operation: Any, head: Node, rest: list[Any]) -> Node:
     del operation
-    kernel = _need(rest[0], "the kernel of the head")
+    kernel = need(rest[0], "the kernel of the head")
     return Node("dense", (head,), kernel.array.T, names=[kernel.name])
 
 
 def _with_bias(step: Node, rest: list[Any]) -> Node:
     if rest and rest[0] is not None:
-        bias = _need(rest[0], "a bias")
+        bias = need(rest[0], "a bias")
         step.act(np.ones(1), bias.array.astype(np.float64))
         step.names.append(bias.name)
     return step
 
 
 def _batch_norm(operation: Any, head: Node, rest: list[Any]) -> Node:
-    parts = [_need(value, "normalisation statistics") for value in rest]
+    parts = [need(value, "normalisation statistics") for value in rest]
     if head.kind != "conv" or head.norm is not None or head.scale.size > 1:
         raise InputError("its graph normalises something else than the output of a convolution")
     scale, bias, mean, variance = (part.array.astype(np.float64) for part in parts)
-    variance = variance + _attributes(operation).get("epsilon", 1e-5)
+    variance = variance + attributes(operation).get("epsilon", 1e-5)
     head.norm = (mean - head.shift, variance)
     head.scale, head.shift = scale, bias
     head.names += [part.name for part in parts]
@@ -241,16 +229,16 @@ def _arithmetic(kind: str, a: Any, b: Any) -> Node:
             raise InputError(f"its graph has {kind} of two activations; expected sums alone")
         return Node("join", (a, b))
     step, other = (a, b) if isinstance(a, Node) else (b, a)
-    constant = _need(other, "arithmetic")
+    factor = need(other, "arithmetic")
     if kind in ("Sub", "Div") and step is b:
         raise InputError(f"its graph has {kind} of a constant and an activation")
-    values = constant.array.astype(np.float64).reshape(-1)
+    values = factor.array.astype(np.float64).reshape(-1)
     channels = values.size if step.kernel is None else len(step.kernel)
     if step.kind not in ("conv", "dense", "input") or values.size not in (1, channels):
-        raise InputError(f"its graph has {kind} with {constant.name} where a layer has none")
+        raise InputError(f"its graph has {kind} with {factor.name} where a layer has none")
     if kind in ("Mul", "Div"):
         step.act(values if kind == "Mul" else 1 / values, np.zeros(1))
     else:
         step.act(np.ones(1), values if kind == "Add" else -values)
-    step.names.append(constant.name)
+    step.names.append(factor.name)
     return step

@@ -42,6 +42,18 @@ class Storage:
     count: int
     start: int = 0
 
+    def __post_init__(self) -> None:
+        """Check the numbers.
+
+        Raises:
+            InputError: if they are none, or below 0 or beyond 64 bits.
+        """
+        if not _are_sizes(self.count, self.start):
+            raise InputError(
+                f"its storage {self.key} begins at {_shown(self.start)} and has "
+                f"{_shown(self.count)} elements; the file is damaged"
+            )
+
     def __setstate__(self, state: Any) -> NoReturn:
         raise TypeError("a pickle may not change a storage")
 
@@ -66,6 +78,26 @@ class StoredTensor:
     read: Callable[[str], bytes]
     dtype_name: str
 
+    def __post_init__(self) -> None:
+        """Check that the tensor lies in its storage, and is not larger.
+
+        Raises:
+            InputError: if it does not.
+        """
+        sound = _are_sizes(self.offset, *self.shape, *self.strides)
+        sound = sound and len(self.shape) == len(self.strides) <= _MAX_RANK
+        if (
+            not sound
+            or self.offset + self._span() > self.storage.count
+            or math.prod(self.shape) > self.storage.count
+        ):
+            parts = (part[:_MAX_RANK] for part in (self.shape, self.strides))
+            shape, strides = (", ".join(map(_shown, part)) for part in parts)
+            raise InputError(
+                f"holds a tensor of shape ({shape}) and strides ({strides}) that does not lie in "
+                f"its storage of {self.storage.count} elements; the file is damaged"
+            )
+
     def __setstate__(self, state: Any) -> NoReturn:
         raise TypeError("a pickle may not change a tensor")
 
@@ -73,12 +105,11 @@ class StoredTensor:
         """Read the elements.
 
         Raises:
-            InputError: if the tensor reaches beyond its storage, or the storage is damaged.
+            InputError: if the storage is damaged.
         """
         if self.dtype_name not in TORCH_DTYPES:
             raise InputError(f"holds a tensor of {self.dtype_name}, which cannot be imported")
         kind = TORCH_DTYPES[self.dtype_name]
-        self._check()
         data = self.read(self.storage.key)
         first = (self.storage.start + self.offset) * kind.itemsize
         last = first + self._span() * kind.itemsize
@@ -95,19 +126,14 @@ class StoredTensor:
             return 0
         return 1 + sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
 
-    def _check(self) -> None:
-        numbers = (self.offset, self.storage.start, self.storage.count, *self.shape, *self.strides)
-        sound = all(type(number) is int and number >= 0 for number in numbers)
-        sound = sound and len(self.shape) == len(self.strides) <= _MAX_RANK
-        if (
-            not sound
-            or self.offset + self._span() > self.storage.count
-            or math.prod(self.shape) > self.storage.count
-        ):
-            raise InputError(
-                f"holds a tensor of shape {self.shape} and strides {self.strides} that does not "
-                f"lie in its storage of {self.storage.count} elements; the file is damaged"
-            )
+
+def _are_sizes(*values: Any) -> bool:
+    return all(type(value) is int and 0 <= value < 1 << 63 for value in values)
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message; a file may hold anything in the place of a number."""
+    return str(value) if type(value) is int and abs(value) < 1 << 63 else type(value).__name__
 
 
 Tensor = np.ndarray | StoredTensor

@@ -68,17 +68,24 @@ def _known(read: _Read) -> dict[str, Any]:
     }
 
 
-def _storage(pid: Any) -> Storage:
+def _storage(file_size: int, pid: Any) -> Storage:
     """Turn a persistent id into a storage."""
     tag, kind, key, _, count, *view = pid
-    if tag != "storage" or not isinstance(kind, Known) or type(count) is not int or count < 0:
-        raise InputError(f"its pickle refers to {tag!r}, expected a storage; the file is damaged")
-    if not (isinstance(key, str) and re.fullmatch(r"\w+", key)):
-        raise InputError(f"its pickle refers to a storage named {key!r}; the file is damaged")
+    if tag != "storage" or not isinstance(kind, Known):
+        raise InputError("its pickle refers to something else than a storage; the file is damaged")
+    if not isinstance(key, str) or not re.fullmatch(r"\w{1,80}", key):
+        name = repr(key[:80]) if isinstance(key, str) else type(key).__name__
+        raise InputError(f"its pickle refers to a storage named {name}; the file is damaged")
+    whole = part = Storage(key, kind.name, count)
     if view and view[0] is not None:
         _, start, size = view[0]
-        return Storage(key, kind.name, size, start)
-    return Storage(key, kind.name, count)
+        part = Storage(key, kind.name, size, start)
+    itemsize = TORCH_DTYPES[kind.name].itemsize if kind.name in TORCH_DTYPES else 1
+    if max(whole.count, part.start + part.count) * itemsize > file_size:
+        raise InputError(
+            f"its storage {key} of {whole.count} elements is larger than the file, which is damaged"
+        )
+    return part
 
 
 def read_zip(path: Path) -> Unpickled:
@@ -95,9 +102,11 @@ def read_zip(path: Path) -> Unpickled:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            root = _check_archive(archive, path.stat().st_size)
+            size = path.stat().st_size
+            root = _check_archive(archive, size)
+            known = _known(partial(_read_entry, path, root))
             with archive.open(f"{root}/data.pkl") as file:
-                return pickles.read(file, _known(partial(_read_entry, path, root)), _storage)
+                return pickles.read(file, known, partial(_storage, size))
     except _DAMAGED_ZIP as error:
         raise InputError(f"it is a damaged zip archive: {error}") from None
 
@@ -156,7 +165,7 @@ def read_legacy(path: Path) -> Unpickled:
     def persistent(pid: Any) -> Any:
         if pid[0] == "module":  # a class with its source, where a whole model was pickled
             return pid[1]
-        storage = _storage(pid)
+        storage = _storage(path.stat().st_size, pid)
         whole = Storage(storage.key, storage.dtype, pid[4])
         if storages.setdefault(storage.key, whole) != whole:
             raise InputError(f"its storage {storage.key} has two sizes; the file is damaged")
@@ -171,7 +180,8 @@ def read_legacy(path: Path) -> Unpickled:
             raise InputError("it was saved on a big-endian machine, which is not supported")
         result = pickles.read(file, known, persistent)
         keys = pickles.read(file, {}, _no_storage).value
-        if not isinstance(keys, list) or set(map(str, keys)) != set(storages):
+        named = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+        if not named or set(keys) != set(storages):
             raise InputError("its list of storages does not fit its pickle; the file is damaged")
         places |= _places(file, [storages[key] for key in keys])
     return result

@@ -18,6 +18,7 @@ def adversarial(
     random_start: bool = True,
     loss: LossName = "ce",
     rule: Rule = "steepest",
+    best: bool = False,
     label_smoothing: float = 0.0,
 ) -> Objective:
     """Return cross-entropy on PGD examples (Madry et al. 2018, eq. 2.1).
@@ -30,12 +31,13 @@ def adversarial(
         random_start: start the maximisation from a uniform point of the ball.
         loss: what the maximisation maximises, see `rtickets.attacks.pgd`.
         rule: how it steps, likewise.
+        best: it returns the worst image of all that it visited, instead of the last.
         label_smoothing: part of the outer loss's target that is spread evenly over all classes.
 
     Returns:
         The objective.
     """
-    search = Pgd(norm, num_steps, random_start, loss, rule=rule)
+    search = Pgd(norm, num_steps, random_start, loss, rule=rule, best=best)
     inner = pgd_inner(search, eps, step_size)
     return Objective(searched(inner), on_perturbed(label_smoothing), inner)
 

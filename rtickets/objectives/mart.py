@@ -29,6 +29,7 @@ def mart(
     random_start: bool = True,
     loss: LossName = "ce",
     rule: Rule = "steepest",
+    best: bool = False,
     beta: float = 5.0,
     label_smoothing: float = 0.0,
 ) -> Objective:
@@ -45,6 +46,7 @@ def mart(
         random_start: start the maximisation from a uniform point of the ball.
         loss: what the maximisation maximises, see `rtickets.attacks.pgd`.
         rule: how it steps, likewise.
+        best: it returns the worst image of all that it visited, instead of the last.
         beta: weight of the divergence, lambda in the paper.
         label_smoothing: part of the target of the cross-entropy in the boosted one that is spread
             evenly over all classes.
@@ -52,7 +54,9 @@ def mart(
     Returns:
         The objective.
     """
-    inner = pgd_inner(Pgd(norm, num_steps, random_start, loss, rule=rule), eps, step_size)
+    inner = pgd_inner(
+        Pgd(norm, num_steps, random_start, loss, rule=rule, best=best), eps, step_size
+    )
 
     def mart_loss(
         train_fn: TrainFn, images: Array, perturbed: Array, labels: Array

@@ -97,6 +97,7 @@ def test_archives_in_archives_are_unpacked(tmp_path):
     tar_of(tmp_path / "inner.tar.gz", ["deep/image.jpg"])
     with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
         archive.write(tmp_path / "inner.tar.gz", "set/inner.tar.gz")
+        archive.writestr("__MACOSX/set/._inner.tar.gz", b"\0\5\x16\7 what macOS packs besides")
     root = unpack_once(tmp_path / "outer.zip", tmp_path / "out")
     assert (root / "set" / "deep" / "image.jpg").read_bytes() == b"data"
     assert not (root / "set" / "inner.tar.gz").exists()

@@ -2,11 +2,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rtickets.data.files_io import read_folder
+from rtickets import data
+from rtickets.config import DataConfig
+from rtickets.data.files_io import read_folder, stream_folder
+from rtickets.data.views import View
 from rtickets.errors import InputError
 
 GREY = np.arange(12, dtype=np.uint8).reshape(3, 4)
 COLOUR = np.arange(36, dtype=np.uint8).reshape(3, 4, 3)
+STORED = View(None)  # images as they are
 
 
 def put(path, pixels, mode=None):
@@ -24,7 +28,7 @@ def pets(tmp_path):
 
 
 def test_classes_and_images_are_in_alphabetical_order(pets):
-    raw = read_folder(pets, None)
+    raw = read_folder(pets, STORED)
     assert raw.class_names == ("cat", "dog")
     assert raw.test is None
     assert raw.train.labels.tolist() == [0, 0, 1]
@@ -33,7 +37,7 @@ def test_classes_and_images_are_in_alphabetical_order(pets):
 
 def test_one_colour_image_makes_all_colour(pets):
     put(pets / "dog" / "2.png", COLOUR)
-    images = read_folder(pets, None).train.images
+    images = read_folder(pets, STORED).train.images
     assert images.shape == (4, 3, 4, 3)
     np.testing.assert_array_equal(images[3], COLOUR)
     np.testing.assert_array_equal(images[2], np.repeat(GREY[..., None], 3, -1))
@@ -45,7 +49,7 @@ def test_one_colour_image_makes_all_colour(pets):
 def test_images_of_every_8_bit_mode_are_read(tmp_path, mode, channels):
     for name in ("a", "b"):
         put(tmp_path / name / "1.png", COLOUR[..., 0] // 18 * 255, mode)
-    images = read_folder(tmp_path, None).train.images
+    images = read_folder(tmp_path, STORED).train.images
     assert images.shape == (2, 3, 4, channels)
     assert set(np.unique(images)) == {0, 255}
 
@@ -53,39 +57,84 @@ def test_images_of_every_8_bit_mode_are_read(tmp_path, mode, channels):
 def test_images_of_more_than_8_bits_are_refused(pets):
     put(pets / "cat" / "3.png", GREY.astype(np.uint16) * 5000)
     with pytest.raises(InputError, match=r"cat/3\.png: .* I;16"):
-        read_folder(pets, None)
+        read_folder(pets, STORED)
 
 
 def test_train_and_test_folders_are_the_splits(tmp_path):
     for part, value in (("train", 1), ("test", 2)):
         for name in ("a", "b"):
             put(tmp_path / part / name / "x.png", np.full((2, 2), value, np.uint8))
-    raw = read_folder(tmp_path, None)
+    raw = read_folder(tmp_path, STORED)
     assert raw.class_names == ("a", "b")
     assert np.unique(raw.train.images) == [1]
     assert np.unique(raw.test.images) == [2]
     assert raw.test.labels.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("test", [False, True])
+def test_a_validation_folder_is_the_validation_split(tmp_path, test):
+    for part in ("train", "val", *["test"] * test):
+        for name in ("a", "b"):
+            for number in range(2 if part == "train" else 1):
+                put(tmp_path / part / name / f"{number}.png", np.full((2, 2), len(part), np.uint8))
+    options = {"source": "folder", "path": str(tmp_path), "test_fraction": 0.5}
+    task = data.load(DataConfig(**options))
+    assert np.unique(task.validation.images) == [len("val")]
+    assert (len(task.train), len(task.validation), len(task.test)) == (4 if test else 2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("train/a", "train/b", "valid/a", "valid/b"), "valid: is none of train, val and test"),
+        (("val/a", "test/a"), "has test and val, but no folder train"),
+        (("train/a", "train/b", "test/a", "test/b", "test/c"), r"test/c: is no class of .*train$"),
+        (("train/a", "train/b", "val/b"), "val/a: class without images"),
+    ],
+)
+def test_folders_that_would_be_left_out_are_named(tmp_path, names, message):
+    for name in names:
+        put(tmp_path / name / "x.png", GREY)
+    with pytest.raises(InputError, match=message):
+        read_folder(tmp_path, STORED)
+
+
+def test_hidden_folders_and_folders_in_a_class_are_left_alone(pets):
+    put(pets / ".thumbnails" / "1.png", GREY)
+    put(pets / "dog" / "small" / "1.png", GREY)
+    assert read_folder(pets, STORED).class_names == ("cat", "dog")
+
+
 def test_files_that_are_no_images_are_left_alone(pets):
     (pets / "cat" / "notes.txt").write_text("nothing")
     (pets / "readme.md").write_text("nothing")
-    assert read_folder(pets, None).train.labels.tolist() == [0, 0, 1]
+    assert read_folder(pets, STORED).train.labels.tolist() == [0, 0, 1]
 
 
 @pytest.mark.parametrize("suffix", [".PNG", ".bmp", ".gif", ".webp", ".jpg", ".JPEG"])
 def test_suffixes_of_any_case_are_images(pets, suffix):
     put(pets / "dog" / f"2{suffix}", np.full((3, 4), 200, np.uint8), "L")
-    images = read_folder(pets, None).train.images
+    images = read_folder(pets, STORED).train.images
     np.testing.assert_allclose(images[3].astype(int), 200, atol=2)
 
 
 def test_images_of_different_sizes_need_a_size(pets):
     put(pets / "dog" / "2.png", np.zeros((5, 7), np.uint8))
-    message = r"images differ in size, \(4, 3\) and \(7, 5\); set data\.image_size"
+    with pytest.raises(
+        InputError, match=r"2\.png: is 5x7, other images are 3x4; set data\.image_s"
+    ):
+        read_folder(pets, STORED)
+    assert read_folder(pets, View((3, 3))).train.images.shape == (4, 3, 3, 1)
+
+
+@pytest.mark.parametrize("read", [read_folder, stream_folder])
+def test_splits_of_different_sizes_need_a_size(tmp_path, read):
+    for part, pixels in (("train", GREY), ("test", GREY.T)):
+        for name in ("a", "b"):
+            put(tmp_path / part / name / "x.png", pixels)
+    message = r"images differ in size, \(3, 4\) and \(4, 3\); set data\.image_size"
     with pytest.raises(InputError, match=message):
-        read_folder(pets, None)
-    assert read_folder(pets, 3).train.images.shape == (4, 3, 3, 1)
+        read(tmp_path, STORED, None)
 
 
 def test_the_short_side_is_scaled_and_the_centre_cropped(tmp_path):
@@ -94,16 +143,17 @@ def test_the_short_side_is_scaled_and_the_centre_cropped(tmp_path):
     for name in ("a", "b"):
         put(tmp_path / name / "wide.png", stripes)
         put(tmp_path / name / "tall.png", stripes.T)
-    assert (read_folder(tmp_path, 4).train.images == 200).all()
-    small = read_folder(tmp_path, 2).train.images
+    assert (read_folder(tmp_path, View((4, 4), 4)).train.images == 200).all()
+    small = read_folder(tmp_path, View((2, 2), 2)).train.images
     assert small.shape == (4, 2, 2, 1)
     assert (small > 150).all()
+    assert (read_folder(tmp_path, View((4, 4))).train.images[0, 0] < 100).all()  # stretched
 
 
 def test_an_image_that_cannot_be_read_is_named(pets):
     (pets / "cat" / "0.png").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"cat/0\.png: cannot be read as an image"):
-        read_folder(pets, None)
+        read_folder(pets, STORED)
 
 
 def test_an_image_cut_anywhere_is_named(pets):
@@ -112,7 +162,7 @@ def test_an_image_cut_anywhere_is_named(pets):
     for length in range(0, whole.index(b"IDAT") + 12, 3):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match=r"cat/1\.png: cannot be read as an image"):
-            read_folder(pets, None)
+            read_folder(pets, STORED)
 
 
 def test_a_damaged_header_is_named(pets):
@@ -121,28 +171,28 @@ def test_a_damaged_header_is_named(pets):
     data[11] = 1
     path.write_bytes(bytes(data))
     with pytest.raises(InputError, match=r"cat/1\.png: cannot be read as an image"):
-        read_folder(pets, None)
+        read_folder(pets, STORED)
 
 
 def test_a_class_without_images_is_named(pets):
     (pets / "emu").mkdir()
     with pytest.raises(InputError, match="emu: class without images"):
-        read_folder(pets, None)
+        read_folder(pets, STORED)
 
 
 def test_a_class_missing_from_the_test_split_is_named(pets, tmp_path):
     for name in ("train/a", "train/b", "test/a"):
         put(tmp_path / name / "x.png", GREY)
     with pytest.raises(InputError, match="test/b: class without images"):
-        read_folder(tmp_path, None)
+        read_folder(tmp_path, STORED)
 
 
 def test_one_class_is_not_enough(tmp_path):
     put(tmp_path / "cat" / "1.png", GREY)
     with pytest.raises(InputError, match="expected a folder per class, found 1"):
-        read_folder(tmp_path, None)
+        read_folder(tmp_path, STORED)
 
 
 def test_a_file_is_no_folder(pets):
     with pytest.raises(InputError, match=r"cat/1\.png"):
-        read_folder(pets / "cat" / "1.png", None)
+        read_folder(pets / "cat" / "1.png", STORED)

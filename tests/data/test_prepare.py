@@ -150,6 +150,41 @@ def test_archives_of_a_manual_folder_are_checked_and_unpacked(pets, tmp_path):
         prepare(public, tmp_path / "other", None, quiet)
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (b"junk", "labels_test.npy: cannot be read"),
+        (np.zeros(4), r"holds float64 of shape \(4,\); expected the labels of 4 images"),
+        (np.zeros(3, np.int32), r"holds int32 of shape \(3,\); expected the labels of 4 images"),
+        (np.arange(4, dtype=np.int32), r"labels lie in \[0, 3\]; expected \[0, 2\)"),
+        (-np.ones(4, np.int32), r"labels lie in \[-1, -1\]; expected \[0, 2\)"),
+    ],
+)
+def test_labels_that_are_damaged_are_named(pets, tmp_path, labels, message):
+    public, root = pets
+    out = tmp_path / "out"
+    prepare(public, out, root, quiet)
+    if isinstance(labels, bytes):
+        (out / "labels_test.npy").write_bytes(labels)
+    else:
+        np.save(out / "labels_test.npy", labels)
+    record = json.loads((out / "prepared.json").read_text())
+    record["files"]["labels_test.npy"]["bytes"] = (out / "labels_test.npy").stat().st_size
+    (out / "prepared.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=message):
+        load(public, out)
+
+
+@pytest.mark.parametrize("contents", ["", "{", "[]", '{"files": 3}'])
+def test_a_damaged_record_of_progress_starts_anew(pets, tmp_path, contents):
+    public, root = pets
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "progress.json").write_text(contents)
+    prepare(public, out, root, quiet)
+    assert len(load(public, out).train) == 12
+
+
 def test_missing_images_are_counted(pets, tmp_path):
     public, root = pets
     full = dataclasses.replace(public, classes=37, train=3680, test=3669)

@@ -1,5 +1,6 @@
 import gzip
 import pickle
+import struct
 import sys
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from rtickets.config import DataConfig
 from rtickets.data import SOURCES, get_source
+from rtickets.data.augment import make_transform
 from rtickets.data.sources import FASHION_CLASSES, package_file
 from rtickets.data.stamps import STAMP_CLASSES
 from rtickets.data.views import View
@@ -14,7 +16,8 @@ from rtickets.errors import InputError
 
 
 def load(name, **options):
-    return get_source(name).load(DataConfig(source=name, **options), View(None))
+    config = DataConfig(source=name, **options)
+    return get_source(name).load(config, make_transform(config).view)
 
 
 @pytest.fixture
@@ -93,12 +96,29 @@ def test_a_missing_file_of_a_package_comes_with_its_installation(package):
         package_file("animal_mnist", "b.txt", "do it")
 
 
-@pytest.mark.parametrize("name", ["fashion_mnist", "npz", "folder"])
+@pytest.mark.parametrize("name", ["fashion_mnist", "npz", "idx", "folder"])
 def test_sources_on_disk_need_a_path_that_exists(name, tmp_path):
     with pytest.raises(InputError, match=rf"source='{name}' needs data\.path"):
         load(name)
     with pytest.raises(InputError, match=r"data\.path='.*/no' does not exist"):
         load(name, path=str(tmp_path / "no"))
+
+
+def test_idx_files_have_numbered_classes_or_named_ones(tmp_path):
+    images, labels = np.arange(12, dtype=np.uint8).reshape(3, 2, 2), np.array([2, 0, 1], np.uint8)
+    for part in ("train", "t10k"):
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+            header = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+            (tmp_path / f"{part}-{kind}-ubyte").write_bytes(header + array.tobytes())
+    raw = load("idx", path=str(tmp_path))
+    assert raw.class_names == ("0", "1", "2")
+    np.testing.assert_array_equal(raw.train.images[..., 0], images)
+    np.testing.assert_array_equal(raw.test.labels, labels)
+    (tmp_path / "classes.txt").write_text("ant\nblue whale\ncow\n")
+    assert load("idx", path=str(tmp_path)).class_names == ("ant", "blue whale", "cow")
+    (tmp_path / "classes.txt").write_text("ant\nbee\n")
+    with pytest.raises(InputError, match=r"labels lie in \[0, 2\]; expected \[0, 2\)"):
+        load("idx", path=str(tmp_path))
 
 
 def test_a_folder_is_read_at_the_size_of_the_configuration(tmp_path):
@@ -118,7 +138,7 @@ def test_an_unknown_source_is_named_with_those_there_are():
 
 def test_digits_and_a_user_s_own_images_are_not_flipped_by_default():
     kept = {name for name, source in SOURCES.items() if not source.augmentation.flip}
-    assert kept == {"mnist5k", "digits", "svhn_cropped", "npz", "folder"}
+    assert kept == {"mnist5k", "digits", "svhn_cropped", "npz", "idx", "folder"}
 
 
 def test_stamps_are_listed_by_class(tmp_path, save_image):

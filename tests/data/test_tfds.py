@@ -1,19 +1,24 @@
 """Sets of TensorFlow Datasets: written here as it writes them, read without TensorFlow."""
 
 import io
+import shutil
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from rtickets import cli, data
-from rtickets.config import DataConfig
+from rtickets import cli, config_files, data
+from rtickets.config import DataConfig, ModelConfig, TransferConfig
+from rtickets.costs import network_cost
 from rtickets.data.streamed import StreamedImages
 from rtickets.data.tfds_prepare import prepare_tfds
 from rtickets.data.tfds_source import open_builder
 from rtickets.data.vtab import TASKS, _clevr_distance, _feature, _kitti_distance
+from rtickets.dry_run import Setting, estimate
+from rtickets.dry_run.task import task_of
 from rtickets.errors import InputError
 
 tfds = pytest.importorskip("tensorflow_datasets")
@@ -27,7 +32,13 @@ def encoded(value, size=(8, 8), mode="RGB"):
     return io.BytesIO(buffer.getvalue())
 
 
-def write(root, splits, *, name="tiny_set", shape=(8, 8, 3), features=None, example=None):
+def count_up(split, count):
+    return range(count)
+
+
+def write(
+    root, splits, *, name="tiny_set", shape=(8, 8, 3), features=None, example=None, numbers=count_up
+):
     """Write a set of examples 0 ... n - 1 per split, as array_record files."""
 
     def default(number):
@@ -45,10 +56,13 @@ def write(root, splits, *, name="tiny_set", shape=(8, 8, 3), features=None, exam
             )
 
         def _split_generators(self, _):
-            return {split: self._generate_examples(count) for split, count in splits.items()}
+            return {
+                split: self._generate_examples(numbers(split, count))
+                for split, count in splits.items()
+            }
 
-        def _generate_examples(self, count):
-            for number in range(count):
+        def _generate_examples(self, chosen):
+            for number in chosen:
                 yield number, (example or default)(number)
 
     options = {"skip_registration": True}
@@ -100,6 +114,10 @@ def test_labels_are_kept_beside_the_data(root):
     again = data.load(config(root, validation_fraction=0.2))
     np.testing.assert_array_equal(np.load(file), stored)
     assert len(again.train.labels) == 64
+    for damage in (b"", b"junk", b"PK\x03\x04"):
+        file.write_bytes(damage)
+        assert len(data.load(config(root, validation_fraction=0.2)).train.labels) == 64
+        np.testing.assert_array_equal(np.load(file), stored)
 
 
 def test_validation_images_are_for_testing_only_without_a_test_split(tmp_path):
@@ -117,6 +135,39 @@ def test_images_of_many_sizes_are_cut_to_one(tmp_path):
     assert np.asarray(task.train.images).shape == (len(task.train), 8, 8, 3)
     assert task.train.images.training(0, (1,)).shape == (8, 8, 3)
     assert len(task.test) == 8
+
+
+@pytest.mark.parametrize("validation", [0, 8])
+def test_a_test_split_without_labels_counts_as_none(tmp_path, validation):
+    """As ImageNet has it, whose validation images are for testing."""
+
+    def example(number):
+        return {"image": encoded(number % 256), "label": -1 if number < 0 else number % 4}
+
+    def numbers(split, count):
+        return range(-count, 0) if split == "test" else range(count)
+
+    splits = {"train": 40, "test": 12} | ({"validation": validation} if validation else {})
+    write(tmp_path, splits, name="unlabelled", example=example, numbers=numbers)
+    task = data.load(config(tmp_path, "tfds:unlabelled", validation_fraction=0.2))
+    sizes = (32, 8, 8) if validation else (24, 8, 8)
+    assert (len(task.train), len(task.validation), len(task.test)) == sizes
+    assert task.test.labels.min() == 0
+
+
+def test_one_of_several_configurations_has_to_be_chosen(tmp_path):
+    write(tmp_path, {"train": 40, "test": 8}, name="plain")
+    several = tmp_path / "several"
+    for name in ("small", "large"):
+        shutil.copytree(tmp_path / "plain", several / name)
+    message = "holds the configurations large, small; choose one, such as tfds:several/large"
+    for source in ("tfds:several", "tfds:several:1.0.0"):
+        with pytest.raises(InputError, match=message):
+            data.load(config(tmp_path, source))
+    for source in ("tfds:several/small", "tfds:several/large:1.0.0"):
+        assert len(data.load(config(tmp_path, source, validation_fraction=0.2)).test) == 8
+    shutil.rmtree(several / "large")
+    assert len(data.load(config(tmp_path, "tfds:several", validation_fraction=0.2)).test) == 8
 
 
 @pytest.mark.parametrize(
@@ -170,6 +221,22 @@ def test_vtab_takes_800_and_200_and_the_whole_test_part(tmp_path):
     assert task.train.images.files.read(799) == everything[799]["image"]
     assert task.validation.images.files.read(0) == everything[1800]["image"]
     assert task.class_names == tuple("abcd")
+
+
+def test_the_configuration_of_vtab_can_be_estimated(tmp_path):
+    write(tmp_path, {"train": 2000, "test": 16}, name="svhn_cropped")
+    plain = task_of(config(tmp_path, "tfds:svhn_cropped"))
+    assert (plain.train, plain.validation, plain.test) == (1800, 200, 16)
+    assert (plain.shape, plain.stored) == ((8, 8, 3), 0)
+    file = Path(__file__).parents[2] / "configs" / "transfer" / "vtab.py"
+    words = [f"--config={file}:svhn_cropped", f"--config.data.path={tmp_path}"]
+    ours = config_files.from_command_line(TransferConfig, words)
+    (found,) = estimate(ours, Setting(ModelConfig(width=0.0625)))
+    assert "vtab:svhn_cropped: 800 images of 224x224x3, 4 classes" in found.about[0]
+    assert found.about[1].startswith("2,500 steps")
+    per_image = network_cost(ModelConfig(width=0.0625), 4, (224, 224, 3)).forward
+    trained, validated = 2500 * 64 * 3, 10 * 200
+    assert found.operations == pytest.approx(per_image * (trained + validated))
 
 
 def test_vtab_s_own_labels_and_pixels(tmp_path):

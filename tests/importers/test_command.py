@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from rtickets import cli
@@ -42,6 +43,33 @@ def test_class_names_may_lie_in_a_file(torch_file, tmp_path, state):
     assert run(torch_file(state), "--arch=resnet18", *options) == 0
     meta = json.loads((out / "ticket.json").read_text())["meta"]
     assert meta["class_names"] == ["one", "two words", "three", "four", "five"]
+
+
+@pytest.mark.parametrize(
+    ("option", "contents"),
+    [
+        ("classes", b"\xff\xfea\x00"),
+        ("reference", b"\xff\xfea\x00"),
+        ("reference", b"PK\x03\x04 cut off"),
+        ("reference", b"\x93NUMPY\x01"),
+    ],
+)
+def test_a_file_of_an_option_that_cannot_be_read_is_named(
+    torch_file, tmp_path, capsys, state, option, contents
+):
+    (tmp_path / "file").write_bytes(contents)
+    words = (f"--{option}={tmp_path / 'file'}", f"--out={tmp_path / 'out'}")
+    assert run(torch_file(state), "--arch=resnet18", *words) == 2
+    errors = capsys.readouterr().err.strip()
+    assert f"--{option}={tmp_path / 'file'}: " in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_a_reference_of_words_is_named(torch_file, tmp_path, capsys, state):
+    np.savez(tmp_path / "words.npz", images=np.array(["a"]), logits=np.array(["b"]))
+    words = (f"--reference={tmp_path / 'words.npz'}", f"--out={tmp_path / 'out'}")
+    assert run(torch_file(state), "--arch=resnet18", *words) == 2
+    assert "expected an .npz file with images" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -62,6 +64,23 @@ def test_one_step_from_a_random_start_is_an_attack_and_not_noise(batch, norm):
     clean, noisy = loss_of(images), loss_of(start)
     attacked = loss_of(perturbed(attack, images, labels))
     assert attacked - clean > 5 * abs(noisy - clean)
+
+
+def test_the_worst_of_all_images_can_be_kept(batch):
+    images, labels = batch
+    settings = {"eps": 0.3, "step_size": 0.3, "num_steps": 3}  # so long that it jumps to and fro
+    attack = AttackConfig(best=True, **settings)
+    found = perturbed(attack, images, labels)
+    expected = pgd(logits_fn, images, labels, KEYS, best=True, **settings)
+    np.testing.assert_array_equal(found, expected)
+    last = perturbed(dataclasses.replace(attack, best=False), images, labels)
+
+    def loss_of(images):
+        return -jax.nn.log_softmax(logits_fn(images))[np.arange(6), labels]
+
+    assert (loss_of(found) - loss_of(last)).max() > 1e-3
+    fooled = [(logits_fn(x).argmax(-1) != labels).sum() for x in (found, last)]
+    assert fooled[0] >= fooled[1]
 
 
 def test_steps_do_not_accumulate_gradients(batch):

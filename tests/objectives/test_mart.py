@@ -72,11 +72,12 @@ def test_a_sure_mistake_has_a_finite_loss_and_gradient():
     np.testing.assert_allclose(gradient, [[1, 0, -1]], atol=1e-6)
 
 
-def test_it_attacks_as_pgd_does():
+@pytest.mark.parametrize("best", [False, True])
+def test_it_attacks_as_pgd_does(best):
     images = jnp.asarray(np.random.default_rng(1).uniform(0, 1, (6, 2, 2, 1)), jnp.float32)
     weights = jax.random.normal(jax.random.key(1), (4, 3))
     labels = jnp.arange(6) % 3
-    attack = AttackConfig(norm="l2", eps=0.2, num_steps=3)
+    attack = AttackConfig(norm="l2", eps=0.2, num_steps=3, best=best)
     found = [
         objectives.make_objective(ObjectiveConfig(name=name, attack=attack)).perturb(
             lambda x: x.reshape(len(x), -1) @ weights, images, labels, KEYS

@@ -53,24 +53,30 @@ class Listing(NamedTuple):
     splits: Mapping[str, Examples]
 
 
-def locate(root: Path, anchor: str) -> Path:
-    """Find the folder in which a set lies.
+def find(root: Path, anchor: str) -> Path | None:
+    """Return the folder in which a set lies, or None if there is none.
 
     Args:
         root: the folder to look in, and in the folders up to three levels below.
-        anchor: relative path of a file or folder of the set.
-
-    Returns:
-        The folder that holds `anchor`.
-
-    Raises:
-        InputError: if there is none, naming what was looked for.
+        anchor: relative path of a file or folder of the set, which the folder holds.
     """
     for pattern in (anchor, f"*/{anchor}", f"*/*/{anchor}", f"*/*/*/{anchor}"):
         found = sorted(root.glob(pattern))
         if found:
             return Path(*found[0].parts[: -len(Path(anchor).parts)])
-    raise InputError(f"{root}: has no {anchor}, neither there nor in the folders below")
+    return None
+
+
+def locate(root: Path, anchor: str) -> Path:
+    """Return what `find` does.
+
+    Raises:
+        InputError: if there is none, naming what was looked for.
+    """
+    folder = find(root, anchor)
+    if folder is None:
+        raise InputError(f"{root}: has no {anchor}, neither there nor in the folders below")
+    return folder
 
 
 def read_lines(path: Path) -> list[str]:

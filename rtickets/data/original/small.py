@@ -8,7 +8,7 @@ import numpy as np
 
 from rtickets.data import pickles
 from rtickets.data.arrays import Raw, Split, checked_split
-from rtickets.data.original.listing import locate, read_lines, read_mat
+from rtickets.data.original.listing import find, locate, read_lines, read_mat
 from rtickets.errors import InputError
 
 _PIXELS = 3 * 32 * 32
@@ -27,8 +27,7 @@ def read_cifar10(root: Path) -> Raw:
         InputError: for missing or broken files.
     """
     numbers = range(1, 6)
-    if _has(root, "data_batch_1.bin"):
-        folder = locate(root, "data_batch_1.bin")
+    if folder := find(root, "data_batch_1.bin"):
         names = tuple(read_lines(folder / "batches.meta.txt"))
         parts = [_binary(folder / f"data_batch_{i}.bin", 1) for i in numbers]
         return _raw(names, parts, [_binary(folder / "test_batch.bin", 1)], folder)
@@ -50,8 +49,7 @@ def read_cifar100(root: Path) -> Raw:
     Raises:
         InputError: for missing or broken files.
     """
-    if _has(root, "fine_label_names.txt"):
-        folder = locate(root, "fine_label_names.txt")
+    if folder := find(root, "fine_label_names.txt"):
         names = tuple(read_lines(folder / "fine_label_names.txt"))
         return _raw(
             names, [_binary(folder / "train.bin", 2)], [_binary(folder / "test.bin", 2)], folder
@@ -85,10 +83,6 @@ def read_svhn(root: Path) -> Raw:
         digits = np.where(labels == 10, 0, labels).astype(np.int32)
         splits.append(checked_split(images.transpose(3, 0, 1, 2), digits, 10, str(path)))
     return Raw(splits[0], splits[1], names)
-
-
-def _has(root: Path, anchor: str) -> bool:
-    return any(any(root.glob(f"{below}{anchor}")) for below in ("", "*/", "*/*/", "*/*/*/"))
 
 
 def _raw(
