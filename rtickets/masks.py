@@ -126,7 +126,8 @@ class Summary(NamedTuple):
     parameters: Count
 
 
-def _prunable_leaves(mask: Mask) -> dict[str, np.ndarray]:
+def prunable_leaves(mask: Mask) -> dict[str, np.ndarray]:
+    """Return the bool arrays of a mask by path, without the leaves that cannot be pruned."""
     return {path: np.asarray(leaf) for path, leaf in leaf_paths(mask).items() if np.ndim(leaf)}
 
 
@@ -139,7 +140,7 @@ def sparsity(mask: Mask) -> float:
     Returns:
         A number in [0, 1].
     """
-    leaves = _prunable_leaves(mask).values()
+    leaves = prunable_leaves(mask).values()
     return Count(sum(int(m.sum()) for m in leaves), sum(m.size for m in leaves)).sparsity
 
 
@@ -153,7 +154,7 @@ def summary(mask: Mask, params: Params) -> Summary:
     Returns:
         The counts.
     """
-    leaves = {path: Count(int(m.sum()), m.size) for path, m in _prunable_leaves(mask).items()}
+    leaves = {path: Count(int(m.sum()), m.size) for path, m in prunable_leaves(mask).items()}
     prunable = Count(
         sum(count.survivors for count in leaves.values()),
         sum(count.total for count in leaves.values()),
@@ -177,7 +178,7 @@ def overlap(mask_a: Mask, mask_b: Mask) -> dict[str, float]:
     Raises:
         InputError: if the masks do not have the same prunable leaves.
     """
-    a, b = _prunable_leaves(mask_a), _prunable_leaves(mask_b)
+    a, b = prunable_leaves(mask_a), prunable_leaves(mask_b)
     if {path: m.shape for path, m in a.items()} != {path: m.shape for path, m in b.items()}:
         raise InputError("the masks belong to different networks: their prunable leaves differ")
     both = {path: int((a[path] & b[path]).sum()) for path in a}
@@ -195,7 +196,7 @@ def pack(mask: Mask) -> dict[str, np.ndarray]:
     Returns:
         uint8 arrays of ceil(size / 8) bytes, keyed by path.
     """
-    return {path: np.packbits(leaf) for path, leaf in _prunable_leaves(mask).items()}
+    return {path: np.packbits(leaf) for path, leaf in prunable_leaves(mask).items()}
 
 
 def unpack(bits: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:

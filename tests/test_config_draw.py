@@ -102,6 +102,8 @@ NO_MOMENTUM = {"train": {**TRAIN, "optimizer": {"momentum": 0.0}}}
         ({**LMP, "criterion": "random"}, "method='lmp' takes criterion='magnitude'"),
         ({**IMP, "pattern": "2:4", "sparsity": 0.5}, "patterns other than N:M"),
         ({**LMP, "scope": "erk"}, "method='lmp' takes scope 'global' or 'uniform'"),
+        ({"control": "shuffled", "pattern": "block:2x2"}, "control='shuffled' would not keep"),
+        ({"control": "flipped", "pattern": "2:4", "sparsity": 0.5}, "control='flipped' would not"),
         ({**IMP, **NO_MOMENTUM, "imp": {"optimizer": "keep"}}, "has no momentum to keep"),
         ({**IMP, "imp": {"rate": 1.0}}, r"imp\.rate=1\.0"),
         ({**IMP, "imp": {"rewind": "3"}}, r"imp\.rewind='3'"),

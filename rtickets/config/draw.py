@@ -85,8 +85,9 @@ class DrawConfig:
         imp: settings of 'imp'.
         lmp: settings of 'lmp'.
         control: instead of the ticket, a control of it: 'random' (a random mask with as many
-            survivors in every layer), 'shuffled' (channels permuted), 'complement' (the groups with
-            the smallest scores live), 'flipped' (a part exchanged), 'reinitialised' (new weights).
+            groups alive in every layer), 'shuffled' (channels permuted), 'complement' (the groups
+            with the smallest scores live, up to one group as many), 'flipped' (a part exchanged),
+            'reinitialised' (new weights). Blocks cannot be shuffled, N:M neither that nor flipped.
         flip_fraction: part of the survivors that 'flipped' exchanges.
     """
 
@@ -147,6 +148,12 @@ class DrawConfig:
             raise ValueError(
                 f"method={self.method!r} takes criterion='magnitude' and patterns other than N:M, "
                 f"not {self.criterion!r} and {self.pattern!r}"
+            )
+        if (self.control == "shuffled" and (self._n_of_m or self.pattern.startswith("block"))) or (
+            self.control == "flipped" and self._n_of_m
+        ):
+            raise ValueError(
+                f"control={self.control!r} would not keep pattern={self.pattern!r}; choose another"
             )
         if self.method == "lmp" and self.scope == "erk":
             raise ValueError("method='lmp' takes scope 'global' or 'uniform'")

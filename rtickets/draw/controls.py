@@ -1,6 +1,7 @@
 """Controls: masks that keep some of what a drawn mask has and lose the rest."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, get_args
 
 import jax
@@ -9,43 +10,49 @@ import numpy as np
 from rtickets import masks
 from rtickets.errors import InputError
 from rtickets.masks import Mask
+from rtickets.patterns import Pattern, expand, group_scores, keep_n_of_m, parse_pattern
 
 Control = Literal["random", "shuffled", "complement", "flipped", "reinitialised"]
 _Leaf = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
-def control_mask(mask: Mask, control: Control, seed: int, flip_fraction: float = 0.1) -> Mask:
-    """Return a control of a mask.
+def control_mask(
+    mask: Mask,
+    control: Control,
+    seed: int,
+    flip_fraction: float = 0.1,
+    pattern: str = "element",
+) -> Mask:
+    """Return a control of a mask, in the mask's pattern.
 
     Args:
         mask: a drawn mask.
-        control: 'random' keeps the number of survivors of every layer and nothing else; 'shuffled'
-            permutes input and output channels, so that the shapes of the surviving kernels stay;
-            'complement' keeps what was removed; 'flipped' exchanges a fraction of every layer's
-            survivors for removed weights; 'reinitialised' keeps the mask, whose weights are drawn
-            anew elsewhere.
+        control: 'random' keeps the number of surviving groups of every layer and nothing else;
+            'shuffled' permutes input and output channels, so that the shapes of the surviving
+            kernels stay; 'complement' keeps what was removed; 'flipped' exchanges a fraction of
+            every layer's surviving groups for removed ones; 'reinitialised' keeps the mask, whose
+            weights are drawn anew elsewhere.
         seed: of the control. A layer's result depends on the seed and its place in the mask.
         flip_fraction: for 'flipped', in [0, 1].
+        pattern: what lives or dies together, see `rtickets.patterns`.
 
     Returns:
         A mask of the same structure.
 
     Raises:
-        InputError: for an unknown control or a fraction outside [0, 1].
+        InputError: for an unknown control, one that would not keep the pattern, or a fraction
+            outside [0, 1].
     """
-    if control not in get_args(Control):
-        raise InputError(f"control={control!r} is unknown; choose {', '.join(get_args(Control))}")
+    _check_control(control, pattern)
     if not 0 <= flip_fraction <= 1:
         raise InputError(f"flip_fraction={flip_fraction} is outside [0, 1]")
-
-    def flip(keep: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        return _flip(keep, generator, flip_fraction)
-
+    parsed = parse_pattern(pattern)
+    n_of_m = partial(_random_n_of_m, sizes=parsed.sizes)
     makers: dict[str, _Leaf] = {
-        "random": lambda keep, generator: generator.permutation(keep.ravel()).reshape(keep.shape),
+        "random": n_of_m if parsed.name == "n:m" else _of_groups(_permute, parsed),
         "shuffled": _shuffle,
         "complement": lambda keep, _: ~keep,
-        "flipped": flip,
+        "flipped": _of_groups(partial(_flip, fraction=flip_fraction), parsed),
         "reinitialised": lambda keep, _: keep,
     }
     leaves = [
@@ -55,6 +62,38 @@ def control_mask(mask: Mask, control: Control, seed: int, flip_fraction: float =
         for index, leaf in enumerate(masks.leaf_paths(mask).values())
     ]
     return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(mask), leaves)
+
+
+def _check_control(control: Control, pattern: str) -> None:
+    """Refuse a control that would not keep a pattern."""
+    if control not in get_args(Control):
+        raise InputError(f"control={control!r} is unknown; choose {', '.join(get_args(Control))}")
+    name = parse_pattern(pattern).name
+    broken = {"block": ("shuffled",), "n:m": ("shuffled", "flipped")}.get(name, ())
+    if control in broken:
+        raise InputError(
+            f"control={control!r} would not keep pattern={pattern!r}; choose another control"
+        )
+
+
+def _of_groups(make: _Leaf, pattern: Pattern) -> _Leaf:
+    """Do to groups what `make` does to weights."""
+
+    def made(keep: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        lives = group_scores(keep.astype(np.float32), pattern) > 0
+        return expand(make(lives, generator), keep.shape, pattern)
+
+    return made
+
+
+def _permute(keep: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    return generator.permutation(keep.ravel()).reshape(keep.shape)
+
+
+def _random_n_of_m(
+    keep: np.ndarray, generator: np.random.Generator, sizes: tuple[int, ...]
+) -> np.ndarray:
+    return keep_n_of_m(generator.random(keep.shape, np.float32), *sizes)
 
 
 def _shuffle(keep: np.ndarray, generator: np.random.Generator) -> np.ndarray:

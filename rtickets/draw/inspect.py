@@ -40,7 +40,7 @@ def layers(mask: Mask) -> Table:
         inputs have none. None for kernels where there are no spatial axes, and for inputs where
         there is one axis. An input of a grouped convolution is that input of every group.
     """
-    return [_layer(path, keep) for path, keep in _prunable(mask).items()]
+    return [_layer(path, keep) for path, keep in masks.prunable_leaves(mask).items()]
 
 
 def describe(ticket: Ticket) -> dict[str, Table]:
@@ -83,7 +83,7 @@ def compare(a: Ticket, b: Ticket) -> dict[str, Table]:
         InputError: if the tickets do not have the same prunable layers.
     """
     overlap = masks.overlap(a.mask, b.mask)
-    masks_a, masks_b = _prunable(a.mask), _prunable(b.mask)
+    masks_a, masks_b = masks.prunable_leaves(a.mask), masks.prunable_leaves(b.mask)
     weights_a, weights_b = masks.leaf_paths(a.params), masks.leaf_paths(b.params)
     counts = {p: (int(m.sum()), int(masks_b[p].sum()), m.size) for p, m in masks_a.items()}
     differences = {
@@ -157,10 +157,6 @@ def as_text(tables: Mapping[str, Table]) -> str:
     return "\n\n".join(_aligned(name.replace("_", " "), rows) for name, rows in tables.items())
 
 
-def _prunable(mask: Mask) -> dict[str, np.ndarray]:
-    return {p: np.asarray(leaf) for p, leaf in masks.leaf_paths(mask).items() if np.ndim(leaf)}
-
-
 def _layer(path: str, keep: np.ndarray) -> dict[str, Any]:
     axes = tuple(range(keep.ndim))
     kernels = ~keep.any(axis=axes[:-2])  # (inputs, outputs)
@@ -215,7 +211,7 @@ def _differences(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any, Any
 
 def _check_values(ticket: Ticket) -> None:
     arrays = masks.leaf_paths({"params": ticket.params, "batch_stats": ticket.batch_stats})
-    prunable = {f"params/{path}" for path in _prunable(ticket.mask)}
+    prunable = {f"params/{path}" for path in masks.prunable_leaves(ticket.mask)}
     for path, leaf in arrays.items():
         broken = int((~np.isfinite(leaf)).sum())
         if broken:

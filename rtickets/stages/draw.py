@@ -82,7 +82,7 @@ def _control(
 
     def body(folder: Path) -> dict[str, Any]:
         ticket = Ticket.load(base.source.ticket)
-        mask = control_mask(ticket.mask, control, config.seed, config.flip_fraction)
+        mask = control_mask(ticket.mask, control, config.seed, config.flip_fraction, config.pattern)
         meta = provenance.extend(ticket.meta, "draw", config)
         if control == "reinitialised":
             model, shape = provenance.build_model(meta), tuple(meta["image_shape"])

@@ -9,6 +9,7 @@ from rtickets import masks
 from rtickets.draw import draw_omp
 from rtickets.draw.controls import control_mask
 from rtickets.errors import InputError
+from rtickets.patterns import group_scores, parse_pattern
 
 SAME_COUNTS = ["random", "shuffled", "flipped", "reinitialised"]
 SEEDED = ["random", "shuffled", "flipped"]
@@ -97,6 +98,34 @@ def test_the_fraction_that_is_flipped_is_exact(sparsity, fraction, seed):
         alive, dead = int(keep.sum()), int((~keep).sum())
         expected = min(round(alive * fraction), dead)
         assert int((keep & ~other).sum()) == int((~keep & other).sum()) == expected
+
+
+@pytest.mark.parametrize("control", ["random", "flipped"])
+@pytest.mark.parametrize("pattern", ["row", "kernel", "channel", "block:2x3"])
+def test_groups_stay_whole(control, pattern):
+    mask, parsed = drawn(0.5, pattern), parse_pattern(pattern)
+    made = control_mask(mask, control, 0, 0.3, pattern)
+    for keep, other in zip(kernels(mask), kernels(made), strict=True):
+        before, after = (group_scores(m.astype(np.float32), parsed) for m in (keep, other))
+        assert set(np.unique(after)) <= {0, 1}
+        assert before.sum() == after.sum()
+        assert (before != after).any()
+
+
+def test_a_random_n_of_m_mask_is_one():
+    params = {"dense": {"kernel": np.random.default_rng(0).standard_normal((8, 6))}}
+    mask = draw_omp(params, 0.5, "2:4")
+    made = control_mask(mask, "random", 0, pattern="2:4")["dense"]["kernel"]
+    assert (made.reshape(2, 4, 6).sum(1) == 2).all()
+    assert (made != mask["dense"]["kernel"]).any()
+
+
+@pytest.mark.parametrize(
+    ("control", "pattern"), [("shuffled", "block:2x2"), ("shuffled", "2:4"), ("flipped", "2:4")]
+)
+def test_controls_that_would_break_the_pattern_are_refused(control, pattern):
+    with pytest.raises(InputError, match=f"control='{control}' would not keep"):
+        control_mask(drawn(), control, 0, pattern=pattern)
 
 
 def test_reinitialising_keeps_the_mask():
