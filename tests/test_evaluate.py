@@ -217,7 +217,7 @@ def test_the_verdict_is_printed_as_lines(rtickets, network):
     assert list(measured) == ["clean", "attacks"]
     verdict, *findings, done = printed[printed.rindex("}") + 2 :].splitlines()
     assert verdict == "trust: yes"
-    assert len(findings) == 11
+    assert len(findings) == 12
     assert all(line.startswith("ok   ") for line in findings)
     assert done.startswith("done: ")
 
