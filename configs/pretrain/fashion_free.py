@@ -4,7 +4,7 @@
 
 The same run as fashion_natural.py but for the objective (Shafahi et al. 2019). Every batch is
 trained on 4 times in a row, so the run takes as many steps as the others but sees a quarter of
-their batches. Time: not measured yet.
+their batches. Time: about 55 seconds on two CPU cores.
 """
 
 from rtickets import config_files

@@ -3,7 +3,7 @@
     rtickets pretrain --config=configs/pretrain/fashion_mart.py --workdir=runs
 
 The same run as fashion_natural.py but for the objective (Wang et al. 2020), here with PGD-2.
-Time: not measured yet.
+Time: about 105 seconds on two CPU cores.
 """
 
 from rtickets import config_files

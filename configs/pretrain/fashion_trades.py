@@ -5,7 +5,7 @@
         --config.train.objective.beta=1 --config.train.averaging.decay=0.995
 
 The same run as fashion_natural.py but for the objective (Zhang et al. 2019), here with PGD-2.
-Time: not measured yet.
+Time: about 105 seconds on two CPU cores.
 """
 
 from rtickets import config_files
