@@ -7,40 +7,15 @@ of AutoAttack (Croce & Hein 2020). They can show that a number is wrong, not tha
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from jax import Array
 
 from rtickets.attacks import honesty_probes as probes
+from rtickets.attacks.findings import Finding, Verdict, judged
 from rtickets.attacks.projections import Norm
 from rtickets.attacks.search import LogitsFn
 from rtickets.errors import InputError
-
-_OTHERWISE = "so gradients mislead; use other losses, restarts and an attack without gradients"
-_ADVICE = {
-    "random output": "attacks chase noise; switch it off, or declare it with samples > 0",
-    "shattered output": "gradients do not see such jumps, as of noise seeded by the pixels; attack "
-    "the model without them, or average over them with samples > 0",
-    "probabilities": "their cross-entropy has weak gradients; return the logits before the softmax",
-    "quantised input": "the model rounds its input to few levels and gradients are zero or made "
-    "up; give the rounding the derivative 1 (BPDA) and attack without gradients too",
-    "zero gradients": "the cross-entropy cannot move these images, so do not count them as robust; "
-    "the next two findings tell the causes apart",
-    "saturated logits": "the logits are too large for a softmax in float32; divide them by a "
-    "constant or attack the margin or DLR loss",
-    "disconnected gradient": "look for stop_gradient, rounding and integer casts in the model and "
-    "give them a derivative in the backward pass (BPDA)",
-    "steps": f"more steps should find what fewer do, {_OTHERWISE}",
-    "eps": f"a larger ball holds the smaller one, {_OTHERWISE}",
-    "unbounded": f"this ball holds images of every class, {_OTHERWISE}",
-    "black box": "it should not beat attacks with gradients, so these are masked or the attacks "
-    "too short; report the worst case over all and look for the cause",
-    "accuracy over eps": "a larger ball holds the smaller one, so the attack fails at the larger "
-    "eps; give it more steps and restarts, or count images that a smaller eps fools as fooled",
-}
-CHECKS = tuple(_ADVICE)
-"""Names of the checks of `check_model` and `check_results`; both look for 'black box'."""
 
 _SAME = 1e-4  # of the spread of the logits: rounding differs between calls on some devices
 _SUM_ERROR = 0.02  # of probabilities in bfloat16
@@ -48,42 +23,6 @@ _EXCEPTIONS = 0.02  # share of images
 _QUERIES, _RESISTING = 50, 16  # of the random search, and the images that it takes
 _LOST = 0.03  # share of images that honest attacks lose by their step sizes, about 1 in 64
 _POINTS = 0.002 + 1e-9  # 0.2 points of accuracy, and the rounding of a difference
-
-
-class Finding(NamedTuple):
-    """What one check saw.
-
-    Attributes:
-        check: its name, of `CHECKS`.
-        passed: whether nothing speaks against the evaluation.
-        value: what was measured, in the unit that the message names.
-        message: what was seen and, if not passed, what it means and what to do.
-    """
-
-    check: str
-    passed: bool
-    value: float
-    message: str
-
-
-class Verdict(NamedTuple):
-    """All findings about an evaluation."""
-
-    findings: tuple[Finding, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check passed."""
-        return all(finding.passed for finding in self.findings)
-
-    def lines(self) -> list[str]:
-        """Return the verdict and one line per finding."""
-        failed = ", ".join(finding.check for finding in self.findings if not finding.passed)
-        marks = {True: "ok  ", False: "FAIL"}
-        return [
-            f"trust: NO - {failed}" if failed else "trust: yes",
-            *(f"{marks[each.passed]} {each.check}: {each.message}" for each in self.findings),
-        ]
 
 
 def check_model(
@@ -159,12 +98,12 @@ def check_results(
         share = _only_black_box(white_box, black_box)
         seen = f"{100 * share:.2f} points of the images are fooled by the black-box attack alone"
         few = _tolerated(None if white_box is None else len(white_box))
-        findings.append(_finding("black box", share <= few, share, seen))
+        findings.append(judged("black box", share <= few, share, seen))
     if accuracy is not None:
         pairs = pairwise(sorted(accuracy))
         rise = max((accuracy[high] - accuracy[low] for low, high in pairs), default=0.0)
         seen = f"robust accuracy rises by at most {100 * max(rise, 0):.2f} points to a larger eps"
-        findings.append(_finding("accuracy over eps", rise <= _tolerated(examples), rise, seen))
+        findings.append(judged("accuracy over eps", rise <= _tolerated(examples), rise, seen))
     return Verdict(tuple(findings))
 
 
@@ -175,19 +114,19 @@ def _outputs(subject: probes.Subject, changes: np.ndarray) -> list[Finding]:
         f"{change:.2g} by {move:.2g}" for change, move in zip(changes, probes.MOVES, strict=True)
     )
     return [
-        _finding(
+        judged(
             "random output", difference <= _SAME, difference,
             f"two calls with the same images differ by {difference:.2g} of the logits' spread",
         ),
-        _finding(
+        judged(
             "shattered output", not probes.has_jumps(changes), max(changes[:-1]),
             f"moving all pixels changes the logits by parts of their spread: {', '.join(told)}",
         ),
-        _finding(
+        judged(
             "probabilities", error > _SUM_ERROR, error,
             f"the outputs are {'not ' if error > _SUM_ERROR else ''}probabilities",
         ),
-        _finding(
+        judged(
             "quantised input", flat <= 0.25, flat,
             f"on {flat:.1%} of the images moving one shade by 1/64 changes no logit at all",
         ),
@@ -204,7 +143,7 @@ def _gradients(subject: probes.Subject, reacts: np.ndarray) -> list[Finding]:
     def judge(check: str, where: np.ndarray, seen: str) -> Finding:
         few = (where & right).sum() <= max(1, _EXCEPTIONS * right.sum())
         seen = f"on {share(where):.1%} of the correctly classified images {seen}"
-        return _finding(check, few, share(where), seen)
+        return judged(check, few, share(where), seen)
 
     halves = f"{share(zero.bfloat16):.1%} in bfloat16 and {share(zero.float16):.1%} in float16"
     return [
@@ -245,7 +184,7 @@ def _random_search(subject: probes.Subject, fooled: np.ndarray) -> Finding:
     found = probes.fooled_by_square(subject, left, _RESISTING, _QUERIES)
     count, total = int(found.sum()), len(left)
     seen = f"{_QUERIES} random queries of Square fool {count} of {total} images that PGD left"
-    return _finding("black box", count <= max(2, _LOST * total), count / max(total, 1), seen)
+    return judged("black box", count <= max(2, _LOST * total), count / max(total, 1), seen)
 
 
 def _growing(check: str, fooled: list[np.ndarray], settings: str) -> Finding:
@@ -258,7 +197,7 @@ def _growing(check: str, fooled: list[np.ndarray], settings: str) -> Finding:
         f"PGD with {settings} leaves an accuracy of {accuracies}; {lost} of {total} images are "
         "fooled by a weaker attack and not by a stronger one"
     )
-    return _finding(check, lost <= max(2, _LOST * total), lost / total, seen)
+    return judged(check, lost <= max(2, _LOST * total), lost / total, seen)
 
 
 def _unbounded(subject: probes.Subject, accuracy: float, radius: float) -> Finding:
@@ -271,8 +210,8 @@ def _unbounded(subject: probes.Subject, accuracy: float, radius: float) -> Findi
     )
     answers, labels = np.unique(subject.clean.argmax(-1)), np.unique(np.asarray(subject.job.y))
     if len(answers) == 1 < len(labels):
-        return _finding("unbounded", True, accuracy, f"{seen} unless, as here, all answers are one")
-    return _finding("unbounded", accuracy <= limit, accuracy, seen)
+        return judged("unbounded", True, accuracy, f"{seen} unless, as here, all answers are one")
+    return judged("unbounded", accuracy <= limit, accuracy, seen)
 
 
 def _tolerated(examples: int | None) -> float:
@@ -290,8 +229,3 @@ def _only_black_box(white_box: np.ndarray | None, black_box: np.ndarray | None) 
             "per image and the same images in both"
         )
     return float((black_box & ~white_box).mean())
-
-
-def _finding(check: str, passed: bool, value: float, seen: str) -> Finding:
-    message = seen if passed else f"{seen}: {_ADVICE[check]}"
-    return Finding(check, bool(passed), float(value), message)

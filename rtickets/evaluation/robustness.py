@@ -13,7 +13,8 @@ import numpy as np
 
 from rtickets import config_files, console, processes
 from rtickets.attacks import Member, WorstCase, autoattack_members, worst_case
-from rtickets.attacks.honesty import Finding, check_model, check_results
+from rtickets.attacks.findings import Finding
+from rtickets.attacks.honesty import check_model, check_results
 from rtickets.attacks.members import BLACK_BOX
 from rtickets.config import AttackConfig, EvaluateConfig, SmoothingConfig
 from rtickets.evaluation.accuracy import measure

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from jax.tree_util import Partial
 
 from rtickets.attacks import honesty_probes, pgd
-from rtickets.attacks.honesty import CHECKS, check_model, check_results
+from rtickets.attacks.findings import CHECKS
+from rtickets.attacks.honesty import check_model, check_results
 from rtickets.errors import InputError
 
 SHAPE, CLASSES, EPS = (8, 8, 1), 3, 8 / 255

@@ -1,0 +1,77 @@
+"""What checks of an evaluation find, and what to do about it."""
+
+from typing import NamedTuple
+
+_OTHERWISE = "so gradients mislead; use other losses, restarts and an attack without gradients"
+_ADVICE = {
+    "random output": "attacks chase noise; switch it off, or declare it with samples > 0",
+    "shattered output": "gradients do not see such jumps, as of noise seeded by the pixels; attack "
+    "the model without them, or average over them with samples > 0",
+    "probabilities": "their cross-entropy has weak gradients; return the logits before the softmax",
+    "quantised input": "the model rounds its input to few levels and gradients are zero or made "
+    "up; give the rounding the derivative 1 (BPDA) and attack without gradients too",
+    "zero gradients": "the cross-entropy cannot move these images, so do not count them as robust; "
+    "the next two findings tell the causes apart",
+    "saturated logits": "the logits are too large for a softmax in float32; divide them by a "
+    "constant or attack the margin or DLR loss",
+    "disconnected gradient": "look for stop_gradient, rounding and integer casts in the model and "
+    "give them a derivative in the backward pass (BPDA)",
+    "steps": f"more steps should find what fewer do, {_OTHERWISE}",
+    "eps": f"a larger ball holds the smaller one, {_OTHERWISE}",
+    "unbounded": f"this ball holds images of every class, {_OTHERWISE}",
+    "black box": "it should not beat attacks with gradients, so these are masked or the attacks "
+    "too short; report the worst case over all and look for the cause",
+    "accuracy over eps": "a larger ball holds the smaller one, so the attack fails at the larger "
+    "eps; give it more steps and restarts, or count images that a smaller eps fools as fooled",
+}
+CHECKS = tuple(_ADVICE)
+"""Names of the checks of `check_model` and `check_results`; both look for 'black box'."""
+
+
+class Finding(NamedTuple):
+    """What one check saw.
+
+    Attributes:
+        check: its name, of `CHECKS`.
+        passed: whether nothing speaks against the evaluation.
+        value: what was measured, in the unit that the message names.
+        message: what was seen and, if not passed, what it means and what to do.
+    """
+
+    check: str
+    passed: bool
+    value: float
+    message: str
+
+
+class Verdict(NamedTuple):
+    """All findings about an evaluation."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(finding.passed for finding in self.findings)
+
+    def lines(self) -> list[str]:
+        """Return the verdict and one line per finding."""
+        failed = ", ".join(finding.check for finding in self.findings if not finding.passed)
+        marks = {True: "ok  ", False: "FAIL"}
+        return [
+            f"trust: NO - {failed}" if failed else "trust: yes",
+            *(f"{marks[each.passed]} {each.check}: {each.message}" for each in self.findings),
+        ]
+
+
+def judged(check: str, passed: bool, value: float, seen: str) -> Finding:
+    """Return a finding whose message says what was seen and, if not passed, what to do.
+
+    Args:
+        check: its name, of `CHECKS`.
+        passed: whether nothing speaks against the evaluation.
+        value: what was measured.
+        seen: the same in words.
+    """
+    message = seen if passed else f"{seen}: {_ADVICE[check]}"
+    return Finding(check, bool(passed), float(value), message)
