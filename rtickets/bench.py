@@ -24,6 +24,7 @@ from rtickets.errors import InputError
 _SIZE = 224
 _BATCH = 32
 _IMAGES = 384  # at least, in a round: files are read again if there are fewer
+_FILES = 1024  # at most, spread evenly over those that there are
 
 
 class InputRates(NamedTuple):
@@ -31,12 +32,14 @@ class InputRates(NamedTuple):
 
     Attributes:
         decode: plain decoding by as many threads, of which nothing is kept.
-        decode_and_cut: the same with a random resized crop of 224 pixels, which is what a pipeline
-            cannot do without.
+        whole: our batches of whole images, on the device; None where files differ in size.
+        decode_and_cut: plain decoding with a random resized crop of 224 pixels, as training on
+            photographs takes it.
         streamed: our batches of such crops, on the device.
     """
 
     decode: float
+    whole: float | None
     decode_and_cut: float
     streamed: float
 
@@ -90,15 +93,20 @@ def measure_input(
     Returns:
         The rates.
     """
+    paths = paths[:: -(-len(paths) // _FILES)]
     paths = paths[: len(paths) // _BATCH * _BATCH]
+    alike = len({_size(path) for path in paths}) == 1
     paths = paths * -(-_IMAGES // len(paths))
     view = View((_SIZE, _SIZE), 256, random_crop=(0.08, 1.0))
     images = streamed(ImageFiles(tuple(paths)), view, workers)
     kinds: dict[str, Callable[[], None]] = {
         "decode": partial(_each, len(paths), workers, partial(_decode, images.files)),
+        "whole": partial(_stream, streamed(images.files, View(None), workers), devices),
         "decode_and_cut": partial(_each, len(paths), workers, partial(_cut, images)),
         "streamed": partial(_stream, images, devices),
     }
+    if not alike:
+        del kinds["whole"]
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(rounds + 1):
         for name, run in kinds.items():
@@ -106,7 +114,13 @@ def measure_input(
             run()
             seconds[name].append(time.monotonic() - start)
     rates = {name: len(paths) / float(np.median(times[1:])) for name, times in seconds.items()}
-    return InputRates(**rates)
+    cut, ours = rates["decode_and_cut"], rates["streamed"]
+    return InputRates(rates["decode"], rates.get("whole"), cut, ours)
+
+
+def _size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
 
 
 def _each(count: int, workers: int, read: Callable[[int], Any]) -> None:
@@ -217,10 +231,9 @@ def as_lines(rates: InputRates, workers: int) -> Iterator[str]:
     """Yield what was measured of the input as text."""
     yield f"images/s with {workers} workers"
     yield f"  plain decoding                     {rates.decode:8.1f}"
+    if rates.whole is not None:
+        part = rates.whole / rates.decode
+        yield f"  our batches of whole images        {rates.whole:8.1f}   {part:.2f} of it"
     yield f"  plain decoding, cut to 224 pixels  {rates.decode_and_cut:8.1f}"
-    parts = (rates.streamed / rate for rate in (rates.decode_and_cut, rates.decode))
-    of_it, of_plain = (f"{part:.2f}" for part in parts)
-    yield (
-        f"  our batches of 224 pixels          {rates.streamed:8.1f}   {of_it} of it, "
-        f"{of_plain} of plain decoding"
-    )
+    part = rates.streamed / rates.decode_and_cut
+    yield f"  our batches of 224 pixels          {rates.streamed:8.1f}   {part:.2f} of it"

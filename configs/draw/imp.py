@@ -22,7 +22,7 @@ def get_config(task=None):
     return config_files.editable(
         DrawConfig(
             method="imp",
-            sparsity=0.8,
+            sparsity=round(1 - 0.8**19, 12),  # 19 states, as published
             data=DataConfig(source=task) if task else None,
             train=TrainConfig(
                 optimizer=OptimizerConfig(learning_rate=0.02, schedule="constant"),

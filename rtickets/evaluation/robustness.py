@@ -100,9 +100,8 @@ def _runs(subject: Subject, found: WorstCase) -> list[dict[str, Any]]:
     left, runs = found.correct, []
     for row in found.rows:
         left = left & (found.fooled_by != row.attack)
-        accuracy = _accuracy(subject, left)["value"]
-        runs.append({**row._asdict(), "robust_accuracy": accuracy})
-        del runs[-1]["seconds"]
+        values = row._replace(robust_accuracy=_accuracy(subject, left)["value"])._asdict()
+        runs.append({name: value for name, value in values.items() if name != "seconds"})
     return runs
 
 

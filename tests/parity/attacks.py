@@ -130,19 +130,22 @@ def our_members(norm: str, steps: dict[str, int]) -> dict[str, Member]:
     }
 
 
-def accuracy(pairs: dict[str, Pair], batch_size: int, only: list[str], seeds: int) -> None:
+def accuracy(
+    pairs: dict[str, Pair], batch_size: int, only: list[str], queries: int, seeds: int
+) -> None:
     """Print the table; Square, of few random queries, is the mean of some seeds."""
+    steps = SHORT | {"Square": queries}
     print("| network | norm | attack | steps | torchattacks (%) | ours (%) | ours - theirs |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for (name, pair), norm in ((item, norm) for item in pairs.items() for norm in RADII):
-        members = our_members(norm, SHORT)
+        members = our_members(norm, steps)
         for label in only:
             tried = range(seeds if label == "Square" else 1)
-            attacks = [their_attacks(pair.model, norm, SHORT, seed)[label] for seed in tried]
+            attacks = [their_attacks(pair.model, norm, steps, seed)[label] for seed in tried]
             reference = np.mean([theirs(pair, attack, batch_size)[0] for attack in attacks])
             found = np.mean([ours(reseeded(pair, s), (members[label],), norm)[0] for s in tried])
             print(
-                f"| {name} | {norm} | {label} | {SHORT[label]} | {100 * reference:.1f} | "
+                f"| {name} | {norm} | {label} | {steps[label]} | {100 * reference:.1f} | "
                 f"{100 * found:.1f} | {100 * (found - reference):+.1f} |",
                 flush=True,
             )
@@ -179,6 +182,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--batch-size", type=int, default=250)
     parser.add_argument("--only", nargs="+", choices=list(SHORT), default=list(SHORT))
+    parser.add_argument("--queries", type=int, default=SHORT["Square"], help="of Square")
     parser.add_argument("--seeds", type=int, default=3, help="of Square, for the accuracy")
     options = parser.parse_args()
     jax.config.update("jax_num_cpu_devices", 2)  # where there is no accelerator
@@ -190,7 +194,7 @@ def main() -> None:
         name: load(run, options.images, options.batch_size, devices) for name, run in named.items()
     }
     if options.what == "accuracy":
-        accuracy(pairs, options.batch_size, options.only, options.seeds)
+        accuracy(pairs, options.batch_size, options.only, options.queries, options.seeds)
     else:
         speed(pairs, options.batch_size)
 
