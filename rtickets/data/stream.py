@@ -5,6 +5,7 @@ needs no state of an iterator, several hosts take their parts of the same batche
 memory gives the same batches.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from rtickets.data.splits import epoch_order
 from rtickets.data.streamed import StreamedImages
 from rtickets.errors import InputError
 
+_ALIGNED = 64  # bytes
 _CROPS = 3  # tells seeds of crops from those of orders and splits
 
 
@@ -161,7 +163,7 @@ def _batches(
     ahead = max(2, -(-2 * images.workers // size))  # batches, so that no thread runs out of work
 
     def batch(number: int) -> Any:
-        filled = Batch(np.empty((size, *images.image_shape), np.uint8), np.empty(size, np.int32))
+        filled = Batch(_empty((size, *images.image_shape)), np.empty(size, np.int32))
 
         def fill(place: int) -> None:
             position = int(positions[number * size + place])
@@ -179,6 +181,14 @@ def _batches(
             yield from iterator
         finally:
             iterator.close()
+
+
+def _empty(shape: tuple[int, ...]) -> np.ndarray:
+    """Return an uint8 array where JAX wants one, so that a CPU takes it as it is, uncopied."""
+    size = math.prod(shape)
+    memory = np.empty(size + _ALIGNED, np.uint8)
+    start = -memory.ctypes.data % _ALIGNED
+    return memory[start : start + size].reshape(shape)
 
 
 def _streamed(split: Split) -> StreamedImages:
