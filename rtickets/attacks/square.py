@@ -46,8 +46,8 @@ class Square:
 
     A proposal changes one square window of the best image, or two, and is taken if it has a larger
     loss or fools the model, which ends the search. Windows shrink by the published schedule.
-    Every example draws its own windows, and every position is as
-    likely (the authors' code shares them between examples and never reaches the last row).
+    Every example draws its own windows (the authors' code shares them between the examples of a
+    batch).
 
     Attributes:
         norm: 'linf', 'l2' or 'l1'.
