@@ -241,7 +241,7 @@ def test_the_pgd_family_is_one_attack(config, expected):
 
 
 def test_other_attacks_are_never_taken_for_pgd():
-    with pytest.raises(InputError, match="attack 'square' is for evaluations alone"):
+    with pytest.raises(InputError, match=r"attack 'square' .* is not for training"):
         AttackConfig(name="square").as_pgd()
 
 
@@ -255,14 +255,18 @@ FIELDS = {
     "restarts": 2,
     "num_targets": 3,
     "version": "plus",
+    "input_noise": 0.1,
 }
+PGD_T = {"num_steps", "step_size", "random_start", "loss", "rule", "restarts", "input_noise"}
 USED = {
-    "pgd": {"num_steps", "step_size", "random_start", "loss", "rule", "best", "restarts"},
-    "fgsm": set(),
-    "fgsm_rs": {"step_size", "restarts"},
-    "apgd_ce": {"num_steps", "restarts"},
-    "apgd_dlr": {"num_steps", "restarts"},
-    "apgd_t": {"num_steps", "restarts", "num_targets"},
+    "pgd": PGD_T | {"best"},
+    "pgd_t": PGD_T | {"num_targets"},
+    "fgsm": {"input_noise"},
+    "fgsm_rs": {"step_size", "restarts", "input_noise"},
+    "apgd_ce": {"num_steps", "restarts", "input_noise"},
+    "apgd_dlr": {"num_steps", "restarts", "input_noise"},
+    "apgd_t": {"num_steps", "restarts", "num_targets", "input_noise"},
+    "fab": {"num_steps", "restarts"},
     "fab_t": {"num_steps", "restarts", "num_targets"},
     "square": {"num_steps", "restarts"},
     "autoattack": {"version"},
@@ -271,10 +275,12 @@ USED = {
 
 @pytest.mark.parametrize("name", USED)
 def test_fields_that_an_attack_does_not_use_are_refused_by_name(name):
-    assert set(FIELDS) | {"name", "norm", "eps", "radii"} == {
+    assert set(FIELDS) | {"name", "norm", "eps", "radii", "samples"} == {
         field.name for field in dataclasses.fields(AttackConfig)
     }
     for field, value in FIELDS.items():
+        if (name, field) == ("autoattack", "input_noise"):
+            continue  # of one version alone, see below
         if field in USED[name]:
             assert getattr(AttackConfig(name=name, **{field: value}), field) == value
             continue
@@ -290,10 +296,27 @@ def test_runs_that_would_all_be_alike_are_refused():
         AttackConfig(restarts=3, random_start=False)
 
 
+def test_random_networks_have_their_version_of_autoattack_and_fixed_ones_the_others():
+    for version, noise in (("rand", 0.0), ("standard", 0.1), ("plus", 0.1), ("fast", 0.1)):
+        with pytest.raises(ValueError, match="'rand' is for random networks"):
+            AttackConfig(name="autoattack", version=version, input_noise=noise)
+    random = AttackConfig(name="autoattack", version="rand", input_noise=0.1, samples=5)
+    assert (random.samples, AttackConfig().samples) == (5, 20)  # Croce & Hein 2020 take 20
+    with pytest.raises(ValueError, match="samples=5 are all alike without input_noise; set both"):
+        AttackConfig(samples=5)
+
+
 @pytest.mark.parametrize(
     "attack",
-    [AttackConfig(name="apgd_ce"), AttackConfig(name="square"), AttackConfig(restarts=2)],
-    ids=["apgd", "square", "restarts"],
+    [
+        AttackConfig(name="apgd_ce"),
+        AttackConfig(name="square"),
+        AttackConfig(name="pgd_t"),
+        AttackConfig(restarts=2),
+        AttackConfig(radii=(0.1,)),
+        AttackConfig(input_noise=0.1),
+    ],
+    ids=["apgd", "square", "targeted", "restarts", "radii", "noise"],
 )
 def test_training_takes_the_pgd_family_alone(attack):
     with pytest.raises(ValueError, match="not for training; choose 'pgd', 'fgsm' or 'fgsm_rs'"):

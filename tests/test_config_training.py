@@ -62,7 +62,7 @@ def test_fields_that_an_objective_does_not_use_are_refused_by_name(name):
         (values_of("trades", attack={"rule": "adam"}), "'trades' does not use attack.rule"),
         (values_of("trades", attack={"best": True}), "'trades' does not use attack.best"),
         (values_of("trades", attack={"random_start": False}), "attack.random_start"),
-        (values_of("mart", attack={"restarts": 2}), "2 restarts .* is not for training"),
+        (values_of("mart", attack={"restarts": 2}), "2 restarts.* is not for training"),
         (values_of("fast", collapse=1.0), r"collapse=1\.0"),
         (values_of("mart", beta=-1.0), r"beta=-1\.0"),
         ({"name": "freee"}, "name='freee'"),

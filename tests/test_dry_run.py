@@ -61,11 +61,17 @@ def test_work_is_counted_in_forward_passes(objective, passes):
 
 
 def test_attacks_take_a_gradient_a_step_and_square_a_query():
-    assert passes_of_attack(AttackConfig(num_steps=10)) == 20
-    assert passes_of_attack(AttackConfig(num_steps=10, restarts=3, radii=(0.1, 0.2))) == 180
-    assert passes_of_attack(AttackConfig(name="square", num_steps=50)) == 50
-    standard = passes_of_attack(AttackConfig(name="autoattack"))
-    assert standard == 2 * 100 + 2 * 900 + 2 * 900 + 5000
+    def passes(**settings):
+        return passes_of_attack(AttackConfig(**settings), classes=10)
+
+    assert passes(num_steps=10) == 20
+    assert passes(num_steps=10, restarts=3, radii=(0.1, 0.2)) == 180
+    assert passes(name="square", num_steps=50) == 50
+    assert passes(name="pgd_t", num_steps=10, num_targets=3) == 60
+    assert passes(name="fab", num_steps=10) == 110  # the gradients of all logits
+    assert passes(name="autoattack") == 2 * 100 + 2 * 900 + 2 * 900 + 5000
+    assert passes(name="apgd_ce", num_steps=10, input_noise=0.1, samples=5) == 100
+    assert passes(name="autoattack", version="rand", input_noise=0.1) == 20 * 2 * (100 + 100)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,8 @@ ATTACKS = {
     "apgd_ce": AttackConfig(name="apgd_ce", eps=0.05, num_steps=5),
     "apgd_dlr": AttackConfig(name="apgd_dlr", norm="l2", eps=0.5, num_steps=5),
     "apgd_t": AttackConfig(name="apgd_t", norm="l1", eps=2.0, num_steps=5),
+    "pgd_t": AttackConfig(name="pgd_t", eps=0.05, num_steps=3, num_targets=2),
+    "fab": AttackConfig(name="fab", eps=0.05, num_steps=5, restarts=2),
     "fab_t": AttackConfig(name="fab_t", eps=0.05, num_steps=5),
     "square": AttackConfig(name="square", eps=0.05, num_steps=30),
     "autoattack": AttackConfig(name="autoattack", eps=0.6),

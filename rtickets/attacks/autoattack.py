@@ -164,9 +164,9 @@ def worst_case(
     """Attack every example until one attack of an ensemble fools the model.
 
     Every attack sees only the examples that resisted the ones before, an example leaves its batch
-    once it is fooled, and every attack compiles the model once (untargeted FAB twice, as its
-    restarts begin otherwise). Batches have one of at most eight sizes, which depend on how many
-    examples are left, so other networks mostly share what was compiled.
+    once it is fooled, and every attack compiles the model once. Batches have one of at most eight
+    sizes, which depend on how many examples are left, so other networks mostly share what was
+    compiled.
 
     Args:
         logits_fn: maps images (B, H, W, C) in [0, 1] to logits (B, classes), each image by itself.

@@ -20,6 +20,7 @@ from rtickets.attacks.progress import Progress, load_progress, save_progress
 from rtickets.attacks.projections import Norm
 from rtickets.attacks.queue import (
     Attacked,
+    Fixed,
     Waiting,
     number_of_slots,
     open_queue,
@@ -81,8 +82,7 @@ class Task(NamedTuple):
 
     def search(self, leg: int, num_classes: int) -> Search:
         """Return the search of a leg."""
-        index, restart = self.legs()[leg]
-        return self.members[index].search(self.norm, num_classes, random_start=restart > 0)
+        return self.members[self.legs()[leg][0]].search(self.norm, num_classes)
 
     def fingerprint(self, logits: np.ndarray) -> str:
         """Return a digest of the task.
@@ -174,8 +174,8 @@ def _run_leg(
             seconds=[*progress.seconds[:leg], spent],
         )
 
-    fixed = (task.eps, task.members[index].step_size, task.devices)
-    while step := work(queue, search, task.logits_fn, attacked, waiting, *fixed):
+    fixed = Fixed(task.eps, task.members[index].step_size or 0.0, restart > 0)
+    while step := work(queue, search, task.logits_fn, attacked, waiting, fixed, task.devices):
         queue = step
         stop = preemption.heard()
         if stop or time.monotonic() - saved > _SAVE_SECONDS:
@@ -208,10 +208,8 @@ def _member_keys(keys: Array, index: int) -> Array:
 
 
 def _slots_like(task: Task, num_classes: int, leg: int, slots: int) -> Any:
-    index, _ = task.legs()[leg]
     return slots_like(
         task.search(leg, num_classes),
         (slots // len(task.devices), *task.x.shape[1:]),
         jax.random.key_data(task.keys).shape[1],
-        with_step_size=task.members[index].step_size is not None,
     )

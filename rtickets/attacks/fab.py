@@ -80,14 +80,12 @@ class Fab:
         targeted: cross the boundary between label and target only. Otherwise every step takes the
             gradients of all logits at once, with memory for batch times classes.
         num_classes: width of the logits.
-        random_start: the first step is one to a random point of the ball of half the radius.
     """
 
     norm: Norm
     num_steps: int
     targeted: bool
     num_classes: int
-    random_start: bool
 
     @property
     def evaluations(self) -> int:
@@ -95,11 +93,14 @@ class Fab:
         return self.num_steps + 1 + _FINAL_STEPS
 
     def start(self, job: Job) -> FabState:
-        """Return the state before the original images, which are evaluated first."""
+        """Return the state before the original images, which are evaluated first.
+
+        With a random start the first step is one to a random point of the ball of half the radius.
+        """
         zero, x = jnp.zeros(job.y.shape), job.x
-        if self.random_start:
+        if job.random_start is not None:
             noise = uniform_in_ball(job.key, x.shape[1:], job.eps / 2, self.norm)
-            x = project(x + noise, x, job.eps, self.norm)
+            x = choose(job.random_start, project(x + noise, x, job.eps, self.norm), x)
         return FabState(
             x_adv=job.x, fooled=jnp.zeros(job.y.shape, bool), distance=zero + jnp.inf,
             nearest=job.x, margin=zero, inner_distance=zero, inner_margin=zero, x=x,
@@ -113,8 +114,8 @@ class Fab:
         searched = (count > self.num_steps) & jnp.isfinite(state.distance)
         here = self._record(job, here, found, first | searched)
         x = self._approach(job, here.x, found)
-        if self.random_start:
-            x = choose(first, state.x, x)
+        if job.random_start is not None:
+            x = choose(first & job.random_start, state.x, x)
         search = (count >= self.num_steps) & jnp.isfinite(here.distance)
         return here._replace(x=choose(search, _secant(job, here), x))
 

@@ -54,10 +54,11 @@ def _attack(
     radius = jnp.broadcast_to(jnp.asarray(eps, jnp.float32), y.shape)
     targets = targets_by_logit(logits, y)[:, : member.num_targets].T if member.targeted else [y]
     state: Any = None
+    search = member.search(norm, logits.shape[1])
     for restart in range(member.restarts):
-        search = member.search(norm, logits.shape[1], random_start=restart > 0)
+        moved, again = restart_keys(keys, restart), jnp.full(y.shape, restart > 0)
         for target in targets:
-            job = Job(x, y, target, restart_keys(keys, restart), radius)
+            job = Job(x, y, target, moved, radius, random_start=again)
             found = run(search, logits_fn, job, unroll=unroll)
             state = found if state is None else choose(found.fooled & ~state.fooled, found, state)
     return jax.lax.stop_gradient(state.x_adv)

@@ -14,7 +14,7 @@ from rtickets.attacks.search import Search
 from rtickets.attacks.square import Square
 from rtickets.errors import InputError
 
-Kind = Literal["pgd", "apgd_ce", "apgd_dlr", "apgd_t", "fab", "fab_t", "square"]
+Kind = Literal["pgd", "pgd_t", "apgd_ce", "apgd_dlr", "apgd_t", "fab", "fab_t", "square"]
 BLACK_BOX = ("square",)
 
 
@@ -26,12 +26,12 @@ class Member:
         kind: which.
         num_steps: steps of a run; queries of 'square'.
         restarts: number of runs per target.
-        num_targets: of 'apgd_t' and 'fab_t', classes aimed at one after the other.
+        num_targets: of 'pgd_t', 'apgd_t' and 'fab_t', classes aimed at one after the other.
         samples: draws of a random model per evaluation, 0 for a model that takes no key.
-        step_size: of 'pgd', length of a step in pixel units.
-        random_start: of 'pgd', start from a uniform point of the ball.
-        loss: of 'pgd', 'ce', 'margin' or 'dlr'.
-        rule: of 'pgd', 'steepest' or 'adam'.
+        step_size: of 'pgd' and 'pgd_t', length of a step in pixel units.
+        random_start: of 'pgd' and 'pgd_t', start from a uniform point of the ball.
+        loss: of 'pgd' and 'pgd_t', 'ce', 'margin' or 'dlr'.
+        rule: of 'pgd' and 'pgd_t', 'steepest' or 'adam'.
         rescale: of 'square', fit its schedule to the number of queries.
     """
 
@@ -56,12 +56,14 @@ class Member:
             value = getattr(self, field)
             if value is not None and value < least:
                 raise InputError(f"{field}={value} must be at least {least}")
-        if (self.kind == "pgd") != (self.step_size is not None):
-            raise InputError(f"step_size={self.step_size} of {self.kind!r}: 'pgd' alone needs one")
+        if self._fixed_steps != (self.step_size is not None):
+            raise InputError(
+                f"step_size={self.step_size} of {self.kind!r}: 'pgd' and 'pgd_t' alone need one"
+            )
         if self.kind.endswith("_t") != self.targeted:
             raise InputError(
-                f"num_targets={self.num_targets} of {self.kind!r}: 'apgd_t' and 'fab_t' alone need "
-                "a number"
+                f"num_targets={self.num_targets} of {self.kind!r}: 'pgd_t', 'apgd_t' and 'fab_t' "
+                "alone need a number"
             )
         check_radius(self.step_size or 0.0, "step_size")
         for field, names in (("loss", get_args(LossName)), ("rule", get_args(Rule))):
@@ -72,7 +74,7 @@ class Member:
             raise InputError(f"restarts={self.restarts} must be 1 without random_start")
         if self.samples and self.kind in ("fab", "fab_t", "square"):
             raise InputError(
-                f"{self.kind} is not defined for random models; use apgd_ce or apgd_dlr"
+                f"{self.kind} is not defined for random models; use pgd, apgd_ce or apgd_dlr"
             )
 
     @property
@@ -80,31 +82,34 @@ class Member:
         """Whether the attack aims at classes."""
         return self.num_targets is not None
 
+    @property
+    def _fixed_steps(self) -> bool:
+        return self.kind in ("pgd", "pgd_t")
+
     def why_margin(self, num_classes: int) -> str | None:
         """Say why the margin stands in for the attack's loss, or None where it does not."""
-        ratio = self.kind in ("apgd_dlr", "apgd_t") or (self.kind, self.loss) == ("pgd", "dlr")
+        ratio = self.kind in ("apgd_dlr", "apgd_t") or (self._fixed_steps and self.loss == "dlr")
         return why_margin("dlr", num_classes, targeted=self.targeted) if ratio else None
 
-    def search(self, norm: Norm, num_classes: int, *, random_start: bool = False) -> Search:
-        """Return the search.
+    def search(self, norm: Norm, num_classes: int) -> Search:
+        """Return the search, the same for all restarts.
 
         Args:
             norm: norm of the ball.
             num_classes: width of the logits.
-            random_start: for 'fab', start from a random point, as its restarts do.
 
         Returns:
             The search.
         """
-        if self.kind == "pgd":
+        if self._fixed_steps:
             return Pgd(
-                norm, self.num_steps, self.random_start, self.loss, rule=self.rule, best=True,
-                samples=self.samples,
+                norm, self.num_steps, self.random_start, self.loss, self.targeted, self.rule,
+                best=True, samples=self.samples,
             )  # fmt: skip
         if self.kind == "square":
             return Square(norm, self.num_steps, rescale=self.rescale)
         if self.kind in ("fab", "fab_t"):
-            return Fab(norm, self.num_steps, self.targeted, num_classes, random_start)
+            return Fab(norm, self.num_steps, self.targeted, num_classes)
         loss: Literal["ce", "dlr"] = "ce" if self.kind == "apgd_ce" else "dlr"
         settings = (self.num_steps, loss, self.targeted, self.samples, num_classes)
         return ApgdL1("l1", *settings) if norm == "l1" else Apgd(norm, *settings)

@@ -198,9 +198,11 @@ def pgd(
     check_radius(eps, batch=len(x))
     check_radius(step_size, "step_size", batch=len(x))
     _check_classes(logits_fn, x, y, target, keys, samples)
-    size = (jnp.broadcast_to(jnp.asarray(each, jnp.float32), y.shape) for each in (eps, step_size))
-    classes = (each.astype(jnp.int32) for each in (y, y if target is None else target))
-    job = Job._make((x.astype(jnp.float32), *classes, keys, *size))
+    radius, step = (
+        jnp.broadcast_to(jnp.asarray(each, jnp.float32), y.shape) for each in (eps, step_size)
+    )
+    label, goal = (each.astype(jnp.int32) for each in (y, y if target is None else target))
+    job = Job(x.astype(jnp.float32), label, goal, keys, radius, step)
     search = Pgd(
         norm, num_steps, random_start, loss, target is not None, rule, best or restarts > 1, samples
     )

@@ -41,6 +41,20 @@ class Waiting(NamedTuple):
     target: int
 
 
+class Fixed(NamedTuple):
+    """What all runs of an attack share.
+
+    Attributes:
+        eps: radius in pixel units.
+        step_size: length of a step, for a search that does not choose its own.
+        random_start: for a search that starts at random points in some of its runs.
+    """
+
+    eps: float
+    step_size: float = 0.0
+    random_start: bool = False
+
+
 class Slots(NamedTuple):
     """The runs under way; arrays of leading axes (D, S / D) for S slots on D devices.
 
@@ -118,8 +132,7 @@ def work(
     logits_fn: LogitsFn,
     attacked: Attacked,
     waiting: Sequence[Waiting],
-    eps: float,
-    step_size: float | None,
+    fixed: Fixed,
     devices: parallel.Devices,
 ) -> Queue | None:
     """Fill the free slots, advance all of them, and write down who was fooled.
@@ -130,8 +143,7 @@ def work(
         logits_fn: the model.
         attacked: the examples; results are written into it.
         waiting: the runs, in order; those of fooled examples are passed over.
-        eps: radius in pixel units.
-        step_size: length of a step, for a search that does not choose its own.
+        fixed: what they share.
         devices: where to compute.
 
     Returns:
@@ -142,11 +154,10 @@ def work(
         return None
     size, slots = len(example), queue.slots
     if replace.any():
-        radius = np.full(size, eps, np.float32)
-        step = None if step_size is None else np.full(size, step_size, np.float32)
-        keys = attacked.key_data[example]
-        images, labels = attacked.x[example], attacked.y[example]
-        fresh = Job._make((images, labels, target, keys, radius, step))
+        radius, step_size = (np.full(size, each, np.float32) for each in fixed[:2])
+        random_start = np.full(size, fixed.random_start)
+        own = attacked.x[example], attacked.y[example], target, attacked.key_data[example]
+        fresh = Job._make((*own, radius, step_size, random_start))
         sharded = jax.tree.map(lambda a: parallel.shard(a, devices), (fresh, replace))
         slots = _compiled_admission(search, devices)(slots, *sharded)
     function, arguments = split_model(logits_fn)
@@ -216,24 +227,22 @@ def _with_typed_keys(job: Job) -> Job:
     return job._replace(key=jax.random.wrap_key_data(job.key))
 
 
-def slots_like(
-    search: Search, shape: tuple[int, ...], key_words: int, *, with_step_size: bool
-) -> Slots:
+def slots_like(search: Search, shape: tuple[int, ...], key_words: int) -> Slots:
     """Return the structure of a search's slots as abstract arrays, to restore them from a file.
 
     Args:
         search: the attack.
         shape: (slots per device, H, W, C).
         key_words: number of words of a raw key.
-        with_step_size: whether jobs have one.
 
     Returns:
         Slots of `jax.ShapeDtypeStruct`, without the axis of devices.
     """
     one = jax.ShapeDtypeStruct(shape[:1], jnp.int32)
-    radius = jax.ShapeDtypeStruct(shape[:1], jnp.float32)
+    length = jax.ShapeDtypeStruct(shape[:1], jnp.float32)
     key = jax.ShapeDtypeStruct((shape[0], key_words), jnp.uint32)
-    step = radius if with_step_size else None
-    job = Job._make((jax.ShapeDtypeStruct(shape, jnp.float32), one, one, key, radius, step))
+    flag = jax.ShapeDtypeStruct(shape[:1], jnp.bool_)
+    x = jax.ShapeDtypeStruct(shape, jnp.float32)
+    job = Job._make((x, one, one, key, length, length, flag))
     state = jax.eval_shape(lambda job: begin(search, _with_typed_keys(job)), job)
     return Slots._make((job, state, one))

@@ -36,6 +36,8 @@ class Job(NamedTuple):
         key: typed PRNG keys (B,).
         eps: float32 radii (B,).
         step_size: float32 lengths of a step (B,), for attacks that do not choose their own.
+        random_start: bool (B,), for attacks that start at random points in some of their runs only;
+            None is False.
     """
 
     x: Array
@@ -44,6 +46,7 @@ class Job(NamedTuple):
     key: Array
     eps: Array
     step_size: Array | None = None
+    random_start: Array | None = None
 
 
 class Search(Protocol):

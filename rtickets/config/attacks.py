@@ -8,7 +8,22 @@ from pydantic.dataclasses import dataclass
 from rtickets.config.fields import STRICT, Fraction, NotNegative, Positive
 from rtickets.errors import InputError
 
-_STEPS = {"pgd": 10, "fgsm": 1, "fgsm_rs": 1, "square": 5000}
+_STEPS = {"pgd": 10, "pgd_t": 10, "fgsm": 1, "fgsm_rs": 1, "square": 5000}
+_SEARCHES = ("pgd", "pgd_t", "apgd_ce", "apgd_dlr", "apgd_t", "fab", "fab_t", "square")
+_USERS = {
+    "num_steps": _SEARCHES,
+    "step_size": ("pgd", "pgd_t", "fgsm_rs"),
+    "random_start": ("pgd", "pgd_t"),
+    "loss": ("pgd", "pgd_t"),
+    "rule": ("pgd", "pgd_t"),
+    "best": ("pgd",),
+    "restarts": (*_SEARCHES, "fgsm_rs"),
+    "num_targets": ("pgd_t", "apgd_t", "fab_t"),
+    "version": ("autoattack",),
+    "input_noise": (
+        "pgd", "pgd_t", "fgsm", "fgsm_rs", "apgd_ce", "apgd_dlr", "apgd_t", "autoattack",
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -16,27 +31,35 @@ class AttackConfig:
     """An attack in a ball. Fields that an attack does not use keep their defaults.
 
     Attributes:
-        name: 'pgd', its one-step forms 'fgsm' and 'fgsm_rs', the attacks of the ensemble 'apgd_ce',
-            'apgd_dlr', 'apgd_t', 'fab_t' and 'square', or the whole ensemble, 'autoattack'.
+        name: 'pgd', its one-step forms 'fgsm' and 'fgsm_rs' and its targeted one 'pgd_t', the
+            attacks of the ensembles 'apgd_ce', 'apgd_dlr', 'apgd_t', 'fab', 'fab_t' and 'square',
+            or a whole ensemble, 'autoattack'.
         norm: 'linf', 'l2' or 'l1'.
         eps: radius in pixel units.
-        num_steps: number of steps; None is 10 for 'pgd', 5000 queries for 'square', else 100.
-        step_size: of 'pgd' and 'fgsm_rs', length of a step; None is 2.5 eps / num_steps (Madry et
-            al. 2018) and 1.25 eps (Wong et al. 2020).
-        random_start: of 'pgd', start from a uniform point of the ball.
-        loss: of 'pgd', what is maximised: 'ce', 'margin' or 'dlr'.
-        rule: of 'pgd', 'steepest' ascent or 'adam'.
+        num_steps: number of steps; None is 10 for 'pgd' and 'pgd_t', 5000 queries for 'square',
+            and 100 for the others.
+        step_size: of 'pgd', 'pgd_t' and 'fgsm_rs', length of a step; None is 2.5 eps / num_steps
+            (Madry et al. 2018), for 'fgsm_rs' 1.25 eps (Wong et al. 2020).
+        random_start: of 'pgd' and 'pgd_t', start from a uniform point of the ball.
+        loss: of 'pgd' and 'pgd_t', what is maximised: 'ce', 'margin' or 'dlr'.
+        rule: of 'pgd' and 'pgd_t', 'steepest' ascent or 'adam'.
         best: of 'pgd' in training, return the worst image of all that were visited, instead of the
             last, for one more evaluation; evaluations always do.
         restarts: runs from different random points.
-        num_targets: classes that 'apgd_t' and 'fab_t' aim at.
-        version: of 'autoattack': 'standard', 'plus', or 'fast', see `rtickets.attacks.MEMBERS`.
+        num_targets: classes that 'pgd_t', 'apgd_t' and 'fab_t' aim at.
+        version: of 'autoattack': 'standard', 'plus', 'fast', or 'rand' for random networks, see
+            `rtickets.attacks.MEMBERS`.
         radii: in an evaluation, further radii to measure at, for a curve; the step follows.
+        input_noise: in an evaluation, attack the network with Gaussian noise of this standard
+            deviation on its input, in pixel units, drawn anew at every evaluation.
+        samples: with input_noise, draws whose mean logits are attacked and decide (expectation over
+            transformation, Athalye et al. 2018); the accuracy is that under as many fresh draws.
     """
 
     name: Literal[
-        "pgd", "fgsm", "fgsm_rs", "apgd_ce", "apgd_dlr", "apgd_t", "fab_t", "square", "autoattack"
-    ] = "pgd"
+        "pgd", "pgd_t", "fgsm", "fgsm_rs", "apgd_ce", "apgd_dlr", "apgd_t", "fab", "fab_t",
+        "square", "autoattack",
+    ] = "pgd"  # fmt: skip
     norm: Literal["linf", "l2", "l1"] = "linf"
     eps: NotNegative = 8 / 255
     num_steps: Positive | None = None
@@ -47,8 +70,10 @@ class AttackConfig:
     best: bool = False
     restarts: Positive = 1
     num_targets: Positive = 9
-    version: Literal["standard", "plus", "fast"] = "standard"
+    version: Literal["standard", "plus", "fast", "rand"] = "standard"
     radii: tuple[NotNegative, ...] = ()
+    input_noise: NotNegative = 0.0
+    samples: Positive = 20
 
     @property
     def steps(self) -> int:
@@ -62,22 +87,42 @@ class AttackConfig:
             return self.step_size
         return {"fgsm": 1.0, "fgsm_rs": 1.25}.get(self.name, 2.5 / self.steps) * self.eps
 
+    @property
+    def starts_at_random(self) -> bool:
+        """Whether the attacks of PGD's family start from a random point."""
+        return self.random_start and self.name != "fgsm"
+
+    @property
+    def targeted(self) -> bool:
+        """Whether it aims at classes."""
+        return self.name.endswith("_t")
+
+    @property
+    def why_not_for_training(self) -> str | None:
+        """Say why it is for evaluations alone, or None where it is not."""
+        one_run = self.restarts == 1 and not self.radii and not self.input_noise
+        if self.name in ("pgd", "fgsm", "fgsm_rs") and one_run:
+            return None
+        return (
+            f"attack {self.name!r} with {self.restarts} restarts, radii={self.radii} and "
+            f"input_noise={self.input_noise:g} is not for training; choose 'pgd', 'fgsm' or "
+            "'fgsm_rs' without restarts, radii and noise"
+        )
+
     def as_pgd(self) -> dict[str, Any]:
-        """Return the keyword arguments of `rtickets.attacks.pgd` for an attack of its family.
+        """Return the keyword arguments of `rtickets.attacks.pgd` for an attack of training.
 
         Raises:
             InputError: for another attack.
         """
-        if self.name not in ("pgd", "fgsm", "fgsm_rs"):
-            raise InputError(
-                f"attack {self.name!r} is for evaluations alone; choose 'pgd', 'fgsm' or 'fgsm_rs'"
-            )
+        if why := self.why_not_for_training:
+            raise InputError(why)
         return {
             "eps": self.eps,
             "step_size": self.step,
             "num_steps": self.steps,
             "norm": self.norm,
-            "random_start": self.random_start and self.name != "fgsm",
+            "random_start": self.starts_at_random,
             "loss": self.loss,
             "rule": self.rule,
             "best": self.best,
@@ -85,26 +130,22 @@ class AttackConfig:
 
     @model_validator(mode="after")
     def _check(self) -> "AttackConfig":
-        users = {
-            "num_steps": ("pgd", "apgd_ce", "apgd_dlr", "apgd_t", "fab_t", "square"),
-            "step_size": ("pgd", "fgsm_rs"),
-            "random_start": ("pgd",),
-            "loss": ("pgd",),
-            "rule": ("pgd",),
-            "best": ("pgd",),
-            "restarts": ("pgd", "fgsm_rs", "apgd_ce", "apgd_dlr", "apgd_t", "fab_t", "square"),
-            "num_targets": ("apgd_t", "fab_t"),
-            "version": ("autoattack",),
-        }
         unused = [
             field
-            for field, names in users.items()
+            for field, names in _USERS.items()
             if self.name not in names and getattr(self, field) != getattr(AttackConfig, field)
         ]
         if unused:
             raise ValueError(f"attack {self.name!r} does not use {', '.join(unused)}; leave it out")
         if self.restarts > 1 and not self.random_start:
             raise ValueError(f"restarts={self.restarts} are all alike without random_start")
+        if not self.input_noise and self.samples != AttackConfig.samples:
+            raise ValueError(f"samples={self.samples} are all alike without input_noise; set both")
+        if self.name == "autoattack" and (self.version == "rand") != (self.input_noise > 0):
+            raise ValueError(
+                f"version={self.version!r} with input_noise={self.input_noise}: 'rand' is for "
+                "random networks and the other versions are not; set both or neither"
+            )
         return self
 
 

@@ -160,9 +160,8 @@ class DrawConfig:
         keeps = self.method == "imp" and self.imp.optimizer == "keep"
         if keeps and self.train is not None and not self.train.optimizer.momentum:
             raise ValueError("imp.optimizer='keep' has no momentum to keep")
-        attack = self.attack or AttackConfig()
-        if attack.name not in ("pgd", "fgsm", "fgsm_rs") or attack.restarts > 1 or attack.radii:
-            raise ValueError("attack must be 'pgd', 'fgsm' or 'fgsm_rs' without restarts or radii")
+        if self.attack and (why := self.attack.why_not_for_training):
+            raise ValueError(why)
         if self.num_rounds > 1 and self._n_of_m:
             raise ValueError(f"pattern={self.pattern!r} is drawn in one round")
         if self.criterion == "grasp" and self.group_norm == "l2":

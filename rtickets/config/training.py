@@ -97,11 +97,8 @@ class ObjectiveConfig:
 
     def _attack_problems(self) -> Iterator[str]:
         attack, wanted = self.attack, _ONE_ATTACK.get(self.name)
-        if attack.name not in ("pgd", "fgsm", "fgsm_rs") or attack.restarts > 1 or attack.radii:
-            yield (
-                f"attack {attack.name!r} with {attack.restarts} restarts and radii={attack.radii} "
-                "is not for training; choose 'pgd', 'fgsm' or 'fgsm_rs' without restarts and radii"
-            )
+        if why := attack.why_not_for_training:
+            yield why
         if wanted is not None and attack.name != wanted:
             steps = "" if wanted == "pgd" else ", and attack.num_steps=None"
             yield (

@@ -29,16 +29,24 @@ def passes_per_step(objective: ObjectiveConfig, trainable: str = "all") -> float
     return outer + IMAGE_GRADIENT * evaluations
 
 
-def passes_of_attack(config: AttackConfig) -> float:
-    """Return at most how many forward passes an attack takes per image, over all its radii."""
-    radii = len({config.eps, *config.radii})
+def passes_of_attack(config: AttackConfig, classes: int) -> float:
+    """Return at most how many forward passes an attack takes per image, over all its radii.
+
+    Args:
+        config: the attack.
+        classes: of the task; untargeted FAB takes the gradients of all logits.
+
+    Returns:
+        The number.
+    """
+    times = len({config.eps, *config.radii}) * (config.samples if config.input_noise else 1)
     if config.name == "autoattack":
         members = autoattack_members(config.version, config.norm)
-        work = [_work(m.kind, m.num_steps * m.restarts * (m.num_targets or 1)) for m in members]
-        return radii * sum(work)
-    targets = config.num_targets if config.name in ("apgd_t", "fab_t") else 1
-    return radii * _work(config.name, config.steps * config.restarts * targets)
+        runs = [(m, m.num_steps * m.restarts * (m.num_targets or 1)) for m in members]
+        return times * sum(_per_step(m.kind, classes) * steps for m, steps in runs)
+    steps = config.steps * config.restarts * (config.num_targets if config.targeted else 1)
+    return times * _per_step(config.name, classes) * steps
 
 
-def _work(attack: str, steps: int) -> float:
-    return steps * (1.0 if attack == "square" else IMAGE_GRADIENT)
+def _per_step(attack: str, classes: int) -> float:
+    return {"square": 1.0, "fab": 1.0 + classes}.get(attack, IMAGE_GRADIENT)

@@ -68,7 +68,7 @@ def estimate_training(
     every = to_steps(train.validate_every, per_epoch)
     passes = passes_per_step(train.objective, trainable)
     check = train.objective.validation_attack
-    held_out = 1 + (passes_of_attack(check) if check else 0)
+    held_out = 1 + (passes_of_attack(check, task.classes) if check else 0)
     images = steps * train.batch_size
     validated = (steps // every) * task.validation if every else 0
     return Estimate(
@@ -128,7 +128,8 @@ def estimate_evaluation(
     cost = network_cost(model, task.classes, task.shape)
     images = task.test if config.split == "test" else task.validation
     attacked = min(images, config.attack_examples or images)
-    passes = images + attacked * sum(passes_of_attack(one) for one in config.attacks.values())
+    work = [passes_of_attack(attack, task.classes) for attack in config.attacks.values()]
+    passes = images + attacked * sum(work)
     about = f"{images:,} images, {attacked if config.attacks else 0:,} of them attacked"
     if config.smoothing is not None:
         certified = min(images, config.smoothing.examples or images)

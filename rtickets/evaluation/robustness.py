@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,47 +12,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rtickets import config_files, console, processes
-from rtickets.attacks import Member, WorstCase, autoattack_members, worst_case
+from rtickets import console, processes
+from rtickets.attacks import WorstCase, worst_case
 from rtickets.attacks.findings import Finding
 from rtickets.attacks.honesty import check_model, check_results
 from rtickets.attacks.members import BLACK_BOX
+from rtickets.attacks.projections import Norm
 from rtickets.config import AttackConfig, EvaluateConfig, SmoothingConfig
 from rtickets.evaluation.accuracy import measure
+from rtickets.evaluation.members import members_of
 from rtickets.evaluation.shares import attack_in_shares, do_share
 from rtickets.evaluation.smoothing import ABSTAIN, Certificates, certified_accuracy, certify
 from rtickets.evaluation.subject import Subject, logits_fn
 from rtickets.metrics import write_bytes
 
 _HONEST_STEPS = 20
-
-
-def members_of(config: AttackConfig, eps: float) -> tuple[Member, ...]:
-    """Return the attacks of a configuration at a radius.
-
-    Args:
-        config: the configuration.
-        eps: radius in pixel units; the step of PGD follows it.
-
-    Returns:
-        The members of an ensemble.
-    """
-    if config.name == "autoattack":
-        return autoattack_members(config.version, config.norm)
-    if config.name == "pgd" or config.name == "fgsm" or config.name == "fgsm_rs":
-        settings = _at_radius(config, eps).as_pgd()
-        chosen = {name: settings[name] for name in ("step_size", "random_start", "loss", "rule")}
-        return (Member("pgd", config.steps, config.restarts, **chosen),)
-    targets = config.num_targets if config.name in ("apgd_t", "fab_t") else None
-    return (Member(config.name, config.steps, config.restarts, targets),)
-
-
-def _at_radius(config: AttackConfig, eps: float) -> AttackConfig:
-    """Return the attack at another radius, a step of its own in proportion."""
-    step = config.step_size
-    if step is not None and config.eps:
-        step *= eps / config.eps
-    return config_files.replace(config, eps=eps, step_size=step)
 
 
 def measure_attack(
@@ -69,9 +44,12 @@ def measure_attack(
     Returns:
         (result, outcome at the attack's eps, findings about it). The result is an accuracy with its
         interval, the table of the attacks, the accuracy recomputed from the adversarial images, and
-        the curve over radii.
+        the curve over radii. Of a random network, which a lucky draw may fool for once, the
+        accuracies are the recomputed ones, from fresh draws; its table counts the lucky ones too.
     """
-    fn = logits_fn(subject.network, subject.devices)
+    fn = logits_fn(subject.network, subject.devices, config.input_noise)
+    if config.input_noise:  # every image is evaluated as so many noisy copies
+        subject = subject._replace(batch_size=-(-subject.batch_size // config.samples))
     found: dict[float, WorstCase] = {}
     for eps in dict.fromkeys((config.eps, *config.radii)):
         attack = partial(
@@ -80,19 +58,20 @@ def measure_attack(
         )  # fmt: skip
         found[eps] = attack_in_shares(attack, subject, folder / "attacks" / f"{label}-{eps}")
     main = found[config.eps]
+    held = attrgetter("recomputed" if config.input_noise else "robust")
     if save_images and processes.is_primary():
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, x_adv=main.x_adv, labels=subject.y, fooled=~main.robust)
+        np.savez_compressed(buffer, x_adv=main.x_adv, labels=subject.y, fooled=~held(main))
         write_bytes(folder / f"adversarial_{label}.npz", buffer.getvalue())
-    accuracies = {eps: _accuracy(subject, one.robust) for eps, one in sorted(found.items())}
+    accuracies = {eps: _accuracy(subject, held(one)) for eps, one in sorted(found.items())}
     result = {
-        **_accuracy(subject, main.robust),
+        **accuracies[config.eps],
         "recomputed": _accuracy(subject, main.recomputed),
         "runs": _runs(subject, main),
         "curve": [{"eps": eps, **accuracy} for eps, accuracy in accuracies.items()],
     }
     curve = {eps: each["value"] for eps, each in accuracies.items()}
-    return result, main, _findings(main, curve)
+    return result, main, _findings(main, curve, random=config.input_noise > 0)
 
 
 def _runs(subject: Subject, found: WorstCase) -> list[dict[str, Any]]:
@@ -113,8 +92,11 @@ def _accuracy(subject: Subject, correct: np.ndarray) -> dict[str, Any]:
     return measure(subject.metric, correct, subject.y)._asdict()
 
 
-def _findings(found: WorstCase, curve: Mapping[float, float]) -> list[Finding]:
-    """Examine results: saved images, black box against white box, accuracy over eps."""
+def _findings(found: WorstCase, curve: Mapping[float, float], *, random: bool) -> list[Finding]:
+    """Examine results: saved images, black box against white box, accuracy over eps.
+
+    A random network answers the saved images with other draws, so they say nothing of it.
+    """
     differ, total = int((found.recomputed != found.robust).sum()), len(found.robust)
     alike = differ <= max(1, total // 500)
     message = (
@@ -123,7 +105,7 @@ def _findings(found: WorstCase, curve: Mapping[float, float]) -> list[Finding]:
     )
     if not alike:
         message += ": answers are random or depend on the rest of the batch; switch that off"
-    findings = [Finding("recomputed", alike, differ / total, message)]
+    findings = [] if random else [Finding("recomputed", alike, differ / total, message)]
     arguments: dict[str, Any] = {}
     if len(curve) > 1:
         arguments |= {"accuracy": curve, "examples": total}
@@ -139,8 +121,9 @@ def _across(
 ) -> list[dict[str, Any]]:
     """Compare attacks without gradients with those with, where both were run at a radius."""
     findings = []
-    for norm, eps in dict.fromkeys((attack.norm, attack.eps) for attack in attacks.values()):
-        alike = [label for label, own in attacks.items() if (own.norm, own.eps) == (norm, eps)]
+    fair = {label: own for label, own in attacks.items() if not own.input_noise}
+    for norm, eps in dict.fromkeys((attack.norm, attack.eps) for attack in fair.values()):
+        alike = [label for label, own in fair.items() if (own.norm, own.eps) == (norm, eps)]
         black = [label for label in alike if attacks[label].name in BLACK_BOX]
         white = [label for label in alike if label not in black]
         if black and white:
@@ -153,21 +136,27 @@ def _across(
     return findings
 
 
-def check_honesty(subject: Subject, eps: float, norm: Any) -> list[Finding]:
+def check_honesty(
+    subject: Subject, eps: float, norm: Norm, input_noise: float = 0.0, samples: int = 0
+) -> list[Finding]:
     """Examine whether gradient attacks on a network mean what they seem to.
 
     Args:
         subject: the network and a few images.
         eps: radius in pixel units.
         norm: norm of the ball.
+        input_noise: standard deviation of noise on the network's input, in pixel units.
+        samples: draws of the noise, 0 without.
 
     Returns:
         The findings of `rtickets.attacks.honesty.check_model`.
     """
-    fn = logits_fn(subject.network, subject.devices.local[:1])
+    fn = logits_fn(subject.network, subject.devices.local[:1], input_noise)
     key = jax.random.fold_in(subject.keys[0], 1)
     x, y = jnp.asarray(subject.x), jnp.asarray(subject.y)
-    verdict = check_model(fn, x, y, key, eps=eps, norm=norm, num_steps=_HONEST_STEPS)
+    verdict = check_model(
+        fn, x, y, key, eps=eps, norm=norm, num_steps=_HONEST_STEPS, samples=samples
+    )
     return list(verdict.findings)
 
 
@@ -229,9 +218,12 @@ def measure_robustness(
         findings += _across(config.attacks, outcomes)
         if config.honesty_examples:
             few = subject.take(config.honesty_examples)
-            for norm, eps in _largest_radii(config.attacks.values()).items():
-                found = check_honesty(few, eps, norm)
-                findings += [_record(f"model, {norm}", finding) for finding in found]
+            for (norm, noise), eps in _largest_radii(config.attacks.values()).items():
+                # all copies are evaluated at once, which a batch has room for
+                samples = max(config.batch_size // len(few.y), 2) if noise else 0
+                about = f"model, {norm}" + (f", input noise {noise:g}" if noise else "")
+                found = check_honesty(few, eps, norm, noise, samples)
+                findings += [_record(about, finding) for finding in found]
         result["honesty"] = {"passed": all(f["passed"] for f in findings), "findings": findings}
     if config.smoothing is not None:
         subject = subject_of(count=config.smoothing.examples)
@@ -244,9 +236,11 @@ def _record(about: str, finding: Finding) -> dict[str, Any]:
     return {"about": about, **finding._asdict(), "value": value}
 
 
-def _largest_radii(attacks: Iterable[AttackConfig]) -> dict[str, float]:
-    radii: dict[str, float] = {}
+def _largest_radii(attacks: Iterable[AttackConfig]) -> dict[tuple[Norm, float], float]:
+    """Return the radius to examine the network at, by norm and input noise."""
+    radii: dict[tuple[Norm, float], float] = {}
     for attack in attacks:
         eps = attack.eps or max(attack.radii, default=0.0)
-        radii[attack.norm] = max(eps, radii.get(attack.norm, 0.0))
-    return {norm: eps for norm, eps in radii.items() if eps}
+        kind = attack.norm, attack.input_noise
+        radii[kind] = max(eps, radii.get(kind, 0.0))
+    return {kind: eps for kind, eps in radii.items() if eps}

@@ -88,18 +88,23 @@ def spread(total: int, count: int | None) -> np.ndarray:
     return np.linspace(0, total - 1, count).astype(int)
 
 
-def logits_fn(network: Network, devices: parallel.Devices) -> LogitsFn:
+def logits_fn(network: Network, devices: parallel.Devices, input_noise: float = 0.0) -> LogitsFn:
     """Return a network as attacks take it, its weights copied to the devices.
 
     Args:
         network: the network.
         devices: where it will run.
+        input_noise: standard deviation of Gaussian noise on its input, in pixel units; positive, it
+            is a random model, which takes keys.
 
     Returns:
         A `Partial` that shares compiled programs with every network of the same model.
     """
-    weights = parallel.replicate((network.params, network.batch_stats), devices)
-    return Partial(_forward(network.model), *weights)
+    weights = network.params, network.batch_stats
+    if not input_noise:
+        return Partial(_forward(network.model), *parallel.replicate(weights, devices))
+    arguments = parallel.replicate((*weights, np.float32(input_noise)), devices)
+    return Partial(_noisy_forward(network.model), *arguments)
 
 
 @lru_cache(maxsize=16)
@@ -110,3 +115,12 @@ def _compiled(transform: Transform) -> Any:
 @lru_cache(maxsize=64)
 def _forward(model: models.Model) -> Any:
     return partial(models.logits, model)
+
+
+@lru_cache(maxsize=64)
+def _noisy_forward(model: models.Model) -> Any:
+    def forward(params: Any, batch_stats: Any, sigma: Array, x: Array, key: Array) -> Array:
+        noise = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(key)
+        return models.logits(model, params, batch_stats, x + sigma * noise)
+
+    return forward

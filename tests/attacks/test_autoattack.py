@@ -154,9 +154,11 @@ def test_a_radius_of_zero_changes_nothing_and_nobody_is_fooled():
         np.testing.assert_array_equal(found.robust, found.correct)
 
 
-def test_restarts_share_a_program_when_images_are_fooled_between_them():
+@pytest.mark.parametrize("kind", ["pgd", "fab"])
+def test_restarts_share_a_program_when_images_are_fooled_between_them(kind):
     traces.clear()
-    found = attack((Member("pgd", 4, restarts=4, step_size=0.02),), batch_size=24)
+    step_size = 0.02 if kind == "pgd" else None
+    found = attack((Member(kind, 4, restarts=4, step_size=step_size),), batch_size=24)
     assert 3 < found.rows[0].fooled < 20
     assert len(traces) <= 3  # the attack, the clean prediction, and the one of `subject`
 

@@ -58,7 +58,8 @@ def make_job(logits_fn, x, eps=10.0):
 
 def attack(logits_fn, job, norm="l2", steps=8, targeted=True, random_start=False):
     classes = logits_fn(job.x).shape[-1]
-    return run(Fab(norm, steps, targeted, classes, random_start), logits_fn, job)
+    job = job._replace(random_start=jnp.full(len(job.y), random_start))
+    return run(Fab(norm, steps, targeted, classes), logits_fn, job)
 
 
 def size(delta, norm):
@@ -195,7 +196,7 @@ def test_success_is_a_distance_of_at_most_the_radius(norm):
 def test_the_final_search_shortens_the_way(norm):
     logits_fn = mlp_model()
     job = make_job(logits_fn, images(12))
-    search = Fab(norm, 8, True, 4, False)
+    search = Fab(norm, 8, True, 4)
     assert search.evaluations == 8 + 1 + 3
     step, state, count = jax.jit(partial(search.step, logits_fn)), search.start(job), job.y * 0
     for index in range(search.evaluations):
@@ -220,13 +221,25 @@ def test_misclassified_images_and_radius_zero_stay(random_start):
 def test_a_random_start_depends_on_the_key_and_the_radius():
     logits_fn = mlp_model()
     job = make_job(logits_fn, images(6), 0.2)
+    job, search = job._replace(random_start=jnp.arange(6) < 4), Fab("linf", 1, True, 4)
     starts = [
-        Fab("linf", 1, True, 4, True).start(job._replace(key=jax.random.split(key, 6))).x
+        search.start(job._replace(key=jax.random.split(key, 6))).x
         for key in jax.random.split(jax.random.key(0))
     ]
-    assert (np.abs(starts[0] - starts[1]).max((1, 2, 3)) > 0.01).all()
+    assert (np.abs(starts[0] - starts[1]).max((1, 2, 3))[:4] > 0.01).all()
     reach = np.abs(starts[0] - job.x).max((1, 2, 3))
-    assert ((reach > 0.05) & (reach <= 0.1 + 1e-6)).all()
+    assert ((reach[:4] > 0.05) & (reach[:4] <= 0.1 + 1e-6)).all()
+    assert (reach[4:] == 0).all()
+
+
+def test_runs_with_and_without_a_random_start_share_arrays():
+    logits_fn = mlp_model()
+    job = make_job(logits_fn, images(6), 0.2)
+    some = jnp.arange(6) % 2 == 0
+    mixed = run(Fab("l2", 5, True, 4), logits_fn, job._replace(random_start=some))
+    for starts, where in ((True, some), (False, ~some)):
+        alone = attack(logits_fn, job, steps=5, random_start=starts)
+        np.testing.assert_allclose(mixed.nearest[where], alone.nearest[where], atol=1e-5)
 
 
 def constant(value, x):
@@ -267,7 +280,7 @@ def test_an_example_does_not_depend_on_its_batch(norm, targeted):
 
 
 def test_examples_may_be_at_different_counts():
-    logits_fn, search = mlp_model(), Fab("l2", 8, True, 4, False)
+    logits_fn, search = mlp_model(), Fab("l2", 8, True, 4)
     job = make_job(logits_fn, images(8))
     whole = run(search, logits_fn, job)
 
@@ -307,6 +320,6 @@ def test_a_step_evaluates_the_model_once(targeted):
 
     weights = mlp_model().args[0]
     job = make_job(mlp_model(), images(3))
-    search = Fab("l2", 3, targeted, 4, False)
+    search = Fab("l2", 3, targeted, 4)
     jax.eval_shape(lambda: search.step(logits_fn, job, search.start(job), jnp.zeros(3, jnp.int32)))
     assert calls == [(3, *SHAPE)]

@@ -9,7 +9,15 @@ from jax.tree_util import Partial
 from rtickets import parallel
 from rtickets.attacks import queue as queues
 from rtickets.attacks.apgd import Apgd
-from rtickets.attacks.queue import Attacked, Waiting, number_of_slots, open_queue, slots_like, work
+from rtickets.attacks.queue import (
+    Attacked,
+    Fixed,
+    Waiting,
+    number_of_slots,
+    open_queue,
+    slots_like,
+    work,
+)
 from rtickets.attacks.search import Job, run
 
 SEARCH = Apgd("l2", 6, "ce", targeted=False, samples=0, num_classes=3)
@@ -54,7 +62,7 @@ def finish(attacked, waiting, slots, count=1, search=SEARCH):
     """Work until nothing is left and return the last queue and the numbers of busy slots."""
     queue, busy = open_queue(slots), []
     devices = parallel.local_devices(count)
-    while step := work(queue, search, MODEL, attacked, waiting, EPS, None, devices):
+    while step := work(queue, search, MODEL, attacked, waiting, Fixed(EPS), devices):
         assert ((step.example == -1) | ~attacked.fooled[step.example]).all()
         busy.append(step.evaluations - queue.evaluations)
         queue = step
@@ -89,7 +97,7 @@ def test_the_queue_finds_what_the_search_finds(slots, devices):
 def test_every_example_stops_when_it_is_fooled():
     attacked = subject()
     waiting = [Waiting(i, int(y)) for i, y in enumerate(attacked.y)]
-    first = work(open_queue(13), SEARCH, MODEL, attacked, waiting, EPS, None, one())
+    first = work(open_queue(13), SEARCH, MODEL, attacked, waiting, Fixed(EPS), one())
     freed = attacked.fooled.copy()
     np.testing.assert_array_equal(first.example == -1, freed)
     found = attacked.x_adv[freed].copy()
@@ -105,27 +113,27 @@ def test_runs_of_fooled_examples_are_passed_over_and_stopped():
     attacked = subject(4)
     attacked.fooled[[0, 2]] = True
     waiting = [Waiting(i, int(attacked.y[i])) for i in (0, 1, 2, 3, 0, 1)]
-    queue = work(open_queue(8), SEARCH, MODEL, attacked, waiting, 1e-6, None, one())
+    queue = work(open_queue(8), SEARCH, MODEL, attacked, waiting, Fixed(1e-6), one())
     np.testing.assert_array_equal(queue.example, [1, 3, 1, -1, -1, -1, -1, -1])
     attacked.fooled[1] = True  # as if by another run
-    queue = work(queue, SEARCH, MODEL, attacked, waiting, 1e-6, None, one())
+    queue = work(queue, SEARCH, MODEL, attacked, waiting, Fixed(1e-6), one())
     np.testing.assert_array_equal(queue.example, [-1, 3, -1, -1, -1, -1, -1, -1])
     assert queue.evaluations == 3 + 3
 
 
 def test_nothing_waiting_is_nothing_to_do():
     attacked = subject(4)
-    assert work(open_queue(4), SEARCH, MODEL, attacked, [], EPS, None, one()) is None
+    assert work(open_queue(4), SEARCH, MODEL, attacked, [], Fixed(EPS), one()) is None
     attacked.fooled[:] = True
     waiting = [Waiting(2, 0)]
-    assert work(open_queue(4), SEARCH, MODEL, attacked, waiting, EPS, None, one()) is None
+    assert work(open_queue(4), SEARCH, MODEL, attacked, waiting, Fixed(EPS), one()) is None
 
 
 def test_several_steps_per_call_give_the_same_states():
     """What an accelerator does, where a call takes many steps."""
     attacked, devices = subject(4), one()
     waiting = [Waiting(i, int(y)) for i, y in enumerate(attacked.y)]
-    slots = work(open_queue(4), SEARCH, MODEL, attacked, waiting, 1e-3, None, devices).slots
+    slots = work(open_queue(4), SEARCH, MODEL, attacked, waiting, Fixed(1e-3), devices).slots
     idle, arguments = np.zeros((1, 4), bool), (MODEL.args, MODEL.keywords)
     single, several = (queues._compiled(SEARCH, forward, n, devices) for n in (1, 10))
     expected, done = slots, None
@@ -141,8 +149,8 @@ def test_several_steps_per_call_give_the_same_states():
 def test_the_structure_of_slots_is_known_without_computing_them():
     attacked = subject(4)
     waiting = [Waiting(i, int(y)) for i, y in enumerate(attacked.y)]
-    queue = work(open_queue(4), SEARCH, MODEL, attacked, waiting, EPS, None, one())
-    like = slots_like(SEARCH, (4, 2, 2, 1), 2, with_step_size=False)
+    queue = work(open_queue(4), SEARCH, MODEL, attacked, waiting, Fixed(EPS), one())
+    like = slots_like(SEARCH, (4, 2, 2, 1), 2)
     assert jax.tree.structure(like) == jax.tree.structure(queue.slots)
     for abstract, array in zip(jax.tree.leaves(like), jax.tree.leaves(queue.slots), strict=True):
         assert ((1, *abstract.shape), abstract.dtype) == (array.shape, array.dtype)

@@ -30,7 +30,7 @@ SEARCHES = (
     Pgd("l2", 3, best=True, rule="adam"),
     Apgd("linf", 5, "ce", False, 0, 3),
     ApgdL1("l1", 5, "dlr", False, 0, 3),
-    Fab("l2", 3, True, 3, False),
+    Fab("l2", 3, True, 3),
     Square("linf", 5),
 )
 traces = []

@@ -84,6 +84,13 @@ def test_networks_are_smoothed_with_the_noise_of_their_training():
     assert max(smoothing.radii) < most
 
 
+def test_random_networks_have_the_noise_of_their_training():
+    trained = read(Path("configs/pretrain/fashion_gaussian.py")).train.objective
+    attacks = read(Path("configs/evaluate/randomized.py")).attacks
+    assert {attack.norm for attack in attacks.values()} == {"linf", "l2"}
+    assert {attack.input_noise for attack in attacks.values()} == {trained.sigma}
+
+
 def test_every_norm_of_autoattack_has_a_curve_with_its_own_and_the_clean_radius():
     attacks = read(Path("configs/evaluate/autoattack.py")).attacks
     ensembles = {(a.norm, a.eps) for a in attacks.values() if a.name == "autoattack"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtickets import config_files, parallel
-from rtickets.attacks import MEMBERS, Member, WorstCase, ensemble
+from rtickets.attacks import WorstCase, ensemble
 from rtickets.attacks.autoattack import Row
 from rtickets.config import AttackConfig, EvaluateConfig, SmoothingConfig
 from rtickets.evaluation import Network, measure_robustness, robustness
@@ -17,7 +17,6 @@ from rtickets.evaluation.robustness import (
     _findings,
     measure_attack,
     measure_certified,
-    members_of,
 )
 from rtickets.evaluation.subject import Subject
 
@@ -70,51 +69,6 @@ def measure(config, folder, label="attack", subject=None, save_images=False):
 
 def failed(findings):
     return [finding.check for finding in findings if not finding.passed]
-
-
-# --- which attacks run ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("config", "eps", "step"),
-    [
-        (AttackConfig(eps=0.1, num_steps=5), 0.1, 0.05),
-        (AttackConfig(eps=0.1, num_steps=5), 0.2, 0.1),
-        (AttackConfig(eps=0.1, num_steps=5, step_size=0.01), 0.2, 0.02),
-        (AttackConfig(eps=0.1, num_steps=5), 0.0, 0.0),
-        (AttackConfig(eps=0.0, num_steps=5), 0.2, 0.1),
-        (AttackConfig(eps=0.0, num_steps=5, step_size=0.01), 0.2, 0.01),
-        (AttackConfig(name="fgsm", eps=0.1), 0.2, 0.2),
-        (AttackConfig(name="fgsm_rs", eps=0.1), 0.2, 0.25),
-        (AttackConfig(name="fgsm_rs", eps=0.1, step_size=0.05), 0.2, 0.1),
-    ],
-)
-def test_the_step_follows_the_radius(config, eps, step):
-    (member,) = members_of(config, eps)
-    assert member.kind == "pgd"
-    assert member.step_size == pytest.approx(step)
-    assert member.random_start == (config.name != "fgsm")
-
-
-@pytest.mark.parametrize(
-    ("config", "members"),
-    [
-        (
-            AttackConfig(num_steps=4, restarts=3, loss="margin", rule="adam", step_size=0.1),
-            (Member("pgd", 4, 3, step_size=0.1, loss="margin", rule="adam"),),
-        ),
-        (AttackConfig(name="fgsm"), (Member("pgd", 1, step_size=8 / 255, random_start=False),)),
-        (AttackConfig(name="apgd_ce", restarts=2), (Member("apgd_ce", 100, 2),)),
-        (AttackConfig(name="apgd_dlr", num_steps=7), (Member("apgd_dlr", 7),)),
-        (AttackConfig(name="apgd_t", num_targets=3), (Member("apgd_t", 100, num_targets=3),)),
-        (AttackConfig(name="fab_t"), (Member("fab_t", 100, num_targets=9),)),
-        (AttackConfig(name="square"), (Member("square", 5000),)),
-        (AttackConfig(name="autoattack"), MEMBERS["standard"]),
-        (AttackConfig(name="autoattack", version="fast"), MEMBERS["fast"]),
-    ],
-)
-def test_every_configuration_stands_for_its_attacks(config, members):
-    assert members_of(config, config.eps) == members
 
 
 # --- accuracy under attack ------------------------------------------------------------------------
@@ -191,6 +145,47 @@ def test_saved_images_are_in_the_ball_and_tell_the_same_accuracy(tmp_path):
     assert wrong.sum() == result["examples"] - result["correct"]
 
 
+def test_a_little_input_noise_changes_nothing(tmp_path):
+    config = AttackConfig(name="apgd_ce", eps=0.035, num_steps=20, input_noise=1e-6, samples=3)
+    result, findings = measure(config, tmp_path)
+    assert result["value"] == robust_share(0.035)
+    assert findings == []
+
+
+def test_input_noise_makes_a_random_network_that_is_attacked_in_expectation(tmp_path):
+    """The mean of the logits is that of the image moved by the mean of the noise."""
+    config = AttackConfig(
+        name="autoattack", version="rand", eps=0.02, radii=(0.0,), input_noise=0.1, samples=8
+    )
+    result, findings = measure(config, tmp_path / "once")
+    assert [run["attack"] for run in result["runs"]] == ["apgd_ce", "apgd_dlr"]
+    assert failed(findings) == []
+    curve = {point["eps"]: point["value"] for point in result["curve"]}
+    assert 0 < curve[0.02] < curve[0.0]
+    assert curve[0.0] == pytest.approx(robust_share(0), abs=0.15)
+    assert result["value"] == result["recomputed"]["value"] == curve[0.02]
+    # an image near the boundary is misclassified under some of the 200 draws of an attack
+    assert result["runs"][-1]["robust_accuracy"] < result["value"]
+    again, _ = measure(config, tmp_path / "again")
+    assert again == result
+    other = subject_of()._replace(keys=jax.random.split(jax.random.key(7), len(MARGINS)))
+    moved, _ = measure(config, tmp_path / "other", subject=other)
+    assert moved != result
+
+
+def test_noisy_copies_count_in_the_batch(tmp_path, monkeypatch):
+    sizes = []
+
+    def attack_in_shares(attack, subject, folder):
+        sizes.append(subject.batch_size)
+        return found("pgd", total=len(subject.y))
+
+    monkeypatch.setattr(robustness, "attack_in_shares", attack_in_shares)
+    measure(AttackConfig(), tmp_path)
+    measure(AttackConfig(input_noise=0.1, samples=5), tmp_path)
+    assert sizes == [16, 4]
+
+
 def test_progress_says_which_attack_and_radius(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(ensemble, "_SAY_SECONDS", 0.0)
     measure(PGD, tmp_path, "mine")
@@ -231,7 +226,7 @@ def found(*attacks, by=(), differ=0, total=1000):
     ],
 )  # fmt: skip
 def test_results_are_examined(outcome, curve, checks, bad):
-    findings = _findings(outcome, curve)
+    findings = _findings(outcome, curve, random=False)
     assert len(findings) == checks
     assert failed(findings) == bad
     assert all(finding.passed or ": " in finding.message for finding in findings)
@@ -251,6 +246,17 @@ def test_a_network_that_hides_nothing_is_trusted(tmp_path):
     assert honesty["passed"]
     assert {finding["about"] for finding in honesty["findings"]} == {"pgd", "model, linf"}
     assert len(honesty["findings"]) == 12
+
+
+def test_a_noisy_network_that_hides_nothing_is_trusted(tmp_path):
+    noisy = AttackConfig(name="apgd_ce", eps=0.035, num_steps=5, input_noise=0.05, samples=4)
+    square = AttackConfig(name="square", eps=0.035, num_steps=10)
+    attacks = {"noisy": noisy, "square": square}
+    result = evaluation(tmp_path, attacks=attacks, honesty_examples=16)
+    findings = result["honesty"]["findings"]
+    about = {"square", "model, linf", "model, linf, input noise 0.05"}
+    assert {finding["about"] for finding in findings} == about  # not compared with each other
+    assert [f for f in findings if f["about"].endswith("0.05") and not f["passed"]] == []
 
 
 def test_a_network_that_rounds_its_input_is_not_trusted(tmp_path):
@@ -296,7 +302,11 @@ def test_a_result_is_strict_json(tmp_path):
     [
         ({"a": PGD}, 0, []),
         ({"a": AttackConfig(eps=0.0)}, 8, []),
-        ({"a": AttackConfig(eps=0.0, num_steps=1, radii=(0.1, 0.2))}, 8, [(8, 0.2, "linf")]),
+        (
+            {"a": AttackConfig(eps=0.0, num_steps=1, radii=(0.1, 0.2))},
+            8,
+            [(8, 0.2, "linf", 0.0, 0)],
+        ),
         (
             {
                 "a": AttackConfig(eps=0.01, num_steps=1),
@@ -304,18 +314,23 @@ def test_a_result_is_strict_json(tmp_path):
                 "c": AttackConfig(eps=0.02, num_steps=1),
             },
             500,
-            [(21, 0.02, "linf"), (21, 0.1, "l2")],
+            [(21, 0.02, "linf", 0.0, 0), (21, 0.1, "l2", 0.0, 0)],
+        ),
+        (
+            {"a": AttackConfig(eps=0.01), "b": AttackConfig(eps=0.02, input_noise=0.1)},
+            16,
+            [(16, 0.01, "linf", 0.0, 0), (16, 0.02, "linf", 0.1, 16)],
         ),
     ],
-    ids=["not asked for", "no radius", "radii alone", "two norms"],
+    ids=["not asked for", "no radius", "radii alone", "two norms", "noise"],
 )
 def test_the_model_is_checked_once_a_norm_at_the_largest_radius(
     attacks, examples, checked, tmp_path, monkeypatch
 ):
     calls = []
 
-    def check_honesty(subject, eps, norm):
-        calls.append((len(subject.y), eps, norm))
+    def check_honesty(subject, eps, norm, input_noise, samples):
+        calls.append((len(subject.y), eps, norm, input_noise, samples))
         return []
 
     monkeypatch.setattr(robustness, "measure_attack", lambda *args, **options: ({}, None, []))

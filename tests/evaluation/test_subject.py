@@ -103,3 +103,15 @@ def test_networks_of_one_model_share_their_programs(tiny):
     first, second = (logits_fn(one, devices) for one in (subject_of(tiny).network, other))
     assert first.func == second.func
     assert hash(first.func) == hash(second.func)
+
+
+def test_input_noise_is_gaussian_on_the_pixels_and_drawn_from_the_keys(tiny):
+    network = Network(tiny.model, tiny.params, tiny.batch_stats)
+    devices = parallel.local_devices(1)
+    x = np.asarray(tiny.split.images[:4] / 255, np.float32)
+    keys = jax.random.split(jax.random.key(0), 4)
+    noisy = logits_fn(network, devices, 0.25)
+    noise = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(keys)
+    expected = logits_fn(network, devices)(x + 0.25 * noise)
+    np.testing.assert_allclose(noisy(x, keys), expected, atol=1e-5)
+    assert noisy.func is logits_fn(network, devices, 0.5).func  # the amount is data

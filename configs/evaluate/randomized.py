@@ -1,0 +1,24 @@
+"""A network whose input is made noisy anew at every evaluation, under attacks on its expectation.
+
+    rtickets pretrain --config=configs/pretrain/fashion_gaussian.py --workdir=runs
+    rtickets evaluate --config=configs/evaluate/randomized.py --workdir=runs \
+        --config.ticket=runs/pretrain-gaussian-...
+
+AutoAttack's version for random networks, in two norms, on 200 test images. It asks what an attacker
+finds; certified.py asks what none can find. Time: 6 minutes for the demo's
+architecture on two CPU cores.
+"""
+
+from rtickets import config_files
+from rtickets.config import AttackConfig, EvaluateConfig
+
+SIGMA = 0.25
+
+
+def rand(norm, eps):
+    return AttackConfig(name="autoattack", version="rand", norm=norm, eps=eps, input_noise=SIGMA)
+
+
+def get_config():
+    attacks = {"linf": rand("linf", 8 / 255), "l2": rand("l2", 0.5)}
+    return config_files.editable(EvaluateConfig(attacks=attacks, attack_examples=200))
