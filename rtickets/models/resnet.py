@@ -15,6 +15,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.models.narrow import convolve
+
 Stem = Literal["small", "imagenet"]
 
 kernel_init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -123,7 +125,10 @@ class ResNet(nn.Module):
 
         With `train` the normalisation layers use and update batch statistics.
         """
-        conv = partial(nn.Conv, use_bias=False, dtype=self.dtype, kernel_init=kernel_init)
+        conv = partial(
+            nn.Conv, use_bias=False, dtype=self.dtype, kernel_init=kernel_init,
+            conv_general_dilated=convolve,
+        )  # fmt: skip
         norm = partial(
             nn.BatchNorm,
             use_running_average=not train,

@@ -12,6 +12,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.models.narrow import convolve
 from rtickets.models.resnet import head_init, kernel_init
 
 
@@ -63,7 +64,10 @@ class WideResNet(nn.Module):
 
         With `train` the normalisation layers use and update batch statistics.
         """
-        conv = partial(nn.Conv, use_bias=False, dtype=self.dtype, kernel_init=kernel_init)
+        conv = partial(
+            nn.Conv, use_bias=False, dtype=self.dtype, kernel_init=kernel_init,
+            conv_general_dilated=convolve,
+        )  # fmt: skip
         norm = partial(
             nn.BatchNorm,
             use_running_average=not train,

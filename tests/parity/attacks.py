@@ -159,8 +159,11 @@ def reseeded(pair: Pair, seed: int) -> Pair:
 
 def speed(pairs: dict[str, Pair], batch_size: int) -> None:
     full = dict.fromkeys(SHORT, 100) | {"Square": 5000}
-    print("| network | norm | torchattacks (s) | ours (s) | of it compiling | ratio | robust (%) |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        "| network | images | norm | torchattacks (s) | ours (s) | of it compiling | "
+        "robust accuracy (%) | ratio | without compiling |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for (name, pair), norm in ((item, norm) for item in pairs.items() for norm in RADII):
         attacks = their_attacks(pair.model, norm, full)
         published = [attacks[label] for label in ("APGD-CE", "APGD-T", "FAB-T", "Square")]
@@ -169,8 +172,9 @@ def speed(pairs: dict[str, Pair], batch_size: int) -> None:
         found, our_time = ours(pair, MEMBERS["standard"], norm)
         _, again = ours(pair, MEMBERS["standard"], norm)
         print(
-            f"| {name} | {norm} | {their_time:.1f} | {our_time:.1f} | {our_time - again:.1f} | "
-            f"{their_time / our_time:.2f} | {100 * reference:.1f} and {100 * found:.1f} |",
+            f"| {name} | {len(pair.y)} | {norm} | {their_time:.1f} | {our_time:.1f} | "
+            f"{our_time - again:.1f} | {100 * reference:.1f} and {100 * found:.1f} | "
+            f"{their_time / our_time:.2f} | {their_time / again:.2f} |",
             flush=True,
         )
 

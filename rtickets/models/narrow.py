@@ -1,0 +1,77 @@
+"""Convolution of few channels, fast on every platform."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+_LAYOUT = ("NHWC", "HWIO", "NHWC")
+_NARROW = 64  # products of channels, beyond which XLA is as fast
+
+
+def convolve(
+    x: Array, kernel: Array, strides: tuple[int, ...], padding: Any, **options: Any
+) -> Array:
+    """Convolve as `jax.lax.conv_general_dilated`, which layers of flax call by default, does.
+
+    XLA is slow at a few channels on a CPU. There several columns are computed as the channels of
+    one, with the same result up to rounding: 2 to 9 times faster for 3x3 kernels of up to 8 times 8
+    channels in float32 (docs/speed.md).
+
+    Args:
+        x: images (B, H, W, C).
+        kernel: (kh, kw, C, features).
+        strides: of the spatial axes.
+        padding: of the spatial axes.
+        options: further arguments of `jax.lax.conv_general_dilated`.
+
+    Returns:
+        (B, H', W', features).
+    """
+    columns = _columns(x, kernel, strides, padding, options)
+    if columns > 1 and jax.default_backend() == "cpu":
+        return by_columns(x, kernel, columns)
+    return lax.conv_general_dilated(x, kernel, strides, padding, **options)
+
+
+def _columns(
+    x: Array, kernel: Array, strides: tuple[int, ...], padding: Any, options: dict[str, Any]
+) -> int:
+    """Return how many columns to compute at once, 1 where it does not pay or cannot be done."""
+    *size, inputs, features = kernel.shape
+    dilations = *(options.get("lhs_dilation") or ()), *(options.get("rhs_dilation") or ())
+    plain = {*strides, *dilations, options.get("feature_group_count", 1)} == {1}
+    same = padding == "SAME" or [tuple(each) for each in padding] == [(1, 1), (1, 1)]
+    if size != [3, 3] or not plain or not same or inputs * features > _NARROW:
+        return 1
+    if {x.dtype, kernel.dtype} != {jnp.dtype(jnp.float32)}:
+        return 1
+    wanted = (4, 2) if inputs * features <= _NARROW // 2 else (2,)
+    return next((columns for columns in wanted if x.shape[2] % columns == 0), 1)
+
+
+def by_columns(x: Array, kernel: Array, columns: int) -> Array:
+    """Convolve with a 3x3 kernel and 'SAME' padding, several columns at once.
+
+    Args:
+        x: images (B, H, W, C).
+        kernel: (3, 3, C, features).
+        columns: how many, a divisor of W.
+
+    Returns:
+        (B, H, W, features).
+    """
+    batch, height, width, inputs = x.shape
+    groups, features = width // columns, kernel.shape[-1]
+    inner = x.reshape(batch, height, groups, columns * inputs)
+    left = jnp.pad(inner[:, :, :-1, -inputs:], ((0, 0), (0, 0), (1, 0), (0, 0)))
+    right = jnp.pad(inner[:, :, 1:, :inputs], ((0, 0), (0, 0), (0, 1), (0, 0)))
+    seen = jnp.concatenate([left, inner, right], -1)  # columns + 2 of them, as channels
+    # column j of the result sees column i of these through column i - j of the kernel
+    through = np.stack([np.eye(columns + 2, columns, -offset) for offset in range(3)])
+    wide = jnp.einsum("rdcf,dij->ricjf", kernel, through.astype(kernel.dtype))
+    wide = wide.reshape(3, 1, (columns + 2) * inputs, columns * features)
+    y = lax.conv_general_dilated(seen, wide, (1, 1), ((1, 1), (0, 0)), dimension_numbers=_LAYOUT)
+    return y.reshape(batch, height, width, features)
