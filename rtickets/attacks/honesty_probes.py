@@ -29,6 +29,7 @@ from rtickets.errors import InputError
 
 MOVES = (1e-5, 1 / 255, 0.1)  # of all pixels: far below any eps, a level of 8-bit images, large
 _HARMLESS = 0.1  # change of the logits, of their spread; a model in bfloat16 may be this rough
+_PROPORTIONAL = 0.25  # from the power 1 that a change grows with; rounding has 1/2, noise 0
 _SHADE_MOVE = 1 / 64  # far more than bfloat16 resolves; 32 levels or fewer are flat at most places
 _HUGE = 1e30  # stands for logits that are not finite
 
@@ -136,10 +137,15 @@ def has_jumps(changes: np.ndarray) -> bool:
     """Judge by how the changes (3,) of the logits grow with `MOVES`.
 
     For a smooth model they are proportional, for one that rounds pixels they grow with the square
-    root, and for noise they do not grow.
+    root, and for noise they do not grow. A steep smooth model may have changed as far as it goes
+    before the largest move; it has been proportional until then.
     """
     roots = changes[-1] * np.sqrt(np.divide(MOVES, MOVES[-1]))
-    return bool((changes > np.maximum(2 * roots, _HARMLESS))[:-1].any())
+    if not (changes > np.maximum(2 * roots, _HARMLESS))[:-1].any():
+        return False
+    tiny, small = np.log(np.maximum(changes[:2], np.finfo(np.float64).tiny))
+    power = (small - tiny) / np.log(MOVES[1] / MOVES[0])
+    return bool(abs(power - 1) > _PROPORTIONAL)
 
 
 def flat_share(subject: Subject) -> float:

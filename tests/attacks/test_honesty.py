@@ -273,6 +273,23 @@ def test_noise_is_caught(subject, plant, check):
     assert ("random output" in failed(verdict)) == (check == "random output")
 
 
+@pytest.mark.parametrize(
+    ("changes", "jumps"),
+    [
+        ((1e-5, 4e-3, 0.1), False),  # proportional
+        ((0.0033, 0.91, 2.0), False),  # steep: of a sparse natural network of the demo
+        ((0.0016, 0.56, 1.4), False),  # of another
+        ((0.0, 0.0, 0.0), False),
+        ((0.5, 0.5, 0.5), True),  # noise
+        ((0.025, 0.5, 0.6), True),  # rounding
+        ((2e-5, 0.5, 0.6), True),  # noise that a shade seeds
+        ((0.0, 0.5, 0.6), True),
+    ],
+)
+def test_a_steep_model_is_told_from_one_that_jumps(changes, jumps):
+    assert honesty_probes.has_jumps(np.array(changes)) == jumps
+
+
 def test_noise_beyond_the_declared_is_caught(subject):
     logits_fn, x, y = subject
     noisy = called_back_noise(logits_fn)
