@@ -4,7 +4,7 @@
         --config.ticket=runs/transfer-mnist5k-finetune-...
 
 Killed, the same command goes on where it was. Time: about
-20 minutes a norm for the demo's robust network on two CPU cores, from 64 images (docs/attacks.md).
+15 minutes a norm for the demo's robust network on two CPU cores, from 64 images (docs/attacks.md).
 """
 
 from rtickets import config_files
