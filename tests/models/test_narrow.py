@@ -84,6 +84,18 @@ def test_layers_compute_what_they_do_without(layer, shape, columns, monkeypatch)
     assert used == ([columns] if columns > 1 else [])
 
 
+def test_other_layouts_and_groups_of_the_batch_are_left_to_xla():
+    x, kernel = example(4, 8, 4, 2)
+    other = ("NHWC", "HWIO", "NCHW")
+    expected = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=other)
+    ours = convolve(x, kernel, (1, 1), "SAME", dimension_numbers=other)
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+    groups = {"dimension_numbers": LAYOUT, "batch_group_count": 2}
+    expected = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", **groups)
+    ours = convolve(x, kernel, (1, 1), "SAME", **groups)
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
 def test_on_other_platforms_layers_call_xla(monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     monkeypatch.setattr(narrow, "by_columns", None)
