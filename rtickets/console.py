@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rtickets.processes import is_primary
+from rtickets.terminal import printable
 
 _SECONDS_BETWEEN_LINES = 15.0
 
@@ -17,11 +18,13 @@ class Task:
     """One piece of work that is counted in images."""
 
     def __init__(self, name: str, total: int, done: int, bars: Progress | None) -> None:
-        self._name, self._total, self._done, self._bars = name, total, done, bars
+        self._name, self._total, self._done, self._bars = printable(name), total, done, bars
         self._start, self._first = time.monotonic(), done
         self._printed = self._start
         self._row = (
-            None if bars is None else bars.add_task(name, total=total, completed=done, text="")
+            None
+            if bars is None
+            else bars.add_task(self._name, total=total, completed=done, text="")
         )
         self._note = ""
 
@@ -39,7 +42,7 @@ class Task:
 
     def note(self, text: str) -> None:
         """Show a short text beside the rate."""
-        self._note = text
+        self._note = printable(text)
 
     @property
     def rate(self) -> float:
@@ -98,4 +101,4 @@ def say(text: str) -> None:
 
 def _print(line: str) -> None:
     if is_primary():
-        print(line, file=sys.stderr, flush=True)
+        print(printable(line), file=sys.stderr, flush=True)

@@ -3,12 +3,20 @@
 import errno
 from pathlib import Path
 
+from rtickets.terminal import printable
+
+_LONGEST = 20_000  # characters of a message, of which a hostile file may give any number
+
 
 class InputError(ValueError):
     """Input that cannot be used: the message names the value, what was expected and what to do.
 
-    The command line prints it as one line and exits with status 2.
+    The command line prints it as one line and exits with status 2; names in the message may come
+    from anybody's files, and are made printable here.
     """
+
+    def __init__(self, message: object) -> None:
+        super().__init__(printable(message, _LONGEST))
 
 
 class InUseError(InputError):

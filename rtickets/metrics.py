@@ -110,8 +110,8 @@ def write_json(path: Path, values: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or not at all."""
-    write_bytes(path, text.encode())
+    """Write a text file so that it is there whole or not at all; what is no Unicode is escaped."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -22,6 +22,7 @@ from rtickets.cli.studies import DEMO, REPORT, STUDY
 from rtickets.cli.ticket import TICKET
 from rtickets.cli.verb import Verb
 from rtickets.errors import InputError, NonFiniteLossError, Preempted, explain
+from rtickets.terminal import never_fail_to_print, printable
 
 __all__ = ["VERBS", "main"]
 
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    never_fail_to_print()
     words = list(sys.argv[1:] if arguments is None else arguments)
     ours, config_words = _split_config(words)
     options = _parser().parse_args(ours)
@@ -65,10 +67,10 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
         with preemption.listening():
             return VERBS[options.verb].run(options, config_words) or 0
     except Preempted as error:
-        print(f"rtickets: {error}; the same command goes on", file=sys.stderr)
+        print(f"rtickets: {printable(error)}; the same command goes on", file=sys.stderr)
         return preemption.EXIT_STATUS
     except (InputError, NonFiniteLossError) as error:
-        print(f"rtickets: {error}", file=sys.stderr)
+        print(f"rtickets: {printable(error)}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:
         print("rtickets: interrupted; the same command goes on", file=sys.stderr)
@@ -76,7 +78,7 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output went away, as with `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # a full disk, a folder that cannot be made
-        print(f"rtickets: {explain(error)}", file=sys.stderr)
+        print(f"rtickets: {printable(explain(error))}", file=sys.stderr)
         return 2
     except Exception as error:
         if not is_one_of_several():
@@ -90,7 +92,7 @@ def _failed(error: Exception) -> int:
     if lost_another(error):
         print(
             "rtickets: another process stopped, so that this one cannot go on; the same command in "
-            f"every process goes on ({str(error).splitlines()[0]})",
+            f"every process goes on ({printable(str(error).splitlines()[0])})",
             file=sys.stderr,
         )
         return preemption.EXIT_STATUS
