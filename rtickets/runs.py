@@ -18,6 +18,7 @@ from rtickets.draw.ticket import read_description
 from rtickets.errors import InputError
 from rtickets.locks import locked
 from rtickets.metrics import read_json, write_json, write_text
+from rtickets.run_names import find_run
 
 _CONFIG = "config.json"
 Body = Callable[[Path], dict[str, Any]]
@@ -177,11 +178,23 @@ def _finish(folder: RunFolder, result: dict[str, Any]) -> None:
     discard_checkpoints(folder.path / "checkpoints")
 
 
-def find_ticket(path: str | None) -> Source:
+def study_at(path: Path) -> RunFolder:
+    """Return the study of a folder.
+
+    Raises:
+        InputError: if the folder is not a study's.
+    """
+    if not path.name.startswith("study-") or not (path / _CONFIG).is_file():
+        raise InputError(f"{path} is no folder of a study; give WORKDIR/study-NAME-DIGEST")
+    return RunFolder(path, path.name.rpartition("-")[2])
+
+
+def find_ticket(path: str | None, workdir: Path = Path("runs")) -> Source:
     """Return the ticket that a user points at.
 
     Args:
-        path: a run folder that holds a ticket, or a ticket's own folder.
+        path: a run folder that holds a ticket, or a ticket's own folder, as `find_run` reads it.
+        workdir: where run folders lie.
 
     Returns:
         The ticket, identified by the run's digest where there is one, else by its contents.
@@ -191,7 +204,7 @@ def find_ticket(path: str | None) -> Source:
     """
     if path is None:
         raise InputError("config.ticket is missing: a run folder or ticket folder to start from")
-    root = Path(path)
+    root = find_run(path, workdir)
     ticket = root / "ticket" if (root / "ticket").is_dir() else root
     description = read_description(ticket)
     of_run = ticket.name == "ticket"  # others in a run folder are the user's own

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from rtickets import config_files
+from rtickets import config_files, overrides
 from rtickets.config import (
     AttackConfig,
     ObjectiveConfig,
@@ -122,7 +122,7 @@ def test_options_are_reachable_from_the_command_line(tmp_path, override, field, 
         "    return config_files.editable(PretrainConfig(train=train))\n"
     )
     words = [f"--config={path}", f"--config.train.{override}"]
-    config = config_files.from_command_line(PretrainConfig, words)
+    config = overrides.from_command_line(PretrainConfig, words)
     found = config_files.to_paths(config_files.to_dict(config))
     assert found[f"train.{field}"] == value
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtickets import cli, config_files, costs, recipes
+from rtickets import cli, config_files, costs, overrides, recipes
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -179,7 +179,7 @@ def test_every_configuration_can_be_estimated(path):
     kind = KINDS[path.parts[1]]
     if path.name == "vtab.py":
         pytest.skip("has to be read, see tests/data/test_tfds.py")
-    config = config_files.from_command_line(kind, [f"--config={ROOT / path}"])
+    config = overrides.from_command_line(kind, [f"--config={ROOT / path}"])
     small = Setting(ModelConfig(width=0.125))
     found = estimate(_narrow(config), small)
     assert found
@@ -208,8 +208,8 @@ def test_the_option_prints_and_leaves_nothing(tmp_path, capsys, monkeypatch):
     assert "7 forward passes' worth of work per image" in out
     assert "at 2,000 GFLOP/s" in out
     assert not list(tmp_path.iterdir())
-    assert cli.main(["report", "--dry-run"]) == 2
-    assert "the verb report trains nothing" in capsys.readouterr().err
+    with pytest.raises(SystemExit):  # of verbs that compute nothing
+        cli.main(["report", "--dry-run"])
 
 
 def test_the_rate_of_this_machine_is_measured():

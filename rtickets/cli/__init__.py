@@ -12,8 +12,11 @@ from collections.abc import Sequence
 from rtickets import preemption
 from rtickets._version import __version__
 from rtickets.cli.bench import BENCH
+from rtickets.cli.completion import make_completion
+from rtickets.cli.configs import CONFIGS
 from rtickets.cli.data import DATA
 from rtickets.cli.dry import dry_run
+from rtickets.cli.fields import asks_for_help, print_fields
 from rtickets.cli.importing import IMPORT
 from rtickets.cli.stages import DRAW, EVALUATE, PRETRAIN, TRANSFER
 from rtickets.cli.start import is_one_of_several, leave, lost_another
@@ -37,8 +40,10 @@ VERBS: dict[str, Verb] = {
     "status": STATUS,
     "import": IMPORT,
     "data": DATA,
+    "configs": CONFIGS,
     "ticket": TICKET,
     "bench": BENCH,
+    "completion": make_completion(lambda: VERBS),
 }
 
 
@@ -60,12 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
     """Run a verb and return the exit status."""
+    verb = VERBS[options.verb]
     try:
+        if asks_for_help(config_words):
+            print_fields(verb, options.verb, config_words)
+            return 0
         if getattr(options, "dry_run", False):
-            dry_run(options, config_words)
+            dry_run(verb, options, config_words)
             return 0
         with preemption.listening():
-            return VERBS[options.verb].run(options, config_words) or 0
+            return verb.run(options, config_words) or 0
     except Preempted as error:
         print(f"rtickets: {printable(error)}; the same command goes on", file=sys.stderr)
         return preemption.EXIT_STATUS
@@ -129,7 +138,11 @@ def _split_config(words: Sequence[str]) -> tuple[list[str], list[str]]:
     for word in rest:
         if word == "--config" or word.startswith(("--config=", "--config.")):
             config.append(word)
-            if "=" not in word and (value := next(rest, None)) is not None:
+            if (
+                word != "--config.help"
+                and "=" not in word
+                and (value := next(rest, None)) is not None
+            ):
                 config.append(value)
         else:
             ours.append(word)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtickets.cli.verb import CONFIG_HELP, Verb
+from rtickets.cli.verb import CONFIG_HELP, Verb, config_class, read_config
 from rtickets.errors import InputError
 
 
@@ -62,10 +62,9 @@ def _list() -> None:
 
 
 def _info(config_words: Sequence[str]) -> None:
-    from rtickets import config_files, data
-    from rtickets.config import DataConfig
+    from rtickets import data
 
-    config = config_files.from_command_line(DataConfig, config_words, DataConfig())
+    config = read_config(DATA, config_words)
     if config.source == "voc2012":
         _info_voc(config.path)
         return
@@ -121,4 +120,9 @@ def _prepare(name: str, data_dir: Path | None, manual: Path | None) -> None:
     prepare(PUBLIC_SETS[name], folder, manual)
 
 
-DATA = Verb(_data, "list, describe or prepare data sets", _add_options)
+DATA = Verb(
+    _data,
+    "list, describe or prepare data sets",
+    _add_options,
+    config=config_class("DataConfig", has_default=True),
+)

@@ -6,49 +6,44 @@ from collections.abc import Sequence
 from typing import Any
 
 from rtickets.cli.start import is_primary, start
-from rtickets.cli.verb import Verb, add_stage_options
+from rtickets.cli.verb import Verb, add_stage_options, config_class, read_config
 from rtickets.cli.watching import add_watching_options, watched
 
 
 def _pretrain(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    from rtickets import config_files, stages
-    from rtickets.config import PretrainConfig
+    from rtickets import stages
 
-    config = watched(config_files.from_command_line(PretrainConfig, config_words), options)
+    config = watched(read_config(PRETRAIN, config_words), options)
     devices = start(options)
     name = options.name or config.train.objective.name
     _report_stage(stages.pretrain(config, options.workdir, name, devices))
 
 
 def _draw(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    from rtickets import config_files, runs, stages
-    from rtickets.config import DrawConfig
+    from rtickets import runs, stages
 
-    config = config_files.from_command_line(DrawConfig, config_words, DrawConfig())
-    config = watched(config, options)
-    source = runs.find_ticket(config.ticket)
+    config = watched(read_config(DRAW, config_words), options)
+    source = runs.find_ticket(config.ticket, options.workdir)
     devices = start(options)
     name = options.name or f"{config.control or config.method}{config.sparsity:.4g}"
     _report_stage(stages.draw(config, source, options.workdir, name, devices))
 
 
 def _transfer(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    from rtickets import config_files, runs, stages
-    from rtickets.config import TransferConfig
+    from rtickets import runs, stages
 
-    config = watched(config_files.from_command_line(TransferConfig, config_words), options)
-    source = runs.find_ticket(config.ticket)
+    config = watched(read_config(TRANSFER, config_words), options)
+    source = runs.find_ticket(config.ticket, options.workdir)
     devices = start(options)
     name = options.name or f"{config.data.source}-{config.mode}"
     _report_stage(stages.transfer(config, source, options.workdir, name, devices))
 
 
 def _evaluate(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    from rtickets import config_files, runs, stages
-    from rtickets.config import EvaluateConfig
+    from rtickets import runs, stages
 
-    config = config_files.from_command_line(EvaluateConfig, config_words, EvaluateConfig())
-    source = runs.find_ticket(config.ticket)
+    config = read_config(EVALUATE, config_words)
+    source = runs.find_ticket(config.ticket, options.workdir)
     devices = start(options)
     name = options.name or config.split
     _report_evaluation(stages.evaluate(config, source, options.workdir, name, devices))
@@ -83,7 +78,23 @@ PRETRAIN = Verb(
     _pretrain,
     "train a dense network on the source task, naturally or robustly",
     _add_training_options,
+    config=config_class("PretrainConfig"),
 )
-DRAW = Verb(_draw, "draw a ticket from a network", _add_training_options)
-TRANSFER = Verb(_transfer, "train a ticket on a downstream task", _add_training_options)
-EVALUATE = Verb(_evaluate, "measure accuracy and robustness on a test split", add_stage_options)
+DRAW = Verb(
+    _draw,
+    "draw a ticket from a network",
+    _add_training_options,
+    config=config_class("DrawConfig", has_default=True),
+)
+TRANSFER = Verb(
+    _transfer,
+    "train a ticket on a downstream task",
+    _add_training_options,
+    config=config_class("TransferConfig"),
+)
+EVALUATE = Verb(
+    _evaluate,
+    "measure accuracy and robustness on a test split",
+    add_stage_options,
+    config=config_class("EvaluateConfig", has_default=True),
+)

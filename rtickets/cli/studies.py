@@ -6,15 +6,13 @@ from typing import Any
 
 from rtickets.cli.launch import add_launch_options, check_launch_options, launch, show_study
 from rtickets.cli.start import is_primary, start
-from rtickets.cli.verb import Verb, add_run_options
+from rtickets.cli.verb import Verb, add_run_options, add_workdir, config_class, read_config
 from rtickets.cli.watching import add_watching_options, watched
+from rtickets.errors import InputError
 
 
 def _study(options: argparse.Namespace, config_words: Sequence[str]) -> int:
-    from rtickets import config_files
-    from rtickets.config import StudyConfig
-
-    config = config_files.from_command_line(StudyConfig, config_words)
+    config = read_config(STUDY, config_words)
     check_launch_options(options)
     if options.launcher:
         return launch(config, options, config_words)
@@ -22,22 +20,21 @@ def _study(options: argparse.Namespace, config_words: Sequence[str]) -> int:
 
 
 def _demo(options: argparse.Namespace, config_words: Sequence[str]) -> int:
-    from rtickets import config_files
-    from rtickets.config import StudyConfig
-    from rtickets.demo import demo_study
-
-    config = config_files.from_command_line(StudyConfig, config_words, demo_study())
+    config = read_config(DEMO, config_words)
     return _run_study(watched(config, options), options)
 
 
 def _report(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    from rtickets import config_files, runs
-    from rtickets.config import StudyConfig
-    from rtickets.demo import demo_study
+    from rtickets import runs
+    from rtickets.run_names import find_run
 
-    config = config_files.from_command_line(StudyConfig, config_words, demo_study())
-    study = runs.folder_of(options.workdir, "study", config.name, config)
-    show_study(study)
+    if options.run is None:
+        config = read_config(REPORT, config_words)
+        show_study(runs.folder_of(options.workdir, "study", config.name, config))
+        return
+    if config_words:
+        raise InputError(f"{config_words[0]}: {options.run} has its configuration; leave it out")
+    show_study(runs.study_at(find_run(options.run, options.workdir)))
 
 
 def _run_study(config: Any, options: argparse.Namespace) -> int:
@@ -70,6 +67,38 @@ def _add_study_options(parser: argparse.ArgumentParser) -> None:
     add_launch_options(parser)
 
 
-DEMO = Verb(_demo, "the whole story on embedded real data, minutes on a laptop", _add_demo_options)
-STUDY = Verb(_study, "run a grid of all of these and report it", _add_study_options)
-REPORT = Verb(_report, "write and print the report of a finished study again", add_run_options)
+def _add_report_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run",
+        nargs="?",
+        metavar="RUN",
+        help="the study's folder, or latest:PREFIX (default: the study of --config, or the demo)",
+    )
+    add_workdir(parser)
+
+
+def _demo_class() -> tuple[type, Any]:
+    from rtickets.config import StudyConfig
+    from rtickets.demo import demo_study
+
+    return StudyConfig, demo_study()
+
+
+DEMO = Verb(
+    _demo,
+    "the whole story on embedded real data, minutes on a laptop",
+    _add_demo_options,
+    config=_demo_class,
+)
+STUDY = Verb(
+    _study,
+    "run a grid of all of these and report it",
+    _add_study_options,
+    config=config_class("StudyConfig"),
+)
+REPORT = Verb(
+    _report,
+    "write and print the report of a finished study again",
+    _add_report_options,
+    config=_demo_class,
+)

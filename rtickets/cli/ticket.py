@@ -9,7 +9,9 @@ from rtickets.cli.verb import Verb
 from rtickets.errors import InputError
 
 _HELP = """
-PATH is a ticket's folder or the run folder that holds one; there is no --config.
+PATH is a ticket's folder, the run folder that holds one, latest:PREFIX (the complete run whose name
+begins so and that was completed last, in ./runs unless PREFIX has a folder), or a pattern that
+matches one. There is no --config.
 
 exit status: 0 done, 2 bad input
 """

@@ -3,13 +3,17 @@
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+ConfigClass = Callable[[], tuple[type, Any]]
 
 CONFIG_HELP = """
 options of the configuration:
-  --config=FILE.py            a Python file with get_config(), see configs/
+  --config=FILE.py            a Python file with get_config(), or the name of one
+                              that comes with the package: rtickets configs list
   --config.FIELD=VALUE        override any field, for instance
                               --config.train.objective.attack.eps=8/255
+  --config.help[=FIELD]       list the fields: types, values, meaning
 
 exit status: 0 done, 1 training failed, 2 bad input, 75 asked to stop (give the command again)
 """
@@ -24,22 +28,56 @@ class Verb(NamedTuple):
         description: what it does, in a line.
         add_options: adds its options to its parser.
         epilog: what its help ends with.
+        config: returns the class of its configuration, and the default without --config=FILE.py,
+            None where a file is obligatory; None where the verb takes no configuration.
     """
 
     run: Callable[[argparse.Namespace, Sequence[str]], int | None]
     description: str
     add_options: Callable[[argparse.ArgumentParser], None]
     epilog: str = CONFIG_HELP
+    config: ConfigClass | None = None
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Add where run folders lie and where to compute."""
+def config_class(name: str, *, has_default: bool = False) -> ConfigClass:
+    """Return what `Verb.config` is for a class of `rtickets.config`, imported when it is needed."""
+
+    def load() -> tuple[type, Any]:
+        from rtickets import config
+
+        cls = getattr(config, name)
+        return cls, cls() if has_default else None
+
+    return load
+
+
+def read_config(verb: Verb, words: Sequence[str]) -> Any:
+    """Return the checked configuration of a verb that takes one."""
+    from rtickets import overrides
+
+    assert verb.config is not None
+    cls, default = verb.config()
+    return overrides.from_command_line(cls, words, default)
+
+
+def add_workdir(parser: argparse.ArgumentParser) -> None:
+    """Add where run folders lie."""
     parser.add_argument(
         "--workdir",
         type=Path,
         default=Path("runs"),
         metavar="DIR",
         help="where run folders lie (default: runs)",
+    )
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add where run folders lie, where to compute and that nothing should run."""
+    add_workdir(parser)
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say what would run: shapes, steps, operations, memory and time",
     )
     parser.add_argument(
         "--cpu-devices",
@@ -59,11 +97,6 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         choices=["pmap", "shard_map"],
         default="pmap",
         help="how steps are mapped over devices, with the same results (default: pmap)",
-    )
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="say what would run: shapes, steps, operations, memory and time",
     )
     several = parser.add_argument_group("several processes, each with this command")
     several.add_argument(

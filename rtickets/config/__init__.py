@@ -14,7 +14,6 @@ from rtickets.config.stages import (
     ModelConfig,
     PretrainConfig,
     TransferConfig,
-    moves,
 )
 from rtickets.config.study import StudyConfig
 from rtickets.config.training import (
@@ -41,6 +40,5 @@ __all__ = [
     "StudyConfig",
     "TrainConfig",
     "TransferConfig",
-    "moves",
     "to_steps",
 ]

@@ -15,7 +15,7 @@ from rtickets.report.curves import plot_curves
 from rtickets.report.honesty import doubts
 from rtickets.report.page import render_page
 from rtickets.report.radii import plot_radii, radius_curves
-from rtickets.report.table import CLEAN, metrics_of, moves_of, percent, rows
+from rtickets.report.table import CLEAN, metrics_of, percent, rows
 from rtickets.report.tickets import picture_tickets, study_tickets
 from rtickets.runs import RunFolder
 
@@ -66,8 +66,6 @@ def show_report(study: RunFolder) -> None:
     for transfer in dict.fromkeys(row["transfer"] for row in table):
         chosen = [row for row in table if row["transfer"] == transfer]
         console.print(_terminal_table(f"{transfer}: {split} accuracy (%)", chosen, baseline))
-        if moved := moves_of(config, transfer):
-            console.print(f"{transfer} moves {moved}\n", soft_wrap=True)
     checked, doubtful = doubts(result)
     if checked:
         console.print(

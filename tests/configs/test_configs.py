@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from scipy.stats import norm
 
-from rtickets import config_files
+from rtickets import config_files, overrides
 from rtickets.config import (
     DrawConfig,
     EvaluateConfig,
@@ -27,7 +27,7 @@ FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.py
 
 def read(path, argument=""):
     words = [f"--config={ROOT / path}{argument}"]
-    return config_files.from_command_line(KINDS[path.parts[1]], words)
+    return overrides.from_command_line(KINDS[path.parts[1]], words)
 
 
 def test_there_are_configurations_of_every_kind():

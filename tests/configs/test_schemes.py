@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rtickets import config_files
+from rtickets import config_files, overrides
 from rtickets.config import DrawConfig, StudyConfig
 from rtickets.draw.ladder import states_to
 
@@ -13,7 +13,7 @@ SIZES = ["full", "small"]
 
 
 def read(cls, file):
-    return config_files.from_command_line(cls, [f"--config={ROOT / file}"])
+    return overrides.from_command_line(cls, [f"--config={ROOT / file}"])
 
 
 def study(size):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rtickets import cli, config_files, data
+from rtickets import cli, data, overrides
 from rtickets.config import DataConfig, ModelConfig, TransferConfig
 from rtickets.costs import network_cost
 from rtickets.data.streamed import StreamedImages
@@ -230,7 +230,7 @@ def test_the_configuration_of_vtab_can_be_estimated(tmp_path):
     assert (plain.shape, plain.stored) == ((8, 8, 3), 0)
     file = Path(__file__).parents[2] / "configs" / "transfer" / "vtab.py"
     words = [f"--config={file}:svhn_cropped", f"--config.data.path={tmp_path}"]
-    ours = config_files.from_command_line(TransferConfig, words)
+    ours = overrides.from_command_line(TransferConfig, words)
     (found,) = estimate(ours, Setting(ModelConfig(width=0.0625)))
     assert "vtab:svhn_cropped: 800 images of 224x224x3, 4 classes" in found.about[0]
     assert found.about[1].startswith("2,500 steps")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rtickets import draw_omp
+from rtickets import cli, draw_omp
 from rtickets.config import ObjectiveConfig, StudyConfig
 from rtickets.draw import Ticket
 from rtickets.errors import InputError
@@ -208,7 +208,6 @@ def test_the_terminal_shows_clean_accuracy_and_gains(study, capsys, monkeypatch)
         ["omp", "10%", "81.0 ± 1.4", "87.0 ± 2.8 (+6.0)"],
     ]
     assert "pgd20" not in printed
-    assert "finetune moves every surviving weight, and normalisation statistics" in printed
 
 
 def test_an_incomplete_study_is_refused(study):
@@ -217,3 +216,11 @@ def test_an_incomplete_study_is_refused(study):
         with pytest.raises(InputError, match=f"{study.path} is not complete"):
             report(study)
     assert not (study.path / "report.html").exists()
+
+
+def test_a_report_is_written_again_by_the_name_of_its_folder(study, capsys, tmp_path):
+    for words in ([str(study.path)], ["latest:study-small", f"--workdir={study.path.parent}"]):
+        assert cli.main(["report", *words]) == 0
+        assert f"report: {study.path / 'report.html'}" in capsys.readouterr().out
+    assert cli.main(["report", str(tmp_path)]) == 2
+    assert "no folder of a study" in capsys.readouterr().err

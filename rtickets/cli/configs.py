@@ -1,0 +1,57 @@
+"""The verb that shows and copies the configurations that come with the package."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rtickets.cli.verb import Verb
+from rtickets.errors import InputError
+
+_HELP = """
+A name is what --config=NAME takes; NAME.py or configs/NAME.py is the same.
+
+exit status: 0 done, 2 bad input
+"""
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    actions.add_parser("list", help="list them, a line each", allow_abbrev=False)
+    show = actions.add_parser("show", help="print one", allow_abbrev=False)
+    show.add_argument("name", metavar="NAME")
+    copy = actions.add_parser("copy", help="copy one, to change it", allow_abbrev=False)
+    copy.add_argument("name", metavar="NAME")
+    copy.add_argument("to", metavar="FILE", nargs="?", type=Path, help="default: its own name here")
+
+
+def _configs(options: argparse.Namespace, config_words: Sequence[str]) -> None:
+    from rtickets import shipped_configs
+
+    if config_words:
+        raise InputError(f"{config_words[0]}: the verb configs takes no configuration")
+    if options.action == "list":
+        known = shipped_configs.names()
+        width = max(map(len, known))
+        for name in known:
+            print(f"{name:{width}}  {shipped_configs.title(name)}")
+    elif options.action == "show":
+        print(shipped_configs.find(options.name).read_text("utf-8"), end="")
+    else:
+        _copy(shipped_configs.find(options.name), options.to)
+
+
+def _copy(file: Path, to: Path | None) -> None:
+    to = to or Path(file.name)
+    if to.is_dir():
+        to = to / file.name
+    try:
+        with to.open("x", encoding="utf-8") as copied:
+            copied.write(file.read_text("utf-8"))
+    except FileExistsError:
+        raise InputError(f"{to} exists; choose another name for the copy") from None
+    print(f"copied: {to}; use it with --config={to}")
+
+
+CONFIGS = Verb(
+    _configs, "list, show or copy the configurations of the package", _add_options, _HELP
+)

@@ -1,0 +1,208 @@
+"""The fields of a configuration class: their paths, types, defaults and meaning.
+
+What `--config.help` prints, what an override may name and what completion offers all come from the
+dataclasses themselves: types from their annotations, meaning from the `Attributes:` of their
+docstrings.
+"""
+
+import dataclasses
+import difflib
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from pydantic import StringConstraints
+from pydantic.fields import FieldInfo
+
+from rtickets.errors import InputError
+
+LABEL = "LABEL"
+"""What stands for a label of the user's choice in the path of a field."""
+
+
+class Kind(NamedTuple):
+    """What a field holds.
+
+    Attributes:
+        section: the dataclass of a part with fields of its own, else None.
+        label_of: for fields by label, such as `attacks`, what every label holds, else None.
+        text: whether it holds words, which are taken as they are written.
+        many: whether it holds a tuple.
+        optional: whether it may be None.
+        words: its type as users read it.
+    """
+
+    section: type | None = None
+    label_of: Any = None
+    text: bool = False
+    many: bool = False
+    optional: bool = False
+    words: str = ""
+
+
+class Field(NamedTuple):
+    """A field with a value.
+
+    Attributes:
+        path: its dotted path below the configuration.
+        words: its type.
+        value: its value.
+        meaning: what it means, a line or more; '' where that is not documented.
+    """
+
+    path: str
+    words: str
+    value: Any
+    meaning: str
+
+
+def kind_of(annotation: Any) -> Kind:
+    """Return what a field of this annotation holds."""
+    parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    optional = NoneType in parts
+    parts = tuple(part for part in parts if part is not NoneType)
+    bare = [get_args(part)[0] if get_origin(part) is Annotated else part for part in parts]
+    section: Any = bare[0] if len(bare) == 1 and dataclasses.is_dataclass(bare[0]) else None
+    label_of = get_args(bare[0])[1] if get_origin(bare[0]) is Mapping else None
+    text = any(part is str or isinstance(next(iter(get_args(part)), None), str) for part in bare)
+    many = any(get_origin(part) is tuple for part in bare)
+    words = " | ".join([_words(part) for part in parts] + ["None"] * optional)
+    return Kind(section, label_of, text, many, optional, words)
+
+
+def kinds_of(cls: type) -> dict[str, Kind]:
+    """Return the kinds of the fields of a dataclass by name, in their order."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {field.name: kind_of(hints[field.name]) for field in dataclasses.fields(cls)}
+
+
+def find_kind(cls: type, path: str) -> Kind:
+    """Return what a dotted path of a configuration holds.
+
+    Args:
+        cls: the configuration's dataclass.
+        path: such as 'train.optimizer.momentum' or 'attacks.mine.eps'.
+
+    Returns:
+        Its kind.
+
+    Raises:
+        InputError: for a name that is no field, with the close ones and all that are allowed.
+    """
+    names = path.split(".")
+    kind = Kind(section=cls)
+    for position, name in enumerate(names):
+        if kind.label_of is not None:
+            kind = kind_of(kind.label_of)
+            continue
+        known = kinds_of(kind.section) if kind.section else {}
+        if name not in known:
+            above = ".".join(names[:position])
+            raise InputError(_unknown(cls, path, name, above, list(known)))
+        kind = known[name]
+    return kind
+
+
+def fields_of(config: Any, prefix: str = "") -> Iterator[Field]:
+    """Yield the fields of a configuration with their values, depth first.
+
+    Args:
+        config: a dataclass.
+        prefix: dotted path of `config` itself, with a final dot.
+
+    Yields:
+        Fields that hold a value. Of a part that is None its own fields follow with the defaults
+        that they have once one of them is set, and of fields by label those of a new label.
+    """
+    meanings = _meanings(type(config))
+    for name, kind in kinds_of(type(config)).items():
+        path, value, meaning = f"{prefix}{name}", getattr(config, name), meanings.get(name, "")
+        if kind.label_of is not None:
+            yield from _labelled(path, kind, value, meaning)
+        elif kind.section is None:
+            yield Field(path, kind.words, value, meaning)
+        else:
+            if value is None:
+                yield Field(path, "None, or the fields below", None, meaning)
+            yield from fields_of(kind.section() if value is None else value, f"{path}.")
+
+
+def _labelled(path: str, kind: Kind, value: Mapping[str, Any], meaning: str) -> Iterator[Field]:
+    inner = kind_of(kind.label_of)
+    yield Field(path, "by label", sorted(value), meaning)
+    if inner.section is None:
+        yield Field(f"{path}.{LABEL}", inner.words, None, "")
+        return
+    for label, part in value.items():
+        yield from fields_of(part, f"{path}.{label}.")
+    yield from fields_of(inner.section(), f"{path}.{LABEL}.")
+
+
+def _meanings(cls: type) -> dict[str, str]:
+    """Return what the `Attributes:` of a docstring say, by name."""
+    _, _, text = inspect.cleandoc(cls.__doc__ or "").partition("\nAttributes:\n")
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8,}.*)*)", text, re.MULTILINE)
+    return {name: re.sub(r"\s*\n\s*", " ", meaning) for name, meaning in entries}
+
+
+def _unknown(cls: type, path: str, name: str, above: str, known: list[str]) -> str:
+    if not known:
+        return f"unknown field {path}: {above} is a value and has no fields"
+    close = difflib.get_close_matches(name, known, n=2)
+    close = [f"{above}.{one}" if above else one for one in close] or _elsewhere(cls, name)
+    hint = f" (did you mean {' or '.join(close)}?)" if close else ""
+    return f"unknown field {path}{hint}; the fields of {above or 'config'} are {', '.join(known)}"
+
+
+def _elsewhere(cls: type, name: str) -> list[str]:
+    """Return the paths of the fields of other parts that are called so, or nearly so."""
+    paths = {field.path: field.path.rpartition(".")[2] for field in fields_of(cls())}
+    names = sorted(set(paths.values()))
+    close = difflib.get_close_matches(name, names, n=1) or [
+        n for n in names if _initials(n) == name
+    ]
+    return [path for path, last in paths.items() if last in close][:3]
+
+
+def _initials(name: str) -> str:
+    """Return what is left of a name in common speech, such as 'lr' of 'learning_rate'."""
+    return "".join(word[0] for word in name.split("_") if word)
+
+
+def _words(annotation: Any) -> str:
+    """Return a type as users read it, such as 'int > 0' or 'natural | pgd'."""
+    if get_origin(annotation) is Annotated:
+        inner, *extras = get_args(annotation)
+        return _bounded(_words(inner), extras)
+    if get_origin(annotation) is Literal:
+        return " | ".join(str(choice) for choice in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        inner = [part for part in get_args(annotation) if part is not Ellipsis]
+        more = ", ..." if Ellipsis in get_args(annotation) else ""
+        return f"({', '.join(_words(part) for part in inner)}{more})"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _bounded(words: str, extras: list[Any]) -> str:
+    if any(isinstance(e, StringConstraints) and r"(ep|it)" in (str(e.pattern)) for e in extras):
+        return "duration such as 160ep or 500it"
+    limits = [each for e in extras if isinstance(e, FieldInfo) for each in e.metadata]
+    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    found = [
+        f"{sign} {getattr(limit, name):g}"
+        for name, sign in signs.items()
+        for limit in limits
+        if getattr(limit, name, None) is not None
+    ]
+    return f"{words} {' and '.join(found)}" if found else words

@@ -1,0 +1,111 @@
+"""Configurations of the package, their fields, and completion, on the command line."""
+
+import subprocess
+
+import pytest
+
+from rtickets import cli, shipped_configs
+
+
+def run(*words):
+    return cli.main([str(word) for word in words])
+
+
+def test_every_configuration_is_listed_with_what_it_is(capsys):
+    assert run("configs", "list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == shipped_configs.names()
+    assert all(len(line.split()) > 3 for line in lines)
+
+
+def test_a_configuration_is_shown_and_copied(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("configs", "show", "draw/omp") == 0
+    shown = capsys.readouterr().out
+    assert run("configs", "copy", "draw/omp") == 0
+    assert (tmp_path / "omp.py").read_text() == shown
+    assert run("configs", "copy", "draw/omp", tmp_path / "mine.py") == 0
+    assert run("draw", f"--config={tmp_path / 'mine.py'}", "--config.help=sparsity") == 0
+
+
+def test_a_copy_replaces_nothing(capsys, tmp_path):
+    (tmp_path / "omp.py").write_text("mine")
+    assert run("configs", "copy", "draw/omp", tmp_path) == 2
+    assert (tmp_path / "omp.py").read_text() == "mine"
+    assert str(tmp_path / "omp.py") in capsys.readouterr().err
+
+
+def test_an_unknown_name_is_named(capsys):
+    assert run("configs", "show", "draw/opm") == 2
+    assert "draw/omp" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", [name for name, verb in cli.VERBS.items() if verb.config])
+def test_config_help_lists_the_fields_of_a_verb(verb, capsys):
+    words = ("data", "info") if verb == "data" else (verb,)
+    assert run(*words, "--config.help") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("--config.")
+    assert "[" in out
+
+
+def test_config_help_shows_the_values_of_the_file_and_one_part_alone(capsys):
+    words = ("--config=draw/omp", "--config.sparsity=0.75", "--config.help=sparsity")
+    assert run("draw", *words) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("--config.sparsity=0.75  [float >= 0 and < 1]")
+    assert out.count("--config.") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("draw", "--config.help=sparsty"), "sparsity"),
+        (("bench", "--config.help"), "no configuration"),
+        (("configs", "list", "--config.x=1"), "no configuration"),
+    ],
+)
+def test_help_on_what_is_not_there_is_one_line(words, named, capsys):
+    assert run(*words) == 2
+    assert named in capsys.readouterr().err
+
+
+def completed(line, capsys):
+    assert run("completion", "words", "--", line) == 0
+    return capsys.readouterr().out.split()
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("rtickets pre", "pretrain"),
+        ("rtickets draw --wor", "--workdir"),
+        ("rtickets draw --config", "--config="),
+        ("rtickets draw --config=draw/", "draw/omp"),
+        ("rtickets draw --config.spar", "--config.sparsity="),
+        ("rtickets draw --config.scope=", "uniform"),
+        ("rtickets draw --config.scope=un", "uniform"),
+        ("rtickets evaluate --config.attacks.", "--config.attacks."),
+        ("rtickets configs ", "show"),
+    ],
+)
+def test_a_word_is_completed(line, word, capsys):
+    assert word in completed(line, capsys)
+
+
+def test_what_nothing_begins_with_is_completed_by_nothing(capsys):
+    assert completed("rtickets draw --nothing", capsys) == []
+    assert completed("rtickets nothing --co", capsys) == []
+
+
+def test_bash_completes(capsys, tmp_path):
+    assert run("completion", "bash") == 0
+    script = capsys.readouterr().out
+    stub = 'rtickets() { echo "$4" >> asked; printf "%s\\n" --config.sparsity=; }\n'
+    line = 'COMP_LINE="rtickets draw --config.spa and more"; COMP_POINT=26; _rtickets'
+    check = f'{stub}compopt() {{ :; }}\n{script}\n{line}; echo "${{COMPREPLY[@]}}"'
+    done = subprocess.run(
+        ["bash", "-c", check], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.strip() == "--config.sparsity="
+    assert (tmp_path / "asked").read_text() == "rtickets draw --config.spa\n"
