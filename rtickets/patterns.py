@@ -1,7 +1,8 @@
 """Sparsity patterns: which weights of a kernel live or die together.
 
-Kernels are laid out as linen does: spatial axes first, then input, then output channels; a dense
-kernel (I, O) has no spatial axes. Every pattern but n:m cuts a kernel into equal blocks:
+Kernels come in their canonical view, see `rtickets.layouts`: spatial axes first, then inputs, then
+outputs; a dense kernel (I, O) has no spatial axes. Every pattern but n:m cuts a kernel into equal
+blocks:
 
     element     one weight
     row         one line along the last spatial axis (kw of an HWIO kernel)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 from PIL import Image
 
 from rtickets import masks, models, parallel, training
@@ -116,3 +117,38 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"mounting needs root: {mounted.stderr.strip()}")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
+
+
+class Seen(NamedTuple):
+    """A kernel and its canonical view, made without the package."""
+
+    roles: str
+    kernel: np.ndarray
+    canonical: np.ndarray
+
+
+@st.composite
+def any_kernel(draw, smallest=1):
+    """Return kernels of any layout with up to five axes, all values different."""
+    stack = draw(st.integers(0, 1))
+    inputs, outputs = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    space = draw(st.sampled_from(["", "w", "hw", "dhw"]))[: 5 - stack - inputs - outputs]
+    ordered = "s" * stack + space + "i" * inputs + "o" * outputs
+    shape = tuple(draw(st.integers(1, 4)) * smallest for _ in ordered)
+    values = np.random.default_rng(draw(st.integers(0, 99))).permutation(np.prod(shape)) + 1.0
+    values = values.reshape(shape).astype(np.float32)
+    first = stack + len(space)
+    flat = (*shape[:first], np.prod(shape[first : first + inputs]), np.prod(shape[-outputs:]))
+    # any order of the axes in which those of one kind keep theirs
+    kinds = ["x" if letter in "dhw" else letter for letter in ordered]
+    shuffled = draw(st.permutations(kinds))
+    left = {kind: [axis for axis, k in enumerate(kinds) if k == kind] for kind in kinds}
+    axes = [left[kind].pop(0) for kind in shuffled]
+    roles = "".join(ordered[axis] for axis in axes)
+    return Seen(roles, values.transpose(axes), values.reshape(flat))
+
+
+@pytest.fixture(scope="session")
+def kernels():
+    """Return the strategy that makes kernels of any layout."""
+    return any_kernel

@@ -68,11 +68,11 @@ def of_groups(scores: Scores, pattern: Pattern, norm: GroupNorm) -> Scores:
     return {path: group_scores(score, pattern, norm) for path, score in scores.items()}
 
 
-def random_groups(weights: Mapping[str, Any], pattern: Pattern, seed: int) -> Scores:
+def random_groups(shapes: Mapping[str, tuple[int, ...]], pattern: Pattern, seed: int) -> Scores:
     """Return one random number a group: means of many would rank small groups first and last.
 
     Args:
-        weights: the prunable leaves by path.
+        shapes: those of the prunable layers by path.
         pattern: what lives or dies together.
         seed: of the draw.
 
@@ -80,8 +80,8 @@ def random_groups(weights: Mapping[str, Any], pattern: Pattern, seed: int) -> Sc
         What `of_groups` returns.
     """
     whole = pattern.name == "n:m"
-    shapes = {
-        path: np.shape(leaf) if whole else group_sizes(np.shape(leaf), pattern).shape
-        for path, leaf in weights.items()
+    grouped = {
+        path: shape if whole else group_sizes(shape, pattern).shape
+        for path, shape in shapes.items()
     }
-    return random(shapes, seed)
+    return random(grouped, seed)

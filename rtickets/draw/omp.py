@@ -4,6 +4,7 @@ Thresholds are found on the host. Selection by `np.partition` is linear, exact a
 machine, and it runs once per ticket, so there is nothing to gain from doing it on the device.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import jax
@@ -14,6 +15,8 @@ from rtickets.criteria import Criterion, Scores, magnitude, prunable_leaves
 from rtickets.criteria.groups import check_scores, of_groups, random_groups
 from rtickets.draw.budget import erk_densities, share_out, survivors
 from rtickets.errors import InputError
+from rtickets.layout_names import layouts_of
+from rtickets.layouts import join, split, split_shapes
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
 from rtickets.patterns import (
     GroupNorm,
@@ -41,6 +44,7 @@ def draw_omp(
     group_norm: GroupNorm = "l1",
     seed: int = 0,
     start: Mask | None = None,
+    layouts: Mapping[str, str] | None = None,
 ) -> Mask:
     """Draw a mask in one shot: the groups of weights with the smallest scores die.
 
@@ -49,8 +53,9 @@ def draw_omp(
         sparsity: fraction of the prunable weights to remove, in [0, 1).
         pattern: what lives or dies together: 'element', 'row', 'kernel', 'channel', 'block:AxB' or
             'N:M', see `rtickets.patterns`.
-        scope: 'global' ranks all groups together; 'uniform' gives every leaf the same sparsity;
-            'erk' gives small leaves a smaller one (Evci et al. 2020).
+        scope: 'global' ranks all groups together; 'uniform' gives every layer the same sparsity;
+            'erk' gives small layers a smaller one (Evci et al. 2020). A layer is a leaf, or a copy
+            of a stack.
         criterion: the score of a weight: 'magnitude', its absolute value, or 'random'.
         prunable: regular expression that the path of a prunable leaf must match.
         exclude: regular expression of leaves to leave alone, for instance the stem.
@@ -62,44 +67,57 @@ def draw_omp(
         seed: of the random criterion.
         start: mask of weights that are pruned already and stay so; `sparsity` still counts from the
             dense network.
+        layouts: what the axes of kernels are, by regular expressions that match whole paths, such
+            as {'.*/out/kernel': 'iio'}, where that cannot be inferred; see `rtickets.layout_names`.
 
     Returns:
         A mask of the structure of `params`. With groups of one size exactly
-        `survivors(number of groups, sparsity)` live, over all leaves ('global', 'erk') or in each
+        `survivors(number of groups, sparsity)` live, over all layers ('global', 'erk') or in each
         ('uniform'). Where sizes differ, 'global' keeps the best groups as long as they fit into the
         budget of weights, and at least one. Ties go to the lower index.
 
     Raises:
         InputError: for a sparsity outside [0, 1), an unknown option, weights or scores that are not
             finite, scores that do not fit, an expression that matches nothing, a pattern that does
-            not fit, or a `start` that is sparser than asked.
+            not fit, a pattern but 'element' or a scope 'erk' on a kernel of unknown layout, or a
+            `start` that is sparser than asked.
     """
     parsed = check_pattern(pattern, sparsity)
     _check_option("scope", scope, get_args(Scope))
     _check_option("criterion", criterion, get_args(Criterion))
     _check_option("group_norm", group_norm, get_args(GroupNorm))
     weights = prunable_leaves(params, prunable, exclude)
+    shapes = {path: np.shape(leaf) for path, leaf in weights.items()}
+    seen = layouts_of(params, weights, layouts, layouts_needed_by(pattern, scope))
     before = masks.leaf_paths(start) if start is not None else {}
     alive = {
-        path: np.broadcast_to(np.asarray(before.get(path, True)), np.shape(leaf))
-        for path, leaf in weights.items()
+        path: np.broadcast_to(np.asarray(before.get(path, True)), shape)
+        for path, shape in shapes.items()
     }
+    lives = split(alive, seen)
     if scores is not None:
         if criterion != "magnitude":
             raise InputError(f"criterion={criterion!r} and scores exclude each other; give one")
-        groups = of_groups(check_scores(scores, weights), parsed, group_norm)
+        groups = of_groups(split(check_scores(scores, weights), seen), parsed, group_norm)
     elif criterion == "random":
-        groups = random_groups(weights, parsed, seed)
+        groups = random_groups(split_shapes(shapes, seen), parsed, seed)
     else:
-        groups = of_groups(magnitude(weights), parsed, group_norm)
+        groups = of_groups(split(magnitude(weights), seen), parsed, group_norm)
     if parsed.name == "n:m":
-        keep = _keep_n_of_m(groups, alive, parsed)
+        keep = _keep_n_of_m(groups, lives, parsed)
     else:
-        keep = _keep_groups(groups, alive, parsed, scope, sparsity)
-    keep = {path: mask & alive[path] for path, mask in keep.items()}
+        keep = _keep_groups(groups, lives, parsed, scope, sparsity)
+    keep = {path: mask & alive[path] for path, mask in join(keep, shapes, seen).items()}
     paths = masks.leaf_paths(params)
     leaves = [keep.get(path, before.get(path, np.ones((), bool))) for path in paths]
     return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(params), leaves)
+
+
+def layouts_needed_by(pattern: str, scope: str) -> str | None:
+    """Name the option that needs the layout of every kernel, None where none does."""
+    if pattern != "element":
+        return f"pattern={pattern!r}"
+    return "scope='erk'" if scope == "erk" else None
 
 
 def check_pattern(pattern: str, sparsity: float) -> Pattern:
@@ -151,10 +169,10 @@ def _check_option(field: str, value: str, known: tuple[str, ...]) -> None:
 def _keep_n_of_m(scores: Scores, alive: Scores, pattern: Pattern) -> Scores:
     n, m = pattern.sizes
     for path, score in scores.items():
-        if score.ndim < 2 or score.shape[-2] % m:
+        if score.shape[-2] % m:
             raise InputError(
-                f"pattern='{n}:{m}' does not fit {path} of shape {score.shape}: its input axis is "
-                f"no multiple of {m}; exclude it"
+                f"pattern='{n}:{m}' does not fit {path} of shape {score.shape}: its "
+                f"{score.shape[-2]} inputs are no multiple of {m}; exclude it"
             )
     scores = {path: np.where(alive[path], score, -np.inf) for path, score in scores.items()}
     return {path: keep_n_of_m(score, n, m) for path, score in scores.items()}

@@ -1,6 +1,6 @@
 """Drawing in rounds: score, remove some, score what is left, down to the sparsity asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -29,6 +29,7 @@ def draw_scheduled(
     *,
     group_norm: GroupNorm = "l1",
     start: Mask | None = None,
+    layouts: Mapping[str, str] | None = None,
 ) -> Mask:
     """Draw a mask in rounds, each scoring the network that the one before left.
 
@@ -47,6 +48,7 @@ def draw_scheduled(
         exclude: see `draw_omp`.
         group_norm: see `draw_omp`.
         start: mask of weights that are pruned already; the schedule begins at its sparsity.
+        layouts: see `draw_omp`.
 
     Returns:
         The mask of the last round, as exact as that of `draw_omp`. Every round's mask lies in the
@@ -76,6 +78,7 @@ def draw_scheduled(
             scores=scores,
             group_norm=group_norm,
             start=mask,
+            layouts=layouts,
         )
     return mask
 
