@@ -2,7 +2,9 @@
 
 A mask has the structure of the parameters it belongs to. Prunable leaves are boolean arrays of the
 leaf's shape, True where the weight lives; every other leaf is a scalar True. Masks are ordinary
-data: they can be traced, stacked, mapped with `vmap` and saved.
+data: they can be traced, stacked, mapped with `vmap` and saved. Whatever takes a mask refuses what
+is none, see `check`. Scalar and empty leaves cannot be pruned: no mask of a scalar could tell
+pruned from not prunable, and an empty leaf holds nothing.
 """
 
 import math
@@ -15,25 +17,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from rtickets.errors import InputError
+from rtickets.mask_checks import check as check
+from rtickets.trees import leaf_paths as leaf_paths
 
 Params = Any  # a pytree of arrays
 Mask = Any  # a pytree of boolean arrays with the structure of the parameters
 
 DEFAULT_PRUNABLE = r"(?!(.*/)?head/).*kernel"
 """Convolution and dense kernels outside the head; biases and normalisation never match."""
-
-
-def leaf_paths(tree: Params) -> dict[str, Any]:
-    """Return the leaves of a pytree under their paths.
-
-    Args:
-        tree: any pytree.
-
-    Returns:
-        Leaves keyed by their path, its parts joined with '/', in flattening order.
-    """
-    leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
 def select(params: Params, prunable: str = DEFAULT_PRUNABLE, exclude: str | None = None) -> Any:
@@ -45,13 +36,20 @@ def select(params: Params, prunable: str = DEFAULT_PRUNABLE, exclude: str | None
         exclude: regular expression; leaves whose whole path matches it are left alone.
 
     Returns:
-        A pytree of the same structure with Python bools as leaves.
+        A pytree of the same structure with Python bools as leaves, False at scalar and empty ones.
 
     Raises:
-        InputError: if either expression is malformed or matches no leaf.
+        InputError: if either expression is malformed or matches no leaf, or `prunable` only leaves
+            that cannot be pruned.
     """
     paths = leaf_paths(params)
-    chosen = _matching(prunable, paths, "prunable")
+    matched = _matching(prunable, paths, "prunable")
+    chosen = {path for path in matched if 0 not in (np.ndim(paths[path]), np.size(paths[path]))}
+    if not chosen:
+        raise InputError(
+            f"prunable={prunable!r} matches only scalar and empty leaves, which cannot be pruned: "
+            f"{', '.join(sorted(matched)[:3])}"
+        )
     if exclude is not None:
         chosen -= _matching(exclude, paths, "exclude")
         if not chosen:
@@ -85,7 +83,7 @@ def full(params: Params, prunable: str = DEFAULT_PRUNABLE, exclude: str | None =
         A mask of the structure of `params`, True everywhere.
     """
     return jax.tree.map(
-        lambda chosen, leaf: np.ones(leaf.shape if chosen else (), bool),
+        lambda chosen, leaf: np.ones(np.shape(leaf) if chosen else (), bool),
         select(params, prunable, exclude),
         params,
     )
@@ -100,10 +98,21 @@ def apply(mask: Mask, params: Params) -> Params:
 
     Returns:
         The weights, of unchanged dtype, exactly 0 where the mask is False.
+
+    Raises:
+        InputError: if the mask is none of these weights.
     """
-    return jax.tree.map(
-        lambda keep, leaf: jnp.where(keep, leaf, jnp.zeros((), leaf.dtype)), mask, params
-    )
+    check(mask, params)
+    return jax.tree.map(_apply_leaf, mask, params)
+
+
+def _apply_leaf(keep: Any, leaf: Any) -> Any:
+    traced = any(isinstance(value, jax.core.Tracer) for value in (keep, leaf))
+    wide = not traced and jax.dtypes.canonicalize_dtype(leaf.dtype) != leaf.dtype
+    xp: Any = np if wide else jnp  # JAX would make 32 bits of 64
+    if np.ndim(keep):
+        return xp.where(keep, leaf, xp.zeros((), leaf.dtype))
+    return leaf if traced else xp.array(leaf)
 
 
 class Count(NamedTuple):
@@ -128,6 +137,7 @@ class Summary(NamedTuple):
 
 def prunable_leaves(mask: Mask) -> dict[str, np.ndarray]:
     """Return the bool arrays of a mask by path, without the leaves that cannot be pruned."""
+    check(mask)
     return {path: np.asarray(leaf) for path, leaf in leaf_paths(mask).items() if np.ndim(leaf)}
 
 
@@ -139,6 +149,9 @@ def sparsity(mask: Mask) -> float:
 
     Returns:
         A number in [0, 1].
+
+    Raises:
+        InputError: if the mask is none.
     """
     leaves = prunable_leaves(mask).values()
     return Count(sum(int(m.sum()) for m in leaves), sum(m.size for m in leaves)).sparsity
@@ -153,7 +166,11 @@ def summary(mask: Mask, params: Params) -> Summary:
 
     Returns:
         The counts.
+
+    Raises:
+        InputError: if the mask is none of these weights.
     """
+    check(mask, params)
     leaves = {path: Count(int(m.sum()), m.size) for path, m in prunable_leaves(mask).items()}
     prunable = Count(
         sum(count.survivors for count in leaves.values()),
@@ -176,9 +193,12 @@ def overlap(mask_a: Mask, mask_b: Mask) -> dict[str, float]:
         prunable weights under the key '' (the root).
 
     Raises:
-        InputError: if the masks do not have the same prunable leaves.
+        InputError: if either is no mask, they do not have the same prunable leaves, or one of
+            several has no name.
     """
     a, b = prunable_leaves(mask_a), prunable_leaves(mask_b)
+    if "" in a and len(a) > 1:
+        raise InputError("a leaf without a name has the root's path; give it a name")
     if {path: m.shape for path, m in a.items()} != {path: m.shape for path, m in b.items()}:
         raise InputError("the masks belong to different networks: their prunable leaves differ")
     both = {path: int((a[path] & b[path]).sum()) for path in a}
@@ -195,6 +215,9 @@ def pack(mask: Mask) -> dict[str, np.ndarray]:
 
     Returns:
         uint8 arrays of ceil(size / 8) bytes, keyed by path.
+
+    Raises:
+        InputError: if the mask is none.
     """
     return {path: np.packbits(leaf) for path, leaf in prunable_leaves(mask).items()}
 

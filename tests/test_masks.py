@@ -204,3 +204,60 @@ def test_bits_that_do_not_fit_are_refused(bits, shape):
 def test_bits_of_other_leaves_are_refused():
     with pytest.raises(InputError, match="different paths"):
         masks.unpack({"a": np.zeros(1, np.uint8)}, {"b": (8,)})
+
+
+SCALARS = {
+    "a": {"kernel": np.arange(1.0, 9, dtype=np.float32).reshape(2, 4)},
+    "empty": {"kernel": np.zeros((3, 0), np.float32)},
+    "scalar": {"kernel": np.full((), 0.01, np.float32)},
+}
+
+
+def test_scalar_and_empty_leaves_are_not_prunable():
+    assert chosen_paths(SCALARS) == {"a/kernel"}
+    mask = masks.full(SCALARS)
+    assert {path: leaf.shape for path, leaf in masks.leaf_paths(mask).items()} == {
+        "a/kernel": (2, 4),
+        "empty/kernel": (),
+        "scalar/kernel": (),
+    }
+    assert masks.summary(mask, SCALARS) == ({"a/kernel": (8, 8)}, (8, 8), (9, 9))
+
+
+@pytest.mark.parametrize("prunable", ["scalar/.*", "empty/.*", "(scalar|empty)/kernel"])
+def test_an_expression_for_leaves_that_cannot_be_pruned_is_refused(prunable):
+    with pytest.raises(InputError, match=r"only scalar and empty leaves.*: (empty|scalar)/kernel"):
+        masks.select(SCALARS, prunable)
+
+
+def test_scalar_and_empty_leaves_may_be_excluded():
+    assert chosen_paths(SCALARS, exclude="(scalar|empty)/.*") == {"a/kernel"}
+
+
+def test_a_mask_of_an_empty_leaf_counts_nothing():
+    mask = {"a": np.zeros((0, 3), bool), "b": np.array([True, False])}
+    params = {"a": np.zeros((0, 3)), "b": np.ones(2)}
+    assert masks.sparsity(mask) == 0.5
+    assert masks.summary(mask, params) == ({"a": (0, 0), "b": (1, 2)}, (1, 2), (1, 2))
+    assert masks.summary(mask, params).leaves["a"].sparsity == 0
+    assert masks.overlap(mask, mask) == {"a": 1.0, "b": 1.0, "": 1.0}
+
+
+def test_apply_keeps_numbers_that_jax_would_round():
+    params = {"kernel": np.array([1e300, 1 + 2**-40, 3]), "count": np.int64(2**40)}
+    applied = masks.apply({"kernel": np.array([True, True, False]), "count": True}, params)
+    np.testing.assert_array_equal(applied["kernel"], [1e300, 1 + 2**-40, 0])
+    assert (applied["kernel"].dtype, applied["count"]) == (np.float64, 2**40)
+
+
+def test_apply_does_not_share_memory_with_the_weights():
+    params = {"kernel": np.ones(2, np.float32), "bias": np.ones(64, np.float32)}
+    applied = masks.apply({"kernel": np.array([True, False]), "bias": True}, params)
+    params["bias"][:] = 2
+    np.testing.assert_array_equal(applied["bias"], np.ones(64))
+
+
+def test_a_leaf_without_a_name_does_not_hide_the_overlap_of_all():
+    mask = {"": np.array([True, False]), "b": np.array([True, True])}
+    with pytest.raises(InputError, match="without a name"):
+        masks.overlap(mask, mask)

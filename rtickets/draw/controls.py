@@ -40,9 +40,10 @@ def control_mask(
         A mask of the same structure.
 
     Raises:
-        InputError: for an unknown control, one that would not keep the pattern, or a fraction
-            outside [0, 1].
+        InputError: for an unknown control, one that would not keep the pattern, a fraction outside
+            [0, 1], or a mask that is none.
     """
+    masks.check(mask)
     _check_control(control, pattern)
     if not 0 <= flip_fraction <= 1:
         raise InputError(f"flip_fraction={flip_fraction} is outside [0, 1]")

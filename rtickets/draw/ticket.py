@@ -55,12 +55,19 @@ class Ticket:
             loaded ticket are zero.
         batch_stats: nested dictionaries of normalisation statistics, may be empty.
         meta: provenance and whatever else JSON can hold.
+
+    Raises:
+        InputError: if the mask is none of these parameters, see `rtickets.masks.check`.
     """
 
     mask: Mask
     params: Params
     batch_stats: Any = field(default_factory=dict)
     meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the mask."""
+        masks.check(self.mask, self.params)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the ticket as a folder that is there whole or not at all.

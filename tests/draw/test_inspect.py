@@ -204,7 +204,8 @@ def test_fields_that_differ_are_named_by_their_path():
 
 @pytest.mark.parametrize("other", [np.ones((2, 3)), np.ones(6), True])
 def test_different_networks_are_refused(other):
-    b = Ticket({"kernel": np.asarray(other, bool)}, {"kernel": np.ones((2, 3), np.float32)})
+    keep = np.asarray(other, bool)
+    b = Ticket({"kernel": keep}, {"kernel": np.ones(keep.shape or (2, 3), np.float32)})
     a = Ticket({"kernel": np.ones((3, 2), bool)}, {"kernel": np.ones((3, 2), np.float32)})
     with pytest.raises(InputError, match="different networks"):
         inspect.compare(a, b)

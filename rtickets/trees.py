@@ -1,0 +1,49 @@
+"""The leaves of a pytree by path.
+
+A path is the keys down to a leaf joined with '/'. What flax.nnx wraps a leaf into, a `Variable`, is
+no part of it: the kernel of an NNX state has the path that it would have in linen.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from rtickets.errors import InputError
+
+
+def leaf_paths(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> dict[str, Any]:
+    """Return the leaves of a pytree under their paths.
+
+    Args:
+        tree: any pytree.
+        is_leaf: says of a node that it is a leaf, as None never is otherwise.
+
+    Returns:
+        Leaves keyed by path, in flattening order.
+
+    Raises:
+        InputError: if two leaves have one path, as with the keys 'a/b' and 'a', 'b'.
+    """
+    found: dict[str, Any] = {}
+    for path, node in _flatten(
+        tree, lambda n: is_variable(n) or (is_leaf is not None and is_leaf(n))
+    ):
+        inner = _flatten(node, is_leaf) if is_variable(node) else [((), node)]
+        for rest, leaf in inner:
+            name = jax.tree_util.keystr((*path, *rest[1:]), simple=True, separator="/")
+            if name in found:
+                raise InputError(f"two leaves have the path {name!r}; rename one of them")
+            found[name] = leaf
+    return found
+
+
+def is_variable(node: Any) -> bool:
+    """Whether a node of a pytree is a variable of flax.nnx, which is not imported for that."""
+    nnx = sys.modules.get("flax.nnx")
+    return nnx is not None and isinstance(node, nnx.Variable)
+
+
+def _flatten(tree: Any, is_leaf: Callable[[Any], bool] | None) -> list[tuple[Any, Any]]:
+    return jax.tree_util.tree_flatten_with_path(tree, is_leaf)[0]
