@@ -35,6 +35,23 @@ class NonFiniteLossError(RuntimeError):
     """Training met a loss that is not finite and stopped; earlier checkpoints are intact."""
 
 
+class FailedBeforeError(RuntimeError):
+    """A stage whose training failed before; it is repeated only when that is asked for.
+
+    Attributes:
+        folder: the stage's run folder.
+        reason: what it failed with.
+    """
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(
+            f"{folder.name} failed before, and would again: {printable(reason, _LONGEST)} "
+            "(--retry-failed tries it all the same)"
+        )
+        self.folder = folder
+        self.reason = reason
+
+
 class Preempted(Exception):
     """The process was asked to stop; what was done is kept, and the same command goes on.
 

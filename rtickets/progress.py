@@ -2,15 +2,17 @@
 
 units.json         what it measures: source networks and cells
 done/NUMBER        an empty file for every unit that is done, whoever did it
+failed/NUMBER      the reason of every unit that failed
 """
 
 from pathlib import Path
 from typing import Any
 
 from rtickets import parallel
-from rtickets.metrics import write_json
+from rtickets.metrics import write_json, write_text
 
-_UNITS, _DONE = "units.json", "done"
+_UNITS, _DONE, _FAILED = "units.json", "done", "failed"
+_LONGEST = 20_000  # bytes of a reason that are read
 
 
 def begin(study: Path, units: list[dict[str, Any]]) -> None:
@@ -22,6 +24,7 @@ def begin(study: Path, units: list[dict[str, Any]]) -> None:
     """
     if parallel.is_primary():
         (study / _DONE).mkdir(exist_ok=True)
+        (study / _FAILED).mkdir(exist_ok=True)
         if not (study / _UNITS).is_file():
             write_json(study / _UNITS, units)
 
@@ -38,8 +41,41 @@ def done(study: Path, number: int) -> bool:
     """
     if not parallel.is_primary():
         return False
+    _failure(study, number).unlink(missing_ok=True)
     try:
         (study / _DONE / f"{number:05d}").touch(exist_ok=False)
     except FileExistsError:
         return False
     return True
+
+
+def failed(study: Path, number: int, reason: str) -> None:
+    """Write down that a unit failed.
+
+    Args:
+        study: the study's folder.
+        number: place of the unit in its list.
+        reason: what it failed with.
+    """
+    if parallel.is_primary():
+        write_text(_failure(study, number), reason)
+
+
+def forget_failures(study: Path) -> None:
+    """Forget which units failed, so that they are tried again."""
+    if parallel.is_primary():
+        for path in (study / _FAILED).glob("[0-9]*"):
+            path.unlink(missing_ok=True)
+
+
+def failures(study: Path) -> dict[int, str]:
+    """Return the reasons of the units that failed, by their place."""
+    found = {}
+    for path in sorted((study / _FAILED).glob("[0-9]*")):
+        with path.open("rb") as file:
+            found[int(path.name)] = file.read(_LONGEST).decode(errors="replace")
+    return found
+
+
+def _failure(study: Path, number: int) -> Path:
+    return study / _FAILED / f"{number:05d}"

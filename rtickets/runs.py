@@ -12,10 +12,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets import config_files, digests, preemption, processes
+from rtickets import config_files, digests, failures, preemption, processes
 from rtickets.checkpoints import discard_checkpoints
 from rtickets.draw.ticket import read_description
-from rtickets.errors import InputError
+from rtickets.errors import FailedBeforeError, InputError, NonFiniteLossError
 from rtickets.locks import locked
 from rtickets.metrics import read_json, write_json, write_text
 from rtickets.run_names import find_run
@@ -105,19 +105,30 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
         InputError: if the folder was made with other defaults than today's, if its configuration is
             damaged, or if processes were given different configurations or inputs.
         InUseError: if another process is at work in the folder.
+        NonFiniteLossError: if training failed, which the folder remembers.
+        FailedBeforeError: if it did before, see `rtickets.failures`.
         Preempted: if the process was asked to stop.
     """
     preemption.check()
     values = config_files.to_paths(config_files.to_dict(config))
     processes.check_agreement("the stage", {"digest": folder.digest, **values})
-    path, complete = processes.on_primary(lambda: [str(folder.path), _is_done(folder, config)])
+    path, complete, failed = processes.on_primary(
+        lambda: [str(folder.path), _is_done(folder, config), failures.reason_of(folder.path)]
+    )
     folder = folder._replace(path=Path(path))
     if complete:
         return folder
+    if failed is not None:
+        raise FailedBeforeError(folder.path, failed)
     with ExitStack() as stack:
         processes.on_primary(lambda: stack.enter_context(_prepared(folder, config)))
         if not processes.on_primary(lambda: folder.complete):  # by another process, a moment ago
-            result = body(folder.path)
+            try:
+                result = body(folder.path)
+            except NonFiniteLossError as error:
+                reason = str(error)
+                processes.on_primary(lambda: failures.remember(folder.path, reason))
+                raise
             processes.on_primary(lambda: _finish(folder, result))
     return folder
 

@@ -96,7 +96,8 @@ def _study(folder: Path, running: bool) -> Status:
     units = folder / "units.json"
     if not units.is_file():
         return _status(folder, _Count(), running)
-    times = sorted(path.stat().st_mtime for path in (folder / "done").glob("*"))
+    settled = [*(folder / "done").glob("*"), *(folder / "failed").glob("[0-9]*")]
+    times = sorted(path.stat().st_mtime for path in settled)
     total = len(json.loads(units.read_text()))
     pauses = [after - before for before, after in pairwise(times)][-_RECENT:]
     each = statistics.median(pauses) if pauses else None

@@ -5,11 +5,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets import config_files, console, data, parallel, progress, stages, training
+from rtickets import (
+    config_files,
+    console,
+    data,
+    parallel,
+    processes,
+    progress,
+    stages,
+    training,
+)
 from rtickets.batches import steps_per_epoch
 from rtickets.config import DataConfig, StudyConfig, TrainConfig
 from rtickets.draw.omp import check_pattern
-from rtickets.errors import InputError
+from rtickets.errors import FailedBeforeError, InputError, InUseError, NonFiniteLossError
+from rtickets.failures import attempt
 from rtickets.runs import RunFolder, begin, folder_of, run_once
 from rtickets.stages.iterate import rewind_steps
 from rtickets.workers import ALONE, Worker, claim
@@ -71,7 +81,12 @@ def grid(config: StudyConfig) -> Iterator[Cell]:
 
 
 def run_study(
-    config: StudyConfig, workdir: Path, devices: parallel.Devices, worker: Worker = ALONE
+    config: StudyConfig,
+    workdir: Path,
+    devices: parallel.Devices,
+    worker: Worker = ALONE,
+    *,
+    retry_failed: bool = False,
 ) -> RunFolder:
     """Run every stage of a study that is not done yet, beside other workers if there are any.
 
@@ -80,41 +95,70 @@ def run_study(
         workdir: where run folders lie; stages that another study did there are not done again.
         devices: where to compute.
         worker: which of several workers this is, see `rtickets.workers`.
+        retry_failed: try again what failed before.
 
     Returns:
-        The study's folder; its result lists the cells and the source networks. It is complete
-        unless there are other workers and they are still at the last cells.
+        The study's folder; its result lists the cells, the source networks, and under 'failed'
+        those of both that could not be measured, with the reason. It is complete unless there are
+        other workers and they are still at the last cells.
 
     Raises:
         InputError: for data, batches or patterns that do not fit, before anything is trained.
     """
     study = folder_of(workdir, "study", config.name, config)
+    units = list(_units(config))
+    if retry_failed:
+        processes.on_primary(lambda: _reopen(study))
     if not begin(study, config):
         check_study(config, devices)
-        units = list(_units(config))
         progress.begin(study.path, [unit._asdict() for unit in units])
+        retried: set[Path] = set()
 
         def run(number: int) -> None:
-            folder = _run_unit(config, units[number], workdir, devices).evaluation
+            if number in processes.on_primary(lambda: list(progress.failures(study.path))):
+                return
+            place, unit = f"{number + 1} of {len(units)}", units[number]
+            try:
+                stages = partial(_run_unit, config, unit, workdir, devices)
+                folder = attempt(stages, retry_failed, retried).evaluation
+            except InUseError:
+                raise
+            except (InputError, NonFiniteLossError, FailedBeforeError) as error:
+                reason = error.reason if isinstance(error, FailedBeforeError) else str(error)
+                progress.failed(study.path, number, reason)
+                console.say(f"{place}: {_name(unit)}: FAILED: {reason}")
+                return
             if progress.done(study.path, number):
-                text = _describe(units[number], folder.result())
-                console.say(f"{number + 1} of {len(units)}: {text}")
+                accuracy = folder.result()["clean"]["value"]
+                console.say(f"{place}: {_name(unit)}: {accuracy:.1%}")
 
         if not claim([partial(run, number) for number in range(len(units))], worker):
             return study
 
     def body(folder: Path) -> dict[str, Any]:
-        del folder
-        results: dict[str, list[dict[str, Any]]] = {"cells": [], "sources": []}
-        for unit in _units(config):
-            ticket, evaluation = _run_unit(config, unit, workdir, devices)
+        reasons = processes.on_primary(lambda: list(progress.failures(folder).items()))
+        failed: dict[int, str] = dict(reasons)
+        results: dict[str, list[dict[str, Any]]] = {"cells": [], "sources": [], "failed": []}
+        for number, unit in enumerate(units):
             kind = "cells" if isinstance(unit, Cell) else "sources"
+            if number in failed:
+                results["failed"].append({"kind": kind, **unit._asdict(), "reason": failed[number]})
+                continue
+            ticket, evaluation = _run_unit(config, unit, workdir, devices)
             found = {"ticket": ticket.path.name, **evaluation.result()}
             results[kind].append({**unit._asdict(), **found})
         return results
 
     claim([lambda: run_once(study, config, body)], worker)
     return study
+
+
+def _reopen(study: RunFolder) -> None:
+    """Make a study that ended with failures, or is at work, forget them."""
+    if study.complete and study.result().get("failed"):
+        (study.path / "COMPLETE").unlink()
+    if not study.complete:
+        progress.forget_failures(study.path)
 
 
 def _units(config: StudyConfig) -> Iterator[SourceNetwork | Cell]:
@@ -209,10 +253,9 @@ def _pretrain(
     return stages.pretrain(pretrain, workdir, f"{objective}-s{seed}", devices)
 
 
-def _describe(unit: SourceNetwork | Cell, measured: dict[str, Any]) -> str:
-    accuracy = f"seed {unit.seed}: {measured['clean']['value']:.1%}"
+def _name(unit: SourceNetwork | Cell) -> str:
     if isinstance(unit, SourceNetwork):
-        return f"{unit.objective}, source network, {accuracy}"
+        return f"{unit.objective}, source network, seed {unit.seed}"
     remaining = f"{1 - unit.sparsity:.0%} remaining"
     kind = DENSE if unit.draw == DENSE else f"{unit.draw} {remaining}"
-    return f"{unit.objective}, {kind}, {unit.transfer}, {accuracy}"
+    return f"{unit.objective}, {kind}, {unit.transfer}, seed {unit.seed}"

@@ -24,7 +24,13 @@ from rtickets.cli.status import STATUS
 from rtickets.cli.studies import DEMO, REPORT, STUDY
 from rtickets.cli.ticket import TICKET
 from rtickets.cli.verb import Verb
-from rtickets.errors import InputError, NonFiniteLossError, Preempted, explain
+from rtickets.errors import (
+    FailedBeforeError,
+    InputError,
+    NonFiniteLossError,
+    Preempted,
+    explain,
+)
 from rtickets.terminal import never_fail_to_print, printable
 
 __all__ = ["VERBS", "main"]
@@ -78,7 +84,7 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
     except Preempted as error:
         print(f"rtickets: {printable(error)}; the same command goes on", file=sys.stderr)
         return preemption.EXIT_STATUS
-    except (InputError, NonFiniteLossError) as error:
+    except (InputError, NonFiniteLossError, FailedBeforeError) as error:
         print(f"rtickets: {printable(error)}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:

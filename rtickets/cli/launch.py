@@ -76,7 +76,7 @@ def _run_here(config: Any, options: argparse.Namespace, words: Sequence[str]) ->
     study = runs.folder_of(options.workdir, "study", config.name, config)
     if study.complete:  # a worker may have been killed, but others took its cells
         show_study(study)
-        return 0
+        return int(bool(study.result().get("failed")))
     if status == 0:
         print(
             "the last cells are being run by workers elsewhere; the last of them writes the "

@@ -2,12 +2,20 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from rtickets.cli.start import is_primary, start
 from rtickets.cli.verb import Verb, add_stage_options, config_class, read_config
 from rtickets.cli.watching import add_watching_options, watched
+
+
+def _run(stage: Callable[[], Any], options: argparse.Namespace) -> Any:
+    """Run a stage, and what failed before again if that is asked for."""
+    from rtickets.failures import attempt
+
+    return attempt(stage, options.retry_failed, set())
 
 
 def _pretrain(options: argparse.Namespace, config_words: Sequence[str]) -> None:
@@ -16,7 +24,8 @@ def _pretrain(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     config = watched(read_config(PRETRAIN, config_words), options)
     devices = start(options)
     name = options.name or config.train.objective.name
-    _report_stage(stages.pretrain(config, options.workdir, name, devices))
+    run = partial(stages.pretrain, config, options.workdir, name, devices)
+    _report_stage(_run(run, options))
 
 
 def _draw(options: argparse.Namespace, config_words: Sequence[str]) -> None:
@@ -26,7 +35,8 @@ def _draw(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     source = runs.find_ticket(config.ticket, options.workdir)
     devices = start(options)
     name = options.name or f"{config.control or config.method}{config.sparsity:.4g}"
-    _report_stage(stages.draw(config, source, options.workdir, name, devices))
+    run = partial(stages.draw, config, source, options.workdir, name, devices)
+    _report_stage(_run(run, options))
 
 
 def _transfer(options: argparse.Namespace, config_words: Sequence[str]) -> None:
@@ -36,7 +46,8 @@ def _transfer(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     source = runs.find_ticket(config.ticket, options.workdir)
     devices = start(options)
     name = options.name or f"{config.data.source}-{config.mode}"
-    _report_stage(stages.transfer(config, source, options.workdir, name, devices))
+    run = partial(stages.transfer, config, source, options.workdir, name, devices)
+    _report_stage(_run(run, options))
 
 
 def _evaluate(options: argparse.Namespace, config_words: Sequence[str]) -> None:

@@ -43,16 +43,20 @@ def _run_study(config: Any, options: argparse.Namespace) -> int:
     from rtickets.workers import ALONE, parse_worker
 
     worker = parse_worker(options.worker) if options.worker else ALONE
-    study = run_study(config, options.workdir, start(options), worker)
+    devices, retry = start(options), options.retry_failed
+    study = run_study(config, options.workdir, devices, worker, retry_failed=retry)
+    if study.complete and not is_primary():
+        return int(bool(study.result()["failed"]))
     if not is_primary():
         return 0
     if not study.complete:
         print("the last cells are being run by other workers; the last of them writes the report")
-    elif worker == ALONE:
+        return 0
+    if worker == ALONE:
         show_study(study)
     else:
         print(f"report: {report.write_report(study)}")
-    return 0
+    return int(bool(study.result().get("failed")))
 
 
 def _add_demo_options(parser: argparse.ArgumentParser) -> None:

@@ -98,6 +98,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         default="pmap",
         help="how steps are mapped over devices, with the same results (default: pmap)",
     )
+    parser.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="try trainings again that diverged before, and in a study every cell that failed",
+    )
     several = parser.add_argument_group("several processes, each with this command")
     several.add_argument(
         "--distributed",

@@ -61,6 +61,7 @@ def render_page(
     for heading, picture in tickets.items():
         parts += _picture(heading, picture)
     parts += ["<h2>Source networks</h2>", _source_table(result["sources"])]
+    parts += _failed(result)
     parts += _honesty(result)
     parts += ["<h2>Configuration</h2>", f"<pre>{html.escape(json.dumps(config, indent=2))}</pre>"]
     body = "\n".join(parts)
@@ -92,16 +93,33 @@ def _honesty(result: Mapping[str, Any]) -> list[str]:
     return ["<h2>Can the robust accuracies be trusted?</h2>", trusted, *table]
 
 
+def _failed(result: Mapping[str, Any]) -> list[str]:
+    """List what could not be measured: means are over the other seeds."""
+    failed = result.get("failed", [])
+    if not failed:
+        return []
+    head = ["transfer", "objective", "ticket", "sparsity", "seed", "reason"]
+    body = [[html.escape(cell) for cell in failed_cells(one)] for one in failed]
+    return ["<h2>What failed, and is in no mean</h2>", _html_table(head, body)]
+
+
+def failed_cells(one: Mapping[str, Any]) -> list[str]:
+    """Return what a table says of a cell or source network that failed."""
+    source = {"transfer": "source network", "draw": "", "sparsity": ""}
+    names = ("transfer", "objective", "draw", "sparsity", "seed", "reason")
+    return [str({**source, **one}[name]) for name in names]
+
+
 def _heading(metric: str) -> str:
     return "Clean accuracy" if metric == "clean" else f"Accuracy under {metric}"
 
 
 def _explain(table: Sequence[Mapping[str, Any]], baseline: str, split: str) -> str:
-    seeds = max(row["seeds"] for row in table)
+    seeds = max((row["seeds"] for row in table), default=0)
     images = "test images that no choice was made on" if split == "test" else f"{split} images"
     return (
         f"<p>Accuracy in % on {images}; mean ± standard deviation "
-        f"over {seeds} seed{'s' * (seeds > 1)}. Dashed lines are dense networks. A gain is the "
+        f"over {seeds} seed{'s' * (seeds != 1)}. Dashed lines are dense networks. A gain is the "
         f"difference to <em>{html.escape(baseline)}</em> of the same seed.</p>"
     )
 

@@ -27,6 +27,8 @@ def study_tickets(workdir: Path, cells: Sequence[Mapping[str, Any]]) -> Tickets:
         Tickets by (objective, way of drawing), all of the largest sparsity that every way has, or
         of each way's own largest where there is none.
     """
+    if not cells:  # all failed
+        return {}
     first = [c for c in cells if c["seed"] == cells[0]["seed"] and c["sparsity"] > 0]
     ladders = {c["draw"]: {d["sparsity"] for d in first if d["draw"] == c["draw"]} for c in first}
     shared = set.intersection(*ladders.values()) if ladders else set()

@@ -13,7 +13,7 @@ from rich.table import Table
 from rtickets.metrics import read_json, write_bytes, write_json, write_text
 from rtickets.report.curves import plot_curves
 from rtickets.report.honesty import doubts
-from rtickets.report.page import render_page
+from rtickets.report.page import failed_cells, render_page
 from rtickets.report.radii import plot_radii, radius_curves
 from rtickets.report.table import CLEAN, metrics_of, percent, rows
 from rtickets.report.tickets import picture_tickets, study_tickets
@@ -66,11 +66,20 @@ def show_report(study: RunFolder) -> None:
     for transfer in dict.fromkeys(row["transfer"] for row in table):
         chosen = [row for row in table if row["transfer"] == transfer]
         console.print(_terminal_table(f"{transfer}: {split} accuracy (%)", chosen, baseline))
+    for line in failed_lines(result):
+        console.print(line)
     checked, doubtful = doubts(result)
     if checked:
         console.print(
             f"robust accuracies that can be trusted: {checked - len(doubtful)} of {checked}"
         )
+
+
+def failed_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return what a study could not measure, a line each, and how to try again."""
+    failed = result.get("failed", [])
+    lines = [f"FAILED: {', '.join(failed_cells(one)[:-1])}: {one['reason']}" for one in failed]
+    return [*lines, "rtickets study --retry-failed tries them again"] if failed else []
 
 
 def _terminal_table(title: str, table: Sequence[Mapping[str, Any]], baseline: str) -> Table:
