@@ -1,7 +1,8 @@
 """Scores: how much each weight of a network matters; the smallest die first.
 
-`magnitude`, `random` and `synflow` need no data; `snip`, `taylor` and `grasp` do. All return
-float32 arrays by path, which `rtickets.draw.draw_omp(params, sparsity, scores=...)` takes.
+`magnitude`, `random` and `synflow` need no data; `snip`, `taylor` and `grasp` do. All return arrays
+by path, which `rtickets.draw.draw_omp(params, sparsity, scores=...)` takes. What depends on the
+whole network takes the mask of one that is pruned already.
 """
 
 from rtickets.criteria.gradient import grasp, snip, taylor

@@ -4,6 +4,11 @@ A loss function maps (params, *batch) to the mean loss of the batch, a scalar. A
 arrays with the examples on axis 0. `perturb` maps (params, *batch) to the batch that the loss is
 taken on instead, which is not differentiated through. Both are compiled once per function object,
 so scoring in rounds should pass the same ones again.
+
+With a `mask` the network is the one without its dead weights, as if they were no parameters: they
+are zero, images are attacked so, their gradients count nowhere and their scores are 0. Weights of
+half precision are scored as float32, where small gradients would vanish. A complex weight counts as
+its two real parts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +20,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rtickets import masks
 from rtickets.criteria.losses import Batch, LossFn, Perturb
 from rtickets.criteria.weights import Scores, prunable_leaves, replace_leaves
 from rtickets.errors import InputError
-from rtickets.masks import DEFAULT_PRUNABLE, Params
+from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
 
 
 def snip(
@@ -26,6 +32,7 @@ def snip(
     params: Params,
     batches: Sequence[Batch],
     *,
+    mask: Mask | None = None,
     perturb: Perturb | None = None,
     prunable: str = DEFAULT_PRUNABLE,
     exclude: str | None = None,
@@ -36,21 +43,22 @@ def snip(
         loss_fn: see the head of this module.
         params: pytree of weights.
         batches: the data; batches may differ in size.
+        mask: which weights live, see the head of this module; None is all.
         perturb: changes every batch first, for instance `adversarial(...)`.
         prunable: see `rtickets.masks.select`.
         exclude: likewise.
 
     Returns:
-        float32 arrays by path, not negative. They are not divided by their sum as in the paper,
+        float64 arrays by path, not negative. They are not divided by their sum as in the paper,
         which changes no order.
 
     Raises:
-        InputError: for batches without examples or an expression that matches no leaf.
+        InputError: for batches without examples, an expression that matches no leaf, a mask that
+            does not fit, or weights that have no gradient.
     """
-    params = jax.tree.map(jnp.asarray, params)
-    weights = prunable_leaves(params, prunable, exclude)
+    params, weights = _network(params, mask, prunable, exclude)
     gradient = _mean_gradient(loss_fn, perturb, weights, params, batches)
-    return {p: np.abs(value).astype(np.float32) for p, value in _times(weights, gradient).items()}
+    return {path: np.abs(value) for path, value in _times(weights, gradient).items()}
 
 
 def taylor(
@@ -58,6 +66,7 @@ def taylor(
     params: Params,
     batches: Sequence[Batch],
     *,
+    mask: Mask | None = None,
     squared: bool = True,
     perturb: Perturb | None = None,
     prunable: str = DEFAULT_PRUNABLE,
@@ -72,27 +81,27 @@ def taylor(
         loss_fn: see the head of this module.
         params: pytree of weights.
         batches: the data; a batch counts by its number of examples.
+        mask: which weights live, see the head of this module; None is all.
         squared: take the mean of |w dL/dw| instead if False.
         perturb: changes every batch first, for instance `adversarial(...)`.
         prunable: see `rtickets.masks.select`.
         exclude: likewise.
 
     Returns:
-        float32 arrays by path, not negative.
+        float64 arrays by path, not negative.
 
     Raises:
-        InputError: for batches without examples or an expression that matches no leaf.
+        InputError: for batches without examples, an expression that matches no leaf, a mask that
+            does not fit, or weights that have no gradient.
     """
-    params = jax.tree.map(jnp.asarray, params)
-    weights = prunable_leaves(params, prunable, exclude)
+    params, weights = _network(params, mask, prunable, exclude)
     compiled = _gradient(loss_fn, perturb)
 
     def importance(batch: Batch) -> Scores:
         products = _times(weights, compiled(weights, params, *batch))
         return {p: value**2 if squared else np.abs(value) for p, value in products.items()}
 
-    mean = _mean(importance, batches)
-    return {path: value.astype(np.float32) for path, value in mean.items()}
+    return _mean(importance, batches)
 
 
 def grasp(
@@ -100,6 +109,7 @@ def grasp(
     params: Params,
     batches: Sequence[Batch],
     *,
+    mask: Mask | None = None,
     perturb: Perturb | None = None,
     prunable: str = DEFAULT_PRUNABLE,
     exclude: str | None = None,
@@ -115,23 +125,53 @@ def grasp(
             published one.
         params: pytree of weights.
         batches: the data; batches may differ in size. Every one is read twice.
+        mask: which weights live, see the head of this module; None is all.
         perturb: changes every batch first, for instance `adversarial(...)`.
         prunable: see `rtickets.masks.select`.
         exclude: likewise.
 
     Returns:
-        float32 arrays by path, of either sign.
+        float64 arrays by path, of either sign.
 
     Raises:
-        InputError: for batches without examples or an expression that matches no leaf.
+        InputError: for batches without examples, an expression that matches no leaf, a mask that
+            does not fit, or weights that have no gradient.
     """
-    params = jax.tree.map(jnp.asarray, params)
-    weights = prunable_leaves(params, prunable, exclude)
+    params, weights = _network(params, mask, prunable, exclude)
     gradient = _mean_gradient(loss_fn, perturb, weights, params, batches)
-    direction = {path: jnp.asarray(gradient[path], weights[path].dtype) for path in weights}
+    if mask is not None:
+        kept = masks.leaf_paths(mask)
+        gradient = {path: np.where(kept[path], value, 0) for path, value in gradient.items()}
+    # H g is linear in g, and of small gradients it would vanish: the largest is made about 1.
+    largest = max(np.abs(value).max(initial=0) for value in gradient.values())
+    scale = float(np.ldexp(1.0, np.frexp(largest)[1]))
+    direction = {
+        path: jnp.asarray(np.conj(value) / scale, weights[path].dtype)
+        for path, value in gradient.items()
+    }
     compiled = _hessian_product(loss_fn, perturb)
     curvature = _mean(lambda batch: compiled(weights, direction, params, *batch), batches)
-    return {p: value.astype(np.float32) for p, value in _times(weights, curvature).items()}
+    return {path: scale * value for path, value in _times(weights, curvature).items()}
+
+
+def _network(
+    params: Params, mask: Mask | None, prunable: str, exclude: str | None
+) -> tuple[Params, dict[str, Array]]:
+    """Return the weights to score a network with, and the prunable ones among them."""
+    params = jax.tree.map(_scorable, params if mask is None else masks.apply(mask, params))
+    weights = prunable_leaves(params, prunable, exclude)
+    for path, leaf in weights.items():
+        if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+            raise InputError(
+                f"{path} is {leaf.dtype} and has no gradient; score floating-point weights"
+            )
+    return params, weights
+
+
+def _scorable(leaf: Any) -> Array:
+    leaf = jnp.asarray(leaf)
+    half = jnp.issubdtype(leaf.dtype, jnp.floating) and leaf.dtype.itemsize < 4
+    return leaf.astype(jnp.float32) if half else leaf
 
 
 def _mean_gradient(
@@ -154,13 +194,22 @@ def _mean(part: Callable[[Batch], Any], batches: Sequence[Batch]) -> Scores:
     for batch in batches:
         share = len(batch[0]) / count
         for path, value in part(batch).items():
-            total[path] = total.get(path, 0) + share * np.asarray(value, np.float64)
+            total[path] = total.get(path, 0) + share * _wide(value)
     return total
 
 
 def _times(weights: Mapping[str, Any], values: Mapping[str, Any]) -> Scores:
-    """Multiply leaf by leaf, on the host in float64: squares of small gradients would vanish."""
-    return {p: np.asarray(weights[p], np.float64) * np.asarray(values[p]) for p in weights}
+    """Multiply leaf by leaf, on the host in float64: squares of small gradients would vanish.
+
+    JAX's gradient in x + iy is dL/dx - i dL/dy, so that the real part of the product is
+    x dL/dx + y dL/dy: the derivative in a mask entry that multiplies both.
+    """
+    return {path: np.real(_wide(weights[path]) * _wide(values[path])) for path in weights}
+
+
+def _wide(values: Any) -> np.ndarray:
+    """Return values on the host in double precision."""
+    return np.asarray(values, np.complex128 if np.iscomplexobj(values) else np.float64)
 
 
 @lru_cache(maxsize=4)

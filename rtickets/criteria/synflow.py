@@ -13,7 +13,7 @@ from jax import Array
 from rtickets.criteria.losses import LogitsOf
 from rtickets.criteria.weights import Scores, prunable_leaves, replace_leaves
 from rtickets.errors import InputError
-from rtickets.masks import DEFAULT_PRUNABLE, Params, leaf_paths
+from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params, apply, leaf_paths
 
 _BIAS = r"(.*/)?bias"
 # Input and output are 100 / sqrt(R) instead of 1 / sqrt(R): a small signal becomes smaller still
@@ -30,6 +30,7 @@ def synflow(
     params: Params,
     input_shape: tuple[int, ...],
     *,
+    mask: Mask | None = None,
     prunable: str = DEFAULT_PRUNABLE,
     exclude: str | None = None,
 ) -> Scores:
@@ -45,11 +46,12 @@ def synflow(
             the biases: no pixel normalisation; batch normalisation with `unit_statistics`.
         params: pytree of weights.
         input_shape: shape of one input, for images (H, W, C).
+        mask: which weights live, the others are zero; None is all.
         prunable: see `rtickets.masks.select`.
         exclude: likewise.
 
     Returns:
-        float32 arrays by path, not negative; all 0 where no path through the network is left.
+        float64 arrays by path, not negative; all 0 where no path through the network is left.
 
     Raises:
         InputError: if `logits_fn` is not proportional to its input, or R is not finite or more than
@@ -58,8 +60,8 @@ def synflow(
     positive = {
         path: jnp.zeros(np.shape(leaf), jnp.float32)
         if re.fullmatch(_BIAS, path)
-        else jnp.abs(jnp.asarray(leaf, jnp.float32))
-        for path, leaf in leaf_paths(params).items()
+        else jnp.abs(jnp.asarray(leaf)).astype(jnp.float32)
+        for path, leaf in leaf_paths(params if mask is None else apply(mask, params)).items()
     }
     params = replace_leaves(params, positive)
     weights = prunable_leaves(params, prunable, exclude)
@@ -71,7 +73,7 @@ def synflow(
 
     whole = _first_in_range(total(2.0**exponent) for exponent in (0, -60, -120, 60, 120))
     if whole == 0:
-        return {path: np.zeros(leaf.shape, np.float32) for path, leaf in weights.items()}
+        return {path: np.zeros(leaf.shape) for path, leaf in weights.items()}
     scale = _HEADROOM * whole**-0.5
     if not np.isclose(total(scale / 2), whole, rtol=1e-2):
         raise InputError(
@@ -82,7 +84,10 @@ def synflow(
     # R is proportional to the input, so its derivative there gives R back, unless it underflowed.
     if not np.isclose(float((scale * of_input).sum()), _HEADROOM**2, rtol=1e-2):
         raise InputError(_TOO_DEEP)
-    return {p: np.asarray(leaf * slopes[p] / _HEADROOM**2) for p, leaf in weights.items()}
+    return {
+        path: np.asarray(leaf, np.float64) * np.asarray(slopes[path], np.float64) / _HEADROOM**2
+        for path, leaf in weights.items()
+    }
 
 
 def unit_statistics(batch_stats: Any) -> Any:

@@ -13,7 +13,7 @@ from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
 from rtickets.patterns import GroupNorm
 
 Schedule = Literal["exponential", "linear"]
-ScoreFn = Callable[[Params], Any]
+ScoreFn = Callable[[Params, Mask], Any]
 
 
 def draw_scheduled(
@@ -39,7 +39,8 @@ def draw_scheduled(
     Args:
         params: pytree of weights.
         sparsity: fraction of the prunable weights to remove in all, in [0, 1).
-        score_fn: maps masked weights to the scores that `draw_omp` takes.
+        score_fn: maps (masked weights, their mask) to the scores that `draw_omp` takes; those of
+            dead weights are not read.
         rounds: number of rounds, at least 1.
         schedule: see `sparsity_schedule`.
         pattern: see `draw_omp`; N:M has one sparsity, so takes one round.
@@ -60,14 +61,15 @@ def draw_scheduled(
     """
     if check_pattern(pattern, sparsity).name == "n:m" and rounds > 1:
         raise InputError(f"pattern={pattern!r} is drawn in one round; got rounds={rounds}")
-    mask, before = start, 0.0
+    mask, before = masks.full(params, prunable, exclude), 0.0
     if start is not None:
+        mask = start
         weights, kept = prunable_leaves(params, prunable, exclude), masks.leaf_paths(start)
         total = sum(leaf.size for leaf in weights.values())
         before = 1 - sum(leaf.size * np.mean(kept[path]) for path, leaf in weights.items()) / total
     for reached in sparsity_schedule(sparsity, rounds, schedule, before):
         preemption.check()
-        scores = score_fn(params if mask is None else masks.apply(mask, params))
+        scores = score_fn(masks.apply(mask, params), mask)
         mask = draw_omp(
             params,
             reached,

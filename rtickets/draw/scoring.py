@@ -33,7 +33,7 @@ def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
         network: the network, with the provenance that a stage leaves.
 
     Returns:
-        A function from masked weights to float32 scores by path.
+        A function from masked weights and their mask to scores by path.
 
     Raises:
         InputError: if the network's provenance is missing, or its classes are not those of the
@@ -58,7 +58,7 @@ def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
         exclude=config.exclude,
     )
     batches = load_batches(config, network.meta)
-    return lambda params: score(params, batches)
+    return lambda params, mask: score(params, batches, mask=mask)
 
 
 def _synflow(config: DrawConfig, network: Ticket) -> ScoreFn:
@@ -70,13 +70,9 @@ def _synflow(config: DrawConfig, network: Ticket) -> ScoreFn:
     def logits_fn(params: Params, x: Array) -> Array:
         return models.logits(model, params, batch_stats, x)
 
-    return partial(
-        criteria.synflow,
-        logits_fn,
-        input_shape=tuple(network.meta["image_shape"]),
-        prunable=config.prunable,
-        exclude=config.exclude,
-    )
+    shape = tuple(network.meta["image_shape"])
+    score = partial(criteria.synflow, prunable=config.prunable, exclude=config.exclude)
+    return lambda params, mask: score(logits_fn, params, shape, mask=mask)
 
 
 def load_batches(config: DrawConfig, meta: Any) -> list[tuple[Array, Array, Array]]:

@@ -50,7 +50,7 @@ def test_snip_is_weight_times_gradient_of_the_mean_over_all_examples(seed):
     expected = np.abs(params["a"]["kernel"] * gradient(params, *everything))
     score = snip(least_squares, params, batches)
     assert list(score) == ["a/kernel"]
-    assert score["a/kernel"].dtype == np.float32
+    assert score["a/kernel"].dtype == np.float64
     np.testing.assert_allclose(score["a/kernel"], expected, rtol=1e-4, atol=1e-6)
 
 

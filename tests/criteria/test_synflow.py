@@ -39,7 +39,7 @@ def test_a_weight_scores_the_flow_through_it(seed):
     expected = flow_in[:, None] * second * flow_out / (first @ second @ third).sum()
     np.testing.assert_allclose(scores["layer1/kernel"], expected, rtol=1e-4)
     for score in scores.values():
-        assert score.dtype == np.float32
+        assert score.dtype == np.float64
         assert score.sum() == pytest.approx(1, rel=1e-4)
 
 

@@ -32,7 +32,7 @@ def kernels(mask):
     return {name: mask[name]["kernel"] for name in NAMES}
 
 
-def signed(params, seed=0):
+def signed(params, _=None, seed=0):
     """Scores of both signs, 0 where a weight is 0, as weight times gradient gives them."""
     weights = criteria.prunable_leaves(params)
     noise = criteria.random({path: leaf.shape for path, leaf in weights.items()}, seed)
@@ -129,9 +129,9 @@ def test_schedules_literally(sparsity, rounds, schedule, start, expected):
 def test_rounds_are_nested_and_end_exactly(pattern, scope, sparsity, rounds, schedule, seed):
     params, seen = network(seed), []
 
-    def score_fn(alive):
+    def score_fn(alive, _):
         seen.append({name: np.asarray(leaf) != 0 for name, leaf in kernels(alive).items()})
-        return signed(alive, len(seen))
+        return signed(alive, seed=len(seen))
 
     mask = draw_scheduled(
         params, sparsity, score_fn, rounds, schedule, pattern=pattern, scope=scope
@@ -187,7 +187,7 @@ def test_rounds_go_on_from_a_ticket(scope):
     start = draw_omp(params, 0.5, scope=scope)
     reached = []
 
-    def score_fn(alive):
+    def score_fn(alive, _):
         weights = np.concatenate([np.ravel(kernel) for kernel in kernels(alive).values()])
         reached.append(np.mean(weights == 0))
         return signed(alive)
@@ -234,13 +234,13 @@ def test_flow_in_rounds_keeps_layers_connected_that_one_shot_cuts():
             x = x @ layer["kernel"]
         return x
 
-    def score_fn(params):
-        return criteria.synflow(logits_fn, params, (4,))
+    def score_fn(params, mask):
+        return criteria.synflow(logits_fn, params, (4,), mask=mask)
 
     at_once = draw_scheduled(params, 0.97, score_fn, 1)
     in_rounds = draw_scheduled(params, 0.97, score_fn, 50)
     assert not at_once["layer1"]["kernel"].any()
-    flow = score_fn(masks.apply(in_rounds, params))
+    flow = score_fn(params, in_rounds)
     for name in params:
         assert in_rounds[name]["kernel"].any()
         assert flow[f"{name}/kernel"].sum() == pytest.approx(1, rel=1e-4)

@@ -87,7 +87,7 @@ def test_the_stage_s_attack_changes_the_scores(stored, tiny):
     values = {"criterion": "snip", "examples": 6, "batch_size": 6}
     attack = AttackConfig(eps=0.2, num_steps=1)
     natural, adversarial = (
-        make_score_fn(DrawConfig(**values, attack=a), network)(network.params)
+        make_score_fn(DrawConfig(**values, attack=a), network)(network.params, network.mask)
         for a in (None, attack)
     )
     assert set(natural) == set(adversarial) == set(criteria.prunable_leaves(tiny.params))
