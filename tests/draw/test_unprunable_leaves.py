@@ -52,7 +52,9 @@ def test_scores_leave_them_out(score):
     batches = [(np.ones((2, 4), np.float32), np.ones((2, 2), np.float32))]
     scores = score(loss_fn, PARAMS, batches)
     assert set(scores) == PRUNABLE
-    mask = draw_scheduled(PARAMS, 0.5, lambda params: score(loss_fn, params, batches), 2)
+    mask = draw_scheduled(
+        PARAMS, 0.5, lambda params, mask: score(loss_fn, params, batches, mask=mask), 2
+    )
     assert masks.sparsity(mask) == 0.5
 
 
