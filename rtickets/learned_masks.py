@@ -18,6 +18,8 @@ from jax import Array
 from rtickets import masks
 from rtickets.errors import InputError
 from rtickets.largest import keep_in_rankings, keep_largest
+from rtickets.layout_names import layouts_of
+from rtickets.layouts import Layouts, join, split, split_shapes
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
 from rtickets.patterns import expand, group_scores, group_sizes, parse_pattern
 
@@ -32,12 +34,14 @@ class LearnedMask:
     Attributes:
         sparsity: removed fraction.
         pattern: what lives or dies together, any but n:m.
-        scope: 'uniform' keeps the same share of the groups of every layer, 'global' ranks all
-            together.
+        scope: 'uniform' keeps the same share of the groups of every layer, which is a leaf or a
+            copy of a stack, 'global' ranks all together.
         ranking: by the 'magnitude' of the score, whose gradient carries its sign, or by the score
             as it is ('plain').
         prunable: regular expression of the paths of prunable leaves.
         exclude: regular expression of leaves to leave alone, or None.
+        layouts: what the axes of kernels are, where that cannot be inferred: pairs of an expression
+            and a layout, see `rtickets.layout_names`.
     """
 
     sparsity: float
@@ -46,6 +50,7 @@ class LearnedMask:
     ranking: Literal["magnitude", "plain"] = "magnitude"
     prunable: str = DEFAULT_PRUNABLE
     exclude: str | None = None
+    layouts: tuple[tuple[str, str], ...] = ()
 
 
 def initial_scores(
@@ -61,17 +66,20 @@ def initial_scores(
             He et al.'s bound for a slope of sqrt(5), that is 1 / sqrt(fan in).
 
     Returns:
-        float32 arrays of one score per group, keyed by path with '.' between its parts.
+        float32 arrays of one score per group, keyed by the layer's path with '.' between its parts.
 
     Raises:
-        InputError: for a pattern that learns no groups, or expressions that match nothing.
+        InputError: for a pattern that learns no groups, expressions that match nothing, or a kernel
+            of unknown layout where a pattern but 'element' or 'kaiming' needs it.
     """
     pattern = parse_pattern(settings.pattern)
     if pattern.name == "n:m":
         raise InputError(f"pattern={settings.pattern!r} has no groups to score; draw it by OMP")
+    leaves = _prunable(settings, params)
+    layouts = _layouts(settings, params, leaves, "start='kaiming'" if start == "kaiming" else None)
+    weights_of = {path: np.asarray(leaf, np.float32) for path, leaf in leaves.items()}
     scores = {}
-    for index, (path, leaf) in enumerate(_prunable(settings, params).items()):
-        weights = np.asarray(leaf, np.float32)
+    for index, (path, weights) in enumerate(split(weights_of, layouts).items()):
         groups: Any = group_scores(np.abs(weights), pattern)
         if start == "kaiming":
             bound = max(math.prod(weights.shape[:-1]), 1) ** -0.5
@@ -92,13 +100,8 @@ def mask_of(settings: LearnedMask, params: Params, scores: Mapping[str, Any]) ->
     Returns:
         A mask of the structure of `params`.
     """
-    keep = living_groups(settings, params, scores)
-    pattern = parse_pattern(settings.pattern)
-    paths = masks.leaf_paths(params)
-    leaves = [
-        expand(keep[path], np.shape(leaf), pattern) if path in keep else jnp.ones((), bool)
-        for path, leaf in paths.items()
-    ]
+    keep = _spread(settings, params, living_groups(settings, params, scores))
+    leaves = [keep.get(path, jnp.ones((), bool)) for path in masks.leaf_paths(params)]
     return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(params), leaves)
 
 
@@ -122,15 +125,16 @@ def apply_scores(
     """
     if keep is None:
         keep = living_groups(settings, params, jax.lax.stop_gradient(scores))
-    pattern = parse_pattern(settings.pattern)
-    leaves = []
-    for path, leaf in masks.leaf_paths(params).items():
-        if path in keep:
-            score = scores[_name(path)]
-            soft = jnp.abs(score) if settings.ranking == "magnitude" else score
-            gate = keep[path] + (soft - jax.lax.stop_gradient(soft))  # the bracket is exactly 0
-            leaf = leaf * expand(gate, leaf.shape, pattern)
-        leaves.append(leaf)
+    gates = {}
+    for path, lives in keep.items():
+        score = scores[_name(path)]
+        soft = jnp.abs(score) if settings.ranking == "magnitude" else score
+        gates[path] = lives + (soft - jax.lax.stop_gradient(soft))  # the bracket is exactly 0
+    gates = _spread(settings, params, gates)
+    leaves = [
+        leaf * gates[path] if path in gates else leaf
+        for path, leaf in masks.leaf_paths(params).items()
+    ]
     return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(params), leaves)
 
 
@@ -145,19 +149,19 @@ def living_groups(
         scores: scores by name.
 
     Returns:
-        bool arrays in the shapes of the scores, by path.
+        bool arrays in the shapes of the scores, by the path of the layer.
     """
     pattern = parse_pattern(settings.pattern)
-    leaves = _prunable(settings, params)
+    shapes = _layer_shapes(settings, params)
     rank = jnp.abs if settings.ranking == "magnitude" else jnp.asarray
-    ranked = {path: rank(scores[_name(path)]) for path in leaves}
+    ranked = {path: rank(scores[_name(path)]) for path in shapes}
     values = list(ranked.values())
     if settings.scope == "uniform":
         alone = [[index] for index in range(len(values))]
         budgets = [_survivors(value.size, settings.sparsity) for value in values]
         found = keep_in_rankings(values, [1] * len(values), alone, budgets)
         return dict(zip(ranked, found, strict=True))
-    sizes = [group_sizes(np.shape(leaf), pattern) for leaf in leaves.values()]
+    sizes = [group_sizes(shape, pattern) for shape in shapes.values()]
     budget = _survivors(sum(int(size.sum()) for size in sizes), settings.sparsity)
     equal = len({int(s) for size in sizes for s in (size.min(), size.max())}) == 1
     if equal:
@@ -175,6 +179,31 @@ def _survivors(total: int, sparsity: float) -> int:
 def _prunable(settings: LearnedMask, params: Params) -> dict[str, Any]:
     chosen = masks.leaf_paths(masks.select(params, settings.prunable, settings.exclude))
     return {path: leaf for path, leaf in masks.leaf_paths(params).items() if chosen[path]}
+
+
+def _layouts(
+    settings: LearnedMask, params: Params, leaves: Mapping[str, Any], needed_by: str | None = None
+) -> Layouts:
+    if settings.pattern != "element":
+        needed_by = f"pattern={settings.pattern!r}"
+    return layouts_of(params, leaves, dict(settings.layouts), needed_by)
+
+
+def _layer_shapes(settings: LearnedMask, params: Params) -> dict[str, tuple[int, ...]]:
+    leaves = _prunable(settings, params)
+    shapes = {path: np.shape(leaf) for path, leaf in leaves.items()}
+    return split_shapes(shapes, _layouts(settings, params, leaves))
+
+
+def _spread(settings: LearnedMask, params: Params, groups: Mapping[str, Array]) -> dict[str, Any]:
+    """Spread one value per group of every layer over the weights of the kernels, by path."""
+    pattern = parse_pattern(settings.pattern)
+    leaves = _prunable(settings, params)
+    layouts = _layouts(settings, params, leaves)
+    shapes = {path: np.shape(leaf) for path, leaf in leaves.items()}
+    layers = split_shapes(shapes, layouts)
+    spread = {path: expand(groups[path], shape, pattern) for path, shape in layers.items()}
+    return join(spread, shapes, layouts)
 
 
 def _name(path: str) -> str:
