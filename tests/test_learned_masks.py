@@ -207,3 +207,65 @@ def test_scores_do_not_share_memory_with_the_weights():
 def test_bad_settings_are_named(change, message):
     with pytest.raises(InputError, match=message):
         initial_scores(LearnedMask(**{"sparsity": 0.5, **change}), network(), KEY, "magnitude")
+
+
+def stack_and_attention(seed=0):
+    """A stack of two matrices (3, 5) and the projection (2, 3, 4) of two heads of three."""
+    generator = np.random.default_rng(seed)
+    return {
+        "out": {"kernel": jnp.asarray(generator.standard_normal((2, 3, 4)), jnp.float32)},
+        "stack": {"kernel": jnp.asarray(generator.standard_normal((2, 3, 5)), jnp.float32)},
+    }
+
+
+NAMED = (("out/kernel", "iio"), ("stack/kernel", "sio"))
+
+
+def matrices(tree):
+    """Return the matrices (inputs, outputs) that the kernels are made of."""
+    stack = tree["stack"]["kernel"]
+    return {"out": tree["out"]["kernel"].reshape(6, 4), "stack0": stack[0], "stack1": stack[1]}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("scope", ["uniform", "global"])
+@pytest.mark.parametrize("start", ["magnitude", "kaiming"])
+def test_a_kernel_with_a_layout_learns_as_its_matrices_do(pattern, scope, start):
+    params = stack_and_attention()
+    layers = {name: {"kernel": matrix} for name, matrix in matrices(params).items()}
+    own = LearnedMask(0.5, pattern, scope, layouts=NAMED)
+    other = LearnedMask(0.5, pattern, scope)
+    scores, expected = (
+        initial_scores(settings_, weights, KEY, start)
+        for settings_, weights in ((own, params), (other, layers))
+    )
+    assert list(scores) == ["out.kernel", "stack.kernel[0]", "stack.kernel[1]"]
+    chex.assert_trees_all_close(list(scores.values()), list(expected.values()))
+    masks_of = mask_of(own, params, scores), mask_of(other, layers, expected)
+    kept = {name: leaf["kernel"] for name, leaf in masks_of[1].items()}
+    chex.assert_trees_all_equal(matrices(masks_of[0]), kept)
+
+    def loss(settings_, weights, scores):
+        leaves = jax.tree.leaves(apply_scores(settings_, weights, scores))
+        return sum((leaf**2).sum() for leaf in leaves)
+
+    gradient = jax.jit(jax.grad(lambda s: loss(own, params, s)))(scores)
+    wanted = jax.jit(jax.grad(lambda s: loss(other, layers, s)))(expected)
+    chex.assert_trees_all_close(list(gradient.values()), list(wanted.values()), rtol=1e-5)
+
+
+def test_the_fan_in_of_attention_literally():
+    # (40 inputs, 10 heads of 8) and (10 heads of 8, 40 outputs): 40 and 80 inputs
+    names = ("key", "out", "query", "value")
+    params = {n: {"kernel": np.ones((10, 8, 40) if n == "out" else (40, 10, 8))} for n in names}
+    start = initial_scores(LearnedMask(0.5), params, KEY, "kaiming")
+    for name in names:
+        bound = (80 if name == "out" else 40) ** -0.5
+        assert 0.99 * bound < np.abs(start[f"{name}.kernel"]).max() <= bound
+
+
+@pytest.mark.parametrize(("pattern", "start"), [("element", "kaiming"), ("channel", "magnitude")])
+def test_an_unknown_layout_is_refused_before_anything_is_learnt(pattern, start):
+    with pytest.raises(InputError, match=r"out/kernel, of shape \(2, 3, 4\)"):
+        initial_scores(LearnedMask(0.5, pattern), stack_and_attention(), KEY, start)
+    initial_scores(LearnedMask(0.5), stack_and_attention(), KEY, "magnitude")

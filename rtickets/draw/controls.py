@@ -1,6 +1,6 @@
 """Controls: masks that keep some of what a drawn mask has and lose the rest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal, get_args
 
@@ -9,7 +9,9 @@ import numpy as np
 
 from rtickets import masks
 from rtickets.errors import InputError
-from rtickets.masks import Mask
+from rtickets.layout_names import layouts_of
+from rtickets.layouts import Layout, join, split
+from rtickets.masks import Mask, Params
 from rtickets.patterns import Pattern, expand, group_scores, keep_n_of_m, parse_pattern
 
 Control = Literal["random", "shuffled", "complement", "flipped", "reinitialised"]
@@ -22,28 +24,35 @@ def control_mask(
     seed: int,
     flip_fraction: float = 0.1,
     pattern: str = "element",
+    *,
+    params: Params | None = None,
+    layouts: Mapping[str, str] | None = None,
 ) -> Mask:
     """Return a control of a mask, in the mask's pattern.
 
     Args:
         mask: a drawn mask.
-        control: 'random' keeps the number of surviving groups of every layer and nothing else;
-            'shuffled' permutes input and output channels, so that the shapes of the surviving
-            kernels stay; 'complement' keeps what was removed; 'flipped' exchanges a fraction of
-            every layer's surviving groups for removed ones; 'reinitialised' keeps the mask, whose
-            weights are drawn anew elsewhere.
+        control: 'random' keeps the number of surviving groups of every layer, which is a leaf or a
+            copy of a stack, and nothing else; 'shuffled' permutes inputs and outputs, so that the
+            shapes of the surviving kernels stay; 'complement' keeps what was removed; 'flipped'
+            exchanges a fraction of every layer's surviving groups for removed ones; 'reinitialised'
+            keeps the mask, whose weights are drawn anew elsewhere.
         seed: of the control. A layer's result depends on the seed and its place in the mask.
         flip_fraction: for 'flipped', in [0, 1].
         pattern: what lives or dies together, see `rtickets.patterns`.
+        params: the weights, or their shapes: biases tell what the axes of kernels are, which shapes
+            of prunable leaves alone may not.
+        layouts: what they are where that cannot be inferred, see `rtickets.layout_names`.
 
     Returns:
         A mask of the same structure.
 
     Raises:
         InputError: for an unknown control, one that would not keep the pattern, a fraction outside
-            [0, 1], or a mask that is none.
+            [0, 1], a mask that is none or not of `params`, or a kernel of unknown layout where that
+            matters: for shuffled channels, and random or flipped groups.
     """
-    masks.check(mask)
+    masks.check(mask, params)
     _check_control(control, pattern)
     if not 0 <= flip_fraction <= 1:
         raise InputError(f"flip_fraction={flip_fraction} is outside [0, 1]")
@@ -56,13 +65,31 @@ def control_mask(
         "flipped": _of_groups(partial(_flip, fraction=flip_fraction), parsed),
         "reinitialised": lambda keep, _: keep,
     }
+    shaped, kept = mask if params is None else params, masks.prunable_leaves(mask)
+    seen = layouts_of(shaped, kept, layouts, _layouts_needed_by(control, pattern))
     leaves = [
-        makers[control](np.asarray(leaf), np.random.default_rng([seed, index]))
-        if np.ndim(leaf)
-        else leaf
-        for index, leaf in enumerate(masks.leaf_paths(mask).values())
+        _by_layer(makers[control], kept[path], seen[path], [seed, index]) if path in kept else leaf
+        for index, (path, leaf) in enumerate(masks.leaf_paths(mask).items())
     ]
     return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(mask), leaves)
+
+
+def _layouts_needed_by(control: Control, pattern: str) -> str | None:
+    if control == "shuffled":
+        return "control='shuffled'"
+    grouped = control in ("random", "flipped") and pattern != "element"
+    return f"control={control!r} of pattern={pattern!r}" if grouped else None
+
+
+def _by_layer(make: _Leaf, keep: np.ndarray, layout: Layout | None, seeds: list[int]) -> np.ndarray:
+    """Do to every layer of a kernel what `make` does to one in its canonical view."""
+    layers = split({"": keep}, {"": layout})
+    stacked = layout is not None and layout.stacked
+    made = {
+        name: make(layer, np.random.default_rng([*seeds, index] if stacked else seeds))
+        for index, (name, layer) in enumerate(layers.items())
+    }
+    return join(made, {"": keep.shape}, {"": layout})[""]
 
 
 def _check_control(control: Control, pattern: str) -> None:

@@ -159,3 +159,68 @@ def test_layers_of_one_shape_are_not_treated_alike(control):
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(InputError, match=message):
         control_mask(drawn(), *arguments)
+
+
+ROLES = {"attention": "oii", "stack": "sio"}
+
+
+def stacked():
+    """A mask (2 outputs, 3 x 4 inputs), and one of two layers, 3 by 8, of different density."""
+    generator = np.random.default_rng(0)
+    layers = np.stack([generator.random((3, 8)) < density for density in (0.25, 0.75)])
+    mask = {"attention": {"kernel": generator.random((2, 3, 4)) < 0.5}, "stack": {"kernel": layers}}
+    return mask, {f"{name}/kernel": roles for name, roles in ROLES.items()}
+
+
+def test_shuffling_permutes_flattened_axes_within_a_copy():
+    mask, layouts = stacked()
+    made = control_mask(mask, "shuffled", 0, layouts=layouts)
+    for before, after in zip(mask["stack"]["kernel"], made["stack"]["kernel"], strict=True):
+        for axis in (0, 1):
+            assert sorted(before.sum(axis)) == sorted(after.sum(axis))
+    before, after = (m["attention"]["kernel"].reshape(2, 12) for m in (mask, made))
+    assert sorted(before.sum(1)) == sorted(after.sum(1))
+    columns, shuffled = (sorted(map(tuple, m.T)) for m in (before, after))
+    assert columns in (shuffled, sorted(column[::-1] for column in shuffled))
+
+
+@pytest.mark.parametrize("control", ["random", "flipped"])
+@pytest.mark.parametrize("pattern", ["element", "channel"])
+def test_groups_of_every_copy_keep_their_number(control, pattern):
+    mask, layouts = stacked()
+    params = jax.tree.map(lambda keep: keep.astype(np.float32), mask)
+    drawn_mask = draw_omp(params, 0.5, pattern, layouts=layouts)
+    made = control_mask(drawn_mask, control, 1, 0.5, pattern, layouts=layouts)
+    before, after = (m["stack"]["kernel"] for m in (drawn_mask, made))
+    np.testing.assert_array_equal(before.sum((1, 2)), after.sum((1, 2)))
+    before, after = (m["attention"]["kernel"].reshape(2, 12) for m in (drawn_mask, made))
+    assert before.sum() == after.sum()
+    if pattern == "channel":
+        assert (made["stack"]["kernel"].all(1) == made["stack"]["kernel"].any(1)).all()
+        assert (after.all(1) == after.any(1)).all()
+
+
+def test_the_random_control_of_n_of_m_runs_over_inputs():
+    mask = draw_omp({"a": {"kernel": np.ones((2, 2, 6))}}, 0.5, "2:4", layouts={"a/.*": "iio"})
+    made = control_mask(mask, "random", 0, pattern="2:4", layouts={"a/.*": "iio"})
+    assert (made["a"]["kernel"].sum((0, 1)) == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("control", "pattern"), [("shuffled", "element"), ("random", "channel"), ("flipped", "row")]
+)
+def test_a_control_that_needs_an_unknown_layout_is_refused(control, pattern):
+    mask, layouts = stacked()
+    with pytest.raises(InputError, match=r"attention/kernel, of shape \(2, 3, 4\)"):
+        control_mask(mask, control, 0, pattern=pattern)
+    for other in ("random", "complement", "reinitialised"):
+        control_mask(mask, other, 0)
+    control_mask(mask, control, 0, pattern=pattern, layouts=layouts)
+
+
+def test_weights_tell_layouts_that_a_mask_alone_does_not():
+    params = {"stack": {"kernel": np.ones((2, 3, 8)), "bias": np.ones((2, 8))}}
+    mask = masks.full(params)
+    with pytest.raises(InputError, match="stack/kernel"):
+        control_mask(mask, "shuffled", 0)
+    control_mask(mask, "shuffled", 0, params=params)
