@@ -5,7 +5,7 @@ one of the dataclasses of `rtickets.config`. Every field can then be overridden 
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -111,6 +111,18 @@ def to_paths(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             paths[f"{prefix}{name}"] = value
     return paths
+
+
+def parts_of(config: Any, cls: type[T]) -> Iterator[T]:
+    """Yield the parts of a configuration that are of a class, at any depth."""
+    if isinstance(config, cls):
+        yield config
+    elif isinstance(config, Mapping):
+        for part in config.values():
+            yield from parts_of(part, cls)
+    elif dataclasses.is_dataclass(config):
+        for field in dataclasses.fields(config):
+            yield from parts_of(getattr(config, field.name), cls)
 
 
 def replace(config: T, **changes: Any) -> T:

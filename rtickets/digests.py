@@ -16,6 +16,7 @@ _NOT_COUNTED = {
     "steps_per_dispatch": None,
     "observe": ObserveConfig(),
     "workers": None,
+    "path": None,
 }
 
 
@@ -23,8 +24,8 @@ def digest(config: Any, *upstream: str) -> str:
     """Return the name of a configuration: a hash of what differs from the defaults.
 
     Fields with their default value do not count, so adding a field with a default leaves existing
-    runs their names. Fields that cannot change a result do not count either: `ticket`, which says
-    where an input lies (inputs count by their own digests), and those about checkpoints,
+    runs their names. Fields that cannot change a result do not count either: `ticket` and `path`,
+    which say where an input lies (inputs count by their own digests), and those about checkpoints,
     dispatches, observation and workers.
 
     Args:

@@ -31,6 +31,21 @@ class InUseError(InputError):
         self.folder = folder
 
 
+class ChangedError(InputError):
+    """A run that would go on under settings that change its results.
+
+    Attributes:
+        folder: its run folder.
+    """
+
+    def __init__(self, folder: Path, differences: str) -> None:
+        super().__init__(
+            f"{folder} would go on with {differences}, which changes its results; set it back, use "
+            "another --workdir, or give --accept-changes"
+        )
+        self.folder = folder
+
+
 class NonFiniteLossError(RuntimeError):
     """Training met a loss that is not finite and stopped; earlier checkpoints are intact."""
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from rtickets import config_files, models
+from rtickets import config_files, console, models
 from rtickets.config import DataConfig, ModelConfig
 from rtickets.data.augment import Transform, make_transform
+from rtickets.data.fingerprint import fingerprint
 from rtickets.errors import InputError
 
 
@@ -52,7 +53,9 @@ def extend(
         A new dictionary that JSON can hold.
     """
     history = [*meta.get("history", []), {"stage": stage, **config_files.to_dict(config)}]
-    trained = {} if task is None else {"task": config_files.to_dict(task), "seed": seed}
+    trained: dict[str, Any] = {}
+    if task is not None:
+        trained = {"task": config_files.to_dict(task), "seed": seed, "data": fingerprint(task)}
     return {**meta, **trained, "history": history}
 
 
@@ -110,6 +113,15 @@ def trained_on(meta: Any) -> tuple[DataConfig, int]:
             "configuration file, see configs/evaluate/pgd.py"
         )
     return config_files.parse(DataConfig, meta["task"]), meta["seed"]
+
+
+def last_task(meta: Any) -> tuple[DataConfig, int]:
+    """Return what `trained_on` does, and say so where the files of the task have changed since."""
+    task, seed = trained_on(meta)
+    if meta.get("data") is not None and fingerprint(task) != meta["data"]:
+        place = task.path or "its usual place"
+        console.say(f"{task.source} at {place} has changed since the network was trained on it")
+    return task, seed
 
 
 def check_task(meta: Any, task: DataConfig, class_names: tuple[str, ...]) -> None:

@@ -7,13 +7,16 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets import config_files, digests, failures, preemption, processes
+from rtickets import config_files, digests, environment, failures, preemption, processes
 from rtickets.checkpoints import discard_checkpoints
+from rtickets.config import DataConfig
+from rtickets.config_files import parts_of
+from rtickets.data.fingerprint import fingerprint
 from rtickets.draw.ticket import read_description
 from rtickets.errors import FailedBeforeError, InputError, NonFiniteLossError
 from rtickets.locks import locked
@@ -79,11 +82,24 @@ def folder_of(workdir: Path, stage: str, name: str, config: Any, *inputs: Source
         *inputs: the tickets it reads.
 
     Returns:
-        The folder, its digest made from the configuration and the digests of the inputs.
+        The folder, its digest made from the configuration, the digests of the inputs, and the
+        contents of the data that is read from files.
     """
-    digest = digests.digest(config, *(source.digest for source in inputs))
+    tickets = [source.digest for source in inputs]
+    digest = digests.digest(config, *tickets, *_data_digests(config, inputs))
     existing = sorted(workdir.glob(f"{stage}-*-{digest}"))
     return RunFolder(existing[0] if existing else workdir / f"{stage}-{name}-{digest}", digest)
+
+
+def _data_digests(config: Any, inputs: Sequence[Source]) -> list[str]:
+    """Return what identifies the data of a stage's tasks, its own or its input's."""
+    tasks = list(parts_of(config, DataConfig))
+    if not tasks and getattr(config, "reads_task", False):
+        for source in inputs:
+            meta = read_description(source.ticket).get("meta", {})
+            tasks += [config_files.parse(DataConfig, meta["task"])] if "task" in meta else []
+    found = [(task.source, fingerprint(task)) for task in tasks]
+    return [f"{source} {digest}" for source, digest in found if digest is not None]
 
 
 def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
@@ -107,17 +123,17 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
         InUseError: if another process is at work in the folder.
         NonFiniteLossError: if training failed, which the folder remembers.
         FailedBeforeError: if it did before, see `rtickets.failures`.
+        ChangedError: if it began under settings that change results, see `rtickets.environment`.
         Preempted: if the process was asked to stop.
     """
     preemption.check()
     values = config_files.to_paths(config_files.to_dict(config))
     processes.check_agreement("the stage", {"digest": folder.digest, **values})
-    path, complete, failed = processes.on_primary(
-        lambda: [str(folder.path), _is_done(folder, config), failures.reason_of(folder.path)]
-    )
+    path, complete, failed, changed = processes.on_primary(lambda: _state(folder, config))
     folder = folder._replace(path=Path(path))
     if complete:
         return folder
+    environment.settle(folder.path, changed)
     if failed is not None:
         raise FailedBeforeError(folder.path, failed)
     with ExitStack() as stack:
@@ -131,6 +147,12 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
                 raise
             processes.on_primary(lambda: _finish(folder, result))
     return folder
+
+
+def _state(folder: RunFolder, config: Any) -> list[Any]:
+    """Return the path, whether the stage is done or failed, and what it would go on with."""
+    path, done = folder.path, _is_done(folder, config)
+    return [str(path), done, failures.reason_of(path), {} if done else environment.compare(path)]
 
 
 def begin(folder: RunFolder, config: Any) -> bool:
@@ -153,8 +175,13 @@ def begin(folder: RunFolder, config: Any) -> bool:
         if not (folder.path / _CONFIG).is_file():
             folder.path.mkdir(parents=True, exist_ok=True)
             write_json(folder.path / _CONFIG, config_files.to_dict(config))
+        if not done:
+            environment.record(folder.path)
         return done
 
+    _, done, _, changed = processes.on_primary(lambda: _state(folder, config))
+    if not done:
+        environment.settle(folder.path, changed)
     return bool(processes.on_primary(make))
 
 
@@ -180,6 +207,7 @@ def _prepared(folder: RunFolder, config: Any) -> Iterator[None]:
             if re.fullmatch(r"\..+\.\d+(\.old)?", path.name):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         write_json(folder.path / _CONFIG, config_files.to_dict(config))
+        environment.record(folder.path)
         yield
 
 

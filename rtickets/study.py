@@ -17,9 +17,15 @@ from rtickets import (
 )
 from rtickets.batches import steps_per_epoch
 from rtickets.config import DataConfig, StudyConfig, TrainConfig
+from rtickets.consent import NONE, Consent, attempt
 from rtickets.draw.omp import check_pattern
-from rtickets.errors import FailedBeforeError, InputError, InUseError, NonFiniteLossError
-from rtickets.failures import attempt
+from rtickets.errors import (
+    ChangedError,
+    FailedBeforeError,
+    InputError,
+    InUseError,
+    NonFiniteLossError,
+)
 from rtickets.runs import RunFolder, begin, folder_of, run_once
 from rtickets.stages.iterate import rewind_steps
 from rtickets.workers import ALONE, Worker, claim
@@ -86,7 +92,7 @@ def run_study(
     devices: parallel.Devices,
     worker: Worker = ALONE,
     *,
-    retry_failed: bool = False,
+    consent: Consent = NONE,
 ) -> RunFolder:
     """Run every stage of a study that is not done yet, beside other workers if there are any.
 
@@ -95,7 +101,7 @@ def run_study(
         workdir: where run folders lie; stages that another study did there are not done again.
         devices: where to compute.
         worker: which of several workers this is, see `rtickets.workers`.
-        retry_failed: try again what failed before.
+        consent: to trying again what failed before, and to going on under other settings.
 
     Returns:
         The study's folder; its result lists the cells, the source networks, and under 'failed'
@@ -107,12 +113,12 @@ def run_study(
     """
     study = folder_of(workdir, "study", config.name, config)
     units = list(_units(config))
-    if retry_failed:
+    if consent.retry_failed:
         processes.on_primary(lambda: _reopen(study))
-    if not begin(study, config):
+    retried: set[Path] = set()
+    if not attempt(lambda: begin(study, config), consent, retried):
         check_study(config, devices)
         progress.begin(study.path, [unit._asdict() for unit in units])
-        retried: set[Path] = set()
 
         def run(number: int) -> None:
             if number in processes.on_primary(lambda: list(progress.failures(study.path))):
@@ -120,8 +126,8 @@ def run_study(
             place, unit = f"{number + 1} of {len(units)}", units[number]
             try:
                 stages = partial(_run_unit, config, unit, workdir, devices)
-                folder = attempt(stages, retry_failed, retried).evaluation
-            except InUseError:
+                folder = attempt(stages, consent, retried).evaluation
+            except (InUseError, ChangedError):
                 raise
             except (InputError, NonFiniteLossError, FailedBeforeError) as error:
                 reason = error.reason if isinstance(error, FailedBeforeError) else str(error)

@@ -159,7 +159,8 @@ def test_a_fraction_that_is_none_is_named(study_file, override, message):
 
 
 def test_a_path_that_looks_like_a_fraction_stays_a_path(study_file):
-    assert read(study_file, "pretrain.data.path=2024/11").pretrain.data.path == "2024/11"
+    path = read(study_file, "pretrain.data.path=/2024/11").pretrain.data.path
+    assert path == "/2024/11"
 
 
 def test_a_file_that_returns_something_else_is_named(tmp_path):

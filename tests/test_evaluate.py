@@ -98,6 +98,7 @@ def test_every_attack_can_be_evaluated(name, evaluate):
     assert sorted(path.name for path in run.path.iterdir()) == [
         "COMPLETE",
         "config.json",
+        "environment.json",
         "result.json",
     ]
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from rtickets import cli, failures, parallel, runs
+from rtickets import cli, parallel, runs
 from rtickets.config import (
     DataConfig,
     EvaluateConfig,
@@ -17,6 +17,7 @@ from rtickets.config import (
     TrainConfig,
     TransferConfig,
 )
+from rtickets.consent import Consent, attempt
 from rtickets.errors import FailedBeforeError, NonFiniteLossError
 from rtickets.report import write_report
 from rtickets.study import run_study
@@ -92,7 +93,10 @@ def test_a_complete_study_shows_its_failures_and_trains_nothing(study, config, f
 
 def test_what_failed_is_tried_again_when_asked(study, config, folder, devices):
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("FAILED")}
-    assert run_study(config, folder, devices, retry_failed=True).result() == study.result()
+    assert (
+        run_study(config, folder, devices, consent=Consent(retry_failed=True)).result()
+        == study.result()
+    )
     after = {path: path.stat().st_mtime_ns for path in folder.rglob("FAILED")}
     assert set(after) == set(before)
     assert all(after[path] > before[path] for path in after)
@@ -148,7 +152,7 @@ def test_a_stage_is_tried_again_once_when_asked(stage):
         run()
     retried = set()
     with pytest.raises(NonFiniteLossError):
-        failures.attempt(run, True, retried)
+        attempt(run, Consent(retry_failed=True), retried)
     with pytest.raises(FailedBeforeError):
-        failures.attempt(run, True, retried)
+        attempt(run, Consent(retry_failed=True), retried)
     assert len(attempts) == 2

@@ -99,7 +99,7 @@ def test_durations_need_no_quotes():
 
 @pytest.mark.parametrize("text", ["3", "2024/11", "None of these", "(a,b)"])
 def test_words_are_taken_as_they_are_written(text):
-    assert read(DataConfig, f"path={text}").path == text
+    assert read(DrawConfig, f"exclude={text}").exclude == text
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,13 @@ def test_a_run_leaves_configuration_result_and_the_mark(complete):
     assert complete.result() == {"kept": 3}
     assert json.loads((complete.path / "config.json").read_text())["sparsity"] == 0.5
     assert (complete.path / "COMPLETE").read_text() == f"{complete.digest}\n"
-    assert names(complete.path) == ["COMPLETE", "config.json", "result.json", "ticket"]
+    assert names(complete.path) == [
+        "COMPLETE",
+        "config.json",
+        "environment.json",
+        "result.json",
+        "ticket",
+    ]
 
 
 def test_a_complete_run_is_not_run_again(complete):
@@ -236,7 +242,7 @@ def test_a_folder_in_use_is_refused_before_anything_is_touched(folder, tmp_path)
         return {"kept": 1}
 
     assert run_once(folder, CONFIG, body).result() == {"kept": 1}
-    assert names(folder.path) == ["COMPLETE", "config.json", "result.json"]
+    assert names(folder.path) == ["COMPLETE", "config.json", "environment.json", "result.json"]
 
 
 def test_a_folder_that_another_process_completed_meanwhile_is_not_run_again(folder, monkeypatch):
@@ -261,7 +267,14 @@ def test_what_a_killed_process_was_writing_is_cleared_away_and_nothing_else(fold
         (folder.path / name / "deep").mkdir(parents=True)
     temporary_name(folder.path / "result.json").write_text("x")
     run_once(folder, CONFIG, lambda _: {})
-    assert names(folder.path) == [".nfs0001", "COMPLETE", "config.json", "notes.txt", "result.json"]
+    assert names(folder.path) == [
+        ".nfs0001",
+        "COMPLETE",
+        "config.json",
+        "environment.json",
+        "notes.txt",
+        "result.json",
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '"x"', "\0\xff"])

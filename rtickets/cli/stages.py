@@ -7,15 +7,15 @@ from functools import partial
 from typing import Any
 
 from rtickets.cli.start import is_primary, start
-from rtickets.cli.verb import Verb, add_stage_options, config_class, read_config
+from rtickets.cli.verb import Verb, add_stage_options, config_class, consent_of, read_config
 from rtickets.cli.watching import add_watching_options, watched
 
 
 def _run(stage: Callable[[], Any], options: argparse.Namespace) -> Any:
-    """Run a stage, and what failed before again if that is asked for."""
-    from rtickets.failures import attempt
+    """Run a stage, past what the options agree to."""
+    from rtickets.consent import attempt
 
-    return attempt(stage, options.retry_failed, set())
+    return attempt(stage, consent_of(options), set())
 
 
 def _pretrain(options: argparse.Namespace, config_words: Sequence[str]) -> None:
@@ -57,7 +57,8 @@ def _evaluate(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     source = runs.find_ticket(config.ticket, options.workdir)
     devices = start(options)
     name = options.name or config.split
-    _report_evaluation(stages.evaluate(config, source, options.workdir, name, devices))
+    run = partial(stages.evaluate, config, source, options.workdir, name, devices)
+    _report_evaluation(_run(run, options))
 
 
 def _report_stage(folder: Any) -> None:

@@ -6,7 +6,14 @@ from typing import Any
 
 from rtickets.cli.launch import add_launch_options, check_launch_options, launch, show_study
 from rtickets.cli.start import is_primary, start
-from rtickets.cli.verb import Verb, add_run_options, add_workdir, config_class, read_config
+from rtickets.cli.verb import (
+    Verb,
+    add_run_options,
+    add_workdir,
+    config_class,
+    consent_of,
+    read_config,
+)
 from rtickets.cli.watching import add_watching_options, watched
 from rtickets.errors import InputError
 
@@ -43,8 +50,8 @@ def _run_study(config: Any, options: argparse.Namespace) -> int:
     from rtickets.workers import ALONE, parse_worker
 
     worker = parse_worker(options.worker) if options.worker else ALONE
-    devices, retry = start(options), options.retry_failed
-    study = run_study(config, options.workdir, devices, worker, retry_failed=retry)
+    devices, consent = start(options), consent_of(options)
+    study = run_study(config, options.workdir, devices, worker, consent=consent)
     if study.complete and not is_primary():
         return int(bool(study.result()["failed"]))
     if not is_primary():

@@ -51,6 +51,13 @@ def config_class(name: str, *, has_default: bool = False) -> ConfigClass:
     return load
 
 
+def consent_of(options: argparse.Namespace) -> Any:
+    """Return what the options of a verb that runs stages agree to."""
+    from rtickets.consent import Consent
+
+    return Consent(options.retry_failed, options.accept_changes)
+
+
 def read_config(verb: Verb, words: Sequence[str]) -> Any:
     """Return the checked configuration of a verb that takes one."""
     from rtickets import overrides
@@ -102,6 +109,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--retry-failed",
         action="store_true",
         help="try trainings again that diverged before, and in a study every cell that failed",
+    )
+    parser.add_argument(
+        "--accept-changes",
+        action="store_true",
+        help="go on with runs that began under other settings of JAX, such as x64 or another PRNG",
     )
     several = parser.add_argument_group("several processes, each with this command")
     several.add_argument(

@@ -126,6 +126,11 @@ class DrawConfig:
         return self.criterion == "random" or self.criterion in _FROM_DATA
 
     @property
+    def reads_task(self) -> bool:
+        """Whether images are read, of the network's task where `data` is None."""
+        return self.method != "omp" or self.criterion in _FROM_DATA
+
+    @property
     def drawn_sparsity(self) -> float:
         """The sparsity of the mask that is drawn, before a control is made of it."""
         return round(1 - self.sparsity, 12) if self.control == "complement" else self.sparsity

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import field
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from rtickets.config.attacks import AttackConfig, SmoothingConfig
@@ -23,13 +24,18 @@ NotNegativeInt = Annotated[int, Field(ge=0)]
 PartOfOne = Annotated[float, Field(gt=0, le=1)]
 
 
+def _absolute(path: str) -> str:
+    """Return a path that means the same from every folder."""
+    return str(Path(path).expanduser().absolute())
+
+
 @dataclass(frozen=True, config=STRICT)
 class DataConfig:
     """A data set, how it is split, and how its images reach the network.
 
     Attributes:
         source: a name that `rtickets data list` shows.
-        path: folder or file of the sources that are read from one.
+        path: folder or file of the sources that are read from one; it is made absolute.
         image_size: height and width that images are brought to; None is the source's default, which
             for images of one small size is theirs.
         channels: 1 or 3 to convert to grey or colour; None keeps the stored channels.
@@ -53,7 +59,7 @@ class DataConfig:
     """
 
     source: str = "fashion_mini"
-    path: str | None = None
+    path: Annotated[str, AfterValidator(_absolute)] | None = None
     image_size: Positive | None = None
     channels: Literal[1, 3] | None = None
     train_examples: Positive | None = None
@@ -157,6 +163,11 @@ class EvaluateConfig:
     honesty_examples: Annotated[int, Field(ge=0)] = 64
     save_images: bool = False
     smoothing: SmoothingConfig | None = None
+
+    @property
+    def reads_task(self) -> bool:
+        """Whether images are read, of the network's task where `data` is None."""
+        return True
 
     @model_validator(mode="after")
     def _check(self) -> "EvaluateConfig":

@@ -1,6 +1,7 @@
 """What a data source is."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from rtickets.config import DataConfig
@@ -50,6 +51,8 @@ class Source(NamedTuple):
         augmentation: what `DataConfig` leaves open.
         metric: what accuracies on it are.
         facts: what is known about it without reading it.
+        files: returns the file or folder that identifies it, None where no path is given; None for
+            a set that comes with a package.
     """
 
     load: Callable[[DataConfig, View], Raw]
@@ -58,3 +61,4 @@ class Source(NamedTuple):
     augmentation: Augmentation = Augmentation()
     metric: Metric = "accuracy"
     facts: Facts | None = None
+    files: Callable[[DataConfig], Path | None] | None = None

@@ -23,7 +23,7 @@ from rtickets.data.files_io import (
     stream_folder,
 )
 from rtickets.data.original.listing import read_lines
-from rtickets.data.prepared import load_prepared
+from rtickets.data.prepared import RECORD, folder_of, load_prepared
 from rtickets.data.public import PUBLIC_SETS, PublicSet
 from rtickets.data.source import Augmentation, Facts, Source
 from rtickets.data.stamps import read_stamps
@@ -122,6 +122,10 @@ def package_file(package: str, relative: str, install: str) -> Path:
     raise InputError(f"{relative} of the package {package} is not there; {install}")
 
 
+def _own_files(config: DataConfig) -> Path | None:
+    return None if config.path is None else Path(config.path)
+
+
 _MIRRORED = Augmentation(crop_padding=2, flip=True)
 
 SOURCES: dict[str, Source] = {
@@ -138,6 +142,7 @@ SOURCES: dict[str, Source] = {
         "data.path",
         _MIRRORED,
         facts=Facts(60_000, 10_000, 10, (28, 28, 1)),
+        files=_own_files,
     ),
     "mnist5k": Source(
         _mnist5k,
@@ -165,11 +170,15 @@ SOURCES: dict[str, Source] = {
         "data.path",
         Augmentation(flip=True, image_size=64),
         facts=Facts(466, None, 7, None),
+        files=_own_files,
     ),
-    "npz": Source(_npz, "arrays in an .npz file", "data.path"),
-    "idx": Source(_idx, "the four IDX files of an MNIST-like set", "data.path"),
+    "npz": Source(_npz, "arrays in an .npz file", "data.path", files=_own_files),
+    "idx": Source(_idx, "the four IDX files of an MNIST-like set", "data.path", files=_own_files),
     "folder": Source(
-        _folder, "a folder of class folders of images, or of train/, val/, test/", "data.path"
+        _folder,
+        "a folder of class folders of images, or of train/, val/, test/",
+        "data.path",
+        files=_own_files,
     ),
 }
 
@@ -182,6 +191,7 @@ def _public_source(public: PublicSet) -> Source:
         public.augmentation,
         public.metric,
         Facts(public.train, public.test, public.classes, public.image_shape),
+        lambda config: folder_of(public.name, config.path) / RECORD,  # has the others' checksums
     )
 
 

@@ -43,12 +43,19 @@ def tfds_source(name: str) -> Source:
         "rtickets[tfds]",
         ours.augmentation if ours else Augmentation(),
         ours.metric if ours else "accuracy",
+        files=partial(tfds_files, name),
     )
 
 
 def tfds_root() -> Path:
     """Return where sets of TensorFlow Datasets lie by default."""
     return data_root() / "tfds"
+
+
+def tfds_files(name: str, config: DataConfig) -> Path:
+    """Return the folder of a set, of whichever version."""
+    root = tfds_root() if config.path is None else Path(config.path)
+    return root / re.split("[/:]", name)[0]
 
 
 class TfdsImages:

@@ -13,7 +13,7 @@ import numpy as np
 from rtickets.config import DataConfig
 from rtickets.data.arrays import Raw
 from rtickets.data.source import Augmentation, Source
-from rtickets.data.tfds_source import LabelFn, load_split, open_builder, view_of
+from rtickets.data.tfds_source import LabelFn, load_split, open_builder, tfds_files, view_of
 from rtickets.data.views import View
 from rtickets.errors import InputError
 
@@ -130,7 +130,13 @@ def vtab_source(name: str) -> Source:
     if name not in TASKS:
         raise InputError(f"source='vtab:{name}' is unknown; choose one of {', '.join(TASKS)}")
     description = f"VTAB-1k, {name}, 800 + 200 images"
-    return Source(partial(load_vtab, name), description, "rtickets[tfds]", _AUGMENTATION)
+    return Source(
+        partial(load_vtab, name),
+        description,
+        "rtickets[tfds]",
+        _AUGMENTATION,
+        files=partial(tfds_files, TASKS[name].builder),
+    )
 
 
 def load_vtab(name: str, config: DataConfig, view: View) -> Raw:

@@ -88,7 +88,7 @@ def load_batches(config: DrawConfig, meta: Any) -> list[tuple[Array, Array, Arra
     Raises:
         InputError: if the task cannot be loaded or its classes are not the network's.
     """
-    task_config, seed = (config.data, config.seed) if config.data else provenance.trained_on(meta)
+    task_config, seed = (config.data, config.seed) if config.data else provenance.last_task(meta)
     task = data.load(task_config, seed)
     provenance.check_task(meta, task_config, task.class_names)
     transform = provenance.fitting_transform(task_config, meta)

@@ -29,6 +29,7 @@ def render_page(
     radii: Mapping[str, bytes],
     tickets: Mapping[str, bytes],
     config: Mapping[str, Any],
+    computed_with: Sequence[str],
 ) -> str:
     """Return the page.
 
@@ -40,6 +41,7 @@ def render_page(
         tickets: PNG pictures of tickets, by heading.
         config: the study's configuration, printed at the end; it names the study and the objective
             that gains are measured from.
+        computed_with: versions, devices and settings, a line for each that took part.
 
     Returns:
         HTML with the pictures inside.
@@ -63,6 +65,7 @@ def render_page(
     parts += ["<h2>Source networks</h2>", _source_table(result["sources"])]
     parts += _failed(result)
     parts += _honesty(result)
+    parts += ["<h2>Computed with</h2>", *(f"<p>{html.escape(one)}</p>" for one in computed_with)]
     parts += ["<h2>Configuration</h2>", f"<pre>{html.escape(json.dumps(config, indent=2))}</pre>"]
     body = "\n".join(parts)
     return (

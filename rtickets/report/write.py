@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from rtickets import environment
 from rtickets.metrics import read_json, write_bytes, write_json, write_text
 from rtickets.report.curves import plot_curves
 from rtickets.report.honesty import doubts
@@ -50,7 +51,8 @@ def write_report(study: RunFolder) -> Path:
     write_json(study.path / "table.json", table)
     page = study.path / "report.html"
     tickets = picture_tickets(study_tickets(study.path.parent, result["cells"]))
-    rendered = render_page(table, result, pictures, radii, tickets, config)
+    computed_with = environment.as_lines(environment.read(study.path))
+    rendered = render_page(table, result, pictures, radii, tickets, config, computed_with)
     write_text(page, rendered)
     return page
 

@@ -32,7 +32,7 @@ def evaluate(
     def body(folder: Path) -> dict[str, Any]:
         ticket = Ticket.load(source.ticket)
         meta = ticket.meta
-        task_config, seed = (config.data, 0) if config.data else provenance.trained_on(meta)
+        task_config, seed = (config.data, 0) if config.data else provenance.last_task(meta)
         task = data.load(task_config, seed)
         provenance.check_task(meta, task_config, task.class_names)
         split = task.test if config.split == "test" else task.validation

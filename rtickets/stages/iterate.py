@@ -150,7 +150,7 @@ def _state(
 def _prepare(config: DrawConfig, ticket: Ticket) -> tuple[Ready, DataConfig]:
     """Return the ticket ready for the task, by default the one it was trained on."""
     train = _train_config(config)
-    task = config.data or provenance.trained_on(ticket.meta)[0]
+    task = config.data or provenance.last_task(ticket.meta)[0]
     return prepare(ticket, task, train.seed, keep_head=True), task
 
 

@@ -48,7 +48,7 @@ def learn(
             )
         train = config.train
         assert train is not None  # the configuration is checked for it
-        task = config.data or provenance.trained_on(ticket.meta)[0]
+        task = config.data or provenance.last_task(ticket.meta)[0]
         ready = prepare(ticket, task, train.seed, keep_head=True)
         settings = LearnedMask(
             config.sparsity, config.pattern, "global" if config.scope == "global" else "uniform",

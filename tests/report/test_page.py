@@ -61,7 +61,7 @@ def render(
         **(config or {}),
     }
     result = {"sources": sources or [source()], "cells": list(cells)}
-    return render_page(table, result, pictures, radii or {}, tickets or {}, config)
+    return render_page(table, result, pictures, radii or {}, tickets or {}, config, ["jax 0"])
 
 
 class Reader(HTMLParser):

@@ -1,0 +1,122 @@
+"""What a run was computed with: versions, device and settings, kept with it and compared.
+
+A run folder's `environment.json` lists what the run began with, and what it went on with wherever
+that was something else.
+"""
+
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from rtickets import console, processes
+from rtickets._version import __version__
+from rtickets.errors import ChangedError, InputError
+from rtickets.metrics import read_json, write_json
+
+FILE = "environment.json"
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
+_CHANGES_RESULTS = {
+    "x64": "jax_enable_x64",
+    "prng": "jax_default_prng_impl",
+    "prng_partitionable": "jax_threefry_partitionable",
+    "matmul_precision": "jax_default_matmul_precision",
+}
+
+
+def current() -> dict[str, Any]:
+    """Return what this process computes with, in words that JSON can hold."""
+    settings = {name: getattr(jax.config, option) for name, option in _CHANGES_RESULTS.items()}
+    return {
+        "rtickets": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        "device": jax.devices()[0].device_kind,
+        **settings,
+    }
+
+
+@lru_cache(maxsize=1)
+def _commit() -> str | None:
+    """Return the commit of the checkout that the package lies in, with + after changes."""
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    git = ["git", "--no-optional-locks", "-C", str(root)]
+    try:
+        found = subprocess.run(
+            [*git, "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"],
+            capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+    """Return what differs between two environments, in words, by name."""
+    return {
+        name: f"{name} {now.get(name)}, began with {then.get(name)}"
+        for name in {**then, **now}
+        if then.get(name) != now.get(name)
+    }
+
+
+def compare(folder: Path) -> dict[str, str]:
+    """Return how this process differs from what a run was computed with last, in words, by name."""
+    stored = read(folder)
+    return differences(stored[-1], current()) if stored else {}
+
+
+def settle(folder: Path, found: Mapping[str, str]) -> None:
+    """Say what differs where a run goes on, or refuse to go on.
+
+    Args:
+        folder: the run's.
+        found: what `compare` found.
+
+    Raises:
+        ChangedError: if a setting differs that changes results.
+    """
+    changing = [text for name, text in found.items() if name in _CHANGES_RESULTS]
+    if changing:
+        raise ChangedError(folder, "; ".join(changing))
+    if found:
+        words = "; ".join(found.values())
+        console.say(f"{folder.name} goes on with {words}: results may differ in their last digits")
+
+
+def record(folder: Path) -> None:
+    """Write down what a run is computed with, unless it was that last."""
+    stored, now = read(folder), current()
+    if processes.is_primary() and (not stored or stored[-1] != now):
+        write_json(folder / FILE, {"environments": [*stored, now]})
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    """Return what a run was computed with, [] for one that has not begun.
+
+    Raises:
+        InputError: if the file is damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return []
+    stored = read_json(path).get("environments")
+    if not isinstance(stored, list) or not all(isinstance(one, dict) for one in stored):
+        raise InputError(f"{path} is damaged: it lists no environments; remove it")
+    return stored
+
+
+def as_lines(stored: list[dict[str, Any]]) -> list[str]:
+    """Return the environments of a run, a line each."""
+    return [
+        ", ".join(f"{name} {value}" for name, value in one.items() if value is not None)
+        for one in stored
+    ]

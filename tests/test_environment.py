@@ -1,0 +1,142 @@
+"""Runs know what they were computed with, and are not taken for runs on other data."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from rtickets import environment, runs
+from rtickets.config import DataConfig, DrawConfig, EvaluateConfig, StudyConfig, TransferConfig
+from rtickets.consent import Consent, attempt
+from rtickets.errors import ChangedError, Preempted
+
+
+def npz(path, value):
+    path.parent.mkdir(exist_ok=True, parents=True)
+    np.savez(path, x_train=np.full((4, 4, 4), value, np.uint8), y_train=np.arange(4) % 2)
+
+
+def transfer_on(path):
+    return TransferConfig(data=DataConfig(source="npz", path=str(path)))
+
+
+def digest(workdir, config, *inputs):
+    return runs.folder_of(workdir, "transfer", "x", config, *inputs).digest
+
+
+def test_the_same_configuration_over_other_data_is_another_run(tmp_path):
+    npz(tmp_path / "data.npz", 1)
+    before = digest(tmp_path, transfer_on(tmp_path / "data.npz"))
+    assert digest(tmp_path, transfer_on(tmp_path / "data.npz")) == before
+    npz(tmp_path / "data.npz", 2)
+    assert digest(tmp_path, transfer_on(tmp_path / "data.npz")) != before
+
+
+def test_a_relative_path_means_the_folder_it_was_given_in(tmp_path, monkeypatch):
+    found = {}
+    for name, value in (("here", 1), ("there", 2)):
+        npz(tmp_path / name / "data.npz", value)
+        monkeypatch.chdir(tmp_path / name)
+        config = transfer_on("data.npz")
+        assert config.data.path == str(tmp_path / name / "data.npz")
+        found[name] = digest(tmp_path, config)
+    assert found["here"] != found["there"]
+
+
+def test_data_that_moved_is_the_same_run(tmp_path):
+    npz(tmp_path / "a" / "data.npz", 1)
+    before = digest(tmp_path, transfer_on(tmp_path / "a" / "data.npz"))
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert digest(tmp_path, transfer_on(tmp_path / "b" / "data.npz")) == before
+
+
+def test_the_data_of_every_part_of_a_study_count(tmp_path):
+    npz(tmp_path / "data.npz", 1)
+    study = StudyConfig(transfers={"t": transfer_on(tmp_path / "data.npz")})
+    before = digest(tmp_path, study)
+    npz(tmp_path / "data.npz", 2)
+    assert digest(tmp_path, study) != before
+
+
+@pytest.mark.parametrize(
+    ("config", "counts"),
+    [
+        (EvaluateConfig(), True),
+        (DrawConfig(criterion="snip"), True),
+        (DrawConfig(), False),
+        (EvaluateConfig(data=DataConfig()), False),
+    ],
+)
+def test_the_task_of_the_network_counts_where_its_images_are_read(tiny, tmp_path, config, counts):
+    from rtickets.config_files import to_dict
+    from rtickets.draw import Ticket
+
+    npz(tmp_path / "data.npz", 1)
+    task = to_dict(DataConfig(source="npz", path=str(tmp_path / "data.npz")))
+    Ticket(tiny.mask, tiny.params, meta={"task": task}).save(tmp_path / "ticket")
+    source = runs.find_ticket(str(tmp_path / "ticket"))
+    before = digest(tmp_path, config, source)
+    npz(tmp_path / "data.npz", 2)
+    assert (digest(tmp_path, config, source) != before) == counts
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    """A stage that was stopped, and what goes on with it."""
+    folder = runs.folder_of(tmp_path, "transfer", "x", TransferConfig())
+
+    def run(stop=False):
+        def body(path):
+            if stop:
+                raise Preempted("asked to stop")
+            return {}
+
+        return runs.run_once(folder, TransferConfig(), body)
+
+    with pytest.raises(Preempted):
+        run(stop=True)
+    return folder.path, run
+
+
+def pretend(folder, **changes):
+    """Make a run have begun with something else."""
+    values = json.loads((folder / "environment.json").read_text())
+    values["environments"][-1].update(changes)
+    (folder / "environment.json").write_text(json.dumps(values))
+
+
+def test_a_run_records_versions_device_and_settings(stopped):
+    (found,) = environment.read(stopped[0])
+    assert found["jax"] == jax.__version__
+    assert found["device"] == jax.devices()[0].device_kind
+    assert {"rtickets", "commit", "python", "flax", "x64", "prng"} <= set(found)
+
+
+def test_another_version_is_said_and_recorded(stopped, capsys):
+    folder, run = stopped
+    pretend(folder, jax="0.0.1", commit="0123")
+    assert run().complete
+    said = capsys.readouterr().err
+    assert f"jax {jax.__version__}, began with 0.0.1" in said
+    assert [one["jax"] for one in environment.read(folder)] == ["0.0.1", jax.__version__]
+
+
+@pytest.mark.parametrize(("setting", "value"), [("x64", True), ("prng", "rbg")])
+def test_a_setting_that_changes_results_needs_consent(stopped, setting, value):
+    folder, run = stopped
+    pretend(folder, **{setting: value})
+    with pytest.raises(ChangedError, match=rf"{setting} .*began with {value}.*--accept-changes"):
+        run()
+    assert attempt(run, Consent(accept_changes=True), set()).complete
+    assert [one[setting] for one in environment.read(folder)] == [
+        value,
+        environment.current()[setting],
+    ]
+
+
+def test_a_run_that_goes_on_as_it_began_says_nothing(stopped, capsys):
+    folder, run = stopped
+    run()
+    assert "goes on with" not in capsys.readouterr().err
+    assert len(environment.read(folder)) == 1
