@@ -46,6 +46,10 @@ class ChangedError(InputError):
         self.folder = folder
 
 
+class DrawWarning(UserWarning):
+    """Something about a ticket that was drawn all the same, which whoever drew it should know."""
+
+
 class NonFiniteLossError(RuntimeError):
     """Training met a loss that is not finite and stopped; earlier checkpoints are intact."""
 

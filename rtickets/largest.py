@@ -1,6 +1,6 @@
 """The largest of many values, exactly as many as a budget allows, found on the device.
 
-For scores that change with every step: `rtickets.draw.omp.top_k` does the same once, on the host.
+For scores that change with every step; `rtickets.draw.ranking.top_k` does it once, on the host.
 """
 
 from collections.abc import Sequence

@@ -21,6 +21,7 @@ from rtickets.largest import keep_in_rankings, keep_largest
 from rtickets.layout_names import layouts_of
 from rtickets.layouts import Layouts, join, split, split_shapes
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
+from rtickets.ordered import modulus
 from rtickets.patterns import expand, group_scores, group_sizes, parse_pattern
 
 SCORES = "scores"  # the top-level entry of the parameters that holds them
@@ -77,10 +78,10 @@ def initial_scores(
         raise InputError(f"pattern={settings.pattern!r} has no groups to score; draw it by OMP")
     leaves = _prunable(settings, params)
     layouts = _layouts(settings, params, leaves, "start='kaiming'" if start == "kaiming" else None)
-    weights_of = {path: np.asarray(leaf, np.float32) for path, leaf in leaves.items()}
+    sizes_of = {path: modulus(path, leaf) for path, leaf in leaves.items()}
     scores = {}
-    for index, (path, weights) in enumerate(split(weights_of, layouts).items()):
-        groups: Any = group_scores(np.abs(weights), pattern)
+    for index, (path, weights) in enumerate(split(sizes_of, layouts).items()):
+        groups: Any = group_scores(weights, pattern)
         if start == "kaiming":
             bound = max(math.prod(weights.shape[:-1]), 1) ** -0.5
             own = jax.random.fold_in(key, index)

@@ -37,6 +37,12 @@ class Pattern:
     name: str
     sizes: tuple[int, ...] = ()
 
+    def __str__(self) -> str:
+        """Return the text that `parse_pattern` reads."""
+        if self.name == "n:m":
+            return ":".join(map(str, self.sizes))
+        return f"block:{self.sizes[0]}x{self.sizes[1]}" if self.name == "block" else self.name
+
     def block(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the size of a group along every axis of a kernel.
 
@@ -91,19 +97,23 @@ def group_scores(scores: np.ndarray, pattern: Pattern, norm: GroupNorm = "l1") -
     within a kernel the order is that of the sums.
 
     Args:
-        scores: float array of a kernel's shape, not negative.
+        scores: float array of a kernel's shape, not negative with 'l2'.
         pattern: any but n:m.
         norm: 'l1' is the mean, 'l2' the root of the mean square.
 
     Returns:
-        float32 array with one axis per axis of the kernel.
+        float64 array with one axis per axis of the kernel; the scores themselves where every weight
+        is a group.
     """
     block = pattern.block(scores.shape)
     if math.prod(block) == 1:
         return scores
-    powers = scores.astype(np.float64) ** (2 if norm == "l2" else 1)
+    # Powers of two, which are exact, keep sums and squares in range.
+    exponent = np.frexp(np.abs(scores).max(initial=0))[1]
+    scaled = np.ldexp(scores.astype(np.float64), -exponent)
+    powers = scaled**2 if norm == "l2" else scaled
     means = _block_sums(powers, block) / group_sizes(scores.shape, pattern)
-    return (np.sqrt(means) if norm == "l2" else means).astype(np.float32)
+    return np.ldexp(np.sqrt(means) if norm == "l2" else means, exponent)
 
 
 def group_sizes(shape: tuple[int, ...], pattern: Pattern) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from rtickets.criteria.weights import Scores, random
 from rtickets.errors import InputError
 from rtickets.masks import leaf_paths
+from rtickets.ordered import real
 from rtickets.patterns import GroupNorm, Pattern, group_scores, group_sizes
 
 
@@ -19,10 +20,10 @@ def check_scores(scores: Any, weights: Mapping[str, Any]) -> Scores:
         weights: the prunable leaves by path.
 
     Returns:
-        float32 arrays by path, in the order of `weights`.
+        float32 or float64 arrays by path, in the order of `weights`.
 
     Raises:
-        InputError: if a leaf has none, or of another shape.
+        InputError: if a leaf has none, or of another shape, or no real numbers.
     """
     given = leaf_paths(scores)
     for path, weight in weights.items():
@@ -36,28 +37,29 @@ def check_scores(scores: Any, weights: Mapping[str, Any]) -> Scores:
                 f"scores of {path} have shape {np.shape(given[path])}; expected that of its "
                 f"weights, {np.shape(weight)}"
             )
-    return {path: np.asarray(given[path], np.float32) for path in weights}
+    return {path: real(f"the score of {path}", given[path]) for path in weights}
 
 
 def of_groups(scores: Scores, pattern: Pattern, norm: GroupNorm) -> Scores:
     """Return one score per group; a mean keeps the signs of scores that have them.
 
     Args:
-        scores: float32 scores of weights by path.
+        scores: scores of weights by path, 0 where dead.
         pattern: what lives or dies together.
         norm: see `rtickets.patterns.group_scores`.
 
     Returns:
-        float32 arrays in the shape of `group_scores`; for n:m the scores themselves.
+        float arrays in the shape of `group_scores`; for n:m the scores themselves.
 
     Raises:
         InputError: for scores that are not finite, or negative ones with 'l2'.
     """
     for path, score in scores.items():
-        if not np.isfinite(score).all():
+        broken = int((~np.isfinite(score)).sum())
+        if broken:
             raise InputError(
-                f"the scores of {path} are not finite; the weights, or what they were scored on, "
-                "are broken"
+                f"{broken:,} of {score.size:,} scores of {path} are not finite; the weights, or "
+                "what they were scored on, are broken"
             )
         if norm == "l2" and (score < 0).any():
             raise InputError(

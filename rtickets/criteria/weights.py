@@ -8,6 +8,7 @@ import numpy as np
 
 from rtickets import masks
 from rtickets.masks import DEFAULT_PRUNABLE, Params
+from rtickets.ordered import modulus
 
 Criterion = Literal["magnitude", "random"]
 Leaves = Mapping[str, np.ndarray]
@@ -18,12 +19,15 @@ def magnitude(weights: Leaves) -> Scores:
     """Score every weight by its absolute value (Han et al. 2015).
 
     Args:
-        weights: arrays of any floating dtype by path.
+        weights: arrays by path, see `rtickets.ordered.modulus`.
 
     Returns:
-        float32 arrays of the same shapes.
+        Arrays of the same shapes.
+
+    Raises:
+        InputError: for weights that are no numbers.
     """
-    return {path: np.abs(np.asarray(leaf, np.float32)) for path, leaf in weights.items()}
+    return {path: modulus(path, leaf) for path, leaf in weights.items()}
 
 
 def random(shapes: Mapping[str, tuple[int, ...]], seed: int) -> Scores:

@@ -181,8 +181,9 @@ def _stage(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _largest_difference(a: Any, b: Any, common: np.ndarray) -> float | None:
-    x, y = (np.asarray(weights)[common].astype(np.float64) for weights in (a, b))
-    return float(np.abs(x - y).max()) if x.size else None
+    x, y = (np.asarray(weights)[common] for weights in (a, b))
+    wide = np.complex128 if np.iscomplexobj(x) or np.iscomplexobj(y) else np.float64
+    return float(np.abs(x.astype(wide) - y.astype(wide)).max()) if x.size else None
 
 
 def _compared(

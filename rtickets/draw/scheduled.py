@@ -7,7 +7,9 @@ import numpy as np
 
 from rtickets import masks, preemption
 from rtickets.criteria import prunable_leaves
-from rtickets.draw.omp import Scope, check_pattern, draw_omp
+from rtickets.draw.doubts import Say, warn
+from rtickets.draw.omp import alive_before, check_pattern, draw_omp
+from rtickets.draw.ranking import Scope
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
 from rtickets.patterns import GroupNorm
@@ -30,6 +32,7 @@ def draw_scheduled(
     group_norm: GroupNorm = "l1",
     start: Mask | None = None,
     layouts: Mapping[str, str] | None = None,
+    say: Say = warn,
 ) -> Mask:
     """Draw a mask in rounds, each scoring the network that the one before left.
 
@@ -50,6 +53,7 @@ def draw_scheduled(
         group_norm: see `draw_omp`.
         start: mask of weights that are pruned already; the schedule begins at its sparsity.
         layouts: see `draw_omp`.
+        say: see `draw_omp`; of the rounds before the last it is told the first line alone.
 
     Returns:
         The mask of the last round, as exact as that of `draw_omp`. Every round's mask lies in the
@@ -61,14 +65,17 @@ def draw_scheduled(
     """
     if check_pattern(pattern, sparsity).name == "n:m" and rounds > 1:
         raise InputError(f"pattern={pattern!r} is drawn in one round; got rounds={rounds}")
-    mask, before = masks.full(params, prunable, exclude), 0.0
-    if start is not None:
-        mask = start
-        weights, kept = prunable_leaves(params, prunable, exclude), masks.leaf_paths(start)
-        total = sum(leaf.size for leaf in weights.values())
-        before = 1 - sum(leaf.size * np.mean(kept[path]) for path, leaf in weights.items()) / total
-    for reached in sparsity_schedule(sparsity, rounds, schedule, before):
+    mask = masks.full(params, prunable, exclude) if start is None else start
+    alive = alive_before(params, start)
+    weights = prunable_leaves(params, prunable, exclude)
+    total = sum(leaf.size for leaf in weights.values())
+    before = 1 - sum(leaf.size * np.mean(alive[path]) for path, leaf in weights.items()) / total
+    earlier, told = None, list[str]()
+    for number, reached in enumerate(sparsity_schedule(sparsity, rounds, schedule, before), 1):
         preemption.check()
+        if told and earlier is None:
+            earlier = f"in round {number - 1} of {rounds}: {told[0]}"
+        told = []
         scores = score_fn(masks.apply(mask, params), mask)
         mask = draw_omp(
             params,
@@ -81,7 +88,10 @@ def draw_scheduled(
             group_norm=group_norm,
             start=mask,
             layouts=layouts,
+            say=told.append,
         )
+    for text in told if earlier is None else [earlier, *told]:
+        say(text)
     return mask
 
 

@@ -15,6 +15,7 @@ from rtickets.draw.ticket import Ticket
 from rtickets.errors import InputError
 from rtickets.masks import Mask
 from rtickets.metrics import write_bytes
+from rtickets.ordered import real
 
 _COLORS = ("#4c566a", "#c8553d", "#2a7f9e", "#7a9e3a", "#8e5ea2", "#d39b2a")
 _PRUNED = (0.98, 0.86, 0.83)
@@ -120,14 +121,14 @@ def plot_kernels(ticket: Ticket, path: str | None = None) -> bytes:
         A PNG picture.
 
     Raises:
-        InputError: if the ticket has no such kernel.
+        InputError: if the ticket has no such kernel, or it is not of real numbers.
     """
     kernels = {p: w for p, w in masks.leaf_paths(ticket.params).items() if np.ndim(w) == 4}
     path = first_convolution(ticket) if path is None else path
     if path not in kernels or not np.size(kernels[path]):
         known = ", ".join(list(kernels)[:3]) or "none at all"
         raise InputError(f"path={path!r} is no kernel of a 2-D convolution; there are {known}")
-    weights = np.asarray(kernels[path]).astype(np.float32)
+    weights = real(path, kernels[path])
     keep = np.broadcast_to(np.asarray(masks.leaf_paths(ticket.mask)[path]), weights.shape)
     shown = slice(None) if weights.shape[2] in (1, 3) else slice(1)
     colors, marks = _grid(weights[:, :, shown], keep[:, :, shown])

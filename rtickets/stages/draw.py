@@ -51,7 +51,9 @@ def draw(
     def body(folder: Path) -> dict[str, Any]:
         network = Ticket.load(source.ticket)
         params, sparsity = network.params, config.sparsity
-        options: dict[str, Any] = {**config.omp_options(), "start": network.mask}
+        notes: list[str] = []
+        own = {"start": network.mask, "say": notes.append}
+        options: dict[str, Any] = {**config.omp_options(), **own}
         if config.criterion == "magnitude" or config.criterion == "random":
             criterion, seed = config.criterion, config.seed
             mask = draw_omp(params, sparsity, criterion=criterion, seed=seed, **options)
@@ -59,7 +61,7 @@ def draw(
             score_fn, rounds = make_score_fn(config, network), config.num_rounds
             mask = draw_scheduled(params, sparsity, score_fn, rounds, config.schedule, **options)
         meta = provenance.extend(network.meta, "draw", config)
-        return save_ticket(folder, Ticket(mask, params, network.batch_stats, meta))
+        return save_ticket(folder, Ticket(mask, params, network.batch_stats, meta), notes)
 
     return run_once(folder_of(workdir, "draw", name, config, source), config, body)
 

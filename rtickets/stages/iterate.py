@@ -124,14 +124,16 @@ def _state(
         ticket = Ticket.load(source.ticket)
         ready, task = _prepare(config, ticket)
         options: dict[str, Any] = {**config.omp_options(), "start": ready.mask}
-        draw_omp(ready.params, config.sparsity, **options)  # fails before training if it must
+        untold = {"criterion": "random", "say": _not_yet, **options}
+        draw_omp(ready.params, config.sparsity, **untold)  # fails before training if it must
         run = _run(config, ready, folder, devices)
         per_epoch = run.steps_per_epoch
         steps = (rewind_steps(config, per_epoch), to_steps(run.config.duration, per_epoch))
         kept = _kept_momentum(config, source, run.config, ready)
         weights = (ready.params, ticket.batch_stats)
         outcome = train_network(run, weights, ready.mask, steps=steps, opt_state=kept)
-        mask = draw_omp(outcome.params, config.sparsity, **options)
+        notes: list[str] = []
+        mask = draw_omp(outcome.params, config.sparsity, **options, say=notes.append)
         params = ready.params
         if config.imp.head == "keep":
             params = {**params, HEAD: outcome.params[HEAD]}
@@ -141,10 +143,14 @@ def _state(
             momentum = Ticket(mask, trace, {}, {"of": folder.name})
             write_ticket(folder / _MOMENTUM, momentum)
         meta = provenance.extend(ready.meta, "draw", config, task, run.config.seed)
-        result = save_ticket(folder, Ticket(mask, params, stats, meta))
+        result = save_ticket(folder, Ticket(mask, params, stats, meta), notes)
         return {**result, "training": training_result(folder, outcome)}
 
     return run_once(folder_of(workdir, "draw", name, config, source), config, body)
+
+
+def _not_yet(_: str) -> None:
+    """Leave what a draw says to the one that counts."""
 
 
 def _prepare(config: DrawConfig, ticket: Ticket) -> tuple[Ready, DataConfig]:

@@ -1,5 +1,6 @@
 """What the stages that train have in common."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -79,7 +80,7 @@ def prepare(
     """
     task = data.load(config, seed)
     meta = dict(ticket.meta)
-    transform = provenance.fitting_transform(config, meta).left_to_do(task)
+    transform = provenance.fitting_transform(config, meta)
     if normalization == "target":
         channels = meta["image_shape"][-1]
         meta["mean"] = list(provenance.channel_statistics(task.mean, channels))
@@ -147,8 +148,6 @@ def train_network(
     config, devices = run.config, run.devices
     training.check_batch_size(config, devices)
     processes.check_agreement("the training data", _fingerprint(run.task.train))
-    for note in run.task.notes:
-        console.say(f"data: {note}")
     program = training.Program(
         model=run.model,
         objective=config.objective,
@@ -209,22 +208,26 @@ def write_ticket(path: Path, ticket: Ticket) -> None:
     processes.on_primary(lambda: ticket.save(path, overwrite=True))
 
 
-def save_ticket(folder: Path, ticket: Ticket) -> dict[str, Any]:
+def save_ticket(folder: Path, ticket: Ticket, notes: Sequence[str] = ()) -> dict[str, Any]:
     """Save a drawn ticket, its pruned weights set to zero, and return what it counts.
 
     Args:
         folder: the stage's folder.
         ticket: mask, weights, statistics and provenance.
+        notes: what whoever draws it should know, a line each; it is said and kept.
 
     Returns:
-        Survivors and sparsities.
+        Survivors and sparsities, and `notes` where there are any.
     """
+    for note in notes:
+        console.say(f"{folder.name}: {note}")
     params = masks.apply(ticket.mask, ticket.params)
     write_ticket(folder / "ticket", Ticket(ticket.mask, params, ticket.batch_stats, ticket.meta))
     summary = masks.summary(ticket.mask, params)
-    return {
+    counts = {
         "survivors": summary.prunable.survivors,
         "prunable": summary.prunable.total,
         "sparsity": summary.prunable.sparsity,
         "sparsity_of_all_parameters": summary.parameters.sparsity,
     }
+    return {**counts, "notes": list(notes)} if notes else counts

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rtickets import config, config_files, masks
 from rtickets.draw.budget import survivors
 from rtickets.draw.omp import Scope, draw_omp
-from rtickets.errors import InputError
+from rtickets.errors import DrawWarning, InputError
 from rtickets.patterns import group_scores, group_sizes, parse_pattern
 
 GROUPED = ["element", "row", "kernel", "channel", "block:4x4"]
@@ -131,8 +131,16 @@ def test_what_a_ticket_lacks_cannot_be_drawn_from_it():
 
 def test_excluded_layers_keep_the_mask_they_had():
     start = draw_omp(network(), 0.5)
-    mask = draw_omp(network(), 0.9, exclude="conv2/.*", start=start)
+    with pytest.warns(DrawWarning, match="conv2/kernel is not prunable here and keeps the 61 of"):
+        mask = draw_omp(network(), 0.9, exclude="conv2/.*", start=start)
     np.testing.assert_array_equal(kernel_mask(mask, "conv2"), kernel_mask(start, "conv2"))
+
+
+def test_excluded_layers_that_are_dense_are_not_counted():
+    params = network()
+    mask = draw_omp(params, 0.75, exclude="conv2/.*", start=masks.full(params))
+    assert masks.sparsity(mask) == 0.75
+    assert kernel_mask(mask, "conv2").shape == ()
 
 
 @pytest.mark.parametrize("pattern", GROUPED)

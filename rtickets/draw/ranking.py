@@ -1,0 +1,191 @@
+"""Which groups live: those with the largest scores, as many as a budget allows.
+
+Groups that were dead before are ranked last, with a score of -inf. A budget that would wake one of
+them is refused.
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from rtickets.criteria import Scores
+from rtickets.draw.budget import erk_densities, share_out, survivors
+from rtickets.errors import InputError
+from rtickets.patterns import Pattern, expand, group_scores, group_sizes, keep_n_of_m
+
+Scope = Literal["global", "uniform", "erk"]
+
+
+class Ranking(NamedTuple):
+    """Groups that were ranked against each other, row by row.
+
+    Attributes:
+        name: the layer they are of, '' for all layers together.
+        scores: float (rows, groups), -inf where dead before.
+        keep: bool of the same shape.
+    """
+
+    name: str
+    scores: np.ndarray
+    keep: np.ndarray
+
+
+class Kept(NamedTuple):
+    """What lives, and how that was decided.
+
+    Attributes:
+        masks: bool arrays of the layers' shapes.
+        groups: bool arrays of the layers' groups.
+        scores: their scores, -inf where dead before.
+        rankings: what was ranked against each other.
+    """
+
+    masks: Scores
+    groups: Scores
+    scores: Scores
+    rankings: list[Ranking]
+
+
+def keep_best(
+    scores: Scores, alive: Scores, pattern: Pattern, scope: Scope, sparsity: float
+) -> Kept:
+    """Keep the groups with the largest scores.
+
+    Args:
+        scores: what `rtickets.criteria.groups.of_groups` returns, by layer.
+        alive: bool arrays of the layers' shapes, of the weights that were alive before.
+        pattern: what lives or dies together.
+        scope: what is ranked against each other, see `rtickets.draw_omp`.
+        sparsity: removed fraction, counted from the dense network.
+
+    Returns:
+        What lives.
+
+    Raises:
+        InputError: if the pattern does not fit a layer, or the living do not fit the pattern or
+            are too few.
+    """
+    if pattern.name == "n:m":
+        return _keep_n_of_m(scores, alive, pattern)
+    lives = {path: _whole_groups(path, mask, pattern) for path, mask in alive.items()}
+    ranked = {path: np.where(lives[path], score, -np.inf) for path, score in scores.items()}
+    if scope == "global":
+        sizes = [group_sizes(mask.shape, pattern).ravel() for mask in alive.values()]
+        flat = np.concatenate([score.ravel() for score in ranked.values()])
+        keep = _keep_within_budget(flat, np.concatenate(sizes), sparsity)
+        ends = np.cumsum([score.size for score in ranked.values()])[:-1]
+        parts = dict(zip(ranked, np.split(keep, ends), strict=True))
+        rankings = [Ranking("", flat[None], keep[None])]
+    else:
+        kept = _budgets(alive, lives, scope, sparsity)
+        parts = {path: top_k(score.ravel(), kept[path]) for path, score in ranked.items()}
+        rankings = [Ranking(p, ranked[p].reshape(1, -1), part[None]) for p, part in parts.items()]
+    groups = {path: part.reshape(lives[path].shape) for path, part in parts.items()}
+    for path, part in groups.items():
+        if (part & ~lives[path]).any():
+            raise InputError(
+                f"sparsity={sparsity} keeps more of {path} than its start has left; "
+                "ask for a higher sparsity or draw from the dense network"
+            )
+    whole = {path: expand(part, alive[path].shape, pattern) for path, part in groups.items()}
+    return Kept(whole, groups, ranked, rankings)
+
+
+def top_k(scores: np.ndarray, k: int) -> np.ndarray:
+    """Mark the k largest of a flat array of scores, ties going to the lower index.
+
+    Args:
+        scores: float array (n,).
+        k: how many to mark, in [0, n].
+
+    Returns:
+        A boolean array (n,) with exactly k True entries.
+    """
+    if k <= 0 or k >= scores.size:
+        return np.full(scores.shape, k > 0)
+    threshold = np.partition(scores, scores.size - k)[scores.size - k]
+    keep = scores > threshold
+    ties = np.flatnonzero(scores == threshold)
+    keep[ties[: k - int(keep.sum())]] = True
+    return keep
+
+
+def _whole_groups(path: str, alive: np.ndarray, pattern: Pattern) -> np.ndarray:
+    """Return which groups live; a group that lives in part would be counted as a whole one."""
+    shares = group_scores(alive.astype(np.float32), pattern)
+    parts = int(((shares > 0) & (shares < 1)).sum())
+    if parts:
+        raise InputError(
+            f"{parts:,} of {shares.size:,} groups of {path} are alive in part, so the start is not "
+            f"of pattern='{pattern}'; draw with the start's own pattern or from the dense "
+            "network"
+        )
+    return shares > 0
+
+
+def _keep_n_of_m(scores: Scores, alive: Scores, pattern: Pattern) -> Kept:
+    n, m = pattern.sizes
+    ranked, keep, rankings = {}, {}, []
+    for path, score in scores.items():
+        if score.shape[-2] % m:
+            raise InputError(
+                f"pattern='{n}:{m}' does not fit {path} of shape {score.shape}: its "
+                f"{score.shape[-2]} inputs are no multiple of {m}; exclude it"
+            )
+        ranked[path] = np.where(alive[path], score, -np.inf)
+        keep[path] = keep_n_of_m(ranked[path], n, m)
+        rankings.append(Ranking(path, _runs(ranked[path], m), _runs(keep[path], m)))
+        short = int((_runs(alive[path], m).sum(1) < n).sum())
+        if short:
+            raise InputError(
+                f"pattern='{n}:{m}' keeps {n} of every {m} inputs, and its start has fewer left in "
+                f"{short:,} places of {path}; draw from a denser start or from the dense network"
+            )
+    return Kept(keep, keep, ranked, rankings)
+
+
+def _runs(values: np.ndarray, m: int) -> np.ndarray:
+    """Return (..., I, O) as (runs of m inputs, m)."""
+    *space, inputs, outputs = values.shape
+    return np.moveaxis(values.reshape(*space, inputs // m, m, outputs), -2, -1).reshape(-1, m)
+
+
+def _budgets(alive: Scores, lives: Scores, scope: Scope, sparsity: float) -> dict[str, int]:
+    totals = {path: live.size for path, live in lives.items()}
+    if scope == "uniform":
+        return {path: survivors(total, sparsity) for path, total in totals.items()}
+    kept = share_out(totals, erk_densities(alive, sparsity), sparsity)
+    return _within_one(kept, {path: int(live.sum()) for path, live in lives.items()})
+
+
+def _within_one(kept: dict[str, int], living: dict[str, int]) -> dict[str, int]:
+    """Give a group that rounding finds in a layer without one left to the layer with most left.
+
+    Remainders of two sparsities order the layers differently, so a start of almost the same
+    sparsity can lack one group in a layer.
+    """
+    kept = dict(kept)
+    for path in [path for path in kept if kept[path] == living[path] + 1]:
+        roomy = max(kept, key=lambda other: living[other] - kept[other])
+        if kept[roomy] < living[roomy]:
+            kept[path] -= 1
+            kept[roomy] += 1
+    return kept
+
+
+def _keep_within_budget(scores: np.ndarray, sizes: np.ndarray, sparsity: float) -> np.ndarray:
+    """Mark the best groups whose weights fit into the budget, and the very best in any case.
+
+    Dead groups, those of score -inf, are not marked for a rest of the budget that one group more
+    would have exceeded when they died.
+    """
+    if (sizes == sizes[0]).all():
+        return top_k(scores, survivors(scores.size, sparsity))
+    budget = survivors(int(sizes.sum()), sparsity)
+    best_first = np.argsort(-scores, kind="stable")
+    fits = np.cumsum(sizes[best_first]) <= budget
+    keep = np.zeros(scores.size, bool)
+    keep[best_first[fits]] = True
+    keep[best_first[0]] = True
+    lives = scores > -np.inf
+    return keep & lives if budget - sizes[lives].sum() < sizes.max() else keep
