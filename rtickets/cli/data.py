@@ -3,9 +3,16 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rtickets.cli.verb import CONFIG_HELP, Verb, config_class, read_config
 from rtickets.errors import InputError
+from rtickets.terminal import printable
+
+if TYPE_CHECKING:
+    from rtickets.data import Dataset
+
+_MOST_COMPARED = 200_000  # images on disk that `data info` reads to find copies
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -69,15 +76,32 @@ def _info(config_words: Sequence[str]) -> None:
         _info_voc(config.path)
         return
     task = data.load(config)
-    stays = "" if hasattr(task.train.images, "reshape") else ", encoded on disk"
+    streamed = isinstance(task.train.images, data.StreamedImages)
+    stays = ", encoded on disk" if streamed else ""
     print(
         f"{config.source}: images {task.train.images.shape[1:]}, {task.train.images.dtype}{stays}"
     )
     for name in ("train", "validation", "test"):
         print(f"{name:14} {len(getattr(task, name)):,} images")
-    print(f"{'classes':14} {len(task.class_names)}: {', '.join(task.class_names)}")
+    print(f"{'classes':14} {len(task.class_names)}: {printable(', '.join(task.class_names))}")
     print(f"{'metric':14} {task.metric}")
     print(f"{'mean, std':14} {task.mean}, {task.std}")
+    notes = task.notes + (_copies_on_disk(config.source, task) if streamed else ())
+    for note in notes:
+        print(f"{'note':14} {printable(note)}")
+
+
+def _copies_on_disk(source: str, task: "Dataset") -> tuple[str, ...]:
+    """Look for copies among encoded images, unless preparing the set has done so."""
+    from rtickets.data.copies import find_copies
+    from rtickets.data.public import PUBLIC_SETS
+
+    count = sum(map(len, task[:3]))
+    if source in PUBLIC_SETS:
+        return ()
+    if count > _MOST_COMPARED:
+        return (f"too many images ({count:,}) to look for copies across splits",)
+    return find_copies(task)
 
 
 def _info_voc(path: str | None) -> None:

@@ -3,8 +3,10 @@
 import numpy as np
 
 from rtickets.config import DataConfig
-from rtickets.data.arrays import Dataset, Raw, Split, in_memory
+from rtickets.data.arrays import Dataset, Raw, Split, in_memory, is_viewed
 from rtickets.data.augment import make_transform
+from rtickets.data.checks import check_raw, class_notes
+from rtickets.data.copies import find_copies
 from rtickets.data.source import Source
 from rtickets.data.sources import SOURCES, get_source
 from rtickets.data.splits import epoch_order, few_shot, hold_out
@@ -42,13 +44,14 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
         seed: draws the few-shot subset.
 
     Returns:
-        The task.
+        The task; its notes tell what was left out, and images in memory that two splits share.
 
     Raises:
         InputError: if it cannot be loaded or split as asked.
     """
     source = get_source(config.source)
     raw = source.load(config, make_transform(config).view)
+    check_raw(raw, config.source)
     if config.stream is False:
         raw = in_memory(raw)
     train, test, validation = raw.train, raw.test, raw.validation
@@ -63,7 +66,13 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
         mean, std = pixel_statistics(_sample(train.images))
     if config.train_examples is not None:
         train = few_shot(train, config.train_examples, seed)
-    return Dataset(train, validation, test, raw.class_names, mean, std, source.metric)
+    task = Dataset(
+        train, validation, test, raw.class_names, mean, std, source.metric,
+        raw.viewed or is_viewed(train), (*raw.notes, *class_notes(raw)),
+    )  # fmt: skip
+    if not isinstance(train.images, np.ndarray):
+        return task
+    return task._replace(notes=task.notes + find_copies(task))
 
 
 def _sample(images: np.ndarray | StreamedImages) -> np.ndarray:

@@ -42,6 +42,8 @@ class Raw(NamedTuple):
         validation: a validation split that belongs to the task, where there is one.
         mean: per-channel mean in [0, 1], where it is known without decoding the images.
         std: per-channel standard deviation likewise.
+        viewed: images in memory were resized and cropped when they were decoded.
+        notes: what a user should know about it, in lines.
     """
 
     train: Split
@@ -50,6 +52,8 @@ class Raw(NamedTuple):
     validation: Split | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    viewed: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class Dataset(NamedTuple):
@@ -63,6 +67,8 @@ class Dataset(NamedTuple):
         mean: per-channel mean of the training images in [0, 1].
         std: per-channel standard deviation likewise.
         metric: what accuracies on it are: 'accuracy', or 'balanced' over the classes.
+        viewed: images are resized and cropped when they are decoded, or were.
+        notes: what a user should know about it, in lines.
     """
 
     train: Split
@@ -72,6 +78,8 @@ class Dataset(NamedTuple):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     metric: Metric = "accuracy"
+    viewed: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def in_memory(raw: Raw) -> Raw:
@@ -82,7 +90,13 @@ def in_memory(raw: Raw) -> Raw:
     )
     train, test, validation = splits
     assert train is not None
-    return raw._replace(train=train, test=test, validation=validation)
+    viewed = raw.viewed or is_viewed(raw.train)
+    return raw._replace(train=train, test=test, validation=validation, viewed=viewed)
+
+
+def is_viewed(split: Split) -> bool:
+    """Return whether images of a split are brought to their final size when they are decoded."""
+    return not isinstance(split.images, np.ndarray) and split.images.view.size is not None
 
 
 def checked_split(images: np.ndarray, labels: np.ndarray, num_classes: int, name: str) -> Split:

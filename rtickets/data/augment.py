@@ -4,7 +4,7 @@ Data stays uint8 in memory; everything here runs inside the compiled step. Rando
 example, so it does not depend on how a batch is split.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import jax
@@ -13,6 +13,7 @@ from jax import Array
 
 from rtickets.config import DataConfig
 from rtickets.data import boxes, colour
+from rtickets.data.arrays import Dataset
 from rtickets.data.resample import Method, resize, resize_box
 from rtickets.data.sources import get_source
 from rtickets.data.views import View
@@ -102,6 +103,10 @@ class Transform:
         """How images of many sizes reach the size of the network on the host."""
         return View(self.size, self.resize, self.method, self.random_crop)
 
+    def left_to_do(self, task: Dataset) -> "Transform":
+        """Return what is left for the device: a task's images may be cropped when decoded."""
+        return replace(self, resize=0) if task.viewed else self
+
     def _scaled(self, images: Array) -> Array:
         x = images.astype(jnp.float32) / 255
         if self.channels == 3 and x.shape[-1] == 1:
@@ -111,11 +116,12 @@ class Transform:
         return x
 
     def _resized(self, x: Array) -> Array:
-        if self.size is None or x.shape[1:3] == self.size:
+        if self.size is None or (not self.resize and x.shape[1:3] == self.size):
             return x
         if not self.resize:
             return jnp.clip(resize(x, self.size, self.method), 0, 1)
-        x = resize(x, boxes.short_side((x.shape[1], x.shape[2]), self.resize), self.method)
+        scaled = boxes.short_side((x.shape[1], x.shape[2]), self.resize)
+        x = x if x.shape[1:3] == scaled else resize(x, scaled, self.method)
         top, left = boxes.centre((x.shape[1], x.shape[2]), self.size)
         return jnp.clip(x[:, top : top + self.size[0], left : left + self.size[1]], 0, 1)
 
@@ -178,6 +184,19 @@ def make_transform(config: DataConfig) -> Transform:
         jitter=_chosen(config.color_jitter, ours.color_jitter),
         lighting=_chosen(config.lighting, ours.lighting),
     )
+
+
+def check_resize(config: DataConfig) -> None:
+    """Check that a task by itself says how large images become, where it scales them.
+
+    Raises:
+        InputError: if it does not, so that the scaling would be left out.
+    """
+    if config.resize and make_transform(config).size is None:
+        raise InputError(
+            f"data.resize={config.resize} scales images before data.image_size is cut out of "
+            "them; set data.image_size as well"
+        )
 
 
 def _chosen(own: _T | None, default: _T) -> _T:

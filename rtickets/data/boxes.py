@@ -6,8 +6,11 @@ Functions take the array module, so that one rule serves compiled steps and work
 import math
 from typing import Any
 
+from rtickets.errors import InputError
+
 ATTEMPTS = 10  # as common libraries; then the largest centred box of a permitted shape
 RATIO = (3 / 4, 4 / 3)
+_LONGEST = 1 << 16  # pixels of a side; a strip of one pixel would fill the memory when scaled up
 
 
 def random_box(
@@ -53,8 +56,17 @@ def _largest_box(height: int, width: int) -> tuple[int, int, int, int]:
 
 
 def short_side(shape: tuple[int, int], side: int) -> tuple[int, int]:
-    """Return the (height, width) of an image scaled so that its short side has a length."""
+    """Return the (height, width) of an image scaled so that its short side has a length.
+
+    Raises:
+        InputError: if its long side would be longer than any image's.
+    """
     height, width = shape
+    if side * max(shape) > _LONGEST * min(shape):
+        raise InputError(
+            f"{height}x{width} pixels cannot be scaled to a short side of {side}: the long side "
+            f"would have more than {_LONGEST:,}; cut it, or set data.resize=0 to stretch it"
+        )
     if height < width:
         return side, int(side * width / height)
     return int(side * height / width), side

@@ -1,4 +1,4 @@
-"""Readers of data that lies on disk: IDX, npz and folders of images."""
+"""Readers of data that lies on disk as arrays: IDX and npz."""
 
 import gzip
 import math
@@ -9,15 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
-from PIL import Image
 
-from rtickets.data.arrays import Raw, Split, checked_split, in_memory
-from rtickets.data.streamed import ImageFiles, streamed
-from rtickets.data.views import View
+from rtickets.data.arrays import Raw, checked_split
 from rtickets.errors import InputError
-
-_SPLITS = ("train", "val", "test")
-_IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 
 
 def existing(path: str | None, source: str, hint: str) -> Path:
@@ -134,98 +128,3 @@ def raw_from_arrays(arrays: Mapping[str, np.ndarray], name: str) -> Raw:
                 f"{train.images.shape[1:]}"
             )
     return Raw(train, test, class_names)
-
-
-def read_folder(folder: Path, view: View, workers: int | None = None) -> Raw:
-    """Read a folder as `stream_folder` lists it into memory, in grey if all its images are.
-
-    Args:
-        folder: the folder.
-        view: how images become arrays; training images as others.
-        workers: threads that decode, or None.
-
-    Returns:
-        The splits.
-
-    Raises:
-        InputError: for a missing or empty class folder, an unreadable image, or different sizes.
-    """
-    parts, class_names = _class_folders(folder)
-    files = (path for part in parts.values() for c in class_names for path in _images_of(part / c))
-    channels = 1 if all(map(_is_grey, files)) else 3
-    return in_memory(stream_folder(folder, view._replace(channels=channels), workers))
-
-
-def stream_folder(folder: Path, view: View, workers: int | None) -> Raw:
-    """List a folder of class folders, or one with `train`, and maybe `val` and `test`, of them.
-
-    Args:
-        folder: the folder; classes are the folders of the training split in alphabetical order.
-        view: how images become arrays.
-        workers: threads that decode, or None.
-
-    Returns:
-        The splits, images left on disk.
-
-    Raises:
-        InputError: for a missing or empty class folder, one of a class that is not trained on,
-            another split, or splits of different sizes.
-    """
-    parts, class_names = _class_folders(folder)
-    splits = {}
-    for name, part in parts.items():
-        files = [_images_of(part / c) for c in class_names]
-        labels = np.repeat(np.arange(len(files), dtype=np.int32), [len(paths) for paths in files])
-        paths = tuple(path for paths in files for path in paths)
-        splits[name] = Split(streamed(ImageFiles(paths), view, workers), labels)
-    sizes = sorted({split.images.shape[1:3] for split in splits.values()})
-    if len(sizes) > 1:
-        raise InputError(
-            f"{folder}: images differ in size, {sizes[0]} and {sizes[-1]}; set data.image_size"
-        )
-    return Raw(splits["train"], splits.get("test"), class_names, splits.get("val"))
-
-
-def _class_folders(folder: Path) -> tuple[dict[str, Path], tuple[str, ...]]:
-    """Return the folders of the splits, and the classes, by the training split."""
-    if not folder.is_dir():
-        raise InputError(f"{folder}: is not a folder")
-    splits = {part.name for part in _folders(folder) if _folders(part)}
-    if not (folder / "train").is_dir():
-        if found := sorted(splits & set(_SPLITS)):
-            raise InputError(f"{folder}: has {' and '.join(found)}, but no folder train")
-        parts = {"train": folder}
-    else:
-        if others := splits - set(_SPLITS):
-            raise InputError(
-                f"{folder / min(others)}: is none of train, val and test; rename or move it"
-            )
-        parts = {name: folder / name for name in _SPLITS if (folder / name).is_dir()}
-    class_names = tuple(part.name for part in _folders(parts["train"]))
-    if len(class_names) < 2:
-        raise InputError(f"{parts['train']}: expected a folder per class, found {len(class_names)}")
-    for part in parts.values():
-        if strange := {one.name for one in _folders(part)} - set(class_names):
-            raise InputError(f"{part / min(strange)}: is no class of {parts['train']}")
-    return parts, class_names
-
-
-def _folders(folder: Path) -> list[Path]:
-    """Return the folders in a folder, but hidden ones."""
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
-def _images_of(folder: Path) -> list[Path]:
-    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in _IMAGE_SUFFIXES)
-    if not files:
-        raise InputError(f"{folder}: class without images")
-    return files
-
-
-def _is_grey(path: Path) -> bool:
-    """Return what an image's header says; what is wrong with it shows when it is decoded."""
-    try:
-        with Image.open(path) as image:
-            return image.mode in ("1", "L", "LA")
-    except Exception:  # damage surfaces as whatever the reader trips over
-        return True

@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from rtickets.data.archives import Say, check, digest, download, is_archive, unpack_once
 from rtickets.data.arrays import Raw
+from rtickets.data.copies import Digests, describe_copies
+from rtickets.data.copies import digest as digest_of
 from rtickets.data.original.listing import Blob, Examples, Listing
+from rtickets.data.pictures import open_image
 from rtickets.data.prepared import ARRAYS, FORMAT, RECORD, verify
 from rtickets.data.public import PublicSet
-from rtickets.data.records import write_records
+from rtickets.data.records import Records, write_records
 from rtickets.data.statistics import pixel_statistics
 from rtickets.data.views import View, decode
 from rtickets.errors import InputError
@@ -147,22 +149,39 @@ def _write(listing: Listing, folder: Path, say: Say) -> dict[str, Any]:
     """Pack photographs, leaving out the files that an interrupted run has packed."""
     progress = _Progress(folder / _PROGRESS, _fingerprint(listing))
     splits: dict[str, Any] = {}
+    digests: dict[str, Digests] = {}
     for split, found in listing.splits.items():
-        count = -(-len(found.images) // _PER_FILE)
-        names = [f"{split}-{i:05d}-of-{count:05d}.array_record" for i in range(count)]
-        for index, name in enumerate(names):
-            part = found.images[index * _PER_FILE : (index + 1) * _PER_FILE]
-            if not progress.has(folder / name):
-                write_records(folder / name, _checked(part))
-                progress.add(folder / name)
-                say(f"{name}: {len(part):,} images")
+        names, images = _pack(split, found, folder, progress, say)
         labels = io.BytesIO()
         np.save(labels, found.labels)
         write_bytes(folder / f"labels_{split}.npy", labels.getvalue())
         progress.add(folder / f"labels_{split}.npy")
         splits[split] = {"examples": len(found.images), "files": names}
+        digests["training" if split == "train" else split] = Digests(images, found.labels)
+    notes = describe_copies(digests)
+    for note in notes:
+        say(note)
     mean, std = pixel_statistics(_seen(listing.splits["train"]))
-    return {"mean": mean, "std": std, "splits": splits, "files": progress.files}
+    return {"mean": mean, "std": std, "splits": splits, "files": progress.files, "notes": notes}
+
+
+def _pack(
+    split: str, found: Examples, folder: Path, progress: "_Progress", say: Say
+) -> tuple[list[str], list[bytes]]:
+    """Pack the images of a split, and return the names of the files and a digest per image."""
+    digests: list[bytes] = []
+    count = -(-len(found.images) // _PER_FILE)
+    names = [f"{split}-{i:05d}-of-{count:05d}.array_record" for i in range(count)]
+    for index, name in enumerate(names):
+        part = found.images[index * _PER_FILE : (index + 1) * _PER_FILE]
+        if progress.has(folder / name):
+            packed = Records([folder / name])
+            digests += (digest_of(packed.read(i)) for i in range(len(packed)))
+            continue
+        write_records(folder / name, _checked(part, digests))
+        progress.add(folder / name)
+        say(f"{name}: {len(part):,} images")
+    return names, digests
 
 
 class _Progress:
@@ -194,18 +213,23 @@ def _fingerprint(listing: Listing) -> str:
     for split, part in listing.splits.items():
         found.update(split.encode() + part.labels.tobytes())
         for blob in part.images:
-            found.update(f"{blob.path.name} {blob.offset} {blob.size}\n".encode())
+            found.update(
+                f"{blob.path.name} {blob.offset} {blob.size}\n".encode(errors="surrogateescape")
+            )
     return found.hexdigest()
 
 
-def _checked(blobs: tuple[Blob, ...]) -> Iterator[bytes]:
-    """Read images, each with a header that can be read, so that broken files show here."""
+def _checked(blobs: tuple[Blob, ...], digests: list[bytes]) -> Iterator[bytes]:
+    """Read images, each with a header that can be read, so that broken files show here.
+
+    Args:
+        blobs: where they lie.
+        digests: gets a digest per image.
+    """
     for blob in blobs:
         data = blob.read()
-        try:
-            Image.open(io.BytesIO(data)).close()
-        except Exception as error:  # damage surfaces as whatever the decoder trips over
-            raise InputError(f"{blob.path}: cannot be read as an image: {error}") from None
+        open_image(data, blob.path).close()
+        digests.append(digest_of(data))
         yield data
 
 

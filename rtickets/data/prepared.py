@@ -100,7 +100,10 @@ def load_prepared(public: PublicSet, config: DataConfig, view: View) -> Raw:
         images = streamed(Records(folder / f for f in about["files"]), view, config.workers)
         labels = _read_labels(folder / f"labels_{split}.npy", len(images), len(names))
         splits[split] = Split(images, labels)
-    return Raw(splits["train"], splits["test"], names, None, *statistics)
+    return Raw(
+        splits["train"], splits["test"], names, None, *statistics,
+        notes=tuple(record.get("notes", ())),
+    )  # fmt: skip
 
 
 def _read_labels(path: Path, count: int, classes: int) -> np.ndarray:

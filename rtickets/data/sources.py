@@ -17,11 +17,10 @@ from rtickets.data.arrays import Raw, checked_split
 from rtickets.data.files_io import (
     existing,
     raw_from_arrays,
-    read_folder,
     read_idx_folder,
     read_npz,
-    stream_folder,
 )
+from rtickets.data.folders import read_folder, stream_folder
 from rtickets.data.original.listing import read_lines
 from rtickets.data.prepared import RECORD, folder_of, load_prepared
 from rtickets.data.public import PUBLIC_SETS, PublicSet

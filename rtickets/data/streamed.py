@@ -2,14 +2,16 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from PIL import Image
 
+from rtickets.data.pictures import read_file
 from rtickets.data.views import View, decode
 from rtickets.errors import InputError
 
@@ -46,10 +48,7 @@ class ImageFiles:
         Raises:
             InputError: naming it, if it cannot be read.
         """
-        try:
-            return self.paths[index].read_bytes()
-        except OSError as error:
-            raise InputError(f"{self.paths[index]}: cannot be read: {error}") from None
+        return read_file(self.paths[index])
 
     def name(self, index: int) -> str:
         """Return the path of one."""
@@ -113,7 +112,7 @@ class StreamedImages:
         Raises:
             InputError: naming a file that is broken or has another size than the others.
         """
-        return self._checked(index, self.view.evaluation(self._decoded(index)))
+        return self._seen(index, self.view.evaluation)
 
     def training(self, index: int, seed: Sequence[int]) -> np.ndarray:
         """Return an image as it is trained on.
@@ -131,15 +130,17 @@ class StreamedImages:
         if self.view.random_crop is None:
             return self.evaluation(index)
         generator = np.random.default_rng(list(seed))
-        return self._checked(index, self.view.training(self._decoded(index), generator))
+        return self._seen(index, lambda image: self.view.training(image, generator))
 
-    def _decoded(self, index: int) -> Any:
+    def _seen(self, index: int, look: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
         number = int(self.chosen[index])
-        return decode(self.files.read(number), self.files.name(number), self.image_shape[2])
-
-    def _checked(self, index: int, image: np.ndarray) -> np.ndarray:
+        name = self.files.name(number)
+        decoded = decode(self.files.read(number), name, self.image_shape[2])
+        try:
+            image = look(decoded)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
         if image.shape != self.image_shape:
-            name = self.files.name(int(self.chosen[index]))
             raise InputError(
                 f"{name}: is {image.shape[0]}x{image.shape[1]}, other images are "
                 f"{self.image_shape[0]}x{self.image_shape[1]}; set data.image_size"

@@ -1,12 +1,12 @@
 """Encoded images on the host: decoded, and cut to one size where they have many."""
 
-import io
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from rtickets.data import boxes
+from rtickets.data.pictures import open_image
 from rtickets.data.resample import Method
 from rtickets.errors import InputError
 
@@ -74,18 +74,21 @@ def decode(data: bytes, name: str, channels: int = 3) -> Image.Image:
         The image in mode L or RGB; what is transparent is white.
 
     Raises:
-        InputError: naming it, if it is broken or has more than 8 bits a channel.
+        InputError: naming it, if it is broken, of no format that is read, has more than 8 bits a
+            channel, or would fill the memory.
     """
+    image = open_image(data, name)
     try:
-        with Image.open(io.BytesIO(data)) as opened:
-            opened.load()
-            image: Image.Image = opened
+        image.load()
+        return _plain(image, "L" if channels == 1 else "RGB")
     except Exception as error:  # damage surfaces as whatever the decoder trips over
         raise InputError(f"{name}: cannot be read as an image: {error}") from None
+
+
+def _plain(image: Image.Image, mode: str) -> Image.Image:
     if image.mode.startswith(("I", "F")):  # converting would clip it
-        raise InputError(f"{name}: has mode {image.mode}; expected 8 bits a channel")
+        raise ValueError(f"it has mode {image.mode}; expected 8 bits a channel, convert it first")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
-    mode = "L" if channels == 1 else "RGB"
     return image if image.mode == mode else image.convert(mode)

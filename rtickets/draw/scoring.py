@@ -91,7 +91,7 @@ def load_batches(config: DrawConfig, meta: Any) -> list[tuple[Array, Array, Arra
     task_config, seed = (config.data, config.seed) if config.data else provenance.last_task(meta)
     task = data.load(task_config, seed)
     provenance.check_task(meta, task_config, task.class_names)
-    transform = provenance.fitting_transform(task_config, meta)
+    transform = provenance.fitting_transform(task_config, meta).left_to_do(task)
     chosen = task.train.take(balanced_order(task.train.labels, config.seed)[: config.examples])
     key = jax.random.key(config.seed)
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(len(chosen)))

@@ -13,6 +13,7 @@ from rtickets.config import (
     StudyConfig,
     TransferConfig,
 )
+from rtickets.data.augment import check_resize
 from rtickets.dry_run.runs import (
     Estimate,
     estimate_draw,
@@ -78,6 +79,7 @@ def estimate(config: object, setting: Setting) -> list[Estimate]:
     """
     if isinstance(config, PretrainConfig):
         name = f"pretrain, {config.train.objective.name}"
+        check_resize(config.data)
         task = task_of(config.data)
         return [estimate_training(name, task, config.model, config.train, setting.devices)]
     if isinstance(config, TransferConfig):
@@ -110,6 +112,7 @@ def _transfer(config: TransferConfig, setting: Setting, name: str, times: int = 
 
 def _study(config: StudyConfig, setting: Setting) -> Iterator[Estimate]:
     """Yield an estimate per kind of run, with how often it runs over seeds and objectives."""
+    check_resize(config.pretrain.data)
     source, model, devices = task_of(config.pretrain.data), config.pretrain.model, setting.devices
     setting = replace(setting, model=model, task=config.pretrain.data, shape=source.shape)
     for label, objective in config.objectives.items():

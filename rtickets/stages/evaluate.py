@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rtickets import data, evaluation, masks, parallel, provenance
+from rtickets import console, data, evaluation, masks, parallel, provenance
 from rtickets.config import EvaluateConfig
 from rtickets.draw import Ticket
 from rtickets.runs import RunFolder, Source, folder_of, run_once
@@ -36,7 +36,9 @@ def evaluate(
         task = data.load(task_config, seed)
         provenance.check_task(meta, task_config, task.class_names)
         split = task.test if config.split == "test" else task.validation
-        transform = provenance.fitting_transform(task_config, meta)
+        for note in task.notes:
+            console.say(f"data: {note}")
+        transform = provenance.fitting_transform(task_config, meta).left_to_do(task)
         network = evaluation.Network(
             provenance.build_model(meta),
             masks.apply(ticket.mask, ticket.params),

@@ -7,7 +7,7 @@ import jax
 
 from rtickets import config_files, data, masks, models, parallel, provenance
 from rtickets.config import PretrainConfig
-from rtickets.data.augment import make_transform
+from rtickets.data.augment import check_resize, make_transform
 from rtickets.draw import Ticket
 from rtickets.runs import RunFolder, folder_of, run_once
 from rtickets.stages.train import Run, train_network, training_result, write_ticket
@@ -29,8 +29,9 @@ def pretrain(
     """
 
     def body(folder: Path) -> dict[str, Any]:
+        check_resize(config.data)
         task = data.load(config.data, config.train.seed)
-        transform = make_transform(config.data)
+        transform = make_transform(config.data).left_to_do(task)
         shape = transform.output_shape(task.train.images.shape[1:])
         meta = {
             "model": config_files.to_dict(config.model),

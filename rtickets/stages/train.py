@@ -80,7 +80,7 @@ def prepare(
     """
     task = data.load(config, seed)
     meta = dict(ticket.meta)
-    transform = provenance.fitting_transform(config, meta)
+    transform = provenance.fitting_transform(config, meta).left_to_do(task)
     if normalization == "target":
         channels = meta["image_shape"][-1]
         meta["mean"] = list(provenance.channel_statistics(task.mean, channels))
@@ -148,6 +148,8 @@ def train_network(
     config, devices = run.config, run.devices
     training.check_batch_size(config, devices)
     processes.check_agreement("the training data", _fingerprint(run.task.train))
+    for note in run.task.notes:
+        console.say(f"data: {note}")
     program = training.Program(
         model=run.model,
         objective=config.objective,

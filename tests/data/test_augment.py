@@ -2,10 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
-from rtickets import config_files
+from rtickets import config_files, data
 from rtickets.config import DataConfig
-from rtickets.data.augment import Transform, make_transform
+from rtickets.data.augment import Transform, check_resize, make_transform
 from rtickets.errors import InputError
 
 
@@ -163,8 +164,6 @@ def test_native_size_and_upscaling_differ_in_the_configuration_alone():
 
 
 def test_resizing_the_short_side_and_cropping_the_centre_is_that_of_image_libraries():
-    from PIL import Image
-
     image = random_images(1, 40, 30, 3)
     expected = Image.fromarray(image[0]).resize((54, 72), Image.Resampling.BICUBIC)
     expected = np.asarray(expected.crop((3, 12, 51, 60)), np.float32) / 255
@@ -222,3 +221,41 @@ def test_the_source_fills_in_what_the_configuration_leaves_open(config, expected
 def test_an_unknown_source_is_named():
     with pytest.raises(InputError, match="source='cifra' is unknown"):
         make_transform(DataConfig(source="cifra"))
+
+
+@pytest.mark.parametrize(
+    "options", [{"resize": 16}, {"resize": 12}, {}, {"image_size": 8}], ids=str
+)
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_a_folder_and_an_archive_of_the_same_pictures_give_the_same_pixels(
+    tmp_path, options, interpolation
+):
+    """Also where the stored size is the one asked for: the short side is scaled all the same."""
+    pixels = random_images(20, 12, 12, 3)
+    for number, image in enumerate(pixels):
+        path = tmp_path / "images" / "ab"[number // 10] / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    np.savez(tmp_path / "set.npz", x_train=pixels, y_train=np.arange(20) // 10)
+    options = {"image_size": 12, "interpolation": interpolation, **options}
+    seen = []
+    for source, path, stream in (
+        ("npz", "set.npz", None), ("folder", "images", None), ("folder", "images", True)
+    ):  # fmt: skip
+        config = DataConfig(source=source, path=str(tmp_path / path), stream=stream, **options)
+        task = data.load(config)
+        transform = make_transform(config).left_to_do(task)
+        seen.append(np.asarray(transform.prepare(np.asarray(task.test.images))))
+    # on the host, 8 bits between the two passes, which cut off what bicubic filters overshoot
+    assert np.abs(seen[0] - seen[1]).mean() < 1 / 255
+    assert np.abs(seen[0] - seen[1]).max() < (3 if interpolation == "bilinear" else 20) / 255
+    np.testing.assert_array_equal(seen[1], seen[2])
+    if "resize" not in options and options["image_size"] == 12:
+        np.testing.assert_array_equal(seen[0], seen[1])
+
+
+def test_scaling_without_a_size_to_cut_out_is_refused():
+    with pytest.raises(InputError, match=r"data\.resize=36 .* set data\.image_size"):
+        check_resize(DataConfig(source="npz", resize=36))
+    check_resize(DataConfig(source="npz", resize=36, image_size=32))
+    check_resize(DataConfig(source="dtd", resize=300))  # of 224 pixels by default

@@ -241,3 +241,25 @@ def test_what_is_not_prepared_is_refused(tmp_path, contents, message):
         (tmp_path / "prepared.json").write_text(contents)
     with pytest.raises(InputError, match=message):
         load(PUBLIC_SETS["cifar10"], tmp_path)
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_copies_across_the_splits_are_noted_once_and_for_all(
+    pets, tmp_path, monkeypatch, interrupted
+):
+    public, root = pets
+    monkeypatch.setattr(preparing, "_PER_FILE", 5)
+    for copy, of in (("Bengal_6", "Bengal_2"), ("yorkshire_terrier_7", "Bengal_3")):
+        (root / "images" / f"{copy}.jpg").write_bytes((root / "images" / f"{of}.jpg").read_bytes())
+    out, said = tmp_path / "out", []
+    last = root / "images" / "yorkshire_terrier_5.jpg"
+    good = last.read_bytes()
+    if interrupted:
+        last.write_bytes(b"not an image")
+        with pytest.raises(InputError, match="terrier_5"):
+            prepare(public, out, root, quiet)
+        last.write_bytes(good)
+    prepare(public, out, root, said.append)
+    note = "2 of 4 test images are exact copies of training images, 1 of them with another label"
+    assert note in said
+    assert load(public, out).notes == (note,)

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from rtickets.data.original.listing import locate, read_lines
+from rtickets.data.pictures import open_image, read_file
 from rtickets.errors import InputError
 
 VOC_CLASSES = (
@@ -85,8 +86,9 @@ def read_voc2012(root: Path) -> dict[str, SegmentationSplit]:
 
 
 def _open(path: Path) -> Image.Image:
+    image = open_image(read_file(path), path)
     try:
-        with Image.open(path) as file:
-            return file.copy()
+        image.load()
     except Exception as error:  # damage surfaces as whatever the decoder trips over
         raise InputError(f"{path}: cannot be read as an image: {error}") from None
+    return image

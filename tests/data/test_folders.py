@@ -1,10 +1,12 @@
+import os
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from rtickets import data
 from rtickets.config import DataConfig
-from rtickets.data.files_io import read_folder, stream_folder
+from rtickets.data.folders import read_folder, stream_folder
 from rtickets.data.views import View
 from rtickets.errors import InputError
 
@@ -99,16 +101,102 @@ def test_folders_that_would_be_left_out_are_named(tmp_path, names, message):
         read_folder(tmp_path, STORED)
 
 
-def test_hidden_folders_and_folders_in_a_class_are_left_alone(pets):
-    put(pets / ".thumbnails" / "1.png", GREY)
-    put(pets / "dog" / "small" / "1.png", GREY)
-    assert read_folder(pets, STORED).class_names == ("cat", "dog")
+def test_images_at_any_depth_count_for_their_class_as_in_torchvision(pets):
+    put(pets / "dog" / "small" / "brown" / "1.png", GREY + 30)
+    put(pets / "cat" / "old" / "0.png", GREY + 40)
+    raw = read_folder(pets, STORED)
+    assert raw.class_names == ("cat", "dog")
+    assert raw.train.labels.tolist() == [0, 0, 0, 1, 1]
+    assert sorted(raw.train.images[:, 0, 0, 0].tolist()) == [0, 10, 20, 30, 40]
+    assert raw.notes == ("2 images lie in folders within those of the classes",)
 
 
-def test_files_that_are_no_images_are_left_alone(pets):
-    (pets / "cat" / "notes.txt").write_text("nothing")
+def test_nothing_is_said_where_nothing_is_left_out(pets):
     (pets / "readme.md").write_text("nothing")
-    assert read_folder(pets, STORED).train.labels.tolist() == [0, 0, 1]
+    assert read_folder(pets, STORED).notes == ()
+
+
+def test_what_is_left_out_is_counted_by_its_reason(pets):
+    for name in ("notes.txt", "1.TGA", "2.tga", "plain"):
+        (pets / "cat" / name).write_text("nothing")
+    put(pets / ".thumbnails" / "1.png", GREY)  # beside the classes: no note
+    for name in (".3.png", "._1.png"):
+        put(pets / "dog" / name, GREY)
+    put(pets / "dog" / ".trash" / "1.png", GREY)
+    put(pets / "loose.png", GREY)
+    (pets / "dog" / "gone.png").symlink_to(pets / "nowhere.png")
+    (pets / "dog" / "self.png").symlink_to(pets / "dog" / "self.png")
+    (pets / "dog" / "zero.png").symlink_to("/dev/zero")
+    os.mkfifo(pets / "dog" / "pipe.png")
+    for read in (read_folder, stream_folder):
+        (note,) = read(pets, STORED, None).notes
+        assert note == (
+            "left out: 4 of other kinds (.tga, .txt, no ending), 3 hidden, 4 no files (links to "
+            "nothing, devices, pipes), 1 images outside of the classes' folders"
+        )
+
+
+def test_links_to_images_and_folders_are_followed_once(pets, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    put(other / "9.png", GREY + 50)
+    (pets / "dog" / "more").symlink_to(other)
+    (pets / "dog" / "again").symlink_to(other)
+    (pets / "dog" / "loop").symlink_to(pets / "dog")
+    (pets / "cat" / "3.png").symlink_to(other / "9.png")
+    raw = read_folder(pets, STORED)
+    assert raw.train.labels.tolist() == [0, 0, 0, 1, 1]
+    assert raw.notes[0] == "left out: 2 links to folders that were read already"
+
+
+def test_images_beside_the_splits_and_their_classes_are_counted(tmp_path):
+    for name in ("train/a", "train/b", "train", "extra", "."):
+        put(tmp_path / name / "x.png", GREY)
+    assert "3 images outside of the classes' folders" in read_folder(tmp_path, STORED).notes[0]
+
+
+@pytest.mark.parametrize("name", ["Train", "TEST", "training", "valid", "validation"])
+def test_a_folder_that_looks_like_a_split_is_no_class(tmp_path, name):
+    for part in (f"{name}/a", f"{name}/b", "rest/a", "rest/b"):
+        put(tmp_path / part / "x.png", GREY)
+    with pytest.raises(InputError, match=f"has {name}, but no folder train"):
+        read_folder(tmp_path, STORED)
+
+
+def test_what_photographs_ask_for_and_do_not_get_is_counted(pets):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name in ("3.jpg", "4.png", "5.webp"):
+        Image.fromarray(COLOUR).save(pets / "cat" / name, exif=exif)
+    frames = [Image.fromarray(COLOUR), Image.fromarray(COLOUR[::-1].copy())]
+    for name in ("6.gif", "7.webp", "8.tif"):
+        frames[0].save(pets / "cat" / name, save_all=True, append_images=frames[1:])
+    raw = read_folder(pets, STORED)
+    assert raw.train.images.shape == (9, 3, 4, 3)  # as stored, not turned
+    assert raw.notes == (
+        "3 images ask to be turned (EXIF) and are not",
+        "3 images hold several pictures; the first counts",
+    )
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        (".tif", {}), (".tiff", {"compression": "tiff_lzw"}), (".ppm", {}), (".pgm", {}),
+        (".pnm", {}), (".jfif", {"format": "JPEG"}), (".jpe", {"format": "JPEG"}),
+        (".jp2", {"irreversible": False}), (".j2k", {}), (".dib", {}), (".apng", {"format": "PNG"}),
+        (".mpo", {"format": "JPEG"}), (".avif", {"quality": 100}),
+    ],
+)  # fmt: skip
+def test_formats_that_were_left_out_are_read(pets, suffix, options):
+    path = pets / "dog" / f"2{suffix}"
+    image = Image.fromarray(np.full((16, 16), 200, np.uint8))
+    if suffix == ".avif" and not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    image.save(path, **options)
+    raw = read_folder(pets, View((3, 4)))
+    assert len(raw.train) == 4
+    np.testing.assert_allclose(raw.train.images[3].astype(int), 200, atol=3)
+    assert raw.notes == ()
 
 
 @pytest.mark.parametrize("suffix", [".PNG", ".bmp", ".gif", ".webp", ".jpg", ".JPEG"])

@@ -1,0 +1,59 @@
+"""What has to hold for every data set, wherever it comes from."""
+
+import unicodedata
+from collections import Counter
+
+import numpy as np
+
+from rtickets.data.arrays import Raw
+from rtickets.errors import InputError
+
+_SHOWN = 5  # classes that a line names
+
+
+def check_raw(raw: Raw, name: str) -> None:
+    """Check class names and labels.
+
+    Args:
+        raw: what a source delivered.
+        name: what the errors call it.
+
+    Raises:
+        InputError: if two classes have one name, a name is no text, or a label has no class.
+    """
+    twice = [one for one, count in Counter(raw.class_names).items() if count > 1]
+    if twice:
+        raise InputError(f"{name}: two classes are called {twice[0]!r}; give each its own name")
+    for one in raw.class_names:
+        try:
+            one.encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{name}: the class name {one} is no Unicode text; name it, or its folder, in UTF-8"
+            ) from None
+    classes = len(raw.class_names)
+    for split, part in (("train", raw.train), ("val", raw.validation), ("test", raw.test)):
+        if part is None or not len(part):
+            continue
+        low, high = int(part.labels.min()), int(part.labels.max())
+        if low < 0 or high >= classes:
+            raise InputError(
+                f"{name}: {split} labels lie in [{low}, {high}]; expected [0, {classes})"
+            )
+
+
+def class_notes(raw: Raw) -> tuple[str, ...]:
+    """Return what is odd about the classes, in lines."""
+    counts = np.bincount(raw.train.labels, minlength=len(raw.class_names))
+    unused = [raw.class_names[label] for label in np.flatnonzero(counts == 0)]
+    alike: dict[str, list[str]] = {}
+    for name in raw.class_names:
+        alike.setdefault(unicodedata.normalize("NFC", name).casefold(), []).append(name)
+    same = [" and ".join(names) for names in alike.values() if len(names) > 1]
+    found = ((unused, "classes without training images"), (same, "class names that look alike"))
+    return tuple(f"{what}: {_some(names)}" for names, what in found if names)
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

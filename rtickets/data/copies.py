@@ -1,0 +1,82 @@
+"""Images that are exact copies of others, which makes an accuracy look better than it is.
+
+A copy has the same pixels, or as long as images stay encoded the same file. A digest per image is
+kept, not the images, so that looking takes one pass.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rtickets.data.arrays import Dataset, Split
+
+_PAIRS = (("validation", "training"), ("test", "training"), ("test", "validation"))
+
+
+class Digests(NamedTuple):
+    """What tells the images of a split apart.
+
+    Attributes:
+        images: a digest per image.
+        labels: their labels.
+    """
+
+    images: list[bytes]
+    labels: np.ndarray
+
+
+def digest(data: Any) -> bytes:
+    """Return 16 bytes that tell an image, as an array or a file's contents, apart from others."""
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def find_copies(task: Dataset) -> tuple[str, ...]:
+    """Compare the splits of a task, by pixels in memory or by files of encoded images.
+
+    Args:
+        task: the task; its encoded images are read once.
+
+    Returns:
+        A line per pair of splits that share images.
+    """
+    splits = {"training": task.train, "validation": task.validation, "test": task.test}
+    return describe_copies({name: _digests(split) for name, split in splits.items()})
+
+
+def describe_copies(splits: Mapping[str, Digests]) -> tuple[str, ...]:
+    """Compare splits.
+
+    Args:
+        splits: some or all of 'training', 'validation' and 'test'.
+
+    Returns:
+        A line per pair that shares images: of how many, and how many with another label.
+    """
+    lines = (
+        _copies(name, splits[name], of, splits[of])
+        for name, of in _PAIRS
+        if name in splits and of in splits
+    )
+    return tuple(line for line in lines if line)
+
+
+def _copies(name: str, ours: Digests, of: str, theirs: Digests) -> str:
+    mine, images = list(zip(*ours, strict=True)), set(theirs.images)
+    pairs = set(zip(theirs.images, theirs.labels.tolist(), strict=True))
+    found = [(image, int(label)) not in pairs for image, label in mine if image in images]
+    if not found:
+        return ""
+    line = f"{len(found):,} of {len(mine):,} {name} images are exact copies of {of} images"
+    return f"{line}, {sum(found):,} of them with another label" if any(found) else line
+
+
+def _digests(split: Split) -> Digests:
+    images = split.images
+    if isinstance(images, np.ndarray):
+        return Digests([digest(image) for image in np.ascontiguousarray(images)], split.labels)
+    with ThreadPoolExecutor(images.workers) as pool:
+        of: Iterable[bytes] = pool.map(lambda i: digest(images.files.read(int(i))), images.chosen)
+        return Digests(list(of), split.labels)

@@ -1,0 +1,89 @@
+"""What a file may cost: memory and time in proportion to its size, whoever made it.
+
+A few bytes of a compressed file can stand for gigabytes, and the number in a header for anything.
+So what something unpacks to is compared with what it was packed in before it is unpacked. The most
+that a set in common use needs is 190 bytes of a byte (dSprites, black and white shapes).
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from rtickets.errors import InputError
+
+_FREE = 1 << 26  # bytes that any file may unpack to
+_RATIO = 250  # bytes that one byte of a file may unpack to
+
+
+def most_unpacked(packed: int) -> int:
+    """Return the number of bytes that a file of `packed` bytes may unpack to."""
+    return max(_FREE, _RATIO * packed)
+
+
+def check_unpacked(unpacked: int, packed: int, name: object) -> None:
+    """Check that something is not packed too well to be honest.
+
+    Args:
+        unpacked: bytes that it takes unpacked.
+        packed: bytes that it takes as it is.
+        name: what the error calls it.
+
+    Raises:
+        InputError: if it is.
+    """
+    if unpacked > most_unpacked(packed):
+        raise InputError(
+            f"{name}: has {packed:,} bytes and would unpack to {unpacked:,}; expected at most "
+            f"{_RATIO} times its size, so it is broken or made to fill the memory"
+        )
+
+
+def size_of(path: Path) -> int:
+    """Return the size of a file.
+
+    Raises:
+        InputError: if there is none, or a folder, a device or a pipe, of which reading may never
+            end.
+    """
+    try:
+        if path.is_file():
+            return path.stat().st_size
+        path.stat()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    raise InputError(f"{path}: cannot be read: it is a folder, a device or a pipe, not a file")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file, unpacked if its name ends with .gz.
+
+    Yields:
+        The file; what goes wrong with reading it becomes an `InputError` that names it.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    size_of(path)
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            yield cast(BinaryIO, file)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+
+
+def gunzip(path: Path) -> io.BytesIO:
+    """Unpack a gzip file into memory.
+
+    Raises:
+        InputError: if it is damaged, or unpacks to more than its size deserves.
+    """
+    packed = size_of(path)
+    with opened(path) as file:
+        data = file.read(most_unpacked(packed) + 1)
+    check_unpacked(len(data), packed, path)
+    return io.BytesIO(data)
