@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 from rtickets._version import __version__
 
 if TYPE_CHECKING:
-    from rtickets import attacks, data, evaluation, masks, models
+    from rtickets import attacks, criteria, data, draw, evaluation, masks, models
     from rtickets.draw import Ticket, draw_omp
     from rtickets.errors import InputError
     from rtickets.masks import DEFAULT_PRUNABLE
+    from rtickets.sparse_optimizer import keep_pruned
 
 _HOMES = {
     "DEFAULT_PRUNABLE": "rtickets.masks",
     "InputError": "rtickets.errors",
     "Ticket": "rtickets.draw",
     "draw_omp": "rtickets.draw",
+    "keep_pruned": "rtickets.sparse_optimizer",
 }
-_MODULES = ("attacks", "data", "evaluation", "masks", "models")
+_MODULES = ("attacks", "criteria", "data", "draw", "evaluation", "masks", "models")
 
 __all__ = [
     "DEFAULT_PRUNABLE",
@@ -28,9 +30,12 @@ __all__ = [
     "Ticket",
     "__version__",
     "attacks",
+    "criteria",
     "data",
+    "draw",
     "draw_omp",
     "evaluation",
+    "keep_pruned",
     "masks",
     "models",
 ]

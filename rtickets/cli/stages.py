@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -15,7 +16,10 @@ def _run(stage: Callable[[], Any], options: argparse.Namespace) -> Any:
     """Run a stage, past what the options agree to."""
     from rtickets.consent import attempt
 
-    return attempt(stage, consent_of(options), set())
+    folder = attempt(stage, consent_of(options), set())
+    if options.name and is_primary() and f"-{options.name}-" not in folder.path.name:
+        print(f"rtickets: this run was named before: {folder.path.name}", file=sys.stderr)
+    return folder
 
 
 def _pretrain(options: argparse.Namespace, config_words: Sequence[str]) -> None:

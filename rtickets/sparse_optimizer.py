@@ -1,0 +1,48 @@
+"""Pruned weights stay pruned under any optax optimiser, in anyone's own training loop."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from rtickets import masks
+from rtickets.errors import InputError
+from rtickets.masks import Mask, Params
+
+
+def keep_pruned(
+    optimizer: optax.GradientTransformation, mask: Mask
+) -> optax.GradientTransformationExtraArgs:
+    """Wrap an optimiser so that pruned weights are exactly zero after every update.
+
+    Gradients of pruned weights are set to zero before the optimiser sees them, so that norms and
+    momentum do not count them; what weight decay and momentum do to them all the same is undone.
+
+    Args:
+        optimizer: any optimiser of optax.
+        mask: mask of the parameters. It is data: under `vmap` every network may have its own.
+
+    Returns:
+        The wrapped optimiser. Its `update` needs the parameters.
+    """
+    inner = optax.with_extra_args_support(optimizer)
+
+    def init(params: Params) -> Any:
+        masks.check(mask, params)
+        return inner.init(masks.apply(mask, params))
+
+    def update(
+        updates: Params, state: Any, params: Params | None = None, **extra: Any
+    ) -> tuple[Params, Any]:
+        if params is None:
+            raise InputError("keep_pruned needs update(gradients, state, params), with params")
+        alive = masks.apply(mask, params)
+        updates, state = inner.update(masks.apply(mask, updates), state, alive, **extra)
+
+        def to_zero(keep: Any, change: Any, weight: Any) -> Any:
+            return jnp.where(keep, change, -weight.astype(change.dtype))
+
+        return jax.tree.map(to_zero, mask, updates, params), state
+
+    return optax.GradientTransformationExtraArgs(init, update)
