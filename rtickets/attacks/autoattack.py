@@ -17,6 +17,7 @@ from rtickets.attacks.progress import Progress
 from rtickets.attacks.projections import Norm, check_norm
 from rtickets.attacks.search import LogitsFn, is_fooled
 from rtickets.errors import InputError
+from rtickets.short_repr import with_short_repr
 
 Version = Literal["standard", "plus", "rand", "fast"]
 
@@ -87,6 +88,7 @@ class Row(NamedTuple):
     note: str
 
 
+@with_short_repr
 class WorstCase(NamedTuple):
     """The outcome of an ensemble.
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from rtickets.errors import InputError
+from rtickets.short_repr import with_short_repr
 
 if TYPE_CHECKING:
     from rtickets.data.streamed import StreamedImages
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 Metric = Literal["accuracy", "balanced"]
 
 
+@with_short_repr
 class Split(NamedTuple):
     """Images and labels of one split.
 
@@ -32,6 +34,7 @@ class Split(NamedTuple):
         return Split(self.images[indices], self.labels[indices])
 
 
+@with_short_repr
 class Raw(NamedTuple):
     """What a source delivers.
 
@@ -56,6 +59,7 @@ class Raw(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+@with_short_repr
 class Dataset(NamedTuple):
     """A task, split.
 

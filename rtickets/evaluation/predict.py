@@ -18,10 +18,12 @@ from rtickets.data.augment import Transform
 from rtickets.data.stream import Batch, evaluation_batches
 from rtickets.data.streamed import StreamedImages
 from rtickets.masks import Params
+from rtickets.short_repr import with_short_repr
 
 _IN_FLIGHT = 2  # batches that may be under way before the host waits for one
 
 
+@with_short_repr
 class Network(NamedTuple):
     """A network ready to predict.
 
@@ -36,6 +38,7 @@ class Network(NamedTuple):
     batch_stats: Any
 
 
+@with_short_repr
 class Examples(NamedTuple):
     """A split on the devices, or streamed, with what is done to its images there."""
 

@@ -22,10 +22,12 @@ from rtickets.data.arrays import Metric
 from rtickets.errors import InputError
 from rtickets.evaluation.accuracy import Accuracy, measure
 from rtickets.evaluation.noise import check_settings, noisy_counts
+from rtickets.short_repr import with_short_repr
 
 ABSTAIN = -1
 
 
+@with_short_repr
 class Certificates(NamedTuple):
     """What is known about the smoothed classifier.
 

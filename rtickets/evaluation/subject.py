@@ -13,10 +13,12 @@ from rtickets.attacks import LogitsFn
 from rtickets.data.arrays import Metric, Split
 from rtickets.data.augment import Transform
 from rtickets.evaluation.predict import Network
+from rtickets.short_repr import with_short_repr
 
 _PREPARED = 1024  # images turned into floats at once
 
 
+@with_short_repr
 class Subject(NamedTuple):
     """A network and the images that it is attacked on.
 

@@ -19,6 +19,7 @@ from rtickets.importers.opened import Opened, open_checkpoint
 from rtickets.importers.parity import Reference
 from rtickets.metrics import write_json
 from rtickets.models import Model
+from rtickets.short_repr import with_short_repr
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -44,6 +45,7 @@ class Options(NamedTuple):
     reference: Reference | None = None
 
 
+@with_short_repr
 class Imported(NamedTuple):
     """An imported network.
 

@@ -7,12 +7,14 @@ from jax import Array
 
 from rtickets import masks
 from rtickets.masks import Mask, Params
+from rtickets.short_repr import with_short_repr
 from rtickets.training import averaging
 from rtickets.training.averaging import Average
 from rtickets.training.optimizer import make_optimizer
 from rtickets.training.program import Program, split_trainable
 
 
+@with_short_repr
 class TrainState(NamedTuple):
     """Everything a run changes, the same on every device.
 
