@@ -146,6 +146,27 @@ def expand(keep: Any, shape: tuple[int, ...], pattern: Pattern) -> Any:
     return keep
 
 
+def living_groups(keep: np.ndarray, pattern: Pattern) -> tuple[np.ndarray, int]:
+    """Return which groups have a living weight, and how many of them have a dead one too.
+
+    Args:
+        keep: bool array of a kernel's shape.
+        pattern: any but n:m.
+
+    Returns:
+        (bool array in the shape of `group_scores`, number of groups that live in part).
+    """
+    shares = group_scores(keep.astype(np.float32), pattern)
+    return shares > 0, int(((shares > 0) & (shares < 1)).sum())
+
+
+def runs_of_inputs(values: np.ndarray, m: int) -> np.ndarray:
+    """Return (..., I, O) with I a multiple of m as (runs of m consecutive inputs, m)."""
+    *spatial, inputs, outputs = values.shape
+    runs = values.reshape(*spatial, inputs // m, m, outputs)
+    return np.moveaxis(runs, -2, -1).reshape(-1, m)
+
+
 def keep_n_of_m(scores: np.ndarray, n: int, m: int) -> np.ndarray:
     """Return the mask that keeps the n largest of every m consecutive inputs.
 

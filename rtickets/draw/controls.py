@@ -12,7 +12,15 @@ from rtickets.errors import InputError
 from rtickets.layout_names import layouts_of
 from rtickets.layouts import Layout, join, split
 from rtickets.masks import Mask, Params
-from rtickets.patterns import Pattern, expand, group_scores, keep_n_of_m, parse_pattern
+from rtickets.patterns import (
+    Pattern,
+    expand,
+    group_sizes,
+    keep_n_of_m,
+    living_groups,
+    parse_pattern,
+    runs_of_inputs,
+)
 
 Control = Literal["random", "shuffled", "complement", "flipped", "reinitialised"]
 _Leaf = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -28,15 +36,16 @@ def control_mask(
     params: Params | None = None,
     layouts: Mapping[str, str] | None = None,
 ) -> Mask:
-    """Return a control of a mask, in the mask's pattern.
+    """Return a control of a mask, in the mask's pattern and with as many survivors in every layer.
 
     Args:
-        mask: a drawn mask.
+        mask: a drawn mask; for groups that are random or flipped one of `pattern`.
         control: 'random' keeps the number of surviving groups of every layer, which is a leaf or a
             copy of a stack, and nothing else; 'shuffled' permutes inputs and outputs, so that the
-            shapes of the surviving kernels stay; 'complement' keeps what was removed; 'flipped'
-            exchanges a fraction of every layer's surviving groups for removed ones; 'reinitialised'
-            keeps the mask, whose weights are drawn anew elsewhere.
+            shapes of the surviving kernels stay; 'complement' keeps what was removed, and no other
+            number; 'flipped' exchanges a fraction of every layer's surviving groups for removed
+            ones; 'reinitialised' keeps the mask, whose weights are drawn anew elsewhere. Blocks
+            change places with blocks of their own size, smaller ones lie at the edges.
         seed: of the control. A layer's result depends on the seed and its place in the mask.
         flip_fraction: for 'flipped', in [0, 1].
         pattern: what lives or dies together, see `rtickets.patterns`.
@@ -49,8 +58,9 @@ def control_mask(
 
     Raises:
         InputError: for an unknown control, one that would not keep the pattern, a fraction outside
-            [0, 1], a mask that is none or not of `params`, or a kernel of unknown layout where that
-            matters: for shuffled channels, and random or flipped groups.
+            [0, 1], a mask that is none or not of `params`, or, for random and flipped groups, not
+            of `pattern`, or a kernel of unknown layout where that matters: for shuffled channels,
+            and random or flipped groups.
     """
     masks.check(mask, params)
     _check_control(control, pattern)
@@ -67,6 +77,8 @@ def control_mask(
     }
     shaped, kept = mask if params is None else params, masks.prunable_leaves(mask)
     seen = layouts_of(shaped, kept, layouts, _layouts_needed_by(control, pattern))
+    if control in ("random", "flipped"):
+        _check_fits(split(kept, seen), parsed, control)
     leaves = [
         _by_layer(makers[control], kept[path], seen[path], [seed, index]) if path in kept else leaf
         for index, (path, leaf) in enumerate(masks.leaf_paths(mask).items())
@@ -104,12 +116,33 @@ def _check_control(control: Control, pattern: str) -> None:
         )
 
 
+def _check_fits(layers: Mapping[str, np.ndarray], pattern: Pattern, control: Control) -> None:
+    """Refuse a mask that is not of a pattern: its control in the pattern has another sparsity."""
+    for path, keep in layers.items():
+        if pattern.name == "n:m":
+            n, m = pattern.sizes
+            fits = keep.shape[-2] % m == 0 and (runs_of_inputs(keep, m).sum(1) == n).all()
+            wrong = "" if fits else f"not {n} of every {m} inputs of {path} live"
+        else:
+            lives, parts = living_groups(keep, pattern)
+            wrong = f"{parts:,} of {lives.size:,} groups of {path} live in part" if parts else ""
+        if wrong:
+            raise InputError(
+                f"control={control!r}: {wrong}, so the mask is not of pattern='{pattern}'; give "
+                "the pattern that it was drawn in"
+            )
+
+
 def _of_groups(make: _Leaf, pattern: Pattern) -> _Leaf:
-    """Do to groups what `make` does to weights."""
+    """Do to the groups of every size what `make` does to weights."""
 
     def made(keep: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        lives = group_scores(keep.astype(np.float32), pattern) > 0
-        return expand(make(lives, generator), keep.shape, pattern)
+        lives, sizes = living_groups(keep, pattern)[0], group_sizes(keep.shape, pattern)
+        changed = lives.copy()
+        for size in np.unique(sizes):
+            same = sizes == size
+            changed[same] = make(lives[same], generator)
+        return expand(changed, keep.shape, pattern)
 
     return made
 

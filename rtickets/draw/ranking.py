@@ -11,7 +11,14 @@ import numpy as np
 from rtickets.criteria import Scores
 from rtickets.draw.budget import erk_densities, share_out, survivors
 from rtickets.errors import InputError
-from rtickets.patterns import Pattern, expand, group_scores, group_sizes, keep_n_of_m
+from rtickets.patterns import (
+    Pattern,
+    expand,
+    group_sizes,
+    keep_n_of_m,
+    living_groups,
+    runs_of_inputs,
+)
 
 Scope = Literal["global", "uniform", "erk"]
 
@@ -112,15 +119,13 @@ def top_k(scores: np.ndarray, k: int) -> np.ndarray:
 
 def _whole_groups(path: str, alive: np.ndarray, pattern: Pattern) -> np.ndarray:
     """Return which groups live; a group that lives in part would be counted as a whole one."""
-    shares = group_scores(alive.astype(np.float32), pattern)
-    parts = int(((shares > 0) & (shares < 1)).sum())
+    lives, parts = living_groups(alive, pattern)
     if parts:
         raise InputError(
-            f"{parts:,} of {shares.size:,} groups of {path} are alive in part, so the start is not "
-            f"of pattern='{pattern}'; draw with the start's own pattern or from the dense "
-            "network"
+            f"{parts:,} of {lives.size:,} groups of {path} are alive in part, so the start is not "
+            f"of pattern='{pattern}'; draw with the start's own pattern or from the dense network"
         )
-    return shares > 0
+    return lives
 
 
 def _keep_n_of_m(scores: Scores, alive: Scores, pattern: Pattern) -> Kept:
@@ -134,20 +139,16 @@ def _keep_n_of_m(scores: Scores, alive: Scores, pattern: Pattern) -> Kept:
             )
         ranked[path] = np.where(alive[path], score, -np.inf)
         keep[path] = keep_n_of_m(ranked[path], n, m)
-        rankings.append(Ranking(path, _runs(ranked[path], m), _runs(keep[path], m)))
-        short = int((_runs(alive[path], m).sum(1) < n).sum())
+        rankings.append(
+            Ranking(path, runs_of_inputs(ranked[path], m), runs_of_inputs(keep[path], m))
+        )
+        short = int((runs_of_inputs(alive[path], m).sum(1) < n).sum())
         if short:
             raise InputError(
                 f"pattern='{n}:{m}' keeps {n} of every {m} inputs, and its start has fewer left in "
                 f"{short:,} places of {path}; draw from a denser start or from the dense network"
             )
     return Kept(keep, keep, ranked, rankings)
-
-
-def _runs(values: np.ndarray, m: int) -> np.ndarray:
-    """Return (..., I, O) as (runs of m inputs, m)."""
-    *space, inputs, outputs = values.shape
-    return np.moveaxis(values.reshape(*space, inputs // m, m, outputs), -2, -1).reshape(-1, m)
 
 
 def _budgets(alive: Scores, lives: Scores, scope: Scope, sparsity: float) -> dict[str, int]:
