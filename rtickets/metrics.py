@@ -84,7 +84,7 @@ def temporary_name(path: Path) -> Path:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object from a file that the package wrote.
+    """Read a JSON object from a file that the package wrote, or that somebody put in its place.
 
     Args:
         path: the file.
@@ -97,7 +97,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         values = json.loads(path.read_bytes())
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no JSON, a number without end, nested too deep
         raise InputError(f"{path} is damaged: {error}; {_REPAIR}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path} is damaged: it holds no JSON object; {_REPAIR}")

@@ -1,12 +1,12 @@
 """Animal-MNIST: cut-outs of ten animals, as its package stores them, arrays in gzipped pickles."""
 
-import gzip
 from pathlib import Path
 
 import numpy as np
 
 from rtickets.data import pickles
 from rtickets.data.arrays import Raw, checked_split
+from rtickets.data.limits import gunzip
 from rtickets.errors import InputError
 
 _CLASSES = (
@@ -37,8 +37,8 @@ def read_animals(folder: Path) -> Raw:
 
 def _read_array(path: Path) -> np.ndarray:
     try:
-        with gzip.open(path) as file:
-            array = pickles.load(file)
+        unpacked = gunzip(path)
+        array = pickles.load(unpacked, unpacked.getbuffer().nbytes)
         if not isinstance(array, np.ndarray):
             raise InputError(f"holds a {type(array).__name__}, expected an array")
         return array

@@ -1,5 +1,6 @@
 """Getting and unpacking the files that public data sets are distributed as."""
 
+import gzip
 import hashlib
 import shutil
 import tarfile
@@ -8,11 +9,14 @@ import urllib.request
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, cast
 
 from rtickets._version import __version__
+from rtickets.data.limits import most_unpacked, size_of
 from rtickets.errors import InputError
 
 _CHUNK = 1 << 20
+_BLOCK = 4096  # bytes that a file takes on a disk at least
 _SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 Say = Callable[[str], None]
 
@@ -91,26 +95,90 @@ def digest(path: Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
-def unpack(archive: Path, folder: Path) -> None:
+def unpack(archive: Path, folder: Path, most: int | None = None) -> int:
     """Unpack an archive; members that would lie outside the folder are refused.
 
     Args:
         archive: .tar, .tar.gz, .tgz or .zip.
         folder: where to, made if it does not exist.
+        most: bytes that may come of it; None is in proportion to its size.
+
+    Returns:
+        Bytes that came of it, every member rounded up to a block of a disk.
 
     Raises:
         InputError: for a broken or malicious archive.
     """
+    packed = size_of(archive)
+    room = _Room(archive, packed, most_unpacked(packed) if most is None else most)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         if archive.name.endswith(".zip"):
-            with zipfile.ZipFile(archive) as packed:  # strips '..' and roots by itself
-                packed.extractall(folder)
+            _unpack_zip(archive, folder, room)
         else:
-            with tarfile.open(archive) as tar:
-                tar.extractall(folder, filter="data")
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
+            _unpack_tar(archive, folder, room)
+    except InputError:
+        raise
+    except Exception as error:  # damage surfaces as whatever the reader trips over
         raise InputError(f"{archive}: cannot be unpacked: {error}") from None
+    return room.taken
+
+
+class _Room:
+    """Counts what an archive unpacks to."""
+
+    def __init__(self, archive: Path, packed: int, most: int) -> None:
+        self._archive, self._packed, self._most = archive, packed, most
+        self.taken = 0
+
+    def take(self, count: int) -> None:
+        """Count some bytes.
+
+        Raises:
+            InputError: if they are too many.
+        """
+        self.taken += count
+        if self.taken > self._most:
+            raise InputError(
+                f"{self._archive}: has {self._packed:,} bytes and would unpack to more than "
+                f"{self._most:,}; it is broken or made to fill the disk"
+            )
+
+
+class _Counted:
+    """An archive as a stream that ends with an error where it becomes too long."""
+
+    def __init__(self, file: IO[bytes], room: _Room) -> None:
+        self._file, self._room = file, room
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self._room.take(len(data))
+        return data
+
+
+def _unpack_zip(archive: Path, folder: Path, room: _Room) -> None:
+    with zipfile.ZipFile(archive) as packed:
+        for member in packed.infolist():
+            parts = member.filename.replace("\\", "/").split("/")
+            if ".." in parts or parts[0] == "":
+                raise InputError(f"{archive}: its member {member.filename!r} would lie outside")
+            room.take(member.file_size + _BLOCK)
+        packed.extractall(folder)  # which writes no more of a member than its size says
+
+
+def _unpack_tar(archive: Path, folder: Path, room: _Room) -> None:
+    """Unpack member by member: headers can be as long as files, and stand for others' sizes."""
+    with archive.open("rb") as file:
+        gzipped = file.read(2) == b"\x1f\x8b"
+    with gzip.open(archive) if gzipped else archive.open("rb") as opened:
+        counted = cast(IO[bytes], _Counted(cast(IO[bytes], opened), room))
+        with tarfile.open(fileobj=counted, mode="r|") as tar:
+            for member in tar:
+                room.take(_BLOCK)
+                if member.issparse():
+                    room.take(member.size)
+                tar.extract(member, folder, filter="data")
 
 
 def unpack_once(archive: Path, folder: Path, say: Say = lambda text: None) -> Path:
@@ -131,9 +199,10 @@ def unpack_once(archive: Path, folder: Path, say: Say = lambda text: None) -> Pa
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f"{archive.name}.part"
     shutil.rmtree(temporary, ignore_errors=True)
-    unpack(archive, temporary)
+    most = most_unpacked(size_of(archive))
+    most -= unpack(archive, temporary, most)
     for inner in sorted(path for path in temporary.rglob("*") if is_archive(path)):
-        unpack(inner, inner.parent)
+        most -= unpack(inner, inner.parent, most)
         inner.unlink()
     temporary.rename(target)
     return target

@@ -130,13 +130,14 @@ def checked_split(images: np.ndarray, labels: np.ndarray, num_classes: int, name
     if labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(
             f"{name}: labels are {labels.dtype} of shape {labels.shape}; expected integers of "
-            f"shape {images.shape[:1]}"
+            f"shape {images.shape[:1]} (the argmax of one-hot labels)"
         )
     if labels.min() < 0 or labels.max() >= num_classes:
         raise InputError(
             f"{name}: labels lie in [{labels.min()}, {labels.max()}]; expected [0, {num_classes})"
         )
+    labels = labels.astype(np.int32)
     empty = np.flatnonzero(np.bincount(labels, minlength=num_classes) == 0)
     if empty.size:
         raise InputError(f"{name}: class {empty[0]} has no examples")
-    return Split(np.ascontiguousarray(images), labels.astype(np.int32))
+    return Split(np.ascontiguousarray(images), labels)

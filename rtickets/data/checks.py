@@ -2,13 +2,14 @@
 
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
 from rtickets.data.arrays import Raw
 from rtickets.errors import InputError
 
-_SHOWN = 5  # classes that a line names
+_SHOWN = 5  # names that a line shows
 
 
 def check_raw(raw: Raw, name: str) -> None:
@@ -51,9 +52,10 @@ def class_notes(raw: Raw) -> tuple[str, ...]:
         alike.setdefault(unicodedata.normalize("NFC", name).casefold(), []).append(name)
     same = [" and ".join(names) for names in alike.values() if len(names) > 1]
     found = ((unused, "classes without training images"), (same, "class names that look alike"))
-    return tuple(f"{what}: {_some(names)}" for names, what in found if names)
+    return tuple(f"{what}: {some(names)}" for names, what in found if names)
 
 
-def _some(names: list[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """Return the first of some names, and how many more there are, for a line."""
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more

@@ -1,17 +1,21 @@
 """Readers of data that lies on disk as arrays: IDX and npz."""
 
-import gzip
 import math
 import struct
-import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from rtickets.data.arrays import Raw, checked_split
+from rtickets.data.checks import some
+from rtickets.data.limits import check_unpacked, opened, size_of
 from rtickets.errors import InputError
+
+_MOST_AXES = 8
+_OF_NPZ = ("x_train", "y_train", "x_test", "y_test", "class_names")
 
 
 def existing(path: str | None, source: str, hint: str) -> Path:
@@ -39,19 +43,31 @@ def read_idx(path: Path) -> np.ndarray:
     Raises:
         InputError: for a damaged file or another element type.
     """
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read: {error}") from None
-    if len(data) < 4 or data[:3] != b"\x00\x00\x08":
+    packed = size_of(path)
+    with opened(path) as file:
+        shape = _idx_shape(path, file)
+        count = math.prod(shape)
+        if path.suffix == ".gz":
+            check_unpacked(count, packed, path)
+        data = file.read(count if path.suffix == ".gz" else min(count, packed))
+        more = len(file.read(1))
+    if len(data) != count or more:
+        found = f"{len(data)} bytes and more" if more else f"{len(data)} bytes"
+        raise InputError(f"{path}: holds {found}, its header says {shape}")
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+def _idx_shape(path: Path, file: BinaryIO) -> tuple[int, ...]:
+    start = file.read(4)
+    if len(start) < 4 or start[:3] != b"\x00\x00\x08":
         raise InputError(f"{path}: not an IDX file of unsigned bytes")
-    start = 4 + 4 * data[3]
-    if len(data) < start:
+    axes = start[3]
+    if axes > _MOST_AXES:
+        raise InputError(f"{path}: has {axes} axes; expected 3 of images, or 1 of labels")
+    sizes = file.read(4 * axes)
+    if len(sizes) < 4 * axes:
         raise InputError(f"{path}: cut off within its header")
-    shape = struct.unpack(f">{data[3]}I", data[4:start])
-    if len(data) - start != math.prod(shape):
-        raise InputError(f"{path}: holds {len(data) - start} bytes, its header says {shape}")
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+    return struct.unpack(f">{axes}I", sizes)
 
 
 def read_idx_folder(folder: Path, class_names: tuple[str, ...] | None = None) -> Raw:
@@ -92,12 +108,20 @@ def read_npz(path: Path) -> Raw:
     Raises:
         InputError: for a damaged file or missing arrays.
     """
+    packed = size_of(path)
     try:
         with path.open("rb") as file, NpzFile(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+            members = archive.zip.infolist() if archive.zip else []
+            check_unpacked(sum(int(info.file_size) for info in members), packed, path)
+            _check_names(archive.files, str(path))
+            arrays = {name: archive[name] for name in archive.files if name in _OF_NPZ}
+            others = sorted(set(archive.files) - arrays.keys())
+    except InputError:
+        raise
     except Exception as error:  # damage surfaces as whatever the decoder trips over
         raise InputError(f"{path}: cannot be read as .npz: {error}") from None
-    return raw_from_arrays(arrays, str(path))
+    raw = raw_from_arrays(arrays, str(path))
+    return raw._replace(notes=(f"arrays that are not read: {some(others)}",)) if others else raw
 
 
 def raw_from_arrays(arrays: Mapping[str, np.ndarray], name: str) -> Raw:
@@ -106,18 +130,8 @@ def raw_from_arrays(arrays: Mapping[str, np.ndarray], name: str) -> Raw:
     Raises:
         InputError: if training images or labels are missing, or anything is malformed.
     """
-    missing = [key for key in ("x_train", "y_train") if key not in arrays]
-    if missing or ("x_test" in arrays) != ("y_test" in arrays):
-        raise InputError(
-            f"{name}: has {', '.join(sorted(arrays)) or 'nothing'}; expected x_train, y_train and, "
-            "optionally, both of x_test, y_test"
-        )
-    if "class_names" in arrays:
-        class_names = tuple(str(c) for c in np.ravel(arrays["class_names"]))
-    else:
-        labels = arrays["y_train"]
-        count = int(labels.max()) + 1 if labels.size and labels.dtype.kind in "iu" else 1
-        class_names = tuple(str(c) for c in range(count))
+    _check_names(arrays, name)
+    class_names = _class_names(arrays, name)
     train = checked_split(arrays["x_train"], arrays["y_train"], len(class_names), f"{name}: train")
     test = None
     if "x_test" in arrays:
@@ -128,3 +142,28 @@ def raw_from_arrays(arrays: Mapping[str, np.ndarray], name: str) -> Raw:
                 f"{train.images.shape[1:]}"
             )
     return Raw(train, test, class_names)
+
+
+def _check_names(names: Collection[str], name: str) -> None:
+    missing = {"x_train", "y_train"} - set(names)
+    if missing or ("x_test" in names) != ("y_test" in names):
+        raise InputError(
+            f"{name}: has {', '.join(sorted(names)) or 'nothing'}; expected x_train, y_train and, "
+            "optionally, both of x_test, y_test"
+        )
+
+
+def _class_names(arrays: Mapping[str, np.ndarray], name: str) -> tuple[str, ...]:
+    """Return the names of the classes, numbers where there are none."""
+    labels = arrays["y_train"]
+    if "class_names" in arrays:
+        names = np.ravel(arrays["class_names"])
+        count = names.size
+    else:
+        count = int(labels.max()) + 1 if labels.size and labels.dtype.kind in "iu" else 1
+    if count > max(labels.size, 1):
+        raise InputError(
+            f"{name}: {labels.size:,} training labels cannot be of {count:,} classes; expected "
+            "labels 0, 1, ... with an example of every class"
+        )
+    return tuple(str(one) for one in (names if "class_names" in arrays else range(count)))

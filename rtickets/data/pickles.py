@@ -1,24 +1,19 @@
 """Arrays out of pickles, without running what a pickle says.
 
-A pickle can run code, so nothing is called: the names that rebuild an array are replaced by one
-that records what it is given. NumPy's own would trust a forged state, and a forged dtype corrupts
-memory.
+The names that rebuild an array are replaced by one that records what it is given. NumPy's own would
+trust a forged state, and a forged dtype corrupts memory.
 """
 
-import pickle
 import re
-from gzip import GzipFile
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
+from rtickets import pickles
 from rtickets.errors import InputError
+from rtickets.pickles import Known
 
-_ALLOWED = {
-    (module, name)
-    for module in ("numpy.core.multiarray", "numpy._core.multiarray", "numpy")
-    for name in ("_reconstruct", "ndarray", "dtype")
-} | {("_codecs", "encode")}
+_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray", "numpy")
 
 
 class _Recorded:
@@ -31,50 +26,58 @@ class _Recorded:
     def __setstate__(self, state: Any) -> None:
         self.state = state
 
-    def value(self) -> Any:
-        """Return the array that was recorded, or the bytes of `_codecs.encode(text, 'latin1')`."""
-        if self.state is None and len(self.arguments) == 2 and self.arguments[1] == "latin1":
-            return self.arguments[0].encode("latin1")
+    def array(self) -> np.ndarray:
+        """Return the array that was recorded."""
         _, shape, dtype, fortran, data = self.state
-        order, code = (_text(part) for part in (dtype.state[1], dtype.arguments[0]))
+        order, code = _text(dtype.state[1]), _text(dtype.arguments[0])
         if not re.fullmatch(r"[<>|][iuf][1248]", order + code):
             raise InputError(f"holds an array of {order}{code}, expected numbers")
-        data = data.value() if isinstance(data, _Recorded) else data
-        return np.frombuffer(data, order + code).reshape(shape, order="F" if fortran else "C")
+        flat = np.frombuffer(_bytes(data), order + code)
+        return flat.reshape(shape, order="F" if fortran else "C")
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> type[_Recorded]:
-        if (module, name) not in _ALLOWED:
-            raise InputError(f"refused to load {module}.{name} from a pickle of arrays")
-        return _Recorded
+def _known() -> dict[str, Known]:
+    names = [f"{module}.{name}" for module in _MODULES for name in ("_reconstruct", "dtype")]
+    return {
+        **{name: Known(name, _Recorded) for name in names},
+        **{f"{module}.ndarray": Known(f"{module}.ndarray") for module in _MODULES},
+        "_codecs.encode": Known("_codecs.encode", lambda text, _: text.encode("latin-1")),
+    }
 
 
-def load(file: BinaryIO | GzipFile) -> Any:
+def load(file: IO[bytes], size: int) -> Any:
     """Read a pickle of numbers, text, lists, dictionaries and arrays of numbers.
 
     Args:
-        file: the open file; text of Python 2 comes as bytes.
+        file: the open file, which can seek.
+        size: bytes that it has.
 
     Returns:
-        The value; arrays may lie in containers.
+        The value; it is an array, or a dictionary that holds arrays, or none. Nothing is known
+        about what lies in lists.
 
     Raises:
-        InputError: if it holds anything else.
-        Exception: whatever a damaged file makes the decoder trip over.
+        InputError: if the pickle is damaged, hostile, or holds arrays of anything but numbers.
+        Exception: whatever a forged array makes NumPy trip over.
     """
-    return _finished(_ArrayUnpickler(file, encoding="bytes").load())
+    value = pickles.read(file, _known(), _no_persistent, most=size, strict=True).value
+    if isinstance(value, dict):
+        return {key: _finished(part) for key, part in value.items()}
+    return _finished(value)
 
 
 def _finished(value: Any) -> Any:
-    if isinstance(value, _Recorded):
-        return value.value()
-    if isinstance(value, dict):
-        return {_finished(key): _finished(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_finished(part) for part in value)
-    return value
+    return value.array() if isinstance(value, _Recorded) else value
+
+
+def _no_persistent(pid: Any) -> Any:
+    raise InputError("its pickle refers to something outside of it")
 
 
 def _text(value: Any) -> str:
     return value.decode("ascii") if isinstance(value, bytes) else str(value)
+
+
+def _bytes(value: Any) -> bytes:
+    """Return the bytes of a string; those of Python 2 come as text."""
+    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value

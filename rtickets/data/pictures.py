@@ -18,7 +18,7 @@ from rtickets.errors import InputError
 FORMATS = (
     "PNG", "JPEG", "GIF", "WEBP", "BMP", "DIB", "TIFF", "PPM", "JPEG2000", "AVIF",
 )  # fmt: skip
-_LARGEST_FILE = 1 << 30  # bytes
+LARGEST_FILE = 1 << 30  # bytes of one image
 _GREY_MODES = ("1", "L", "LA")
 _ORIENTATION, _UPRIGHT = 0x0112, 1  # of EXIF
 
@@ -61,8 +61,8 @@ def read_file(path: Path) -> bytes:
     Raises:
         InputError: naming it, if it cannot be read or is far larger than an image.
     """
-    if size_of(path) > _LARGEST_FILE:
-        raise InputError(f"{path}: has more than {_LARGEST_FILE:,} bytes, which is no image")
+    if size_of(path) > LARGEST_FILE:
+        raise InputError(f"{path}: has more than {LARGEST_FILE:,} bytes, which is no image")
     try:
         return path.read_bytes()
     except OSError as error:

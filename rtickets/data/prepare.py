@@ -27,7 +27,7 @@ from rtickets.data.records import Records, write_records
 from rtickets.data.statistics import pixel_statistics
 from rtickets.data.views import View, decode
 from rtickets.errors import InputError
-from rtickets.metrics import write_bytes, write_json
+from rtickets.metrics import read_json, write_bytes, write_json
 
 _PROGRESS = "progress.json"
 _PER_FILE = 8192  # images in a packed file
@@ -57,7 +57,7 @@ def prepare(
         return record
     folder.mkdir(parents=True, exist_ok=True)
     root, sources = _originals(public, folder, manual, say)
-    found = public.read(root)
+    found = _read(public, root)
     _check_counts(public, found)
     written = _write_arrays(found, folder) if isinstance(found, Raw) else _write(found, folder, say)
     record = {
@@ -72,6 +72,21 @@ def prepare(
     shutil.rmtree(folder / "unpacked", ignore_errors=True)
     say(f"{public.name}: {public.train:,} training and {public.test:,} test images in {folder}")
     return record
+
+
+def _read(public: PublicSet, root: Path) -> Raw | Listing:
+    """Read the files of the authors, or others' in their place."""
+    try:
+        return public.read(root)
+    except InputError:
+        raise
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # a number that is none, or a list where one was expected
+        raise InputError(
+            f"{root}: cannot be read as {public.name}: {type(error).__name__}: {error}; get its "
+            "files again"
+        ) from None
 
 
 def _originals(
@@ -190,13 +205,15 @@ class _Progress:
     def __init__(self, path: Path, fingerprint: str) -> None:
         self._path, self._fingerprint = path, fingerprint
         self.files: dict[str, Any] = {}
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # none, or damaged
-            stored = json.loads(path.read_text())
-            self.files = dict(stored["files"]) if stored["of"] == fingerprint else {}
+        with contextlib.suppress(InputError, OSError):  # none, or damaged
+            stored = read_json(path)
+            files = stored.get("files") if stored.get("of") == fingerprint else None
+            if isinstance(files, dict):
+                self.files = {n: a for n, a in files.items() if isinstance(a, dict)}
 
     def has(self, path: Path) -> bool:
         about = self.files.get(path.name)
-        return about is not None and path.is_file() and path.stat().st_size == about["bytes"]
+        return about is not None and path.is_file() and path.stat().st_size == about.get("bytes")
 
     def add(self, path: Path) -> None:
         self.files[path.name] = _about(path)

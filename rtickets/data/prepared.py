@@ -5,12 +5,13 @@ FOLDER/arrays.npz              small images, or
 FOLDER/{train,test}-*.array_record, labels_{train,test}.npy    photographs, as they were encoded
 """
 
-import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 
 from rtickets.config import DataConfig
 from rtickets.data.archives import digest
@@ -21,10 +22,50 @@ from rtickets.data.records import Records
 from rtickets.data.streamed import streamed
 from rtickets.data.views import View
 from rtickets.errors import InputError
+from rtickets.metrics import read_json
 
 FORMAT = 1
 RECORD = "prepared.json"
 ARRAYS = "arrays.npz"
+
+
+_FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+
+
+@dataclass(frozen=True)
+class _File:
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Split:
+    examples: int
+    files: list[_FileName]
+
+
+@dataclass(frozen=True)
+class _Splits:
+    train: _Split
+    test: _Split
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What prepared.json holds at least: arrays, or splits."""
+
+    class_names: list[str]
+    mean: list[float]
+    std: list[float]
+    files: dict[_FileName, _File]
+    splits: _Splits | None = None
+    notes: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _check(self) -> "_Record":
+        if self.splits is None and ARRAYS not in self.files:
+            raise ValueError(f"neither {ARRAYS} nor splits")
+        return self
 
 
 def data_root() -> Path:
@@ -57,15 +98,18 @@ def read_record(folder: Path, name: str) -> dict[str, Any]:
         state = "is prepared only in part" if begun else "holds no prepared data set"
         raise InputError(f"{folder}: {state}; {how}")
     try:
-        record = json.loads(file.read_text())
-        found, version, files = record["name"], record["format"], record["files"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file}: cannot be read: {error!r}; remove it and {how}") from None
+        record = read_json(file)
+        found, version = record.get("name"), record.get("format")
+        if (found, version) == (name, FORMAT):
+            TypeAdapter(_Record).validate_python(record)
+    except (InputError, ValidationError) as error:
+        reason = str(error) if isinstance(error, InputError) else _first(error)
+        raise InputError(f"{file}: cannot be read: {reason}; remove it and {how}") from None
     if (found, version) != (name, FORMAT):
         raise InputError(
-            f"{file}: describes {found!r} in format {version}; expected {name!r} in {FORMAT}"
+            f"{file}: describes {found!r} in format {version!r}; expected {name!r} in {FORMAT}"
         )
-    for one, about in files.items():
+    for one, about in record["files"].items():
         size = (folder / one).stat().st_size if (folder / one).is_file() else None
         if size != about["bytes"]:
             raise InputError(
@@ -73,6 +117,11 @@ def read_record(folder: Path, name: str) -> dict[str, Any]:
                 f"and {how}"
             )
     return record
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 def load_prepared(public: PublicSet, config: DataConfig, view: View) -> Raw:

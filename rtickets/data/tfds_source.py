@@ -4,15 +4,10 @@ They have to lie on disk as array_record files, which can be read at random plac
 prepare tfds:NAME` makes these, and needs TensorFlow. Nothing is ever downloaded here.
 """
 
-import contextlib
-import io
 import re
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from rtickets.config import DataConfig
 from rtickets.data.arrays import Raw, Split
@@ -20,11 +15,9 @@ from rtickets.data.prepared import data_root
 from rtickets.data.public import PUBLIC_SETS
 from rtickets.data.source import Augmentation, Source
 from rtickets.data.streamed import streamed
+from rtickets.data.tfds_labels import LabelFn, class_names_of, has_labels, one_line, read_labels
 from rtickets.data.views import View
 from rtickets.errors import InputError
-from rtickets.metrics import write_bytes
-
-LabelFn = Callable[[dict[str, Any]], int]
 
 
 def tfds_source(name: str) -> Source:
@@ -72,8 +65,8 @@ class TfdsImages:
             )
         except Exception as error:  # whatever is wrong with the files
             raise InputError(
-                f"{builder.data_path}: cannot be read as array_record files: {_line(error)}; run "
-                f"rtickets data prepare tfds:{name}"
+                f"{builder.data_path}: cannot be read as array_record files: {one_line(error)}; "
+                f"run rtickets data prepare tfds:{name}"
             ) from None
 
     def __len__(self) -> int:
@@ -89,7 +82,7 @@ class TfdsImages:
         try:
             return self._source[index]
         except Exception as error:  # damage surfaces as whatever the reader trips over
-            raise InputError(f"{self.name(index)}: cannot be read: {_line(error)}") from None
+            raise InputError(f"{self.name(index)}: cannot be read: {one_line(error)}") from None
 
     def read(self, index: int) -> bytes:
         """Return the contents of one image."""
@@ -127,7 +120,7 @@ def load_tfds(name: str, config: DataConfig, view: View) -> Raw:
             "expected a split 'train' of images with labels"
         )
     held_out = [split for split in ("validation", "test") if split in splits]
-    if "test" in held_out and not _has_labels(TfdsImages(builder, "test", name)):
+    if "test" in held_out and not has_labels(TfdsImages(builder, "test", name)):
         held_out.remove("test")
     train = "train+validation" if len(held_out) == 2 else "train"
     own_view = view_of(features["image"], view)
@@ -135,7 +128,7 @@ def load_tfds(name: str, config: DataConfig, view: View) -> Raw:
         load_split(builder, split, name, own_view, config.workers)
         for split in (train, *held_out[-1:])
     ]
-    names = tuple(features["label"].names or map(str, range(features["label"].num_classes)))
+    names = class_names_of(features["label"], len(parts[0]), name)
     return Raw(parts[0], parts[1] if len(parts) > 1 else None, names)
 
 
@@ -165,7 +158,7 @@ def load_split(
     images = TfdsImages(builder, split, name)
     if not len(images):
         raise InputError(f"{builder.data_path}: the split {split} is empty")
-    labels = _labels(Path(builder.data_path), images, f"{task}-{split}", label_fn)
+    labels = read_labels(Path(builder.data_path), images, f"{task}-{split}", label_fn)
     return Split(streamed(images, view, workers), labels)
 
 
@@ -194,7 +187,7 @@ def open_builder(name: str, path: str | None) -> Any:
     try:
         return tfds.builder_from_directory(folder)
     except Exception as error:  # whatever is wrong with its descriptions
-        raise InputError(f"{folder}: cannot be opened: {_line(error)}; {how}") from None
+        raise InputError(f"{folder}: cannot be opened: {one_line(error)}; {how}") from None
 
 
 def _folder_of(root: Path, name: str) -> Path | None:
@@ -231,32 +224,3 @@ def view_of(feature: Any, view: View) -> View:
     if height is not None and width is not None:
         return View(None, channels=channels)
     return view._replace(channels=channels)
-
-
-def _has_labels(images: TfdsImages) -> bool:
-    """Return whether any of 100 images, spread evenly, is labelled; none need not be."""
-    some = range(0, len(images), max(len(images) // 100, 1))
-    return not some or any(images.example(index)["label"] >= 0 for index in some)
-
-
-def _labels(folder: Path, images: TfdsImages, name: str, label_fn: LabelFn | None) -> np.ndarray:
-    safe = "".join(c if c.isalnum() else "_" for c in name)
-    file = folder / f"rtickets_labels_{safe}.npy"
-    with contextlib.suppress(Exception):  # none, or damaged: they are read again
-        with file.open("rb") as opened:
-            stored = np.load(opened, allow_pickle=False)
-        if (stored.shape, stored.dtype) == ((len(images),), np.int32) and stored.min() >= 0:
-            return stored
-    of = label_fn or (lambda example: int(example["label"]))
-    labels = np.fromiter((of(images.example(i)) for i in range(len(images))), np.int32)
-    if labels.min() < 0:
-        raise InputError(f"{images.name(int(labels.argmin()))}: has no label")
-    buffer = io.BytesIO()
-    np.save(buffer, labels)
-    with contextlib.suppress(OSError):  # a folder of others' data: read the labels every time
-        write_bytes(file, buffer.getvalue())
-    return labels
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

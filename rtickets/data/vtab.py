@@ -13,7 +13,8 @@ import numpy as np
 from rtickets.config import DataConfig
 from rtickets.data.arrays import Raw
 from rtickets.data.source import Augmentation, Source
-from rtickets.data.tfds_source import LabelFn, load_split, open_builder, tfds_files, view_of
+from rtickets.data.tfds_labels import LabelFn, class_names_of
+from rtickets.data.tfds_source import load_split, open_builder, tfds_files, view_of
 from rtickets.data.views import View
 from rtickets.errors import InputError
 
@@ -162,8 +163,7 @@ def load_vtab(name: str, config: DataConfig, view: View) -> Raw:
         for split in ("train[:800]", *task.parts(sizes))
     ]
     if task.label_fn is None:
-        feature = builder.info.features["label"]
-        names = tuple(feature.names or map(str, range(feature.num_classes)))
+        names = class_names_of(builder.info.features["label"], sum(sizes.values()), name)
     else:
         names = tuple(map(str, range(task.classes)))
     train, validation, test = splits

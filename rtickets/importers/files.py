@@ -10,8 +10,8 @@ from safetensors import SafetensorError, deserialize
 
 from rtickets.errors import InputError
 from rtickets.importers import torch_files
-from rtickets.importers.pickles import InertType
 from rtickets.importers.tensors import StoredTensor, Tensor
+from rtickets.pickles import InertType
 
 _SAFETENSORS = {
     "BOOL": np.dtype(bool), "U8": np.dtype("<u1"), "I8": np.dtype("<i1"), "I16": np.dtype("<i2"),

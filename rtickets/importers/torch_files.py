@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from rtickets import pickles
 from rtickets.errors import InputError
-from rtickets.importers import pickles
-from rtickets.importers.pickles import Known, Table, Unpickled
 from rtickets.importers.tensors import TORCH_DTYPES, Storage, StoredTensor
+from rtickets.pickles import Known, Table, Unpickled
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001

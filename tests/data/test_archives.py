@@ -121,3 +121,92 @@ def test_a_broken_archive_is_named_and_leaves_nothing(tmp_path, name):
     with pytest.raises(InputError, match=f"{name}: cannot be unpacked"):
         unpack_once(tmp_path / name, tmp_path / "out")
     assert not (tmp_path / "out" / name).exists()
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/outside.txt", "a/../../outside.txt", "..\\x"])
+def test_members_of_a_zip_that_would_lie_outside_are_refused(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
+        archive.writestr(name, "x")
+    with pytest.raises(InputError, match=r"evil\.zip: its member '.*' would lie outside"):
+        unpack(tmp_path / "evil.zip", tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def write_tar(path, *members):
+    """Write members: their name, contents and whatever else their headers say."""
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data, header in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            for field, value in header.items():
+                setattr(info, field, value)
+            archive.addfile(info, io.BytesIO(data))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"type": tarfile.CHRTYPE},
+        {"type": tarfile.FIFOTYPE},
+        {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"},
+        {"type": tarfile.LNKTYPE, "linkname": "../../secret"},
+    ],
+    ids=["device", "pipe", "link", "hard link"],
+)
+def test_what_is_no_plain_file_is_refused(tmp_path, header):
+    write_tar(tmp_path / "evil.tgz", ("x", b"", header))
+    with pytest.raises(InputError, match=r"evil\.tgz: cannot be unpacked"):
+        unpack(tmp_path / "evil.tgz", tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_archive_that_would_fill_the_disk_is_given_up(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
+        file.writestr("zeros", bytes(2**26 + 1))
+    with pytest.raises(InputError, match=r"bomb\.zip: has [\d,]+ bytes and would unpack to more"):
+        unpack(tmp_path / "bomb.zip", tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+    write_tar(tmp_path / "bomb.tgz", ("zeros", bytes(2**26), {}))
+    with pytest.raises(InputError, match=r"bomb\.tgz: has [\d,]+ bytes and would unpack to more"):
+        unpack(tmp_path / "bomb.tgz", tmp_path / "out")
+
+
+def test_many_empty_files_count_as_what_they_take_on_a_disk(tmp_path):
+    members = [(f"{number:06}", b"", {}) for number in range(100)]
+    write_tar(tmp_path / "many.tgz", *members)
+    with pytest.raises(InputError, match=r"many\.tgz: .* would unpack to more than 300,000"):
+        unpack(tmp_path / "many.tgz", tmp_path / "out", most=300_000)
+    assert unpack(tmp_path / "many.tgz", tmp_path / "all") > 100 * 4096
+
+
+def test_a_long_header_is_not_read_whole(tmp_path):
+    """Names and notes of members may be as long as files."""
+    with tarfile.open(tmp_path / "bomb.tgz", "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("x")
+        info.pax_headers = {"comment": "x" * (2**26 + 1)}
+        archive.addfile(info)
+    with pytest.raises(InputError, match=r"bomb\.tgz: has [\d,]+ bytes and would unpack to more"):
+        unpack(tmp_path / "bomb.tgz", tmp_path / "out")
+
+
+def test_archives_in_an_archive_share_its_room(tmp_path):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
+        file.writestr("zeros", bytes(2**25))
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        for number in range(3):
+            file.writestr(f"{number}.zip", inner.getvalue())
+    with pytest.raises(InputError, match=r"\d\.zip: has [\d,]+ bytes and would unpack to more"):
+        unpack_once(tmp_path / "outer.zip", tmp_path / "out")
+    assert not (tmp_path / "out" / "outer.zip").exists()
+
+
+def test_an_encrypted_archive_is_one_line(tmp_path):
+    with zipfile.ZipFile(tmp_path / "locked.zip", "w") as file:
+        file.writestr("a", "x")
+    data = bytearray((tmp_path / "locked.zip").read_bytes())
+    for place in (6, data.index(b"PK\x01\x02") + 8):
+        data[place] |= 1
+    (tmp_path / "locked.zip").write_bytes(data)
+    with pytest.raises(InputError, match=r"locked\.zip: cannot be unpacked: .*encrypted"):
+        unpack(tmp_path / "locked.zip", tmp_path / "out")

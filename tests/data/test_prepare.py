@@ -243,6 +243,46 @@ def test_what_is_not_prepared_is_refused(tmp_path, contents, message):
         load(PUBLIC_SETS["cifar10"], tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda record: record.pop("mean"), "mean: Field required"),
+        (lambda record: record.update(files=[]), "files"),
+        (lambda record: record.update(std=["a", 1, 2]), "std"),
+        (lambda record: record.pop("splits"), "neither arrays.npz nor splits"),
+        (lambda record: record["splits"].pop("test"), r"splits\.test: Field required"),
+        (lambda record: record["files"].update({"../x": {"bytes": 1, "sha256": ""}}), "files"),
+        (lambda record: record["splits"]["test"].update(files=["/etc/passwd"]), "pattern"),
+        (lambda record: record.update(class_names=[["a"]]), "class_names"),
+    ],
+)
+def test_a_record_of_another_kind_is_one_line(pets, tmp_path, change, message):
+    public, root = pets
+    out = tmp_path / "out"
+    prepare(public, out, root, quiet)
+    record = json.loads((out / "prepared.json").read_text())
+    change(record)
+    (out / "prepared.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=rf"prepared\.json: cannot be read: .*{message}"):
+        load(public, out)
+
+
+@pytest.mark.parametrize("contents", ["[" * 10**5, '{"name": ' + "9" * 5000 + "}", "[]", "\xff"])
+def test_a_record_that_no_parser_finishes_is_one_line(tmp_path, contents):
+    (tmp_path / "prepared.json").write_text(contents, "latin-1")
+    with pytest.raises(InputError, match=r"prepared\.json: cannot be read"):
+        load(PUBLIC_SETS["cifar10"], tmp_path)
+
+
+@pytest.mark.parametrize("words", ["two", "1e9", "²", "-1", "9" * 5000])
+def test_numbers_that_are_none_are_one_line(pets, tmp_path, words):
+    public, root = pets
+    path = root / "annotations" / "test.txt"
+    path.write_text(f"Bengal_6 {words} 1 1\n", "utf-8")
+    with pytest.raises(InputError, match=r"annotations|cannot be read as oxford_iiit_pet"):
+        prepare(public, tmp_path / "out", root, quiet)
+
+
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_copies_across_the_splits_are_noted_once_and_for_all(
     pets, tmp_path, monkeypatch, interrupted

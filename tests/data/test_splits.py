@@ -126,3 +126,12 @@ def test_an_epoch_visits_every_example_once(examples, seed, epoch):
 def test_the_order_belongs_to_seed_and_epoch():
     orders = {tuple(epoch_order(50, *key)) for key in [(0, 0), (0, 1), (1, 0), (1, 1), (0, 0)]}
     assert len(orders) == 4
+
+
+def test_many_classes_take_no_longer_than_many_examples():
+    """Each was looked for among all examples once."""
+    count = 200_000
+    images = np.broadcast_to(np.zeros((1, 1, 1, 1), np.uint8), (2 * count, 1, 1, 1))
+    split = Split(images, np.arange(2 * count, dtype=np.int32) // 2)
+    rest, held = hold_out(split, 0.5, "half")
+    assert len(rest) == len(held) == count

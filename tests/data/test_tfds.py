@@ -1,6 +1,7 @@
 """Sets of TensorFlow Datasets: written here as it writes them, read without TensorFlow."""
 
 import io
+import json
 import shutil
 import sys
 import types
@@ -190,6 +191,33 @@ def test_damaged_records_are_named(tmp_path):
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(InputError, match=r"damaged.*cannot be read"):
         data.load(config(tmp_path, "tfds:damaged"))
+
+
+@pytest.mark.parametrize("label", [4, 2**40, -3])
+def test_labels_without_a_class_are_named(tmp_path, label):
+    """JAX would make nothing of them, without a word."""
+    write(
+        tmp_path, {"train": 40, "test": 8}, name="odd", features={"label": np.int64},
+        example=lambda number: {
+            "image": encoded(number), "label": label if number == 7 else number % 4
+        },
+    )  # fmt: skip
+    features = tmp_path / "odd" / "1.0.0" / "features.json"
+    described = json.loads(features.read_text())
+    described["featuresDict"]["features"]["label"] = {
+        "pythonClassName": "tensorflow_datasets.core.features.class_label_feature.ClassLabel",
+        "classLabel": {"numClasses": "4"},
+    }
+    features.write_text(json.dumps(described))
+    with pytest.raises(InputError, match=r"example \d+: has|labels lie in \[0, 4\]"):
+        data.load(config(tmp_path, "tfds:odd", validation_fraction=0.2))
+
+
+def test_more_classes_than_examples_are_not_made(tmp_path):
+    features = {"label": tfds.features.ClassLabel(num_classes=10**9)}
+    write(tmp_path, {"train": 40, "test": 8}, name="many", features=features)
+    with pytest.raises(InputError, match=r"1,000,000,000 classes of 40 training examples"):
+        data.load(config(tmp_path, "tfds:many", validation_fraction=0.2))
 
 
 def test_preparing_a_set_that_is_prepared_says_what_there_is(root, capsys):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from rtickets.data.archives import unpack
+from rtickets.data.limits import size_of
 from rtickets.data.original.listing import Blob, Examples, Listing, examples, read_lines, read_mat
 from rtickets.errors import InputError
 
@@ -72,13 +73,18 @@ def _train_members(path: Path) -> dict[str, list[Blob]]:
 
 def _members(path: Path, start: int = 0) -> list[tarfile.TarInfo]:
     """Return the files in an archive that begins within a file, by name; offsets are the file's."""
+    size = size_of(path)
     try:
         with path.open("rb") as file:
             file.seek(start)
             with tarfile.open(fileobj=file, mode="r:") as archive:
-                return sorted((i for i in archive if i.isfile()), key=lambda info: info.name)
-    except (OSError, tarfile.TarError) as error:
+                found = sorted((i for i in archive if i.isfile()), key=lambda info: info.name)
+    except Exception as error:  # damage surfaces as whatever the reader trips over
         raise InputError(f"{path}: cannot be read as an archive: {error}") from None
+    for info in found:
+        if info.issparse() or not 0 <= info.size <= size - info.offset_data:
+            raise InputError(f"{path}: its member {info.name} does not lie in it; get it again")
+    return found
 
 
 def _validation(root: Path, names: tuple[str, ...]) -> Examples:

@@ -1,11 +1,14 @@
 """What readers of public data sets of photographs return: where images lie, and their labels."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from rtickets.data.limits import check_unpacked, size_of
+from rtickets.data.pictures import LARGEST_FILE
 from rtickets.errors import InputError
 
 
@@ -28,6 +31,10 @@ class Blob(NamedTuple):
         Raises:
             InputError: if they are not there.
         """
+        if (size_of(self.path) if self.size is None else self.size) > LARGEST_FILE:
+            raise InputError(
+                f"{self.path}: has more than {LARGEST_FILE:,} bytes, which is no image"
+            )
         try:
             with self.path.open("rb") as file:
                 file.seek(self.offset)
@@ -80,13 +87,14 @@ def locate(root: Path, anchor: str) -> Path:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the lines of a list file that are not empty or comments.
+    """Return the lines of a list file in UTF-8 that are not empty or comments.
 
     Raises:
         InputError: if it cannot be read or lists nothing.
     """
     try:
-        lines = [line.strip() for line in path.read_text().splitlines()]
+        size_of(path)
+        lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     kept = [line for line in lines if line and not line.startswith("#")]
@@ -101,10 +109,15 @@ def read_mat(path: Path, *names: str) -> list[Any]:
     Raises:
         InputError: if it cannot be read or lacks a variable.
     """
-    from scipy.io import loadmat
+    from scipy.io import loadmat, whosmat
 
+    packed = size_of(path)
     try:
+        entries = sum(math.prod(shape) for _, shape, _ in whosmat(path))
+        check_unpacked(entries, packed, path)  # of a byte at least
         found = loadmat(path, squeeze_me=True, struct_as_record=True)
+    except InputError:
+        raise
     except Exception as error:  # damage surfaces as whatever the decoder trips over
         raise InputError(f"{path}: cannot be read as a MATLAB file: {error}") from None
     missing = [name for name in names if name not in found]

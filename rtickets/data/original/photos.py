@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rtickets.data.limits import size_of
 from rtickets.data.original.listing import (
     Listing,
     examples,
@@ -122,7 +123,7 @@ def read_pets(root: Path) -> Listing:
         found[part] = []
         for line in read_lines(path):
             words = line.split()
-            if len(words) != 4 or not words[1].isdigit():
+            if len(words) != 4 or not words[1].isascii() or not words[1].isdecimal():
                 raise InputError(
                     f"{path}: has the line {line!r}; expected NAME CLASS SPECIES BREED"
                 )
@@ -250,8 +251,9 @@ def _listing(names: list[str], parts: dict[str, list[tuple[Path, int]]], source:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        size_of(path)
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     if not isinstance(found, dict):
         raise InputError(f"{path}: holds a {type(found).__name__}, expected lists by class")

@@ -8,6 +8,7 @@ import numpy as np
 
 from rtickets.data import pickles
 from rtickets.data.arrays import Raw, Split, checked_split
+from rtickets.data.limits import opened, size_of
 from rtickets.data.original.listing import find, locate, read_lines, read_mat
 from rtickets.errors import InputError
 
@@ -121,8 +122,11 @@ def _pickled(path: Path, label_key: bytes) -> Split:
         not isinstance(data, np.ndarray)
         or (data.dtype, data.shape[1:]) != (np.uint8, (_PIXELS,))
         or not isinstance(labels, list)
+        or not all(type(label) is int and 0 <= label < 256 for label in labels)
     ):
-        raise InputError(f"{path}: lacks uint8 data (N, {_PIXELS}) or {label_key.decode()}")
+        raise InputError(
+            f"{path}: lacks uint8 data (N, {_PIXELS}) or {label_key.decode()} of that kind"
+        )
     if len(labels) != len(data):
         raise InputError(f"{path}: has {len(data)} images and {len(labels)} labels")
     return Split(_pixels(data), np.asarray(labels, np.int32))
@@ -130,15 +134,15 @@ def _pickled(path: Path, label_key: bytes) -> Split:
 
 def _names(path: Path, key: bytes) -> tuple[str, ...]:
     names = _unpickled(path).get(key)
-    if not isinstance(names, list) or not names:
-        raise InputError(f"{path}: lacks {key.decode()}")
-    return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names)
+    if not isinstance(names, list) or not names or not all(type(n) in (bytes, str) for n in names):
+        raise InputError(f"{path}: lacks {key.decode()}, a list of text")
+    return tuple(name.decode() if isinstance(name, bytes) else name for name in names)
 
 
 def _unpickled(path: Path) -> dict[Any, Any]:
     try:
-        with path.open("rb") as file:
-            found = pickles.load(file)
+        with opened(path) as file:
+            found = pickles.load(file, size_of(path))
     except Exception as error:  # damage surfaces as whatever the decoder trips over
         raise InputError(f"{path}: cannot be read: {error}") from None
     if not isinstance(found, dict):

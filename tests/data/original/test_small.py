@@ -9,6 +9,9 @@ from scipy.io import savemat
 from rtickets.data.original.small import read_cifar10, read_cifar100, read_svhn
 from rtickets.errors import InputError
 
+NESTED = [0]
+for _ in range(60):  # 2^60 parts, for who looks into them
+    NESTED = [NESTED, NESTED]
 NAMES10 = [f"class{i}" for i in range(10)]
 
 
@@ -97,7 +100,7 @@ class Bomb:
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
-        (pickle.dumps({b"data": Bomb()}, protocol=2), "refused to load .*print"),
+        (pickle.dumps({b"data": Bomb()}, protocol=2), "refused: it asks for .*print"),
         (pickle.dumps([1]), "holds a list, expected a dictionary"),
         (
             pickle.dumps({b"data": np.zeros((2, 5), np.uint8), b"labels": [0, 1]}),
@@ -108,6 +111,13 @@ class Bomb:
             "has 2 images and 1 labels",
         ),
         (b"\x80\x02", "data_batch_3: cannot be read"),
+        *(
+            (
+                pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": labels}),
+                "lacks uint8 data .* labels of that kind",
+            )
+            for labels in ([0, 2**70], [0, -1], [0, "1"], [0, 1.0], [True, False], [0, NESTED])
+        ),
     ],
 )
 def test_broken_batches_are_named(python_version, contents, message):

@@ -1,8 +1,9 @@
 """Reading pickles without running them.
 
 A pickle is a program that may call anything. Here it can build numbers, strings, lists and
-dictionaries, and describe tensors; every other name that it mentions becomes an inert stand-in that
-swallows what is done to it. A file that asks for what no checkpoint needs is refused.
+dictionaries, and call what its reader names; every other name that it mentions becomes an inert
+stand-in that swallows what is done to it, or is refused. A file that asks for what no checkpoint
+needs is refused, and so is one whose words would make far more of them than they are.
 """
 
 import io
@@ -14,6 +15,16 @@ from typing import IO, Any, ClassVar, NamedTuple, NoReturn
 from rtickets.errors import InputError
 
 _MAX_BYTES = 1 << 26  # of a pickle; the weights lie outside of it
+_FREE, _RATIO = 1 << 26, 10  # bytes that objects may take: any number to this, of a byte this many
+# About what an opcode makes takes in memory, of those that make much of a byte or two.
+_COST = {
+    "EMPTY_SET": 216, "EMPTY_DICT": 232, "DICT": 232, "EMPTY_LIST": 88, "LIST": 88, "MARK": 88,
+    "FROZENSET": 216, "MEMOIZE": 104, "PUT": 104, "BINPUT": 104, "LONG_BINPUT": 104,
+    "REDUCE": 256, "NEWOBJ": 256, "NEWOBJ_EX": 256, "OBJ": 256, "BUILD": 64,
+    "BININT1": 8, "BINGET": 8, "NONE": 8, "NEWTRUE": 8, "NEWFALSE": 8,
+    "GLOBAL": 1500, "STACK_GLOBAL": 1500, "INST": 1500,
+}  # fmt: skip
+_USUAL_COST = 24
 _MEMO_WRITES = {"PUT", "BINPUT", "LONG_BINPUT"}
 _MAX_KEY = 4096  # characters of a key
 _MAX_PARTS = 16  # of a key that is a tuple
@@ -153,12 +164,13 @@ class _Reader(pickle._Unpickler):
     }
 
     def __init__(
-        self, data: bytes, known: Mapping[str, Any], persistent: Callable[[Any], Any]
+        self, data: bytes, known: Mapping[str, Any], persistent: Callable[[Any], Any], strict: bool
     ) -> None:
         # strings of Python 2 are bytes
         super().__init__(io.BytesIO(data), encoding="utf-8", errors="surrogateescape")
         self._known = known
         self._persistent = persistent
+        self._strict = strict
         self._stubs: dict[str, type[Inert]] = {}
         self.inert: dict[str, int] = {}
 
@@ -167,6 +179,8 @@ class _Reader(pickle._Unpickler):
         if path in self._known:
             return self._known[path]
         _refuse_hostile(module, name)
+        if self._strict:
+            raise InputError(f"refused: it asks for {path}, which nothing in it should need")
         self.inert[path] = self.inert.get(path, 0) + 1
         if path not in self._stubs:
             self._stubs[path] = type("Inert", (Inert,), {"path": path})
@@ -187,25 +201,34 @@ def _refuse_hostile(module: str, name: str) -> None:
         )
 
 
-def read(file: IO[bytes], known: Mapping[str, Any], persistent: Callable[[Any], Any]) -> Unpickled:
+def read(
+    file: IO[bytes],
+    known: Mapping[str, Any],
+    persistent: Callable[[Any], Any],
+    *,
+    most: int = _MAX_BYTES,
+    strict: bool = False,
+) -> Unpickled:
     """Read one pickle from a file, up to its end.
 
     Args:
         file: positioned at the pickle.
         known: what a name 'module.name' stands for; every other is inert.
         persistent: what a persistent id stands for.
+        most: bytes that it may have.
+        strict: refuse names that are not known.
 
     Returns:
-        The object.
+        The object; strings of Python 2 that are no text hold their bytes by `surrogateescape`.
 
     Raises:
         InputError: if the pickle is damaged, too large or hostile.
     """
     start = file.tell()
     try:
-        end = _scan(file)
+        end = _scan(file, most)
         file.seek(start)
-        reader = _Reader(file.read(end - start), known, persistent)
+        reader = _Reader(file.read(end - start), known, persistent, strict)
         return Unpickled(reader.load(), reader.inert)
     except InputError:
         raise
@@ -214,13 +237,18 @@ def read(file: IO[bytes], known: Mapping[str, Any], persistent: Callable[[Any], 
         raise InputError(f"its pickle is damaged: {detail.splitlines()[0]}") from None
 
 
-def _scan(file: IO[bytes]) -> int:
-    """Return where the pickle ends, after checking sizes that would cost memory to believe."""
-    start = file.tell()
+def _scan(file: IO[bytes], most: int) -> int:
+    """Return where the pickle ends, after checking what would cost memory to believe."""
+    start, cost = file.tell(), 0
     for opcode, argument, position in pickletools.genops(file):
         used = (position or 0) - start
-        if used > _MAX_BYTES:
-            raise InputError(f"its pickle is larger than {_MAX_BYTES:,} bytes; a tensor is not")
+        cost += _COST.get(opcode.name, _USUAL_COST)
+        if used > most:
+            raise InputError(f"its pickle is larger than {most:,} bytes; a tensor is not")
+        if cost > max(_FREE, _RATIO * used):
+            raise InputError(
+                f"refused: the first {used:,} bytes of its pickle make objects of {cost:,} bytes"
+            )
         if opcode.name in _REFUSED_OPCODES:
             raise InputError(f"refused: its pickle uses {opcode.name}, which no checkpoint needs")
         if opcode.name in _MEMO_WRITES and int(argument or 0) > used:
