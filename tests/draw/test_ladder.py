@@ -49,6 +49,36 @@ def test_the_way_to_a_sparsity_literally(arguments, expected):
     assert states_to(*arguments) == expected
 
 
+@pytest.mark.parametrize(
+    ("arguments", "start", "expected"),
+    [
+        ((0.5,), 0.36, (0.488, 0.5)),
+        ((0.5,), 0.4, (0.5,)),
+        ((0.7,), 0.5, (0.6, 0.68, 0.7)),
+        ((0.9375, 0.5), 0.75, (0.875, 0.9375)),
+        ((0.9, 0.2, "original"), 0.5, (0.7, 0.9)),
+        ((0.5, 0.2, "original"), 0.2, (0.4, 0.5)),
+    ],
+)
+def test_the_way_from_a_pruned_network_literally(arguments, start, expected):
+    assert states_to(*arguments, start=start) == expected
+
+
+@pytest.mark.parametrize("states", range(1, 19))
+@pytest.mark.parametrize(
+    ("rate", "of"), [(0.2, "survivors"), (0.37, "survivors"), (0.05, "original")]
+)
+def test_whoever_goes_on_from_a_state_has_the_states_that_follow(states, rate, of):
+    ladder = imp_ladder(19, rate, of)
+    assert states_to(ladder[-1], rate, of, start=ladder[states - 1]) == ladder[states:]
+
+
+@pytest.mark.parametrize("start", [0.5, 0.9])
+def test_a_sparsity_that_is_reached_already_is_named(start):
+    with pytest.raises(InputError, match=f"sparsity=0.5 is reached already.*lost {start}"):
+        states_to(0.5, start=start)
+
+
 @pytest.mark.parametrize("states", range(1, 20))
 def test_a_state_of_the_ladder_is_reached_without_a_smaller_step(states):
     ladder = imp_ladder(states)
