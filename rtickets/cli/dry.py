@@ -16,7 +16,7 @@ def dry_run(verb: Verb, options: argparse.Namespace, config_words: Sequence[str]
 
     config = read_config(verb, config_words)
     devices = start(options)
-    setting = _setting(getattr(config, "ticket", None), options.workdir, len(devices))
+    setting = _setting(config, options.workdir, len(devices))
     estimates = estimate(config, setting)
     trained = getattr(config, "pretrain", config)
     model = getattr(trained, "model", setting.model)
@@ -24,16 +24,20 @@ def dry_run(verb: Verb, options: argparse.Namespace, config_words: Sequence[str]
     print(as_text(estimates, measured_rate(devices, precision), len(devices)))
 
 
-def _setting(path: str | None, workdir: Path, devices: int) -> Any:
+def _setting(config: Any, workdir: Path, devices: int) -> Any:
     """Return the network and task of a ticket, where one is given."""
     from rtickets import config_files, provenance, runs
-    from rtickets.config import ModelConfig
+    from rtickets.config import DrawConfig, ModelConfig
     from rtickets.draw import Ticket
     from rtickets.dry_run import Setting
+    from rtickets.stages.upstream import removed
 
+    path = getattr(config, "ticket", None)
     if path is None:
         return Setting(devices=devices)
-    meta = Ticket.load(runs.find_ticket(path, workdir).ticket).meta
+    source = runs.find_ticket(path, workdir)
+    meta = Ticket.load(source.ticket).meta
     model = config_files.parse(ModelConfig, meta["model"])
     task, _ = provenance.trained_on(meta)
-    return Setting(model, task, tuple(meta["image_shape"]), devices)
+    lost = removed(source, config) if isinstance(config, DrawConfig) else 0.0
+    return Setting(model, task, tuple(meta["image_shape"]), devices, lost)

@@ -21,10 +21,14 @@ _OF_ROUNDS = ("rounds", "schedule")
 class ImpConfig:
     """Iterative magnitude pruning: which part dies in every state, and what is set back after it.
 
+    A ticket that is pruned already is gone on from: its dead weights stay dead, and the ladder goes on
+    from its sparsity, counted from the dense network.
+
     Attributes:
         rate: fraction removed per state; the last state removes what is left to `sparsity`.
         of: whether the rate counts from the 'survivors' of the state before or the 'original'.
-        rewind: weights go back to the pretrained network trained for so long; '0it' is itself.
+        rewind: weights go back to the network of `ticket` trained for so long, with its mask;
+            '0it' is itself. A ticket that the same settings left has been set back already.
         statistics: of normalisation: 'rewind' them too, or 'keep' the trained ones.
         head: likewise.
         optimizer: 'reset' it in every state, or 'keep' the survivors' momentum.
@@ -59,7 +63,8 @@ class DrawConfig:
     """Drawing of a ticket from a network.
 
     Attributes:
-        ticket: run folder or ticket folder of the network; a study fills it in.
+        ticket: run folder or ticket folder of the network; a study fills it in. What is dead in it
+            stays dead, and 'lmp' and controls but 'reinitialised' refuse it.
         method: 'omp', one-shot pruning; 'imp', iterative pruning, which is A-IMP with an
             adversarial `train.objective`; 'lmp', learnable mask pruning.
         sparsity: removed fraction of the prunable weights.

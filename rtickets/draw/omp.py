@@ -125,6 +125,28 @@ def alive_before(params: Params, start: Mask | None) -> dict[str, np.ndarray]:
     return {path: np.asarray(leaf) for path, leaf in masks.leaf_paths(start).items()}
 
 
+def removed_before(
+    params: Params, start: Mask | None, prunable: str = DEFAULT_PRUNABLE, exclude: str | None = None
+) -> float:
+    """Return the fraction of the prunable weights that is dead before a draw.
+
+    Args:
+        params: pytree of weights.
+        start: their mask, None where all are alive.
+        prunable: see `draw_omp`.
+        exclude: see `draw_omp`.
+
+    Returns:
+        A number in [0, 1].
+
+    Raises:
+        InputError: if `start` is no mask of `params`, or an expression matches nothing.
+    """
+    alive, weights = alive_before(params, start), prunable_leaves(params, prunable, exclude)
+    living = sum(np.broadcast_to(alive[path], leaf.shape).sum() for path, leaf in weights.items())
+    return float(1 - living / sum(leaf.size for leaf in weights.values()))
+
+
 def _mask_of(
     params: Params, keep: Mapping[str, np.ndarray], before: Mapping[str, np.ndarray], say: Say
 ) -> Mask:

@@ -3,12 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
-import numpy as np
-
 from rtickets import masks, preemption
-from rtickets.criteria import prunable_leaves
 from rtickets.draw.doubts import Say, warn
-from rtickets.draw.omp import alive_before, check_pattern, draw_omp
+from rtickets.draw.omp import check_pattern, draw_omp, removed_before
 from rtickets.draw.ranking import Scope
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
@@ -66,10 +63,7 @@ def draw_scheduled(
     if check_pattern(pattern, sparsity).name == "n:m" and rounds > 1:
         raise InputError(f"pattern={pattern!r} is drawn in one round; got rounds={rounds}")
     mask = masks.full(params, prunable, exclude) if start is None else start
-    alive = alive_before(params, start)
-    weights = prunable_leaves(params, prunable, exclude)
-    total = sum(leaf.size for leaf in weights.values())
-    before = 1 - sum(leaf.size * np.mean(alive[path]) for path, leaf in weights.items()) / total
+    before = removed_before(params, start, prunable, exclude)
     earlier, told = None, list[str]()
     for number, reached in enumerate(sparsity_schedule(sparsity, rounds, schedule, before), 1):
         preemption.check()

@@ -34,12 +34,14 @@ class Setting:
         task: the task that it was last trained on.
         shape: (H, W, C) that it takes, or None for what its task has.
         devices: number of devices.
+        removed: fraction of its prunable weights that the network of the ticket has lost.
     """
 
     model: ModelConfig | None = None
     task: DataConfig = field(default_factory=DataConfig)
     shape: tuple[int, int, int] | None = None
     devices: int = 1
+    removed: float = 0.0
 
     def task_of(self, config: DataConfig) -> Task:
         """Return a task brought to the network's size, unless it names one itself."""
@@ -86,7 +88,9 @@ def estimate(config: object, setting: Setting) -> list[Estimate]:
         return [_transfer(config, setting, f"transfer, {config.mode}")]
     if isinstance(config, DrawConfig):
         drawn_on = setting.task_of(config.data or setting.task) if _needs_data(config) else None
-        drawn = estimate_draw(config, drawn_on, setting.model_for(drawn_on), setting.devices)
+        drawn = estimate_draw(
+            config, drawn_on, setting.model_for(drawn_on), setting.devices, removed=setting.removed
+        )
         return [setting.noted(drawn, drawn_on)]
     if isinstance(config, EvaluateConfig):
         task = setting.task_of(config.data or setting.task)

@@ -145,7 +145,12 @@ def estimate_evaluation(
 
 
 def estimate_draw(
-    config: DrawConfig, task: Task | None, model: ModelConfig, devices: int, times: int = 1
+    config: DrawConfig,
+    task: Task | None,
+    model: ModelConfig,
+    devices: int,
+    times: int = 1,
+    removed: float = 0.0,
 ) -> Estimate:
     """Estimate the drawing of a ticket.
 
@@ -155,6 +160,7 @@ def estimate_draw(
         model: the network.
         devices: over how many devices.
         times: how often a study runs it.
+        removed: fraction of the prunable weights that the network has lost.
 
     Returns:
         The estimate; of iterative pruning, of one of its states.
@@ -171,6 +177,7 @@ def estimate_draw(
         return Estimate(name, times, (_describe(task, model, cost), about), operations, memory)
     states = 1
     if config.method == "imp":
-        states = len(states_to(config.drawn_sparsity, config.imp.rate, config.imp.of))
+        imp = config.imp
+        states = len(states_to(config.drawn_sparsity, imp.rate, imp.of, removed))
         name += f", each of {states} states"
     return estimate_training(name, task, model, config.train, devices, times=times * states)

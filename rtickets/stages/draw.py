@@ -12,12 +12,12 @@ from rtickets.draw import Ticket, draw_omp, draw_scheduled
 from rtickets.draw.controls import control_mask
 from rtickets.draw.omp import check_pattern
 from rtickets.draw.scoring import make_score_fn
-from rtickets.errors import InputError
 from rtickets.masks import Params
 from rtickets.runs import RunFolder, Source, folder_of, run_once
 from rtickets.stages.iterate import iterate, rewind_point
 from rtickets.stages.learn import learn
 from rtickets.stages.train import save_ticket
+from rtickets.stages.upstream import check_dense
 
 
 def draw(
@@ -73,6 +73,8 @@ def _control(
     assert config.control is not None
     control = config.control
     check_pattern(config.pattern, config.drawn_sparsity)
+    if control != "reinitialised":
+        check_dense(source, f"control={control!r} gives weights back that it lacks")
     drawn = config_files.replace(
         config,
         control=None,
@@ -100,11 +102,6 @@ def _control(
 
 def _revived(ticket: Ticket, dense: Ticket) -> Params:
     """Return a ticket's parameters with all the prunable weights of the network it came from."""
-    if masks.sparsity(dense.mask) > 0:
-        raise InputError(
-            "the network to draw from is pruned already, so that a control cannot use the weights "
-            "it lacks; give a dense network"
-        )
     weights, kept = masks.leaf_paths(dense.params), masks.leaf_paths(ticket.mask)
     paths = masks.leaf_paths(ticket.params)
     leaves = [weights[path] if np.ndim(kept[path]) else leaf for path, leaf in paths.items()]

@@ -2,6 +2,11 @@
 
 Every state is a stage of its own with a ticket. Its folder depends on the states before, so that
 longer chains reuse shorter ones. With an adversarial objective this is A-IMP (Fu et al. 2023).
+
+A network that is pruned already is gone on from: its dead weights stay dead, the ladder goes on
+from its sparsity, which counts from the dense network as all others do, and weights are set back to
+its own, trained for `imp.rewind` with its mask. A ticket that this very configuration left has been
+set back already, so that the states that follow are those of a chain that was never interrupted.
 """
 
 from pathlib import Path
@@ -14,6 +19,7 @@ from rtickets import config_files, parallel, provenance, training
 from rtickets.config import DataConfig, DrawConfig, TrainConfig, to_steps
 from rtickets.draw import Ticket, draw_omp
 from rtickets.draw.ladder import states_to
+from rtickets.draw.ticket import read_description
 from rtickets.errors import InputError
 from rtickets.masks import Params
 from rtickets.runs import RunFolder, Source, folder_of, run_once
@@ -26,6 +32,7 @@ from rtickets.stages.train import (
     training_result,
     write_ticket,
 )
+from rtickets.stages.upstream import goes_on, removed
 from rtickets.training import HEAD
 
 _MOMENTUM = "momentum"  # folder of the optimiser's state, kept beside a ticket
@@ -47,9 +54,10 @@ def iterate(
         The folder of the last state.
 
     Raises:
-        InputError: for a sparsity of 0, which no state leads to.
+        InputError: for a sparsity of 0, which no state leads to, or one that the network has.
     """
-    ladder = states_to(config.sparsity, config.imp.rate, config.imp.of)
+    start = removed(source, config)
+    ladder = states_to(config.sparsity, config.imp.rate, config.imp.of, start)
     if not ladder:
         raise InputError("sparsity=0 prunes nothing; iterative pruning needs a sparsity above 0")
     before = rewind_point(config, source, workdir, name, devices)
@@ -74,9 +82,12 @@ def rewind_point(
         devices: where to train.
 
     Returns:
-        The pretrained network, or with `imp.rewind` what it is after these steps of training.
+        The pretrained network, or with `imp.rewind` what it is after these steps of training,
+        unless it has been set back there already.
     """
     if config.method != "imp" or int(config.imp.rewind[:-2]) == 0:
+        return source
+    if goes_on(config, read_description(source.ticket)["meta"]):
         return source
     own = config_files.replace(config, sparsity=0.0)
 
@@ -122,6 +133,7 @@ def _state(
 
     def body(folder: Path) -> dict[str, Any]:
         ticket = Ticket.load(source.ticket)
+        going_on = goes_on(config, ticket.meta)
         ready, task = _prepare(config, ticket)
         options: dict[str, Any] = {**config.omp_options(), "start": ready.mask}
         untold = {"criterion": "random", "say": _not_yet, **options}
@@ -129,7 +141,7 @@ def _state(
         run = _run(config, ready, folder, devices)
         per_epoch = run.steps_per_epoch
         steps = (rewind_steps(config, per_epoch), to_steps(run.config.duration, per_epoch))
-        kept = _kept_momentum(config, source, run.config, ready)
+        kept = _kept_momentum(config, source, run.config, ready) if going_on else None
         weights = (ready.params, ticket.batch_stats)
         outcome = train_network(run, weights, ready.mask, steps=steps, opt_state=kept)
         notes: list[str] = []

@@ -7,13 +7,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from rtickets import masks, parallel, provenance
+from rtickets import parallel, provenance
 from rtickets.config import DrawConfig
 from rtickets.draw import Ticket
-from rtickets.errors import InputError
 from rtickets.learned_masks import SCORES, LearnedMask, initial_scores, mask_of
 from rtickets.runs import RunFolder, Source, folder_of, run_once
 from rtickets.stages.train import Run, prepare, save_ticket, train_network, training_result
+from rtickets.stages.upstream import check_dense
 from rtickets.training import Trainable
 
 
@@ -38,14 +38,10 @@ def learn(
     Raises:
         InputError: if the network is pruned already.
     """
+    check_dense(source, "learnable mask pruning scores all weights")
 
     def body(folder: Path) -> dict[str, Any]:
         ticket = Ticket.load(source.ticket)
-        if masks.sparsity(ticket.mask) > 0:
-            raise InputError(
-                f"{source.ticket} is pruned already; learnable mask pruning scores the weights of "
-                "a dense network"
-            )
         train = config.train
         assert train is not None  # the configuration is checked for it
         task = config.data or provenance.last_task(ticket.meta)[0]

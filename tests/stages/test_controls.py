@@ -119,10 +119,13 @@ def test_a_second_call_does_nothing(bench, monkeypatch):
     assert bench.draw(sparsity=0.6, control="shuffled") == first
 
 
-def test_a_pruned_network_lacks_the_weights_that_a_control_needs(bench):
+@pytest.mark.parametrize("control", ["random", "shuffled", "complement", "flipped"])
+def test_a_pruned_network_lacks_the_weights_that_a_control_needs(bench, control):
     pruned = bench.draw(sparsity=0.3).source
-    with pytest.raises(InputError, match="is pruned already, so that a control cannot use"):
-        bench.draw(source=pruned, sparsity=0.6, control="random")
+    message = r"is pruned already, by 0\.29.*gives weights back that it lacks"
+    with pytest.raises(InputError, match=message):
+        bench.draw(source=pruned, method="imp", sparsity=0.6, control=control)
+    assert not bench.runs  # not even for the mask that the control is made of
 
 
 @pytest.mark.parametrize(

@@ -196,20 +196,64 @@ def test_what_cannot_be_drawn_is_refused_before_training(bench, fields, message)
     assert not bench.runs
 
 
-def test_a_ticket_that_is_sparser_than_the_first_state_is_refused_before_training(bench):
+def test_iterating_goes_on_from_a_ticket_that_was_drawn_in_one_shot(bench):
+    """The ladder counts from the dense network, and weights go back to those of the ticket."""
+    pruned = bench.draw(sparsity=0.5)
+    bench.draw(
+        source=pruned.source, workdir="more", method="imp", sparsity=0.8, imp=ImpConfig(rate=0.5)
+    )
+    before, states = Ticket.load(pruned.source.ticket), bench.states("more")
+    assert list(states) == [0.75, 0.8]
+    total = masks.summary(before.mask, before.params).prunable.total
+    for sparsity, ticket in states.items():
+        counts = masks.summary(ticket.mask, ticket.params).prunable
+        assert counts == (survivors(total, sparsity), total)
+        revived = jax.tree.map(lambda new, old: bool((new & ~old).any()), ticket.mask, before.mask)
+        assert not any(jax.tree.leaves(revived))
+        chex.assert_trees_all_equal(ticket.params, masks.apply(ticket.mask, before.params))
+
+
+def test_who_goes_on_from_a_state_ends_bit_equal_to_a_chain_that_was_not_interrupted(bench):
+    imp = ImpConfig(rate=0.5, rewind="1it", optimizer="keep", head="keep", statistics="keep")
+    whole = Ticket.load(
+        bench.draw(workdir="whole", method="imp", sparsity=0.75, imp=imp).source.ticket
+    )
+    first = bench.draw(workdir="parts", method="imp", sparsity=0.5, imp=imp)
+    done = len(bench.runs)
+    fields = {"source": first.source, "method": "imp", "sparsity": 0.75, "imp": imp}
+    parts = Ticket.load(bench.draw(workdir="parts", **fields).source.ticket)
+    assert [run.options["steps"] for run in bench.runs[done:]] == [
+        (1, 4)
+    ]  # nothing is set back twice
+    chex.assert_trees_all_equal(
+        (parts.mask, parts.params, parts.batch_stats), (whole.mask, whole.params, whole.batch_stats)
+    )
+    bench.draw(workdir="parts", method="imp", sparsity=0.75, imp=imp)
+    assert len(bench.runs) == done + 1  # the chain from the dense network is the same
+
+
+def test_another_chain_goes_on_without_the_momentum_of_the_first(bench):
+    keep = ImpConfig(optimizer="keep")
+    first = bench.draw(method="imp", sparsity=0.2, imp=keep)
+    train = bench.train(seed=5)
+    bench.draw(source=first.source, method="imp", sparsity=0.3, imp=keep, train=train)
+    assert [run.options["opt_state"] for run in bench.runs] == [None, None]
+
+
+@pytest.mark.parametrize("sparsity", [0.3, 0.5])
+def test_a_sparsity_that_the_ticket_has_is_refused_before_training(bench, sparsity):
     pruned = bench.draw(sparsity=0.5).source
-    with pytest.raises(InputError, match=r"sparsity=0\.2 keeps more .* than its start has left"):
-        bench.draw(source=pruned, method="imp", sparsity=0.9)
+    message = f"sparsity={sparsity} is reached already: the network to prune has lost 0.5"
+    with pytest.raises(InputError, match=message):
+        bench.draw(source=pruned, method="imp", sparsity=sparsity)
     assert not bench.runs
 
 
-def test_iterating_goes_on_from_a_ticket_that_is_less_sparse(bench):
-    pruned = bench.draw(sparsity=0.1)
-    bench.draw(source=pruned.source, workdir="more", method="imp", sparsity=0.3)
-    inside = Ticket.load(pruned.source.ticket).mask
-    for ticket in bench.states("more").values():
-        revived = jax.tree.map(lambda new, old: bool((new & ~old).any()), ticket.mask, inside)
-        assert not any(jax.tree.leaves(revived))
+def test_a_ticket_that_does_not_fit_the_pattern_is_refused_before_training(bench):
+    pruned = bench.draw(sparsity=0.5).source
+    with pytest.raises(InputError, match="alive in part"):
+        bench.draw(source=pruned, method="imp", sparsity=0.8, pattern="kernel")
+    assert not bench.runs
 
 
 def test_weight_decay_and_patterns_take_part(bench):

@@ -1,0 +1,74 @@
+"""What the network that a ticket is drawn from has lost already.
+
+Sparsity counts from the dense network, whatever a draw starts from. Nothing that is dead upstream
+comes back to life: one-shot and iterative pruning go on from the mask, a learned mask and controls,
+which need all weights, refuse it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rtickets import config_files, digests
+from rtickets.config import DrawConfig
+from rtickets.draw import Ticket
+from rtickets.draw.omp import removed_before
+from rtickets.draw.ticket import read_description
+from rtickets.errors import InputError
+from rtickets.runs import Source
+
+
+def check_dense(source: Source, why: str) -> None:
+    """Refuse a network that is pruned already.
+
+    Args:
+        source: the network.
+        why: what needs all its weights, and for what.
+
+    Raises:
+        InputError: naming the network and its sparsity.
+    """
+    sparsity = read_description(source.ticket)["sparsity"]["prunable"]
+    if sparsity:
+        raise InputError(
+            f"{source.ticket} is pruned already, by {sparsity:.6g}; {why}; give a dense network"
+        )
+
+
+def removed(source: Source, config: DrawConfig) -> float:
+    """Return the fraction of the prunable weights that a network has lost.
+
+    Args:
+        source: the network.
+        config: the draw, which says what is prunable.
+
+    Returns:
+        0 for a dense network. For a ticket that was drawn with the same expressions the sparsity
+        that was asked for, else what its mask lacks.
+    """
+    if not read_description(source.ticket)["sparsity"]["prunable"]:
+        return 0.0
+    ticket = Ticket.load(source.ticket)
+    drawn = [entry for entry in ticket.meta.get("history", []) if entry.get("stage") == "draw"]
+    last = drawn[-1] if drawn else {}
+    if all(last.get(name) == getattr(config, name) for name in ("prunable", "exclude")):
+        return float(last["sparsity"])
+    return removed_before(ticket.params, ticket.mask, config.prunable, config.exclude)
+
+
+def goes_on(config: DrawConfig, meta: Mapping[str, Any]) -> bool:
+    """Whether a ticket is a state of the very chain that a draw goes down.
+
+    Args:
+        config: the draw, by iterative pruning.
+        meta: the ticket's provenance.
+
+    Returns:
+        Whether it was drawn with this configuration but for the sparsity, so that its weights have
+        been set back, and its momentum kept, as the states that follow will be.
+    """
+    history = meta.get("history") or [{}]
+    entry = dict(history[-1])
+    if entry.pop("stage", None) != "draw":
+        return False
+    own = config_files.replace(config, sparsity=entry.get("sparsity", config.sparsity))
+    return not digests.changed_fields(own, entry)
