@@ -156,6 +156,15 @@ def test_without_a_ticket_the_network_fits_the_images_and_is_named(name, stem, f
     assert "no ticket given" not in as_text([given], 1e12, 1)
 
 
+def test_states_of_iterative_pruning_are_counted_from_the_ticket_s_sparsity():
+    draw = DrawConfig(method="imp", sparsity=0.5, train=TrainConfig(duration="10it"))
+    for removed, states in ((0.0, 4), (0.36, 2)):
+        (found,) = estimate(draw, Setting(removed=removed))
+        assert f"each of {states} states" in found.name
+    with pytest.raises(InputError, match=r"sparsity=0\.5 is reached already"):
+        estimate(draw, Setting(removed=0.6))
+
+
 def test_a_study_counts_its_grid():
     config = StudyConfig(
         seeds=(0, 1),

@@ -21,8 +21,8 @@ _OF_ROUNDS = ("rounds", "schedule")
 class ImpConfig:
     """Iterative magnitude pruning: which part dies in every state, and what is set back after it.
 
-    A ticket that is pruned already is gone on from: its dead weights stay dead, and the ladder goes on
-    from its sparsity, counted from the dense network.
+    A ticket that is pruned already is gone on from: its dead weights stay dead, and the ladder goes
+    on from its sparsity, counted from the dense network.
 
     Attributes:
         rate: fraction removed per state; the last state removes what is left to `sparsity`.
