@@ -108,7 +108,8 @@ def apply(mask: Mask, params: Params) -> Params:
 
 def _apply_leaf(keep: Any, leaf: Any) -> Any:
     traced = any(isinstance(value, jax.core.Tracer) for value in (keep, leaf))
-    wide = not traced and jax.dtypes.canonicalize_dtype(leaf.dtype) != leaf.dtype
+    of_host = not traced and not isinstance(leaf, jax.Array)
+    wide = of_host and jax.dtypes.canonicalize_dtype(leaf.dtype) != leaf.dtype
     xp: Any = np if wide else jnp  # JAX would make 32 bits of 64
     if np.ndim(keep):
         return xp.where(keep, leaf, xp.zeros((), leaf.dtype))

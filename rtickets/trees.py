@@ -24,7 +24,8 @@ def leaf_paths(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> dict[
         Leaves keyed by path, in flattening order.
 
     Raises:
-        InputError: if two leaves have one path, as with the keys 'a/b' and 'a', 'b'.
+        InputError: if two leaves have one path, as with the keys 'a/b' and 'a', 'b', or keys of a
+            dictionary have no order, as 1 and '1'.
     """
     found: dict[str, Any] = {}
     for path, node in _flatten(
@@ -46,4 +47,9 @@ def is_variable(node: Any) -> bool:
 
 
 def _flatten(tree: Any, is_leaf: Callable[[Any], bool] | None) -> list[tuple[Any, Any]]:
-    return jax.tree_util.tree_flatten_with_path(tree, is_leaf)[0]
+    try:
+        return jax.tree_util.tree_flatten_with_path(tree, is_leaf)[0]
+    except (ValueError, TypeError) as error:  # of dictionaries, and of states of flax.nnx
+        if "sorting" not in str(error) and "'<'" not in str(error):
+            raise
+        raise InputError("a dictionary has keys of several types, which have no order") from None

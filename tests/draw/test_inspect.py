@@ -354,7 +354,7 @@ def test_every_error_starts_with_the_folder_and_names_it_once(saved, monkeypatch
     monkeypatch.chdir(saved.parent)
     saved = saved.rename("m")
     edit(saved, shapes={"conv/kernel": [99, 99]})
-    with pytest.raises(InputError, match=r"^m: the mask of conv/kernel does not fit"):
+    with pytest.raises(InputError, match=r"^m is damaged: the mask of conv/kernel does not fit"):
         inspect.verify(saved)
     (saved / "mask.safetensors").unlink()
     with pytest.raises(InputError, match=r"^m is incomplete: mask"):

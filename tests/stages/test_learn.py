@@ -162,13 +162,12 @@ def test_all_numbers_of_devices_and_both_mappings_learn_the_same(scored):
 def test_the_step_maps_over_scores_masks_and_seeds(scored):
     program = program_of(scored, trainable="scores and head")
     other = jax.tree.map(lambda score: score[::-1], scored.params[SCORES])
-    own_mask = {
-        **scored.mask,
-        "head": jax.tree.map(lambda _: np.zeros((), bool), scored.mask["head"]),
-    }
+    head = scored.params["head"]
+    own_mask = {**scored.mask, "head": jax.tree.map(lambda leaf: np.ones(leaf.shape, bool), head)}
+    other_mask = {**own_mask, "head": jax.tree.map(np.logical_not, own_mask["head"])}
     members = [
-        (scored.params[SCORES], scored.mask, jax.random.key(1)),
-        (other, own_mask, jax.random.key(2)),
+        (scored.params[SCORES], own_mask, jax.random.key(1)),
+        (other, other_mask, jax.random.key(2)),
     ]
     images, labels = jnp.asarray(scored.split.images[:8]), jnp.asarray(scored.split.labels[:8])
 
