@@ -86,6 +86,8 @@ def initial_scores(
             bound = max(math.prod(weights.shape[:-1]), 1) ** -0.5
             own = jax.random.fold_in(key, index)
             groups = jax.random.uniform(own, groups.shape, minval=-bound, maxval=bound)
+        if _name(path) in scores:
+            raise InputError(f"two leaves have scores called {_name(path)!r}; rename one of them")
         scores[_name(path)] = jnp.asarray(groups, jnp.float32)
     return scores
 

@@ -75,7 +75,8 @@ def control_mask(
         "flipped": _of_groups(partial(_flip, fraction=flip_fraction), parsed),
         "reinitialised": lambda keep, _: keep,
     }
-    shaped, kept = mask if params is None else params, masks.prunable_leaves(mask)
+    kept = {path: keep for path, keep in masks.prunable_leaves(mask).items() if keep.size}
+    shaped = mask if params is None else params
     seen = layouts_of(shaped, kept, layouts, _layouts_needed_by(control, pattern))
     if control in ("random", "flipped"):
         _check_fits(split(kept, seen), parsed, control)

@@ -159,7 +159,7 @@ def first_convolution(ticket: Ticket) -> str | None:
         several in the order of paths; None without any.
     """
     shapes = {path: np.shape(leaf) for path, leaf in masks.leaf_paths(ticket.params).items()}
-    found = [path for path, shape in shapes.items() if len(shape) == 4]
+    found = [path for path, shape in shapes.items() if len(shape) == 4 and 0 not in shape]
     return min(found, key=lambda path: ("stem" not in path, shapes[path][2]), default=None)
 
 

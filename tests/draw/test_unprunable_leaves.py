@@ -7,6 +7,7 @@ import pytest
 
 import rtickets
 from rtickets import criteria, learned_masks, masks
+from rtickets.draw.controls import control_mask
 from rtickets.draw.inspect import describe, layers, verify
 from rtickets.draw.scheduled import draw_scheduled
 from rtickets.errors import InputError
@@ -84,3 +85,26 @@ def test_a_mask_of_an_empty_leaf_is_described_without_dividing_by_it(tmp_path):
     rtickets.Ticket(mask, {"kernel": np.zeros((2, 3, 0), np.float32)}).save(tmp_path / "t")
     (row,) = layers(verify(tmp_path / "t").mask)
     assert (row["weights"], row["sparsity"], row["zero_kernels"]) == (0, 0, None)
+
+
+@pytest.mark.parametrize("control", ["random", "shuffled", "complement", "flipped"])
+@pytest.mark.parametrize("pattern", ["element", "channel"])
+def test_controls_leave_masks_of_empty_leaves_alone(control, pattern):
+    mask = {
+        "a": {"kernel": np.array([[True, False], [True, False]])},
+        **{str(size): {"kernel": np.zeros((size, 0), bool)} for size in range(3)},
+        "none": {"kernel": np.zeros(0, bool)},
+    }
+    found = control_mask(mask, control, 0, pattern=pattern)
+    assert masks.sparsity(found) == 0.5
+    assert {p: np.shape(m) for p, m in masks.leaf_paths(found).items()} == {
+        path: np.shape(keep) for path, keep in masks.leaf_paths(mask).items()
+    }
+
+
+def test_learned_scores_of_one_name_are_refused():
+    params = {"a.b": {"kernel": np.ones((2, 2))}, "a": {"b": {"kernel": np.ones((2, 2))}}}
+    with pytest.raises(InputError, match=r"a\.b\.kernel"):
+        learned_masks.initial_scores(
+            learned_masks.LearnedMask(0.5), params, jax.random.key(0), "magnitude"
+        )
