@@ -13,6 +13,7 @@ folder=$(mktemp -d)
 chmod 755 "$folder"
 export SLURM_CONF=$folder/slurm.conf
 export RTICKETS=$folder/rtickets
+export XDG_CACHE_HOME=$folder/cache XDG_STATE_HOME=$folder/state
 pids=()
 
 finish() {
@@ -86,7 +87,7 @@ passed() {
 
 failed() {
   echo "FAILED after $SECONDS s: $1" >&2
-  tail -n 30 "$folder"/out-* "$folder"/*/.slurm/*_log.err >&2 || true
+  tail -n 30 "$folder"/out-* "$folder"/state/rtickets/slurm/*_log.err >&2 || true
   exit 1
 }
 

@@ -5,8 +5,8 @@
     checkpoints/<step>.damaged/   one that could not be read
     checkpoints/BEST              the steps that outlive the run, if any are to
 
-A checkpoint appears under its name when it is complete, with digests of its files, which are
-checked before it is read. The primary process alone writes and reads.
+A checkpoint appears under its name when it is complete and was read back, with digests of its
+files, which are checked before it is read. The primary process alone writes and reads.
 """
 
 import json
@@ -20,7 +20,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from rtickets import checkpoint_contents as contents
-from rtickets import console, orbax_files, seals
+from rtickets import console, files, orbax_files, seals
 from rtickets.metrics import read_json, write_json
 from rtickets.processes import is_primary, on_primary
 
@@ -58,16 +58,18 @@ class Checkpoints:
     meanwhile.
     """
 
-    def __init__(self, folder: Path, retention: Retention) -> None:
-        self._folder, self._retention = folder.resolve(), retention
+    def __init__(self, folder: Path, plain: Path, retention: Retention) -> None:
+        """Bind the checkpoints to their folder, and to the path of it that Orbax is given."""
+        self._folder, self._plain, self._retention = folder, plain, retention
         self._orbax = orbax_files.open_orbax(self._seal) if is_primary() else None
-        self._writing = 0
+        self._writing, self._arrays = 0, contents.Arrays()
         self._scores: dict[int, float | None] = {}
 
     def steps(self) -> list[int]:
         """Return the steps of the complete checkpoints in rising order."""
         found = self._folder.iterdir() if self._folder.is_dir() else ()
-        return sorted(int(path.name) for path in found if path.name.isdecimal())
+        names = {path.name for path in found if path.name.isdecimal()}
+        return sorted(step for step in map(int, names) if str(step) in names)
 
     def save(
         self, step: int, tree: Any, meta: Mapping[str, Any], score: float | None = None
@@ -92,11 +94,11 @@ class Checkpoints:
             return
         arrays = contents.arrays_of(tree)
         described = {"meta": dict(meta), "score": score, "layout": contents.layout(arrays)}
-        self._folder.mkdir(exist_ok=True)
-        self._writing, self._scores[step] = step, score
+        files.own_folder(self._folder)
+        self._writing, self._arrays, self._scores[step] = step, arrays, score
         with orbax_files.as_os_error(self._folder):
             self._orbax.save(
-                self._folder / str(step),
+                self._plain / str(step),
                 args=ocp.args.Composite(
                     tree=ocp.args.StandardSave(arrays), meta=ocp.args.JsonSave(described)
                 ),
@@ -113,6 +115,8 @@ class Checkpoints:
 
     def _seal(self) -> None:
         (written,) = self._folder.glob(f"{self._writing}{orbax_files.UNFINISHED}*")
+        orbax_files.check_readable(self._plain / written.name / "tree", self._arrays)
+        self._arrays = {}
         seals.seal(written, ("tree", "meta"))
 
     def wait(self) -> None:
@@ -172,11 +176,11 @@ class Checkpoints:
         """Remove what a killed process was writing or deleting."""
         for pattern in (f"*{orbax_files.UNFINISHED}*", "*.removed"):
             for path in self._folder.glob(pattern):
-                shutil.rmtree(path)
+                files.remove(path)
 
     def _restore(self, step: int, **items: Any) -> Any:
         assert self._orbax is not None
-        return self._orbax.restore(self._folder / str(step), args=ocp.args.Composite(**items))
+        return self._orbax.restore(self._plain / str(step), args=ocp.args.Composite(**items))
 
     def _prune(self) -> None:
         """Remove the checkpoints that need not be kept."""
@@ -186,7 +190,7 @@ class Checkpoints:
                 path = self._folder / str(step)
                 self._score_file(step).unlink(missing_ok=True)
                 path = path.rename(path.with_name(f"{step}.removed"))  # whole or not at all
-                shutil.rmtree(path)
+                files.remove(path)
         if best:
             write_json(self._folder / _BEST, best)
 
@@ -211,7 +215,7 @@ class Checkpoints:
 def _set_aside(folder: Path, damage: str) -> None:
     aside = folder.with_name(f"{folder.name}.damaged")
     console.say(f"{folder} is damaged and passed over ({damage}); it is kept as {aside.name}")
-    shutil.rmtree(aside, ignore_errors=True)
+    files.remove(aside)
     folder.rename(aside)
     folder.with_name(f"{folder.name}.score").unlink(missing_ok=True)
 
@@ -228,10 +232,12 @@ def open_checkpoints(folder: Path, retention: Retention) -> Iterator[Checkpoints
         The checkpoints.
 
     Raises:
+        InputError: for a link in the place of the folder.
         OSError: if the last checkpoint could not be written.
     """
-    with orbax_files.quiet():
-        checkpoints = Checkpoints(folder, retention)
+    files.check_no_link(folder)
+    with orbax_files.quiet(), files.plain_path(folder.parent) as parent:
+        checkpoints = Checkpoints(folder, parent / folder.name, retention)
         try:
             yield checkpoints
         finally:
@@ -240,13 +246,14 @@ def open_checkpoints(folder: Path, retention: Retention) -> Iterator[Checkpoints
 
 def discard_checkpoints(folder: Path) -> None:
     """Remove the checkpoints of a complete run, but for the best if these were asked for."""
+    if folder.is_symlink():
+        return
     try:
-        best = {str(step) for step in json.loads((folder / _BEST).read_bytes())}
-    except (OSError, ValueError, TypeError):
+        best = {str(step) for step in json.loads(files.read_bytes(folder / _BEST))}
+    except (OSError, ValueError, TypeError, RecursionError):
         shutil.rmtree(folder, ignore_errors=True)
         return
     for path in folder.iterdir():
         if path.name not in {_BEST, *best}:
-            shutil.rmtree(path, ignore_errors=True)
-            with suppress(OSError):  # a score
-                path.unlink()
+            with suppress(OSError):
+                files.remove(path)

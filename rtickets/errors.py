@@ -85,4 +85,9 @@ def explain(error: OSError) -> str:
             f"the disk is full ({error}); everything that was saved before is intact: free some "
             "space and give the same command again"
         )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return (
+            f"{error}; where a group shares a folder, everybody in it needs `umask 002` (see "
+            "docs/reliability.md, Shared folders)"
+        )
     return str(error)

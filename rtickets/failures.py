@@ -6,6 +6,7 @@ whoever needs the stage meets the reason at once instead of the whole training.
 
 from pathlib import Path
 
+from rtickets import files
 from rtickets.metrics import write_text
 
 _FILE = "FAILED"
@@ -19,11 +20,11 @@ def remember(folder: Path, reason: str) -> None:
 
 def reason_of(folder: Path) -> str | None:
     """Return what the stage of a folder failed with, or None."""
-    path = folder / _FILE
-    if not path.is_file():
+    try:
+        with files.open_to_read(folder / _FILE) as file:
+            return file.read(_LONGEST).decode(errors="replace")
+    except FileNotFoundError:
         return None
-    with path.open("rb") as file:
-        return file.read(_LONGEST).decode(errors="replace")
 
 
 def forget(folder: Path) -> None:

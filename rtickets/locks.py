@@ -10,10 +10,10 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rtickets import console
+from rtickets import console, files
 from rtickets.errors import InUseError
 
 FILE = ".lock"
@@ -29,6 +29,8 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         InUseError: if another process holds it.
+        InputError: if a link or anything else than a file lies in the place of the lock.
+        PermissionError: in a folder where this user may not write.
     """
     file = folder / FILE
     descriptor = _acquire(file)
@@ -37,17 +39,23 @@ def locked(folder: Path) -> Iterator[None]:
         os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
         yield
     finally:
-        file.unlink(missing_ok=True)
+        with suppress(PermissionError):  # another user's file in a sticky folder
+            file.unlink(missing_ok=True)
         os.close(descriptor)
 
 
 def _acquire(file: Path) -> int:
     while True:
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            descriptor, ours = files.open_own(file, os.O_RDWR), True
+        except PermissionError:  # another user's, who lets us do no more than look
+            descriptor, ours = files.open_own(file, os.O_RDONLY), False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_still(file, descriptor):
-                return descriptor
+                if ours:
+                    return descriptor
+                file.unlink()  # its holder is gone, and its mode lets nobody else hold it
         except BlockingIOError:
             holder = os.read(descriptor, 200).decode(errors="replace") or "another process"
             os.close(descriptor)
@@ -55,7 +63,7 @@ def _acquire(file: Path) -> int:
                 f"{file.parent} is in use by {holder}; wait for it to end, or end it", file.parent
             ) from None
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
+            if error.errno not in _NO_LOCKS or not ours:
                 os.close(descriptor)
                 raise
             console.say(f"{file.parent} cannot be locked ({error}); see that no other process runs")
@@ -66,6 +74,6 @@ def _acquire(file: Path) -> int:
 def _is_still(file: Path, descriptor: int) -> bool:
     """Whether a locked file is the one under its name: its last holder may have removed it."""
     try:
-        return os.path.samestat(file.stat(), os.fstat(descriptor))
+        return os.path.samestat(file.lstat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False

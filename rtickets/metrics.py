@@ -8,9 +8,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from rtickets import files
 from rtickets.errors import InputError
 
 _REPAIR = "restore it from a copy, or remove its folder and run the stage again"
+_NESTED = (dict, list)
+_DEEPEST = 100  # levels of nesting, far more than any file of ours has
 
 
 class MetricsFile:
@@ -45,31 +48,40 @@ def open_metrics(path: Path, length: int = 0) -> Iterator[MetricsFile]:
 
     Yields:
         The open file; one that does nothing in other processes than the primary.
+
+    Raises:
+        InputError: for a link, which might lead to anybody's file, or what is no regular file.
     """
     from rtickets.processes import is_primary  # JAX, which those who only read do without
 
     if not is_primary():
         yield MetricsFile(None)
         return
-    with path.open("ab") as file:
+    with files.open_to_append(path) as file:
         file.truncate(min(length, os.fstat(file.fileno()).st_size))
         yield MetricsFile(file)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a metrics file."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in files.read_bytes(path).splitlines()]
 
 
 def read_sound_lines(path: Path) -> list[dict[str, Any]]:
     """Return the JSON objects of a file of which a power cut may have left anything.
 
     It is for what may lack a line, as `throughput.jsonl`; the file may be missing.
+
+    Raises:
+        InputError: for what is no regular file.
     """
-    lines = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
+    try:
+        lines = files.read_bytes(path).split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
     found = []
     for line in lines:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             found.append(json.loads(line))
     return [values for values in found if isinstance(values, dict)]
 
@@ -93,15 +105,45 @@ def read_json(path: Path) -> dict[str, Any]:
         The object.
 
     Raises:
-        InputError: if the file is damaged.
+        InputError: if the file is damaged, or no regular file.
+        FileNotFoundError: if there is none.
+    """
+    return read_object(path, _REPAIR)
+
+
+def read_object(path: Path, repair: str) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Args:
+        path: the file.
+        repair: what to do if it is damaged, for the error message.
+
+    Returns:
+        The object, nested less than 100 levels deep, so that anything may walk through it.
+
+    Raises:
+        InputError: if the file is damaged, or no regular file.
+        FileNotFoundError: if there is none.
     """
     try:
-        values = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:  # no JSON, a number without end, nested too deep
-        raise InputError(f"{path} is damaged: {error}; {_REPAIR}") from None
+        values = json.loads(files.read_bytes(path))
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: {error}; {repair}") from None
     if not isinstance(values, dict):
-        raise InputError(f"{path} is damaged: it holds no JSON object; {_REPAIR}")
+        raise InputError(f"{path} is damaged: it holds no JSON object; {repair}")
+    if _is_deeper(values, _DEEPEST):
+        raise InputError(f"{path} is damaged: it is nested too deep; {repair}")
     return values
+
+
+def _is_deeper(values: Any, levels: int) -> bool:
+    level = [values]
+    while level and levels:
+        parts = (x.values() if isinstance(x, dict) else x for x in level if isinstance(x, _NESTED))
+        level, levels = [one for part in parts for one in part], levels - 1
+    return bool(level)
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -118,7 +160,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
     temporary = temporary_name(path)
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -22,7 +22,7 @@ from typing import Any
 
 import jax
 
-from rtickets import console, parallel
+from rtickets import console, files, parallel
 from rtickets.config import ObserveConfig
 from rtickets.metrics import read_sound_lines, write_json, write_text
 from rtickets.profiling import Tracer, step_split
@@ -104,7 +104,7 @@ class Observer:
         """Write how the time of a step divides; takes what `step_split` takes."""
         split = step_split(*arguments)._asdict()
         if self._writes:
-            (self._folder / PROFILE).mkdir(exist_ok=True)
+            files.own_folder(self._folder / PROFILE)
             write_json(self._folder / PROFILE / "split.json", split)
             parts = ", ".join(f"{name} {1000 * part:.1f} ms" for name, part in split.items())
             console.say(f"{self._folder.name}: {parts}")
@@ -135,8 +135,8 @@ class Observer:
             self._events.write("train", line, now)
         if self._steps:  # a resumed run may begin with a line of steps that another process took
             throughput = self._throughput(line["step"], now)
-            with (self._folder / THROUGHPUT).open("a") as file:
-                file.write(json.dumps(throughput) + "\n")
+            with files.open_to_append(self._folder / THROUGHPUT) as file:
+                file.write(json.dumps(throughput).encode() + b"\n")
             if self._events is not None:
                 self._events.write("throughput", throughput, now)
         if self._events is not None:

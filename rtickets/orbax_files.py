@@ -10,9 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orbax.checkpoint as ocp
 
+from rtickets.checkpoint_contents import Arrays
+
 _SECONDS_OF_STRAGGLERS = 0.2
+_AT_ONCE = 2**28  # bytes that are read back at once
 UNFINISHED = ".orbax-checkpoint-tmp"  # follows the name of a checkpoint that is being written
 _STORAGE = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.ESTALE,
@@ -26,11 +30,64 @@ def open_orbax(before_commit: Callable[[], None]) -> Any:
         before_commit: called in the thread that writes, when all files of a checkpoint are written
             under its temporary name and before it gets its own.
     """
-    alone = ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
-    options = ocp.CompositeOptions(multiprocessing_options=alone)
+    options = ocp.CompositeOptions(multiprocessing_options=_alone())
     handler = ocp.CompositeCheckpointHandler(composite_options=options)
     then = ocp.AsyncOptions(post_finalization_callback=before_commit)
-    return ocp.AsyncCheckpointer(handler, multiprocessing_options=alone, async_options=then)
+    return ocp.AsyncCheckpointer(handler, multiprocessing_options=_alone(), async_options=then)
+
+
+def _alone() -> Any:
+    return ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0})
+
+
+def check_readable(folder: Path, arrays: Arrays) -> None:
+    """Read arrays back, in parts, and compare them with those that were to be written.
+
+    Args:
+        folder: what was written of a checkpoint's tree.
+        arrays: the arrays by path.
+
+    Raises:
+        OSError: if anything cannot be read, or differs.
+    """
+    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=_alone())
+    with ocp.Checkpointer(handler, multiprocessing_options=_alone()) as reader:
+        for part in _parts(arrays):
+            try:
+                found = reader.restore(
+                    folder, args=ocp.args.PyTreeRestore(item=part, partial_restore=True)
+                )
+            except (OSError, MemoryError):
+                raise
+            except Exception as error:  # whatever Orbax and TensorStore trip over
+                raise _unreadable(folder, str(error)) from error
+            for name, array in part.items():
+                if not _equal(np.asarray(found[name]), array):
+                    raise _unreadable(folder, f"{name} is not what was written")
+
+
+def _parts(arrays: Arrays) -> Iterator[Arrays]:
+    part: Arrays = {}
+    for name, array in arrays.items():
+        if part and sum(one.nbytes for one in part.values()) + array.nbytes > _AT_ONCE:
+            yield part
+            part = {}
+        part[name] = array
+    if part:
+        yield part
+
+
+def _equal(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays are the same bit for bit."""
+    if (a.dtype, a.shape) != (b.dtype, b.shape):
+        return False
+    x, y = (np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in (a, b))
+    return np.array_equal(x, y)
+
+
+def _unreadable(folder: Path, why: str) -> OSError:
+    words = " ".join(why.split())[:300]
+    return OSError(errno.EIO, f"a checkpoint that was written cannot be read ({words}): {folder}")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 from jax import Array
 
-from rtickets import parallel, training
+from rtickets import files, parallel, training
 from rtickets.config import ObjectiveConfig
 from rtickets.masks import Mask
 
@@ -30,6 +31,7 @@ class Tracer:
         """
         self._folder, self._left = folder, steps
         self._calls, self._tracing = 0, False
+        self._path = ExitStack()  # holds the folder while the trace is written
 
     def dispatch(self, state: Any, steps: int) -> None:
         """Start or stop the trace before a call of the device.
@@ -42,7 +44,8 @@ class Tracer:
             self._stop(state)
         if self._calls == _UNTRACED and self._left > 0:
             jax.block_until_ready(state)
-            jax.profiler.start_trace(str(self._folder))
+            path = files.plain_path(files.own_folder(self._folder))
+            jax.profiler.start_trace(str(self._path.enter_context(path)))
             self._tracing = True
         self._calls += 1
         if self._tracing:
@@ -55,7 +58,8 @@ class Tracer:
 
     def _stop(self, state: Any) -> None:
         jax.block_until_ready(state)
-        jax.profiler.stop_trace()
+        with self._path:
+            jax.profiler.stop_trace()
         self._tracing = False
 
 

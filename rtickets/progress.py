@@ -5,10 +5,11 @@ done/NUMBER        an empty file for every unit that is done, whoever did it
 failed/NUMBER      the reason of every unit that failed
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rtickets import parallel
+from rtickets import files, parallel
 from rtickets.metrics import write_json, write_text
 
 _UNITS, _DONE, _FAILED = "units.json", "done", "failed"
@@ -23,8 +24,8 @@ def begin(study: Path, units: list[dict[str, Any]]) -> None:
         units: what it measures; the same list for every worker.
     """
     if parallel.is_primary():
-        (study / _DONE).mkdir(exist_ok=True)
-        (study / _FAILED).mkdir(exist_ok=True)
+        files.own_folder(study / _DONE)
+        files.own_folder(study / _FAILED)
         if not (study / _UNITS).is_file():
             write_json(study / _UNITS, units)
 
@@ -72,7 +73,7 @@ def failures(study: Path) -> dict[int, str]:
     """Return the reasons of the units that failed, by their place."""
     found = {}
     for path in sorted((study / _FAILED).glob("[0-9]*")):
-        with path.open("rb") as file:
+        with suppress(ValueError, FileNotFoundError), files.open_to_read(path) as file:
             found[int(path.name)] = file.read(_LONGEST).decode(errors="replace")
     return found
 

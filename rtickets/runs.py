@@ -6,13 +6,12 @@ WORKDIR/<stage>-<name>-<digest>/   config.json  metrics.jsonl  checkpoints/  res
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets import config_files, digests, environment, failures, preemption, processes
+from rtickets import config_files, digests, environment, failures, files, preemption, processes
 from rtickets.checkpoints import discard_checkpoints
 from rtickets.config import DataConfig
 from rtickets.config_files import parts_of
@@ -23,7 +22,9 @@ from rtickets.locks import locked
 from rtickets.metrics import read_json, write_json, write_text
 from rtickets.run_names import find_run
 
-_CONFIG = "config.json"
+_CONFIG, _COMPLETE = "config.json", "COMPLETE"
+_LONGEST_NAME = 100  # bytes of the readable part of a folder's name
+_DIGEST = re.compile(r"[0-9a-f]{10}")
 Body = Callable[[Path], dict[str, Any]]
 
 
@@ -58,7 +59,7 @@ class RunFolder(NamedTuple):
     @property
     def complete(self) -> bool:
         """Whether the stage is done."""
-        return (self.path / "COMPLETE").is_file()
+        return (self.path / _COMPLETE).is_file()
 
     def result(self) -> dict[str, Any]:
         """Return what the stage measured.
@@ -77,7 +78,8 @@ def folder_of(workdir: Path, stage: str, name: str, config: Any, *inputs: Source
     Args:
         workdir: where all folders lie.
         stage: 'pretrain', 'draw', 'transfer', 'evaluate' or 'study'.
-        name: a readable part of a new folder's name; it does not tell configurations apart.
+        name: a readable part of a new folder's name; it does not tell configurations apart. What a
+            name of a folder should not have, such as a slash, becomes '_'.
         config: the stage's configuration.
         *inputs: the tickets it reads.
 
@@ -88,7 +90,9 @@ def folder_of(workdir: Path, stage: str, name: str, config: Any, *inputs: Source
     tickets = [source.digest for source in inputs]
     digest = digests.digest(config, *tickets, *_data_digests(config, inputs))
     existing = sorted(workdir.glob(f"{stage}-*-{digest}"))
-    return RunFolder(existing[0] if existing else workdir / f"{stage}-{name}-{digest}", digest)
+    plain = re.sub(r"[^\w.+=,:@-]", "_", name).encode()
+    readable = plain[:_LONGEST_NAME].decode(errors="ignore")
+    return RunFolder(existing[0] if existing else workdir / f"{stage}-{readable}-{digest}", digest)
 
 
 def _data_digests(config: Any, inputs: Sequence[Source]) -> list[str]:
@@ -173,6 +177,7 @@ def begin(folder: RunFolder, config: Any) -> bool:
     def make() -> bool:
         done = _is_done(folder, config)
         if not (folder.path / _CONFIG).is_file():
+            files.check_no_link(folder.path)
             folder.path.mkdir(parents=True, exist_ok=True)
             write_json(folder.path / _CONFIG, config_files.to_dict(config))
         if not done:
@@ -201,11 +206,12 @@ def _is_done(folder: RunFolder, config: Any) -> bool:
 @contextmanager
 def _prepared(folder: RunFolder, config: Any) -> Iterator[None]:
     """Make the folder, hold it, and clear away what a killed process was writing."""
+    files.check_no_link(folder.path)
     folder.path.mkdir(parents=True, exist_ok=True)
     with locked(folder.path):
         for path in folder.path.iterdir():
-            if re.fullmatch(r"\..+\.\d+(\.old)?", path.name):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if re.fullmatch(r"\..+\.\d+(\.old)?", path.name, re.DOTALL):
+                files.remove(path)
         write_json(folder.path / _CONFIG, config_files.to_dict(config))
         environment.record(folder.path)
         yield
@@ -213,7 +219,7 @@ def _prepared(folder: RunFolder, config: Any) -> Iterator[None]:
 
 def _finish(folder: RunFolder, result: dict[str, Any]) -> None:
     write_json(folder.path / "result.json", result)
-    write_text(folder.path / "COMPLETE", f"{folder.digest}\n")
+    write_text(folder.path / _COMPLETE, f"{folder.digest}\n")
     discard_checkpoints(folder.path / "checkpoints")
 
 
@@ -247,9 +253,17 @@ def find_ticket(path: str | None, workdir: Path = Path("runs")) -> Source:
     ticket = root / "ticket" if (root / "ticket").is_dir() else root
     description = read_description(ticket)
     of_run = ticket.name == "ticket"  # others in a run folder are the user's own
-    if of_run and (ticket.parent / "COMPLETE").is_file():
-        return Source(ticket, (ticket.parent / "COMPLETE").read_text().strip())
-    if of_run and (ticket.parent / "config.json").is_file():
+    if of_run and (ticket.parent / _COMPLETE).is_file():
+        return Source(ticket, _digest_in(ticket.parent / _COMPLETE))
+    if of_run and (ticket.parent / _CONFIG).is_file():
         raise InputError(f"{ticket.parent} is not complete; run its stage to the end first")
     contents = json.dumps(description, sort_keys=True)
     return Source(ticket, hashlib.sha256(contents.encode()).hexdigest()[:10])
+
+
+def _digest_in(file: Path) -> str:
+    """Return the digest that the mark of a complete run holds."""
+    found = files.read_bytes(file).decode(errors="replace").strip()
+    if not _DIGEST.fullmatch(found):
+        raise InputError(f"{file} is damaged: {found!r:.60} is no digest of a run")
+    return found

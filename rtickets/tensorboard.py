@@ -5,11 +5,11 @@ whatever a killed run had written.
 """
 
 import importlib.util
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rtickets import files
 from rtickets.errors import InputError
 
 FOLDER = "tensorboard"
@@ -32,7 +32,7 @@ class EventFile:
         """Start an empty file in a run's folder, in the place of earlier ones."""
         from tensorboardX import SummaryWriter
 
-        shutil.rmtree(folder / FOLDER, ignore_errors=True)
+        files.remove(folder / FOLDER)
         self._writer = SummaryWriter(str(folder / FOLDER), purge_step=0)
 
     def write(self, group: str, line: Mapping[str, Any], time: float) -> None:

@@ -2,9 +2,11 @@
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 import time
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rtickets import files as rtickets_files
+from rtickets import orbax_files
 from rtickets.checkpoints import Retention, discard_checkpoints, open_checkpoints
 from rtickets.errors import InputError, explain
 
@@ -309,6 +313,91 @@ def test_clocks_do_not_matter(tmp_path, monkeypatch):
     assert step_of(restore(tmp_path)) == 6
     shutil.copytree(tmp_path, tmp_path.with_name("copy"))
     assert step_of(restore(tmp_path.with_name("copy"))) == 6
+
+
+# --- odd paths, links, and proof ------------------------------------------------------------------
+
+
+@contextmanager
+def as_it_is(folder):
+    yield folder.resolve()
+
+
+def test_what_cannot_be_read_back_is_never_there(tmp_path, monkeypatch):
+    """Orbax takes the brackets for a pattern, finds no files to merge, and says nothing."""
+    folder = tmp_path / "a[1]"
+    folder.mkdir()
+    save(folder / "checkpoints", 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(rtickets_files, "plain_path", as_it_is)
+        with pytest.raises(OSError, match="cannot be read") as caught:
+            save(folder / "checkpoints", 6)
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert step_of(restore(folder / "checkpoints")) == 3
+    assert names(folder / "checkpoints") == ["3"]
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_what_differs_from_what_was_to_be_written_is_never_there(tmp_path, monkeypatch, place):
+    check = orbax_files.check_readable
+
+    def differently(folder, arrays):
+        name = list(arrays)[place]
+        wrong = np.array(arrays[name])
+        wrong.reshape(-1).view(np.uint8)[-1] ^= 1
+        check(folder, {**arrays, name: wrong})
+
+    monkeypatch.setattr(orbax_files, "_AT_ONCE", 1)  # each array in a part of its own
+    save(tmp_path, 3)
+    monkeypatch.setattr(orbax_files, "check_readable", differently)
+    with pytest.raises(OSError, match="is not what was written"):
+        save(tmp_path, 6)
+    assert step_of(restore(tmp_path)) == 3
+
+
+def test_behind_a_link_nothing_is_written_or_removed(tmp_path):
+    foreign = tmp_path / "foreign"
+    for name in ("1", "2", "3", "9.removed", "8.orbax-checkpoint-tmp"):
+        (foreign / name).mkdir(parents=True)
+    (foreign / "BEST").write_text("[1]")
+    (tmp_path / "checkpoints").symlink_to(foreign)
+    before = names(foreign)
+    with pytest.raises(InputError, match="checkpoints is a symbolic link"):
+        save(tmp_path / "checkpoints", 4, 5)
+    discard_checkpoints(tmp_path / "checkpoints")
+    assert names(foreign) == before
+
+
+def test_links_among_checkpoints_are_removed_and_what_they_lead_to_is_not(tmp_path):
+    foreign = tmp_path / "foreign" / "deep"
+    foreign.mkdir(parents=True)
+    folder = tmp_path / "checkpoints"
+    save(folder, 3, 6)
+    for name in ("1", "2.removed", "5.orbax-checkpoint-tmp"):
+        (folder / name).symlink_to(foreign.parent)
+    assert step_of(restore(folder)) == 6
+    save(folder, 7, 8)
+    assert names(folder) == ["7", "8"]
+    assert foreign.is_dir()
+
+
+@pytest.mark.parametrize("name", ["³", "٣", "007", "12"])
+def test_what_is_no_checkpoint_is_no_checkpoint(tmp_path, name):
+    save(tmp_path, 3)
+    (tmp_path / name).write_text("")
+    assert step_of(restore(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("listed", ["../../mine", "/dev/zero", "tree/pipe", "a\0b", "x" * 300])
+def test_a_seal_that_lists_what_is_no_file_of_the_checkpoint_is_damage(tmp_path, listed):
+    save(tmp_path, 3, 6)
+    os.mkfifo(tmp_path / "6" / "tree" / "pipe")
+    files = {listed: "0"}
+    digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    (tmp_path / "6" / "SEAL").write_text(json.dumps({"files": files, "digest": digest}))
+    assert step_of(restore(tmp_path)) == 3
+    assert names(tmp_path) == ["3", "6.damaged"]
 
 
 # --- full disks -----------------------------------------------------------------------------------

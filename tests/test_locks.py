@@ -3,6 +3,8 @@
 import errno
 import fcntl
 import os
+import re
+import stat
 import subprocess
 import sys
 
@@ -117,3 +119,29 @@ def test_other_errors_are_not_hidden(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.raises(OSError, match="Input/output"), locked(tmp_path):
         pass
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o002, 0o664), (0o022, 0o644)])
+def test_a_lock_has_the_mode_that_the_umask_says(tmp_path, mask, mode):
+    before = os.umask(mask)
+    try:
+        with locked(tmp_path):
+            assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == mode
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "folder"])
+def test_what_is_no_file_in_the_place_of_a_lock_is_named_and_left_alone(tmp_path, kind):
+    target, lock = tmp_path / "mine", tmp_path / FILE
+    target.write_text("mine")
+    if "link" in kind:
+        lock.symlink_to(target if kind == "link" else "nowhere")
+    elif kind == "pipe":
+        os.mkfifo(lock)
+    else:
+        lock.mkdir()
+    with pytest.raises(InputError, match=re.escape(str(lock))), locked(tmp_path):
+        pass
+    assert target.read_text() == "mine"
+    assert os.path.lexists(lock)

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from rtickets.errors import InputError
 from rtickets.metrics import (
     open_metrics,
+    read_json,
     read_metrics,
     read_sound_lines,
     write_bytes,
@@ -160,3 +162,31 @@ def test_values_that_json_cannot_hold_leave_what_was_there(tmp_path):
     with pytest.raises(TypeError, match="not JSON serializable"):
         write_json(tmp_path / "file", {"x": object()})
     assert (tmp_path / "file").read_text() == "1\n"
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe"])
+def test_what_is_no_file_of_the_folder_is_neither_written_nor_cut(tmp_path, path, kind):
+    (tmp_path / "mine").write_text("mine")
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(tmp_path / ("mine" if kind == "link" else "nowhere"))
+    with pytest.raises(InputError, match=r"metrics\.jsonl is "):
+        write_lines(path, [1])
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_pipe_is_not_waited_for_by_those_who_read(path):
+    os.mkfifo(path)
+    for read in (read_metrics, read_sound_lines, read_json):
+        with pytest.raises(InputError, match="is no regular file"):
+            read(path)
+
+
+def test_a_file_is_written_in_the_place_of_a_link_and_not_behind_it(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "link").symlink_to("mine")
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (tmp_path / "link").is_symlink()

@@ -1,4 +1,5 @@
 import json
+import os
 from contextlib import contextmanager
 
 import numpy as np
@@ -302,3 +303,65 @@ def test_a_process_that_was_asked_to_stop_begins_nothing(folder, monkeypatch):
     with pytest.raises(Preempted):
         run_once(folder, CONFIG, never)
     assert not folder.path.exists()
+
+
+def test_behind_a_link_in_the_place_of_a_run_nothing_is_written_or_removed(folder, tmp_path):
+    foreign = tmp_path / "foreign"
+    (foreign / "checkpoints").mkdir(parents=True)
+    (foreign / ".notes.12").write_text("mine")
+    folder.path.symlink_to(foreign)
+    with pytest.raises(InputError, match="is a symbolic link"):
+        run_once(folder, CONFIG, never)
+    with pytest.raises(InputError, match="is a symbolic link"):
+        runs.begin(folder, CONFIG)
+    assert names(foreign) == [".notes.12", "checkpoints"]
+
+
+def test_a_complete_run_may_lie_elsewhere(complete, tmp_path):
+    complete.path.rename(tmp_path / "other-disk")
+    complete.path.symlink_to("other-disk")
+    assert run_once(complete, CONFIG, never).result() == {"kept": 3}
+
+
+def test_links_that_look_like_remains_are_removed_and_what_they_lead_to_is_not(folder, tmp_path):
+    (tmp_path / "mine" / "deep").mkdir(parents=True)
+    folder.path.mkdir()
+    (folder.path / ".ticket.12").symlink_to(tmp_path / "mine")
+    (folder.path / ".a\nb.12").mkdir()
+    run_once(folder, CONFIG, lambda _: {})
+    assert names(folder.path) == ["COMPLETE", "config.json", "result.json"]
+    assert (tmp_path / "mine" / "deep").is_dir()
+
+
+@pytest.mark.parametrize("text", ["", "../../x", "0123456789abcdef", "\xff", "[1]\n"])
+def test_a_damaged_mark_is_one_line(complete, text):
+    (complete.path / "COMPLETE").write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match="COMPLETE is damaged") as caught:
+        find_ticket(str(complete.path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["config.json", "result.json"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(complete, name):
+    (complete.path / name).unlink()
+    os.mkfifo(complete.path / name)
+    if name == "result.json":
+        with pytest.raises(InputError, match=r"result\.json is no regular file"):
+            complete.result()
+    else:
+        run_once(complete, CONFIG, never)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":' * 5000 + "1" + "}" * 5000,
+        '{"a": ' + "[" * 150 + "]" * 150 + "}",
+        '{"a": ' + "9" * 5000 + "}",
+    ],
+    ids=["deep", "nested", "long"],
+)
+def test_numbers_and_nesting_beyond_all_measure_are_damage(complete, text):
+    (complete.path / "result.json").write_text(text)
+    with pytest.raises(InputError, match=r"result\.json is damaged"):
+        complete.result()

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from rtickets import files
 from rtickets.attacks.queue import Queue
 from rtickets.errors import InputError
 
@@ -63,7 +64,8 @@ def save_progress(folder: Path, progress: Progress, fingerprint: str) -> None:
     if queue:
         arrays["example"] = queue.example
     partial = folder / f".{FILE}.0"  # a name that a stage clears away
-    with partial.open("wb") as file:
+    files.remove(partial)
+    with partial.open("xb") as file:
         np.savez(file, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
         file.flush()
         os.fsync(file.fileno())
@@ -85,7 +87,7 @@ def load_progress(folder: Path, fingerprint: str, slots_like: Any) -> Progress |
         InputError: if the state belongs to other work.
     """
     try:
-        with (folder / FILE).open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with files.open_to_read(folder / FILE) as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         meta = json.loads(arrays.pop("meta").tobytes())
         leaves = [arrays[f"leaf{index}"] for index in range(meta["leaves"])]
@@ -98,14 +100,25 @@ def load_progress(folder: Path, fingerprint: str, slots_like: Any) -> Progress |
             f"{folder / FILE} holds an attack on another model, other images or with other "
             "settings; choose another folder or remove the file"
         )
-    queue = None
-    if example is not None:
-        like = slots_like(meta["leg"], len(example))
-        if len(jax.tree.leaves(like)) != len(leaves):  # of another version of the package
+    try:
+        queue = None
+        if example is not None:
+            position, evaluations = (int(number) for number in meta["queue"])
+            slots = _like(leaves, slots_like(int(meta["leg"]), len(example)))
+            queue = Queue(position, example, evaluations, slots)
+        counted = [int(number) for number in meta["evaluations"]]
+        seconds = [float(number) for number in meta["seconds"]]
+        alike = undecided.shape == fooled_by.shape == x_adv.shape[:1]
+        if not alike or undecided.dtype != bool or fooled_by.dtype.kind != "i":
             return None
-        position, evaluations = meta["queue"]
-        slots = jax.tree.unflatten(jax.tree.structure(like), leaves)
-        queue = Queue(position, example, evaluations, slots)
-    return Progress(
-        meta["leg"], undecided, fooled_by, x_adv, queue, meta["evaluations"], meta["seconds"]
-    )
+    except DAMAGED:  # the digest of the work is no secret: anybody may have made the file
+        return None
+    return Progress(int(meta["leg"]), undecided, fooled_by, x_adv, queue, counted, seconds)
+
+
+def _like(leaves: list[np.ndarray], like: Any) -> Any:
+    """Return leaves as a pytree of another's structure; ValueError unless they are like its own."""
+    found = [(leaf.shape, leaf.dtype) for leaf in leaves]
+    if found != [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(like)]:
+        raise ValueError("the state is that of another version of the package")
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)

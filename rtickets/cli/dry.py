@@ -15,7 +15,7 @@ def dry_run(verb: Verb, options: argparse.Namespace, config_words: Sequence[str]
     from rtickets.dry_run import as_text, estimate
 
     config = read_config(verb, config_words)
-    devices = start(options)
+    devices = start(options, keep_compiled=False)
     setting = _setting(config, options.workdir, len(devices))
     estimates = estimate(config, setting)
     trained = getattr(config, "pretrain", config)

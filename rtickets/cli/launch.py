@@ -6,6 +6,7 @@ from typing import Any
 
 from rtickets.cli.verb import positive
 from rtickets.errors import InputError
+from rtickets.terminal import printable
 
 _OF_LAUNCHERS = ("launcher", "workers", "slurm")
 
@@ -80,7 +81,7 @@ def _run_here(config: Any, options: argparse.Namespace, words: Sequence[str]) ->
     if status == 0:
         print(
             "the last cells are being run by workers elsewhere; the last of them writes the "
-            f"report; progress: rtickets status {options.workdir}"
+            f"report; progress: rtickets status {printable(options.workdir)}"
         )
     return status
 
@@ -90,11 +91,12 @@ def _submit(config: Any, options: argparse.Namespace, words: Sequence[str]) -> i
     from rtickets.workers import Worker
 
     parameters = slurm.parse_parameters(options.slurm or ())
+    workdir = printable(options.workdir)
     workers = [Worker(number, options.workers) for number in range(options.workers)]
     own = [commands.worker_command(words, worker) for worker in workers]
-    jobs = slurm.submit(own, options.workdir, f"rtickets-{config.name}", parameters)
+    jobs = slurm.submit(own, f"rtickets-{config.name}", parameters)
     print(f"submitted: {' '.join(job.job_id for job in jobs)}")
-    print(f"logs: {options.workdir / slurm.FOLDER}; progress: rtickets status {options.workdir}")
+    print(f"logs: {printable(slurm.jobs_folder())}; progress: rtickets status {workdir}")
     return 0
 
 
@@ -104,4 +106,4 @@ def show_study(study: Any) -> None:
 
     page = report.write_report(study)
     report.show_report(study)
-    print(f"report: {page}")
+    print(f"report: {printable(page)}")

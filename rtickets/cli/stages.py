@@ -10,6 +10,7 @@ from typing import Any
 from rtickets.cli.start import is_primary, start
 from rtickets.cli.verb import Verb, add_stage_options, config_class, consent_of, read_config
 from rtickets.cli.watching import add_watching_options, watched
+from rtickets.terminal import printable
 
 
 def _run(stage: Callable[[], Any], options: argparse.Namespace) -> Any:
@@ -68,7 +69,7 @@ def _evaluate(options: argparse.Namespace, config_words: Sequence[str]) -> None:
 def _report_stage(folder: Any) -> None:
     if is_primary():
         print(json.dumps(folder.result(), indent=2))
-        print(f"done: {folder.path}")
+        print(f"done: {printable(folder.path)}")
 
 
 def _report_evaluation(folder: Any) -> None:
@@ -82,7 +83,7 @@ def _report_evaluation(folder: Any) -> None:
     print(json.dumps(result, indent=2))
     for line in verdict_lines(honesty) if honesty else ():
         print(line)
-    print(f"done: {folder.path}")
+    print(f"done: {printable(folder.path)}")
 
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:

@@ -18,8 +18,15 @@ _OF_GLOO = ("UNKNOWN:", "UNAVAILABLE:", "INTERNAL:", "ABORTED:")  # codes that i
 _LAST_WORDS = 3.0  # seconds that the primary leaves the others to say what failed
 
 
-def start(options: argparse.Namespace) -> "Devices":
+def start(options: argparse.Namespace, *, keep_compiled: bool = True) -> "Devices":
     """Set JAX up, join the other processes where there are some, and return the devices.
+
+    Args:
+        options: of the command line.
+        keep_compiled: keep what is compiled for other processes.
+
+    Returns:
+        The devices of all processes.
 
     Raises:
         InputError: if processes cannot meet, were called differently or differ in their devices.
@@ -30,9 +37,6 @@ def start(options: argparse.Namespace) -> "Devices":
 
     with contextlib.suppress(RuntimeError):  # a process that used JAX before keeps its devices
         jax.config.update("jax_num_cpu_devices", options.cpu_devices)
-    cache = options.workdir / ".cache"
-    jax.config.update("jax_compilation_cache_dir", str(cache.absolute()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     if options.distributed or options.coordinator:
         processes.initialise(
             options.coordinator, options.process_id, options.num_processes,
@@ -41,10 +45,35 @@ def start(options: argparse.Namespace) -> "Devices":
     elif options.process_id is not None or options.num_processes is not None:
         raise InputError("--process-id and --num-processes need --coordinator=HOST:PORT")
     devices = parallel.all_devices(options.devices, options.parallel)
+    if keep_compiled:
+        _keep_compiled(devices)
     common = {name: value for name, value in vars(options).items() if name not in _OF_ONE_PROCESS}
     versions = {"rtickets": __version__, "jax": jax.__version__}
     processes.check_agreement("the command line", {**common, **versions, "devices": len(devices)})
     return devices
+
+
+def _keep_compiled(devices: "Devices") -> None:
+    """Keep compiled programs in the user's own cache, unless JAX was told of another place.
+
+    Compiled programs are code: what lies in a folder that others may write to is not to be run.
+    """
+    import jax
+
+    from rtickets import console
+    from rtickets.private import private_folder
+
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    if devices[0].platform == "cpu":  # they are GPUs', and would make the path part of every key
+        jax.config.update("jax_persistent_cache_enable_xla_caches", "none")
+    if jax.config.values["jax_compilation_cache_dir"]:
+        return
+    try:
+        folder = str(private_folder("cache", "compiled"))
+        folder.encode()  # JAX takes no path that is no Unicode
+        jax.config.update("jax_compilation_cache_dir", folder)
+    except (ValueError, OSError) as error:
+        console.say(f"compiled programs are not kept ({error}); see docs/reliability.md")
 
 
 def is_primary() -> bool:

@@ -16,6 +16,7 @@ from rtickets.cli.verb import (
 )
 from rtickets.cli.watching import add_watching_options, watched
 from rtickets.errors import InputError
+from rtickets.terminal import printable
 
 
 def _study(options: argparse.Namespace, config_words: Sequence[str]) -> int:
@@ -62,7 +63,7 @@ def _run_study(config: Any, options: argparse.Namespace) -> int:
     if worker == ALONE:
         show_study(study)
     else:
-        print(f"report: {report.write_report(study)}")
+        print(f"report: {printable(report.write_report(study))}")
     return int(bool(study.result().get("failed")))
 
 

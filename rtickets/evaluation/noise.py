@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rtickets import preemption
+from rtickets import files, preemption
 from rtickets.attacks import example_keys
 from rtickets.attacks.progress import DAMAGED
 from rtickets.attacks.search import LogitsFn, join_model, split_model
@@ -109,7 +109,7 @@ def _load(kept: Path | None, work: str) -> tuple[int, np.ndarray] | None:
     if kept is None:
         return None
     try:
-        with kept.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        with files.open_to_read(kept) as file, np.load(file, allow_pickle=False) as stored:
             if str(stored["work"]) == work:
                 return int(stored["position"]), stored["counts"]
     except DAMAGED:

@@ -12,7 +12,7 @@ from typing import TypeVar
 import jax
 import numpy as np
 
-from rtickets import processes
+from rtickets import files, processes
 from rtickets.attacks import WorstCase
 from rtickets.attacks.autoattack import Row
 from rtickets.errors import Preempted
@@ -36,7 +36,8 @@ def do_share(work: Callable[[Path], _T], folder: Path) -> _T:
     """
     if (count := jax.process_count()) > 1:
         folder = folder.with_name(f"{folder.name}-{jax.process_index()}of{count}")
-    folder.mkdir(parents=True, exist_ok=True)
+    files.own_folder(folder.parent)
+    files.own_folder(folder)
     try:
         done = [work(folder)]
     except Preempted:

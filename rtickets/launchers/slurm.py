@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from rtickets import preemption
 from rtickets.errors import InputError
+from rtickets.private import private_folder
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
-FOLDER = ".slurm"
+_NOT_IN_PATHS = frozenset("%\\\n")  # which sbatch makes something else of
 _MINUTES = 240  # of a job, unless asked for others; then it goes back to the queue
 _SECONDS_TO_SAVE = 60
 
@@ -89,9 +90,23 @@ def parse_parameters(words: Sequence[str]) -> dict[str, str | bool]:
     return parameters
 
 
+def jobs_folder() -> Path:
+    """Return where submitit keeps jobs and their logs.
+
+    A job is a pickle, which the node that reads it executes: it must lie where nobody else can
+    replace it.
+
+    Raises:
+        InputError: if that is no place of this user alone, or sbatch would not understand its name.
+    """
+    folder = private_folder("state", "slurm")
+    if _NOT_IN_PATHS.intersection(str(folder)):
+        raise InputError(f"{folder}: sbatch takes no logs there; set XDG_STATE_HOME")
+    return folder
+
+
 def submit(
     commands: Sequence[Sequence[str]],
-    workdir: Path,
     name: str,
     parameters: Mapping[str, str | bool],
     *,
@@ -101,7 +116,6 @@ def submit(
 
     Args:
         commands: a command for each worker.
-        workdir: where run folders lie; the jobs' logs go to `.slurm` in it.
         name: of the jobs.
         parameters: options of sbatch.
         cluster: which of submitit's executors to use; 'local' needs no SLURM.
@@ -119,9 +133,10 @@ def submit(
         )
     import submitit
 
-    folder = workdir.absolute() / FOLDER
     try:
-        executor = submitit.AutoExecutor(folder, cluster=cluster, slurm_max_num_timeout=10_000)
+        executor = submitit.AutoExecutor(
+            jobs_folder(), cluster=cluster, slurm_max_num_timeout=10_000
+        )
     except RuntimeError:
         raise InputError("srun is not on PATH; --launcher=slurm runs on a SLURM cluster") from None
     own = {key: value for key, value in parameters.items() if key != "time"}

@@ -1,3 +1,5 @@
+import os
+
 import jax
 import numpy as np
 import pytest
@@ -100,3 +102,29 @@ def test_a_failed_write_leaves_the_state_before(tmp_path, monkeypatch):
         with pytest.raises(OSError, match="disk full"):
             save_progress(tmp_path, progress(leg=3), "work")
     assert_equal(load_progress(tmp_path, "work", like), progress())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"undecided": np.array([True])},
+        {"undecided": np.array([1.0, 0.0])},
+        {"fooled_by": np.array(["a", "b"])},
+        {"queue": Queue("x", np.array([3, -1, 0, -1]), 41, SLOTS)},
+        {"queue": Queue(7, np.array([3, -1, 0, -1]), 41, (np.zeros(9), *SLOTS[1:]))},
+        {"evaluations": [None]},
+    ],
+)
+def test_a_file_that_was_made_to_look_like_a_state_is_none(tmp_path, changes):
+    save_progress(tmp_path, progress(**changes), "work")
+    assert load_progress(tmp_path, "work", like) is None
+
+
+def test_nothing_is_written_behind_a_link_and_a_pipe_is_no_state(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / f".{FILE}.0").symlink_to("mine")
+    save_progress(tmp_path, progress(), "work")
+    assert (tmp_path / "mine").read_text() == "mine"
+    (tmp_path / FILE).unlink()
+    os.mkfifo(tmp_path / FILE)
+    assert load_progress(tmp_path, "work", like) is None

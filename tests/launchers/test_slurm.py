@@ -111,18 +111,33 @@ def test_submitted_workers_run_and_come_back_from_the_queue(tmp_path):
         "file.touch(); sys.exit(75 if first else 0)"
     )
     commands = [[*python(code), str(tmp_path / name)] for name in "ab"]
-    jobs = submit(commands, tmp_path, "test", {"time": "1", "partition": "x"}, cluster="local")
+    jobs = submit(commands, "test", {"time": "1", "partition": "x"}, cluster="local")
     for job in jobs:
         assert job.result() is None
     assert (tmp_path / "a").exists()
     assert (tmp_path / "b").exists()
-    assert list((tmp_path / slurm.FOLDER).iterdir())
+    assert len(list(slurm.jobs_folder().glob("*_log.err"))) >= 2
 
 
-def test_what_is_missing_is_said(tmp_path, monkeypatch):
+def test_what_is_missing_is_said(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError, match="srun is not on PATH"):
-        submit([["true"]], tmp_path, "test", {})
+        submit([["true"]], "test", {})
     monkeypatch.setattr(slurm.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'rtickets\[launch\]'"):
-        submit([["true"]], tmp_path, "test", {})
+        submit([["true"]], "test", {})
+
+
+def test_jobs_lie_where_nobody_else_can_replace_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert slurm.jobs_folder() == tmp_path / "rtickets" / "slurm"
+    slurm.jobs_folder().chmod(0o777)
+    with pytest.raises(InputError, match="can be written to by others"):
+        submit([["true"]], "test", {}, cluster="local")
+
+
+@pytest.mark.parametrize("name", ["a%j", "a\nb", "a\\b"])
+def test_a_place_that_sbatch_would_not_understand_is_named(monkeypatch, tmp_path, name):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / name))
+    with pytest.raises(InputError, match="set XDG_STATE_HOME"):
+        submit([["true"]], "test", {}, cluster="local")

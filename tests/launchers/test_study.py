@@ -1,7 +1,6 @@
 """A study by the command line: its launchers, and what they refuse."""
 
 import json
-import shutil
 import subprocess
 import sys
 
@@ -75,7 +74,7 @@ def test_a_job_array_is_submitted_with_the_words_of_the_command(
     class Job:
         job_id = "12_0"
 
-    def submit(commands, workdir, name, parameters):
+    def submit(commands, name, parameters):
         seen.update(commands=commands, name=name, parameters=parameters)
         return [Job()]
 
@@ -109,7 +108,6 @@ def test_two_workers_give_the_result_of_one_process(config_file, tmp_path):
     command = [sys.executable, "-m", "rtickets", "study", f"--config={config_file}",
                "--cpu-devices=1"]  # fmt: skip
     subprocess.run([*command, f"--workdir={one}"], check=True, capture_output=True)
-    shutil.copytree(one / ".cache", two / ".cache")  # nothing is compiled twice
     launched = [*command, f"--workdir={two}", "--launcher=local", "--workers=2", "--tensorboard"]
     done = subprocess.run(launched, check=True, capture_output=True, text=True)
     results = [next(folder.glob("study-tiny-*/result.json")).read_bytes() for folder in (one, two)]

@@ -1,0 +1,163 @@
+"""Files and folders where others write, too: nothing is followed, waited for or taken on trust.
+
+A name in a folder that a group shares may be a link to a file of the user's own, or a pipe that
+nobody writes to. What is written and removed here is never behind a link, and what is opened is a
+regular file, or an `InputError` names it.
+"""
+
+import errno
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import IO
+
+from rtickets.errors import InputError
+
+MOST = 2**28  # bytes of a small file, such as a result; a larger one is no file of ours
+_PLAIN = re.compile(r"[A-Za-z0-9_/. +=,-]*")
+_SAFE = os.O_CLOEXEC | os.O_NONBLOCK  # a pipe without a writer would be waited for
+
+
+def read_bytes(path: Path, most: int = MOST) -> bytes:
+    """Return the contents of a regular file, or of one that a link leads to.
+
+    Args:
+        path: the file.
+        most: how many bytes it may have.
+
+    Raises:
+        InputError: for anything else than a regular file, or a larger one.
+        FileNotFoundError: if there is none.
+    """
+    with open_to_read(path) as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise InputError(f"{path} has more than {most:,} bytes; it is no file of rtickets")
+        return file.read(most)
+
+
+def open_to_read(path: Path) -> BufferedReader:
+    """Open a regular file, or one that a link leads to, for reading.
+
+    Raises:
+        InputError: for anything else than a regular file.
+        FileNotFoundError: if there is none.
+    """
+    return open(path, "rb", opener=lambda _, flags: _checked(path, os.open(path, flags | _SAFE)))
+
+
+def open_to_append(path: Path) -> IO[bytes]:
+    """Open a regular file for writing at its end; it is made where there is none.
+
+    Raises:
+        InputError: for a link, or anything else than a regular file.
+    """
+    return open(path, "ab", opener=lambda _, flags: open_own(path, flags & ~os.O_CREAT))
+
+
+def open_own(path: Path, flags: int) -> int:
+    """Open a regular file that is no link, and make it where there is none, as the umask says.
+
+    Args:
+        path: the file.
+        flags: how, as for `os.open`.
+
+    Returns:
+        The descriptor.
+
+    Raises:
+        InputError: for a link, or anything else than a regular file.
+    """
+    flags |= os.O_NOFOLLOW | _SAFE
+    while True:
+        # Linux lets nobody open a colleague's file in a sticky folder with O_CREAT.
+        for attempt in (flags, flags | os.O_CREAT | os.O_EXCL):
+            try:
+                return _checked(path, os.open(path, attempt, 0o666))
+            except (FileNotFoundError, FileExistsError):
+                continue
+            except OSError as error:
+                if error.errno in (errno.ELOOP, errno.EMLINK):
+                    raise InputError(f"{path} is a symbolic link; remove it") from None
+                if error.errno in (errno.ENXIO, errno.EISDIR):
+                    raise _no_file(path) from None
+                raise
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+
+
+def _checked(path: Path, descriptor: int) -> int:
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise _no_file(path)
+
+
+def _no_file(path: Path) -> InputError:
+    return InputError(f"{path} is no regular file (a folder, a pipe or a device); remove it")
+
+
+def own_folder(path: Path) -> Path:
+    """Make a folder in an existing one, unless it is there.
+
+    Raises:
+        InputError: if a link is there, which might lead anywhere.
+    """
+    check_no_link(path)
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def check_no_link(path: Path) -> None:
+    """Raise InputError for a symbolic link, behind which nothing is written or removed."""
+    if path.is_symlink():
+        raise InputError(
+            f"{path} is a symbolic link, and nothing is written or removed behind one; put the "
+            "folder itself there, or give the --workdir that it lies in"
+        )
+
+
+@contextmanager
+def plain_path(folder: Path) -> Iterator[Path]:
+    """Find an absolute path of a folder that means nothing but itself to other libraries.
+
+    Orbax, TensorStore and the profiler look for files by patterns and name them by URLs, to which
+    brackets, backslashes, line breaks and other signs are more than parts of a name, and take text
+    alone. Where a path has any of these, the folder is opened and goes by its descriptor's number.
+
+    Args:
+        folder: an existing folder.
+
+    Yields:
+        A path, good while the block runs.
+
+    Raises:
+        InputError: where the system has no such path.
+    """
+    folder = folder.resolve()
+    if _PLAIN.fullmatch(str(folder)):
+        yield folder
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        path = Path(f"/proc/self/fd/{descriptor}")
+        if not path.is_dir():
+            raise InputError(
+                f"{folder}: cannot be used under this path; choose another --workdir, "
+                "of letters, digits and -_. alone"
+            )
+        yield path
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all in it; of a link, the link alone."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
