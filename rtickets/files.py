@@ -102,13 +102,13 @@ def _no_file(path: Path) -> InputError:
 
 
 def own_folder(path: Path) -> Path:
-    """Make a folder in an existing one, unless it is there.
+    """Make a folder, unless it is there.
 
     Raises:
         InputError: if a link is there, which might lead anywhere.
     """
     check_no_link(path)
-    path.mkdir(exist_ok=True)
+    path.mkdir(parents=True, exist_ok=True)
     return path
 
 
