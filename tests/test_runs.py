@@ -329,7 +329,7 @@ def test_links_that_look_like_remains_are_removed_and_what_they_lead_to_is_not(f
     (folder.path / ".ticket.12").symlink_to(tmp_path / "mine")
     (folder.path / ".a\nb.12").mkdir()
     run_once(folder, CONFIG, lambda _: {})
-    assert names(folder.path) == ["COMPLETE", "config.json", "result.json"]
+    assert not any(name.startswith(".") for name in names(folder.path))
     assert (tmp_path / "mine" / "deep").is_dir()
 
 
