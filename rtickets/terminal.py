@@ -38,6 +38,11 @@ def _printable(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def show(text: object) -> None:
+    """Print text in one line on standard output."""
+    print(printable(text))
+
+
 def never_fail_to_print() -> None:
     """Let standard output escape what its encoding lacks, as standard error does by itself."""
     if isinstance(sys.stdout, io.TextIOWrapper):

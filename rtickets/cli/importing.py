@@ -7,6 +7,7 @@ from typing import Any
 
 from rtickets.cli.verb import Verb
 from rtickets.errors import InputError
+from rtickets.terminal import printable
 
 _HELP = """
 FILE is a state dict of torch.save (alone or in a training checkpoint: torchvision, timm, MadryLab,
@@ -70,8 +71,8 @@ def _import(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     )
     importers.save(imported, options.out)
     for line in _lines(imported.report):
-        print(line)
-    print(f"done: {options.out}")
+        print(printable(line))
+    print(printable(f"done: {options.out}"))
 
 
 def _lines(report: dict[str, Any]) -> list[str]:

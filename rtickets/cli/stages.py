@@ -82,7 +82,7 @@ def _report_evaluation(folder: Any) -> None:
     honesty = result.pop("honesty", None)
     print(json.dumps(result, indent=2))
     for line in verdict_lines(honesty) if honesty else ():
-        print(line)
+        print(printable(line))
     print(f"done: {printable(folder.path)}")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rtickets.cli.verb import Verb
 from rtickets.errors import InputError
+from rtickets.terminal import printable
 
 _HELP = """
 PATH is a ticket's folder, the run folder that holds one, latest:PREFIX (the complete run whose name
@@ -58,7 +59,7 @@ def _verify(paths: Sequence[str]) -> None:
     for path in paths:
         try:
             ticket = inspect.verify(runs.find_ticket(path).ticket)
-            print(f"OK {path}: {inspect.verified(ticket)}")
+            print(printable(f"OK {path}: {inspect.verified(ticket)}"))
         except InputError as error:
             failures.append(str(error))
     if failures:

@@ -28,6 +28,7 @@ from rtickets.data.statistics import pixel_statistics
 from rtickets.data.views import View, decode
 from rtickets.errors import InputError
 from rtickets.metrics import read_json, write_bytes, write_json
+from rtickets.terminal import show
 
 _PROGRESS = "progress.json"
 _PER_FILE = 8192  # images in a packed file
@@ -35,7 +36,7 @@ _SAMPLE = 1000  # photographs that pixel statistics are estimated from
 
 
 def prepare(
-    public: PublicSet, folder: Path, manual: Path | None = None, say: Say = print
+    public: PublicSet, folder: Path, manual: Path | None = None, say: Say = show
 ) -> dict[str, Any]:
     """Prepare a public set, or verify it if that is done.
 

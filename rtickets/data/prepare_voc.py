@@ -7,6 +7,7 @@ from rtickets.data.archives import Say, check, download, unpack_once
 from rtickets.data.original.voc import SegmentationSplit, read_voc2012
 from rtickets.data.public import VOC2012
 from rtickets.errors import InputError
+from rtickets.terminal import show
 
 _COUNTS = {"train": 1464, "val": 1449}
 
@@ -14,7 +15,7 @@ _COUNTS = {"train": 1464, "val": 1449}
 def prepare_voc(
     folder: Path,
     manual: Path | None = None,
-    say: Say = print,
+    say: Say = show,
     counts: dict[str, int] = _COUNTS,
     md5: str | None = VOC2012.md5,
 ) -> dict[str, SegmentationSplit]:

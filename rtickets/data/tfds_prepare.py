@@ -5,9 +5,10 @@ from typing import Any
 
 from rtickets.data.archives import Say
 from rtickets.errors import InputError
+from rtickets.terminal import show
 
 
-def prepare_tfds(name: str, root: Path, manual: Path | None = None, say: Say = print) -> Any:
+def prepare_tfds(name: str, root: Path, manual: Path | None = None, say: Say = show) -> Any:
     """Download a set and write it as array_record files, unless that is done.
 
     Args:

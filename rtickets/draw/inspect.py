@@ -17,6 +17,7 @@ from rtickets.config_files import to_paths
 from rtickets.draw.ticket import Ticket, read_description
 from rtickets.errors import InputError
 from rtickets.masks import Count, Mask
+from rtickets.terminal import printable
 
 Table = list[dict[str, Any]]
 
@@ -241,7 +242,7 @@ def _aligned(name: str, rows: Table) -> str:
     columns = []
     for key in rows[0]:
         values = [row[key] for row in rows]
-        cells = [key.replace("_", " "), *(_cell(value) for value in values)]
+        cells = [printable(key.replace("_", " ")), *(printable(_cell(value)) for value in values)]
         width = max(len(cell) for cell in cells)
         right = not any(isinstance(value, str | Mapping | list) for value in values)
         columns.append([cell.rjust(width) if right else cell.ljust(width) for cell in cells])
