@@ -154,8 +154,24 @@ def verified(ticket: Ticket) -> str:
 
 
 def as_text(tables: Mapping[str, Table]) -> str:
-    """Return tables as aligned text, an empty line between them."""
-    return "\n\n".join(_aligned(name.replace("_", " "), rows) for name, rows in tables.items())
+    """Return tables as aligned text, an empty line between them; paths without a common ending."""
+    return "\n\n".join(
+        _aligned(name.replace("_", " "), _short_paths(rows)) for name, rows in tables.items()
+    )
+
+
+def _short_paths(rows: Table) -> Table:
+    """Leave out the ending that all paths share, such as /kernel, and say so in the heading."""
+    paths = [str(row["path"]) for row in rows if "path" in row]
+    ending = paths[0][paths[0].rfind("/") :] if paths and "/" in paths[0] else ""
+    if len(paths) < 2 or not ending or not all(path.endswith(ending) for path in paths):
+        return rows
+    heading = f"path (... {ending})"
+    return [{heading: str(row["path"]).removesuffix(ending), **_without_path(row)} for row in rows]
+
+
+def _without_path(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "path"}
 
 
 def _layer(path: str, keep: np.ndarray) -> dict[str, Any]:

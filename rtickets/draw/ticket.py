@@ -58,6 +58,14 @@ class Ticket:
         """Check the mask."""
         masks.check(self.mask, self.params)
 
+    def __repr__(self) -> str:
+        """Return how much of the network is pruned, and what made the ticket, in a line."""
+        prunable = masks.summary(self.mask, self.params).prunable
+        stages = [str(entry.get("stage")) for entry in self.meta.get("history", [])]
+        made = f", {' > '.join(stages)}" if stages else ""
+        alive = f"{prunable.survivors:,} of {prunable.total:,} prunable weights"
+        return f"Ticket({alive}, sparsity {prunable.sparsity:.4g}{made})"
+
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the ticket as a folder that is there whole or not at all.
 
@@ -125,7 +133,7 @@ class Ticket:
         """Read a ticket.
 
         Args:
-            path: the folder that `save` wrote.
+            path: the folder that `save` wrote, or a run folder that holds one.
 
         Returns:
             The ticket, with NumPy arrays in nested dictionaries.
@@ -134,6 +142,8 @@ class Ticket:
             InputError: for a folder that is no ticket, is damaged, or has a newer format.
         """
         path = Path(path)
+        if not (path / "ticket.json").exists() and (path / "ticket").is_dir():
+            path = path / "ticket"
         description = read_description(path)
         files = {name: _read(path, name, description) for name in description["sha256"]}
         try:

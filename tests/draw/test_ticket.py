@@ -7,6 +7,7 @@ from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load
 
 import rtickets
+from rtickets import masks
 from rtickets.draw.ticket import Ticket, read_description
 from rtickets.errors import InputError
 
@@ -211,3 +212,16 @@ def test_a_description_that_python_cannot_read_is_damaged(saved, content):
     (saved / "ticket.json").write_text(content)
     with pytest.raises(InputError, match="is damaged"):
         Ticket.load(saved)
+
+
+def test_a_ticket_prints_as_one_line(tiny):
+    ticket = Ticket(tiny.mask, tiny.params, tiny.batch_stats, {"history": [{"stage": "draw"}]})
+    text = repr(ticket)
+    assert len(text) < 150
+    assert "draw" in text
+    assert f"{masks.sparsity(tiny.mask):.4g}" in text
+
+
+def test_a_ticket_is_loaded_from_the_run_folder_that_holds_it(tiny, tmp_path):
+    Ticket(tiny.mask, tiny.params).save(tmp_path / "draw-x" / "ticket")
+    assert masks.sparsity(Ticket.load(tmp_path / "draw-x").mask) == masks.sparsity(tiny.mask)

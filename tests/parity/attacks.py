@@ -64,10 +64,12 @@ def load(run: str, images: int, batch_size: int, devices: parallel.Devices) -> P
     model = TorchResNet(
         ticket.params, ticket.batch_stats, ticket.meta["mean"], ticket.meta["std"]
     ).float()
-    x = torch.from_numpy(np.ascontiguousarray(subject.x.transpose(0, 3, 1, 2)))
-    y = torch.from_numpy(np.asarray(subject.y, np.int64))
+    where = "cuda" if torch.cuda.is_available() else "cpu"
+    x = torch.from_numpy(np.ascontiguousarray(subject.x.transpose(0, 3, 1, 2))).to(where)
+    y = torch.from_numpy(np.asarray(subject.y, np.int64)).to(where)
+    model = model.to(where).eval()
     with torch.no_grad():
-        theirs = model(x[:64]).numpy()
+        theirs = model(x[:64]).cpu().numpy()
     ours = np.asarray(logits_fn(network, devices[:1])(subject.x[:64]))
     difference = np.abs(ours - theirs).max()
     if difference > 1e-3:
@@ -208,6 +210,9 @@ def main() -> None:
     jax.config.update("jax_num_cpu_devices", 2)  # where there is no accelerator
     # XLA does so itself; saturated networks have tiny gradients, which PyTorch is slow at otherwise
     torch.set_flush_denormal(True)
+    if torch.cuda.is_available():  # both sides in whole float32, or the logits cannot be compared
+        jax.config.update("jax_default_matmul_precision", "float32")
+        torch.backends.cudnn.allow_tf32 = False
     devices = parallel.local_devices()
     named = dict(network.split("=", 1) for network in options.networks)
     pairs = {
