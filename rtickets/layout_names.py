@@ -7,6 +7,7 @@ written in `rtickets.layouts`: {'.*/attention/out/kernel': 'iio'}. What is not n
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -58,8 +59,30 @@ def resolve(
         InputError: for a bad expression or layout, an expression that matches nothing, or layouts
             that do not fit a kernel or each other.
     """
+    paths = list(paths)
+    given = named(shapes, paths, names or {})
+    inferred = {path: None if path in given else infer(path, shapes) for path in paths}
+    return {path: given.get(path) or _layout(inferred[path]) for path in paths}
+
+
+def named(
+    shapes: Mapping[str, tuple[int, ...]], paths: Iterable[str], names: Mapping[str, str]
+) -> dict[str, Layout]:
+    """Return the layouts of the kernels that are named.
+
+    Args:
+        shapes: see `resolve`.
+        paths: see `resolve`.
+        names: see `resolve`.
+
+    Returns:
+        A layout per path of `paths` that is named.
+
+    Raises:
+        InputError: see `resolve`.
+    """
     given: dict[str, Layout] = {}
-    for expression, layout in _compile(names or {}).items():
+    for expression, layout in _compile(names).items():
         matched = [path for path in shapes if expression.fullmatch(path)]
         if not matched:
             raise InputError(
@@ -71,15 +94,42 @@ def resolve(
                 raise InputError(
                     f"layouts: {path} is named both {given[path].roles!r} and {layout.roles!r}"
                 )
-    paths = list(paths)
-    for path in paths:
-        if path in given and len(given[path].roles) != len(shapes[path]):
+    given = {path: given[path] for path in paths if path in given}
+    for path, layout in given.items():
+        if len(layout.roles) != len(shapes[path]):
             raise InputError(
-                f"layouts: {given[path].roles!r} does not fit {path} of shape {shapes[path]}; "
+                f"layouts: {layout.roles!r} does not fit {path} of shape {shapes[path]}; "
                 f"write {NOTATION}"
             )
-    inferred = {path: None if path in given else infer(path, shapes) for path in paths}
-    return {path: given.get(path) or _layout(inferred[path]) for path in paths}
+    return given
+
+
+def names_in(
+    meta: Mapping[str, Any], params: Params, paths: Iterable[str], entries: Iterable[str] = ()
+) -> dict[str, str]:
+    """Return the names of layouts that a ticket has, and those given now.
+
+    Args:
+        meta: the ticket's provenance, where names stand under 'layouts', one per leaf.
+        params: its weights.
+        paths: the kernels that names are given to.
+        entries: texts as `parse_names` takes them; they come before those of the ticket.
+
+    Returns:
+        Names with an expression per leaf, for the provenance of the next ticket. Those of leaves
+        that the weights lack are left out.
+
+    Raises:
+        InputError: for names that do not fit, or provenance that is damaged.
+    """
+    stored = meta.get("layouts", {})
+    if not isinstance(stored, Mapping) or not all(isinstance(r, str) for r in stored.values()):
+        raise InputError(f"the ticket is damaged: its layouts are {stored!r:.80}")
+    shapes = {path: np.shape(leaf) for path, leaf in leaf_paths(params).items()}
+    kept = {re.escape(path): path for path in shapes if re.escape(path) in stored}
+    given = named(shapes, paths, parse_names(entries))
+    found = named(shapes, kept.values(), {name: stored[name] for name in kept}) | given
+    return {re.escape(path): layout.roles for path, layout in found.items()}
 
 
 def layouts_of(

@@ -98,14 +98,16 @@ def _value(kind: Kind, text: str) -> Any:
         return None
     if kind.text and not kind.many:
         return text
+    quoted = "'" in text or '"' in text  # a regular expression may have 1/2 in it
     try:
-        value = ast.literal_eval(re.sub(_FRACTION, _divided, text))
+        value = ast.literal_eval(text if quoted else re.sub(_FRACTION, _divided, text))
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         value = text
     if not kind.many or isinstance(value, tuple | list):
         return value
     if isinstance(value, str):  # 30ep,60ep has no quotes
-        return tuple(part.strip() for part in value.strip("()").split(",") if part.strip())
+        bare = value[1:-1] if re.fullmatch(r"\([^()]*\)", value) else value
+        return tuple(part.strip() for part in bare.split(",") if part.strip())
     return (value,)
 
 

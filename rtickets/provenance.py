@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 
 from rtickets import config_files, console, models
-from rtickets.config import DataConfig, ModelConfig
+from rtickets.config import DataConfig, DrawConfig, ModelConfig
+from rtickets.criteria import prunable_leaves
 from rtickets.data.augment import Transform, make_transform
 from rtickets.data.fingerprint import fingerprint
 from rtickets.errors import InputError
+from rtickets.layout_names import names_in
+from rtickets.masks import Params
 
 
 def build_model(meta: Any) -> models.Model:
@@ -57,6 +60,26 @@ def extend(
     if task is not None:
         trained = {"task": config_files.to_dict(task), "seed": seed, "data": fingerprint(task)}
     return {**meta, **trained, "history": history}
+
+
+def name_layouts(meta: Any, config: DrawConfig, params: Params) -> dict[str, Any]:
+    """Return the provenance with the layouts that a draw names.
+
+    Args:
+        meta: provenance of the ticket that the draw starts from.
+        config: the draw.
+        params: the ticket's weights.
+
+    Returns:
+        A new dictionary, where there are names with these under 'layouts', of this draw and of
+        those before it, see `rtickets.layout_names.names_in`.
+
+    Raises:
+        InputError: for names that fit no weights.
+    """
+    paths = prunable_leaves(params, config.prunable, config.exclude)
+    names = names_in(meta, params, paths, config.layouts)
+    return {**meta, "layouts": names} if names else {**meta}
 
 
 def fitting_transform(config: DataConfig, meta: Any) -> Transform:

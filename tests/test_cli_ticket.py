@@ -59,9 +59,28 @@ def test_show_prints_provenance_sparsity_and_layers(run, ticket):
         "prunable weights 36 18 0.5",
         "all parameters 40 22 0.45",
         "",
-        "path shape weights survivors sparsity zero kernels zero outputs zero inputs",
-        "stem/kernel [3, 3, 1, 4] 36 18 0.5 0 0 0",
+        "path shape layout weights survivors sparsity zero kernels zero outputs zero inputs",
+        "stem/kernel [3, 3, 1, 4] hwio 36 18 0.5 0 0 0",
     ]
+
+
+def test_the_layout_of_a_kernel_can_be_named(run, tmp_path):
+    keep = {"out": {"kernel": np.ones((2, 3, 4), bool)}}
+    keep["out"]["kernel"][:, :, 1] = False
+    params = {"out": {"kernel": np.where(keep["out"]["kernel"], np.float32(1), 0)}}
+    Ticket(keep, params).save(tmp_path / "t")
+    counted = "out/kernel [2, 3, 4] {} 24 18 0.25 {}"
+    for options, layout, counts in (
+        ((), "-", "- - -"),
+        (("--layout", "out/.*=iio"), "iio", "- 1 0"),
+        (("--layout=out/kernel=ioo",), "ioo", "- 3 0"),
+    ):
+        status, printed, _ = run("show", tmp_path / "t", *options)
+        assert status == 0
+        assert " ".join(printed.splitlines()[-1].split()) == counted.format(layout, counts)
+    status, _, errors = run("show", tmp_path / "t", "--layout", "out/kernel=io")
+    assert status == 2
+    assert "'io' does not fit out/kernel of shape (2, 3, 4)" in errors
 
 
 def test_show_takes_a_run_folder_and_prints_json(run, tmp_path):

@@ -110,6 +110,8 @@ NO_MOMENTUM = {"train": {**TRAIN, "optimizer": {"momentum": 0.0}}}
         ({**IMP, "imp": {"rewnd": "3it"}}, r"unknown field imp\.rewnd \(did you mean rewind"),
         ({**LMP, "lmp": {"start": "zero"}}, r"lmp\.start='zero'"),
         ({"method": "amp"}, "method='amp'"),
+        ({"layouts": ["out/kernel"]}, "layouts: 'out/kernel' has no '='"),
+        ({"layouts": ["out/kernel=xo"]}, "layout 'xo' is none"),
         ({"control": "shuffle"}, "control='shuffle'"),
     ],
     ids=str,

@@ -92,6 +92,20 @@ def test_a_tuple_may_be_written_in_several_ways(text, value):
     assert read(AttackConfig, f"radii={text}").radii == value
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (".*/out/kernel=iio", (".*/out/kernel=iio",)),
+        ("a=io, b=oi", ("a=io", "b=oi")),
+        ("(a=io,b=oi)", ("a=io", "b=oi")),
+        ("(a|b)/(c|d)=io", ("(a|b)/(c|d)=io",)),
+        ("('layer1/2/(k|l){1,2}=io',)", ("layer1/2/(k|l){1,2}=io",)),
+    ],
+)
+def test_texts_that_hold_expressions(text, value):
+    assert read(DrawConfig, f"layouts={text}").layouts == value
+
+
 def test_durations_need_no_quotes():
     changes = ("optimizer.schedule=multistep", "optimizer.milestones=(30ep,60ep)")
     assert read(TrainConfig, *changes).optimizer.milestones == ("30ep", "60ep")

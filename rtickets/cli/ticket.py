@@ -32,23 +32,35 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         if name != "verify":
             action.add_argument("--json", action="store_true", help="print JSON")
             action.add_argument("--pictures", type=Path, metavar="DIR", help="write PNG pictures")
+        if name == "show":
+            action.add_argument(
+                "--layout",
+                action="append",
+                default=[],
+                metavar="REGEX=LAYOUT",
+                help="what the axes of kernels are where that is unknown, such as "
+                "'.*/out/kernel=iio' (s stack, d h w space, i inputs, o outputs); may be repeated",
+            )
 
 
 def _ticket(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     from rtickets import runs
     from rtickets.draw import inspect
+    from rtickets.draw.tables import as_text
 
     if config_words:
         raise InputError(f"{config_words[0]}: the verb ticket takes no configuration")
     if options.action == "verify":
         return _verify(options.paths)
     tickets = [inspect.verify(runs.find_ticket(path).ticket) for path in options.paths]
+    if options.action == "show":
+        tickets = [inspect.with_names(ticket, options.layout) for ticket in tickets]
     tables = (inspect.describe if options.action == "show" else inspect.compare)(*tickets)
     if options.pictures:
         from rtickets.report.ticket_pictures import write_pictures
 
         write_pictures(options.pictures, dict(zip(options.paths, tickets, strict=True)))
-    print(json.dumps(tables, indent=2) if options.json else inspect.as_text(tables))
+    print(json.dumps(tables, indent=2) if options.json else as_text(tables))
 
 
 def _verify(paths: Sequence[str]) -> None:

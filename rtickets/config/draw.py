@@ -10,6 +10,7 @@ from rtickets.config.attacks import AttackConfig
 from rtickets.config.fields import STRICT, Duration, Fraction, Positive, Seed, Sparsity
 from rtickets.config.stages import DataConfig
 from rtickets.config.training import TrainConfig
+from rtickets.layout_names import parse_names
 from rtickets.patterns import PATTERN
 
 _FROM_DATA = ("snip", "grasp", "taylor")
@@ -77,6 +78,8 @@ class DrawConfig:
         group_norm: the score of a group: mean ('l1') or root mean square ('l2') of its weights'.
         prunable: regular expression of the paths of prunable leaves.
         exclude: regular expression of leaves to leave alone, or None.
+        layouts: what the axes of kernels are, 'REGEX=LAYOUT' each, such as '.*/out/kernel=iio',
+            where that cannot be inferred, see `rtickets.layouts`; the ticket remembers it.
         seed: of the random criterion, of the choice of examples and their attack, and of controls;
             a study replaces it for these.
         rounds: rounds of scoring and removing; None is 100 for 'synflow', else 1.
@@ -105,6 +108,7 @@ class DrawConfig:
     group_norm: Literal["l1", "l2"] = "l1"
     prunable: str = r"(?!(.*/)?head/).*kernel"
     exclude: str | None = None
+    layouts: tuple[str, ...] = ()
     seed: Seed = 0
     rounds: Positive | None = None
     schedule: Literal["exponential", "linear"] = "exponential"
@@ -152,6 +156,7 @@ class DrawConfig:
     @model_validator(mode="after")
     def _check(self) -> "DrawConfig":
         self._check_unused()
+        parse_names(self.layouts)
         if self.method != "omp" and self.train is None:
             raise ValueError(f"method={self.method!r} trains, so it needs train")
         if self.method != "omp" and (self._n_of_m or self.criterion != "magnitude"):

@@ -1,10 +1,6 @@
-"""What a ticket holds, how two tickets differ, and whether a ticket is sound.
+"""What a ticket holds, how two tickets differ, and whether a ticket is sound."""
 
-A table is a list of rows with the same keys; rows hold what JSON can hold. Kernels are laid out as
-in `rtickets.patterns`.
-"""
-
-import json
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,12 +10,12 @@ import numpy as np
 
 from rtickets import masks
 from rtickets.config_files import to_paths
+from rtickets.draw.tables import Table
 from rtickets.draw.ticket import Ticket, read_description
 from rtickets.errors import InputError
-from rtickets.masks import Count, Mask
-from rtickets.terminal import printable
-
-Table = list[dict[str, Any]]
+from rtickets.layout_names import layouts_of, names_in
+from rtickets.layouts import Layout, to_canonical
+from rtickets.masks import Count, Mask, Params
 
 # The fields of a stage's configuration that tell in short what it did.
 _SHORT = (
@@ -29,19 +25,31 @@ _SHORT = (
 )
 
 
-def layers(mask: Mask) -> Table:
-    """Count what is pruned in every prunable layer.
+def layers(
+    mask: Mask, params: Params | None = None, layouts: Mapping[str, str] | None = None
+) -> Table:
+    """Count what is pruned in every prunable leaf.
 
     Args:
         mask: a mask.
+        params: the weights, or their shapes: biases tell what the axes of kernels are, which shapes
+            of prunable leaves alone may not.
+        layouts: what they are where that cannot be inferred, see `rtickets.layout_names`.
 
     Returns:
-        A row per layer: path, shape, weights, survivors, sparsity; the share of its kernels (the
-        spatial positions of one input and output) without a survivor, and how many outputs and
-        inputs have none. None for kernels where there are no spatial axes, and for inputs where
-        there is one axis. An input of a grouped convolution is that input of every group.
+        A row per leaf: path, shape, layout, weights, survivors, sparsity; the share of its kernels
+        (the spatial positions of one input and output) without a survivor, and how many outputs and
+        inputs have none, in all copies of a stack. None for kernels where there are no spatial
+        axes, and for all three where the layout is unknown. An input of a grouped convolution is
+        that input of every group.
+
+    Raises:
+        InputError: for names of layouts that do not fit, and a mask that is not of `params`.
     """
-    return [_layer(path, keep) for path, keep in masks.prunable_leaves(mask).items()]
+    masks.check(mask, params)
+    kept = masks.prunable_leaves(mask)
+    seen = layouts_of(mask if params is None else params, kept, layouts)
+    return [_layer(path, keep, seen[path]) for path, keep in kept.items()]
 
 
 def describe(ticket: Ticket) -> dict[str, Table]:
@@ -55,6 +63,7 @@ def describe(ticket: Ticket) -> dict[str, Table]:
         over all parameters; `layers`.
     """
     summary = masks.summary(ticket.mask, ticket.params)
+    layouts = names_in(ticket.meta, ticket.params, ())
     history = ticket.meta.get("history")
     entries = history if isinstance(history, list) else []
     return {
@@ -63,8 +72,26 @@ def describe(ticket: Ticket) -> dict[str, Table]:
             {"over": "prunable weights", **_count(summary.prunable)},
             {"over": "all parameters", **_count(summary.parameters)},
         ],
-        "layers": layers(ticket.mask),
+        "layers": layers(ticket.mask, ticket.params, layouts),
     }
+
+
+def with_names(ticket: Ticket, entries: Iterable[str]) -> Ticket:
+    """Return a ticket that knows more about its kernels.
+
+    Args:
+        ticket: the ticket.
+        entries: names of layouts, see `rtickets.layout_names.parse_names`.
+
+    Returns:
+        The ticket, the names in its provenance, before those that it has.
+
+    Raises:
+        InputError: for names that do not fit.
+    """
+    paths = masks.prunable_leaves(ticket.mask)
+    names = names_in(ticket.meta, ticket.params, paths, entries)
+    return dataclasses.replace(ticket, meta={**ticket.meta, "layouts": names})
 
 
 def compare(a: Ticket, b: Ticket) -> dict[str, Table]:
@@ -153,37 +180,22 @@ def verified(ticket: Ticket) -> str:
     )
 
 
-def as_text(tables: Mapping[str, Table]) -> str:
-    """Return tables as aligned text, an empty line between them; paths without a common ending."""
-    return "\n\n".join(
-        _aligned(name.replace("_", " "), _short_paths(rows)) for name, rows in tables.items()
-    )
-
-
-def _short_paths(rows: Table) -> Table:
-    """Leave out the ending that all paths share, such as /kernel, and say so in the heading."""
-    paths = [str(row["path"]) for row in rows if "path" in row]
-    ending = paths[0][paths[0].rfind("/") :] if paths and "/" in paths[0] else ""
-    if len(paths) < 2 or not ending or not all(path.endswith(ending) for path in paths):
-        return rows
-    heading = f"path (... {ending})"
-    return [{heading: str(row["path"]).removesuffix(ending), **_without_path(row)} for row in rows]
-
-
-def _without_path(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name != "path"}
-
-
-def _layer(path: str, keep: np.ndarray) -> dict[str, Any]:
-    axes = tuple(range(keep.ndim))
-    kernels = ~keep.any(axis=axes[:-2])  # (inputs, outputs)
-    return {
+def _layer(path: str, keep: np.ndarray, layout: Layout | None) -> dict[str, Any]:
+    row = {
         "path": path,
         "shape": list(keep.shape),
+        "layout": layout.roles if layout else None,
         **_count(Count(int(keep.sum()), keep.size)),
-        "zero_kernels": float(kernels.mean()) if axes[2:] and kernels.size else None,
-        "zero_outputs": int((~keep.any(axis=axes[:-1])).sum()),
-        "zero_inputs": int((~keep.any(axis=(*axes[:-2], axes[-1]))).sum()) if axes[1:] else None,
+    }
+    if layout is None:
+        return row | dict.fromkeys(("zero_kernels", "zero_outputs", "zero_inputs"))
+    view = to_canonical(keep, layout)  # (stack..., space..., inputs, outputs)
+    space = tuple(range(layout.stacked, view.ndim - 2))
+    kernels = view.any(axis=space)  # (stack..., inputs, outputs)
+    return row | {
+        "zero_kernels": float((~kernels).mean()) if space and kernels.size else None,
+        "zero_outputs": int((~kernels.any(axis=-2)).sum()),
+        "zero_inputs": int((~kernels.any(axis=-1)).sum()),
     }
 
 
@@ -250,31 +262,3 @@ def _check_recorded_sparsity(description: Mapping[str, Any], ticket: Ticket) -> 
         raise InputError(
             f"ticket.json is damaged: {field} is {found!r:.60}, the masks give {right!r:.60}"
         )
-
-
-def _aligned(name: str, rows: Table) -> str:
-    if not rows:
-        return f"{name}: none"
-    columns = []
-    for key in rows[0]:
-        values = [row[key] for row in rows]
-        cells = [printable(key.replace("_", " ")), *(printable(_cell(value)) for value in values)]
-        width = max(len(cell) for cell in cells)
-        right = not any(isinstance(value, str | Mapping | list) for value in values)
-        columns.append([cell.rjust(width) if right else cell.ljust(width) for cell in cells])
-    return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float):
-        return f"{value:.5g}"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    text = json.dumps(value)
-    if isinstance(value, Mapping):
-        text = " ".join(f"{name}={part}" for name, part in value.items())
-    return text if len(text) <= 160 else f"{text[:157]}..."

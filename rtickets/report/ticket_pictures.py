@@ -13,6 +13,8 @@ from rtickets import masks
 from rtickets.draw.inspect import compare, layers
 from rtickets.draw.ticket import Ticket
 from rtickets.errors import InputError
+from rtickets.layout_names import layouts_of, names_in
+from rtickets.layouts import to_canonical
 from rtickets.masks import Mask
 from rtickets.metrics import write_bytes
 from rtickets.ordered import real
@@ -115,7 +117,7 @@ def plot_kernels(ticket: Ticket, path: str | None = None) -> bytes:
 
     Args:
         ticket: the ticket.
-        path: path of the kernel, of shape (kh, kw, inputs, outputs); None is `first_convolution`.
+        path: path of the kernel, whose layout is known; None is `first_convolution`.
 
     Returns:
         A PNG picture.
@@ -123,13 +125,13 @@ def plot_kernels(ticket: Ticket, path: str | None = None) -> bytes:
     Raises:
         InputError: if the ticket has no such kernel, or it is not of real numbers.
     """
-    kernels = {p: w for p, w in masks.leaf_paths(ticket.params).items() if np.ndim(w) == 4}
+    kernels = _convolutions(ticket)
     path = first_convolution(ticket) if path is None else path
-    if path not in kernels or not np.size(kernels[path]):
+    if path not in kernels:
         known = ", ".join(list(kernels)[:3]) or "none at all"
         raise InputError(f"path={path!r} is no kernel of a 2-D convolution; there are {known}")
-    weights = real(path, kernels[path])
-    keep = np.broadcast_to(np.asarray(masks.leaf_paths(ticket.mask)[path]), weights.shape)
+    weights, keep = kernels[path]
+    weights = real(path, weights)
     shown = slice(None) if weights.shape[2] in (1, 3) else slice(1)
     colors, marks = _grid(weights[:, :, shown], keep[:, :, shown])
     inches = min(0.16, 16 / max(colors.shape[:2]))
@@ -158,9 +160,22 @@ def first_convolution(ticket: Ticket) -> str | None:
         The kernel with 'stem' in its path, else the one with the fewest inputs, the first of
         several in the order of paths; None without any.
     """
-    shapes = {path: np.shape(leaf) for path, leaf in masks.leaf_paths(ticket.params).items()}
-    found = [path for path, shape in shapes.items() if len(shape) == 4 and 0 not in shape]
-    return min(found, key=lambda path: ("stem" not in path, shapes[path][2]), default=None)
+    inputs = {path: weights.shape[2] for path, (weights, _) in _convolutions(ticket).items()}
+    return min(inputs, key=lambda path: ("stem" not in path, inputs[path]), default=None)
+
+
+def _convolutions(ticket: Ticket) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return weights and mask, (kh, kw, inputs, outputs), of every 2-D convolution by path."""
+    leaves, mask = masks.leaf_paths(ticket.params), masks.leaf_paths(ticket.mask)
+    names = names_in(ticket.meta, ticket.params, ())
+    found = {}
+    for path, layout in layouts_of(ticket.params, leaves, names).items():
+        if layout is None or (layout.stacked, layout.spatial) != (0, 2) or not leaves[path].size:
+            continue
+        keep = np.broadcast_to(np.asarray(mask[path]), leaves[path].shape)
+        weights = np.asarray(leaves[path])
+        found[path] = to_canonical(weights, layout), to_canonical(keep, layout)
+    return found
 
 
 def write_pictures(folder: Path, tickets: Mapping[str, Ticket]) -> list[Path]:

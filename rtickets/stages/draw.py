@@ -52,7 +52,8 @@ def draw(
         network = Ticket.load(source.ticket)
         params, sparsity = network.params, config.sparsity
         notes: list[str] = []
-        own = {"start": network.mask, "say": notes.append}
+        meta = provenance.name_layouts(network.meta, config, params)
+        own = {"start": network.mask, "layouts": meta.get("layouts"), "say": notes.append}
         options: dict[str, Any] = {**config.omp_options(), **own}
         if config.criterion == "magnitude" or config.criterion == "random":
             criterion, seed = config.criterion, config.seed
@@ -60,7 +61,7 @@ def draw(
         else:
             score_fn, rounds = make_score_fn(config, network), config.num_rounds
             mask = draw_scheduled(params, sparsity, score_fn, rounds, config.schedule, **options)
-        meta = provenance.extend(network.meta, "draw", config)
+        meta = provenance.extend(meta, "draw", config)
         return save_ticket(folder, Ticket(mask, params, network.batch_stats, meta), notes)
 
     return run_once(folder_of(workdir, "draw", name, config, source), config, body)
@@ -86,8 +87,11 @@ def _control(
 
     def body(folder: Path) -> dict[str, Any]:
         ticket = Ticket.load(base.source.ticket)
-        mask = control_mask(ticket.mask, control, config.seed, config.flip_fraction, config.pattern)
-        meta = provenance.extend(ticket.meta, "draw", config)
+        meta = provenance.name_layouts(ticket.meta, config, ticket.params)
+        settings = (control, config.seed, config.flip_fraction, config.pattern)
+        known = {"params": ticket.params, "layouts": meta.get("layouts")}
+        mask = control_mask(ticket.mask, *settings, **known)
+        meta = provenance.extend(meta, "draw", config)
         if control == "reinitialised":
             model, shape = provenance.build_model(meta), tuple(meta["image_shape"])
             key = jax.random.fold_in(jax.random.key(config.seed), 2)  # not that of pretraining

@@ -135,7 +135,9 @@ def _state(
         ticket = Ticket.load(source.ticket)
         going_on = goes_on(config, ticket.meta)
         ready, task = _prepare(config, ticket)
-        options: dict[str, Any] = {**config.omp_options(), "start": ready.mask}
+        meta = provenance.name_layouts(ready.meta, config, ready.params)
+        own = {"start": ready.mask, "layouts": meta.get("layouts")}
+        options: dict[str, Any] = {**config.omp_options(), **own}
         untold = {"criterion": "random", "say": _not_yet, **options}
         draw_omp(ready.params, config.sparsity, **untold)  # fails before training if it must
         run = _run(config, ready, folder, devices)
@@ -154,7 +156,7 @@ def _state(
             trace = optax.tree_utils.tree_get(outcome.opt_state, "trace")
             momentum = Ticket(mask, trace, {}, {"of": folder.name})
             write_ticket(folder / _MOMENTUM, momentum)
-        meta = provenance.extend(ready.meta, "draw", config, task, run.config.seed)
+        meta = provenance.extend(meta, "draw", config, task, run.config.seed)
         result = save_ticket(folder, Ticket(mask, params, stats, meta), notes)
         return {**result, "training": training_result(folder, outcome)}
 

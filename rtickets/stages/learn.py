@@ -46,9 +46,11 @@ def learn(
         assert train is not None  # the configuration is checked for it
         task = config.data or provenance.last_task(ticket.meta)[0]
         ready = prepare(ticket, task, train.seed, keep_head=True)
+        meta = provenance.name_layouts(ready.meta, config, ready.params)
+        named = tuple(meta.get("layouts", {}).items())
         settings = LearnedMask(
             config.sparsity, config.pattern, "global" if config.scope == "global" else "uniform",
-            config.lmp.ranking, config.prunable, config.exclude,
+            config.lmp.ranking, config.prunable, config.exclude, named,
         )  # fmt: skip
         key = jax.random.fold_in(jax.random.key(train.seed), 1)  # the head has the key itself
         scores = initial_scores(settings, ready.params, key, config.lmp.start)
@@ -61,7 +63,7 @@ def learn(
         trained = dict(outcome.params)
         read = jax.jit(partial(mask_of, settings))
         learned = jax.device_get(read(ready.params, trained.pop(SCORES)))
-        meta = provenance.extend(ready.meta, "draw", config, task, train.seed)
+        meta = provenance.extend(meta, "draw", config, task, train.seed)
         result = save_ticket(folder, Ticket(learned, trained, outcome.batch_stats, meta))
         return {**result, "training": training_result(folder, outcome)}
 

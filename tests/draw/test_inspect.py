@@ -11,12 +11,17 @@ from safetensors.numpy import save
 
 from rtickets import draw_omp, masks
 from rtickets.draw import inspect
+from rtickets.draw.tables import as_text
 from rtickets.draw.ticket import Ticket, read_description
 from rtickets.errors import InputError
 
+CONVOLUTIONS = {3: "wio", 4: "hwio", 5: "dhwio"}
+
 
 def layer(path, keep):
-    (row,) = inspect.layers({path: np.asarray(keep, bool)})
+    keep = np.asarray(keep, bool)
+    names = {path: CONVOLUTIONS[keep.ndim]} if keep.ndim in CONVOLUTIONS else None
+    (row,) = inspect.layers({path: keep}, layouts=names)
     return row
 
 
@@ -45,7 +50,7 @@ LAYERS = {
     "a cube per kernel": (conv([[1, 0], [0, 0]], (2, 2, 2)), 1, 0.75, 1, 1),
     "matrix": ([[1, 0, 0], [1, 1, 0]], 3, None, 1, 0),
     "matrix without an input": ([[1, 1], [0, 0], [0, 1]], 3, None, 0, 1),
-    "vector": ([1, 0, 0], 1, None, 2, None),
+    "vector": ([1, 0, 0], 1, None, None, None),
     "no inputs": (np.ones((3, 3, 0, 2)), 0, None, 2, 0),
 }
 
@@ -57,6 +62,7 @@ def test_what_is_pruned_whole_is_counted(name):
     assert layer("a/kernel", keep) == {
         "path": "a/kernel",
         "shape": list(np.shape(keep)),
+        "layout": {2: "io", **CONVOLUTIONS}.get(np.ndim(keep)),
         "weights": size,
         "survivors": survivors,
         "sparsity": pytest.approx(1 - survivors / size if size else 0),
@@ -366,7 +372,7 @@ def test_tables_are_aligned_text():
         {"path": "a", "shape": [3, 3], "weights": 12345, "share_of_it": 0.123456, "rest": None},
         {"path": "longer", "shape": [1], "weights": 7, "share_of_it": 1.0, "rest": 2},
     ]
-    assert inspect.as_text({"rows": rows, "no_rows": []}) == (
+    assert as_text({"rows": rows, "no_rows": []}) == (
         "path    shape   weights  share of it  rest\n"
         "a       [3, 3]   12,345      0.12346     -\n"
         "longer  [1]           7            1     2\n"
@@ -376,15 +382,15 @@ def test_tables_are_aligned_text():
 
 
 def test_text_of_a_ticket_that_is_pruned_whole():
-    text = inspect.as_text(inspect.describe(ticket_of(np.zeros((2, 2, 3, 4)))))
+    text = as_text(inspect.describe(ticket_of(np.zeros((2, 2, 3, 4)))))
     assert text.splitlines()[-1].split() == [
-        *("conv/kernel", "[2,", "2,", "3,", "4]", "48", "0", "1", "1", "4", "3"),
+        *("conv/kernel", "[2,", "2,", "3,", "4]", "hwio", "48", "0", "1", "1", "4", "3"),
     ]
 
 
 def test_text_of_differences_stays_on_its_lines():
     ticket, other = ticket_of([1], x=[list(range(99))] * 2), ticket_of([1], x={"a": 1, "b": True})
-    lines = inspect.as_text(inspect.compare(ticket, other)).splitlines()
+    lines = as_text(inspect.compare(ticket, other)).splitlines()
     assert lines[-1].startswith("x")
     assert lines[-1].endswith("...  a=1 b=True")
     assert len(lines[-1]) < 200
