@@ -59,8 +59,9 @@ def test_every_way_of_drawing_takes_names_and_remembers_them(bench, fields):
 
 
 def test_a_ticket_is_drawn_further_with_the_names_that_it_has(bench):
-    first = bench.draw(sparsity=0.5, layouts=NAMES)
-    run = bench.draw(source=first.source, sparsity=0.75, pattern="channel", scope="uniform")
+    pattern = {"pattern": "channel", "scope": "uniform"}
+    first = bench.draw(sparsity=0.5, layouts=NAMES, **pattern)
+    run = bench.draw(source=first.source, sparsity=0.75, **pattern)
     ticket = Ticket.load(run.source.ticket)
     path = named_leaf(bench)
     assert ticket.meta["layouts"] == {path: "hwoi"}
