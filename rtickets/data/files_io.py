@@ -11,7 +11,7 @@ from numpy.lib.npyio import NpzFile
 
 from rtickets.data.arrays import Raw, checked_split
 from rtickets.data.checks import some
-from rtickets.data.limits import check_unpacked, opened, size_of
+from rtickets.data.limits import check_unpacked, check_zip, opened, size_of
 from rtickets.errors import InputError
 
 _MOST_AXES = 8
@@ -108,11 +108,9 @@ def read_npz(path: Path) -> Raw:
     Raises:
         InputError: for a damaged file or missing arrays.
     """
-    packed = size_of(path)
     try:
+        check_zip(path)
         with path.open("rb") as file, NpzFile(file, allow_pickle=False) as archive:
-            members = archive.zip.infolist() if archive.zip else []
-            check_unpacked(sum(int(info.file_size) for info in members), packed, path)
             _check_names(archive.files, str(path))
             arrays = {name: archive[name] for name in archive.files if name in _OF_NPZ}
             others = sorted(set(archive.files) - arrays.keys())

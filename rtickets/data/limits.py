@@ -7,6 +7,7 @@ that a set in common use needs is 190 bytes of a byte (dSprites, black and white
 
 import gzip
 import io
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,6 +41,18 @@ def check_unpacked(unpacked: int, packed: int, name: object) -> None:
             f"{name}: has {packed:,} bytes and would unpack to {unpacked:,}; expected at most "
             f"{_RATIO} times its size, so it is broken or made to fill the memory"
         )
+
+
+def check_zip(path: Path) -> None:
+    """Check what the members of a zip archive, such as an .npz file, would unpack to.
+
+    Raises:
+        InputError: if there is no such file, or they are packed too well to be honest.
+        Exception: whatever a damaged archive makes the reader trip over.
+    """
+    packed = size_of(path)
+    with zipfile.ZipFile(path) as archive:
+        check_unpacked(sum(member.file_size for member in archive.infolist()), packed, path)
 
 
 def size_of(path: Path) -> int:

@@ -102,7 +102,7 @@ def from_bytes(data: bytes) -> dict[str, np.ndarray]:
             name: np.frombuffer(tensor["data"], _DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
             for name, tensor in deserialize(data)
         }
-    except (SafetensorError, KeyError) as error:
+    except (SafetensorError, KeyError, ValueError) as error:  # or a shape that no array can have
         raise InputError(str(error)) from None
 
 

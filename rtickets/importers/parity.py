@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from rtickets import masks, models
+from rtickets.data.limits import check_zip
 from rtickets.errors import InputError
 
 _COUNT = 2
@@ -44,6 +45,7 @@ def read_reference(path: Path) -> Reference:
         InputError: if the file is damaged or lacks them.
     """
     try:
+        check_zip(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             images, logits = (arrays[name].astype(np.float32) for name in ("images", "logits"))
     except Exception as error:  # damage surfaces as whatever the decoder trips over

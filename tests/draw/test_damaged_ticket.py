@@ -268,3 +268,10 @@ def test_an_element_type_that_numpy_lacks_is_refused(saved):
     forge(saved, "weights.safetensors", size.to_bytes(8, "little") + data[8:])
     with pytest.raises(InputError, match=r"weights\.safetensors is damaged: .*F8_E8M0"):
         Ticket.load(saved)
+
+
+def test_a_shape_of_no_elements_that_no_array_can_have_is_refused(saved):
+    header = b'{"params/conv/bias":{"dtype":"F32","shape":[0,%d],"data_offsets":[0,0]}}' % 2**62
+    forge(saved, "weights.safetensors", len(header).to_bytes(8, "little") + header)
+    with pytest.raises(InputError, match=r"weights\.safetensors is damaged: .*too big"):
+        Ticket.load(saved)

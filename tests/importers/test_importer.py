@@ -1,6 +1,7 @@
 """Whole imports, and that the stages take what comes out."""
 
 import json
+import zipfile
 
 import jax
 import numpy as np
@@ -182,6 +183,13 @@ def test_the_reference_is_compared_with(torch_file, tmp_path, state):
 def test_a_bad_reference_is_named(tmp_path, arrays):
     np.savez(tmp_path / "r.npz", **arrays)
     with pytest.raises(InputError, match=r"--reference=.*r.npz"):
+        read_reference(tmp_path / "r.npz")
+
+
+def test_a_reference_that_would_fill_the_memory_is_not_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "r.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
+        file.writestr("images.npy", bytes(2**26 + 1))
+    with pytest.raises(InputError, match=r"--reference=.*would unpack to 67,108,865; expected"):
         read_reference(tmp_path / "r.npz")
 
 
