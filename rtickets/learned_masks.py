@@ -156,8 +156,7 @@ def living_groups(
     """
     pattern = parse_pattern(settings.pattern)
     shapes = _layer_shapes(settings, params)
-    rank = jnp.abs if settings.ranking == "magnitude" else jnp.asarray
-    ranked = {path: rank(scores[_name(path)]) for path in shapes}
+    ranked = ranked_scores(settings, params, scores)
     values = list(ranked.values())
     if settings.scope == "uniform":
         alone = [[index] for index in range(len(values))]
@@ -173,6 +172,14 @@ def living_groups(
         budget = max(budget, *(int(size.max()) for size in sizes))  # room for one group at least
     found = keep_largest(values, [1] * len(sizes) if equal else sizes, budget)
     return dict(zip(ranked, found, strict=True))
+
+
+def ranked_scores(
+    settings: LearnedMask, params: Params, scores: Mapping[str, Any]
+) -> dict[str, Array]:
+    """Return what groups are ranked by, by layer; it takes what `living_groups` takes."""
+    rank = jnp.abs if settings.ranking == "magnitude" else jnp.asarray
+    return {path: rank(scores[_name(path)]) for path in _layer_shapes(settings, params)}
 
 
 def _survivors(total: int, sparsity: float) -> int:

@@ -40,6 +40,17 @@ def check_scores(scores: Any, weights: Mapping[str, Any]) -> Scores:
     return {path: real(f"the score of {path}", given[path]) for path in weights}
 
 
+def check_finite(scores: Scores) -> None:
+    """Refuse scores that cannot be ranked, naming the first layer with any and their number."""
+    for path, score in scores.items():
+        broken = int((~np.isfinite(score)).sum())
+        if broken:
+            raise InputError(
+                f"{broken:,} of {score.size:,} scores of {path} are not finite; the weights, or "
+                "what they were scored on, are broken"
+            )
+
+
 def of_groups(scores: Scores, pattern: Pattern, norm: GroupNorm) -> Scores:
     """Return one score per group; a mean keeps the signs of scores that have them.
 
@@ -54,13 +65,8 @@ def of_groups(scores: Scores, pattern: Pattern, norm: GroupNorm) -> Scores:
     Raises:
         InputError: for scores that are not finite, or negative ones with 'l2'.
     """
+    check_finite(scores)
     for path, score in scores.items():
-        broken = int((~np.isfinite(score)).sum())
-        if broken:
-            raise InputError(
-                f"{broken:,} of {score.size:,} scores of {path} are not finite; the weights, or "
-                "what they were scored on, are broken"
-            )
         if norm == "l2" and (score < 0).any():
             raise InputError(
                 f"group_norm='l2' squares scores, and some of {path} are negative; choose 'l1'"

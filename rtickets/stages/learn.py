@@ -9,8 +9,20 @@ import numpy as np
 
 from rtickets import parallel, provenance
 from rtickets.config import DrawConfig
+from rtickets.criteria.groups import check_finite
 from rtickets.draw import Ticket
-from rtickets.learned_masks import SCORES, LearnedMask, initial_scores, mask_of
+from rtickets.draw.doubts import check_scores_tell
+from rtickets.draw.ranking import Kept, Ranking
+from rtickets.learned_masks import (
+    SCORES,
+    LearnedMask,
+    initial_scores,
+    living_groups,
+    mask_of,
+    ranked_scores,
+)
+from rtickets.masks import Params
+from rtickets.patterns import parse_pattern
 from rtickets.runs import RunFolder, Source, folder_of, run_once
 from rtickets.stages.train import Run, prepare, save_ticket, train_network, training_result
 from rtickets.stages.upstream import check_dense
@@ -36,7 +48,8 @@ def learn(
         The complete folder with the ticket.
 
     Raises:
-        InputError: if the network is pruned already.
+        InputError: if the network is pruned already, or the scores that were learnt are broken or
+            all alike.
     """
     check_dense(source, "learnable mask pruning scores all weights")
 
@@ -61,10 +74,29 @@ def learn(
         weights = (params, ticket.batch_stats)
         outcome = train_network(run, weights, mask, trainable=trainable, learned_mask=settings)
         trained = dict(outcome.params)
-        read = jax.jit(partial(mask_of, settings))
-        learned = jax.device_get(read(ready.params, trained.pop(SCORES)))
+        final = trained.pop(SCORES)
+        notes = _what_scores_leave_open(settings, ready.params, final)
+        learned = jax.device_get(jax.jit(partial(mask_of, settings))(ready.params, final))
         meta = provenance.extend(meta, "draw", config, task, train.seed)
-        result = save_ticket(folder, Ticket(learned, trained, outcome.batch_stats, meta))
+        result = save_ticket(folder, Ticket(learned, trained, outcome.batch_stats, meta), notes)
         return {**result, "training": training_result(folder, outcome)}
 
     return run_once(folder_of(workdir, "draw", name, config, source), config, body)
+
+
+def _what_scores_leave_open(settings: LearnedMask, params: Params, scores: Any) -> list[str]:
+    """Return what `check_scores_tell` says of learned scores."""
+    ranked = jax.device_get(ranked_scores(settings, params, scores))
+    check_finite(ranked)
+    keep = jax.device_get(jax.jit(partial(living_groups, settings))(params, scores))
+    flat = {
+        path: (score.reshape(1, -1), keep[path].reshape(1, -1)) for path, score in ranked.items()
+    }
+    rankings = [Ranking(path, *each) for path, each in flat.items()]
+    if settings.scope == "global":
+        together = [np.concatenate(parts, 1) for parts in zip(*flat.values(), strict=True)]
+        rankings = [Ranking("", *together)]
+    notes: list[str] = []
+    kept = Kept({}, keep, ranked, rankings)
+    check_scores_tell(kept, parse_pattern(settings.pattern), notes.append)
+    return notes

@@ -45,6 +45,14 @@ def test_states_of_iterative_pruning_tell_it_once_they_are_trained(bench, capfd)
     assert capfd.readouterr().err.count(note) == 1
 
 
+@pytest.mark.parametrize("scope", ["uniform", "global"])
+def test_learned_masks_tell_layers_that_learn_nothing(bench, scope):
+    """The score of a group of zeros gets no gradient."""
+    fields = {"method": "lmp", "sparsity": 0.5, "scope": scope}
+    run = bench.draw(source=changed(bench, zero), **fields)
+    assert any(f"of {LAYER}/conv1/kernel score 0" in note for note in run.result()["notes"])
+
+
 def test_a_network_of_equal_weights_is_refused_before_anything_is_written(bench):
     dense = bench.dense
     params = {path: np.ones_like(leaf) for path, leaf in masks.leaf_paths(dense.params).items()}
