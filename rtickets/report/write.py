@@ -19,6 +19,7 @@ from rtickets.report.radii import plot_radii, radius_curves
 from rtickets.report.table import CLEAN, metrics_of, percent, rows
 from rtickets.report.tickets import picture_tickets, study_tickets
 from rtickets.runs import RunFolder
+from rtickets.terminal import printable
 
 
 def write_report(study: RunFolder) -> Path:
@@ -67,9 +68,11 @@ def show_report(study: RunFolder) -> None:
     console = Console(highlight=False, width=width)
     for transfer in dict.fromkeys(row["transfer"] for row in table):
         chosen = [row for row in table if row["transfer"] == transfer]
-        console.print(_terminal_table(f"{transfer}: {split} accuracy (%)", chosen, baseline))
-    for line in failed_lines(result):
-        console.print(line)
+        title = f"{transfer}: {split} accuracy (%)"
+        sign = "+-" if console.options.ascii_only else "±"
+        console.print(_terminal_table(title, chosen, baseline, sign))
+    for line in failed_lines(result):  # reasons name what files hold: nothing of it is markup
+        console.print(printable(line), markup=False, emoji=False)
     checked, doubtful = doubts(result)
     if checked:
         console.print(
@@ -84,7 +87,9 @@ def failed_lines(result: Mapping[str, Any]) -> list[str]:
     return [*lines, "rtickets study --retry-failed tries them again"] if failed else []
 
 
-def _terminal_table(title: str, table: Sequence[Mapping[str, Any]], baseline: str) -> Table:
+def _terminal_table(
+    title: str, table: Sequence[Mapping[str, Any]], baseline: str, sign: str
+) -> Table:
     objectives = list(dict.fromkeys(row["objective"] for row in table))
     printed = Table(title=f"{title}, (gain over {baseline})", title_justify="left")
     for name in ["ticket", "remaining", *objectives]:
@@ -92,7 +97,7 @@ def _terminal_table(title: str, table: Sequence[Mapping[str, Any]], baseline: st
     found = {(row["draw"], row["sparsity"], row["objective"]): row for row in table}
     for draw, sparsity in dict.fromkeys((row["draw"], row["sparsity"]) for row in table):
         point = [found.get((draw, sparsity, objective)) for objective in objectives]
-        cells = [_terminal_cell(row) if row else "" for row in point]
+        cells = [_terminal_cell(row).replace("±", sign) if row else "" for row in point]
         printed.add_row(draw, f"{100 * (1 - sparsity):g}%", *cells)
     return printed
 

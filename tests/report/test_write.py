@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 
 import numpy as np
@@ -224,3 +225,17 @@ def test_a_report_is_written_again_by_the_name_of_its_folder(study, capsys, tmp_
         assert f"report: {study.path / 'report.html'}" in capsys.readouterr().out
     assert cli.main(["report", str(tmp_path)]) == 2
     assert "no folder of a study" in capsys.readouterr().err
+
+
+def test_a_terminal_of_ascii_alone_gets_the_table_in_ascii(study, monkeypatch):
+    screen = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr("sys.stdout", screen)
+    result = study.result()
+    failed = [{"seed": 0, "objective": "natural", "reason": "x.npz: [/red] \x1b[2J [0, 3]"}]
+    monkeypatch.setattr(type(study), "result", lambda _: {**result, "failed": failed})
+    monkeypatch.setattr("rtickets.report.write.failed_cells", lambda one: ["cell", ""])
+    show_report(study)
+    screen.flush()
+    shown = screen.buffer.getvalue().decode("ascii")
+    assert " +- " in shown
+    assert r"FAILED: cell: x.npz: [/red] \x1b[2J [0, 3]" in shown
