@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from rtickets.draw import Ticket
-from rtickets.draw.inspect import compare
+from rtickets.draw.inspect import compare, verify
 from rtickets.errors import InputError
 from rtickets.learned_masks import LearnedMask, initial_scores
 from rtickets.ordered import modulus, real
-from rtickets.report.ticket_pictures import plot_kernels
+from rtickets.report import ticket_pictures
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,20 @@ def test_complex_weights_differ_by_the_modulus_of_the_difference():
     assert compare(a, b)["layers"][0]["largest_difference"] == 5
 
 
-def test_complex_kernels_are_no_picture():
-    kernel = np.ones((3, 3, 1, 2), np.complex64)
-    ticket = Ticket({"stem": {"kernel": kernel == 1}}, {"stem": {"kernel": kernel}})
-    with pytest.raises(InputError, match="stem/kernel is complex64"):
-        plot_kernels(ticket)
+def test_complex_kernels_are_drawn_by_their_modulus(tmp_path, monkeypatch):
+    kernel = np.array([[3 + 4j, -1j], [0, 1]], np.complex64).reshape(2, 1, 1, 2)
+    ticket = Ticket({"stem": {"kernel": kernel != 0}}, {"stem": {"kernel": kernel}})
+    drawn = []
+    monkeypatch.setattr(ticket_pictures, "_grid", _spied(ticket_pictures._grid, drawn))
+    ticket_pictures.plot_kernels(ticket)
+    np.testing.assert_array_equal(drawn[0].ravel(), [5, 1, 0, 1])
+    ticket.save(tmp_path / "complex")
+    np.testing.assert_array_equal(verify(tmp_path / "complex").params["stem"]["kernel"], kernel)
+
+
+def _spied(function, seen):
+    def spied(weights, keep):
+        seen.append(weights)
+        return function(weights, keep)
+
+    return spied

@@ -147,8 +147,8 @@ def verify(path: Path) -> Ticket:
     """Read a ticket and check all that can be checked without its network.
 
     `Ticket.load` checks format, version and checksums, and that shapes, masks and stored survivors
-    fit each other. Beyond that, all values must be finite, prunable weights floating-point, and the
-    sparsity in ticket.json that of the masks.
+    fit each other. Beyond that, all values must be finite, prunable weights floating or complex,
+    and the sparsity in ticket.json that of the masks.
 
     Args:
         path: the ticket's folder.
@@ -246,8 +246,8 @@ def _check_values(ticket: Ticket) -> None:
         broken = int((~np.isfinite(leaf)).sum())
         if broken:
             raise InputError(f"{broken:,} of {leaf.size:,} values of {path} are not finite")
-        if path in prunable and not jnp.issubdtype(leaf.dtype, jnp.floating):
-            raise InputError(f"{path} is {leaf.dtype}; prunable weights are floating-point")
+        if path in prunable and not jnp.issubdtype(leaf.dtype, jnp.inexact):
+            raise InputError(f"{path} is {leaf.dtype}; prunable weights are floating or complex")
 
 
 def _check_recorded_sparsity(description: Mapping[str, Any], ticket: Ticket) -> None:

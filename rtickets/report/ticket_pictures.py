@@ -17,7 +17,7 @@ from rtickets.layout_names import layouts_of, names_in
 from rtickets.layouts import to_canonical
 from rtickets.masks import Mask
 from rtickets.metrics import write_bytes
-from rtickets.ordered import real
+from rtickets.ordered import modulus, real
 
 _COLORS = ("#4c566a", "#c8553d", "#2a7f9e", "#7a9e3a", "#8e5ea2", "#d39b2a")
 _PRUNED = (0.98, 0.86, 0.83)
@@ -112,8 +112,8 @@ def plot_kernels(ticket: Ticket, path: str | None = None) -> bytes:
     """Draw the kernels of a 2-D convolution as small images, one per output channel.
 
     Zero is mid-grey, the largest magnitude white or black. One input channel is drawn in grey,
-    three in colour, of any other number the first in grey. A cross marks a position where all drawn
-    weights are pruned, a dot one where some are.
+    three in colour, of any other number the first in grey; of complex weights the modulus is drawn.
+    A cross marks a position where all drawn weights are pruned, a dot one where some are.
 
     Args:
         ticket: the ticket.
@@ -123,7 +123,7 @@ def plot_kernels(ticket: Ticket, path: str | None = None) -> bytes:
         A PNG picture.
 
     Raises:
-        InputError: if the ticket has no such kernel, or it is not of real numbers.
+        InputError: if the ticket has no such kernel, or it is not of numbers.
     """
     kernels = _convolutions(ticket)
     path = first_convolution(ticket) if path is None else path
@@ -131,7 +131,8 @@ def plot_kernels(ticket: Ticket, path: str | None = None) -> bytes:
         known = ", ".join(list(kernels)[:3]) or "none at all"
         raise InputError(f"path={path!r} is no kernel of a 2-D convolution; there are {known}")
     weights, keep = kernels[path]
-    weights = real(path, weights)
+    sized = np.iscomplexobj(weights)
+    weights = modulus(path, weights) if sized else real(path, weights)
     shown = slice(None) if weights.shape[2] in (1, 3) else slice(1)
     colors, marks = _grid(weights[:, :, shown], keep[:, :, shown])
     inches = min(0.16, 16 / max(colors.shape[:2]))
@@ -146,6 +147,7 @@ def plot_kernels(ticket: Ticket, path: str | None = None) -> bytes:
         panel.plot(x, y, symbol, color=_CROSS, markersize=size * inches, markeredgewidth=inches * 8)
     panel.set_axis_off()
     legend = "x pruned, dot pruned in part" if weights.shape[2] == 3 else "x pruned"
+    legend = f"modulus, {legend}" if sized else legend
     panel.set_title(f"{path} ({legend})", fontsize=9)
     return _png(figure)
 
