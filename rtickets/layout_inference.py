@@ -50,11 +50,8 @@ def infer(path: str, shapes: Shapes) -> str | None:
 
 def _parts(path: str) -> tuple[str, str, str]:
     """Split a path into its module, with a '/' at its end, the module's name, and the leaf's."""
-    parts = path.split("/")
-    own = 2 if parts[-1] == "value" and len(parts) > 1 else 1  # NNX puts .../kernel/value
-    module = parts[:-own]
-    name = module[-1].lower() if module else ""
-    return "".join(f"{part}/" for part in module), name, "/".join(parts[-own:])
+    *module, leaf = path.split("/")
+    return "".join(f"{part}/" for part in module), module[-1].lower() if module else "", leaf
 
 
 def _layouts(rank: int) -> list[str]:
@@ -117,7 +114,7 @@ def _ranks_of_scales(path: str, shapes: Shapes) -> list[int]:
     for length in range(len(parts) - 1, -1, -1):
         around = "".join(f"{part}/" for part in parts[:length])
         inside = [other for other in shapes if other.startswith(around)]
-        scales = [len(shapes[other]) for other in inside if _parts(other)[2].startswith("scale")]
+        scales = [len(shapes[other]) for other in inside if _parts(other)[2] == "scale"]
         if any(scales):
             return [rank for rank in scales if rank]
     return []

@@ -4,7 +4,7 @@ A layout has a letter for every axis:
 
     s        stack: independent copies of a layer, as `nn.scan` and `nn.vmap` make them
     d, h, w  space, each at most once
-    i        inputs
+    i        inputs; of a group, in a grouped convolution
     o        outputs
 
 so that a convolution is 'hwio', a dense kernel 'io', linen's attention 'ioo' (inputs, heads, head

@@ -5,10 +5,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
+
 from rtickets import (
     config_files,
     console,
     data,
+    models,
     parallel,
     processes,
     progress,
@@ -18,7 +22,8 @@ from rtickets import (
 from rtickets.batches import steps_per_epoch
 from rtickets.config import DataConfig, StudyConfig, TrainConfig
 from rtickets.consent import NONE, Consent, attempt
-from rtickets.draw.omp import check_pattern
+from rtickets.data.augment import make_transform
+from rtickets.draw.omp import check_kernels, check_pattern
 from rtickets.errors import (
     ChangedError,
     FailedBeforeError,
@@ -26,6 +31,7 @@ from rtickets.errors import (
     InUseError,
     NonFiniteLossError,
 )
+from rtickets.layout_names import parse_names
 from rtickets.runs import RunFolder, begin, folder_of, run_once
 from rtickets.stages.iterate import rewind_steps
 from rtickets.workers import ALONE, Worker, claim
@@ -195,7 +201,7 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
 
     Raises:
         InputError: for a data set that cannot be loaded, a batch that does not fit its data or the
-            devices, or a sparsity that its way of drawing cannot give.
+            devices, or a sparsity, pattern or expression that does not fit its way of drawing.
     """
     _check_run("pretrain", config.pretrain.data, config.pretrain.train, devices)
     for label, run in config.transfers.items():
@@ -209,6 +215,23 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
         if draw.train is not None:
             task = draw.data or config.pretrain.data
             rewind_steps(draw, _check_run(label, task, draw.train, devices))
+    _check_kernels(config)
+
+
+def _check_kernels(config: StudyConfig) -> None:
+    """Look at the shapes of the network that all draws start from."""
+    task, model = data.load(config.pretrain.data), config.pretrain.model
+    transform = make_transform(config.pretrain.data).left_to_do(task)
+    shape = transform.output_shape(task.train.images.shape[1:])
+    network = models.build(model.arch, len(task.class_names), width=model.width, stem=model.stem)
+    images = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+    params = jax.eval_shape(network.init, jax.random.key(0), images)["params"]
+    for label, draw in config.draws.items():
+        try:
+            names = parse_names(draw.layouts)
+            check_kernels(params, draw.pattern, draw.scope, draw.prunable, draw.exclude, names)
+        except InputError as error:
+            raise InputError(f"{label}: {error}") from None
 
 
 def _check_run(label: str, task: DataConfig, train: TrainConfig, devices: parallel.Devices) -> int:

@@ -76,6 +76,11 @@ def test_bad_ladders_are_named_in_one_line(fields, message):
          "imp: source='digit' is unknown"),
         ({"draws": {"imp": config_files.replace(DRAWS["imp"], imp__rewind="1ep")}},
          r"imp\.rewind='1ep' is not before '60it', the end"),
+        ({"draws": {"c": DrawConfig(pattern="2:4", sparsity=0.5)}, "sparsities": (0.5,)},
+         "c: pattern='2:4' does not fit stem_conv/kernel .* 1 inputs are no multiple"),
+        ({"draws": {"c": DrawConfig(exclude="stem9.*")}}, "c: exclude='stem9.*' matches none"),
+        ({"draws": {"c": DrawConfig(layouts=("stem9.*=io",))}}, "c: layouts: 'stem9.*' matches"),
+        ({"draws": {"c": DrawConfig(layouts=("stem_conv/kernel=io",))}}, "c: layouts: 'io' does"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_drawn_fails_before_anything_is_trained(fields, message):

@@ -15,7 +15,7 @@ from rtickets.criteria import Criterion, magnitude, prunable_leaves
 from rtickets.criteria.groups import check_scores, of_groups, random_groups
 from rtickets.draw.budget import survivors
 from rtickets.draw.doubts import Say, check_scores_tell, warn
-from rtickets.draw.ranking import Scope, keep_best
+from rtickets.draw.ranking import Scope, check_runs, keep_best
 from rtickets.errors import InputError
 from rtickets.layout_names import layouts_of
 from rtickets.layouts import join, split, split_shapes
@@ -170,6 +170,36 @@ def layouts_needed_by(pattern: str, scope: str) -> str | None:
     if pattern != "element":
         return f"pattern={pattern!r}"
     return "scope='erk'" if scope == "erk" else None
+
+
+def check_kernels(
+    params: Params,
+    pattern: str,
+    scope: str,
+    prunable: str,
+    exclude: str | None,
+    layouts: Mapping[str, str] | None,
+) -> None:
+    """Check that kernels can be drawn from, which their shapes tell before there are weights.
+
+    Args:
+        params: pytree of anything with shapes.
+        pattern: see `draw_omp`, as all others.
+        scope: see `draw_omp`.
+        prunable: see `draw_omp`.
+        exclude: see `draw_omp`.
+        layouts: see `draw_omp`.
+
+    Raises:
+        InputError: for an expression that matches nothing, an unknown layout where one is needed,
+            or inputs that N:M does not divide.
+    """
+    parsed = parse_pattern(pattern)
+    weights = prunable_leaves(params, prunable, exclude)
+    seen = layouts_of(params, weights, layouts, layouts_needed_by(pattern, scope))
+    shapes = {path: np.shape(leaf) for path, leaf in weights.items()}
+    if parsed.name == "n:m":
+        check_runs(split_shapes(shapes, seen), parsed)
 
 
 def check_pattern(pattern: str, sparsity: float) -> Pattern:

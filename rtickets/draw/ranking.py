@@ -4,6 +4,7 @@ Groups that were dead before are ranked last, with a score of -inf. A budget tha
 them is refused.
 """
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -128,15 +129,29 @@ def _whole_groups(path: str, alive: np.ndarray, pattern: Pattern) -> np.ndarray:
     return lives
 
 
+def check_runs(shapes: Mapping[str, tuple[int, ...]], pattern: Pattern) -> None:
+    """Refuse layers whose inputs do not divide into the runs of N:M.
+
+    Args:
+        shapes: (space..., inputs, outputs) by layer.
+        pattern: N:M.
+
+    Raises:
+        InputError: naming the first such layer.
+    """
+    for path, shape in shapes.items():
+        if shape[-2] % pattern.sizes[1]:
+            raise InputError(
+                f"pattern='{pattern}' does not fit {path} of shape {shape}: its {shape[-2]} inputs "
+                f"are no multiple of {pattern.sizes[1]}; exclude it"
+            )
+
+
 def _keep_n_of_m(scores: Scores, alive: Scores, pattern: Pattern) -> Kept:
     n, m = pattern.sizes
+    check_runs({path: score.shape for path, score in scores.items()}, pattern)
     ranked, keep, rankings = {}, {}, []
     for path, score in scores.items():
-        if score.shape[-2] % m:
-            raise InputError(
-                f"pattern='{n}:{m}' does not fit {path} of shape {score.shape}: its "
-                f"{score.shape[-2]} inputs are no multiple of {m}; exclude it"
-            )
         ranked[path] = np.where(alive[path], score, -np.inf)
         keep[path] = keep_n_of_m(ranked[path], n, m)
         rankings.append(
