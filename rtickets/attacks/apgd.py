@@ -40,6 +40,7 @@ class ApgdState(NamedTuple):
         rises: those of them that raised the loss.
         halved: whether that checkpoint halved the step size; true before the first.
         checkpoint_loss: the largest loss at that checkpoint.
+        broken: whether a gradient had entries that were not finite.
     """
 
     x_adv: Array
@@ -56,6 +57,7 @@ class ApgdState(NamedTuple):
     rises: Array
     halved: Array
     checkpoint_loss: Array
+    broken: Array
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Apgd:
         return ApgdState(
             x_adv=x, fooled=no, x=x, previous=x, best=x, best_gradient=jnp.zeros_like(x),
             best_loss=nowhere, last_loss=nowhere, step_size=2 * job.eps, window=first, since=zero,
-            rises=zero, halved=yes, checkpoint_loss=nowhere,
+            rises=zero, halved=yes, checkpoint_loss=nowhere, broken=no,
         )  # fmt: skip
 
     def step(self, logits_fn: LogitsFn, job: Job, state: ApgdState, count: Array) -> ApgdState:
@@ -142,4 +144,5 @@ def _record(state: ApgdState, found: Evaluation, count: Array) -> ApgdState:
         since=state.since + moved,
         rises=state.rises + (moved & (found.loss > state.last_loss)),
         checkpoint_loss=jnp.where(moved, state.checkpoint_loss, found.loss),
+        broken=state.broken | found.broken,
     )

@@ -30,6 +30,7 @@ class ApgdL1State(NamedTuple):
         best_loss: that loss.
         step_size: current length of a step.
         changed: number of entries in which `best` differed from the image at the last checkpoint.
+        broken: whether a gradient had entries that were not finite.
     """
 
     x_adv: Array
@@ -40,6 +41,7 @@ class ApgdL1State(NamedTuple):
     best_loss: Array
     step_size: Array
     changed: Array
+    broken: Array
 
 
 @dataclass(frozen=True)
@@ -76,11 +78,11 @@ class ApgdL1:
         """Return the state at the projection of Gaussian noise, which is sparse."""
         noise = jax.vmap(lambda key: jax.random.normal(key, job.x.shape[1:]))(job.key)
         radius = _RADII[0] * job.eps
-        x = project(job.x + noise, job.x, radius, "l1")
+        x, no = project(job.x + noise, job.x, radius, "l1"), jnp.zeros(job.y.shape, bool)
         return ApgdL1State(
-            x_adv=project(x, job.x, job.eps, "l1"), fooled=jnp.zeros(job.y.shape, bool), x=x,
-            best=x, best_gradient=jnp.zeros_like(x), best_loss=jnp.full(job.y.shape, -jnp.inf),
-            step_size=radius, changed=_changed(x, job),
+            x_adv=project(x, job.x, job.eps, "l1"), fooled=no, x=x, best=x,
+            best_gradient=jnp.zeros_like(x), best_loss=jnp.full(job.y.shape, -jnp.inf),
+            step_size=radius, changed=_changed(x, job), broken=no,
         )  # fmt: skip
 
     def step(self, logits_fn: LogitsFn, job: Job, state: ApgdL1State, count: Array) -> ApgdL1State:
@@ -129,6 +131,7 @@ def _record(state: ApgdL1State, found: Evaluation, counts: Array) -> ApgdL1State
         best=choose(better, state.x, state.best),
         best_gradient=choose(better, found.gradient, state.best_gradient),
         best_loss=jnp.where(better, found.loss, state.best_loss),
+        broken=state.broken | found.broken,
     )
 
 

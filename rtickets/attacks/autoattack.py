@@ -99,6 +99,8 @@ class WorstCase(NamedTuple):
         fooled_by: object (N,), name of the attack that fooled the example, '' for none.
         rows: one per attack.
         recomputed: bool (N,), whether `x_adv`, evaluated once more, is classified correctly.
+        broken: bool (N,), whether a gradient of an attack had entries that were not finite, which
+            were taken as 0.
     """
 
     x_adv: np.ndarray
@@ -106,6 +108,7 @@ class WorstCase(NamedTuple):
     fooled_by: np.ndarray
     rows: tuple[Row, ...]
     recomputed: np.ndarray
+    broken: np.ndarray
 
     @property
     def robust(self) -> np.ndarray:
@@ -211,7 +214,8 @@ def worst_case(
     recomputed = ~np.asarray(is_fooled(jnp.asarray(task.predict(done.x_adv)), jnp.asarray(task.y)))
     correct = logits.argmax(-1) == task.y
     rows = _rows(task, done, correct, logits.shape[1])
-    return WorstCase(done.x_adv, correct, names[done.fooled_by + 1], rows, recomputed)
+    by = names[done.fooled_by + 1]
+    return WorstCase(done.x_adv, correct, by, rows, recomputed, done.broken)
 
 
 def _check_settings(members: Sequence[Member], batch_size: int, folder: Path | None) -> None:

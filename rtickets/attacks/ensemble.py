@@ -128,8 +128,10 @@ def run_ensemble(
         InputError: for a folder that holds the state of other work.
         Preempted: if the process was asked to stop; the state is kept then.
     """
-    nobody = np.full(len(task.y), -1)
-    progress = Progress(0, logits.argmax(-1) == task.y, nobody, task.x.copy(), None, [], [])
+    nobody, correct = np.full(len(task.y), -1), logits.argmax(-1) == task.y
+    progress = Progress(
+        0, correct, nobody, task.x.copy(), None, [], [], np.zeros(len(task.y), bool)
+    )
     save: Callable[[Progress], None] = lambda progress: None  # noqa: E731
     if folder is not None:
         fingerprint = task.fingerprint(logits)
@@ -160,7 +162,8 @@ def _run_leg(
     queue = progress.queue or open_queue(slots)
     fooled, seconds = progress.fooled_by >= 0, progress.seconds[leg:] or [0.0]
     keys = jax.random.key_data(restart_keys(_member_keys(task.keys, index), restart))
-    attacked = Attacked(task.x, task.y, np.asarray(keys), fooled, progress.x_adv)
+    mutable = fooled, progress.x_adv, progress.broken
+    attacked = Attacked(task.x, task.y, np.asarray(keys), *mutable)
     search = task.search(leg, targets.shape[1] + 1)
     started = saved = said = time.monotonic()
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.attacks.broken import only_finite
 from rtickets.attacks.hyperplane import move_to_hyperplane
 from rtickets.attacks.losses import margin
 from rtickets.attacks.projections import Norm, l2_norm, per_example, project, uniform_in_ball
@@ -36,6 +37,7 @@ class FabState(NamedTuple):
         inner_distance: of the image on the way to `nearest` that bounds the final search.
         inner_margin: margin there.
         x: the image that is evaluated next, once the original has been.
+        broken: whether a gradient had entries that were not finite.
     """
 
     x_adv: Array
@@ -46,6 +48,7 @@ class FabState(NamedTuple):
     inner_distance: Array
     inner_margin: Array
     x: Array
+    broken: Array
 
 
 class _Finding(NamedTuple):
@@ -57,6 +60,7 @@ class _Finding(NamedTuple):
         kept: the image the next step starts from, taken back a little if it is misclassified.
         value: a linear function at the evaluated image (B,), zero on the boundary to cross.
         slope: of that function, (B, H, W, C).
+        broken: whether entries of a gradient were not finite, (B,).
     """
 
     margin: Array
@@ -64,6 +68,7 @@ class _Finding(NamedTuple):
     kept: Array
     value: Array
     slope: Array
+    broken: Array
 
 
 @dataclass(frozen=True)
@@ -97,13 +102,13 @@ class Fab:
 
         With a random start the first step is one to a random point of the ball of half the radius.
         """
-        zero, x = jnp.zeros(job.y.shape), job.x
+        zero, no, x = jnp.zeros(job.y.shape), jnp.zeros(job.y.shape, bool), job.x
         if job.random_start is not None:
             noise = uniform_in_ball(job.key, x.shape[1:], job.eps / 2, self.norm)
             x = choose(job.random_start, project(x + noise, x, job.eps, self.norm), x)
         return FabState(
-            x_adv=job.x, fooled=jnp.zeros(job.y.shape, bool), distance=zero + jnp.inf,
-            nearest=job.x, margin=zero, inner_distance=zero, inner_margin=zero, x=x,
+            x_adv=job.x, fooled=no, distance=zero + jnp.inf, nearest=job.x, margin=zero,
+            inner_distance=zero, inner_margin=zero, x=x, broken=no,
         )  # fmt: skip
 
     def step(self, logits_fn: LogitsFn, job: Job, state: FabState, count: Array) -> FabState:
@@ -125,26 +130,30 @@ class Fab:
         kept = choose(fooled, job.x + _BETA * (x - job.x), x)
         if self.targeted:
             value, back = jax.vjp(lambda logits: margin(logits, job.y, job.target), logits)
-            slope = pull_back(*back(jnp.ones_like(value)))[0]
+            slope, broken = only_finite(pull_back(*back(jnp.ones_like(value)))[0])
         else:
-            value, slope = self._nearest_boundary(logits, pull_back, job.y, kept - x)
+            value, slope, broken = self._nearest_boundary(logits, pull_back, job.y, kept - x)
         lead = margin(logits, job.y, job.y) - _CLEARANCE * jnp.abs(logits).max(-1)
-        slope = jnp.where(jnp.isfinite(slope), slope, 0)
-        return _Finding(jnp.nan_to_num(lead), fooled, kept, value, slope)
+        return _Finding(jnp.nan_to_num(lead), fooled, kept, value, slope, broken)
 
     def _nearest_boundary(
         self, logits: Array, pull_back: Callable[[Array], tuple[Array]], y: Array, delta: Array
-    ) -> tuple[Array, Array]:
-        """Return value and slope of the logit difference whose zero is nearest after a move."""
+    ) -> tuple[Array, Array, Array]:
+        """Return value and slope of the logit difference whose zero is nearest after a move.
+
+        And where a slope of any class has entries that are not finite; a NaN among the distances
+        would be taken for the nearest.
+        """
         classes = jnp.arange(self.num_classes)[:, None]
         own = jax.nn.one_hot(y, self.num_classes)
         (slopes,) = jax.vmap(pull_back)(jax.nn.one_hot(classes, self.num_classes) - own)
+        slopes, broken = jax.vmap(only_finite)(slopes)
         values = (logits - jnp.take_along_axis(logits, y[:, None], 1)).T  # (classes, B)
         steepness = jax.vmap(lambda slope: _size(slope, _DUAL[self.norm]))(slopes)
         moved = values + jax.vmap(partial(_product, delta))(slopes)
         distances = jnp.where(classes == y, jnp.inf, jnp.abs(moved) / (steepness + _TINY))
         nearest = distances.argmin(0), jnp.arange(len(y))
-        return values[nearest], slopes[nearest]
+        return values[nearest], slopes[nearest], broken.any(0)
 
     def _record(self, job: Job, state: FabState, found: _Finding, bounds: Array) -> FabState:
         """Take over what an evaluation of `state.x` found.
@@ -161,6 +170,7 @@ class Fab:
             margin=jnp.where(nearer, found.margin, state.margin),
             inner_distance=jnp.where(inner, distance, state.inner_distance),
             inner_margin=jnp.where(inner, found.margin, state.inner_margin),
+            broken=state.broken | found.broken,
         )
         inside = state.distance * (1 + _ROUNDING) <= job.eps
         return state._replace(x_adv=choose(inside, state.nearest, job.x), fooled=inside)

@@ -5,6 +5,8 @@ from typing import NamedTuple
 _OTHERWISE = "so gradients mislead; use other losses, restarts and an attack without gradients"
 _ADVICE = {
     "random output": "attacks chase noise; switch it off, or declare it with samples > 0",
+    "companions": "attacks move images from batch to batch, so their results mean nothing; switch "
+    "normalisation by the batch off (evaluation mode), and whatever else looks at other images",
     "shattered output": "gradients do not see such jumps, as of noise seeded by the pixels; attack "
     "the model without them, or average over them with samples > 0",
     "probabilities": "their cross-entropy has weak gradients; return the logits before the softmax",
@@ -12,10 +14,15 @@ _ADVICE = {
     "up; give the rounding the derivative 1 (BPDA) and attack without gradients too",
     "zero gradients": "the cross-entropy cannot move these images, so do not count them as robust; "
     "the next two findings tell the causes apart",
-    "saturated logits": "the logits are too large for a softmax in float32; divide them by a "
-    "constant or attack the margin or DLR loss",
+    "saturated logits": "the logits are too large for a softmax in the precision of the model; "
+    "divide them by a constant or attack the margin or DLR loss",
     "disconnected gradient": "look for stop_gradient, rounding and integer casts in the model and "
     "give them a derivative in the backward pass (BPDA)",
+    "non-finite gradients": "such entries are taken as 0, so these images look robust; look for "
+    "roots, norms, logarithms and divisions at 0 in the model and keep them away from it",
+    "wrong gradients": "attacks go where these point and not where the logits change; look for "
+    "derivatives of the model's own (custom_vjp, custom_jvp, stop_gradient) and attack without "
+    "gradients too",
     "steps": f"more steps should find what fewer do, {_OTHERWISE}",
     "eps": f"a larger ball holds the smaller one, {_OTHERWISE}",
     "unbounded": f"this ball holds images of every class, {_OTHERWISE}",

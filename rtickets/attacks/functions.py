@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.attacks.broken import warn_of_broken
 from rtickets.attacks.inputs import (
     check_images,
     check_labels,
@@ -54,13 +55,16 @@ def _attack(
     radius = jnp.broadcast_to(jnp.asarray(eps, jnp.float32), y.shape)
     targets = targets_by_logit(logits, y)[:, : member.num_targets].T if member.targeted else [y]
     state: Any = None
+    broken = jnp.zeros(y.shape, bool)
     search = member.search(norm, logits.shape[1])
     for restart in range(member.restarts):
         moved, again = restart_keys(keys, restart), jnp.full(y.shape, restart > 0)
         for target in targets:
             job = Job(x, y, target, moved, radius, random_start=again)
             found = run(search, logits_fn, job, unroll=unroll)
+            broken |= found.broken
             state = found if state is None else choose(found.fooled & ~state.fooled, found, state)
+    warn_of_broken(broken)
     return jax.lax.stop_gradient(state.x_adv)
 
 

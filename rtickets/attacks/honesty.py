@@ -5,24 +5,23 @@ are those of Athalye et al. 2018 (section 3.1), Carlini et al. 2019 (sections 4 
 of AutoAttack (Croce & Hein 2020). They can show that a number is wrong, not that it is right.
 """
 
-from collections.abc import Mapping
-from itertools import pairwise
-
 import numpy as np
 from jax import Array
 
+from rtickets.attacks import honesty_gradients as gradients
 from rtickets.attacks import honesty_probes as probes
 from rtickets.attacks.findings import Finding, Verdict, judged
+from rtickets.attacks.honesty_results import EXCEPTIONS
+from rtickets.attacks.honesty_results import check_results as check_results
 from rtickets.attacks.projections import Norm
 from rtickets.attacks.search import LogitsFn
 from rtickets.errors import InputError
 
 _SAME = 1e-4  # of the spread of the logits: rounding differs between calls on some devices
 _SUM_ERROR = 0.02  # of probabilities in bfloat16
-_EXCEPTIONS = 0.02  # share of images
+_DISAGREE = 0.3  # share of images whose slopes may differ from the gradient; honest ones are 3%
 _QUERIES, _RESISTING = 50, 16  # of the random search, and the images that it takes
 _LOST = 0.03  # share of images that honest attacks lose by their step sizes, about 1 in 64
-_POINTS = 0.002 + 1e-9  # 0.2 points of accuracy, and the rounding of a difference
 
 
 def check_model(
@@ -38,7 +37,7 @@ def check_model(
 ) -> Verdict:
     """Examine whether gradient attacks on a model mean what they seem to.
 
-    It costs at most 4.25 num_steps + 19 evaluations of the model, two of which are not compiled,
+    It costs at most 4.25 num_steps + 34 evaluations of the model, two of which are not compiled,
     and 50 without gradients on 16 images, by which Square tries what PGD has left. It takes three
     compilations, which a `jax.tree_util.Partial` shares with others of the same function.
 
@@ -72,44 +71,9 @@ def check_model(
     )
 
 
-def check_results(
-    *,
-    white_box: np.ndarray | None = None,
-    black_box: np.ndarray | None = None,
-    accuracy: Mapping[float, float] | None = None,
-    examples: int | None = None,
-) -> Verdict:
-    """Examine results that an evaluation already has; what one image shows is never enough.
-
-    Args:
-        white_box: bool (N,), images misclassified clean or under any attack with gradients.
-        black_box: bool (N,), those under an attack without, such as Square or a transfer.
-        accuracy: robust accuracy in [0, 1] by eps.
-        examples: number of images behind these accuracies; None is very many.
-
-    Returns:
-        One finding for the pair of attacks, if given, and one for the accuracies, if given.
-
-    Raises:
-        InputError: for one attack without the other and for other shapes or dtypes.
-    """
-    findings = []
-    if white_box is not None or black_box is not None:
-        share = _only_black_box(white_box, black_box)
-        seen = f"{100 * share:.2f} points of the images are fooled by the black-box attack alone"
-        few = _tolerated(None if white_box is None else len(white_box))
-        findings.append(judged("black box", share <= few, share, seen))
-    if accuracy is not None:
-        pairs = pairwise(sorted(accuracy))
-        rise = max((accuracy[high] - accuracy[low] for low, high in pairs), default=0.0)
-        seen = f"robust accuracy rises by at most {100 * max(rise, 0):.2f} points to a larger eps"
-        findings.append(judged("accuracy over eps", rise <= _tolerated(examples), rise, seen))
-    return Verdict(tuple(findings))
-
-
 def _outputs(subject: probes.Subject, changes: np.ndarray) -> list[Finding]:
     difference, flat = probes.repeat_difference(subject), probes.flat_share(subject)
-    error = probes.probability_error(subject.clean)
+    error, together = probes.probability_error(subject.clean), probes.companion_difference(subject)
     told = (
         f"{change:.2g} by {move:.2g}" for change, move in zip(changes, probes.MOVES, strict=True)
     )
@@ -117,6 +81,10 @@ def _outputs(subject: probes.Subject, changes: np.ndarray) -> list[Finding]:
         judged(
             "random output", difference <= _SAME, difference,
             f"two calls with the same images differ by {difference:.2g} of the logits' spread",
+        ),
+        judged(
+            "companions", together <= _SAME, together,
+            f"beside other images the logits of an image change by {together:.2g} of their spread",
         ),
         judged(
             "shattered output", not probes.has_jumps(changes), max(changes[:-1]),
@@ -134,14 +102,14 @@ def _outputs(subject: probes.Subject, changes: np.ndarray) -> list[Finding]:
 
 
 def _gradients(subject: probes.Subject, reacts: np.ndarray) -> list[Finding]:
-    zero = probes.zero_gradients(subject)
+    zero = gradients.zero_gradients(subject)
     right = subject.clean.argmax(-1) == np.asarray(subject.job.y)
 
     def share(where: np.ndarray) -> float:
         return float((where & right).sum() / max(right.sum(), 1))
 
     def judge(check: str, where: np.ndarray, seen: str) -> Finding:
-        few = (where & right).sum() <= max(1, _EXCEPTIONS * right.sum())
+        few = (where & right).sum() <= max(1, EXCEPTIONS * right.sum())
         seen = f"on {share(where):.1%} of the correctly classified images {seen}"
         return judged(check, few, share(where), seen)
 
@@ -159,7 +127,24 @@ def _gradients(subject: probes.Subject, reacts: np.ndarray) -> list[Finding]:
             "disconnected gradient", zero.margin & reacts,
             "no gradient reaches the pixels although the logits depend on them",
         ),
+        judge(
+            "non-finite gradients", zero.broken,
+            "the gradient has entries that are not finite",
+        ),
+        _slopes(gradients.slopes(subject)),
     ]  # fmt: skip
+
+
+def _slopes(slopes: gradients.Slopes) -> Finding:
+    """Compare gradients with what moving along and across them changes."""
+    total = int(slopes.measurable.sum())
+    along, across, both = (int((~each & slopes.measurable).sum()) for each in slopes.agree())
+    seen = (
+        f"of {total} images whose gradient can be measured, {along} change otherwise than it says "
+        f"when moved along it and {across} when moved at random"
+    )
+    passed = both <= max(1, _DISAGREE * total)
+    return judged("wrong gradients", passed, both / max(total, 1), seen)
 
 
 def _attacks(subject: probes.Subject, eps: float, num_steps: int) -> list[Finding]:
@@ -203,7 +188,7 @@ def _growing(check: str, fooled: list[np.ndarray], settings: str) -> Finding:
 def _unbounded(subject: probes.Subject, accuracy: float, radius: float) -> Finding:
     """Expect half of chance: painting all images alike would leave no more than chance."""
     total, classes = subject.clean.shape
-    limit = max(_EXCEPTIONS, 0.5 / classes, 1 / total)
+    limit = max(EXCEPTIONS, 0.5 / classes, 1 / total)
     seen = (
         f"PGD that may change every pixel at will (eps {radius:.3g}) leaves an accuracy of "
         f"{accuracy:.1%}, and at most {limit:.1%} are expected"
@@ -212,20 +197,3 @@ def _unbounded(subject: probes.Subject, accuracy: float, radius: float) -> Findi
     if len(answers) == 1 < len(labels):
         return judged("unbounded", True, accuracy, f"{seen} unless, as here, all answers are one")
     return judged("unbounded", accuracy <= limit, accuracy, seen)
-
-
-def _tolerated(examples: int | None) -> float:
-    """Return the difference of accuracies that says nothing, at least that of one image."""
-    return max(_POINTS, (1 + 1e-9) / examples) if examples else _POINTS
-
-
-def _only_black_box(white_box: np.ndarray | None, black_box: np.ndarray | None) -> float:
-    if white_box is None or black_box is None:
-        raise InputError("give both white_box and black_box, to compare them image by image")
-    kinds = {(str(fooled.dtype), fooled.shape) for fooled in (white_box, black_box)}
-    if kinds != {("bool", (white_box.size,))} or not white_box.size:
-        raise InputError(
-            f"white_box and black_box have dtypes and shapes {sorted(kinds)}; expected one bool "
-            "per image and the same images in both"
-        )
-    return float((black_box & ~white_box).mean())

@@ -14,8 +14,9 @@ from jax import Array
 
 from rtickets.attacks.inputs import check_images, check_labels, clean_logits, example_keys
 from rtickets.attacks.losses import cross_entropy, margin
-from rtickets.attacks.projections import Norm, ascend, check_norm, project
+from rtickets.attacks.projections import Norm, check_norm, climb
 from rtickets.attacks.search import (
+    Evaluation,
     Job,
     LogitsFn,
     call_model,
@@ -50,22 +51,6 @@ class Subject(NamedTuple):
     norm: Norm
     samples: int
     clean: np.ndarray
-
-
-class ZeroGradients(NamedTuple):
-    """Where input gradients are zero in every entry, each (B,).
-
-    Attributes:
-        cross_entropy: that of the cross-entropy, in float32.
-        bfloat16: the same, after rounding to bfloat16.
-        float16: the same, after rounding to float16.
-        margin: that of the margin, in float32.
-    """
-
-    cross_entropy: np.ndarray
-    bfloat16: np.ndarray
-    float16: np.ndarray
-    margin: np.ndarray
 
 
 def make_subject(
@@ -107,7 +92,22 @@ def repeat_difference(subject: Subject) -> float:
         return np.asarray(logits, np.float64)
 
     differences = plain() - plain(), logits_at(subject, job.x) - subject.clean
-    return max(float(np.abs(each).max()) for each in differences) / _spread(subject)
+    return max(float(np.abs(each).max()) for each in differences) / spread(subject)
+
+
+def companion_difference(subject: Subject) -> float:
+    """Return how much logits change with the rest of the batch, in units of their spread.
+
+    Each half of the images is evaluated beside the negatives of the other half. Shape and places
+    stay, so that an honest model rounds alike and answers alike to the last bit.
+    """
+    x, first = subject.job.x, np.arange(len(subject.clean)) < len(subject.clean) // 2
+    largest = 0.0
+    for kept in (first, ~first):
+        mixed = jnp.where(kept.reshape(-1, *[1] * (x.ndim - 1)), x, 1 - x)
+        change = np.abs(logits_at(subject, mixed) - subject.clean)[kept]
+        largest = max(largest, float(change.max(initial=0)))
+    return largest / spread(subject)
 
 
 def probability_error(logits: np.ndarray) -> float:
@@ -130,7 +130,7 @@ def logit_changes(subject: Subject) -> np.ndarray:
         moved = jnp.where((moved < 0) | (moved > 1), x - size * signs, moved)
         difference = _centred(logits_at(subject, moved)) - _centred(subject.clean)
         changes.append(np.sqrt((difference**2).mean(-1)))
-    return np.stack(changes) / _spread(subject)
+    return np.stack(changes) / spread(subject)
 
 
 def has_jumps(changes: np.ndarray) -> bool:
@@ -171,21 +171,6 @@ def flat_share(subject: Subject) -> float:
     return float((same & (logits(0.5) != start).any(-1)).mean())
 
 
-def zero_gradients(subject: Subject) -> ZeroGradients:
-    """Return where the gradients at the images themselves are zero."""
-    still, nobody = jnp.zeros_like(subject.job.eps), jnp.zeros(subject.job.y.shape, bool)
-    slope, margin_slope = (
-        _step(subject, subject.job, subject.job.x, nobody, still, use_margin=use_margin)[2]
-        for use_margin in (False, True)
-    )
-
-    def is_zero(gradient: Array) -> np.ndarray:
-        return np.asarray((gradient == 0).all(tuple(range(1, gradient.ndim))))
-
-    bfloat16, float16 = slope.astype(jnp.bfloat16), slope.astype(jnp.float16)
-    return ZeroGradients(*map(is_zero, (slope, bfloat16, float16, margin_slope)))
-
-
 def fooled_by_pgd(subject: Subject, eps: float, num_steps: int) -> np.ndarray:
     """Attack with PGD on the cross-entropy, from the images themselves.
 
@@ -203,7 +188,8 @@ def fooled_by_pgd(subject: Subject, eps: float, num_steps: int) -> np.ndarray:
     job, step_size = subject.job._replace(eps=radius), radius * min(1, 2.5 / num_steps)
     x, fooled = job.x, jnp.zeros(job.y.shape, bool)
     for _ in range(num_steps + 1):
-        x, fooled, _ = _step(subject, job, x, fooled, step_size, use_margin=False)
+        x, found = _step(subject, job, x, fooled, step_size, use_margin=False)
+        fooled = found.fooled
         if fooled.all():
             break
     return np.asarray(fooled)
@@ -230,10 +216,16 @@ def fooled_by_square(
     return np.asarray(state.fooled)[: len(chosen)]
 
 
+def evaluate_once(subject: Subject, x: Array, *, use_margin: bool) -> Evaluation:
+    """Evaluate the cross-entropy, or the margin, and its gradient at images x (B, ...)."""
+    still, nobody = jnp.zeros_like(subject.job.eps), jnp.zeros(subject.job.y.shape, bool)
+    return _step(subject, subject.job, x, nobody, still, use_margin=use_margin)[1]
+
+
 def _step(
     subject: Subject, job: Job, x: Array, fooled: Array, step_size: Array, *, use_margin: bool
-) -> tuple[Array, Array, Array]:
-    """Evaluate at x; return where to go next, who was fooled up to here, and the gradient."""
+) -> tuple[Array, Evaluation]:
+    """Evaluate at x; return where to go next, and what was found, `fooled` up to here."""
     function, arguments = split_model(subject.logits_fn)
     compiled = _compiled_step(function, subject.norm, subject.samples)
     return compiled(arguments, job, x, fooled, step_size, jnp.asarray(use_margin))
@@ -243,14 +235,14 @@ def _step(
 def _compiled_step(function: Callable[..., Array], norm: Norm, samples: int) -> Any:
     def step(
         arguments: Any, job: Job, x: Array, fooled: Array, step_size: Array, use_margin: Array
-    ) -> tuple[Array, Array, Array]:
+    ) -> tuple[Array, Evaluation]:
         def loss(logits: Array, y: Array, target: Array) -> Array:
             losses = margin(logits, y, target), cross_entropy(logits, y, target)
             return jnp.where(use_margin, *losses)
 
         found = evaluate(join_model(function, arguments), loss, job, x, job.key, samples)
-        moved = project(ascend(x, found.gradient, step_size, norm), job.x, job.eps, norm)
-        return moved, fooled | found.fooled, found.gradient
+        moved = climb(x, found.gradient, step_size, job.x, job.eps, norm)
+        return moved, found._replace(fooled=fooled | found.fooled)
 
     return jax.jit(step)
 
@@ -259,6 +251,6 @@ def _centred(logits: np.ndarray) -> np.ndarray:
     return logits - logits.mean(-1, keepdims=True)
 
 
-def _spread(subject: Subject) -> float:
+def spread(subject: Subject) -> float:
     """Return the root mean square of the centred logits, or 1 where they are all equal."""
     return float(np.sqrt((_centred(subject.clean) ** 2).mean())) or 1.0

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.attacks.broken import warn_of_broken
 from rtickets.attacks.inputs import (
     check_classes,
     check_images,
@@ -26,7 +27,14 @@ from rtickets.attacks.projections import (
     project,
     uniform_in_ball,
 )
-from rtickets.attacks.search import Evaluation, Job, LogitsFn, choose, evaluate, run
+from rtickets.attacks.search import (
+    Evaluation,
+    Job,
+    LogitsFn,
+    choose,
+    evaluate,
+    run,
+)
 from rtickets.errors import InputError
 
 Rule = Literal["steepest", "adam"]
@@ -43,6 +51,7 @@ class PgdState(NamedTuple):
         x: the image that is evaluated next.
         mean: Adam's running mean of the gradients, or None.
         square: Adam's running mean of their squares, or None.
+        broken: whether a gradient had entries that were not finite.
     """
 
     x_adv: Array
@@ -51,6 +60,7 @@ class PgdState(NamedTuple):
     x: Array
     mean: Array | None
     square: Array | None
+    broken: Array
 
 
 @dataclass(frozen=True)
@@ -88,8 +98,8 @@ class Pgd:
             noise = uniform_in_ball(job.key, x.shape[1:], job.eps, self.norm)
             x = project(x + noise, x, job.eps, self.norm)
         zero = jnp.zeros_like(x) if self.rule == "adam" else None
-        nowhere = jnp.full(job.y.shape, -jnp.inf)
-        return PgdState(x, jnp.zeros(job.y.shape, bool), nowhere, x, zero, zero)
+        nowhere, no = jnp.full(job.y.shape, -jnp.inf), jnp.zeros(job.y.shape, bool)
+        return PgdState(x, no, nowhere, x, zero, zero, no)
 
     def step(self, logits_fn: LogitsFn, job: Job, state: PgdState, count: Array) -> PgdState:
         """Evaluate the current image and move on."""
@@ -104,6 +114,7 @@ class Pgd:
     def move(self, job: Job, state: PgdState, found: Evaluation, count: Array) -> PgdState:
         """Move on from the current image once it is evaluated."""
         step_size = jnp.float32(0) if job.step_size is None else job.step_size
+        state = state._replace(broken=state.broken | found.broken)
         if self.best:
             better = _is_worse(found.fooled, found.loss, state.fooled, state.best_loss)
             state = state._replace(
@@ -211,7 +222,9 @@ def pgd(
         moved = job._replace(key=restart_keys(keys, restart))
         again = run(search, logits_fn, moved, unroll=unroll)
         worse = _is_worse(again.fooled, again.best_loss, state.fooled, state.best_loss)
-        state = choose(worse, again, state)
+        broken = state.broken | again.broken
+        state = choose(worse, again, state)._replace(broken=broken)
+    warn_of_broken(state.broken)
     return jax.lax.stop_gradient(state.x_adv)
 
 

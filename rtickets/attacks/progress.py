@@ -14,6 +14,7 @@ from rtickets.attacks.queue import Queue
 from rtickets.errors import InputError
 
 FILE = "attack.npz"
+_ARRAYS = ("undecided", "fooled_by", "x_adv", "broken")
 DAMAGED = (  # what reading a missing, shortened or altered archive raises
     OSError, EOFError, ValueError, LookupError, TypeError, RuntimeError, zipfile.BadZipFile,
 )  # fmt: skip
@@ -30,6 +31,7 @@ class Progress(NamedTuple):
         queue: where the leg is, or None before it begins.
         evaluations: evaluations of the model by leg.
         seconds: wall-clock time by leg.
+        broken: bool (N,), the examples of which a gradient was not finite.
     """
 
     leg: int
@@ -39,6 +41,7 @@ class Progress(NamedTuple):
     queue: Queue | None
     evaluations: list[int]
     seconds: list[float]
+    broken: np.ndarray
 
 
 def save_progress(folder: Path, progress: Progress, fingerprint: str) -> None:
@@ -60,7 +63,7 @@ def save_progress(folder: Path, progress: Progress, fingerprint: str) -> None:
         "leaves": len(leaves),
     }
     arrays: dict[str, Any] = {f"leaf{index}": leaf for index, leaf in enumerate(leaves)}
-    arrays |= {name: getattr(progress, name) for name in ("undecided", "fooled_by", "x_adv")}
+    arrays |= {name: getattr(progress, name) for name in _ARRAYS}
     if queue:
         arrays["example"] = queue.example
     partial = folder / f".{FILE}.0"  # a name that a stage clears away
@@ -91,7 +94,7 @@ def load_progress(folder: Path, fingerprint: str, slots_like: Any) -> Progress |
             arrays = {name: stored[name] for name in stored.files}
         meta = json.loads(arrays.pop("meta").tobytes())
         leaves = [arrays[f"leaf{index}"] for index in range(meta["leaves"])]
-        undecided, fooled_by, x_adv = (arrays[f] for f in ("undecided", "fooled_by", "x_adv"))
+        undecided, fooled_by, x_adv, broken = (arrays[name] for name in _ARRAYS)
         example = arrays["example"] if meta["queue"] else None
     except DAMAGED:
         return None
@@ -109,11 +112,13 @@ def load_progress(folder: Path, fingerprint: str, slots_like: Any) -> Progress |
         counted = [int(number) for number in meta["evaluations"]]
         seconds = [float(number) for number in meta["seconds"]]
         alike = undecided.shape == fooled_by.shape == x_adv.shape[:1]
-        if not alike or undecided.dtype != bool or fooled_by.dtype.kind != "i":
+        flags = undecided.dtype == broken.dtype == bool and broken.shape == undecided.shape
+        if not alike or not flags or fooled_by.dtype.kind != "i":
             return None
     except DAMAGED:  # the digest of the work is no secret: anybody may have made the file
         return None
-    return Progress(int(meta["leg"]), undecided, fooled_by, x_adv, queue, counted, seconds)
+    leg = int(meta["leg"])
+    return Progress(leg, undecided, fooled_by, x_adv, queue, counted, seconds, broken)
 
 
 def _like(leaves: list[np.ndarray], like: Any) -> Any:

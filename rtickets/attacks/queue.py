@@ -94,6 +94,7 @@ class Attacked(NamedTuple):
         key_data: raw keys (N, ...), of this attack and restart.
         fooled: bool (N,), changed in place.
         x_adv: float32 images (N, H, W, C), changed in place where an example is fooled.
+        broken: bool (N,), changed in place where a gradient is not finite.
     """
 
     x: np.ndarray
@@ -101,6 +102,7 @@ class Attacked(NamedTuple):
     key_data: np.ndarray
     fooled: np.ndarray
     x_adv: np.ndarray
+    broken: np.ndarray
 
 
 def number_of_slots(runs: int, batch_size: int, devices: int) -> int:
@@ -164,13 +166,15 @@ def work(
     steps = 1 if devices[0].platform == "cpu" else min(search.evaluations, _DISPATCHED)
     idle = parallel.shard(example == _EMPTY, devices)
     slots, done = _compiled(search, function, steps, devices)(arguments, slots, idle)
-    fooled, done = (np.asarray(a).reshape(-1) for a in (slots.state.fooled, done))
-    new = fooled & (example != _EMPTY)
+    state, busy = slots.state, example != _EMPTY
+    fooled, broken, done = (np.asarray(a).reshape(-1) for a in (state.fooled, state.broken, done))
+    attacked.broken[example[broken & busy]] = True
+    new = fooled & busy
     if new.any():
-        images = np.asarray(slots.state.x_adv).reshape(size, *attacked.x.shape[1:])
+        images = np.asarray(state.x_adv).reshape(size, *attacked.x.shape[1:])
         attacked.x_adv[example[new]] = images[new]
         attacked.fooled[example[new]] = True
-    spent = queue.evaluations + steps * int((example != _EMPTY).sum())
+    spent = queue.evaluations + steps * int(busy.sum())
     decided = attacked.fooled[example] | done
     return Queue(position, np.where(decided, _EMPTY, example), spent, slots)
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.tree_util import Partial
 
+from rtickets.attacks.broken import only_finite
 from rtickets.attacks.losses import Loss
 
 _MOST_UNROLLED = 32  # turns of a loop; more would take too long to compile
@@ -52,8 +53,8 @@ class Job(NamedTuple):
 class Search(Protocol):
     """An attack; a frozen dataclass whose fields are its settings.
 
-    Its states have the fields `x_adv`, the best images so far inside the ball and [0, 1], and
-    `fooled` (B,), whether they are misclassified.
+    Its states have the fields `x_adv`, the best images so far inside the ball and [0, 1], `fooled`
+    (B,), whether they are misclassified, and `broken` (B,), whether a gradient was not finite.
     """
 
     def __hash__(self) -> int:
@@ -218,11 +219,13 @@ class Evaluation(NamedTuple):
         loss: float32 (B,).
         gradient: float32 images (B, H, W, C), of the loss; not finite entries are 0.
         fooled: bool (B,), misclassified, or logits that are NaN.
+        broken: bool (B,), whether entries of the gradient were not finite.
     """
 
     loss: Array
     gradient: Array
     fooled: Array
+    broken: Array
 
 
 def is_fooled(logits: Array, y: Array) -> Array:
@@ -277,4 +280,5 @@ def evaluate(
         return losses.sum(), (losses, is_fooled(logits.mean(0), job.y))
 
     gradient, (losses, fooled) = jax.grad(total, has_aux=True)(x)
-    return Evaluation(losses, jnp.where(jnp.isfinite(gradient), gradient, 0), fooled)
+    gradient, broken = only_finite(gradient)
+    return Evaluation(losses, gradient, fooled, broken)

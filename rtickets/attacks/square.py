@@ -33,11 +33,13 @@ class SquareState(NamedTuple):
         x_adv: the image with the largest loss; the first that fooled the model is kept.
         fooled: whether it is misclassified.
         loss: its loss.
+        broken: never; there are no gradients.
     """
 
     x_adv: Array
     fooled: Array
     loss: Array
+    broken: Array
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class Square:
         keys = jax.vmap(jax.random.fold_in)(job.key, jnp.zeros_like(job.y))
         x_adv = (_stripes if self.norm == "linf" else _tiles)(job, keys, self.norm)
         loss = jnp.full(job.y.shape, -jnp.inf)
-        return SquareState(x_adv, jnp.zeros(job.y.shape, bool), loss)
+        no = jnp.zeros(job.y.shape, bool)
+        return SquareState(x_adv, no, loss, no)
 
     def step(self, logits_fn: LogitsFn, job: Job, state: SquareState, count: Array) -> SquareState:
         """Evaluate one proposal and take it if it is better; the first is the start itself."""
@@ -93,7 +96,7 @@ class Square:
         logits = logits_fn(candidate).astype(jnp.float32)
         fooled, loss = is_fooled(logits, job.y), _LOSSES[self.loss](logits, job.y, job.target)
         better = ~state.fooled & (fooled | (loss > state.loss))
-        return choose(better, SquareState(candidate, fooled, loss), state)
+        return choose(better, SquareState(candidate, fooled, loss, state.broken), state)
 
     def propose(self, job: Job, x_adv: Array, key: Array, count: Array) -> Array:
         """Return images that differ from the best ones in random windows.

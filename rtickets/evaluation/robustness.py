@@ -15,7 +15,8 @@ import numpy as np
 from rtickets import console, processes
 from rtickets.attacks import WorstCase, worst_case
 from rtickets.attacks.findings import Finding
-from rtickets.attacks.honesty import check_model, check_results
+from rtickets.attacks.honesty import check_model
+from rtickets.attacks.honesty_results import check_broken, check_results
 from rtickets.attacks.members import BLACK_BOX
 from rtickets.attacks.projections import Norm
 from rtickets.config import AttackConfig, EvaluateConfig, SmoothingConfig
@@ -106,6 +107,8 @@ def _findings(found: WorstCase, curve: Mapping[float, float], *, random: bool) -
     if not alike:
         message += ": answers are random or depend on the rest of the batch; switch that off"
     findings = [] if random else [Finding("recomputed", alike, differ / total, message)]
+    if found.broken.any():
+        findings.append(check_broken(found.broken))
     arguments: dict[str, Any] = {}
     if len(curve) > 1:
         arguments |= {"accuracy": curve, "examples": total}

@@ -83,11 +83,12 @@ def merge(found: WorstCase, total: int) -> WorstCase:
     """
     names = np.array(["", *dict.fromkeys(row.attack for row in found.rows)], object)
     by = np.array([list(names).index(name) for name in found.fooled_by])
-    x_adv, correct, recomputed, by = (
+    x_adv, correct, recomputed, broken, by = (
         processes.merge_shares(each, total)
-        for each in (found.x_adv, found.correct, found.recomputed, by)
+        for each in (found.x_adv, found.correct, found.recomputed, found.broken, by)
     )
-    return WorstCase(x_adv, correct, names[by], _sum_rows(found.rows, total), recomputed)
+    rows = _sum_rows(found.rows, total)
+    return WorstCase(x_adv, correct, names[by], rows, recomputed, broken)
 
 
 def _sum_rows(rows: tuple[Row, ...], total: int) -> tuple[Row, ...]:

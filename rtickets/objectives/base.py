@@ -13,7 +13,16 @@ import optax
 from jax import Array
 
 from rtickets.attacks import LogitsFn
-from rtickets.attacks.search import Evaluation, Job, Search, begin, is_fooled, repeat, run
+from rtickets.attacks.broken import only_finite
+from rtickets.attacks.search import (
+    Evaluation,
+    Job,
+    Search,
+    begin,
+    is_fooled,
+    repeat,
+    run,
+)
 
 TrainFn = Callable[[Array], tuple[Array, Any]]
 ModelFn = Callable[[Array, Any], tuple[Array, Any]]
@@ -106,7 +115,8 @@ def search_and_update(search: Ascent, job: Job, model_fn: ModelFn, stats: Any) -
             return losses.sum(), (losses, is_fooled(logits, job.y), updated)
 
         gradient, (losses, fooled, updated) = jax.grad(total, has_aux=True)(state.x)
-        found = Evaluation(losses, jnp.where(jnp.isfinite(gradient), gradient, 0), fooled)
+        gradient, broken = only_finite(gradient)
+        found = Evaluation(losses, gradient, fooled, broken)
         return search.move(job, state, found, count + index), updated
 
     state, stats = repeat(body, search.evaluations, (begin(search, job), stats))

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.attacks.broken import only_finite
 from rtickets.attacks.projections import Norm, l2_norm, unit_direction
 from rtickets.errors import InputError
 from rtickets.objectives.base import Carry, Objective, on_perturbed, unperturbed
@@ -43,7 +44,7 @@ def free(
         return jnp.clip(images + perturbation, 0, 1)
 
     def move(perturbation: Array, gradient: Array) -> Array:
-        gradient = jnp.where(jnp.isfinite(gradient), gradient, 0)
+        gradient, _ = only_finite(gradient)
         moved = perturbation + step * unit_direction(gradient, norm)
         if norm == "linf":
             return jnp.clip(moved, -eps, eps)

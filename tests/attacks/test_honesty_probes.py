@@ -3,7 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rtickets.attacks.honesty_probes import flat_share, has_jumps, make_subject, zero_gradients
+from rtickets.attacks.honesty_gradients import zero_gradients
+from rtickets.attacks.honesty_probes import flat_share, has_jumps, make_subject
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rtickets.attacks.findings import CHECKS
-from rtickets.attacks.honesty import check_results
+from rtickets.attacks.honesty_results import check_results
 from rtickets.errors import InputError
 
 

@@ -20,7 +20,7 @@ def progress(**changes):
     queue = Queue(7, np.array([3, -1, 0, -1]), 41, SLOTS)
     found = Progress(
         2, np.array([True, False]), np.array([-1, 1]), np.full((2, 1, 1, 1), 1 / 3, np.float32),
-        queue, [5, 6, 41], [0.1, 0.2, 0.3],
+        queue, [5, 6, 41], [0.1, 0.2, 0.3], np.array([False, True]),
     )  # fmt: skip
     return found._replace(**changes)
 

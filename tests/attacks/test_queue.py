@@ -55,7 +55,8 @@ def subject(count=13):
     x = np.array(jax.random.uniform(jax.random.key(0), (count, 2, 2, 1)))
     y = np.array(MODEL(x).argmax(-1), np.int32)
     keys = jax.random.key_data(jax.random.split(jax.random.key(5), count))
-    return Attacked(x, y, np.asarray(keys), np.zeros(count, bool), x.copy())
+    no, nor = np.zeros((2, count), bool)
+    return Attacked(x, y, np.asarray(keys), no, x.copy(), nor)
 
 
 def finish(attacked, waiting, slots, count=1, search=SEARCH):

@@ -197,14 +197,15 @@ def test_progress_says_which_attack_and_radius(tmp_path, monkeypatch, capsys):
 # --- findings -------------------------------------------------------------------------------------
 
 
-def found(*attacks, by=(), differ=0, total=1000):
+def found(*attacks, by=(), differ=0, broken=0, total=1000):
     """Return the outcome of attacks on 1000 images, some fooled by each."""
     fooled_by = np.array([name for name, count in by for _ in range(count)], object)
     fooled_by = np.concatenate([fooled_by, np.full(total - len(fooled_by), "", object)])
     rows = tuple(Row(name, 0, 0, 0.0, 0, 0.0, "") for name in attacks)
     recomputed = fooled_by == ""
     recomputed[:differ] ^= True
-    return WorstCase(np.zeros((total, 1)), np.ones(total, bool), fooled_by, rows, recomputed)
+    bad = np.arange(total) < broken
+    return WorstCase(np.zeros((total, 1)), np.ones(total, bool), fooled_by, rows, recomputed, bad)
 
 
 @pytest.mark.parametrize(
@@ -219,10 +220,13 @@ def found(*attacks, by=(), differ=0, total=1000):
         (found("apgd_ce", "square", by=[("apgd_ce", 500), ("square", 3)]), {}, 2, ["black box"]),
         (found("square", by=[("square", 300)]), {}, 1, []),
         (found("apgd_ce", "square", "apgd_t", by=[("square", 300)]), {}, 1, []),
+        (found("pgd", broken=20), {}, 2, []),
+        (found("pgd", broken=21), {}, 2, ["non-finite gradients"]),
     ],
     ids=[
         "fine", "recomputed alike", "recomputed otherwise", "flat", "rising", "square finds few",
-        "square finds more", "square alone", "gradients may find the same",
+        "square finds more", "square alone", "gradients may find the same", "few broken gradients",
+        "more broken gradients",
     ],
 )  # fmt: skip
 def test_results_are_examined(outcome, curve, checks, bad):

@@ -1,0 +1,36 @@
+"""Gradients with entries that are not finite: taken as 0, and never without a word."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+def only_finite(gradient: Array) -> tuple[Array, Array]:
+    """Return a gradient with 0 for entries that are not finite.
+
+    A few broken entries, of pixels where a root or a norm is zero, leave the others of use.
+
+    Args:
+        gradient: float (B, ...).
+
+    Returns:
+        (the gradient, bool (B,): where any entry was not finite).
+    """
+    finite = jnp.isfinite(gradient)
+    broken = ~finite.all(tuple(range(1, gradient.ndim)))
+    return jnp.where(finite, gradient, 0), broken
+
+
+def warn_of_broken(broken: Array) -> None:
+    """Warn if an attack met gradients (B,) that were not finite, unless they are being traced."""
+    if isinstance(broken, jax.core.Tracer):
+        return
+    if count := int(broken.sum()):
+        warnings.warn(
+            f"gradients of {count} of {len(broken)} images had entries that are not finite, which "
+            "the attack took as 0: these images look more robust than they are; look for roots, "
+            "norms, logarithms and divisions at 0 in the model",
+            stacklevel=3,
+        )
