@@ -249,7 +249,7 @@ def test_a_network_that_hides_nothing_is_trusted(tmp_path):
     honesty = result["honesty"]
     assert honesty["passed"]
     assert {finding["about"] for finding in honesty["findings"]} == {"pgd", "model, linf"}
-    assert len(honesty["findings"]) == 12
+    assert len(honesty["findings"]) == 15
 
 
 def test_a_noisy_network_that_hides_nothing_is_trusted(tmp_path):
