@@ -1,7 +1,30 @@
-"""`python -m rtickets` is the `rtickets` command."""
+"""`python -m rtickets` is the `rtickets` command, and where the command begins."""
 
+import os
+import signal
 import sys
 
-from rtickets.cli import main
+from rtickets import statuses
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the command, and end with the status of one that was stopped from the first moment on.
+
+    Returns:
+        The exit status.
+    """
+
+    def stop(number: int, _: object) -> None:
+        interrupted = number == signal.SIGINT
+        os._exit(statuses.INTERRUPTED if interrupted else statuses.STOPPED)
+
+    for number in (*statuses.SIGNALS, signal.SIGINT):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stop)
+    from rtickets.cli import main as run  # a moment in which nothing would be heard
+
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -91,6 +91,7 @@ class Loop:
             self.observer.watch(step, total),
             closing(self.feed),
             console.task(self.name, total * batch, step * batch) as task,
+            preemption.saving(),
         ):
             if self.config.observe.profile_steps:
                 run = training.Run(now.key, self.rate)

@@ -124,17 +124,50 @@ def test_handlers_are_those_of_before_afterwards():
     assert signal.set_wakeup_fd(-1) == -1
 
 
-def test_an_interrupt_from_the_keyboard_is_no_request():
-    # shells let jobs in the background ignore it
+@pytest.fixture
+def keyboard():
+    """Interrupts are heard; shells let jobs in the background ignore them."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
+
+
+def test_an_interrupt_from_the_keyboard_is_a_request_where_something_can_be_saved(keyboard):
+    with preemption.listening():
+        with preemption.saving():
+            send(signal.SIGINT)
+            wait_until_requested()
+        assert preemption.status() == 130
+
+
+def test_an_interrupt_ends_everything_else_at_once(keyboard):
+    with preemption.listening():
+        with preemption.saving():
+            pass
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGINT)
+
+
+def test_the_status_is_that_of_the_first_signal(keyboard):
+    with preemption.listening(), preemption.saving():
+        assert preemption.status() == 75
+        send(signal.SIGHUP)
+        wait_until_requested()
+        send(signal.SIGINT)
+        time.sleep(0.05)
+        assert preemption.status() == 75
+
+
+def test_what_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with preemption.listening():
-            with pytest.raises(KeyboardInterrupt):
-                send(signal.SIGINT)
+            send(signal.SIGHUP)
             time.sleep(0.05)
             assert not preemption.requested()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_thread_cannot_listen_and_does_not_fail():

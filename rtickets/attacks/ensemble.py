@@ -178,19 +178,20 @@ def _run_leg(
         )
 
     fixed = Fixed(task.eps, task.members[index].step_size or 0.0, restart > 0)
-    while step := work(queue, search, task.logits_fn, attacked, waiting, fixed, task.devices):
-        queue = step
-        stop = preemption.heard()
-        if stop or time.monotonic() - saved > _SAVE_SECONDS:
-            save(now(queue))
-            saved = time.monotonic()
-        if stop:
-            raise Preempted("asked to stop")
-        if time.monotonic() - said > _SAY_SECONDS:
-            left = (progress.undecided & ~fooled).sum() / len(fooled)
-            say(f"{task.members[index].kind}: robust accuracy at most {left:.1%}, "
-                f"{queue.position} of {len(waiting)} runs begun")  # fmt: skip
-            said = time.monotonic()
+    with preemption.saving():
+        while step := work(queue, search, task.logits_fn, attacked, waiting, fixed, task.devices):
+            queue = step
+            stop = preemption.heard()
+            if stop or time.monotonic() - saved > _SAVE_SECONDS:
+                save(now(queue))
+                saved = time.monotonic()
+            if stop:
+                raise Preempted("asked to stop")
+            if time.monotonic() - said > _SAY_SECONDS:
+                left = (progress.undecided & ~fooled).sum() / len(fooled)
+                say(f"{task.members[index].kind}: robust accuracy at most {left:.1%}, "
+                    f"{queue.position} of {len(waiting)} runs begun")  # fmt: skip
+                said = time.monotonic()
     done = now(queue)
     return done._replace(leg=leg + 1, undecided=progress.undecided & ~fooled, queue=None)
 

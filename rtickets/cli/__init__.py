@@ -4,12 +4,11 @@ Nothing heavy is imported before a verb needs it, so that `--help` answers at on
 """
 
 import argparse
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 
-from rtickets import preemption
+from rtickets import preemption, statuses
 from rtickets._version import __version__
 from rtickets.cli.bench import BENCH
 from rtickets.cli.completion import make_completion
@@ -62,11 +61,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    never_fail_to_print()
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    ours, config_words = _split_config(words)
+    own_process = arguments is None
+    never_fail_to_print(whatever_happens=own_process)
+    ours, config_words = _split_config(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(ours)
-    return leave(_run(options, config_words))
+    with preemption.listening(until_exit=own_process) as notice:
+        status = statuses.FAILED
+        try:
+            status = _run(options, config_words)
+        except KeyboardInterrupt:  # once more, while the first was being told
+            status = statuses.INTERRUPTED
+        finally:
+            if notice is not None:
+                notice.leave_with(status)
+        return leave(status)
 
 
 def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
@@ -75,31 +83,30 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
     try:
         if asks_for_help(config_words):
             print_fields(verb, options.verb, config_words)
-            return 0
-        if getattr(options, "dry_run", False):
+            status = statuses.DONE
+        elif getattr(options, "dry_run", False):
             dry_run(verb, options, config_words)
-            return 0
-        with preemption.listening():
-            return verb.run(options, config_words) or 0
+            status = statuses.DONE
+        else:
+            status = verb.run(options, config_words) or statuses.DONE
+        sys.stdout.flush()
+        return status
     except Preempted as error:
         print(f"rtickets: {printable(error)}; the same command goes on", file=sys.stderr)
-        return preemption.EXIT_STATUS
+        return preemption.status()
     except (InputError, NonFiniteLossError, FailedBeforeError) as error:
         print(f"rtickets: {printable(error)}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
+        return statuses.BAD_INPUT if isinstance(error, InputError) else statuses.FAILED
     except KeyboardInterrupt:
         print("rtickets: interrupted; the same command goes on", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of our output went away, as with `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return statuses.INTERRUPTED
     except OSError as error:  # a full disk, a folder that cannot be made
         print(f"rtickets: {printable(explain(error))}", file=sys.stderr)
-        return 2
+        return statuses.BAD_INPUT
     except Exception as error:
         if not is_one_of_several():
             raise
         return _failed(error)
-    return 0
 
 
 def _failed(error: Exception) -> int:
@@ -110,9 +117,9 @@ def _failed(error: Exception) -> int:
             f"every process goes on ({printable(str(error).splitlines()[0])})",
             file=sys.stderr,
         )
-        return preemption.EXIT_STATUS
+        return statuses.STOPPED
     traceback.print_exc()
-    return 1
+    return statuses.FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -71,15 +71,16 @@ def noisy_counts(
     device = min(x.devices(), key=lambda device: device.id)
     fixed, counts = jax.device_put((fixed, counts), device)
     run, saved = _compiled(function, batch_size), time.monotonic()
-    for start in range(begin, len(x) * samples, batch_size):
-        stop = preemption.heard()
-        if stop or time.monotonic() - saved > _SAVE_SECONDS:
-            _save(kept, work, start, counts)
-            saved = time.monotonic()
-        if stop:
-            raise Preempted("asked to stop")
-        before, counts = counts, run(fixed, np.array(divmod(start, samples), np.int32), counts)
-        jax.block_until_ready(before)  # so that stopping does not wait for a long queue
+    with preemption.saving():
+        for start in range(begin, len(x) * samples, batch_size):
+            stop = preemption.heard()
+            if stop or time.monotonic() - saved > _SAVE_SECONDS:
+                _save(kept, work, start, counts)
+                saved = time.monotonic()
+            if stop:
+                raise Preempted("asked to stop")
+            before, counts = counts, run(fixed, np.array(divmod(start, samples), np.int32), counts)
+            jax.block_until_ready(before)  # so that stopping does not wait for a long queue
     _save(kept, work, len(x) * samples, counts)
     return np.asarray(counts)
 

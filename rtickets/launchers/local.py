@@ -8,13 +8,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, NamedTuple
 
-from rtickets import preemption
+from rtickets import preemption, statuses
 from rtickets.errors import InputError
 from rtickets.launchers.commands import worker_command
 from rtickets.workers import Worker
 
 _ASK = "import jax; print('devices:', jax.default_backend(), jax.local_device_count())"
-_WORST_FIRST = (2, 1, 130, preemption.EXIT_STATUS, 0)
+_WORST_FIRST = (
+    statuses.BAD_INPUT,
+    statuses.FAILED,
+    statuses.INTERRUPTED,
+    statuses.STOPPED,
+    statuses.DONE,
+)
 
 
 class Found(NamedTuple):
@@ -102,23 +108,38 @@ def run_workers(
         threading.Thread(target=_print_lines, args=(process.stdout, f"[{worker.number}] "))
         for worker, process in zip(workers, running, strict=True)
     ]
-    try:
-        for reader in readers:
-            reader.start()
-        _wait(running, stop)
-    finally:
-        for process in running:
-            if process.poll() is None:
-                process.terminate()
-        statuses = [process.wait() for process in running]
-        for reader in readers:
-            reader.join()
-    return worst(statuses)
+    with preemption.saving():  # an interrupt is a request to the workers, which save themselves
+        try:
+            for reader in readers:
+                reader.start()
+            _wait(running, stop)
+        finally:
+            for process in running:
+                if process.poll() is None:
+                    process.terminate()
+            ended = [process.wait() for process in running]
+            for reader in readers:
+                reader.join()
+    for worker, status in zip(workers, map(statuses.of_process, ended), strict=True):
+        if status not in _WORST_FIRST:
+            print(f"worker {worker} ended with status {status}", file=sys.stderr, flush=True)
+    return worst(ended)
 
 
-def worst(statuses: Sequence[int]) -> int:
-    """Return the exit status that stands for several; one that is not ours counts as 1."""
-    ours = [status if status in _WORST_FIRST else 1 for status in statuses]
+def worst(ended: Sequence[int]) -> int:
+    """Return the exit status that stands for those of several processes.
+
+    Args:
+        ended: their statuses, or what `subprocess` has for them. Those that a scheduler takes for a
+            reason to start them again count as being stopped, and those that are not ours as 1.
+
+    Returns:
+        The worst.
+    """
+    ours = []
+    for status in map(statuses.of_process, ended):
+        stopped = statuses.STOPPED if statuses.is_resumable(status) else statuses.FAILED
+        ours.append(status if status in _WORST_FIRST else stopped)
     return min(ours, key=_WORST_FIRST.index)
 
 

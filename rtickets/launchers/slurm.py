@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtickets import preemption
+from rtickets import statuses
 from rtickets.errors import InputError
 from rtickets.private import private_folder
 
@@ -19,19 +19,20 @@ if TYPE_CHECKING:
 _NOT_IN_PATHS = frozenset("%\\\n")  # which sbatch makes something else of
 _MINUTES = 240  # of a job, unless asked for others; then it goes back to the queue
 _SECONDS_TO_SAVE = 60
+_MOST_ABORTS = 5  # of one worker, after which it does not go back to the queue
 
 
 class WorkerJob:
     """What a job runs: the command of a worker, in a process of its own.
 
     submitit sends this process a signal before the time is up. The command is told then to save
-    what it has and to stop, and the job goes back to the queue. So it does when the command stops
-    with status 75 because it was told so by others.
+    what it has and to stop, and the job goes back to the queue. So it does when the command was
+    stopped by others.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
-        """Take the words of the command."""
-        self.command = list(command)
+    def __init__(self, command: Sequence[str], aborted: int = 0) -> None:
+        """Take the words of the command, and how often it was aborted, which may be its fault."""
+        self.command, self.aborted = list(command), aborted
         self._process: subprocess.Popen[bytes] | None = None
 
     def __call__(self) -> None:
@@ -46,10 +47,12 @@ class WorkerJob:
         signal.signal(warning, ours)
         while self._process.poll() is None:
             time.sleep(0.2)
-        if self._process.returncode == preemption.EXIT_STATUS:
+        status = statuses.of_process(self._process.returncode)
+        self.aborted += status == statuses.ABORTED
+        if statuses.is_resumable(status) and self.aborted <= _MOST_ABORTS:
             signal.raise_signal(warning)  # to the queue, by way of submitit
-        if self._process.returncode != 0:
-            raise RuntimeError(f"the worker ended with status {self._process.returncode}")
+        if status != statuses.DONE:
+            raise RuntimeError(f"the worker ended with status {status}")
 
     def checkpoint(self) -> "DelayedSubmission":
         """Stop the command and return what submitit runs in its place later."""
@@ -59,7 +62,7 @@ class WorkerJob:
             self._process.terminate()
             # Popen.wait would wait for a lock that the code under this signal may hold
             os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
-        return DelayedSubmission(WorkerJob(self.command))
+        return DelayedSubmission(WorkerJob(self.command, self.aborted))
 
 
 def _warning_signal() -> signal.Signals:

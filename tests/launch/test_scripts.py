@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from rtickets import statuses
+from rtickets.workers import parse_worker
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted([*ROOT.glob("launch/*.sh"), *ROOT.glob("launch/*.sbatch")])
 SHELLCHECK = shutil.which("shellcheck") or str(Path(sys.executable).with_name("shellcheck"))
@@ -62,6 +65,46 @@ ARRAY = {
     "SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "9", "SLURM_ARRAY_TASK_ID": "3",
     "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_COUNT": "4",
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("status", [0, 1, 2, 75, 120, 126, 127, *range(128, 160), 255])
+def test_what_goes_back_to_the_queue_is_what_the_package_says_can_go_on(run, status):
+    for script, job in (("slurm_train.sbatch", JOB), ("slurm_study.sbatch", ARRAY)):
+        found, notes = run(script, STATUS=str(status), **job)
+        assert found == status
+        assert len(notes) == 1 + statuses.is_resumable(status), script
+
+
+def test_what_is_aborted_again_and_again_goes_back_no_more(run):
+    for count, times in ((9, 2), (10, 1)):
+        _, notes = run("slurm_train.sbatch", STATUS="134", SLURM_RESTART_COUNT=str(count), **JOB)
+        assert len(notes) == times
+    _, notes = run("slurm_train.sbatch", STATUS="75", SLURM_RESTART_COUNT="1000", **JOB)
+    assert len(notes) == 2
+
+
+@pytest.mark.parametrize(
+    ("array", "tasks"),
+    [
+        ("0-3", [0, 1, 2, 3]),
+        ("0-6:2", [0, 2, 4, 6]),
+        ("5-20:5", [5, 10, 15, 20]),
+        ("1,7,9", [1, 7, 9]),
+        ("3", [3]),
+    ],
+)
+def test_every_worker_of_an_array_is_one_of_its_number(run, array, tasks):
+    step = array.partition(":")[2] or "1"
+    own = {"SLURM_ARRAY_TASK_MIN": str(tasks[0]), "SLURM_ARRAY_TASK_COUNT": str(len(tasks)),
+           "SLURM_ARRAY_TASK_STEP": step}  # fmt: skip
+    workers = []
+    for task in tasks:
+        job = {**ARRAY, **own, "SLURM_ARRAY_TASK_ID": str(task)}
+        _, notes = run("slurm_study.sbatch", **job)
+        workers.append(parse_worker(notes[0].rpartition("--worker=")[2]))
+    assert {worker.of for worker in workers} == {len(tasks)}
+    if "," not in array:
+        assert [worker.number for worker in workers] == list(range(len(tasks)))
 
 
 @pytest.mark.parametrize("status", [0, 1, 2, 75])

@@ -32,11 +32,24 @@ def test_every_worker_has_its_device(worker, found, environment, expected):
 
 
 @pytest.mark.parametrize(
-    ("statuses", "expected"),
-    [([0, 0], 0), ([0, 75], 75), ([75, 1], 1), ([1, 2, 0], 2), ([0, -9], 1), ([130, 75], 130)],
+    ("ended", "expected"),
+    [
+        ([0, 0], 0),
+        ([0, 75], 75),
+        ([75, 1], 1),
+        ([1, 2, 0], 2),
+        ([0, -9], 1),
+        ([130, 75], 130),
+        ([0, -15], 75),
+        ([143, 0], 75),
+        ([0, -6], 75),
+        ([-1, -10], 75),
+        ([-2, 75], 130),
+        ([120, 0], 1),
+    ],
 )
-def test_the_worst_status_stands_for_all(statuses, expected):
-    assert worst(statuses) == expected
+def test_the_worst_status_stands_for_all(ended, expected):
+    assert worst(ended) == expected
 
 
 def test_the_devices_of_this_machine_are_found():

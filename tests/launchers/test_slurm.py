@@ -87,8 +87,12 @@ def test_before_the_time_is_up_the_command_saves_itself_and_the_job_is_queued_ag
     assert queued[0].function._process is None
 
 
-def test_a_command_that_was_stopped_by_others_is_queued_again(warning):
-    job = WorkerJob(python("import sys; sys.exit(75)"))
+@pytest.mark.parametrize(
+    "ends",
+    ["sys.exit(75)", "sys.exit(143)", "os.kill(os.getpid(), 15)", "os.kill(os.getpid(), 10)"],
+)
+def test_a_command_that_was_stopped_by_others_is_queued_again(warning, ends):
+    job = WorkerJob(python(f"import os, sys; {ends}"))
 
     def handler():
         job.checkpoint()
@@ -96,6 +100,24 @@ def test_a_command_that_was_stopped_by_others_is_queued_again(warning):
 
     warning(handler, seconds=None)
     with pytest.raises(Requeued):
+        job()
+
+
+def test_a_command_that_is_aborted_is_queued_again_a_few_times(warning):
+    job = WorkerJob(python("import os; os.abort()"))
+
+    def handler():
+        queued.append(job.checkpoint().function)
+        raise Requeued
+
+    warning(handler, seconds=None)
+    for count in range(1, slurm._MOST_ABORTS + 1):
+        queued = []
+        with pytest.raises(Requeued):
+            job()
+        (job,) = queued
+        assert job.aborted == count
+    with pytest.raises(RuntimeError, match="status 134"):
         job()
 
 
