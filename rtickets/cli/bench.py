@@ -8,18 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtickets.cli.verb import Verb, positive
+from rtickets.cli.verb import EXIT_HELP, Verb, positive
 from rtickets.errors import InputError
 
 if TYPE_CHECKING:
     from rtickets.parallel import Devices
 
-_EPILOG = """
+_EPILOG = f"""
 Input is measured beside plain decoding of the same files in the same run; steps are whole training
 steps of a network on images in memory, natural and with PGD. Compilation is left out.
-
-exit status: 0 done, 2 bad input
-"""
+{EXIT_HELP}"""
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

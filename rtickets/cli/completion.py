@@ -4,17 +4,15 @@ import argparse
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from rtickets.cli.verb import Verb
+from rtickets.cli.verb import EXIT_HELP, Verb
 from rtickets.errors import InputError
 
-_HELP = """
+_HELP = f"""
 bash: put this line into ~/.bashrc
     eval "$(rtickets completion bash)"
 zsh: put this line into ~/.zshrc, after compinit
     eval "$(rtickets completion zsh)"
-
-exit status: 0 done, 2 bad input
-"""
+{EXIT_HELP}"""
 
 # Bash replaces what follows the last = or : alone, so this is what it is given.
 _BASH = r"""

@@ -4,14 +4,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtickets.cli.verb import Verb
+from rtickets.cli.verb import EXIT_HELP, Verb
 from rtickets.errors import InputError
 
-_HELP = """
+_HELP = f"""
 A name is what --config=NAME takes; NAME.py or configs/NAME.py is the same.
-
-exit status: 0 done, 2 bad input
-"""
+{EXIT_HELP}"""
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -5,18 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rtickets.cli.verb import Verb
+from rtickets.cli.verb import EXIT_HELP, Verb
 from rtickets.errors import InputError
 from rtickets.terminal import printable
 
-_HELP = """
+_HELP = f"""
 FILE is a state dict of torch.save (alone or in a training checkpoint: torchvision, timm, MadryLab,
 Salman et al., Cohen et al., RobustBench), of safetensors, or an ONNX residual network (*.onnx).
 Nothing in it is executed; there is no --config. DIR becomes a ticket that removes nothing: give it
 to the other verbs as --config.ticket=DIR. DIR/import.json says where every tensor went.
-
-exit status: 0 done, 2 bad input
-"""
+{EXIT_HELP}"""
 
 
 def _add_options(verb: argparse.ArgumentParser) -> None:

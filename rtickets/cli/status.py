@@ -5,15 +5,13 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtickets.cli.verb import Verb
+from rtickets.cli.verb import EXIT_HELP, Verb
 from rtickets.errors import InputError
 
-_HELP = """
+_HELP = f"""
 Reads the run folders and nothing else: it may run beside trainings, and on a machine without
 accelerators. There is no --config.
-
-exit status: 0 done, 2 bad input
-"""
+{EXIT_HELP}"""
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -5,17 +5,15 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtickets.cli.verb import Verb
+from rtickets.cli.verb import EXIT_HELP, Verb
 from rtickets.errors import InputError
 from rtickets.terminal import printable
 
-_HELP = """
+_HELP = f"""
 PATH is a ticket's folder, the run folder that holds one, latest:PREFIX (the complete run whose name
 begins so and that was completed last, in ./runs unless PREFIX has a folder), or a pattern that
 matches one. There is no --config.
-
-exit status: 0 done, 2 bad input
-"""
+{EXIT_HELP}"""
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:

@@ -7,16 +7,18 @@ from typing import Any, NamedTuple
 
 ConfigClass = Callable[[], tuple[type, Any]]
 
-CONFIG_HELP = """
+EXIT_HELP = """
+exit status: 0 done, 1 failed, 2 bad input or a full disk, 75 asked to stop, 130 interrupted;
+after 75 and 130 the same command goes on
+"""
+CONFIG_HELP = f"""
 options of the configuration:
   --config=FILE.py            a Python file with get_config(), or the name of one
                               that comes with the package: rtickets configs list
   --config.FIELD=VALUE        override any field, for instance
                               --config.train.objective.attack.eps=8/255
   --config.help[=FIELD]       list the fields: types, values, meaning
-
-exit status: 0 done, 1 training failed, 2 bad input, 75 asked to stop (give the command again)
-"""
+{EXIT_HELP}"""
 
 
 class Verb(NamedTuple):
