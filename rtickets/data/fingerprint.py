@@ -47,7 +47,16 @@ def fingerprint(config: DataConfig) -> str | None:
 def _listed(root: Path) -> list[_File]:
     if root.is_file():
         return [_seen(root, root.parent)]
-    paths = [Path(top) / name for top, _, names in os.walk(root) for name in names]
+    seen: set[tuple[int, int]] = set()
+    paths = []
+    for top, folders, names in os.walk(root, followlinks=True):
+        status = Path(top).stat()
+        if (status.st_dev, status.st_ino) in seen:  # links may go round in circles
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders.sort()
+        paths += [Path(top) / name for name in names]
     return sorted(_seen(path, root) for path in paths if path.is_file())
 
 

@@ -87,3 +87,13 @@ def test_every_source_that_reads_a_path_says_which_files():
         assert files(DataConfig(source=name, path="/data")).as_posix() in (
             "/data/cifar10", "/data/dmlab",
         )  # fmt: skip
+
+
+def test_folders_behind_links_count_and_circles_end(images, tmp_path):
+    """Classes are often links to folders; what is read through them is what identifies the set."""
+    shutil.move(images / "b", tmp_path / "elsewhere")
+    (images / "b").symlink_to(tmp_path / "elsewhere")
+    (images / "a" / "up").symlink_to(images)
+    before = of(images)
+    rewrite(tmp_path / "elsewhere" / "1.png", b"other")
+    assert of(images) != before
