@@ -1,6 +1,7 @@
 """Four simulated CPU devices for every test, set before JAX starts, and a tiny network."""
 
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,13 @@ from rtickets.draw import draw_omp
 from rtickets.models.resnet import BasicBlock, ResNet
 
 jax.config.update("jax_num_cpu_devices", 4)
+
+# Modules compile the same small programs over and over, so each worker keeps them on disk; not all in
+# one folder, as JAX does not write its files atomically.
+_COMPILED = tempfile.TemporaryDirectory(prefix="rtickets-tests-")
+jax.config.update("jax_compilation_cache_dir", _COMPILED.name)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 NATURAL = ObjectiveConfig()
 ROBUST = ObjectiveConfig(name="pgd", attack=AttackConfig(eps=0.05, num_steps=2))
