@@ -28,6 +28,10 @@ _ADVICE = {
     "unbounded": f"this ball holds images of every class, {_OTHERWISE}",
     "black box": "it should not beat attacks with gradients, so these are masked or the attacks "
     "too short; report the worst case over all and look for the cause",
+    "weak attack": "this is a weak attack, and what it leaves is no robust accuracy; report it as "
+    "what it is, beside an attack of many steps such as 'autoattack'",
+    "found more": "the attack is too weak for this model, and its accuracy too high; give it more "
+    "steps, restarts and gradients, or take 'autoattack'",
     "accuracy over eps": "a larger ball holds the smaller one, so the attack fails at the larger "
     "eps; give it more steps and restarts, or count images that a smaller eps fools as fooled",
 }

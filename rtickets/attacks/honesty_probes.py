@@ -171,8 +171,10 @@ def flat_share(subject: Subject) -> float:
     return float((same & (logits(0.5) != start).any(-1)).mean())
 
 
-def fooled_by_pgd(subject: Subject, eps: float, num_steps: int) -> np.ndarray:
-    """Attack with PGD on the cross-entropy, from the images themselves.
+def fooled_by_pgd(
+    subject: Subject, eps: float, num_steps: int, *, use_margin: bool = False
+) -> np.ndarray:
+    """Attack with PGD on the cross-entropy, or on the margin, from the images themselves.
 
     Without a random start, one step is optimal on a linear model and more steps lose nothing.
 
@@ -180,19 +182,46 @@ def fooled_by_pgd(subject: Subject, eps: float, num_steps: int) -> np.ndarray:
         subject: the model and the images.
         eps: radius, in place of the subject's.
         num_steps: number of steps, of 2.5 eps / num_steps but at most eps.
+        use_margin: climb the margin.
 
     Returns:
         bool (B,), whether any image on the way is misclassified.
     """
+    return np.asarray(_attacked(subject, eps, num_steps, use_margin=use_margin)[1])
+
+
+def _attacked(
+    subject: Subject, eps: float, num_steps: int, *, use_margin: bool
+) -> tuple[Array, Array]:
+    """Return the last images and whether any on the way was misclassified."""
     radius = jnp.full(subject.job.y.shape, eps, jnp.float32)
     job, step_size = subject.job._replace(eps=radius), radius * min(1, 2.5 / num_steps)
     x, fooled = job.x, jnp.zeros(job.y.shape, bool)
     for _ in range(num_steps + 1):
-        x, found = _step(subject, job, x, fooled, step_size, use_margin=False)
+        x, found = _step(subject, job, x, fooled, step_size, use_margin=use_margin)
         fooled = found.fooled
         if fooled.all():
             break
-    return np.asarray(fooled)
+    return x, fooled
+
+
+def fooled_for_sure(subject: Subject, eps: float, num_steps: int) -> np.ndarray:
+    """Attack with PGD on the cross-entropy and on the margin, as `fooled_by_pgd` does.
+
+    Returns:
+        bool (B,), whether any image on the way is misclassified; against a random model, whether
+        the last one is, in the mean over fresh draws.
+    """
+    if not subject.samples:
+        by = (fooled_by_pgd(subject, eps, num_steps, use_margin=each) for each in (False, True))
+        return np.logical_or(*by)
+    fresh = jax.vmap(lambda key: jax.random.fold_in(key, 4))(subject.job.key)
+    fooled = np.zeros(len(subject.clean), bool)
+    for use_margin in (False, True):
+        x = _attacked(subject, eps, num_steps, use_margin=use_margin)[0]
+        logits = clean_logits(subject.logits_fn, x, fresh, subject.samples)
+        fooled |= np.asarray(logits.argmax(-1) != subject.job.y)
+    return fooled
 
 
 def fooled_by_square(

@@ -19,12 +19,13 @@ from rtickets.attacks.honesty import check_model
 from rtickets.attacks.honesty_results import check_broken, check_results
 from rtickets.attacks.members import BLACK_BOX
 from rtickets.attacks.projections import Norm
+from rtickets.attacks.strength import check_reported, check_strength
 from rtickets.config import AttackConfig, EvaluateConfig, SmoothingConfig
 from rtickets.evaluation.accuracy import measure
 from rtickets.evaluation.members import members_of
 from rtickets.evaluation.shares import attack_in_shares, do_share
 from rtickets.evaluation.smoothing import ABSTAIN, Certificates, certified_accuracy, certify
-from rtickets.evaluation.subject import Subject, logits_fn
+from rtickets.evaluation.subject import Subject, logits_fn, spread
 from rtickets.metrics import write_bytes
 
 _HONEST_STEPS = 20
@@ -32,7 +33,7 @@ _HONEST_STEPS = 20
 
 def measure_attack(
     subject: Subject, label: str, config: AttackConfig, folder: Path, *, save_images: bool
-) -> tuple[dict[str, Any], WorstCase, list[Finding]]:
+) -> tuple[dict[str, Any], dict[float, WorstCase], list[Finding]]:
     """Measure accuracy under an attack, at all its radii.
 
     Args:
@@ -43,7 +44,7 @@ def measure_attack(
         save_images: keep the adversarial images there.
 
     Returns:
-        (result, outcome at the attack's eps, findings about it). The result is an accuracy with its
+        (result, outcome by radius, findings about it). The result is an accuracy with its
         interval, the table of the attacks, the accuracy recomputed from the adversarial images, and
         the curve over radii. Of a random network, which a lucky draw may fool for once, the
         accuracies are the recomputed ones, from fresh draws; its table counts the lucky ones too.
@@ -58,8 +59,7 @@ def measure_attack(
             say=partial(_say, f"{label}, eps {eps:g}"),
         )  # fmt: skip
         found[eps] = attack_in_shares(attack, subject, folder / "attacks" / f"{label}-{eps}")
-    main = found[config.eps]
-    held = attrgetter("recomputed" if config.input_noise else "robust")
+    main, held = found[config.eps], _held(config)
     if save_images and processes.is_primary():
         buffer = io.BytesIO()
         np.savez_compressed(buffer, x_adv=main.x_adv, labels=subject.y, fooled=~held(main))
@@ -72,7 +72,14 @@ def measure_attack(
         "curve": [{"eps": eps, **accuracy} for eps, accuracy in accuracies.items()],
     }
     curve = {eps: each["value"] for eps, each in accuracies.items()}
-    return result, main, _findings(main, curve, random=config.input_noise > 0)
+    findings = _findings(main, curve, random=config.input_noise > 0)
+    members, classes = members_of(config, config.eps), subject.network.model.num_classes
+    return result, found, [*findings, check_strength(members, config.norm, classes)]
+
+
+def _held(config: AttackConfig) -> Callable[[WorstCase], np.ndarray]:
+    """Return what counts as robust, bool (N,), of an outcome."""
+    return attrgetter("recomputed" if config.input_noise else "robust")
 
 
 def _runs(subject: Subject, found: WorstCase) -> list[dict[str, Any]]:
@@ -120,7 +127,7 @@ def _findings(found: WorstCase, curve: Mapping[float, float], *, random: bool) -
 
 
 def _across(
-    attacks: Mapping[str, AttackConfig], outcomes: Mapping[str, WorstCase]
+    attacks: Mapping[str, AttackConfig], outcomes: Mapping[str, Mapping[float, WorstCase]]
 ) -> list[dict[str, Any]]:
     """Compare attacks without gradients with those with, where both were run at a radius."""
     findings = []
@@ -131,7 +138,7 @@ def _across(
         white = [label for label in alike if label not in black]
         if black and white:
             fooled = (
-                np.any([~outcomes[label].robust for label in labels], axis=0)
+                np.any([~outcomes[label][eps].robust for label in labels], axis=0)
                 for labels in (white, black)
             )
             verdict = check_results(**dict(zip(("white_box", "black_box"), fooled, strict=True)))
@@ -161,6 +168,36 @@ def check_honesty(
         fn, x, y, key, eps=eps, norm=norm, num_steps=_HONEST_STEPS, samples=samples
     )
     return list(verdict.findings)
+
+
+def check_strongest(
+    subject: Subject, config: AttackConfig, found: Mapping[float, WorstCase], examples: int
+) -> list[Finding]:
+    """Compare an attack image by image with a short one of the checks' own, at all its radii.
+
+    Args:
+        subject: the network and the images that the attack was run on.
+        config: the attack.
+        found: its outcomes by radius.
+        examples: number of images to compare on.
+
+    Returns:
+        The finding of `rtickets.attacks.strength.check_reported`; none without a positive radius.
+    """
+    chosen, held = spread(len(subject.y), examples), _held(config)
+    robust = {eps: held(one)[chosen] for eps, one in found.items() if eps > 0}
+    if not robust:
+        return []
+    few = subject.take(examples)
+    fn = logits_fn(subject.network, subject.devices.local[:1], config.input_noise)
+    key = jax.random.fold_in(subject.keys[0], 1)
+    x, y, samples = jnp.asarray(few.x), jnp.asarray(few.y), config.samples
+    return [
+        check_reported(
+            fn, x, y, key, robust, norm=config.norm, num_steps=_HONEST_STEPS,
+            samples=samples if config.input_noise else 0,
+        )
+    ]  # fmt: skip
 
 
 def measure_certified(subject: Subject, config: SmoothingConfig, folder: Path) -> dict[str, Any]:
@@ -212,11 +249,13 @@ def measure_robustness(
     if config.attacks:
         subject = subject_of(count=config.attack_examples)
         findings: list[dict[str, Any]] = []
-        outcomes: dict[str, WorstCase] = {}
+        outcomes: dict[str, dict[float, WorstCase]] = {}
         for label, attack in config.attacks.items():
             result["attacks"][label], outcomes[label], found = measure_attack(
                 subject, label, attack, folder, save_images=config.save_images
             )
+            if config.honesty_examples:
+                found += check_strongest(subject, attack, outcomes[label], config.honesty_examples)
             findings += [_record(label, finding) for finding in found]
         findings += _across(config.attacks, outcomes)
         if config.honesty_examples:

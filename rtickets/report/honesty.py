@@ -41,5 +41,32 @@ def doubts(result: Mapping[str, Any]) -> tuple[int, list[tuple[Mapping[str, Any]
     ]
 
 
+def strengths(result: Mapping[str, Any]) -> list[str]:
+    """Return what a study's attacks spend and what the checks found beyond them, a line each.
+
+    Args:
+        result: of the study, with its source networks and cells.
+
+    Returns:
+        Lines by attack; none from evaluations that say nothing of it.
+    """
+    spent: dict[str, str] = {}
+    more: dict[str, int] = {}
+    for one in (*result["sources"], *result["cells"]):
+        for finding in one.get("honesty", {"findings": ()})["findings"]:
+            about = finding["about"]
+            if finding["check"] == "weak attack":
+                spent[about] = finding["message"]
+            elif finding["check"] == "found more":
+                more[about] = more.get(about, 0) + (finding["value"] > 0)
+    lines = []
+    for about, message in spent.items():
+        line = f"{about}: {message}."
+        if about in more:
+            line += f" The checks' own attack fools more images in {more[about]} evaluation(s)."
+        lines.append(line)
+    return lines
+
+
 def _said(finding: Mapping[str, Any]) -> str:
     return f"{finding['about']}: {finding['check']}: {finding['message']}"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rtickets.report.honesty import doubts
+from rtickets.report.honesty import doubts, strengths
 from rtickets.report.table import metrics_of, percent
 
 _STYLE = """
@@ -93,7 +93,8 @@ def _honesty(result: Mapping[str, Any]) -> list[str]:
         for one, found in doubtful
     ]
     table = [_html_table(head, body)] if body else []
-    return ["<h2>Can the robust accuracies be trusted?</h2>", trusted, *table]
+    strong = [f"<p>{html.escape(line)}</p>" for line in strengths(result)]
+    return ["<h2>Can the robust accuracies be trusted?</h2>", trusted, *strong, *table]
 
 
 def _failed(result: Mapping[str, Any]) -> list[str]:

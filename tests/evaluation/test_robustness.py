@@ -97,7 +97,7 @@ def test_attacks_reach_the_robust_accuracy_of_a_linear_network(config, tmp_path)
     assert result["value"] == robust_share(config.eps, config.norm)
     assert 0.2 < result["value"] < 0.6
     assert result["recomputed"]["value"] == result["value"]
-    assert failed(findings) == []
+    assert failed(findings) == (["weak attack"] if config.name == "fgsm" else [])
 
 
 def test_an_attack_without_gradients_cannot_beat_it(tmp_path):
@@ -118,7 +118,8 @@ def test_the_curve_is_that_of_the_closed_form(eps, tmp_path):
     assert curve[0.0] == float((MARGINS > 0).mean())
     assert result["value"] == curve[eps]
     assert list(curve.values()) == sorted(curve.values(), reverse=True)
-    assert [finding.check for finding in findings] == ["recomputed", "accuracy over eps"]
+    checks = [finding.check for finding in findings]
+    assert checks == ["recomputed", "accuracy over eps", "weak attack"]
     assert failed(findings) == []
 
 
@@ -149,7 +150,8 @@ def test_a_little_input_noise_changes_nothing(tmp_path):
     config = AttackConfig(name="apgd_ce", eps=0.035, num_steps=20, input_noise=1e-6, samples=3)
     result, findings = measure(config, tmp_path)
     assert result["value"] == robust_share(0.035)
-    assert findings == []
+    assert [finding.check for finding in findings] == ["weak attack"]
+    assert failed(findings) == []
 
 
 def test_input_noise_makes_a_random_network_that_is_attacked_in_expectation(tmp_path):
@@ -249,7 +251,7 @@ def test_a_network_that_hides_nothing_is_trusted(tmp_path):
     honesty = result["honesty"]
     assert honesty["passed"]
     assert {finding["about"] for finding in honesty["findings"]} == {"pgd", "model, linf"}
-    assert len(honesty["findings"]) == 15
+    assert len(honesty["findings"]) == 17
 
 
 def test_a_noisy_network_that_hides_nothing_is_trusted(tmp_path):
@@ -258,8 +260,10 @@ def test_a_noisy_network_that_hides_nothing_is_trusted(tmp_path):
     attacks = {"noisy": noisy, "square": square}
     result = evaluation(tmp_path, attacks=attacks, honesty_examples=16)
     findings = result["honesty"]["findings"]
-    about = {"square", "model, linf", "model, linf, input noise 0.05"}
+    about = {"noisy", "square", "model, linf", "model, linf, input noise 0.05"}
     assert {finding["about"] for finding in findings} == about  # not compared with each other
+    assert {f["check"] for f in findings if f["about"] == "noisy"} == {"weak attack", "found more"}
+    assert all(finding["passed"] for finding in findings if finding["about"] == "noisy")
     assert [f for f in findings if f["about"].endswith("0.05") and not f["passed"]] == []
 
 
@@ -279,6 +283,34 @@ def test_attacks_with_and_without_gradients_are_compared_across_labels(tmp_path)
     (finding,) = (f for f in result["honesty"]["findings"] if f["check"] == "black box")
     assert finding["about"] == "fgsm, square"
     assert not finding["passed"]
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+def test_a_weak_attack_is_not_trusted_and_what_is_left_is_said(norm, tmp_path):
+    """The radius of the curve, too, at which the reported attack does not get as far."""
+    square = AttackConfig(name="square", eps=0.01, norm=norm, num_steps=2, radii=(EPS[norm],))
+    result = evaluation(tmp_path, attacks={"few": square}, honesty_examples=21)
+    by_check = {finding["check"]: finding for finding in result["honesty"]["findings"]}
+    curve = {point["eps"]: point["value"] for point in result["attacks"]["few"]["curve"]}
+    assert not by_check["weak attack"]["passed"]
+    more = by_check["found more"]
+    assert not more["passed"]
+    assert more["about"] == "few"
+    right = robust_share(EPS[norm], norm)
+    assert more["value"] == pytest.approx(curve[EPS[norm]] - right)
+    assert f"{curve[EPS[norm]]:.1%}" in more["message"]
+    assert f"{right:.1%}" in more["message"]
+
+
+def test_what_a_random_network_is_attacked_with_is_compared_on_fresh_draws(tmp_path):
+    weak = AttackConfig(
+        name="pgd", eps=0.05, num_steps=2, step_size=1e-4, random_start=False, input_noise=0.02,
+        samples=4,
+    )  # fmt: skip
+    result = evaluation(tmp_path, attacks={"weak": weak}, honesty_examples=21)
+    (more,) = (f for f in result["honesty"]["findings"] if f["check"] == "found more")
+    assert not more["passed"]
+    assert more["value"] == pytest.approx(robust_share(0) - robust_share(0.05), abs=0.15)
 
 
 def test_a_balanced_task_has_one_metric_throughout(tmp_path):
@@ -337,7 +369,7 @@ def test_the_model_is_checked_once_a_norm_at_the_largest_radius(
         calls.append((len(subject.y), eps, norm, input_noise, samples))
         return []
 
-    monkeypatch.setattr(robustness, "measure_attack", lambda *args, **options: ({}, None, []))
+    monkeypatch.setattr(robustness, "measure_attack", lambda *args, **options: ({}, {}, []))
     monkeypatch.setattr(robustness, "check_honesty", check_honesty)
     result = evaluation(tmp_path, attacks=attacks, honesty_examples=examples)
     assert calls == checked

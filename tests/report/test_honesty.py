@@ -1,6 +1,6 @@
 import pytest
 
-from rtickets.report.honesty import doubts, verdict_lines
+from rtickets.report.honesty import doubts, strengths, verdict_lines
 
 
 def finding(check, passed, about="pgd", message="seen"):
@@ -48,3 +48,15 @@ def test_doubts_are_those_of_sources_and_cells_and_say_why():
 
 def test_there_is_nothing_to_doubt_without_checks():
     assert doubts({"sources": [{"seed": 0}], "cells": [{"seed": 0}]}) == (0, [])
+
+
+def test_the_strength_of_attacks_is_told_once_and_where_more_was_found():
+    def evaluation(value):
+        more = {**finding("found more", True), "value": value}
+        return {"honesty": honesty(finding("weak attack", True, message="6 evaluations"), more)}
+
+    result = {"sources": [evaluation(0.0), {"seed": 1}], "cells": [evaluation(0.1)]}
+    (line,) = strengths(result)
+    assert line.startswith("pgd: 6 evaluations.")
+    assert "1 evaluation" in line
+    assert strengths({"sources": [{"seed": 0}], "cells": []}) == []

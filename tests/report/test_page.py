@@ -211,6 +211,12 @@ def test_doubts_are_listed_with_what_was_found_and_about_which_attack():
     assert page.index("<h2>Source networks") < page.index("<h2>Can the robust accuracies")
 
 
+def test_the_page_says_how_strong_the_attacks_are():
+    strength = finding(check="weak attack", passed=True, message="6 < 7 evaluations")
+    reader = Reader(render(TABLE, cells=[cell(strength)]))
+    assert "pgd: 6 < 7 evaluations." in reader.texts
+
+
 def test_the_page_is_well_formed():
     page = render(TABLE, cells=[cell(finding())], radii={"pgd": b""})
     assert page.startswith("<!doctype html>")
