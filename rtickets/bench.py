@@ -198,9 +198,7 @@ def _rate_of_steps(
     seconds: float,
 ) -> float:
     shape = (image_size, image_size, 3)
-    network = models.build(
-        model.arch, 10, width=model.width, stem=model.stem, precision=model.precision
-    )
+    network = models.from_config(model, 10)
     program = training.Program(
         model=network, objective=objective, optimizer=OptimizerConfig(learning_rate=0.0),
         transform=Transform(crop_padding=4, flip=True), batch_size=batch_size, total_steps=10**6,

@@ -45,9 +45,7 @@ def network_cost(
     Returns:
         The costs, from traced shapes and XLA's count of operations before any optimisation.
     """
-    model = models.build(
-        config.arch, classes, width=config.width, stem=config.stem, precision=config.precision
-    )
+    model = models.from_config(config, classes)
     x = jax.ShapeDtypeStruct((_PROBE, *image_shape), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), x)
     params, batch_stats = variables["params"], variables["batch_stats"]

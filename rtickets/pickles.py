@@ -107,6 +107,16 @@ class Table(dict):
     def __setstate__(self, state: Any) -> None: ...
 
 
+class Record(Table):
+    """An object that holds arguments by name; what sets its state fills the dictionary."""
+
+    def __setstate__(self, state: Any) -> None:
+        for part in state if isinstance(state, tuple) else (state,):
+            if isinstance(part, dict):
+                _check_keys(part)
+                self.update(part)
+
+
 class Known:
     """A name that a pickle may call, or mention as the name of an element type."""
 

@@ -29,15 +29,8 @@ def build_model(meta: Any) -> models.Model:
     """
     _check(meta)
     config = config_files.parse(ModelConfig, meta["model"])
-    return models.build(
-        config.arch,
-        len(meta["class_names"]),
-        width=config.width,
-        stem=config.stem,
-        mean=tuple(meta["mean"]),
-        std=tuple(meta["std"]),
-        precision=config.precision,
-    )
+    classes, mean, std = len(meta["class_names"]), tuple(meta["mean"]), tuple(meta["std"])
+    return models.from_config(config, classes, mean=mean, std=std)
 
 
 def extend(

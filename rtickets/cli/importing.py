@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rtickets.cli.verb import EXIT_HELP, Verb
 from rtickets.errors import InputError
@@ -12,8 +11,12 @@ from rtickets.terminal import printable
 _HELP = f"""
 FILE is a state dict of torch.save (alone or in a training checkpoint: torchvision, timm, MadryLab,
 Salman et al., Cohen et al., RobustBench), of safetensors, or an ONNX residual network (*.onnx).
-Nothing in it is executed; there is no --config. DIR becomes a ticket that removes nothing: give it
-to the other verbs as --config.ticket=DIR. DIR/import.json says where every tensor went.
+Nothing in it is executed; there is no --config. DIR becomes a ticket: give it to the other verbs as
+--config.ticket=DIR. It removes nothing, unless the file holds masks. DIR/import.json says where
+every tensor went.
+
+What the command prints as assumed is a guess that the file does not confirm, and what it lists as
+alike cannot be told apart from it: --reference compares with logits of the original.
 {EXIT_HELP}"""
 
 
@@ -21,7 +24,14 @@ def _add_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("file", type=Path, metavar="FILE", help="the checkpoint")
     verb.add_argument("--arch", required=True, help="architecture, such as resnet50")
     verb.add_argument("--out", required=True, type=Path, metavar="DIR", help="the ticket to write")
-    verb.add_argument("--key", help="where in the file the state dict lies (default: found)")
+    verb.add_argument(
+        "--dry-run",
+        action="store_true",
+        dest="write_nothing",  # what the other verbs do under this name is about configurations
+        help="read and compare all, and write nothing",
+    )
+    _add_options_of_names(verb)
+    _add_options_of_networks(verb)
     for name in ("mean", "std"):
         verb.add_argument(
             f"--{name}",
@@ -35,13 +45,65 @@ def _add_options(verb: argparse.ArgumentParser) -> None:
         "--image-size", type=_positive, metavar="N", help="height and width (default: 224 or 32)"
     )
     verb.add_argument(
-        "--classes", metavar="FILE|A,B,...", help="class names, from a file of one a line or here"
+        "--classes",
+        metavar="FILE|A,B,...",
+        help="class names in the order of the logits, from a file of one a line or here",
     )
     verb.add_argument(
         "--reference",
         type=Path,
         metavar="FILE.npz",
         help="images and logits of the original, to be compared with",
+    )
+
+
+def _add_options_of_names(verb: argparse.ArgumentParser) -> None:
+    """Add which tensors of the file are meant."""
+    verb.add_argument("--key", help="where in the file the state dict lies (default: found)")
+    verb.add_argument(
+        "--weights",
+        choices=["raw", "ema"],
+        help="of several, the raw weights or their running average (default: raw)",
+    )
+    verb.add_argument(
+        "--prefix",
+        help="what the names of the network begin with, such as encoder. (default: found)",
+    )
+    verb.add_argument(
+        "--ignore",
+        metavar="REGEX",
+        help="leave out tensors whose whole name matches, such as 'criterion.*'",
+    )
+    verb.add_argument(
+        "--scores-keep",
+        type=_share,
+        metavar="K",
+        help="share of the weights of every layer that learnt scores (popup_scores) keep",
+    )
+    verb.add_argument(
+        "--zeros-are-pruned",
+        action="store_true",
+        help="prunable weights that are exactly zero are pruned",
+    )
+
+
+def _add_options_of_networks(verb: argparse.ArgumentParser) -> None:
+    """Add what tells networks apart that have the same names and shapes."""
+    verb.add_argument(
+        "--variant",
+        choices=["caffe", "deepmind", "kuangliu", "wong"],
+        help="a published variant of the architecture, see docs/import.md (default: found)",
+    )
+    verb.add_argument(
+        "--activation",
+        choices=["relu", "silu"],
+        help="of all layers (default: relu; silu for the variant deepmind)",
+    )
+    verb.add_argument(
+        "--epsilon",
+        type=_small,
+        metavar="E",
+        help="what normalisation adds to variances (default: 1e-5; 1e-3 for efficientnet_lite0)",
     )
 
 
@@ -53,6 +115,8 @@ def _import(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         raise InputError(f"{config_words[0]}: the verb import takes no configuration")
     if (options.mean is None) != (options.std is None):
         raise InputError("--mean and --std go together; give both")
+    if options.key is not None and options.weights is not None:
+        raise InputError("--key says which weights to take already; leave it or --weights")
     if options.out.exists():
         raise InputError(f"{options.out} exists; choose another --out")
     imported = importers.import_checkpoint(
@@ -65,48 +129,23 @@ def _import(options: argparse.Namespace, config_words: Sequence[str]) -> None:
             image_size=options.image_size,
             class_names=_class_names(options.classes),
             reference=importers.read_reference(options.reference) if options.reference else None,
+            prefix=options.prefix,
+            ignore=options.ignore,
+            weights=options.weights,
+            variant=options.variant,
+            activation=options.activation,
+            epsilon=options.epsilon,
+            scores_keep=options.scores_keep,
+            zeros_are_pruned=options.zeros_are_pruned,
         ),
     )
+    for line in importers.describe(imported.report):
+        print(line)
+    if options.write_nothing:
+        print("nothing was written")
+        return
     importers.save(imported, options.out)
-    for line in _lines(imported.report):
-        print(printable(line))
     print(printable(f"done: {options.out}"))
-
-
-def _lines(report: dict[str, Any]) -> list[str]:
-    """Say in a few lines what was imported."""
-    model, tensors, parity = report["model"], report["tensors"], report["parity"]
-    pixels = report["normalization"]
-    counts = {
-        "copies": len(tensors.get("copies", ())),
-        "never read": len(tensors["never_read"]),
-        "pixel statistics": len(tensors.get("normalization", ())),
-        "names outside": len(tensors["outside"]),
-    }
-    lines = [
-        f"{model['arch']} of width {model['width']:g}, {report['parameters']:,} parameters, layout "
-        f"{report['layout']} ({report['source']['format']})",
-        f"tensors: {len(tensors['used'])} used; "
-        + ", ".join(f"{count} {name}" for name, count in counts.items() if count),
-        f"pixels: mean {_short(pixels['mean'])}, std {_short(pixels['std'])} ({pixels['from']})",
-    ]
-    if tensors.get("folded"):
-        lines.append(
-            "normalisation was folded into the weights: train it with "
-            "--config.train.statistics=frozen"
-        )
-    if parity is None:
-        lines.append("parity: no reference; see --reference")
-    else:
-        lines.append(
-            f"parity: largest difference of logits {parity['max_difference']:.2g} of "
-            f"{parity['largest_logit']:.3g} on {parity['images']} images ({parity['reference']})"
-        )
-    return [line.removesuffix("; ") for line in lines]
-
-
-def _short(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:.4g}" for value in values)
 
 
 def _class_names(text: str | None) -> tuple[str, ...] | None:
@@ -136,6 +175,21 @@ def _numbers(text: str) -> tuple[float, ...]:
         return tuple(float(part[0]) / float(part[1] if part[1:] else 1) for part in parts)
     except (ValueError, ZeroDivisionError):
         raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers") from None
+
+
+def _share(text: str) -> float:
+    return _number_in(text, 0, 1, "share; give one above 0 and up to 1, such as 0.1 or 1/10")
+
+
+def _small(text: str) -> float:
+    return _number_in(text, 0, 0.1, "epsilon; give one above 0 and up to 0.1, such as 1e-3")
+
+
+def _number_in(text: str, low: float, high: float, what: str) -> float:
+    numbers = _numbers(text)
+    if len(numbers) != 1 or not low < numbers[0] <= high:
+        raise argparse.ArgumentTypeError(f"{text!r} is no {what}")
+    return numbers[0]
 
 
 def _positive(text: str) -> int:

@@ -11,12 +11,15 @@ from pydantic.dataclasses import dataclass
 from rtickets.config.attacks import AttackConfig, SmoothingConfig
 from rtickets.config.fields import (
     STRICT,
+    Activation,
     Arch,
     Fraction,
     Label,
     NotNegative,
     Positive,
     Seed,
+    Variant,
+    variants_of,
 )
 from rtickets.config.training import TrainConfig
 
@@ -96,15 +99,35 @@ class ModelConfig:
     Attributes:
         arch: name of the architecture.
         width: multiplier on the features of every layer.
-        stem: 'small' for images of about 32 pixels, 'imagenet' for 224, which wide_resnet28_10,
-            34_10 and 34_20 do not have.
+        stem: 'small' for images of about 32 pixels, 'imagenet' for 224, which networks with
+            pre-activation (`preact_resnet...`, `wide_resnet28_10` and its like) do not have.
         precision: compute precision; weights and statistics are always float32.
+        variant: a published variant that computes something else with the same layers, see
+            `rtickets.config.fields.variants_of`; None is the usual network.
+        activation: None is the published one: 'silu' for the variant 'deepmind', ReLU6 for
+            efficientnet_lite0, which has no other, and 'relu' for the rest.
     """
 
     arch: Arch = "resnet18"
     width: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     stem: Literal["small", "imagenet"] = "small"
     precision: Literal["float32", "bfloat16"] = "float32"
+    variant: Variant | None = None
+    activation: Activation | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "ModelConfig":
+        known = variants_of(self.arch)
+        if self.variant is not None and self.variant not in known:
+            names = ", ".join(known) or "none"
+            raise ValueError(
+                f"variant={self.variant!r} does not exist for {self.arch}, which has {names}"
+            )
+        if self.activation is not None and self.arch == "efficientnet_lite0":
+            raise ValueError(
+                f"activation={self.activation!r}: efficientnet_lite0 has ReLU6; leave it"
+            )
+        return self
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -34,12 +34,14 @@ class Fitted(NamedTuple):
         batch_stats: likewise.
         used: the leaf of ours of every tensor used, by its bare name.
         unused: names of tensors that no forward pass reads.
+        masks: boolean arrays of the leaves of `params` that the file has a mask for, by path.
     """
 
     params: Any
     batch_stats: Any
     used: dict[str, str]
     unused: list[str]
+    masks: dict[str, np.ndarray]
 
 
 @lru_cache(maxsize=16)
@@ -59,14 +61,22 @@ def source_names(leaves: Mapping[str, Any], layout: Layout) -> dict[str, str]:
     return names
 
 
-def fit(model: Model, channels: int, tensors: Mapping[str, Tensor], layout: Layout) -> Fitted:
+def fit(
+    model: Model,
+    channels: int,
+    tensors: Mapping[str, Tensor],
+    layout: Layout,
+    alive: Mapping[str, np.ndarray] | None = None,
+) -> Fitted:
     """Turn the tensors of a layout into our leaves.
 
     Args:
         model: the network.
         channels: number of channels of its images.
-        tensors: tensors by their names in the layout, in PyTorch's axis order.
+        tensors: tensors by their names in the layout, in PyTorch's axis order. Where those of the
+            head are missing, it becomes the identity, so that logits are features.
         layout: the layout.
+        alive: masks of the tensors, by name.
 
     Returns:
         The leaves.
@@ -77,6 +87,8 @@ def fit(model: Model, channels: int, tensors: Mapping[str, Tensor], layout: Layo
     shapes = template(model, channels)
     leaves = masks.leaf_paths(shapes)
     names = source_names(leaves, layout)
+    if not has_head(tensors, layout):
+        tensors = {**tensors, **_identity_head(shapes, layout)}
     rest = tensors.keys() - set(names.values())
     unused = [name for name in rest if _COUNTER.fullmatch(name) or re.match(layout.unused, name)]
     _check_names(set(names.values()) - tensors.keys(), rest - set(unused))
@@ -90,7 +102,48 @@ def fit(model: Model, channels: int, tensors: Mapping[str, Tensor], layout: Layo
     arrays = [_array(names[leaf], tensors[names[leaf]]) for leaf in leaves]
     tree = jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(shapes), arrays)
     used = {name: leaf for leaf, name in names.items()}
-    return Fitted(tree["params"], tree["batch_stats"], used, sorted(unused))
+    found = {
+        used[name].removeprefix("params/"): _our_axes(mask).copy()
+        for name, mask in (alive or {}).items()
+        if name in used
+    }
+    return Fitted(tree["params"], tree["batch_stats"], used, sorted(unused), found)
+
+
+def has_head(tensors: Mapping[str, Tensor], layout: Layout) -> bool:
+    """Return whether there is a tensor of the head."""
+    head = layout.layer("head")
+    return f"{head}.weight" in tensors or f"{head}.bias" in tensors
+
+
+def _identity_head(shapes: Mapping[str, Any], layout: Layout) -> dict[str, np.ndarray]:
+    head, features = layout.layer("head"), shapes["params"]["head"]["bias"].shape[0]
+    weight, bias = np.eye(features, dtype=np.float32), np.zeros(features, np.float32)
+    return {f"{head}.weight": weight, f"{head}.bias": bias}
+
+
+def with_epsilon(batch_stats: Any, difference: float) -> Any:
+    """Return variances that give the same network where normalisation adds less to them.
+
+    Args:
+        batch_stats: statistics; leaves named 'var' change.
+        difference: what the original adds minus what ours adds.
+
+    Returns:
+        The statistics.
+
+    Raises:
+        InputError: if a variance would be negative.
+    """
+    found = {}
+    for path, leaf in masks.leaf_paths(batch_stats).items():
+        found[path] = leaf + np.float32(difference) if path.endswith("/var") else leaf
+        if path.endswith("/var") and (found[path] < 0).any():
+            raise InputError(
+                f"--epsilon: variances of {path} are too small for an epsilon so much below ours"
+            )
+    structure = jax.tree_util.tree_structure(batch_stats)
+    return jax.tree_util.tree_unflatten(structure, list(found.values()))
 
 
 def _check_names(missing: set[str], left: set[str]) -> None:
@@ -115,12 +168,16 @@ def _theirs(leaf: Any) -> tuple[int, ...]:
     return tuple(reversed(leaf.shape))
 
 
+def _our_axes(values: np.ndarray) -> np.ndarray:
+    """Return an array of PyTorch's axis order in ours."""
+    if values.ndim == 4:
+        return values.transpose(2, 3, 1, 0)
+    return values.T if values.ndim == 2 else values
+
+
 def _array(name: str, tensor: Tensor) -> np.ndarray:
     """Return a tensor in our axis order."""
-    values = np.asarray(tensor)
-    if values.ndim == 4:
-        values = values.transpose(2, 3, 1, 0)
-    array = np.array(values.T if values.ndim == 2 else values, np.float32, order="C")
+    array = np.array(_our_axes(np.asarray(tensor)), np.float32, order="C")
     if not np.isfinite(array).all():
         raise InputError(f"{name} has values that are not finite")
     if name.endswith("running_var") and (array < 0).any():

@@ -1,48 +1,29 @@
 """Other projects' networks as tickets: weights, statistics and where all of it came from."""
 
 import hashlib
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
+import jax
 import numpy as np
 
 from rtickets import config_files, masks, models, provenance
 from rtickets._version import __version__
-from rtickets.config import ModelConfig
 from rtickets.config.fields import Arch
 from rtickets.draw import Ticket
 from rtickets.errors import InputError
-from rtickets.importers import account, layouts, parity
+from rtickets.importers import account, alikes, layouts, parity, pixels
 from rtickets.importers.account import Fitted
 from rtickets.importers.opened import Opened, open_checkpoint
+from rtickets.importers.options import Options
 from rtickets.importers.parity import Reference
+from rtickets.importers.pixels import Pixels
+from rtickets.importers.sizes import Sizes, class_names_of, sizes_of
+from rtickets.masks import Mask
 from rtickets.metrics import write_json
 from rtickets.models import Model
 from rtickets.short_repr import with_short_repr
-
-Statistics = tuple[tuple[float, ...], tuple[float, ...]]
-
-
-class Options(NamedTuple):
-    """What a file may not say.
-
-    Attributes:
-        key: where in the file the state dict lies; None finds it.
-        statistics: mean and standard deviation of pixels in [0, 1], per channel in the order red,
-            green, blue; None takes what the file states, else what its layout usually has.
-        bgr: the network takes blue first; its first convolution is turned round.
-        image_size: height and width of its images; None is 224, or 32 for a small stem.
-        class_names: its classes; None is ImageNet's for 1,000 of them, else class_0, class_1, ...
-        reference: what the original computes, to be compared with.
-    """
-
-    key: str | None = None
-    statistics: Statistics | None = None
-    bgr: bool = False
-    image_size: int | None = None
-    class_names: tuple[str, ...] | None = None
-    reference: Reference | None = None
+from rtickets.training import HEAD
 
 
 @with_short_repr
@@ -50,7 +31,7 @@ class Imported(NamedTuple):
     """An imported network.
 
     Attributes:
-        ticket: the dense network, as every stage takes it.
+        ticket: the network, as every stage takes it; dense, unless the file holds masks.
         report: its provenance, and where every tensor of the file went; for JSON.
     """
 
@@ -59,7 +40,7 @@ class Imported(NamedTuple):
 
 
 def import_checkpoint(path: str | Path, arch: str, options: Options | None = None) -> Imported:
-    """Turn another project's checkpoint into a ticket that removes nothing.
+    """Turn another project's checkpoint into a ticket.
 
     Nothing in the file is executed, and PyTorch is not needed.
 
@@ -74,7 +55,7 @@ def import_checkpoint(path: str | Path, arch: str, options: Options | None = Non
 
     Raises:
         InputError: if the file is damaged or hostile, does not fit the architecture to the last
-            tensor, or does not compute what the reference does.
+            tensor, says that it is another network, or does not compute what the reference does.
     """
     path = Path(path)
     if arch not in get_args(Arch):
@@ -98,118 +79,160 @@ def save(imported: Imported, folder: Path) -> None:
 
 
 def _import(path: Path, arch: Any, options: Options) -> Imported:
-    published = models.build(arch, 1000)
-    opened = open_checkpoint(path, published, options.key)
-    try:
-        config, num_classes, channels = _sizes(arch, published, opened)
-        (mean, std), origin = _statistics(opened, options, channels)
-        width, stem = config.width, config.stem
-        model = models.build(arch, num_classes, width=width, stem=stem, mean=mean, std=std)
-        fitted = account.fit(model, channels, opened.tensors, opened.layout)
-    except InputError as error:
-        likely = [other for other in layouts.likely(opened.tensors) if other != arch]
-        hint = f"; its names are those of {' or '.join(likely)}" if likely else ""
-        place = f"--arch={arch} in the layout {opened.layout.name}"
-        raise InputError(f"does not fit {place}: {error}{hint}") from None
-    if options.bgr:
-        layer = fitted.params["stem_conv"]
-        layer["kernel"] = np.ascontiguousarray(layer["kernel"][:, :, ::-1])
-    size = options.image_size or opened.size or (32 if stem == "small" else 224)
-    shape = (size, size, channels)
-    class_names, named_by = _class_names(options, num_classes)
-    reference = options.reference or _own_reference(opened, options, (mean, std), shape)
+    opened, sizes, seen, model, fitted = _fitted(path, arch, options)
+    fitted = _adjusted(fitted, model, options)
+    mask = _mask(fitted, options)
+    if masks.sparsity(mask):
+        fitted = fitted._replace(params=jax.device_get(masks.apply(mask, fitted.params)))
+    size = options.image_size or opened.size or _said_size(opened) or _usual_size(sizes)
+    shape = (size, size, sizes.channels)
+    names, named_by = class_names_of(sizes.classes, options.class_names, opened.hints.config)
+    reference = options.reference or _own_reference(opened, options, seen, shape)
+    judgement = alikes.judge(
+        sizes.config, opened.layout.name, _activation(model), opened.hints.network,
+        chosen=options.settled, proven=reference is not None,
+    )  # fmt: skip
     entry = {
         "importer": f"rtickets {__version__}",
         "source": {"file": path.name, "sha256": _sha256(path), **opened.facts},
         "layout": opened.layout.name,
-        "model": config_files.to_dict(config),
-        "normalization": {"mean": list(mean), "std": list(std), "from": origin},
+        "model": config_files.to_dict(sizes.config),
+        "normalization": {"mean": list(seen.mean), "std": list(seen.std), "from": seen.origin},
         "bgr": options.bgr,
+        "epsilon": options.epsilon,
+        "classes": sizes.classes,
         "class_names_from": named_by,
+        "said": list(judgement.said),
+        "said_by": judgement.said_by,
+        "alike": list(judgement.alike),
+        "pruned": _pruned(mask, fitted, opened, options),
         **parity.report(model, fitted.params, fitted.batch_stats, shape, reference),
     }
     meta = {
-        "model": entry["model"],
-        "class_names": list(class_names),
-        "image_shape": list(shape),
-        "mean": list(mean),
-        "std": list(std),
+        "model": entry["model"], "class_names": list(names), "image_shape": list(shape),
+        "mean": list(seen.mean), "std": list(seen.std),
         "history": [{"stage": "import", **entry}],
-    }
-    mask = masks.full(fitted.params)
-    ticket = Ticket(mask, fitted.params, fitted.batch_stats, meta)
+    }  # fmt: skip
+    kept = [name for name in fitted.params if name != HEAD or sizes.classes is not None]
+    mask, params = ({name: tree[name] for name in kept} for tree in (mask, fitted.params))
+    ticket = Ticket(mask, params, fitted.batch_stats, meta)
     return Imported(ticket, {**entry, "tensors": _tensors(opened, fitted)})
 
 
-def _sizes(arch: Any, published: Model, opened: Opened) -> tuple[ModelConfig, int, int]:
-    """Return the configuration, number of classes and of channels that a file's shapes tell."""
-    wide = isinstance(published, models.WideResNet)
-    stem = _shape(opened, "stem_conv", 4)
-    path = "stage1_block1/conv1" if wide else "stem_conv"
-    shapes = masks.leaf_paths(account.template(published, stem[1])["params"])
-    width = _shape(opened, path, 4)[0] / shapes[f"{path}/kernel"].shape[-1]
-    small = wide or (isinstance(published, models.ResNet) and stem[2] == 3)
-    config = ModelConfig(arch=arch, width=width, stem="small" if small else "imagenet")
-    return config, _shape(opened, "head", 2)[0], stem[1]
+def _fitted(path: Path, arch: Any, options: Options) -> tuple[Opened, Sizes, Pixels, Model, Fitted]:
+    """Open a file and fit its tensors; a missing head is the identity, to compare features by."""
+    published = models.build(arch, 1000)
+    opened = open_checkpoint(path, published, options.key, options.choice, options.scores_keep)
+    try:
+        sizes = sizes_of(arch, published, opened, options)
+        seen = _pixels(opened, options, sizes)
+        classes = sizes.features if sizes.classes is None else sizes.classes
+        model = models.from_config(sizes.config, classes, mean=seen.mean, std=seen.std)
+        alive = opened.pruned.masks
+        fitted = account.fit(model, sizes.channels, opened.tensors, opened.layout, alive)
+    except InputError as error:
+        place = f"--arch={arch} in the layout {opened.layout.name}"
+        raise InputError(f"does not fit {place}: {error}{_advice(arch, opened)}") from None
+    return opened, sizes, seen, model, fitted
 
 
-def _shape(opened: Opened, layer: str, rank: int) -> tuple[int, ...]:
-    name = f"{opened.layout.layer(layer)}.weight"
-    if name not in opened.tensors:
-        names = ", ".join(list(opened.tensors)[:3])
-        raise InputError(
-            f"{name} is missing, its {len(opened.tensors)} tensors are named {names}, ..."
-        )
-    shape = tuple(opened.tensors[name].shape)
-    if len(shape) != rank or 0 in shape:
-        raise InputError(f"{name} has shape {shape}, expected {rank} axes")
-    return shape
+def _advice(arch: str, opened: Opened) -> str:
+    """Say what the names of a file that does not fit tell."""
+    likely = [other for other in layouts.likely(opened.tensors) if other != arch]
+    stem = f"{opened.layout.layer('stem_conv')}.weight"
+    prefixes = [name.removesuffix(stem) for name in opened.tensors if name.endswith(f".{stem}")]
+    found = f"; its names are those of {' or '.join(likely)}" if likely else ""
+    if prefixes and stem not in opened.tensors:
+        found += f"; a network begins at --prefix={' or '.join(prefixes)}"
+    features = alikes.features(opened.tensors)
+    return found + (f"; it has {', '.join(features)}" if features else "")
 
 
-def _statistics(opened: Opened, options: Options, channels: int) -> tuple[Statistics, str]:
+def _pixels(opened: Opened, options: Options, sizes: Sizes) -> Pixels:
     """Return mean and standard deviation of pixels per channel, and where they come from."""
     if (opened.mean is None) != (opened.std is None):
         raise InputError("states only one of mean and standard deviation of pixels")
+    channels, said = sizes.channels, opened.hints.config
+    stated = None
+    if opened.mean is not None and opened.std is not None:
+        names = ", ".join(opened.others.get("normalization", ["its graph"]))
+        stated = (opened.mean, opened.std, f"the file: {names}")
+    elif pixels.are_numbers(said.get("mean")) and pixels.are_numbers(said.get("std")):
+        stated = (said["mean"], said["std"], "config.json")
     if options.statistics is not None:
-        (mean, std), origin = options.statistics, "--mean, --std"
-    elif opened.mean is not None and opened.std is not None:
-        mean, std = opened.mean, opened.std
-        origin = f"the file: {', '.join(opened.others.get('normalization', ['its graph']))}"
-        if options.bgr:
-            mean, std = mean[::-1], std[::-1]
-    else:
-        (mean, std), origin = opened.layout.statistics, f"assumed: {opened.layout.reason}"
-    if not {len(mean), len(std)} <= {1, channels} and not origin.startswith("assumed"):
-        raise InputError(
-            f"the network takes {channels} channels, its pixel statistics have {len(mean)} and "
-            f"{len(std)}"
-        )
+        origin = "--mean, --std" + (f", where {stated[2]} states its own" if stated else "")
+        return pixels.given(*options.statistics, channels, origin)
+    if stated is not None:
+        return pixels.stated(*stated, channels, bgr=options.bgr)
+    (mean, std), reason = opened.layout.assumed(sizes.classes, channels)
     mean, std = (provenance.channel_statistics(part, channels) for part in (mean, std))
-    if not (np.isfinite(mean).all() and np.isfinite(std).all() and min(std) > 0):
-        raise InputError(f"its pixel statistics are {mean} and {std}, expected finite numbers")
-    return (mean, std), origin
+    return Pixels(mean, std, f"assumed: {reason}")
 
 
-def _class_names(options: Options, count: int) -> tuple[tuple[str, ...], str]:
-    """Return the names of the classes, and where they come from."""
-    if options.class_names is not None:
-        if len(options.class_names) != count:
-            raise InputError(f"has {count} classes, --classes names {len(options.class_names)}")
-        return options.class_names, "--classes"
-    if count == 1000:
-        text = resources.files("rtickets.importers").joinpath("files/imagenet_wnids.txt")
-        return tuple(text.read_text().split()), "assumed: 1,000 classes are ImageNet's, in order"
-    return tuple(f"class_{index}" for index in range(count)), "none: the file does not name them"
+def _adjusted(fitted: Fitted, model: Model, options: Options) -> Fitted:
+    """Turn the first convolution round and fit variances to our epsilon, where asked for."""
+    if options.bgr:
+        layer = fitted.params["stem_conv"]
+        layer["kernel"] = np.ascontiguousarray(layer["kernel"][:, :, ::-1])
+        if "stem_conv/kernel" in fitted.masks:
+            alive = fitted.masks["stem_conv/kernel"]
+            fitted.masks["stem_conv/kernel"] = np.ascontiguousarray(alive[:, :, ::-1])
+    if options.epsilon is None:
+        return fitted
+    difference = options.epsilon - models.epsilon_of(model)
+    return fitted._replace(batch_stats=account.with_epsilon(fitted.batch_stats, difference))
+
+
+def _mask(fitted: Fitted, options: Options) -> Mask:
+    """Return the mask that the file holds, or that its zeros are, else the dense one."""
+    dense = masks.full(fitted.params)
+    leaves = masks.leaf_paths(dense)
+    if options.zeros_are_pruned:
+        if fitted.masks:
+            raise InputError("--zeros-are-pruned: the file holds masks; leave the option")
+        weights = masks.leaf_paths(fitted.params)
+        leaves = {p: weights[p] != 0 if np.ndim(keep) else keep for p, keep in leaves.items()}
+    leaves |= fitted.masks
+    return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(dense), list(leaves.values()))
+
+
+def _pruned(mask: Mask, fitted: Fitted, opened: Opened, options: Options) -> dict[str, Any]:
+    """Return what is pruned, and how many of the prunable weights that live are exactly zero."""
+    weights, alive = masks.leaf_paths(fitted.params), masks.prunable_leaves(mask)
+    zeros = sum(int(((weights[path] == 0) & keep).sum()) for path, keep in alive.items())
+    total = sum(keep.size for keep in alive.values())
+    by = ", ".join(f"{count} {kind}" for kind, count in opened.pruned.kinds.items())
+    return {
+        "by": by or ("zeros" if options.zeros_are_pruned else ""),
+        "sparsity": masks.sparsity(mask),
+        "zeros": zeros / total if total else 0.0,
+    }
+
+
+def _activation(model: Model) -> str:
+    return getattr(model, "activation", "relu6")
+
+
+def _usual_size(sizes: Sizes) -> int:
+    return 32 if sizes.config.stem == "small" else 224
+
+
+def _said_size(opened: Opened) -> int | None:
+    """Return the size of images that a config.json states as (C, H, W)."""
+    size = opened.hints.config.get("input_size")
+    if isinstance(size, list) and len(size) == 3 and size[1] == size[2]:
+        return size[1] if type(size[1]) is int and 1 <= size[1] <= 4096 else None
+    return None
 
 
 def _own_reference(
-    opened: Opened, options: Options, statistics: Statistics, shape: tuple[int, int, int]
+    opened: Opened, options: Options, seen: Pixels, shape: tuple[int, int, int]
 ) -> Reference | None:
     """Return what the file itself computes, where it holds more than weights."""
     if opened.run is None:
         return None
     images = parity.fixed_images(shape)
-    mean, std = (np.array(part, np.float32) for part in statistics)
+    mean, std = (np.array(part, np.float32) for part in (seen.mean, seen.std))
     normalised = (images - mean) / std
     logits = opened.run(normalised[..., ::-1] if options.bgr else normalised)
     return Reference("the file's own graph", images, logits)

@@ -10,13 +10,18 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import NamedTuple, get_args
 
-from rtickets.config.fields import Arch
-from rtickets.models import EfficientNetLite, Model, ResNet, WideResNet, build
+from rtickets.config.fields import Arch, Variant
+from rtickets.models import EfficientNetLite, Model, PreActResNet, ResNet, WideResNet, build
 from rtickets.models.efficientnet_lite import LITE0
 from rtickets.models.resnet import Bottleneck
 
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 NONE = ((0.0,), (1.0,))
+_CIFAR = {
+    10: ((0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)),
+    100: ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+}
 
 
 class Layout(NamedTuple):
@@ -28,19 +33,33 @@ class Layout(NamedTuple):
         statistics: mean and standard deviation of pixels to assume where a file states none.
         reason: what they are.
         unused: regular expression of tensors that it stores but no forward pass reads.
+        variant: of the network, where the layout is that of one.
     """
 
     name: str
     layer: Callable[[str], str]
-    statistics: tuple[tuple[float, ...], tuple[float, ...]]
+    statistics: Statistics
     reason: str
     unused: str = r"(?!)"
+    variant: Variant | None = None
+
+    def assumed(self, classes: int | None, channels: int) -> tuple[Statistics, str]:
+        """Return the statistics to assume for a number of classes, None if unknown, and why."""
+        if self.variant != "deepmind":
+            return self.statistics, self.reason
+        if channels == 3 and classes in _CIFAR:
+            return _CIFAR[
+                classes
+            ], f"the statistics of CIFAR-{classes}, which such networks keep in code"
+        return NONE, _NONE_REASON
 
 
 def layouts_of(model: Model) -> tuple[Layout, ...]:
     """Return the layouts in which a network of ours is found elsewhere."""
     if isinstance(model, ResNet):
         return _RESNETS
+    if isinstance(model, PreActResNet):
+        return _PREACT_RESNETS
     return _WIDE_RESNETS if isinstance(model, WideResNet) else _EFFICIENTNETS
 
 
@@ -61,8 +80,10 @@ def _has_blocks(model: Model, layout: Layout, names: Collection[str]) -> bool:
 
     if isinstance(model, EfficientNetLite):
         return there("stem_conv") and there("stage7_block1/project_conv")
-    sizes = model.stage_sizes if isinstance(model, ResNet) else (model.blocks,) * 3
+    sizes = (model.blocks,) * 3 if isinstance(model, WideResNet) else model.stage_sizes
     deep = isinstance(model, ResNet) and issubclass(model.block, Bottleneck)
+    if isinstance(model, ResNet) != there("stem_norm"):
+        return False
     return all(
         there(f"stage{stage}_block{size}/conv2")
         and not there(f"stage{stage}_block{size + 1}/conv2")
@@ -81,12 +102,34 @@ def _resnet(path: str, shortcut: str, head: str) -> str:
 
 
 def _wide_resnet(path: str) -> str:
-    fixed = {"stem_conv": "conv1", "final_norm": "bn1", "head": "fc"}
+    fixed = {"stem_conv": "conv1", "stem_norm": "none", "final_norm": "bn1", "head": "fc"}
     if path in fixed:
         return fixed[path]
     stage, block, layer = _place(path)
     layer = "convShortcut" if layer == "shortcut_conv" else layer.replace("norm", "bn")
     return f"block{stage}.layer.{block - 1}.{layer}"
+
+
+def _preact_resnet(path: str) -> str:
+    fixed = {"stem_conv": "conv1", "stem_norm": "bn1", "final_norm": "bn", "head": "linear"}
+    if path in fixed:
+        return fixed[path]
+    stage, block, layer = _place(path)
+    layer = "shortcut.0" if layer == "shortcut_conv" else layer.replace("norm", "bn")
+    return f"layer{stage}.{block - 1}.{layer}"
+
+
+def _deepmind(path: str, stem: str, block: str, convs: tuple[str, str]) -> str:
+    """Return the name of a layer; `block` is filled with stage and block, both from 0."""
+    fixed = {"stem_conv": stem, "final_norm": "batchnorm", "head": "logits"}
+    if path in fixed or path == "stem_norm":
+        return fixed.get(path, "none")
+    stage, index, layer = _place(path)
+    names = {
+        "shortcut_conv": "shortcut", "norm1": "batchnorm_0", "norm2": "batchnorm_1",
+        "conv1": convs[0], "conv2": convs[1],
+    }  # fmt: skip
+    return f"{block.format(stage - 1, index - 1)}.{names.get(layer, layer)}"
 
 
 def _efficientnet_pytorch(path: str) -> str:
@@ -136,7 +179,26 @@ _RESNETS = (
         "pytorch-cifar", partial(_resnet, shortcut="shortcut", head="linear"), NONE, _NONE_REASON
     ),
 )  # fmt: skip
-_WIDE_RESNETS = (Layout("trades", _wide_resnet, NONE, _NONE_REASON, r"sub_block1\..*"),)
+_WIDE_RESNETS = (
+    Layout("trades", _wide_resnet, NONE, _NONE_REASON, r"sub_block1\..*"),
+    Layout(
+        "deepmind",
+        partial(
+            _deepmind, stem="init_conv", block="layer.{}.block.{}", convs=("conv_0", "conv_1")
+        ),
+        NONE, _NONE_REASON, variant="deepmind",
+    ),
+)  # fmt: skip
+_PREACT_RESNETS = (
+    Layout("pytorch-cifar", _preact_resnet, NONE, _NONE_REASON),
+    Layout(
+        "deepmind",
+        partial(
+            _deepmind, stem="conv_2d", block="layer_{}.{}", convs=("conv_2d_1", "conv_2d_2")
+        ),
+        NONE, _NONE_REASON, variant="deepmind",
+    ),
+)  # fmt: skip
 _EFFICIENTNETS = (
     Layout(
         "efficientnet-pytorch", _efficientnet_pytorch, ((127 / 255,) * 3, (128 / 255,) * 3),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rtickets.config.fields import Variant
 from rtickets.errors import InputError
 from rtickets.importers import onnx_graph
 from rtickets.importers.onnx_graph import Graph, Node
@@ -31,6 +32,7 @@ class OnnxNetwork(NamedTuple):
         std: per-channel standard deviation that it divides by, or None.
         pixel_names: the tensors of the file behind these.
         size: height and width of its images, None where they are free.
+        variant: of the network, where the graph tells.
         run: the graph itself by ONNX's reference evaluator, from normalised images (N, H, W, C) to
             logits.
     """
@@ -43,6 +45,7 @@ class OnnxNetwork(NamedTuple):
     std: tuple[float, ...] | None
     pixel_names: list[str]
     size: int | None
+    variant: Variant | None
     run: Callable[[np.ndarray], np.ndarray]
 
 
@@ -94,7 +97,7 @@ def read_onnx(path: Path, model: Model) -> OnnxNetwork:
         inputs = raw if last else raw.transpose(0, 3, 1, 2)
         return evaluate(loaded, graph, np.ascontiguousarray(inputs))
 
-    mean, std = _pixel_statistics(pixels)
+    mean, std = _pixel_statistics(pixels, graph.takes_bytes)
     return OnnxNetwork(
         tensors,
         {name: step.names for name, step in layers.items()},
@@ -104,6 +107,7 @@ def read_onnx(path: Path, model: Model) -> OnnxNetwork:
         std,
         pixels.names,
         size,
+        _variant(layers),
         run,
     )
 
@@ -126,6 +130,8 @@ def _named_layers(graph: Graph, stage_sizes: tuple[int, ...]) -> dict[str, Node]
     inside = set(layers.values())
     for kind, name in (("conv", "stem_conv"), ("dense", "head")):
         rest = [step for step in graph.steps if step.kind == kind and step not in inside]
+        if not rest and name == "head":  # the graph ends with features
+            continue
         if len(rest) != 1:
             raise InputError(f"has {len(rest)} layers where a residual network has its {name}")
         layers[name] = rest[0]
@@ -175,10 +181,17 @@ def _leaves(name: str, step: Node) -> dict[str, np.ndarray]:
     }
 
 
-def _pixel_statistics(step: Node) -> tuple[_Statistic, _Statistic]:
-    """Return mean and standard deviation where the graph itself normalises pixels."""
+def _variant(layers: dict[str, Node]) -> Variant | None:
+    """Return 'caffe' where bottlenecks stride in their first convolution."""
+    first = [step for name, step in layers.items() if name.endswith("_block1/conv1")]
+    deep = any(name.endswith("/conv3") for name in layers)
+    return "caffe" if deep and any(step.stride > 1 for step in first) else None
+
+
+def _pixel_statistics(step: Node, takes_bytes: bool) -> tuple[_Statistic, _Statistic]:
+    """Return mean and standard deviation where the graph itself says what its pixels are."""
     if not step.names:
-        return None, None
+        return ((0.0,), (1 / 255,)) if takes_bytes else (None, None)
     scale, shift = np.broadcast_arrays(step.scale, step.shift)
     mean, std = -shift / scale, 1 / scale
     return tuple(float(value) for value in mean), tuple(float(value) for value in std)

@@ -36,6 +36,7 @@ class Node:
         shift: per-channel summand likewise.
         norm: (mean, variance) where the file has a normalisation layer, else None.
         names: the tensors of the file that made this step, by what they are.
+        stride: of a convolution, along the first axis.
     """
 
     kind: str
@@ -45,6 +46,7 @@ class Node:
     shift: np.ndarray = field(default_factory=lambda: np.zeros(1))
     norm: tuple[np.ndarray, np.ndarray] | None = None
     names: list[str] = field(default_factory=list)
+    stride: int = 1
 
     def act(self, scale: np.ndarray, shift: np.ndarray) -> None:
         """Let a per-channel scale and shift act on the output."""
@@ -60,6 +62,7 @@ class Graph(NamedTuple):
         logits: name of the value before the softmax, or of the output.
         input_name: name of the input.
         input_shape: its shape, None where it is free.
+        takes_bytes: whether it takes unsigned bytes, which are pixels in [0, 255].
     """
 
     steps: list[Node]
@@ -67,6 +70,7 @@ class Graph(NamedTuple):
     logits: str
     input_name: str
     input_shape: tuple[int | None, ...]
+    takes_bytes: bool
 
 
 _PASSED_ON = {
@@ -120,7 +124,7 @@ def follow(model: Any) -> Graph:
         InputError: for an operation that no residual network has.
         Exception: whatever a damaged graph makes it trip over.
     """
-    from onnx import numpy_helper
+    from onnx import TensorProto, numpy_helper
 
     graph = model.graph
     values: dict[str, Any] = {
@@ -144,9 +148,10 @@ def follow(model: Any) -> Graph:
             values[name] = result
         if isinstance(result, Node):
             steps.append(result)
-    dims = inputs[0].type.tensor_type.shape.dim
-    shape = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in dims)
-    return Graph(list(dict.fromkeys(steps)), constants, logits, inputs[0].name, shape)
+    kind = inputs[0].type.tensor_type
+    shape = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim)
+    takes_bytes = kind.elem_type == TensorProto.UINT8
+    return Graph(list(dict.fromkeys(steps)), constants, logits, inputs[0].name, shape, takes_bytes)
 
 
 def _apply(operation: Any, arguments: list[Any]) -> Any:
@@ -175,6 +180,7 @@ def _conv(operation: Any, head: Node, rest: list[Any]) -> Node:
     if attributes(operation).get("group", 1) != 1:
         raise InputError("its graph has grouped convolutions; no residual network of ours has them")
     step = Node("conv", (head,), kernel.array, names=[kernel.name])
+    step.stride = attributes(operation).get("strides", [1])[0]
     return _with_bias(step, rest[1:])
 
 

@@ -14,6 +14,7 @@ from rtickets.errors import InputError
 
 _COUNT = 2
 _BATCH = 16
+_ROUNDING = 1e-3  # of images that were resized
 _TOLERANCE = 1e-3  # of the largest logit; float32 sums in another order differ by far less
 
 
@@ -57,6 +58,11 @@ def read_reference(path: Path) -> Reference:
         raise InputError(
             f"--reference={path}: images {images.shape} and logits {logits.shape}, expected "
             "(N, H, W, C) and (N, classes)"
+        )
+    if not (images.min() >= -_ROUNDING and images.max() <= 1 + _ROUNDING):
+        raise InputError(
+            f"--reference={path}: images lie in [{images.min():g}, {images.max():g}], expected "
+            "[0, 1]; divide pixels by 255, and leave normalisation to the network"
         )
     return Reference(path.name, images, logits)
 
@@ -126,8 +132,9 @@ def _compare(ours: np.ndarray, reference: Reference) -> dict[str, Any]:
     if not difference <= _TOLERANCE * max(largest, 1.0):
         raise InputError(
             f"the imported network does not compute what {reference.name} says: logits differ by "
-            f"{difference:.3g} where the largest is {largest:.3g}; another architecture, other "
-            "pixel statistics (--mean, --std) or channel order (--bgr)"
+            f"{difference:.3g} where the largest is {largest:.3g}; it is another network of the "
+            "same names (--arch, --variant, --activation, --epsilon), of other pixel statistics "
+            "(--mean, --std) or of another order of channels (--bgr)"
         )
     return {
         "reference": reference.name,

@@ -12,7 +12,7 @@ from typing import IO, Any
 from rtickets import pickles
 from rtickets.errors import InputError
 from rtickets.importers.tensors import TORCH_DTYPES, Storage, StoredTensor
-from rtickets.pickles import Known, Table, Unpickled
+from rtickets.pickles import Known, Record, Table, Unpickled
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
@@ -22,6 +22,16 @@ _STORAGES = {
     "BFloat16Storage": "bfloat16", "CharStorage": "int8", "ShortStorage": "int16",
     "IntStorage": "int32", "LongStorage": "int64", "ByteStorage": "uint8", "BoolStorage": "bool",
 }  # fmt: skip
+
+# Classes that training scripts keep their arguments in: names and plain values.
+_RECORDS = (
+    "argparse.Namespace", "types.SimpleNamespace", "easydict.EasyDict", "yacs.config.CfgNode",
+    "cox.utils.Parameters", "ml_collections.config_dict.config_dict.ConfigDict",
+    "pytorch_lightning.utilities.parsing.AttributeDict",
+    "lightning.pytorch.utilities.parsing.AttributeDict",
+    "lightning_fabric.utilities.data.AttributeDict",
+    "lightning.fabric.utilities.data.AttributeDict",
+)  # fmt: skip
 
 _DAMAGED_ZIP = (
     zipfile.BadZipFile, struct.error, EOFError, KeyError, NotImplementedError, OSError,
@@ -63,6 +73,7 @@ def _known(read: _Read) -> dict[str, Any]:
     return {
         "collections.OrderedDict": Table,
         "collections.defaultdict": Table,
+        **dict.fromkeys(_RECORDS, Record),
         **{path: Known(dtype) for path, dtype in names.items()},
         **{path: Known(path, function) for path, function in functions.items()},
     }

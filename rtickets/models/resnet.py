@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rtickets.models.narrow import convolve
+from rtickets.models.preactivation import ACTIVATIONS, Padding
 
 Stem = Literal["small", "imagenet"]
 
@@ -30,6 +31,7 @@ class BasicBlock(nn.Module):
     stride: int
     conv: Callable[..., Any]
     norm: Callable[..., Any]
+    activation: Callable[[Array], Array] = nn.relu
 
     expansion = 1
 
@@ -38,9 +40,9 @@ class BasicBlock(nn.Module):
         """Map (B, H, W, C) to (B, H / stride, W / stride, features)."""
         conv3 = partial(self.conv, kernel_size=(3, 3), padding=1)
         y = conv3(self.features, strides=self.stride, name="conv1")(x)
-        y = nn.relu(self.norm(name="norm1")(y))
+        y = self.activation(self.norm(name="norm1")(y))
         y = self.norm(name="norm2")(conv3(self.features, name="conv2")(y))
-        return nn.relu(y + _shortcut(self, x, self.features))
+        return self.activation(y + _shortcut(self, x, self.features))
 
 
 class Bottleneck(nn.Module):
@@ -50,6 +52,7 @@ class Bottleneck(nn.Module):
     stride: int
     conv: Callable[..., Any]
     norm: Callable[..., Any]
+    activation: Callable[[Array], Array] = nn.relu
 
     expansion = 4
     widening = 1  # of the two inner convolutions
@@ -61,11 +64,12 @@ class Bottleneck(nn.Module):
         conv1 = partial(self.conv, kernel_size=(1, 1), padding=0)
         inner = self.widening * self.features
         first, second = (self.stride, 1) if self.strided == "conv1" else (1, self.stride)
-        y = nn.relu(self.norm(name="norm1")(conv1(inner, strides=first, name="conv1")(x)))
+        y = conv1(inner, strides=first, name="conv1")(x)
+        y = self.activation(self.norm(name="norm1")(y))
         y = self.conv(inner, (3, 3), strides=second, padding=1, name="conv2")(y)
-        y = nn.relu(self.norm(name="norm2")(y))
+        y = self.activation(self.norm(name="norm2")(y))
         y = self.norm(name="norm3")(conv1(4 * self.features, name="conv3")(y))
-        return nn.relu(y + _shortcut(self, x, 4 * self.features))
+        return self.activation(y + _shortcut(self, x, 4 * self.features))
 
 
 class WideBottleneck(Bottleneck):
@@ -105,6 +109,7 @@ class ResNet(nn.Module):
         stem_features: features of the stem; None is `width`.
         pool_padding: padding of the max-pool: 'symmetric', or 'end' for the last row and column
             alone.
+        activation: a key of `ACTIVATIONS`.
     """
 
     stage_sizes: tuple[int, ...]
@@ -117,7 +122,8 @@ class ResNet(nn.Module):
     dtype: Any = jnp.float32
     axis_name: str | None = None
     stem_features: int | None = None
-    pool_padding: Literal["symmetric", "end"] = "symmetric"
+    pool_padding: Padding = "symmetric"
+    activation: str = "relu"
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
@@ -138,19 +144,20 @@ class ResNet(nn.Module):
             axis_name=self.axis_name,
         )
         x = ((x - jnp.asarray(self.mean)) / jnp.asarray(self.std)).astype(self.dtype)
+        act = ACTIVATIONS[self.activation]
         features = self.width if self.stem_features is None else self.stem_features
         if self.stem == "imagenet":
             x = conv(features, (7, 7), strides=2, padding=3, name="stem_conv")(x)
-            x = nn.relu(norm(name="stem_norm")(x))
+            x = act(norm(name="stem_norm")(x))
             edge = (0 if self.pool_padding == "end" else 1, 1)
             x = nn.max_pool(x, (3, 3), strides=(2, 2), padding=(edge, edge))
         else:
             x = conv(features, (3, 3), padding=1, name="stem_conv")(x)
-            x = nn.relu(norm(name="stem_norm")(x))
+            x = act(norm(name="stem_norm")(x))
         for stage, blocks in enumerate(self.stage_sizes):
             for index in range(blocks):
                 stride = 2 if stage > 0 and index == 0 else 1
                 name = f"stage{stage + 1}_block{index + 1}"
-                x = self.block(self.width * 2**stage, stride, conv, norm, name=name)(x)
+                x = self.block(self.width * 2**stage, stride, conv, norm, act, name=name)(x)
         x = x.mean((1, 2), dtype=jnp.float32)  # (B, features)
         return nn.Dense(self.num_classes, kernel_init=head_init, name="head")(x)

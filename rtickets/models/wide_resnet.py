@@ -1,10 +1,10 @@
 """Wide residual networks with pre-activation for small images (Zagoruyko & Komodakis 2016).
 
 The layout is the one in which robust CIFAR networks are commonly published: where a block changes
-the number of features, its shortcut starts from the normalised and rectified input.
+the number of features, its shortcut starts from the normalised and activated input. Those of Gowal
+et al. 2020 and after have SiLU, and pad as TensorFlow does.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,28 +13,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from rtickets.models.narrow import convolve
+from rtickets.models.preactivation import ACTIVATIONS, Padding, PreActivationBlock
 from rtickets.models.resnet import head_init, kernel_init
-
-
-class PreActivationBlock(nn.Module):
-    """Two 3x3 convolutions, each after normalisation and ReLU, and a shortcut."""
-
-    features: int
-    stride: int
-    conv: Callable[..., Any]
-    norm: Callable[..., Any]
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """Map (B, H, W, C) to (B, H / stride, W / stride, features)."""
-        conv3 = partial(self.conv, kernel_size=(3, 3), padding=1)
-        y = nn.relu(self.norm(name="norm1")(x))
-        if x.shape[-1] != self.features:
-            shortcut = partial(self.conv, kernel_size=(1, 1), padding=0, name="shortcut_conv")
-            x = shortcut(self.features, strides=self.stride)(y)
-        y = conv3(self.features, strides=self.stride, name="conv1")(y)
-        y = nn.relu(self.norm(name="norm2")(y))
-        return x + conv3(self.features, name="conv2")(y)
 
 
 class WideResNet(nn.Module):
@@ -48,6 +28,8 @@ class WideResNet(nn.Module):
         std: per-channel standard deviation likewise.
         dtype: compute precision of the backbone.
         axis_name: mapped axis over which training statistics are shared, or None.
+        activation: see `PreActivationBlock`, as the next.
+        padding: of its blocks.
     """
 
     blocks: int
@@ -57,6 +39,8 @@ class WideResNet(nn.Module):
     std: tuple[float, ...] = (1.0,)
     dtype: Any = jnp.float32
     axis_name: str | None = None
+    activation: str = "relu"
+    padding: Padding = "symmetric"
 
     @nn.compact
     def __call__(self, x: Array, train: bool = False) -> Array:
@@ -81,8 +65,10 @@ class WideResNet(nn.Module):
         for stage in range(3):
             for index in range(self.blocks):
                 stride = 2 if stage > 0 and index == 0 else 1
-                name = f"stage{stage + 1}_block{index + 1}"
-                x = PreActivationBlock(self.width * 2**stage, stride, conv, norm, name=name)(x)
-        x = nn.relu(norm(name="final_norm")(x))
+                x = PreActivationBlock(
+                    self.width * 2**stage, stride, conv, norm, self.activation,
+                    padding=self.padding, name=f"stage{stage + 1}_block{index + 1}",
+                )(x)  # fmt: skip
+        x = ACTIVATIONS[self.activation](norm(name="final_norm")(x))
         x = x.mean((1, 2), dtype=jnp.float32)  # (B, features)
         return nn.Dense(self.num_classes, kernel_init=head_init, name="head")(x)

@@ -21,6 +21,10 @@ from originals import ORIGINALS
 STORED = (
     "torchvision resnet18", "torchvision resnet50", "torchvision wide_resnet50_2",
     "timm tf_efficientnet_lite0", "RobustBench ResNet-18", "RobustBench WideResNet-28-1",
+    "RobustBench DMWideResNet-28-1", "RobustBench DMWideResNet-28-1 with ReLU",
+    "RobustBench DMPreActResNet-18", "RobustBench PreActResNet-18 (Rice et al.)",
+    "RobustBench PreActResNet-18 (Wong et al.)", "RobustBench PreActResNet-18 (pytorch-cifar)",
+    "torchvision resnet50, Caffe's strides", "timm resnet18 with SiLU",
 )  # fmt: skip
 
 
@@ -43,6 +47,7 @@ def main() -> None:
             "size": size,
             "gain": original.gain,
             "shapes": shapes,
+            "options": dict(original.options),
         }
     arrays["networks"] = np.frombuffer(json.dumps(stored).encode(), np.uint8)
     np.savez_compressed(Path(__file__).parent / "parity.npz", **arrays)

@@ -120,7 +120,7 @@ def test_negative_variances_are_refused(state):
 def test_what_no_forward_pass_reads_is_listed():
     model = models.build("wide_resnet28_10", 5, width=1 / 160)
     leaves = masks.leaf_paths(account.template(model, 3))
-    (layout,) = layouts_of(model)
+    layout, _ = layouts_of(model)
     names = account.source_names(leaves, layout)
     state = {
         name: np.ones(account._theirs(leaves[leaf]), np.float32) for leaf, name in names.items()

@@ -1,11 +1,16 @@
+import argparse
 import json
 import subprocess
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from rtickets import cli
+from rtickets.cli import importing
+from rtickets.config.fields import Activation, Variant
+from rtickets.importers.state_dicts import Weights
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +29,12 @@ def test_a_checkpoint_becomes_a_ticket_and_is_described(torch_file, tmp_path, ca
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].startswith("resnet18 of width 0.015625, ")
     assert printed[0].endswith("layout torchvision (torch zip)")
-    assert printed[1] == "tensors: 102 used; 20 never read, 1 names outside"
-    assert printed[2] == "pixels: mean 0.498, 0.498, 0.498, std 0.5, 0.502, 0.5 (--mean, --std)"
-    assert printed[3].startswith("parity: no reference")
-    assert printed[4] == f"done: {out}"
+    assert printed[1].startswith("read as resnet18: nothing in the file tells it from others")
+    assert printed[2] == "tensors: 102 used; 20 never read, 1 names outside"
+    assert printed[3] == "pixels: mean 0.498, 0.498, 0.498, std 0.5, 0.502, 0.5 (--mean, --std)"
+    assert printed[4] == "classes: 5 (--classes)"
+    assert printed[5] == "parity: not compared with the original; --reference=FILE.npz does"
+    assert printed[6] == f"done: {out}"
     meta = json.loads((out / "ticket.json").read_text())["meta"]
     assert meta["class_names"] == list("abcde")
     assert meta["std"] == [0.5, 128 / 255, 0.5]
@@ -81,6 +88,11 @@ def test_a_reference_of_words_is_named(torch_file, tmp_path, capsys, state):
         (("--arch=resnet18", "--classes=a,b,a,c,d"), "names two classes alike"),
         (("--arch=resnet18", "--reference=nowhere.npz"), "--reference=nowhere.npz"),
         (("--arch=resnet18", "--key=ema"), "--key=ema: no state dict of that name"),
+        (("--arch=resnet18", "--key=a", "--weights=ema"), "leave it or --weights"),
+        (("--arch=resnet18", "--prefix=encoder"), "--prefix=encoder: no name begins so"),
+        (("--arch=resnet18", "--ignore=loss"), "--ignore=loss: matches no whole name"),
+        (("--arch=resnet18", "--variant=caffe"), "variant='caffe' does not exist for resnet18"),
+        (("--arch=resnet18", "--mean=124,116,104", "--std=58,57,57"), "in [0, 255] by 255"),
         (("--arch=resnet18", "--config.seed=3"), "the verb import takes no configuration"),
     ],
 )
@@ -102,7 +114,56 @@ def test_a_missing_file_and_an_existing_folder_are_named(torch_file, tmp_path, c
     assert "exists; choose another --out" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["--mean=a,b", "--std=1/0", "--std=1/2/3", "--image-size=0"])
+def test_a_dry_run_says_the_same_and_writes_nothing(torch_file, tmp_path, capsys, state):
+    file, out = torch_file(state), tmp_path / "out"
+    assert run(file, "--arch=resnet18", f"--out={out}", "--dry-run") == 0
+    dry = capsys.readouterr().out.splitlines()
+    assert not out.exists()
+    assert run(file, "--arch=resnet18", f"--out={out}") == 0
+    assert capsys.readouterr().out.splitlines()[:-1] == dry[:-1]
+    assert dry[-1] == "nothing was written"
+
+
+def test_options_reach_the_import(torch_file, tmp_path, state):
+    """A student beside its teacher in one state dict, pruned, with a loss of its own."""
+    masks = {
+        f"student.{name}_mask": np.ones_like(tensor)
+        * (np.arange(tensor.size) % 2).reshape(tensor.shape)
+        for name, tensor in state.items()
+        if tensor.ndim == 4
+    }
+    whole = {
+        f"{who}.{name}": part for who in ("student", "teacher") for name, part in state.items()
+    }
+    file = torch_file({**whole, **masks, "criterion.weight": np.ones(5, np.float32)})
+    out = tmp_path / "out"
+    options = ("--weights=raw", "--ignore=criterion.*", "--activation=silu", "--epsilon=1e-3")
+    assert run(file, "--arch=resnet18", f"--out={out}", *options) == 0
+    meta = json.loads((out / "ticket.json").read_text())["meta"]
+    assert meta["model"]["activation"] == "silu"
+    entry = meta["history"][0]
+    assert entry["epsilon"] == 1e-3
+    assert entry["source"]["prefix"] == "student."
+    assert entry["pruned"]["sparsity"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_choices_of_options_are_those_of_the_configuration():
+    """They are written out in the command, whose help must not load the configuration."""
+    parser = argparse.ArgumentParser()
+    importing.IMPORT.add_options(parser)
+    choices = {action.dest: action.choices for action in parser._actions}
+    assert choices["variant"] == list(get_args(Variant))
+    assert choices["activation"] == list(get_args(Activation))
+    assert choices["weights"] == list(get_args(Weights))
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--mean=a,b", "--std=1/0", "--std=1/2/3", "--image-size=0", "--epsilon=0", "--epsilon=1",
+        "--scores-keep=0", "--scores-keep=1.1", "--scores-keep=1,1", "--weights=best",
+    ],
+)  # fmt: skip
 def test_numbers_that_are_none_exit_with_2(tmp_path, option):
     with pytest.raises(SystemExit) as stop:
         run("x.pt", "--arch=resnet18", f"--out={tmp_path / 'out'}", option)

@@ -1,129 +1,31 @@
 """ONNX residual networks, written as exporters do: with normalisation layers, folded, spelt out."""
 
+import runpy
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
 
 from rtickets import models
 from rtickets.errors import InputError
-from rtickets.importers import Options, account, import_checkpoint, onnx_graph, parity
+from rtickets.importers import Options, import_checkpoint, onnx_graph
 from rtickets.importers.onnx_files import read_onnx
 from rtickets.importers.onnx_run import evaluate
 
 onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-ARCH, WIDTH, SIZE = "resnet18", 1 / 16, 16
-STATISTICS = ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3))
-EPSILON = 1e-3  # other than ours
-
-
-class Writer:
-    """Writes a network of ours as an ONNX graph."""
-
-    def __init__(self, style, params, stats):
-        self.style, self.params, self.stats = style, params, stats
-        self.nodes, self.constants, self.count = [], [], 0
-
-    def constant(self, array, dtype=np.float32):
-        name = f"onnx::{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(array, dtype), name))
-        return name
-
-    def add(self, kind, *inputs, **attributes):
-        self.count += 1
-        output = f"value{self.count}"
-        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
-        return output
-
-    def channels(self, values):
-        return self.constant(np.asarray(values).reshape(1, -1, 1, 1))
-
-    def layer(self, x, conv, stride=1, pad=1, place=None):
-        params = self.params[place] if place else self.params
-        stats = self.stats[place] if place else self.stats
-        norm = conv.replace("conv", "norm")
-        kernel = np.asarray(params[conv]["kernel"]).transpose(3, 2, 0, 1)
-        scale, bias = (np.asarray(params[norm][name]) for name in ("scale", "bias"))
-        mean, var = (np.asarray(stats[norm][name]) for name in ("mean", "var"))
-        factor = scale / np.sqrt(var + 1e-5)
-        options = {"strides": [stride] * 2, "pads": [pad] * 4}
-        if self.style == "folded":
-            parts = [kernel * factor[:, None, None, None], bias - mean * factor]
-            return self.add("Conv", x, *map(self.constant, parts), **options)
-        y = self.add("Conv", x, self.constant(kernel), **options)
-        if self.style == "layers":
-            values = [scale, bias, mean, var + 1e-5 - EPSILON]
-            return self.add("BatchNormalization", y, *map(self.constant, values), epsilon=EPSILON)
-        y = self.add("Cast", y, to=TensorProto.FLOAT)
-        y = self.add("Sub", y, self.channels(mean))
-        y = self.add("Mul", self.channels(factor), y)
-        return self.add("Add", self.add("Identity", y), self.channels(bias))
-
-    def block(self, x, place, stride):
-        shortcut = x
-        if "shortcut_conv" in self.params[place]:
-            shortcut = self.layer(x, "shortcut_conv", stride, 0, place)
-        y = self.add("Relu", self.layer(x, "conv1", stride, 1, place))
-        y = self.layer(y, "conv2", 1, 1, place)
-        order = (y, shortcut) if self.style == "folded" else (shortcut, y)
-        return self.add("Relu", self.add("Add", *order))
-
-    def head(self, x):
-        kernel, bias = (np.asarray(self.params["head"][name]) for name in ("kernel", "bias"))
-        if self.style == "arithmetic":
-            x = self.add("ReduceMean", x, axes=[2, 3], keepdims=0)
-            y = self.add("Add", self.add("MatMul", x, self.constant(kernel)), self.constant(bias))
-            return self.add("Softmax", y, axis=-1)
-        x = self.add("Flatten", self.add("GlobalAveragePool", x))
-        return self.add("Gemm", x, self.constant(kernel.T), self.constant(bias), transB=1)
-
-    def write(self, path, normalise=False, last=False, stem_pad=1):
-        x = self.add("Transpose", "images", perm=[0, 3, 1, 2]) if last else "images"
-        if normalise:
-            mean, std = STATISTICS
-            x = self.add("Div", self.add("Sub", x, self.channels(mean)), self.channels(std))
-        x = self.add("Relu", self.layer(x, "stem_conv", pad=stem_pad))
-        for stage in range(1, 5):
-            for block in (1, 2):
-                stride = 2 if stage > 1 and block == 1 else 1
-                x = self.block(x, f"stage{stage}_block{block}", stride)
-        output = self.head(x)
-        self.save(path, output, [None, SIZE, SIZE, 3] if last else [None, 3, SIZE, SIZE])
-        return path
-
-    def save(self, path, output, shape):
-        graph = helper.make_graph(
-            self.nodes,
-            "network",
-            [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
-            self.constants,
-        )
-        opset = helper.make_opsetid("", 17)
-        path.write_bytes(
-            helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
-        )
+WRITER = runpy.run_path(str(Path(__file__).with_name("onnx_writer.py")))
+ARCH, SIZE, STATISTICS = WRITER["ARCH"], WRITER["SIZE"], WRITER["STATISTICS"]
+Writer, expected, random_network = (
+    WRITER[name] for name in ("Writer", "expected", "random_network")
+)
 
 
 @pytest.fixture(scope="module")
 def network():
-    mean, std = STATISTICS
-    model = models.build(ARCH, 5, width=WIDTH, stem="small", mean=mean, std=std)
-    generator = np.random.default_rng(0)
-
-    def draw(leaf):
-        bound = (6 / np.prod(leaf.shape[:-1])) ** 0.5
-        low, high = (-bound, bound) if leaf.ndim > 1 else (0.5, 1.0)
-        return generator.uniform(low, high, leaf.shape).astype(np.float32)
-
-    leaves = jax.tree.map(draw, account.template(model, 3))
-    return model, leaves["params"], leaves["batch_stats"]
-
-
-def expected(network):
-    x = parity.fixed_images((SIZE, SIZE, 3))
-    return np.asarray(parity._compiled(network[0])(*network[1:], x))
+    return random_network()
 
 
 @pytest.mark.parametrize("style", ["layers", "folded", "arithmetic"])

@@ -28,7 +28,9 @@ def test_logits_are_those_of_the_original(torch_file, name):
     images = HELPERS["images"](2, network["size"])
     reference = Reference(name, images, LOGITS[name])
     half = ((0.5,) * 3, (0.5,) * 3)
-    options = Options(statistics=half, image_size=network["size"], reference=reference)
+    options = Options(
+        statistics=half, image_size=network["size"], reference=reference, **network["options"]
+    )
     ticket, report = import_checkpoint(file, network["arch"], options)
     assert report["parity"]["max_difference"] < 1e-4
     leaves = jax.tree.leaves((ticket.params, ticket.batch_stats))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from rtickets.errors import InputError
-from rtickets.importers.wrappers import unwrap
+from rtickets.importers.wrappers import Choice, unwrap
 
 NETWORK = {
     "conv1.weight": np.arange(4.0, dtype=np.float32),
@@ -17,7 +17,21 @@ def under(prefix, tensors):
 
 
 @pytest.mark.parametrize(
-    "prefix", ["", "module.", "model.", "module.model.", "_orig_mod.module.", "1.module.", "1."]
+    "prefix",
+    [
+        "",
+        "module.",
+        "model.",
+        "module.model.",
+        "_orig_mod.module.",
+        "1.module.",
+        "1.",
+        "_forward_module.",
+        "student.",
+        "encoder.",
+        "backbone.",
+        "base_encoder.net.",
+    ],
 )
 def test_prefixes_that_all_names_share_are_stripped(prefix):
     bare = unwrap(under(prefix, NETWORK))
@@ -85,6 +99,11 @@ def test_statistics_that_differ_are_refused():
         ("0.means", "0.sds", "1.module."),  # Cohen et al., where a fork registers them
         ("normalizer.new_mean", "normalizer.new_std", "model."),
         ("module.normalize.mean", "module.normalize.std", "module."),
+        ("normalize_layer.mean", "normalize_layer.std", "model."),
+        ("module.input_norm.means", "module.input_norm.stds", "module.model."),
+        ("data_preprocessor.mean", "data_preprocessor.std", "backbone."),
+        ("pixel_mean", "pixel_std", "backbone."),
+        ("_mean", "_std", ""),
     ],
 )
 def test_pixel_statistics_are_found_under_their_usual_names(mean, std, wrapper):
@@ -96,5 +115,75 @@ def test_pixel_statistics_are_found_under_their_usual_names(mean, std, wrapper):
 
 
 def test_running_statistics_are_not_pixel_statistics():
-    tensors = {"bn1.running_mean": MEAN, "bn1.running_var": STD}
+    tensors = {"bn1.running_mean": MEAN, "bn1.running_var": STD, "bn2.running_mean": MEAN}
     assert set(unwrap(tensors).tensors) == set(tensors)
+
+
+def test_pairs_of_few_values_are_pixel_statistics_and_others_are_not():
+    alone = {"layer.mean": MEAN, **NETWORK}
+    assert "layer.mean" in unwrap(alone).tensors
+    large = {"layer.mean": np.ones(5, np.float32), "layer.std": np.ones(5, np.float32), **NETWORK}
+    assert {"layer.mean", "layer.std"} < set(unwrap(large).tensors)
+
+
+CRITERION = {"criterion.weight": np.ones(7, np.float32)}
+
+
+def test_a_prefix_leaves_the_rest_out_and_lists_it():
+    tensors = {**under("module.encoder.", NETWORK), **under("module.", CRITERION)}
+    for prefix in ("encoder", "encoder.", "module.encoder."):
+        bare = unwrap(tensors, Choice(prefix=prefix))
+        assert bare.tensors == NETWORK
+        assert bare.prefix == "module.encoder."
+        assert bare.left == {"module.criterion.weight": "not under module.encoder."}
+    with pytest.raises(InputError, match=r"--prefix=decoder: no name begins so; there is module"):
+        unwrap(tensors, Choice(prefix="decoder"))
+
+
+def test_statistics_beside_a_prefix_are_still_found():
+    tensors = {"norm.mean": MEAN, "norm.std": STD, **under("a.", NETWORK), **under("b.", CRITERION)}
+    bare = unwrap(tensors, Choice(prefix="a"))
+    assert bare.mean == pytest.approx((0.4, 0.5, 0.6))
+    assert set(bare.left) == {"b.criterion.weight"}
+
+
+def test_what_is_ignored_is_listed_and_must_be_there():
+    tensors = {**under("model.", NETWORK), **CRITERION}
+    bare = unwrap(tensors, Choice(ignore="criterion.*"))
+    assert (bare.tensors, bare.prefix) == (NETWORK, "model.")
+    assert bare.left == {"criterion.weight": "--ignore"}
+    with pytest.raises(InputError, match=r"--ignore=loss: matches no whole name, such as model"):
+        unwrap(tensors, Choice(ignore="loss"))
+    with pytest.raises(InputError, match=r"--ignore=\(: is no regular expression"):
+        unwrap(tensors, Choice(ignore="("))
+
+
+def test_an_averaged_model_is_told_by_its_counter():
+    tensors = {"n_averaged": np.array(5), **under("module.", NETWORK)}
+    bare = unwrap(tensors)
+    assert (bare.tensors, bare.prefix, bare.averaged) == (NETWORK, "module.", True)
+    assert bare.left == {"n_averaged": "counter of averaged weights"}
+    assert not unwrap(under("module.", NETWORK)).averaged
+
+
+@pytest.mark.parametrize(
+    ("raw", "averaged"),
+    [
+        ("student.", "teacher."),
+        ("online_model.", "ema_model."),
+        ("model.", "model_ema."),
+        ("module.encoder_q.", "module.encoder_k."),
+    ],
+)
+def test_raw_and_averaged_weights_of_one_state_dict_are_chosen_between(raw, averaged):
+    other = {name: tensor + 1 for name, tensor in NETWORK.items()}
+    step = "module.step" if raw.startswith("module.") else "step"
+    tensors = {**under(averaged, other), **under(raw, NETWORK), step: np.array(3)}
+    for weights, own, left in ((None, raw, averaged), ("raw", raw, averaged)):
+        bare = unwrap(tensors, Choice(weights=weights))
+        assert (bare.tensors, bare.prefix, bare.averaged) == (NETWORK, own, False)
+        assert bare.others == {left: True}
+    bare = unwrap(tensors, Choice(weights="ema"))
+    assert (bare.tensors, bare.prefix, bare.averaged) == (other, averaged, True)
+    assert bare.others == {raw: False}
+    assert set(bare.left) == {*under(raw, NETWORK), step}

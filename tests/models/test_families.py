@@ -13,7 +13,12 @@ from rtickets.config.fields import Arch
 from rtickets.draw import draw_omp
 from rtickets.errors import InputError
 
-TINY = {"wide_resnet28_10": 1 / 80, "efficientnet_lite0": 1 / 8, "resnet50_thin": 1 / 16}
+TINY = {
+    "wide_resnet28_10": 1 / 80,
+    "preact_resnet18": 1 / 32,
+    "efficientnet_lite0": 1 / 8,
+    "resnet50_thin": 1 / 16,
+}
 
 
 def parameter_count(arch, num_classes, **options):
@@ -31,10 +36,29 @@ def parameter_count(arch, num_classes, **options):
         ("wide_resnet34_10", 10, 46_160_474),
         ("efficientnet_lite0", 1000, 4_652_008),
         ("resnet50_thin", 2, 5_904_578),
+        ("wide_resnet40_2", 10, 2_243_546),
+        ("wide_resnet70_16", 10, 266_796_506),
+        ("preact_resnet18", 10, 11_172_170),
     ],
 )
 def test_parameter_counts_are_the_published_ones(arch, num_classes, count):
     assert parameter_count(arch, num_classes) == count
+
+
+@pytest.mark.parametrize(
+    ("arch", "variant", "count"),
+    [
+        ("preact_resnet18", "wong", 11_171_146),
+        ("preact_resnet18", "kuangliu", 11_171_146),
+        ("preact_resnet18", "deepmind", 12_548_426),  # whose shortcuts have 3x3 kernels
+        ("preact_resnet34", "deepmind", 22_656_586),
+        ("wide_resnet82_8", "deepmind", 79_125_466),
+        ("wide_resnet94_16", "deepmind", 365_915_610),
+        ("resnet50", "caffe", 25_557_032 - 990 * 2049),
+    ],
+)
+def test_parameter_counts_of_variants_are_the_published_ones(arch, variant, count):
+    assert parameter_count(arch, 10, variant=variant) == count
 
 
 def drawn(model):

@@ -128,6 +128,15 @@ RUNS = [
     ("RobustBench ResNet-50", "MadryLab"),
     ("RobustBench WideResNet-28-10", "state dict"),
     ("RobustBench WideResNet-34-10", "state dict, legacy"),
+    ("RobustBench WideResNet-70-16", "state dict"),
+    ("RobustBench DMWideResNet-28-10", "state dict"),
+    ("RobustBench DMWideResNet-70-16", "state dict"),
+    ("RobustBench DMPreActResNet-18", "state dict"),
+    ("RobustBench PreActResNet-18 (Rice et al.)", "MadryLab"),
+    ("RobustBench PreActResNet-18 (Wong et al.)", "state dict"),
+    ("RobustBench PreActResNet-18 (pytorch-cifar)", "state dict"),
+    ("torchvision resnet50, Caffe's strides", "state dict"),
+    ("timm resnet18 with SiLU", "safetensors"),
 ]
 
 
@@ -166,7 +175,7 @@ def random_run(original: Original, saver: str, folder: Path) -> list[str]:
     whole = SAVERS[saver](network, file)
     stated = saver == "MadryLab"
     options = {} if stated else {"statistics": (MEAN, STD)}
-    return compare(file, original.arch, whole, original.size, **options)
+    return compare(file, original.arch, whole, original.size, **options, **original.options)
 
 
 def genuine_run() -> list[str]:

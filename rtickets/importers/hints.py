@@ -1,0 +1,132 @@
+"""What a file says about its network besides the tensors: words that are read, never trusted alone.
+
+They come from the file's name, a config.json beside it, the metadata of safetensors and ONNX, and
+the arguments that training scripts store in a checkpoint.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rtickets.importers.tensors import StoredTensor
+from rtickets.terminal import printable
+
+_CONFIG = "config.json"
+_MAX_BYTES = 1 << 20  # of a config.json
+_MAX_DEPTH, _MAX_ENTRIES = 5, 10_000  # of stored arguments
+_MAX_TEXT = 200
+_NAMES = {
+    "arch", "architecture", "architectures", "arch_name", "backbone", "base_model", "encoder",
+    "model", "model_arch", "model_name", "net", "network",
+}  # fmt: skip
+_DETAILS = {
+    "aa_layer", "act", "act_fn", "act_layer", "activation", "activation_fn", "activation_function",
+    "avg_down", "bn_eps", "dilated", "dilation", "hidden_act", "nonlinearity", "norm_eps",
+    "output_stride", "replace_stride_with_dilation", "stem_type", "style",
+}  # fmt: skip
+_SHARES = {"k", "keep", "prune_rate", "remaining", "sparsity"}  # of weights that a mask keeps
+
+
+class Hint(NamedTuple):
+    """Something that a file says.
+
+    Attributes:
+        place: where: 'file name', 'config.json', 'metadata', or the path of an argument.
+        key: what about.
+        value: what.
+    """
+
+    place: str
+    key: str
+    value: Any
+
+    def __str__(self) -> str:
+        """Return the hint in words for a message."""
+        if self.place == "file name":
+            return f"its name {printable(self.value, _MAX_TEXT)}"
+        value = printable(self.value, _MAX_TEXT)
+        return f"{printable(self.key)}={value} in its {printable(self.place, _MAX_TEXT)}"
+
+    @property
+    def text(self) -> str:
+        """The hint for regular expressions, in lower case."""
+        return f"{self.key}={str(self.value)[:_MAX_TEXT]}".lower()
+
+
+class Hints(NamedTuple):
+    """All that a file says.
+
+    Attributes:
+        network: about the architecture.
+        shares: about the share of weights that a mask keeps.
+        config: what a config.json beside the file says about images and classes, {} without one.
+    """
+
+    network: tuple[Hint, ...]
+    shares: tuple[Hint, ...]
+    config: Mapping[str, Any]
+
+
+def gather(path: Path, arguments: Any, metadata: Mapping[str, str]) -> Hints:
+    """Collect what a file says about its network.
+
+    Args:
+        path: the file.
+        arguments: what a checkpoint holds besides weights.
+        metadata: words that the format keeps.
+
+    Returns:
+        The hints.
+    """
+    found = [Hint("file name", "file", path.name)]
+    found += [Hint("metadata", name, value) for name, value in metadata.items()]
+    beside = _read_beside(path)
+    found += [Hint(_CONFIG, name, value) for name, value in _entries(beside)]
+    stored = list(_entries(arguments))
+    found += [Hint(_parent(name) or "arguments", _last(name), value) for name, value in stored]
+    about = [h for h in found if h.place == "file name" or _last(h.key) in _NAMES | _DETAILS]
+    named = [h._replace(key=_last(h.key)) for h in about if not isinstance(h.value, type(None))]
+    shares = [Hint("arguments", name, value) for name, value in stored if _last(name) in _SHARES]
+    images = beside.get("pretrained_cfg") or beside
+    return Hints(tuple(named), tuple(shares), images if isinstance(images, Mapping) else {})
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2].lower()
+
+
+def _parent(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _read_beside(path: Path) -> Mapping[str, Any]:
+    """Return a config.json in the file's folder, {} where there is none or it says nothing."""
+    file = path.with_name(_CONFIG)
+    try:
+        if not file.is_file() or file.stat().st_size > _MAX_BYTES:
+            return {}
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def _entries(tree: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield dotted names and values of plain entries of nested dictionaries, not too many."""
+    if not isinstance(tree, Mapping) or depth > _MAX_DEPTH:
+        return
+    for count, (name, value) in enumerate(tree.items()):
+        if count >= _MAX_ENTRIES:
+            return
+        if not isinstance(name, str) or isinstance(value, StoredTensor):
+            continue
+        path = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            yield from _entries(value, f"{path}.", depth + 1)
+        elif isinstance(value, str | bool | int | float):
+            yield path, value
+        elif isinstance(value, list | tuple) and len(value) <= 8:
+            words = [part for part in value if isinstance(part, str | bool | int | float)]
+            yield path, re.sub(r"['\"]", "", str(words)[1:-1])

@@ -1,0 +1,71 @@
+"""Residual networks with pre-activation for small images (He et al. 2016)."""
+
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+
+from rtickets.models.narrow import convolve
+from rtickets.models.preactivation import ACTIVATIONS, Padding, PreActivationBlock, Shortcut
+from rtickets.models.resnet import head_init, kernel_init
+
+
+class PreActResNet(nn.Module):
+    """A residual network with pre-activation from pixels in [0, 1] to logits.
+
+    Attributes:
+        stage_sizes: number of blocks per stage; the first block of every later stage halves the
+            resolution.
+        num_classes: width of the head.
+        width: features of the stem and the first stage; later stages double them.
+        mean: per-channel mean that the images are normalised with.
+        std: per-channel standard deviation likewise.
+        dtype: compute precision of the backbone.
+        axis_name: mapped axis over which training statistics are shared, or None.
+        activation: see `PreActivationBlock`, as the next two.
+        shortcut: of its blocks.
+        padding: of its blocks.
+        final_norm: normalise and activate before the features are averaged.
+    """
+
+    stage_sizes: tuple[int, ...]
+    num_classes: int
+    width: int = 64
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+    activation: str = "relu"
+    shortcut: Shortcut = "activated"
+    padding: Padding = "symmetric"
+    final_norm: bool = True
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool = False) -> Array:
+        """Return logits (B, num_classes), float32, for images (B, H, W, C) in [0, 1].
+
+        With `train` the normalisation layers use and update batch statistics.
+        """
+        conv = partial(
+            nn.Conv, use_bias=False, dtype=self.dtype, kernel_init=kernel_init,
+            conv_general_dilated=convolve,
+        )  # fmt: skip
+        norm = partial(
+            nn.BatchNorm, use_running_average=not train, momentum=0.9, epsilon=1e-5,
+            dtype=self.dtype, axis_name=self.axis_name,
+        )  # fmt: skip
+        x = ((x - jnp.asarray(self.mean)) / jnp.asarray(self.std)).astype(self.dtype)
+        x = conv(self.width, (3, 3), padding=1, name="stem_conv")(x)
+        for stage, blocks in enumerate(self.stage_sizes):
+            for index in range(blocks):
+                x = PreActivationBlock(
+                    self.width * 2**stage, 2 if stage > 0 and index == 0 else 1, conv, norm,
+                    self.activation, self.shortcut, self.padding,
+                    name=f"stage{stage + 1}_block{index + 1}",
+                )(x)  # fmt: skip
+        if self.final_norm:
+            x = ACTIVATIONS[self.activation](norm(name="final_norm")(x))
+        x = x.mean((1, 2), dtype=jnp.float32)  # (B, features)
+        return nn.Dense(self.num_classes, kernel_init=head_init, name="head")(x)
