@@ -1,6 +1,7 @@
 import json
 
 import chex
+import jax
 import numpy as np
 import pytest
 
@@ -249,6 +250,22 @@ def test_pixel_statistics_follow_the_target_when_asked(folder, config):
     run = stages.transfer(downstream, source, root, "target", parallel.local_devices(2))
     before, after = Ticket.load(source.ticket).meta, Ticket.load(run.source.ticket).meta
     assert before["mean"] != after["mean"]
+
+
+def test_linear_evaluation_moves_the_head_and_the_statistics_and_the_result_says_so(folder, study):
+    root = study.path.parent
+    source = runs.find_ticket(str(next(root.glob("draw-omp0.5-natural-s0-*"))))
+    run = next(root.glob("transfer-linear-omp0.5-natural-s0-*"))
+    before, after = Ticket.load(source.ticket), Ticket.load(run / "ticket")
+    for name in before.params.keys() - {"head"}:
+        chex.assert_trees_all_equal(before.params[name], after.params[name])
+    moved = jax.tree.map(lambda a, b: bool((a != b).all()), before.batch_stats, after.batch_stats)
+    assert jax.tree.leaves(moved) == [True] * 40
+    told = json.loads((run / "result.json").read_text())["moves"]
+    assert "head alone of all weights" in told
+    assert "re-estimated on the target" in told
+    frozen = TransferConfig(mode="linear", train=TrainConfig(statistics="frozen"))
+    assert "stay the ticket's" in frozen.moves
 
 
 def test_a_ticket_drawn_from_a_ticket_folder_alone(folder, study):

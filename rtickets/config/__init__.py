@@ -14,6 +14,7 @@ from rtickets.config.stages import (
     ModelConfig,
     PretrainConfig,
     TransferConfig,
+    moves,
 )
 from rtickets.config.study import StudyConfig
 from rtickets.config.training import (
@@ -40,5 +41,6 @@ __all__ = [
     "StudyConfig",
     "TrainConfig",
     "TransferConfig",
+    "moves",
     "to_steps",
 ]

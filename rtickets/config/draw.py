@@ -47,6 +47,9 @@ class ImpConfig:
 class LmpConfig:
     """Learnable mask pruning: one score per group of frozen weights.
 
+    Besides the scores, the head moves (see `train_head`), and normalisation statistics are
+    re-estimated on the task's training images unless train.statistics='frozen'.
+
     Attributes:
         ranking: keep the groups with the largest 'magnitude' of the score, or the largest score
             ('plain').

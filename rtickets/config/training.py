@@ -178,7 +178,8 @@ class TrainConfig:
             batch statistics are those of the micro-batch, and update the running ones one after
             the other. Devices share every micro-batch: their number changes nothing.
         seed: of weights, data order, augmentation, attacks and few-shot subset.
-        statistics: normalisation layers use and update 'batch' statistics, or keep 'frozen' ones.
+        statistics: normalisation layers use 'batch' statistics in training and re-estimate their
+            mean and variance from them, whatever weights are trained, or keep 'frozen' ones.
         sync_statistics: batch statistics are those of the batch over all devices; otherwise each
             device normalises by its own part, which makes the result depend on their number, and
             running statistics are averaged.

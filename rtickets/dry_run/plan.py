@@ -111,6 +111,7 @@ def _transfer(config: TransferConfig, setting: Setting, name: str, times: int = 
         name, task, setting.model_for(task), config.train, setting.devices,
         trainable=trainable, times=times,
     )  # fmt: skip
+    found = found._replace(about=(*found.about, f"moves {config.moves}"))
     return setting.noted(found, task)
 
 

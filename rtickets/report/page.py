@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rtickets.report.honesty import doubts, strengths
-from rtickets.report.table import metrics_of, percent
+from rtickets.report.table import metrics_of, moves_of, percent
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #22272e; max-width: 1060px; margin: 2em auto;
@@ -57,7 +57,10 @@ def render_page(
             chosen = [
                 row for row in table if row["metric"] == metric and row["transfer"] == transfer
             ]
-            parts += [f"<h3>{html.escape(transfer)}</h3>", _accuracy_table(chosen, baseline)]
+            moved = moves_of(config, transfer)
+            parts += [f"<h3>{html.escape(transfer)}</h3>"]
+            parts += [f"<p>Moves {html.escape(moved)}.</p>"] if moved else []
+            parts += [_accuracy_table(chosen, baseline)]
     for label, picture in radii.items():
         parts += _picture(f"Over the radius: {label}", picture)
     for heading, picture in tickets.items():

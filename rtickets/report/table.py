@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from rtickets.config import moves
+
 CLEAN = "clean"
 
 
@@ -93,6 +95,20 @@ def rows(cells: Iterable[Mapping[str, Any]], baseline: str) -> list[dict[str, An
             row.update(gain=gain.mean, gain_std=_json(gain.std))
         table.append(row)
     return sorted(table, key=lambda row: row["objective"] != baseline)
+
+
+def moves_of(config: Mapping[str, Any], transfer: str) -> str | None:
+    """Say what a transfer of a study changes of a ticket.
+
+    Args:
+        config: the study's configuration, as JSON holds it.
+        transfer: the label.
+
+    Returns:
+        See `rtickets.config.moves`; None where the configuration does not describe the transfer.
+    """
+    found = config.get("transfers", {}).get(transfer)
+    return None if found is None else moves(found["mode"], found["train"]["statistics"])
 
 
 def _json(value: float) -> float | None:

@@ -16,7 +16,7 @@ from rtickets.report.curves import plot_curves
 from rtickets.report.honesty import doubts
 from rtickets.report.page import failed_cells, render_page
 from rtickets.report.radii import plot_radii, radius_curves
-from rtickets.report.table import CLEAN, metrics_of, percent, rows
+from rtickets.report.table import CLEAN, metrics_of, moves_of, percent, rows
 from rtickets.report.tickets import picture_tickets, study_tickets
 from rtickets.runs import RunFolder
 from rtickets.terminal import printable
@@ -71,6 +71,8 @@ def show_report(study: RunFolder) -> None:
         title = f"{transfer}: {split} accuracy (%)"
         sign = "+-" if console.options.ascii_only else "±"
         console.print(_terminal_table(title, chosen, baseline, sign))
+        if moved := moves_of(config, transfer):
+            console.print(f"{transfer} moves {moved}\n", soft_wrap=True, markup=False)
     for line in failed_lines(result):  # reasons name what files hold: nothing of it is markup
         console.print(printable(line), markup=False, emoji=False)
     checked, doubtful = doubts(result)

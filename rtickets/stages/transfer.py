@@ -37,6 +37,6 @@ def transfer(
         outcome = train_network(run, weights, ready.mask, trainable=trainable)
         trained = Ticket(ready.mask, outcome.params, outcome.batch_stats, meta)
         write_ticket(folder / "ticket", trained)
-        return training_result(folder, outcome)
+        return {**training_result(folder, outcome), "moves": config.moves}
 
     return run_once(folder_of(workdir, "transfer", name, config, source), config, body)

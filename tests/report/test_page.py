@@ -156,6 +156,22 @@ def test_source_networks_have_intervals_and_blanks_for_what_was_not_measured():
     ]
 
 
+@pytest.mark.parametrize(
+    ("mode", "statistics", "said", "unsaid"),
+    [
+        ("linear", "batch", ["head alone of all weights", "re-estimated on the target"], []),
+        ("linear", "frozen", ["head alone of all weights", "stay the ticket"], ["re-estimated"]),
+        ("finetune", "batch", ["every surviving weight", "re-estimated on the target"], ["head"]),
+    ],
+)
+def test_what_a_transfer_moves_is_told_above_its_table(mode, statistics, said, unsaid):
+    transfers = {"finetune": {"mode": mode, "train": {"statistics": statistics}}}
+    page = render(TABLE, config={"transfers": transfers})
+    told = page.split("<h3>finetune</h3>")[1].split("<table>")[0]
+    assert all(words in told for words in said)
+    assert not any(words in told for words in unsaid)
+
+
 @pytest.mark.parametrize(("seeds", "text"), [(1, "over 1 seed."), (3, "over 3 seeds.")])
 def test_the_number_of_seeds_is_told(seeds, text):
     assert text in render([row("natural", 0.5, seeds=seeds)])

@@ -209,6 +209,7 @@ def test_the_terminal_shows_clean_accuracy_and_gains(study, capsys, monkeypatch)
         ["omp", "10%", "81.0 ± 1.4", "87.0 ± 2.8 (+6.0)"],
     ]
     assert "pgd20" not in printed
+    assert "finetune moves every surviving weight, and normalisation statistics" in printed
 
 
 def test_an_incomplete_study_is_refused(study):
