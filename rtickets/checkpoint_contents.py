@@ -45,6 +45,15 @@ def layout(arrays: Arrays) -> dict[str, str]:
     return {path: f"{array.dtype} {array.shape}" for path, array in arrays.items()}
 
 
+def is_description(values: Any) -> bool:
+    """Whether what was stored beside the arrays says what it should: anybody may have made it."""
+    if not isinstance(values, dict):
+        return False
+    found = values.get("layout")
+    strings = isinstance(found, dict) and all(isinstance(one, str) for one in found.values())
+    return strings and isinstance(values.get("meta"), dict)
+
+
 def check_layout(checkpoint: Path, theirs: Mapping[str, str], arrays: Arrays) -> None:
     """Raise InputError unless a checkpoint has the layout of the arrays that are expected."""
     ours = layout(arrays)

@@ -153,6 +153,9 @@ class Checkpoints:
                     _set_aside(folder, damage)
                     continue
                 described = self._restore(step, meta=ocp.args.JsonRestore()).meta
+                if not contents.is_description(described):
+                    _set_aside(folder, "meta is none of a checkpoint")
+                    continue
                 contents.check_layout(folder, described["layout"], expected)
                 tree = self._restore(step, tree=ocp.args.StandardRestore(expected)).tree
                 arrays.update({path: np.asarray(leaf) for path, leaf in tree.items()})
@@ -208,7 +211,8 @@ class Checkpoints:
             stored = self._restore(step, meta=ocp.args.JsonRestore()).meta if sound else {}
             if self._score_file(step).is_file():
                 stored = read_json(self._score_file(step))
-            self._scores[step] = stored.get("score")
+            score = stored.get("score") if isinstance(stored, dict) else None
+            self._scores[step] = score if isinstance(score, float | int) else None
         return self._scores[step]
 
 

@@ -27,8 +27,9 @@ from rtickets.config import ObserveConfig
 from rtickets.metrics import read_sound_lines, write_json, write_text
 from rtickets.profiling import Tracer, step_split
 from rtickets.tensorboard import EventFile, check_installed
+from rtickets.throughput import FILE as THROUGHPUT
+from rtickets.throughput import read_lines
 
-THROUGHPUT = "throughput.jsonl"
 PROFILE = "profile"
 _MEMORY = ("bytes_in_use", "peak_bytes_in_use", "bytes_limit")
 
@@ -73,7 +74,7 @@ class Observer:
         self._last_step = last_step
         path = self._folder / THROUGHPUT
         if self._writes:
-            kept = [line for line in read_sound_lines(path) if line["step"] <= step]
+            kept = [line for line in read_lines(self._folder) if line["step"] <= step]
             write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         if self._writes and self._config.tensorboard:
             self._events = EventFile(self._folder)
@@ -87,7 +88,7 @@ class Observer:
 
     def _replay(self, events: EventFile) -> None:
         """Write what was measured before an interruption."""
-        throughput = read_sound_lines(self._folder / THROUGHPUT)
+        throughput = read_lines(self._folder)
         times = {line["step"]: line["time"] for line in throughput}
         events.replay("train", read_sound_lines(self._folder / "metrics.jsonl"), times)
         events.replay("throughput", throughput, times)

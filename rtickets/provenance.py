@@ -1,6 +1,8 @@
 """What a ticket remembers: its network, the task it was trained on and how it came about."""
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -123,7 +125,7 @@ def trained_on(meta: Any) -> tuple[DataConfig, int]:
     Raises:
         InputError: if the provenance does not say.
     """
-    if "task" not in meta or "seed" not in meta:
+    if not (_FIELDS["task"](meta.get("task")) and _FIELDS["seed"](meta.get("seed"))):
         raise InputError(
             "the ticket does not say what it was trained on; set data=DataConfig(...) in a "
             "configuration file, see configs/evaluate/pgd.py"
@@ -179,3 +181,33 @@ def _check(meta: Any) -> None:
             f"the ticket's provenance lacks {', '.join(sorted(missing))}; it was not made by a "
             "stage of rtickets, so its network is unknown"
         )
+    wrong = [name for name, is_fine in _FIELDS.items() if name in meta and not is_fine(meta[name])]
+    if wrong or len(meta["mean"]) != len(meta["std"]):
+        raise InputError(
+            f"the ticket's provenance is damaged: {', '.join(wrong or ['mean', 'std'])}; take the "
+            "ticket from a copy, or make it again"
+        )
+
+
+def _are_numbers(values: Any, low: float, high: float, kind: Any = Real) -> bool:
+    return isinstance(values, list | tuple) and all(
+        isinstance(one, kind) and not isinstance(one, bool) and low <= float(one) <= high
+        for one in values
+    )
+
+
+def _are_names(values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(one, str) for one in values)
+
+
+_LARGEST = 2**14  # pixels of a side
+_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "model": lambda value: isinstance(value, Mapping),
+    "class_names": _are_names,
+    "mean": lambda value: _are_numbers(value, -1e6, 1e6),
+    "std": lambda value: _are_numbers(value, 1e-12, 1e6),
+    "image_shape": lambda value: _are_numbers(value, 1, _LARGEST, Integral) and len(value) == 3,
+    "seed": lambda value: isinstance(value, Integral),
+    "task": lambda value: isinstance(value, Mapping),
+    "history": lambda value: isinstance(value, list | tuple),
+}

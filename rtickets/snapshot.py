@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from pydantic import TypeAdapter, ValidationError
 
 from rtickets import checkpoint_contents as contents
 from rtickets import training
 from rtickets.checkpoints import Checkpoints
+from rtickets.errors import InputError
 from rtickets.masks import Mask, Params
 
 
@@ -125,5 +127,21 @@ def restore(checkpoints: Checkpoints, start: Snapshot) -> Snapshot:
     if found is None:
         state, best, mask, key = contents.of_primary(tuple(arrays))
     else:
-        (state, best, mask, key), tally = found.tree, Tally(**found.meta["tally"])
+        (state, best, mask, key), tally = found.tree, _tally(found.meta.get("tally"))
     return Snapshot(state, best, mask, key, tally)
+
+
+def _tally(values: Any) -> Tally:
+    """Return what a checkpoint says was counted.
+
+    Raises:
+        InputError: if that is no tally of this version of the package.
+    """
+    try:
+        return TypeAdapter(Tally).validate_python(values)
+    except ValidationError as error:
+        problems = "; ".join(f"{one['loc']}: {one['msg']}" for one in error.errors()[:3])
+        raise InputError(
+            f"a checkpoint was saved by another version of the package ({problems}); finish the "
+            "run with that version, or remove its checkpoints to begin it anew"
+        ) from None

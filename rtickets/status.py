@@ -9,16 +9,20 @@ import re
 import socket
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from rtickets import files, throughput
 from rtickets.errors import InputError
-from rtickets.metrics import read_sound_lines
+from rtickets.terminal import printable
 
-_FOLDER = re.compile(r"[a-z]+-.+-[0-9a-f]{10}")
+_FOLDER = re.compile(r"[a-z]+-.+-[0-9a-f]{10}", re.DOTALL)
 _HOLDER = re.compile(r"process (\d+) on (.*)")
+_CONFIG = "config.json"
+_LONGEST_HOLDER = 1000  # bytes
 _RECENT = 20  # cells that tell how long one takes
 
 
@@ -28,13 +32,15 @@ class Status(NamedTuple):
     Attributes:
         folder: name of the folder.
         state: 'complete', 'running' or 'stopped', from where the same command goes on. A study is
-            'running' while any stage of the working directory is.
+            'running' while any stage of the working directory is. 'damaged' where the folder cannot
+            be read or holds what is none of ours.
         done: training steps done, for a study what it has measured, or None where nothing is
             counted.
         total: how many there will be, or None.
         seconds_left: until then, or None where that is not known.
         images_per_second: the last throughput of a training, or None.
         idle_seconds: since the folder changed last.
+        problem: what is damaged, or None.
     """
 
     folder: str
@@ -44,6 +50,7 @@ class Status(NamedTuple):
     seconds_left: float | None
     images_per_second: float | None
     idle_seconds: float
+    problem: str | None = None
 
 
 class _Count(NamedTuple):
@@ -68,27 +75,43 @@ def read_status(workdir: Path) -> list[Status]:
     """
     if not workdir.is_dir():
         raise InputError(f"{workdir} is no folder; give the --workdir of the runs")
-    configs = [
-        path for path in workdir.glob("*/config.json") if _FOLDER.fullmatch(path.parent.name)
-    ]
-    folders = [path.parent for path in sorted(configs, key=lambda path: path.stat().st_mtime)]
+    found = [path for path in workdir.iterdir() if _FOLDER.fullmatch(path.name)]
+    folders = sorted(filter(_has_begun, found), key=lambda path: _changed(path / _CONFIG))
     studies = [folder for folder in folders if folder.name.startswith("study-")]
-    stages = [_stage(folder) for folder in folders if folder not in studies]
+    stages = [_whatever_it_holds(_stage, folder) for folder in folders if folder not in studies]
     running = any(stage.state == "running" for stage in stages)
-    return [*(_study(folder, running) for folder in studies), *stages]
+    study = partial(_study, running=running)
+    return [*(_whatever_it_holds(study, folder) for folder in studies), *stages]
+
+
+def _has_begun(folder: Path) -> bool:
+    try:
+        return bool((folder / _CONFIG).lstat())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # says itself what it is
+        return True
+
+
+def _whatever_it_holds(look: Callable[[Path], Status], folder: Path) -> Status:
+    """Look at a folder; one that is damaged, or may not be read, says so and hides no other."""
+    try:
+        return look(folder)
+    except (InputError, OSError) as error:
+        idle = max(time.time() - _changed(folder), 0.0)
+        return Status(folder.name, "damaged", None, None, None, None, idle, printable(error))
 
 
 def _stage(folder: Path) -> Status:
-    lines = read_sound_lines(folder / "throughput.jsonl")
+    lines = [line for one in throughput.read_lines(folder) if (line := throughput.parse(one))]
     count = _Count()
     if lines:
         line = lines[-1]
-        each = line["seconds"] / line["steps"]
-        if len(lines) > 1 and not line["compiled"]:  # validation and checkpoints take time as well
-            before = lines[-2]
-            each = (line["time"] - before["time"]) / (line["step"] - before["step"])
-        rate = line["images_per_second"]
-        count = _Count(line["step"], line["last_step"], each, line["time"], rate)
+        each = line.seconds / line.steps
+        if len(lines) > 1 and not line.compiled and line.step > lines[-2].step:
+            before = lines[-2]  # validation and checkpoints take time as well
+            each = (line.time - before.time) / (line.step - before.step)
+        count = _Count(line.step, line.last_step, each, line.time, line.images_per_second)
     return _status(folder, count, _is_held(folder))
 
 
@@ -96,12 +119,21 @@ def _study(folder: Path, running: bool) -> Status:
     units = folder / "units.json"
     if not units.is_file():
         return _status(folder, _Count(), running)
-    settled = [*(folder / "done").glob("*"), *(folder / "failed").glob("[0-9]*")]
-    times = sorted(path.stat().st_mtime for path in settled)
-    total = len(json.loads(units.read_text()))
+    times = sorted(_changed(path) for path in (folder / "done").glob("*"))
+    total = _length_of_list(units)
     pauses = [after - before for before, after in pairwise(times)][-_RECENT:]
     each = statistics.median(pauses) if pauses else None
     return _status(folder, _Count(len(times), total, each, times[-1] if times else 0.0), running)
+
+
+def _length_of_list(file: Path) -> int:
+    try:
+        values = json.loads(files.read_bytes(file))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file.name} is damaged: {error}") from None
+    if not isinstance(values, list):
+        raise InputError(f"{file.name} is damaged: it holds no list")
+    return len(values)
 
 
 def _status(folder: Path, count: _Count, running: bool) -> Status:
@@ -122,22 +154,23 @@ def _status(folder: Path, count: _Count, running: bool) -> Status:
 
 def _changed(path: Path) -> float:
     try:
-        return path.stat().st_mtime
-    except FileNotFoundError:  # a temporary file of a process at work
+        return path.lstat().st_mtime
+    except OSError:  # a temporary file of a process at work, or a folder that may not be read
         return 0.0
 
 
 def _is_held(folder: Path) -> bool:
     """Whether a process is at work in a folder; on another host, whether it has not ended well."""
     try:
-        holder = _HOLDER.match((folder / ".lock").read_text())
+        text = files.read_bytes(folder / ".lock", _LONGEST_HOLDER).decode(errors="replace")
     except FileNotFoundError:
         return False
+    holder = _HOLDER.match(text)
     if holder is None or holder[2] != socket.gethostname():
         return True
     try:
         os.kill(int(holder[1]), 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError, ValueError):
         return False
     except PermissionError:
         pass
@@ -148,13 +181,17 @@ def as_text(found: Sequence[Status]) -> str:
     """Return one aligned line per folder."""
     if not found:
         return "nothing has been run here"
-    width = max(len(status.folder) for status in found)
+    names = [printable(status.folder) for status in found]
+    width = max(map(len, names))
     return "\n".join(
-        f"{one.folder:{width}}  {one.state:8}  {_describe(one)}".rstrip() for one in found
+        f"{name:{width}}  {one.state:8}  {_describe(one)}".rstrip()
+        for name, one in zip(names, found, strict=True)
     )
 
 
 def _describe(status: Status) -> str:
+    if status.problem is not None:
+        return status.problem
     parts = []
     if status.done is not None and status.total is not None:
         unit = "measured" if status.folder.startswith("study-") else "steps"

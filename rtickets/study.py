@@ -32,6 +32,7 @@ from rtickets.errors import (
     NonFiniteLossError,
 )
 from rtickets.layout_names import parse_names
+from rtickets.results import read_evaluation, read_study
 from rtickets.runs import RunFolder, begin, folder_of, run_once
 from rtickets.stages.iterate import rewind_steps
 from rtickets.workers import ALONE, Worker, claim
@@ -141,7 +142,7 @@ def run_study(
                 console.say(f"{place}: {_name(unit)}: FAILED: {reason}")
                 return
             if progress.done(study.path, number):
-                accuracy = folder.result()["clean"]["value"]
+                accuracy = read_evaluation(folder)["clean"]["value"]
                 console.say(f"{place}: {_name(unit)}: {accuracy:.1%}")
 
         if not claim([partial(run, number) for number in range(len(units))], worker):
@@ -157,6 +158,7 @@ def run_study(
                 results["failed"].append({"kind": kind, **unit._asdict(), "reason": failed[number]})
                 continue
             ticket, evaluation = _run_unit(config, unit, workdir, devices)
+            read_evaluation(evaluation)  # complains of what is no result
             found = {"ticket": ticket.path.name, **evaluation.result()}
             results[kind].append({**unit._asdict(), **found})
         return results
@@ -167,7 +169,7 @@ def run_study(
 
 def _reopen(study: RunFolder) -> None:
     """Make a study that ended with failures, or is at work, forget them."""
-    if study.complete and study.result().get("failed"):
+    if study.complete and read_study(study).get("failed"):
         (study.path / "COMPLETE").unlink()
     if not study.complete:
         progress.forget_failures(study.path)

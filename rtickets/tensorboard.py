@@ -47,7 +47,7 @@ class EventFile:
         for name, value in line.items():
             if isinstance(value, Mapping):
                 self.write(name, {**value, "step": line["step"]}, time)
-            elif name not in _NOT_PLOTTED:
+            elif name not in _NOT_PLOTTED and isinstance(value, int | float):
                 self._writer.add_scalar(f"{group}/{name}", value, line["step"], walltime=time)
 
     def replay(
@@ -61,7 +61,7 @@ class EventFile:
             times: when steps were measured; others have the time of the step before.
         """
         time = min(times.values(), default=0.0)
-        for line in lines:
+        for line in (line for line in lines if isinstance(line.get("step"), int)):
             time = times.get(line["step"], time)
             self.write(group, line, time)
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from rtickets import files as rtickets_files
-from rtickets import orbax_files
+from rtickets import orbax_files, seals
 from rtickets.checkpoints import Retention, discard_checkpoints, open_checkpoints
 from rtickets.errors import InputError, explain
 
@@ -398,6 +398,31 @@ def test_a_seal_that_lists_what_is_no_file_of_the_checkpoint_is_damage(tmp_path,
     (tmp_path / "6" / "SEAL").write_text(json.dumps({"files": files, "digest": digest}))
     assert step_of(restore(tmp_path)) == 3
     assert names(tmp_path) == ["3", "6.damaged"]
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        [],
+        {},
+        {"meta": 5, "layout": {}},
+        {"meta": {}, "layout": []},
+        {"meta": {}, "layout": {"a": 1}},
+    ],
+)
+def test_a_sealed_checkpoint_that_describes_nothing_is_damaged(tmp_path, described):
+    save(tmp_path, 3, 6)
+    (tmp_path / "6" / "meta" / "metadata").write_text(json.dumps(described))
+    seals.seal(tmp_path / "6", ("tree", "meta"))
+    assert step_of(restore(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("score", ["high", None, [1], {}])
+def test_a_score_that_is_no_number_is_none(tmp_path, score):
+    save(tmp_path, 1, 2, retention=Retention(1, 1))
+    (tmp_path / "1.score").write_text(json.dumps({"score": score}))
+    save(tmp_path, 3, 4, retention=Retention(1, 1), scores={3: 0.5, 4: 0.1})
+    assert "3" in names(tmp_path)
 
 
 # --- full disks -----------------------------------------------------------------------------------

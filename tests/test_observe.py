@@ -1,3 +1,4 @@
+import contextlib
 import json
 import struct
 
@@ -163,9 +164,41 @@ def test_without_steps_there_is_no_throughput(tmp_path):
 
 def test_a_damaged_throughput_does_not_stop_a_resume(tmp_path):
     path = tmp_path / "throughput.jsonl"
-    path.write_bytes(b'{"step": 3}\n' + bytes(9) + b'\n{"step": 9}\n{"step"')
-    with observe.Observer(tmp_path, ObserveConfig(), 8, parallel.local_devices(1)).watch(6, 18):
-        assert read_metrics(path) == [{"step": 3}]
+    line = {"step": 3, "last_step": 18, "time": 1.0, "steps": 3, "seconds": 0.5, "compiled": True,
+            "images_per_second": 48.0}  # fmt: skip
+    wrong = [{"step": 3}, {**line, "step": "3"}, {**line, "steps": 0}, {**line, "time": None}]
+    sound = [line, *wrong, {**line, "step": 9}]
+    text = b"\n".join(json.dumps(one).encode() for one in sound)
+    path.write_bytes(bytes(9) + b"\n" + text + b'\n{"step"')
+    watched = ObserveConfig(tensorboard=True)
+    with observe.Observer(tmp_path, watched, 8, parallel.local_devices(1)).watch(6, 18):
+        assert read_metrics(path) == [line]
+
+
+def test_metrics_that_are_none_are_not_plotted(tmp_path):
+    lines = [{"step": "x"}, {"loss": 1}, {"step": 3, "loss": "nan", "accuracy": 0.5}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    watched = ObserveConfig(tensorboard=True)
+    with observe.Observer(tmp_path, watched, 8, parallel.local_devices(1)).watch(6, 18):
+        pass
+    assert points(tmp_path) == [("train/accuracy", 3, 0.5)]
+
+
+@pytest.mark.parametrize("name", ["throughput.jsonl", "tensorboard", "profile"])
+def test_nothing_is_written_behind_a_link(tmp_path, name):
+    foreign, folder = tmp_path / "foreign", tmp_path / "run"
+    foreign.mkdir()
+    folder.mkdir()
+    (foreign / "mine").write_text("mine")
+    (folder / name).symlink_to(foreign / "mine" if name == "throughput.jsonl" else foreign)
+    watched = ObserveConfig(tensorboard=True, profile_steps=1)
+    observer = observe.Observer(folder, watched, 8, parallel.local_devices(1))
+    with contextlib.suppress(InputError), observer.watch(0, 18):
+        for _ in range(4):
+            observer.dispatch(None, 1)
+        observer.log({"step": 4, "loss": 0.5})
+    assert [path.name for path in foreign.iterdir()] == ["mine"]
+    assert (foreign / "mine").read_text() == "mine"
 
 
 class Device:

@@ -62,3 +62,31 @@ def test_a_ticket_of_another_origin_is_refused(tmp_path, verb):
 def test_a_ticket_that_does_not_say_its_task_needs_one():
     with pytest.raises(InputError, match=r"set data=DataConfig"):
         provenance.trained_on(META)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model", "resnet18"),
+        ("class_names", 5),
+        ("class_names", [1, 2]),
+        ("mean", [0.1, 0.2]),
+        ("mean", ["x"]),
+        ("std", [0.0]),
+        ("std", [float("nan")]),
+        ("image_shape", [28, 28]),
+        ("image_shape", [28, 28, 10**9]),
+        ("image_shape", [28.5, 28, 1]),
+        ("history", "all of it"),
+    ],
+)
+def test_provenance_of_other_kinds_is_damage(name, value):
+    with pytest.raises(InputError, match=f"provenance is damaged: .*{name}"):
+        provenance.build_model({**META, name: value})
+
+
+@pytest.mark.parametrize("changes", [{"task": [1]}, {"seed": "1"}, {"seed": None}])
+def test_a_task_of_another_kind_is_none(changes):
+    meta = {**META, "task": config_files.to_dict(DataConfig(source="digits")), "seed": 3, **changes}
+    with pytest.raises(InputError, match="does not say what it was trained on"):
+        provenance.trained_on(meta)

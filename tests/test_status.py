@@ -169,3 +169,81 @@ def test_the_verb_prints_json_and_does_not_import_jax(tmp_path):
     (found,) = json.loads(done.stdout)
     assert found["state"] == "complete"
     assert set(found) == set(read_status(tmp_path)[0]._fields)
+
+
+# --- folders that somebody else made --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[1]\n", '{"step": 3}\n', '{"step": "x", "last_step": null}\n', "\0\xff\n",
+     '{"a":' * 3000 + "1" + "}" * 3000 + "\n",
+     json.dumps({**line(10, NOW), "steps": 0}) + "\n",
+     json.dumps({**line(10, NOW), "time": "soon"}) + "\n",
+     json.dumps({**line(10, NOW), "last_step": 10**400}) + "\n",
+     json.dumps({**line(10, NOW), "images_per_second": float("nan")}) + "\n"],
+)  # fmt: skip
+def test_lines_that_are_none_count_nothing(tmp_path, text):
+    folder = make(tmp_path, "pretrain-pgd-0123456789")
+    (folder / "throughput.jsonl").write_bytes(text.encode("latin-1"))
+    (found,) = read_status(tmp_path)
+    assert (found.state, found.done, found.problem) == ("stopped", None, None)
+
+
+def test_steps_that_do_not_rise_divide_by_nothing(tmp_path):
+    lines = [line(10, NOW - 20, compiled=True), line(10, NOW)]
+    make(tmp_path, "pretrain-pgd-0123456789", lines=lines, holder=here(os.getpid()))
+    (found,) = read_status(tmp_path)
+    assert (found.done, found.state) == (10, "running")
+
+
+def spoil(folder, kind):
+    if kind == "units":
+        (folder / "units.json").write_text("[{")
+    elif kind == "units of another kind":
+        (folder / "units.json").write_text("5")
+    elif kind == "pipe for units":
+        (folder / "units.json").symlink_to("pipe")
+        os.mkfifo(folder / "pipe")
+    elif kind == "pipe for a lock":
+        os.mkfifo(folder / ".lock")
+    elif kind == "endless throughput":
+        (folder / "throughput.jsonl").symlink_to("/dev/zero")
+    elif kind == "folder for a lock":
+        (folder / ".lock").mkdir()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("study-x-0123456789", "units"),
+        ("study-x-0123456789", "units of another kind"),
+        ("pretrain-x-0123456789", "pipe for a lock"),
+        ("pretrain-x-0123456789", "folder for a lock"),
+        ("pretrain-x-0123456789", "endless throughput"),
+    ],
+)
+def test_a_damaged_folder_says_so_and_hides_no_other(tmp_path, capsys, name, kind):
+    spoil(make(tmp_path, name), kind)
+    make(tmp_path, "draw-omp-0123456789", complete=True)
+    states = {status.folder: status.state for status in read_status(tmp_path)}
+    assert states == {name: "damaged", "draw-omp-0123456789": "complete"}
+    assert cli.main(["status", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 2
+    (damaged,) = (one for one in shown if one.startswith(name))
+    assert "damaged" in damaged
+    assert cli.main(["status", str(tmp_path), "--json"]) == 0
+    assert [one["problem"] is None for one in json.loads(capsys.readouterr().out)].count(False) == 1
+
+
+def test_names_of_folders_move_nothing_on_a_terminal(tmp_path):
+    make(tmp_path, "pretrain-\x1b[2Jx\ny-0123456789")
+    (shown,) = as_text(read_status(tmp_path)).splitlines()
+    assert r"\x1b[2Jx\ny" in shown
+
+
+@pytest.mark.parametrize("pid", ["9" * 30, str(2**31)])
+def test_a_holder_that_cannot_be_is_none(tmp_path, pid):
+    make(tmp_path, "pretrain-pgd-0123456789", holder=here(pid))
+    assert [status.state for status in read_status(tmp_path)] == ["stopped"]

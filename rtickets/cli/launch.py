@@ -71,13 +71,14 @@ def launch(config: Any, options: argparse.Namespace, config_words: Sequence[str]
 def _run_here(config: Any, options: argparse.Namespace, words: Sequence[str]) -> int:
     from rtickets import preemption, runs
     from rtickets.launchers import local
+    from rtickets.results import read_study
 
     found = local.find_devices()
     status = local.run_workers(words, options.workers, found, stop=preemption.heard)
     study = runs.folder_of(options.workdir, "study", config.name, config)
     if study.complete:  # a worker may have been killed, but others took its cells
         show_study(study)
-        return int(bool(study.result().get("failed")))
+        return int(bool(read_study(study).get("failed")))
     if status == 0:
         print(
             "the last cells are being run by workers elsewhere; the last of them writes the "

@@ -75,11 +75,12 @@ def _report_stage(folder: Any) -> None:
 def _report_evaluation(folder: Any) -> None:
     """Print the accuracies, and the findings about them as lines instead of JSON."""
     from rtickets.report.honesty import verdict_lines
+    from rtickets.results import read_evaluation
 
     if not is_primary():
         return
-    result = folder.result()
-    honesty = result.pop("honesty", None)
+    result, honesty = folder.result(), read_evaluation(folder).get("honesty")
+    result.pop("honesty", None)
     print(json.dumps(result, indent=2))
     for line in verdict_lines(honesty) if honesty else ():
         print(printable(line))

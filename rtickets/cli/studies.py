@@ -47,6 +47,7 @@ def _report(options: argparse.Namespace, config_words: Sequence[str]) -> None:
 
 def _run_study(config: Any, options: argparse.Namespace) -> int:
     from rtickets import report
+    from rtickets.results import read_study
     from rtickets.study import run_study
     from rtickets.workers import ALONE, parse_worker
 
@@ -54,7 +55,7 @@ def _run_study(config: Any, options: argparse.Namespace) -> int:
     devices, consent = start(options), consent_of(options)
     study = run_study(config, options.workdir, devices, worker, consent=consent)
     if study.complete and not is_primary():
-        return int(bool(study.result()["failed"]))
+        return int(bool(read_study(study).get("failed")))
     if not is_primary():
         return 0
     if not study.complete:
@@ -64,7 +65,7 @@ def _run_study(config: Any, options: argparse.Namespace) -> int:
         show_study(study)
     else:
         print(f"report: {printable(report.write_report(study))}")
-    return int(bool(study.result().get("failed")))
+    return int(bool(read_study(study).get("failed")))
 
 
 def _add_demo_options(parser: argparse.ArgumentParser) -> None:

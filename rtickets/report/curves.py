@@ -1,6 +1,5 @@
 """Accuracy against remaining weights, as pictures."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from rtickets.report.style import COLORS, DENSE, MARKERS
+from rtickets.report.style import COLORS, DENSE, MARKERS, png
 
 
 def plot_curves(table: Sequence[Mapping[str, Any]], metric: str, split: str = "test") -> bytes:
@@ -37,9 +36,7 @@ def plot_curves(table: Sequence[Mapping[str, Any]], metric: str, split: str = "t
     figure.supylabel(f"{label} (%)", fontsize=10)
     figure.supxlabel("remaining weights (%)", fontsize=10)
     panels[0].legend(fontsize=8, frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    return buffer.getvalue()
+    return png(figure)
 
 
 def _plot_panel(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:

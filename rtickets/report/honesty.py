@@ -58,7 +58,7 @@ def strengths(result: Mapping[str, Any]) -> list[str]:
             if finding["check"] == "weak attack":
                 spent[about] = finding["message"]
             elif finding["check"] == "found more":
-                more[about] = more.get(about, 0) + (finding["value"] > 0)
+                more[about] = more.get(about, 0) + ((finding["value"] or 0) > 0)
     lines = []
     for about, message in spent.items():
         line = f"{about}: {message}."

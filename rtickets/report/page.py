@@ -4,7 +4,7 @@ import base64
 import html
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rtickets.report.honesty import doubts, strengths
 from rtickets.report.table import metrics_of, moves_of, percent
@@ -20,6 +20,12 @@ th:first-child, td:first-child { text-align: left; }
 pre { background: #f5f6f8; padding: 1em; overflow-x: auto; font-size: 12px; }
 .gain { color: #2c7a3f; } .loss { color: #b03a2e; } .scroll { overflow-x: auto; }
 """
+
+
+class Markup(NamedTuple):
+    """What is HTML already, in a cell of a table."""
+
+    html: str
 
 
 def render_page(
@@ -91,10 +97,7 @@ def _honesty(result: Mapping[str, Any]) -> list[str]:
     trusted = f"<p>{checked - len(doubtful)} of {checked} evaluations passed every check.</p>"
     head = ["transfer", "objective", "ticket", "sparsity", "seed", "found"]
     names = ("transfer", "objective", "draw", "sparsity", "seed")
-    body = [
-        [*(html.escape(str(one.get(name, ""))) for name in names), html.escape(found)]
-        for one, found in doubtful
-    ]
+    body = [[*(str(one.get(name, "")) for name in names), found] for one, found in doubtful]
     table = [_html_table(head, body)] if body else []
     strong = [f"<p>{html.escape(line)}</p>" for line in strengths(result)]
     return ["<h2>Can the robust accuracies be trusted?</h2>", trusted, *strong, *table]
@@ -106,7 +109,7 @@ def _failed(result: Mapping[str, Any]) -> list[str]:
     if not failed:
         return []
     head = ["transfer", "objective", "ticket", "sparsity", "seed", "reason"]
-    body = [[html.escape(cell) for cell in failed_cells(one)] for one in failed]
+    body = [failed_cells(one) for one in failed]
     return ["<h2>What failed, and is in no mean</h2>", _html_table(head, body)]
 
 
@@ -117,13 +120,18 @@ def failed_cells(one: Mapping[str, Any]) -> list[str]:
     return [str({**source, **one}[name]) for name in names]
 
 
+def _markup(cell: str | Markup) -> str:
+    return cell.html if isinstance(cell, Markup) else html.escape(cell)
+
+
 def _heading(metric: str) -> str:
     return "Clean accuracy" if metric == "clean" else f"Accuracy under {metric}"
 
 
 def _explain(table: Sequence[Mapping[str, Any]], baseline: str, split: str) -> str:
     seeds = max((row["seeds"] for row in table), default=0)
-    images = "test images that no choice was made on" if split == "test" else f"{split} images"
+    named = html.escape(split)
+    images = "test images that no choice was made on" if split == "test" else f"{named} images"
     return (
         f"<p>Accuracy in % on {images}; mean ± standard deviation "
         f"over {seeds} seed{'s' * (seeds != 1)}. Dashed lines are dense networks. A gain is the "
@@ -139,7 +147,7 @@ def _accuracy_table(rows: Sequence[Mapping[str, Any]], baseline: str) -> str:
     found = {(row["draw"], row["sparsity"], row["objective"]): row for row in rows}
     body = []
     for draw, sparsity in points:
-        cells = [html.escape(draw), f"{100 * (1 - sparsity):g}"]
+        cells: list[str | Markup] = [draw, f"{100 * (1 - sparsity):g}"]
         for objective in objectives:
             row = found.get((draw, sparsity, objective))
             cells.append(percent(row["mean"], row["std"]) if row else "")
@@ -150,16 +158,16 @@ def _accuracy_table(rows: Sequence[Mapping[str, Any]], baseline: str) -> str:
     return _html_table(head, body)
 
 
-def _gain(row: Mapping[str, Any]) -> str:
+def _gain(row: Mapping[str, Any]) -> Markup:
     text = percent(row["gain"], row["gain_std"], sign=True)
     kind = "gain" if (row["gain"] or 0) > 0 else "loss"
-    return f'<span class="{kind}">{text}</span>'
+    return Markup(f'<span class="{kind}">{html.escape(text)}</span>')
 
 
 def _source_table(sources: Sequence[Mapping[str, Any]]) -> str:
     metrics = list(dict.fromkeys(metric for source in sources for metric in metrics_of(source)))
     body = [
-        [html.escape(source["objective"]), str(source["seed"])]
+        [source["objective"], str(source["seed"])]
         + [_with_interval(metrics_of(source).get(metric)) for metric in metrics]
         for source in sources
     ]
@@ -173,8 +181,9 @@ def _with_interval(accuracy: Mapping[str, Any] | None) -> str:
     return f"{100 * accuracy['value']:.1f} [{low:.1f}, {high:.1f}]"
 
 
-def _html_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def _html_table(head: Sequence[str], body: Sequence[Sequence[str | Markup]]) -> str:
+    """Return a table; what is not markup of ours is text."""
     lines = ["".join(f"<th>{html.escape(cell)}</th>" for cell in head)]
-    lines += ["".join(f"<td>{cell}</td>" for cell in row) for row in body]
+    lines += ["".join(f"<td>{_markup(cell)}</td>" for cell in row) for row in body]
     rows = "\n".join(f"<tr>{line}</tr>" for line in lines)
     return f'<div class="scroll"><table>\n{rows}\n</table></div>'

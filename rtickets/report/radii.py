@@ -1,13 +1,12 @@
 """Accuracy over the radius: robust accuracy under an attack, and certified accuracy."""
 
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rtickets.report.style import COLORS, DENSE, MARKERS
+from rtickets.report.style import COLORS, DENSE, MARKERS, png
 from rtickets.report.table import Spread, spread
 
 CERTIFIED = "certified"
@@ -79,9 +78,7 @@ def plot_radii(lines: Mapping[Line, Mapping[float, Spread]], label: str) -> byte
     figure.supylabel(what, fontsize=10)
     figure.supxlabel("radius (pixels in [0, 1])", fontsize=10)
     panels[0].legend(fontsize=8, frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    return buffer.getvalue()
+    return png(figure)
 
 
 def _plot_panel(panel: Axes, lines: Mapping[Line, Mapping[float, Spread]]) -> None:

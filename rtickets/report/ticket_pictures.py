@@ -1,6 +1,5 @@
 """Pictures of tickets: sparsity and overlap per layer, overlap of many tickets, first kernels."""
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,9 +17,12 @@ from rtickets.layouts import to_canonical
 from rtickets.masks import Mask
 from rtickets.metrics import write_bytes
 from rtickets.ordered import modulus, real
+from rtickets.report.style import png
+from rtickets.terminal import printable
 
 _COLORS = ("#4c566a", "#c8553d", "#2a7f9e", "#7a9e3a", "#8e5ea2", "#d39b2a")
 _PRUNED = (0.98, 0.86, 0.83)
+_LONGEST = 45  # characters of a name
 _CROSS = "#c8553d"
 
 
@@ -51,8 +53,8 @@ def plot_sparsity(tickets: Mapping[str, Mask]) -> bytes:
     for index, (label, own) in enumerate(sparsities.items()):
         where = [paths.index(path) - 0.4 + (index + 0.5) * height for path in own]
         color = _COLORS[index % len(_COLORS)]
-        panel.barh(where, list(own.values()), height, color=color, label=label)
-    panel.set_yticks(range(len(paths)), paths, fontsize=8)
+        panel.barh(where, list(own.values()), height, color=color, label=_short([label])[0])
+    panel.set_yticks(range(len(paths)), _short(paths), fontsize=8)
     panel.invert_yaxis()
     panel.set_xlim(0, 1)
     panel.set_xlabel("sparsity", fontsize=10)
@@ -60,7 +62,7 @@ def plot_sparsity(tickets: Mapping[str, Mask]) -> bytes:
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside upper left", fontsize=8, frameon=False)
-    return _png(figure)
+    return png(figure)
 
 
 def plot_overlap(tickets: Mapping[str, Mask]) -> bytes:
@@ -83,7 +85,7 @@ def plot_overlap(tickets: Mapping[str, Mask]) -> bytes:
     _heat_map(panel, values, labels, labels)
     panel.tick_params(axis="x", rotation=90)
     panel.set_title("mask overlap (Jaccard)", fontsize=11)
-    return _png(figure)
+    return png(figure)
 
 
 def plot_layer_overlap(a: Ticket, b: Ticket) -> bytes:
@@ -105,7 +107,7 @@ def plot_layer_overlap(a: Ticket, b: Ticket) -> bytes:
     panel = figure.subplots()
     _heat_map(panel, values, [row["path"] for row in rows], ["overlap", "by chance"])
     panel.set_title("mask overlap (Jaccard)", fontsize=11)
-    return _png(figure)
+    return png(figure)
 
 
 def plot_kernels(ticket: Ticket, path: str | None = None) -> bytes:
@@ -148,8 +150,8 @@ def plot_kernels(ticket: Ticket, path: str | None = None) -> bytes:
     panel.set_axis_off()
     legend = "x pruned, dot pruned in part" if weights.shape[2] == 3 else "x pruned"
     legend = f"modulus, {legend}" if sized else legend
-    panel.set_title(f"{path} ({legend})", fontsize=9)
-    return _png(figure)
+    panel.set_title(f"{_short([path])[0]} ({legend})", fontsize=9)
+    return png(figure)
 
 
 def first_convolution(ticket: Ticket) -> str | None:
@@ -207,12 +209,18 @@ def write_pictures(folder: Path, tickets: Mapping[str, Ticket]) -> list[Path]:
     return list(files)
 
 
+def _short(names: Sequence[str]) -> list[str]:
+    """Return names that may come from anybody's file as a picture has room for them."""
+    shown = [printable(name, _LONGEST) for name in names]
+    return [f" {name}" if name.startswith("_") else name for name in shown]  # else hidden
+
+
 def _heat_map(
     panel: Axes, values: Sequence[Sequence[float]], rows: Sequence[str], columns: Sequence[str]
 ) -> None:
     panel.imshow(values, vmin=0, vmax=1, cmap="Blues", aspect="auto")
-    panel.set_xticks(range(len(columns)), columns, fontsize=8)
-    panel.set_yticks(range(len(rows)), rows, fontsize=8)
+    panel.set_xticks(range(len(columns)), _short(columns), fontsize=8)
+    panel.set_yticks(range(len(rows)), _short(rows), fontsize=8)
     for y, line in enumerate(values):
         for x, value in enumerate(line):
             color = "white" if value > 0.5 else "black"
@@ -241,9 +249,3 @@ def _tile(images: np.ndarray, gap: float) -> np.ndarray:
     cells[:count, :-1, :-1] = np.moveaxis(images, -1, 0)
     square = cells.reshape(rows, columns, height + 1, width + 1, channels).swapaxes(1, 2)
     return square.reshape(rows * (height + 1), columns * (width + 1), channels)[:-1, :-1]
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    return buffer.getvalue()

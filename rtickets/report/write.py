@@ -2,7 +2,6 @@
 
 import csv
 import io
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rtickets import environment
-from rtickets.metrics import read_json, write_bytes, write_json, write_text
+from rtickets import config_files, environment, results
+from rtickets.metrics import write_bytes, write_json, write_text
 from rtickets.report.curves import plot_curves
 from rtickets.report.honesty import doubts
 from rtickets.report.page import failed_cells, render_page
@@ -20,6 +19,8 @@ from rtickets.report.table import CLEAN, metrics_of, moves_of, percent, rows
 from rtickets.report.tickets import picture_tickets, study_tickets
 from rtickets.runs import RunFolder
 from rtickets.terminal import printable
+
+_WIDEST = 10_000  # columns
 
 
 def write_report(study: RunFolder) -> Path:
@@ -34,12 +35,10 @@ def write_report(study: RunFolder) -> Path:
     Raises:
         InputError: if the study is not complete, or its files are damaged.
     """
-    result = study.result()
-    config = read_json(study.path / "config.json")
-    baseline = config["baseline"]
-    table = rows(result["cells"], baseline)
+    result, config = results.read_study(study), results.read_study_config(study)
+    table = rows(result["cells"], config.baseline)
     metrics = list(dict.fromkeys(row["metric"] for row in table))
-    split = config["evaluate"]["split"]
+    split = config.evaluate.split
     pictures = {metric: plot_curves(table, metric, split) for metric in metrics}
     for metric, picture in pictures.items():
         write_bytes(study.path / f"curves_{metric}.png", picture)
@@ -53,33 +52,38 @@ def write_report(study: RunFolder) -> Path:
     page = study.path / "report.html"
     tickets = picture_tickets(study_tickets(study.path.parent, result["cells"]))
     computed_with = environment.as_lines(environment.read(study.path))
-    rendered = render_page(table, result, pictures, radii, tickets, config, computed_with)
+    settings = config_files.to_dict(config)
+    rendered = render_page(table, result, pictures, radii, tickets, settings, computed_with)
     write_text(page, rendered)
     return page
 
 
 def show_report(study: RunFolder) -> None:
     """Print clean accuracy and gains, one short table per transfer, to standard output."""
-    result = study.result()
-    config = read_json(study.path / "config.json")
-    baseline, split = config["baseline"], config["evaluate"]["split"]
+    result, config = results.read_study(study), results.read_study_config(study)
+    baseline, split = config.baseline, config.evaluate.split
     table = [row for row in rows(result["cells"], baseline) if row["metric"] == CLEAN]
-    width = None if sys.stdout.isatty() else 160
-    console = Console(highlight=False, width=width)
+    console = _console()
     for transfer in dict.fromkeys(row["transfer"] for row in table):
         chosen = [row for row in table if row["transfer"] == transfer]
         title = f"{transfer}: {split} accuracy (%)"
         sign = "+-" if console.options.ascii_only else "±"
-        console.print(_terminal_table(title, chosen, baseline, sign))
-        if moved := moves_of(config, transfer):
-            console.print(f"{transfer} moves {moved}\n", soft_wrap=True, markup=False)
-    for line in failed_lines(result):  # reasons name what files hold: nothing of it is markup
-        console.print(printable(line), markup=False, emoji=False)
+        printed = _terminal_table(title, chosen, baseline, sign)
+        whole = printed.__rich_measure__(console, console.options.update(width=_WIDEST)).maximum
+        _console(max(whole, console.width)).print(printed)  # a cut table is none
+        if moved := moves_of(config_files.to_dict(config), transfer):
+            console.print(f"{transfer} moves {moved}\n", soft_wrap=True)
+    for line in failed_lines(result):
+        console.print(printable(line), soft_wrap=True)
     checked, doubtful = doubts(result)
     if checked:
         console.print(
             f"robust accuracies that can be trusted: {checked - len(doubtful)} of {checked}"
         )
+
+
+def _console(width: int | None = None) -> Console:
+    return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
 def failed_lines(result: Mapping[str, Any]) -> list[str]:

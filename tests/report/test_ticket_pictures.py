@@ -253,3 +253,15 @@ def test_pictures_are_written_as_files(tmp_path, shape, count, names):
     assert sorted(file.stem for file in files) == names
     for file in files:
         check_png(file.read_bytes())
+
+
+@pytest.mark.parametrize("name", ["$x^$", "$", "日本", "a\nb\x1b[2J", "x" * 5000, "_", "{}%s"])
+def test_names_of_layers_may_be_anything(name):
+    ticket = make_ticket(np.ones((3, 3, 1, 4)), path=name)
+    for picture in (
+        plot_sparsity({name: ticket.mask}),
+        plot_overlap({name: ticket.mask, "other": ticket.mask}),
+        plot_layer_overlap(ticket, ticket),
+        plot_kernels(ticket),
+    ):
+        check_png(picture)

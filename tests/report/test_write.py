@@ -1,12 +1,13 @@
 import csv
 import io
 import json
+import os
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from rtickets import cli, draw_omp
+from rtickets import cli, config_files, draw_omp
 from rtickets.config import ObjectiveConfig, StudyConfig
 from rtickets.draw import Ticket
 from rtickets.errors import InputError
@@ -240,3 +241,111 @@ def test_a_terminal_of_ascii_alone_gets_the_table_in_ascii(study, monkeypatch):
     shown = screen.buffer.getvalue().decode("ascii")
     assert " +- " in shown
     assert r"FAILED: cell: x.npz: [/red] \x1b[2J [0, 3]" in shown
+
+
+# --- folders that somebody else made --------------------------------------------------------------
+
+EVIL = "<script>alert(1)</script>"
+
+
+def change(values, path, value):
+    """Set a value deep in nested lists and dictionaries."""
+    *parents, last = path
+    for part in parents:
+        values = values[part]
+    values[last] = value
+
+
+@pytest.mark.parametrize(
+    ("file", "path", "value"),
+    [
+        ("config", ("evaluate", "split"), EVIL),
+        ("config", ("baseline",), EVIL),
+        ("config", ("name",), EVIL),
+        ("config", ("seeds",), EVIL),
+        ("config", ("objectives",), [EVIL]),
+        ("result", ("cells",), {}),
+        ("result", ("cells", 0), None),
+        ("result", ("cells", 0, "seed"), EVIL),
+        ("result", ("cells", 0, "sparsity"), EVIL),
+        ("result", ("cells", 0, "transfer"), EVIL),
+        ("result", ("cells", 0, "draw"), "$x^$"),
+        ("result", ("cells", 0, "clean", "value"), "0.5<b>"),
+        ("result", ("cells", 0, "clean", "value"), float("nan")),
+        ("result", ("cells", 0, "clean"), {}),
+        ("result", ("cells", 0, "attacks"), {"../../escaped": accuracy(1)}),
+        ("result", ("cells", 0, "attacks"), {EVIL: accuracy(1)}),
+        ("result", ("cells", 0, "ticket"), "/etc"),
+        ("result", ("cells", 0, "ticket"), "../elsewhere"),
+        ("result", ("cells", 0, "ticket"), ".."),
+        ("result", ("cells", 0, "ticket"), "a\nb"),
+        ("result", ("sources", 0, "seed"), EVIL),
+        ("result", ("sources", 0, "objective"), EVIL),
+        ("result", ("failed",), [{"reason": EVIL}]),
+    ],
+)
+def test_what_is_no_result_of_a_study_is_one_line_and_writes_nothing(
+    study, tmp_path, capsys, file, path, value
+):
+    stored = json.loads((study.path / f"{file}.json").read_text())
+    change(stored, path, value)
+    (study.path / f"{file}.json").write_text(json.dumps(stored))
+    before = sorted(tmp_path.rglob("*"))
+    assert cli.main(["report", str(study.path)]) == 2
+    out, errors = capsys.readouterr()
+    assert (out, len(errors.splitlines())) == ("", 1)
+    assert f"{file}.json" in errors
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("file", ["config.json", "result.json"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "5", "\0\xff", '{"a":' * 3000 + "1" + "}" * 3000])
+def test_a_torn_file_of_a_study_is_one_line(study, capsys, file, text):
+    (study.path / file).write_bytes(text.encode("latin-1"))
+    assert cli.main(["report", str(study.path)]) == 2
+    errors = capsys.readouterr().err
+    assert file in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_a_pipe_in_the_place_of_a_result_is_not_waited_for(study, capsys):
+    (study.path / "result.json").unlink()
+    os.mkfifo(study.path / "result.json")
+    assert cli.main(["report", str(study.path)]) == 2
+    assert "is no regular file" in capsys.readouterr().err
+
+
+def test_findings_and_reasons_of_others_are_text(tmp_path):
+    evil = {"about": EVIL, "check": EVIL, "passed": False, "value": 0.0, "message": EVIL}
+    listed = [{**cell, "honesty": {"passed": False, "findings": [evil]}} for cell in cells()]
+    study = study_of(tmp_path, listed)
+    stored = json.loads((study.path / "result.json").read_text())
+    stored["failed"] = [{"seed": 0, "objective": "natural", "reason": EVIL}]
+    stored["unknown"] = EVIL
+    (study.path / "result.json").write_text(json.dumps(stored))
+    page = write_report(study).read_text()
+    assert "<script" not in page
+    assert page.count("&lt;script") >= 9
+
+
+def test_a_piped_table_is_whole_however_wide_it_is(tmp_path, capsys):
+    labels = [f"objective-of-a-long-name-{number:02d}" for number in range(30)]
+    config = config_files.replace(
+        CONFIG, objectives=dict.fromkeys(["natural", *labels], ObjectiveConfig())
+    )
+    row = cells()[0]
+    listed = [{**row, "objective": label, "seed": 0} for label in config.objectives]
+    folder = folder_of(tmp_path, "study", "wide", config)
+    show_report(run_once(folder, config, lambda _: {"cells": listed, "sources": []}))
+    shown = capsys.readouterr().out
+    assert all(f" {label} " in shown for label in labels)
+    assert shown.count("90.0 (") == 30
+    assert "\N{HORIZONTAL ELLIPSIS}" not in shown
+
+
+def test_a_narrow_terminal_wraps_a_table_and_cuts_nothing(study, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "30")
+    show_report(study)
+    shown = capsys.readouterr().out
+    assert "gain over natural" in shown
+    assert "\N{HORIZONTAL ELLIPSIS}" not in shown
