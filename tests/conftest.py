@@ -21,8 +21,8 @@ from rtickets.models.resnet import BasicBlock, ResNet
 
 jax.config.update("jax_num_cpu_devices", 4)
 
-# Modules compile the same small programs over and over, so each worker keeps them on disk; not all in
-# one folder, as JAX does not write its files atomically.
+# Modules compile the same small programs over and over, so each worker keeps them on disk; not all
+# in one folder, as JAX does not write its files atomically.
 _COMPILED = tempfile.TemporaryDirectory(prefix="rtickets-tests-")
 jax.config.update("jax_compilation_cache_dir", _COMPILED.name)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
