@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rtickets.config import DataConfig
 from rtickets.data.sources import get_source
+from rtickets.errors import InputError
 
 _WHOLE = 1 << 30  # bytes up to which all contents are read
 _SAMPLED = 1_000  # files of a larger set whose beginnings are read
@@ -33,9 +34,12 @@ def fingerprint(config: DataConfig) -> str | None:
 
     Returns:
         16 hexadecimal digits, 'missing' where nothing is there, or None for a source that comes
-        with a package.
+        with a package. Loading refuses what is missing, and knows which run it is of.
     """
-    files = get_source(config.source).files
+    try:
+        files = get_source(config.source).files
+    except InputError:
+        return "missing"
     if files is None:
         return None
     root = files(config)
