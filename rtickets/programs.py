@@ -1,0 +1,105 @@
+"""What a function computes, as part of what its compiled program is found by.
+
+A program keeps what its function referred to when it was compiled: the weights and flags of an
+object, arrays of a closure, names of a module. So the function alone does not tell which program
+is its own: an object that has changed would go on with its old weights. `pinned` traces a function
+anew, and takes what it would compile to as the name of the program. A function that has changed is
+then another one, and one that has not shares what was compiled.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend import core
+
+_BY_NAME = re.compile("custom_(jvp|vjp)_call")  # their rules are part of the gradient, or unused
+
+
+class Pinned:
+    """A function and what it computes, equal for the same function that computes the same.
+
+    Attributes:
+        function: the function.
+        program: digest of what it computes; '' for one that is known never to change.
+    """
+
+    def __init__(self, function: Callable[..., Any], program: str = "") -> None:
+        """Take a function as one that computes what the digest says."""
+        self.function, self.program = function, program
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """Call the function."""
+        return self.function(*args, **keywords)
+
+    def __hash__(self) -> int:
+        """Return the hash of the program, since a function may have none."""
+        return hash(self.program)
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether function and program are the same."""
+        if not isinstance(other, Pinned) or self.program != other.program:
+            return False
+        methods = [getattr(each.function, "__func__", None) for each in (self, other)]
+        if None in methods:
+            return self.function is other.function
+        return bool(self.function == other.function)  # bound methods are made anew at every access
+
+
+def digest(function: Callable[..., Any], moving: Any, *fixed: Any) -> str:
+    """Return a digest of what a function and its gradient compute.
+
+    Args:
+        function: (moving, *fixed) -> pytree of arrays.
+        moving: pytree of float arrays, or their shapes; the gradient is that with respect to them.
+        *fixed: further pytrees of arrays or shapes. Their values are not part of the digest; those
+            of everything else that the function refers to are.
+
+    Returns:
+        The digest.
+
+    Raises:
+        Exception: whatever the function raises when it is traced.
+    """
+
+    def with_gradient(moving: Any, *fixed: Any) -> Any:
+        outputs, pull_back = jax.vjp(lambda moving: function(moving, *fixed), moving)
+        return outputs, pull_back(jax.tree.map(jnp.ones_like, outputs))
+
+    def alone(moving: Any, *fixed: Any) -> Any:  # JAX remembers the traces of a function
+        return function(moving, *fixed)
+
+    try:
+        traced = jax.make_jaxpr(with_gradient)(moving, *fixed)
+    except Exception:  # no gradient, as of a callback, or the function's own error
+        traced = jax.make_jaxpr(alone)(moving, *fixed)
+    total = hashlib.sha256(str(traced).encode())
+    for part in _beyond_text(traced):
+        total.update(part)
+    return total.hexdigest()
+
+
+def _beyond_text(traced: Any) -> Iterator[bytes]:
+    """Yield what the text of a program leaves out: values of constants, functions called back."""
+    for value in getattr(traced, "consts", ()):
+        if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+            value = jax.random.key_data(value)
+        yield np.ascontiguousarray(value).tobytes()
+    for equation in getattr(traced, "jaxpr", traced).eqns:
+        for operand in equation.invars:
+            if isinstance(operand, core.Literal) and np.ndim(operand.val):
+                yield np.ascontiguousarray(operand.val).tobytes()
+        own = _BY_NAME.match(equation.primitive.name)
+        for parameter in jax.tree.leaves(tuple(equation.params.values()), is_leaf=_is_program):
+            if _is_program(parameter):
+                yield from _beyond_text(parameter)
+            elif callable(parameter) and not own:
+                yield repr(parameter).encode()
+
+
+def _is_program(parameter: Any) -> bool:
+    return isinstance(parameter, core.ClosedJaxpr | core.Jaxpr)
