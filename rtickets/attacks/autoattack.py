@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from rtickets import parallel
 from rtickets.attacks.ensemble import Task, run_ensemble
+from rtickets.attacks.identity import pin
 from rtickets.attacks.inputs import check_images, check_labels, check_radius, example_keys
 from rtickets.attacks.members import Member
 from rtickets.attacks.progress import Progress
@@ -207,6 +208,9 @@ def worst_case(
         logits_fn, np.asarray(x, np.float32), np.asarray(y, np.int32), keys, float(eps), norm,
         tuple(members), batch_size, devices or parallel.local_devices(),
     )  # fmt: skip
+    batch = task.x[:batch_size]
+    model = pin(task.logits_fn, batch, task.keys[: len(batch)], members[0].samples)
+    task = task._replace(logits_fn=model)
     logits = task.predict(task.x)
     check_labels(jnp.asarray(logits), jnp.asarray(task.y))
     done = run_ensemble(task, logits, folder, say or (lambda line: None))

@@ -14,6 +14,7 @@ from jax import Array
 
 from rtickets import parallel, preemption
 from rtickets.attacks.functions import targets_by_logit
+from rtickets.attacks.identity import answers_of
 from rtickets.attacks.inputs import restart_keys
 from rtickets.attacks.members import Member
 from rtickets.attacks.progress import Progress, load_progress, save_progress
@@ -88,7 +89,8 @@ class Task(NamedTuple):
         """Return a digest of the task.
 
         The weights of a `Partial` and the classes that it predicts stand for the model, else its
-        clean logits, which another machine rounds otherwise.
+        clean logits, which another machine rounds otherwise. What its function computes besides is
+        compared with tolerance (`rtickets.attacks.identity.Answers`).
         """
         weights = jax.tree.leaves(split_model(self.logits_fn)[1])
         model = [*weights, logits.argmax(-1)] if weights else [logits]
@@ -135,9 +137,10 @@ def run_ensemble(
     save: Callable[[Progress], None] = lambda progress: None  # noqa: E731
     if folder is not None:
         fingerprint = task.fingerprint(logits)
+        answers = answers_of(task.logits_fn, task.x, task.keys, task.members[0].samples)
         like = partial(_slots_like, task, logits.shape[1])
-        progress = load_progress(folder, fingerprint, like) or progress
-        save = partial(save_progress, folder, fingerprint=fingerprint)
+        progress = load_progress(folder, fingerprint, answers, like) or progress
+        save = partial(save_progress, folder, fingerprint=fingerprint, answers=answers)
     targets = np.asarray(targets_by_logit(jnp.asarray(logits), jnp.asarray(task.y)))
     while progress.leg < len(task.legs()):
         progress = _run_leg(task, progress, targets, save, say)

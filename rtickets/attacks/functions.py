@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rtickets.attacks.broken import warn_of_broken
+from rtickets.attacks.identity import pin
 from rtickets.attacks.inputs import (
     check_images,
     check_labels,
@@ -50,6 +51,7 @@ def _attack(
     check_radius(eps, batch=len(x))
     keys = example_keys(key, len(x))
     x, y = x.astype(jnp.float32), y.astype(jnp.int32)
+    logits_fn = pin(logits_fn, x, keys, member.samples)
     logits = clean_logits(logits_fn, x, keys, member.samples)
     check_labels(logits, y)
     radius = jnp.broadcast_to(jnp.asarray(eps, jnp.float32), y.shape)

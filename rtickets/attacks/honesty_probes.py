@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rtickets.attacks.identity import pin
 from rtickets.attacks.inputs import check_images, check_labels, clean_logits, example_keys
 from rtickets.attacks.losses import cross_entropy, margin
 from rtickets.attacks.projections import Norm, check_norm, climb
@@ -67,6 +68,7 @@ def make_subject(
     if samples < 0:
         raise InputError(f"samples={samples} must be at least 0")
     x, y, keys = x.astype(jnp.float32), y.astype(jnp.int32), example_keys(key, len(x))
+    logits_fn = pin(logits_fn, x, keys, samples)
     clean = clean_logits(logits_fn, x, keys, samples)
     check_labels(clean, y)
     job = Job(x, y, y, keys, jnp.full(y.shape, eps, jnp.float32))

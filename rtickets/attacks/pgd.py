@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rtickets.attacks.broken import warn_of_broken
+from rtickets.attacks.identity import pin
 from rtickets.attacks.inputs import (
     check_classes,
     check_images,
@@ -208,6 +209,7 @@ def pgd(
     keys = example_keys(key, len(x))
     check_radius(eps, batch=len(x))
     check_radius(step_size, "step_size", batch=len(x))
+    logits_fn = pin(logits_fn, x, keys, samples)
     _check_classes(logits_fn, x, y, target, keys, samples)
     radius, step = (
         jnp.broadcast_to(jnp.asarray(each, jnp.float32), y.shape) for each in (eps, step_size)

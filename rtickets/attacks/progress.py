@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from rtickets import files
+from rtickets.attacks.identity import Answers, alike
 from rtickets.attacks.queue import Queue
 from rtickets.errors import InputError
 
@@ -44,13 +45,14 @@ class Progress(NamedTuple):
     broken: np.ndarray
 
 
-def save_progress(folder: Path, progress: Progress, fingerprint: str) -> None:
+def save_progress(folder: Path, progress: Progress, fingerprint: str, answers: Answers) -> None:
     """Replace the stored state.
 
     Args:
         folder: an existing folder.
         progress: the state.
         fingerprint: of the work, checked when the state is read.
+        answers: of the model, compared then.
     """
     queue = progress.queue
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(queue.slots)] if queue else []
@@ -63,7 +65,7 @@ def save_progress(folder: Path, progress: Progress, fingerprint: str) -> None:
         "leaves": len(leaves),
     }
     arrays: dict[str, Any] = {f"leaf{index}": leaf for index, leaf in enumerate(leaves)}
-    arrays |= {name: getattr(progress, name) for name in _ARRAYS}
+    arrays |= {name: getattr(progress, name) for name in _ARRAYS} | answers._asdict()
     if queue:
         arrays["example"] = queue.example
     partial = folder / f".{FILE}.0"  # a name that a stage clears away
@@ -75,12 +77,15 @@ def save_progress(folder: Path, progress: Progress, fingerprint: str) -> None:
     partial.replace(folder / FILE)
 
 
-def load_progress(folder: Path, fingerprint: str, slots_like: Any) -> Progress | None:
+def load_progress(
+    folder: Path, fingerprint: str, answers: Answers, slots_like: Any
+) -> Progress | None:
     """Read the stored state.
 
     Args:
         folder: the folder.
         fingerprint: of the work that wants to go on.
+        answers: of its model.
         slots_like: (leg, number of slots) -> pytree of the structure of that leg's slots.
 
     Returns:
@@ -95,6 +100,7 @@ def load_progress(folder: Path, fingerprint: str, slots_like: Any) -> Progress |
         meta = json.loads(arrays.pop("meta").tobytes())
         leaves = [arrays[f"leaf{index}"] for index in range(meta["leaves"])]
         undecided, fooled_by, x_adv, broken = (arrays[name] for name in _ARRAYS)
+        theirs = Answers(*(arrays[name] for name in Answers._fields))
         example = arrays["example"] if meta["queue"] else None
     except DAMAGED:
         return None
@@ -102,6 +108,11 @@ def load_progress(folder: Path, fingerprint: str, slots_like: Any) -> Progress |
         raise InputError(
             f"{folder / FILE} holds an attack on another model, other images or with other "
             "settings; choose another folder or remove the file"
+        )
+    if not alike(theirs, answers):
+        raise InputError(
+            f"{folder / FILE} holds an attack on a model with the same weights that computes other "
+            "logits or gradients; choose another folder or remove the file"
         )
     try:
         queue = None
@@ -111,9 +122,9 @@ def load_progress(folder: Path, fingerprint: str, slots_like: Any) -> Progress |
             queue = Queue(position, example, evaluations, slots)
         counted = [int(number) for number in meta["evaluations"]]
         seconds = [float(number) for number in meta["seconds"]]
-        alike = undecided.shape == fooled_by.shape == x_adv.shape[:1]
+        fitting = undecided.shape == fooled_by.shape == x_adv.shape[:1]
         flags = undecided.dtype == broken.dtype == bool and broken.shape == undecided.shape
-        if not alike or not flags or fooled_by.dtype.kind != "i":
+        if not fitting or not flags or fooled_by.dtype.kind != "i":
             return None
     except DAMAGED:  # the digest of the work is no secret: anybody may have made the file
         return None

@@ -24,7 +24,7 @@ LogitsFn = Callable[..., Array]
 """Maps images (B, H, W, C) in [0, 1] to logits (B, classes), one row per image. A random model also
 takes one key per image (B,). A `jax.tree_util.Partial` shares compiled attacks with every other of
 the same function: its arguments, such as weights, are data. What any other function refers to is
-compiled in, and must not change between calls."""
+compiled in; every call of an attack traces the function to notice where it has changed since."""
 
 
 class Job(NamedTuple):

@@ -16,6 +16,8 @@ from jax import Array
 
 from rtickets import files, preemption
 from rtickets.attacks import example_keys
+from rtickets.attacks.identity import pin
+from rtickets.attacks.inputs import clean_logits
 from rtickets.attacks.progress import DAMAGED
 from rtickets.attacks.search import LogitsFn, join_model, split_model
 from rtickets.errors import InputError, Preempted
@@ -61,8 +63,9 @@ def noisy_counts(
     check_settings(sigma=sigma, num_classes=num_classes, samples=samples, batch_size=batch_size)
     _check_images(x)
     x = jnp.asarray(x, jnp.float32)
-    function, arguments = split_model(logits_fn)
     keys = example_keys(key, len(x))
+    logits_fn = pin(logits_fn, x, keys, 0)
+    function, arguments = split_model(logits_fn)
     settings = (sigma, num_classes, samples)
     work = _fingerprint(logits_fn, x, keys, settings) if kept else ""
     begin, counts = _load(kept, work) or (0, np.zeros((len(x), num_classes), np.int32))
@@ -88,10 +91,11 @@ def noisy_counts(
 def _fingerprint(logits_fn: LogitsFn, x: Array, keys: Array, settings: tuple[float, ...]) -> str:
     """Return a digest of the work: of settings, images, keys and the model.
 
-    The weights of a `Partial` stand for the model, else its logits of the images.
+    The weights of a `Partial` and the classes of the images stand for the model, else its logits.
     """
     digest = hashlib.sha256(repr(settings).encode())
-    model = jax.tree.leaves(split_model(logits_fn)[1]) or [logits_fn(x)]
+    weights, logits = jax.tree.leaves(split_model(logits_fn)[1]), clean_logits(logits_fn, x, keys)
+    model = [*weights, logits.argmax(-1)] if weights else [logits]
     for array in (*model, x, jax.random.key_data(keys)):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -13,6 +13,7 @@ from rtickets.attacks import LogitsFn
 from rtickets.data.arrays import Metric, Split
 from rtickets.data.augment import Transform
 from rtickets.evaluation.predict import Network
+from rtickets.programs import Pinned
 from rtickets.short_repr import with_short_repr
 
 _PREPARED = 1024  # images turned into floats at once
@@ -116,7 +117,7 @@ def _compiled(transform: Transform) -> Any:
 
 @lru_cache(maxsize=64)
 def _forward(model: models.Model) -> Any:
-    return partial(models.logits, model)
+    return Pinned(partial(models.logits, model))  # linen modules are frozen
 
 
 @lru_cache(maxsize=64)
@@ -125,4 +126,4 @@ def _noisy_forward(model: models.Model) -> Any:
         noise = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(key)
         return models.logits(model, params, batch_stats, x + sigma * noise)
 
-    return forward
+    return Pinned(forward)

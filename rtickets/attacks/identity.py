@@ -1,0 +1,107 @@
+"""What tells one model from another: what it compiles to here, and what it computes anywhere."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.tree_util import Partial
+
+from rtickets.attacks.search import LogitsFn, call_model, join_model, split_model
+from rtickets.programs import Pinned, digest
+
+_IMAGES = 8
+_ALIKE = 0.05  # relative difference: more than rounding on other devices, less than other models
+
+
+class Answers(NamedTuple):
+    """What a model computes for a few images.
+
+    Attributes:
+        logits: float32 (K, classes).
+        slopes: gradients of a random sum of every image's logits (K, ...), all 0 without gradients.
+    """
+
+    logits: np.ndarray
+    slopes: np.ndarray
+
+
+def pin(logits_fn: LogitsFn, x: Any, key: Array, samples: int) -> LogitsFn:
+    """Return a model whose compiled programs are found by what it computes now.
+
+    Args:
+        logits_fn: the model; it is traced once, with its gradient, and not run.
+        x: images (B, ...).
+        key: keys (B,).
+        samples: draws of a random model, 0 for one that takes no key.
+
+    Returns:
+        The model; itself where it is pinned already or everything is being traced anyway.
+    """
+    function, arguments = split_model(logits_fn)
+    leaves = jax.tree.leaves((logits_fn, x, key, jnp.add(0, 0)))  # the last is one inside a trace
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+    if isinstance(function, Pinned) or traced:
+        return logits_fn
+
+    def logits(x: Array, key: Array, arguments: Any) -> Array:
+        return call_model(join_model(function, arguments), x, key, min(samples, 1))
+
+    shape = jax.ShapeDtypeStruct(x.shape, jnp.float32)
+    pinned = Pinned(function, digest(logits, shape, key, arguments))
+    if not isinstance(logits_fn, Partial):
+        return pinned
+    args, keywords = arguments
+    return Partial(pinned, *args, **keywords)
+
+
+def answers_of(logits_fn: LogitsFn, x: np.ndarray, key: Array, samples: int) -> Answers:
+    """Return what a model computes for a few of some images.
+
+    Args:
+        logits_fn: the model.
+        x: float32 images (N, ...).
+        key: keys (N,).
+        samples: draws of a random model, 0 for one that takes no key.
+
+    Returns:
+        The answers for at most 8 images.
+    """
+    function, arguments = split_model(logits_fn)
+    some = np.unique(np.linspace(0, len(x) - 1, _IMAGES).astype(int))
+    run = _compiled(function, samples)
+    return Answers(*map(np.asarray, run(arguments, x[some], key[some])))
+
+
+@lru_cache(maxsize=16)
+def _compiled(function: Callable[..., Array], samples: int) -> Any:
+    def answers(arguments: Any, x: Array, key: Array) -> tuple[Array, Array]:
+        def logits(x: Array) -> Array:
+            return call_model(join_model(function, arguments), x, key, samples).mean(0)
+
+        try:
+            found, pull_back = jax.vjp(logits, x)
+            (slopes,) = pull_back(jax.random.normal(jax.random.key(0), found.shape))
+        except Exception:  # without a gradient, or the model's own error, which is raised here
+            return logits(x), jnp.zeros_like(x)
+        return found, slopes
+
+    return jax.jit(answers)
+
+
+def alike(one: Answers, other: Answers) -> bool:
+    """Return whether two models may be the same, as far as rounding lets one tell."""
+    return all(_difference(a, b) <= _ALIKE for a, b in zip(one, other, strict=True))
+
+
+def _difference(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the mean over images of the relative difference, infinity for other shapes."""
+    if a.shape != b.shape:
+        return float("inf")
+    flat = (np.nan_to_num(each.reshape(len(each), -1).astype(np.float64)) for each in (a, b))
+    a, b = flat
+    apart, size = (np.linalg.norm(each, axis=1) for each in (a - b, np.hstack([a, b])))
+    return float((apart / np.where(size > 0, size, 1)).mean())
