@@ -91,11 +91,16 @@ def noisy_counts(
 def _fingerprint(logits_fn: LogitsFn, x: Array, keys: Array, settings: tuple[float, ...]) -> str:
     """Return a digest of the work: of settings, images, keys and the model.
 
-    The weights of a `Partial` and the classes of the images stand for the model, else its logits.
+    The weights of a `Partial` and its classes of images with noise stand for the model, else its
+    logits of the images.
     """
     digest = hashlib.sha256(repr(settings).encode())
-    weights, logits = jax.tree.leaves(split_model(logits_fn)[1]), clean_logits(logits_fn, x, keys)
-    model = [*weights, logits.argmax(-1)] if weights else [logits]
+    model = jax.tree.leaves(split_model(logits_fn)[1])
+    if model:
+        noise = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(keys)
+        model.append(clean_logits(logits_fn, x + settings[0] * noise, keys).argmax(-1))
+    else:
+        model.append(clean_logits(logits_fn, x, keys))
     for array in (*model, x, jax.random.key_data(keys)):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
