@@ -20,6 +20,9 @@ from rtickets.errors import InputError
 
 MOST = 2**28  # bytes of a small file, such as a result; a larger one is no file of ours
 _PLAIN = re.compile(r"[A-Za-z0-9_/. +=,-]*")
+_STORAGE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.ESTALE,
+)  # fmt: skip
 _SAFE = os.O_CLOEXEC | os.O_NONBLOCK  # a pipe without a writer would be waited for
 
 
@@ -153,6 +156,23 @@ def plain_path(folder: Path) -> Iterator[Path]:
         yield path
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def as_os_error(place: Path) -> Iterator[None]:
+    """Raise what a library says of the system in words of its own as the error that it is.
+
+    Args:
+        place: what the block writes, for the message.
+    """
+    try:
+        yield
+    except Exception as error:
+        text = " ".join(str(error).split())
+        codes = [code for code in _STORAGE if os.strerror(code) in text]
+        if isinstance(error, OSError) or not codes:
+            raise
+        raise OSError(codes[0], f"{os.strerror(codes[0])}: {place}") from error
 
 
 def remove(path: Path) -> None:

@@ -76,10 +76,10 @@ class Observer:
         if self._writes:
             kept = [line for line in read_lines(self._folder) if line["step"] <= step]
             write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
-        if self._writes and self._config.tensorboard:
-            self._events = EventFile(self._folder)
-            self._replay(self._events)
         try:
+            if self._writes and self._config.tensorboard:
+                self._events = EventFile(self._folder)
+                self._replay(self._events)
             yield
         finally:
             self._tracer.close()

@@ -2,7 +2,6 @@
 
 import errno
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -13,14 +12,12 @@ from typing import Any
 import numpy as np
 import orbax.checkpoint as ocp
 
+from rtickets import files
 from rtickets.checkpoint_contents import Arrays
 
 _SECONDS_OF_STRAGGLERS = 0.2
 _AT_ONCE = 2**28  # bytes that are read back at once
 UNFINISHED = ".orbax-checkpoint-tmp"  # follows the name of a checkpoint that is being written
-_STORAGE = (
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.ESTALE,
-)  # fmt: skip
 
 
 def open_orbax(before_commit: Callable[[], None]) -> Any:
@@ -94,22 +91,26 @@ def _unreadable(folder: Path, why: str) -> OSError:
 def as_os_error(folder: Path) -> Iterator[None]:
     """Raise what the storage under Orbax says of the system as the error that it is."""
     try:
-        yield
-    except Exception as error:
+        with files.as_os_error(folder):
+            yield
+    except Exception:
         time.sleep(_SECONDS_OF_STRAGGLERS)
-        text = " ".join(str(error).split())
-        codes = [code for code in _STORAGE if os.strerror(code) in text]
-        if isinstance(error, OSError) or not codes:
-            raise
-        raise OSError(codes[0], f"{os.strerror(codes[0])}: {folder}") from error
+        raise
+
+
+def _is_not_of_orbax(record: logging.LogRecord) -> bool:
+    message = record.getMessage()
+    return not ("never retrieved" in message and ("OCDBT" in message or "orbax" in message))
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep Orbax from printing tracebacks of an error that it raises as well.
 
-    After a file could not be written, others report to an event loop that Orbax has closed.
+    After a file could not be written, others report to an event loop that Orbax has closed, and
+    those that nobody asks for any more are reported when they are cleared away, maybe at the end.
     """
+    logging.getLogger("asyncio").addFilter(_is_not_of_orbax)
     logger, hook = logging.getLogger("absl"), sys.unraisablehook
     level = logger.level
 

@@ -58,7 +58,7 @@ class Tracer:
 
     def _stop(self, state: Any) -> None:
         jax.block_until_ready(state)
-        with self._path:
+        with self._path, files.as_os_error(self._folder):
             jax.profiler.stop_trace()
         self._tracing = False
 

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import logging
 import os
 import shutil
 import time
@@ -445,3 +446,14 @@ def test_a_full_disk_is_an_error_and_earlier_checkpoints_stay(small_disk, capsys
     ballast.unlink()
     save(folder, 9)
     assert step_of(restore(folder)) == 9
+
+
+def test_what_orbax_did_not_ask_for_is_not_reported_and_all_else_is(caplog):
+    with orbax_files.quiet():
+        pass
+    logger = logging.getLogger("asyncio")
+    before = "Future exception was never retrieved\nfuture: <Future finished exception="
+    logger.error("%sValueError('RESOURCE_EXHAUSTED: ... in OCDBT database at')>", before)
+    logger.error("%sValueError('mine')>", before)
+    logger.error("OCDBT")
+    assert [record.getMessage()[-8:] for record in caplog.records] == ["'mine')>", "OCDBT"]

@@ -18,7 +18,7 @@ options = argparse.Namespace(
     workdir=Path("runs"), cpu_devices=1, devices=None, parallel="pmap", distributed=False,
     coordinator=None, process_id=None, num_processes=None,
 )
-start(options)
+start(options, keep_compiled=KEEP)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.jit(lambda x: jnp.sin(x) @ x)(jnp.ones((5, 5))).block_until_ready()
 hits, misses = (seen.count(f"/jax/compilation_cache/cache_{kind}") for kind in ("hits", "misses"))
@@ -26,11 +26,11 @@ print("hits" if hits else "", "misses" if misses else "")
 """
 
 
-def compile_in(folder, **variables):
+def compile_in(folder, *, keep=True, **variables):
     folder.mkdir(exist_ok=True)
     own = {"JAX_COMPILATION_CACHE_DIR": "", **variables}
     environment = {**os.environ, **{name: str(value) for name, value in own.items()}}
-    words = [sys.executable, "-c", CODE]
+    words = [sys.executable, "-c", CODE.replace("KEEP", str(keep))]
     done = subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, text=True, check=True
     )
@@ -49,6 +49,11 @@ def test_a_moved_working_directory_and_a_moved_cache_compile_nothing_anew(tmp_pa
     assert compile_in(there, XDG_CACHE_HOME=tmp_path / "cache") == (["hits"], "")
     shutil.move(tmp_path / "cache", tmp_path / "moved")
     assert compile_in(there, XDG_CACHE_HOME=tmp_path / "moved") == (["hits"], "")
+
+
+def test_a_dry_run_keeps_nothing(tmp_path):
+    assert compile_in(tmp_path / "runs", keep=False, XDG_CACHE_HOME=tmp_path / "c") == ([], "")
+    assert files_below(tmp_path) == []
 
 
 def test_the_place_that_jax_was_told_of_is_taken(tmp_path):

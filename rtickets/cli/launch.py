@@ -1,6 +1,7 @@
 """Options of a study that start its workers elsewhere."""
 
 import argparse
+import errno
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,9 +103,17 @@ def _submit(config: Any, options: argparse.Namespace, words: Sequence[str]) -> i
 
 
 def show_study(study: Any) -> None:
-    """Write and print the report of a complete study."""
+    """Print the report of a complete study, and write it.
+
+    Raises:
+        OSError: if it cannot be written, but for a folder that is not ours to write to.
+    """
     from rtickets import report
 
-    page = report.write_report(study)
     report.show_report(study)
-    print(f"report: {printable(page)}")
+    try:
+        print(f"report: {printable(report.write_report(study))}")
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        print(f"report: not written, as {printable(study.path)} is read-only ({error.strerror})")

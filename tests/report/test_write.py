@@ -2,6 +2,8 @@ import csv
 import io
 import json
 import os
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -241,6 +243,33 @@ def test_a_terminal_of_ascii_alone_gets_the_table_in_ascii(study, monkeypatch):
     shown = screen.buffer.getvalue().decode("ascii")
     assert " +- " in shown
     assert r"FAILED: cell: x.npz: [/red] \x1b[2J [0, 3]" in shown
+
+
+# --- folders that cannot be written to ------------------------------------------------------------
+
+
+@pytest.fixture
+def study_on_disk(small_disk):
+    return study_of(small_disk, cells())
+
+
+def test_a_study_in_a_read_only_folder_prints_its_numbers(study_on_disk, small_disk, capsys):
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    assert cli.main(["report", str(study_on_disk.path)]) == 0
+    out, errors = capsys.readouterr()
+    assert "81.0" in out
+    assert "Read-only file system" in out.splitlines()[-1]
+    assert errors == ""
+
+
+def test_a_report_that_a_full_disk_did_not_take_is_no_success(study_on_disk, small_disk, capsys):
+    free = shutil.disk_usage(small_disk).free
+    (small_disk / "ballast").write_bytes(bytes(free - 4096))
+    assert cli.main(["report", str(study_on_disk.path)]) == 2
+    out, errors = capsys.readouterr()
+    assert "81.0" in out
+    assert errors.startswith("rtickets: the disk is full")
+    assert len(errors.splitlines()) == 1
 
 
 # --- folders that somebody else made --------------------------------------------------------------
