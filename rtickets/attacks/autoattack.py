@@ -12,10 +12,11 @@ from jax.typing import ArrayLike
 from rtickets import parallel
 from rtickets.attacks.ensemble import Task, run_ensemble
 from rtickets.attacks.identity import pin
-from rtickets.attacks.inputs import check_images, check_labels, check_radius, example_keys
+from rtickets.attacks.inputs import KeyLike, as_images, check_labels, read_inputs, refuse_trace
 from rtickets.attacks.members import Member
 from rtickets.attacks.progress import Progress
 from rtickets.attacks.projections import Norm, check_norm
+from rtickets.attacks.radii import check_radius, check_step
 from rtickets.attacks.search import LogitsFn, is_fooled
 from rtickets.errors import InputError
 from rtickets.short_repr import with_short_repr
@@ -119,9 +120,9 @@ class WorstCase(NamedTuple):
 
 def autoattack(
     logits_fn: LogitsFn,
-    x: Array,
-    y: Array,
-    key: Array,
+    x: ArrayLike,
+    y: ArrayLike,
+    key: KeyLike,
     *,
     eps: float,
     norm: Norm = "linf",
@@ -132,9 +133,9 @@ def autoattack(
 
     Args:
         logits_fn: maps images (B, H, W, C) in [0, 1] to logits (B, classes), each image by itself.
-        x: images (N, H, W, C) in [0, 1].
+        x: floats (N, ...) in [0, 1]; Square, of most versions, needs images (N, H, W, C).
         y: integer labels (N,).
-        key: one typed PRNG key or one per example.
+        key: one PRNG key, or a seed, or one key per example.
         eps: radius in pixel units.
         norm: 'linf', 'l2' or 'l1'.
         version: 'standard', 'plus', 'rand' (for random models, which take keys too) or 'fast'.
@@ -156,7 +157,7 @@ def worst_case(
     logits_fn: LogitsFn,
     x: ArrayLike,
     y: ArrayLike,
-    key: Array,
+    key: KeyLike,
     *,
     eps: float,
     norm: Norm = "linf",
@@ -175,11 +176,11 @@ def worst_case(
     compiled.
 
     Args:
-        logits_fn: maps images (B, H, W, C) in [0, 1] to logits (B, classes), each image by itself.
+        logits_fn: maps images (N, ...) in [0, 1] to logits (N, classes), each image by itself.
             A `jax.tree_util.Partial` shares compiled programs between networks of one function.
-        x: images (N, H, W, C) in [0, 1].
+        x: floats (N, ...) in [0, 1]; Square, of most versions, needs images (N, H, W, C).
         y: integer labels (N,).
-        key: one typed PRNG key or one per example.
+        key: one PRNG key, or a seed, or one key per example.
         eps: radius in pixel units.
         norm: 'linf', 'l2' or 'l1'.
         version: 'standard', 'plus', 'rand' (for random models, which take keys too) or 'fast'.
@@ -197,15 +198,18 @@ def worst_case(
         InputError: for bad images, labels, logits or settings, and for a folder that holds the
             state of other work.
     """
-    x, y = jnp.asarray(x), jnp.asarray(y)
+    refuse_trace("worst_case", logits_fn, x, y, key, eps)
     check_norm(norm)
-    check_images(x, y)
-    check_radius(eps)
-    keys = example_keys(key, len(x))
     members = autoattack_members(version, norm) if members is None else members
     _check_settings(members, batch_size, folder)
+    images = as_images(x)
+    check_radius(eps, norm, images.shape[1:])
+    for member in members:
+        member.check_shape(images.shape)
+        check_step(member.step_size or 0.0, eps, norm, images.shape[1:])
+    read = read_inputs(logits_fn, images, y, key, members[0].samples)
     task = Task(
-        logits_fn, np.asarray(x, np.float32), np.asarray(y, np.int32), keys, float(eps), norm,
+        read.logits_fn, np.asarray(images), np.asarray(read.y), read.keys, float(eps), norm,
         tuple(members), batch_size, devices or parallel.local_devices(),
     )  # fmt: skip
     batch = task.x[:batch_size]

@@ -12,6 +12,7 @@ from jax import Array
 from rtickets.attacks.broken import only_finite
 from rtickets.attacks.hyperplane import move_to_hyperplane
 from rtickets.attacks.losses import margin
+from rtickets.attacks.models import answers
 from rtickets.attacks.projections import Norm, l2_norm, per_example, project, uniform_in_ball
 from rtickets.attacks.search import Job, LogitsFn, choose, is_fooled
 
@@ -125,7 +126,7 @@ class Fab:
         return here._replace(x=choose(search, _secant(job, here), x))
 
     def _evaluate(self, logits_fn: LogitsFn, job: Job, x: Array) -> _Finding:
-        logits, pull_back = jax.vjp(lambda x: logits_fn(x).astype(jnp.float32), x)
+        logits, pull_back = jax.vjp(lambda x: answers(logits_fn, x), x)
         fooled = is_fooled(logits, job.y)
         kept = choose(fooled, job.x + _BETA * (x - job.x), x)
         if self.targeted:

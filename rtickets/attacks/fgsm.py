@@ -2,20 +2,22 @@
 
 import jax
 from jax import Array
+from jax.typing import ArrayLike
 
+from rtickets.attacks.inputs import KeyLike
 from rtickets.attacks.pgd import pgd
 from rtickets.attacks.projections import Norm
 from rtickets.attacks.search import LogitsFn
 
 
 def fgsm(
-    logits_fn: LogitsFn, x: Array, y: Array, *, eps: Array | float, norm: Norm = "linf"
+    logits_fn: LogitsFn, x: ArrayLike, y: ArrayLike, *, eps: Array | float, norm: Norm = "linf"
 ) -> Array:
     """Take one step of the length of the radius (Goodfellow et al. 2015).
 
     Args:
         logits_fn: see `pgd`.
-        x: images (B, H, W, C) in [0, 1].
+        x: floats (B, ...) in [0, 1].
         y: integer labels (B,).
         eps: radius in pixel units, scalar or (B,).
         norm: 'linf', 'l2' or 'l1'.
@@ -31,9 +33,9 @@ def fgsm(
 
 def fgsm_rs(
     logits_fn: LogitsFn,
-    x: Array,
-    y: Array,
-    key: Array,
+    x: ArrayLike,
+    y: ArrayLike,
+    key: KeyLike,
     *,
     eps: Array | float,
     step_size: Array | float | None = None,
@@ -43,9 +45,9 @@ def fgsm_rs(
 
     Args:
         logits_fn: see `pgd`.
-        x: images (B, H, W, C) in [0, 1].
+        x: floats (B, ...) in [0, 1].
         y: integer labels (B,).
-        key: one typed PRNG key or one per example.
+        key: one PRNG key, or a seed, or one key per example.
         eps: radius in pixel units, scalar or (B,).
         step_size: length of the step; None is 1.25 eps, the published choice.
         norm: 'linf', 'l2' or 'l1'.

@@ -5,19 +5,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from rtickets.attacks.broken import warn_of_broken
 from rtickets.attacks.identity import pin
 from rtickets.attacks.inputs import (
-    check_images,
+    KeyLike,
     check_labels,
-    check_radius,
     clean_logits,
-    example_keys,
+    read_inputs,
     restart_keys,
 )
 from rtickets.attacks.members import Member
 from rtickets.attacks.projections import Norm, check_norm
+from rtickets.attacks.radii import check_radius
 from rtickets.attacks.search import Job, LogitsFn, choose, run
 
 
@@ -38,19 +39,18 @@ def targets_by_logit(logits: Array, y: Array) -> Array:
 def _attack(
     member: Member,
     logits_fn: LogitsFn,
-    x: Array,
-    y: Array,
-    key: Array,
+    x: ArrayLike,
+    y: ArrayLike,
+    key: KeyLike,
     eps: Array | float,
     norm: Norm,
     unroll: bool | None,
 ) -> Array:
     """Run a search for every restart and target; return what fooled the model, else the first."""
     check_norm(norm)
-    check_images(x, y)
-    check_radius(eps, batch=len(x))
-    keys = example_keys(key, len(x))
-    x, y = x.astype(jnp.float32), y.astype(jnp.int32)
+    logits_fn, x, y, keys = read_inputs(logits_fn, x, y, key, member.samples)
+    check_radius(eps, norm, x.shape[1:], batch=len(x))
+    member.check_shape(x.shape)
     logits_fn = pin(logits_fn, x, keys, member.samples)
     logits = clean_logits(logits_fn, x, keys, member.samples)
     check_labels(logits, y)
@@ -72,9 +72,9 @@ def _attack(
 
 def apgd_ce(
     logits_fn: LogitsFn,
-    x: Array,
-    y: Array,
-    key: Array,
+    x: ArrayLike,
+    y: ArrayLike,
+    key: KeyLike,
     *,
     eps: Array | float,
     norm: Norm = "linf",
@@ -86,10 +86,11 @@ def apgd_ce(
     """Run Auto-PGD on the cross-entropy (Croce & Hein 2020; for 'l1' Croce & Hein 2021).
 
     Args:
-        logits_fn: maps images (B, H, W, C) in [0, 1] to logits (B, classes), each image by itself.
-        x: images (B, H, W, C) in [0, 1].
+        logits_fn: maps images (B, ...) in [0, 1] to logits (B, classes), each image by itself; see
+            `rtickets.attacks.models.LogitsFn` for what else may stand for a model.
+        x: floats (B, ...) in [0, 1]: images, or vectors or sequences.
         y: integer labels (B,).
-        key: one typed PRNG key or one per example.
+        key: one PRNG key, or a seed, or one key per example.
         eps: radius in pixel units, scalar or (B,).
         norm: 'linf', 'l2' or 'l1'.
         num_steps: number of gradient steps.
@@ -98,7 +99,7 @@ def apgd_ce(
         unroll: see `rtickets.attacks.pgd`.
 
     Returns:
-        float32 images (B, H, W, C) in the ball and in [0, 1].
+        float32 array like `x` in the ball and in [0, 1].
 
     Raises:
         InputError: for images outside [0, 1], unknown labels, NaN logits or bad settings.
@@ -109,9 +110,9 @@ def apgd_ce(
 
 def apgd_dlr(
     logits_fn: LogitsFn,
-    x: Array,
-    y: Array,
-    key: Array,
+    x: ArrayLike,
+    y: ArrayLike,
+    key: KeyLike,
     *,
     eps: Array | float,
     norm: Norm = "linf",
@@ -126,9 +127,9 @@ def apgd_dlr(
 
     Args:
         logits_fn: see `apgd_ce`.
-        x: images (B, H, W, C) in [0, 1].
+        x: floats (B, ...) in [0, 1]: images, or vectors or sequences.
         y: integer labels (B,).
-        key: one typed PRNG key or one per example.
+        key: one PRNG key, or a seed, or one key per example.
         eps: radius in pixel units, scalar or (B,).
         norm: 'linf', 'l2' or 'l1'.
         num_steps: number of gradient steps.
@@ -137,7 +138,7 @@ def apgd_dlr(
         unroll: see `rtickets.attacks.pgd`.
 
     Returns:
-        float32 images (B, H, W, C) in the ball and in [0, 1].
+        float32 array like `x` in the ball and in [0, 1].
 
     Raises:
         InputError: as `apgd_ce`.
@@ -148,9 +149,9 @@ def apgd_dlr(
 
 def apgd_t(
     logits_fn: LogitsFn,
-    x: Array,
-    y: Array,
-    key: Array,
+    x: ArrayLike,
+    y: ArrayLike,
+    key: KeyLike,
     *,
     eps: Array | float,
     norm: Norm = "linf",
@@ -166,9 +167,9 @@ def apgd_t(
 
     Args:
         logits_fn: see `apgd_ce`.
-        x: images (B, H, W, C) in [0, 1].
+        x: floats (B, ...) in [0, 1]: images, or vectors or sequences.
         y: integer labels (B,).
-        key: one typed PRNG key or one per example.
+        key: one PRNG key, or a seed, or one key per example.
         eps: radius in pixel units, scalar or (B,).
         norm: 'linf', 'l2' or 'l1'.
         num_steps: number of gradient steps.
@@ -178,7 +179,7 @@ def apgd_t(
         unroll: see `rtickets.attacks.pgd`.
 
     Returns:
-        float32 images (B, H, W, C) in the ball and in [0, 1].
+        float32 array like `x` in the ball and in [0, 1].
 
     Raises:
         InputError: as `apgd_ce`.
@@ -189,9 +190,9 @@ def apgd_t(
 
 def fab_t(
     logits_fn: LogitsFn,
-    x: Array,
-    y: Array,
-    key: Array,
+    x: ArrayLike,
+    y: ArrayLike,
+    key: KeyLike,
     *,
     eps: Array | float,
     norm: Norm = "linf",
@@ -204,9 +205,9 @@ def fab_t(
 
     Args:
         logits_fn: see `apgd_ce`.
-        x: images (B, H, W, C) in [0, 1].
+        x: floats (B, ...) in [0, 1]: images, or vectors or sequences.
         y: integer labels (B,).
-        key: one typed PRNG key or one per example.
+        key: one PRNG key, or a seed, or one key per example.
         eps: radius in pixel units, scalar or (B,).
         norm: 'linf', 'l2' or 'l1'.
         num_steps: number of steps.
@@ -215,7 +216,7 @@ def fab_t(
         unroll: see `rtickets.attacks.pgd`.
 
     Returns:
-        float32 images (B, H, W, C) in the ball and in [0, 1].
+        float32 array like `x` in the ball and in [0, 1].
 
     Raises:
         InputError: as `apgd_ce`.
@@ -226,9 +227,9 @@ def fab_t(
 
 def square(
     logits_fn: LogitsFn,
-    x: Array,
-    y: Array,
-    key: Array,
+    x: ArrayLike,
+    y: ArrayLike,
+    key: KeyLike,
     *,
     eps: Array | float,
     norm: Norm = "linf",
@@ -242,7 +243,7 @@ def square(
         logits_fn: see `apgd_ce`.
         x: images (B, H, W, C) in [0, 1].
         y: integer labels (B,).
-        key: one typed PRNG key or one per example.
+        key: one PRNG key, or a seed, or one key per example.
         eps: radius in pixel units, scalar or (B,).
         norm: 'linf', 'l2' or 'l1'.
         num_queries: number of evaluations of the model.

@@ -6,16 +6,18 @@ of AutoAttack (Croce & Hein 2020). They can show that a number is wrong, not tha
 """
 
 import numpy as np
-from jax import Array
+from jax.typing import ArrayLike
 
 from rtickets.attacks import honesty_gradients as gradients
 from rtickets.attacks import honesty_probes as probes
 from rtickets.attacks.findings import Finding, Verdict, judged
 from rtickets.attacks.honesty_results import EXCEPTIONS
 from rtickets.attacks.honesty_results import check_results as check_results
+from rtickets.attacks.inputs import KeyLike
 from rtickets.attacks.projections import Norm
 from rtickets.attacks.search import LogitsFn
 from rtickets.errors import InputError
+from rtickets.lengths import cube_radius
 
 _SAME = 1e-4  # of the spread of the logits: rounding differs between calls on some devices
 _SUM_ERROR = 0.02  # of probabilities in bfloat16
@@ -26,9 +28,9 @@ _LOST = 0.03  # share of images that honest attacks lose by their step sizes, ab
 
 def check_model(
     logits_fn: LogitsFn,
-    x: Array,
-    y: Array,
-    key: Array,
+    x: ArrayLike,
+    y: ArrayLike,
+    key: KeyLike,
     *,
     eps: float,
     norm: Norm = "linf",
@@ -43,9 +45,9 @@ def check_model(
 
     Args:
         logits_fn: the model; its output for one image must not depend on the others.
-        x: images (B, H, W, C) in [0, 1]; 64 to 128 test images are enough.
+        x: floats (B, ...) in [0, 1]; 64 to 128 test images are enough.
         y: integer labels (B,).
-        key: one typed PRNG key or one per image.
+        key: one PRNG key, or a seed, or one key per image.
         eps: radius of the evaluation in pixel units, positive.
         norm: 'linf', 'l2' or 'l1'.
         num_steps: steps of the longest attack, at least 8.
@@ -53,7 +55,8 @@ def check_model(
             for a fixed set of them; 0 for a model that takes none.
 
     Returns:
-        One finding per check of a model, in the order of `CHECKS`; no 'black box' for a random one.
+        One finding per check of a model, in the order of `CHECKS`; no 'black box' for a random one
+        and for inputs that are not images (B, H, W, C).
 
     Raises:
         InputError: for arguments, labels or clean logits that cannot be used.
@@ -148,8 +151,7 @@ def _slopes(slopes: gradients.Slopes) -> Finding:
 
 
 def _attacks(subject: probes.Subject, eps: float, num_steps: int) -> list[Finding]:
-    size = subject.job.x[0].size
-    everything = {"linf": 1.0, "l2": size**0.5, "l1": float(size)}[subject.norm]
+    everything = cube_radius(subject.norm, subject.job.x.shape[1:])
     some = num_steps // 4
     by_steps = [probes.fooled_by_pgd(subject, eps, steps) for steps in (1, some, num_steps)]
     half, double = (probes.fooled_by_pgd(subject, eps * k, num_steps) for k in (0.5, 2))
@@ -159,7 +161,11 @@ def _attacks(subject: probes.Subject, eps: float, num_steps: int) -> list[Findin
         _growing("steps", by_steps, f"1, {some} and {num_steps} steps"),
         _growing("eps", [half, by_steps[-1], double], f"eps {radii}"),
         _unbounded(subject, float(1 - unbounded.mean()), everything),
-        *([] if subject.samples else [_random_search(subject, by_steps[-1])]),
+        *(
+            []
+            if subject.samples or subject.job.x.ndim != 4
+            else [_random_search(subject, by_steps[-1])]
+        ),
     ]
 
 

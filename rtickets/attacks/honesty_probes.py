@@ -11,11 +11,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from rtickets.attacks.identity import pin
-from rtickets.attacks.inputs import check_images, check_labels, clean_logits, example_keys
+from rtickets.attacks.inputs import (
+    KeyLike,
+    check_labels,
+    clean_logits,
+    read_inputs,
+    refuse_trace,
+)
 from rtickets.attacks.losses import cross_entropy, margin
 from rtickets.attacks.projections import Norm, check_norm, climb
+from rtickets.attacks.radii import check_radius
 from rtickets.attacks.search import (
     Evaluation,
     Job,
@@ -55,19 +63,23 @@ class Subject(NamedTuple):
 
 
 def make_subject(
-    logits_fn: LogitsFn, x: Array, y: Array, key: Array, eps: float, norm: Norm, samples: int
+    logits_fn: LogitsFn,
+    x: ArrayLike,
+    y: ArrayLike,
+    key: KeyLike,
+    eps: float,
+    norm: Norm,
+    samples: int,
 ) -> Subject:
     """Check and gather what is examined; arguments as of `rtickets.attacks.honesty.check_model`."""
-    x, y = jnp.asarray(x), jnp.asarray(y)
+    refuse_trace("check_model", logits_fn, x, y, key, eps)
     check_norm(norm)
-    check_images(x, y)
-    if not len(x):
-        raise InputError("there are no images; give about 100 test images to examine a model on")
-    if not 0 < eps < np.inf:
-        raise InputError(f"eps={eps} must be positive and finite, in pixel units")
     if samples < 0:
         raise InputError(f"samples={samples} must be at least 0")
-    x, y, keys = x.astype(jnp.float32), y.astype(jnp.int32), example_keys(key, len(x))
+    logits_fn, x, y, keys = read_inputs(logits_fn, x, y, key, samples)
+    check_radius(eps, norm, x.shape[1:])
+    if not eps > 0:
+        raise InputError(f"eps={eps} must be positive, in pixel units")
     logits_fn = pin(logits_fn, x, keys, samples)
     clean = clean_logits(logits_fn, x, keys, samples)
     check_labels(clean, y)

@@ -1,78 +1,133 @@
-"""What an attack refuses, said before any attack is computed."""
+"""What an attack takes, in the form that it works on, and what it refuses before it is computed."""
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
+from rtickets.attacks.models import as_model
 from rtickets.attacks.search import LogitsFn, call_model, join_model, split_model
 from rtickets.errors import InputError
 
+KeyLike = Array | np.ndarray | int
 _RESTARTS = 2**30  # far from the counts of evaluations, which are folded into keys as well
 
 
-def check_images(x: Array, y: Array) -> None:
-    """Check images and labels, their values too unless they are being traced.
+class Inputs(NamedTuple):
+    """What an attack works on.
+
+    Attributes:
+        logits_fn: the model.
+        x: float32 images (B, ...).
+        y: int32 labels (B,).
+        keys: typed PRNG keys (B,).
+    """
+
+    logits_fn: LogitsFn
+    x: Array
+    y: Array
+    keys: Array
+
+
+def read_inputs(
+    logits_fn: Any, x: ArrayLike, y: ArrayLike, key: KeyLike, samples: int = 0
+) -> Inputs:
+    """Check everything that can be without running the model.
 
     Args:
-        x: images (B, ...).
-        y: labels (B,).
+        logits_fn: see `rtickets.attacks.models.LogitsFn`.
+        x: see `as_images`.
+        y: see `as_classes`.
+        key: see `example_keys`.
+        samples: draws of a random model, 0 for one that takes no key.
+
+    Returns:
+        The inputs.
 
     Raises:
-        InputError: for no images, integer images, images outside [0, 1], NaN, or labels that do not
-            fit.
+        InputError: for what cannot be used.
     """
-    if not x.size:
-        raise InputError(f"there are no images to attack, their shape is {x.shape}")
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise InputError(f"images are {x.dtype}; expected floats in [0, 1]: divide by 255")
-    check_classes(y, len(x))
-    if is_traced(x):
-        return
-    low, high = float(jnp.min(x)), float(jnp.max(x))
+    model, images = as_model(logits_fn, samples), as_images(x)
+    labels = as_classes(y, len(images))
+    keys = example_keys(key, len(images))
+    return Inputs(model, jnp.asarray(images), jnp.asarray(labels), keys)
+
+
+def as_images(x: ArrayLike) -> Any:
+    """Return images as float32, on the device or host where they are.
+
+    Args:
+        x: floats (B, ...) in [0, 1] of any precision, or nested lists of them; most attacks take
+            vectors (B, D) and sequences (B, T, D) as well as images (B, H, W, C).
+
+    Returns:
+        The same as float32, a NumPy array unless it came as a jax array.
+
+    Raises:
+        InputError: for no images, integers, one image without a batch, values outside [0, 1], NaN;
+            values are not checked while they are being traced.
+    """
+    images = x if isinstance(x, jax.Array | np.ndarray) else _read(x, "images")
+    if not images.size:
+        raise InputError(f"there are no images: their shape is {images.shape}")
+    if not jnp.issubdtype(images.dtype, jnp.floating):
+        raise InputError(f"images are {images.dtype}; expected floats in [0, 1]: divide by 255")
+    if images.ndim < 2:
+        raise InputError(
+            f"images have shape {images.shape}; expected a batch (B, ...): for one, take x[None]"
+        )
+    with np.errstate(over="ignore"):  # infinity is refused below
+        images = images.astype(jnp.float32)
+    if is_traced(images):
+        return images
+    with jax.ensure_compile_time_eval():  # they may be constants of a function being traced
+        low, high = float(images.min()), float(images.max())
     if not (low >= 0 and high <= 1):  # NaN fails both
         raise InputError(
             f"images lie in [{low:g}, {high:g}]; expected [0, 1], normalised by the model"
         )
+    return images
 
 
-def check_classes(classes: Array, batch: int, name: str = "labels") -> None:
-    """Raise InputError unless there is one integer per image."""
-    if classes.shape != (batch,) or not jnp.issubdtype(classes.dtype, jnp.integer):
-        raise InputError(
-            f"{name} have shape {classes.shape} and dtype {classes.dtype}; expected integers "
-            f"({batch},), one per image"
-        )
-
-
-def check_radius(length: Array | float, name: str = "eps", *, batch: int | None = None) -> None:
-    """Check a length, its value too unless it is being traced.
+def as_classes(classes: ArrayLike, batch: int, name: str = "labels") -> Any:
+    """Return one int32 class per image.
 
     Args:
-        length: in pixel units.
-        name: what the caller calls it.
-        batch: number of images, where every image may have a length of its own.
+        classes: integers (B,) of any width, or a list of them.
+        batch: B.
+        name: what they are.
+
+    Returns:
+        The same as int32, a NumPy array unless it came as a jax array.
 
     Raises:
-        InputError: for a length that is negative or not finite, or the wrong number of them.
+        InputError: unless there is one integer per image.
     """
-    shape = jnp.shape(length)
-    if shape and shape != (batch,):
-        several = "" if batch is None else f" or one per image ({batch},)"
-        raise InputError(f"{name} has shape {shape}; expected one number{several}")
-    if is_traced(length):
-        return
-    values = np.asarray(length, np.float64)
-    if not ((values >= 0) & np.isfinite(values)).all():
-        raise InputError(f"{name}={length} must be finite and at least 0, in pixel units")
+    given = classes if isinstance(classes, jax.Array | np.ndarray) else _read(classes, name)
+    if given.shape != (batch,) or not jnp.issubdtype(given.dtype, jnp.integer):
+        raise InputError(
+            f"{name} have shape {given.shape} and dtype {given.dtype}; expected integers "
+            f"({batch},), one per image"
+        )
+    if isinstance(given, np.ndarray) and (np.abs(given.astype(np.float64)) >= 2**31).any():
+        raise InputError(f"{name} lie in {given.min()} ... {given.max()}; expected 0, 1, 2, ...")
+    return given.astype(jnp.int32)
+
+
+def _read(values: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # lists of different lengths
+        raise InputError(f"{name} are not an array: {error}") from None
 
 
 def check_labels(logits: Array, y: Array, name: str = "label") -> None:
-    """Check labels against the model's clean logits, unless they are being traced.
+    """Check labels against the model's clean logits, their values unless they are being traced.
 
     Args:
         logits: (B, classes).
@@ -80,20 +135,22 @@ def check_labels(logits: Array, y: Array, name: str = "label") -> None:
         name: what they are.
 
     Raises:
-        InputError: for labels out of range and for logits of the wrong shape or not finite.
+        InputError: for labels out of range, fewer than 2 classes, and logits that are not finite.
     """
-    if logits.ndim != 2 or logits.shape[0] != y.shape[0] or logits.shape[1] < 2:
+    if logits.shape[1] < 2:
         raise InputError(
-            f"the model returned logits of shape {logits.shape} for {y.shape[0]} images; expected "
-            f"({y.shape[0]}, classes) of at least 2 classes"
+            f"the model returned logits of shape {logits.shape}; expected at least 2 classes: for "
+            "one logit z, return jnp.stack([-z, z], -1) / 2"
         )
     if is_traced((logits, y)):
         return
-    classes = logits.shape[1]
-    wrong = np.asarray((y < 0) | (y >= classes))
+    labels, classes = np.asarray(y), logits.shape[1]
+    wrong = (labels < 0) | (labels >= classes)
     if wrong.any():
         first = int(wrong.argmax())
-        raise InputError(f"{name} {int(y[first])} of image {first} is not in 0 ... {classes - 1}")
+        raise InputError(
+            f"{name} {int(labels[first])} of image {first} is not in 0 ... {classes - 1}"
+        )
     broken = ~np.isfinite(np.asarray(logits)).all(-1)
     if broken.any():
         raise InputError(
@@ -114,7 +171,7 @@ def clean_logits(logits_fn: LogitsFn, x: Array, key: Array, samples: int = 0) ->
     Returns:
         (B, classes).
     """
-    if is_traced((x, logits_fn)):
+    if in_trace() or is_traced((x, logits_fn)):
         return call_model(logits_fn, x, key, samples).mean(0)
     function, arguments = split_model(logits_fn)
     return _compiled_logits(function, samples)(arguments, x, key)
@@ -133,27 +190,61 @@ def is_traced(tree: Any) -> bool:
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
 
 
-def example_keys(key: Array, batch: int) -> Array:
+def in_trace() -> bool:
+    """Return whether this is called inside `jax.jit` or alike, where even constants are traced."""
+    return is_traced(jnp.add(0, 0))
+
+
+def refuse_trace(name: str, *arguments: Any) -> None:
+    """Raise InputError for a function that decides on the host, called while being traced."""
+    if in_trace() or is_traced(arguments):
+        raise InputError(
+            f"{name} decides on the host what to do next, so it cannot be called inside jax.jit, "
+            "jax.vmap or jax.grad; call it outside, it compiles what it runs by itself"
+        )
+
+
+def example_keys(key: KeyLike, batch: int) -> Array:
     """Return one PRNG key per example.
 
     Args:
         key: one key, from which the keys of the positions 0, 1, ... are derived, or keys (B,) that
-            the caller tied to the examples so that results do not depend on their positions.
+            the caller tied to the examples so that results do not depend on their positions. A seed
+            stands for `jax.random.key(seed)`, and raw keys of `jax.random.PRNGKey` for typed ones.
         batch: B.
 
     Returns:
         Keys (B,).
 
     Raises:
-        InputError: if there are neither 1 nor B keys, or they are not typed.
+        InputError: if there are neither 1 nor B keys.
     """
-    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
-        raise InputError(f"key is an array of {key.dtype}; expected a key of jax.random.key(seed)")
-    if key.ndim == 0:
-        return jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(batch))
-    if key.shape != (batch,):
-        raise InputError(f"key has shape {key.shape}; expected one key or one per image ({batch},)")
-    return key
+    keys = _typed(key)
+    if keys.ndim == 0:
+        return jax.vmap(partial(jax.random.fold_in, keys))(jnp.arange(batch))
+    if keys.shape != (batch,):
+        raise InputError(
+            f"key has shape {keys.shape}; expected one key or one per image ({batch},)"
+        )
+    return keys
+
+
+def _typed(key: KeyLike) -> Array:
+    """Return typed keys for typed ones, raw ones and seeds."""
+    if isinstance(key, int | np.integer) and not isinstance(key, bool):
+        return jax.random.key(int(key))
+    if isinstance(key, jax.Array | np.ndarray):
+        if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+            return jnp.asarray(key)
+        if jnp.issubdtype(key.dtype, jnp.integer) and not key.ndim:
+            return jax.random.key(key)
+        words = jax.random.key_data(jax.random.key(0)).shape
+        if key.dtype == jnp.uint32 and key.ndim in (1, 2) and key.shape[-1:] == words:
+            return jax.random.wrap_key_data(jnp.asarray(key))
+    shape, dtype = getattr(key, "shape", ""), getattr(key, "dtype", type(key).__name__)
+    raise InputError(
+        f"key is {dtype}{shape}; expected jax.random.key(seed), or the seed, or one key per image"
+    )
 
 
 def restart_keys(keys: Array, restart: int) -> Array:

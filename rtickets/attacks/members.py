@@ -1,15 +1,16 @@
 """The attacks of the ensemble as data, and the searches that they stand for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from rtickets.attacks.apgd import Apgd
 from rtickets.attacks.apgd_l1 import ApgdL1
 from rtickets.attacks.fab import Fab
-from rtickets.attacks.inputs import check_radius
 from rtickets.attacks.losses import LossName, why_margin
 from rtickets.attacks.pgd import Pgd, Rule
 from rtickets.attacks.projections import Norm
+from rtickets.attacks.radii import check_length
 from rtickets.attacks.search import Search
 from rtickets.attacks.square import Square
 from rtickets.errors import InputError
@@ -65,7 +66,7 @@ class Member:
                 f"num_targets={self.num_targets} of {self.kind!r}: 'pgd_t', 'apgd_t' and 'fab_t' "
                 "alone need a number"
             )
-        check_radius(self.step_size or 0.0, "step_size")
+        check_length(self.step_size or 0.0, "step_size")
         for field, names in (("loss", get_args(LossName)), ("rule", get_args(Rule))):
             value = getattr(self, field)
             if value not in names:
@@ -85,6 +86,15 @@ class Member:
     @property
     def _fixed_steps(self) -> bool:
         return self.kind in ("pgd", "pgd_t")
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Raise InputError where the attack needs images and a shape (B, ...) is not theirs."""
+        if self.kind == "square" and len(shape) != 4:
+            raise InputError(
+                f"square moves windows of images (B, H, W, C), but the inputs have shape "
+                f"{tuple(shape)}; choose other attacks, such as apgd_ce, apgd_t and fab_t, or add "
+                "the axes that are missing"
+            )
 
     def why_margin(self, num_classes: int) -> str | None:
         """Say why the margin stands in for the attack's loss, or None where it does not."""

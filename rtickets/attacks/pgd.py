@@ -6,17 +6,19 @@ from typing import Literal, NamedTuple, get_args
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from rtickets.attacks.broken import warn_of_broken
 from rtickets.attacks.identity import pin
 from rtickets.attacks.inputs import (
-    check_classes,
-    check_images,
+    Inputs,
+    KeyLike,
+    as_classes,
     check_labels,
-    check_radius,
     clean_logits,
-    example_keys,
+    in_trace,
     is_traced,
+    read_inputs,
     restart_keys,
 )
 from rtickets.attacks.losses import LossName, make_loss
@@ -28,14 +30,8 @@ from rtickets.attacks.projections import (
     project,
     uniform_in_ball,
 )
-from rtickets.attacks.search import (
-    Evaluation,
-    Job,
-    LogitsFn,
-    choose,
-    evaluate,
-    run,
-)
+from rtickets.attacks.radii import check_radius, check_step
+from rtickets.attacks.search import Evaluation, Job, LogitsFn, choose, evaluate, run
 from rtickets.errors import InputError
 
 Rule = Literal["steepest", "adam"]
@@ -47,7 +43,7 @@ class PgdState(NamedTuple):
 
     Attributes:
         x_adv: the image moved last; with `best` the worst one that was evaluated.
-        fooled: with `best`, whether `x_adv` is misclassified.
+        fooled: with `best`, whether `x_adv` is misclassified, or taken for its target.
         best_loss: with `best`, the loss of `x_adv`.
         x: the image that is evaluated next.
         mean: Adam's running mean of the gradients, or None.
@@ -73,9 +69,11 @@ class Pgd:
         num_steps: number of steps.
         random_start: start from a uniform point of the ball instead of the image.
         loss: 'ce', 'margin' or 'dlr'.
+        targeted: whether jobs have targets.
         rule: 'steepest' ascent in the norm, or 'adam', whose moves are projected.
         best: evaluate the last image too and return the worst, instead of the last.
         samples: draws of a random model per evaluation, 0 for one that takes no key.
+        reach: succeed where the model answers the target, instead of wherever it errs.
     """
 
     norm: Norm
@@ -86,6 +84,7 @@ class Pgd:
     rule: Rule = "steepest"
     best: bool = False
     samples: int = 0
+    reach: bool = False
 
     @property
     def evaluations(self) -> int:
@@ -105,7 +104,7 @@ class Pgd:
     def step(self, logits_fn: LogitsFn, job: Job, state: PgdState, count: Array) -> PgdState:
         """Evaluate the current image and move on."""
         key = jax.vmap(jax.random.fold_in)(job.key, count) if self.samples else job.key
-        found = evaluate(logits_fn, self.measure, job, state.x, key, self.samples)
+        found = evaluate(logits_fn, self.measure, job, state.x, key, self.samples, reach=self.reach)
         return self.move(job, state, found, count)
 
     def measure(self, logits: Array, y: Array, target: Array) -> Array:
@@ -151,9 +150,9 @@ def _adam(state: PgdState, gradient: Array, count: Array) -> tuple[PgdState, Arr
 
 def pgd(
     logits_fn: LogitsFn,
-    x: Array,
-    y: Array,
-    key: Array,
+    x: ArrayLike,
+    y: ArrayLike,
+    key: KeyLike,
     *,
     eps: Array | float,
     step_size: Array | float,
@@ -161,7 +160,7 @@ def pgd(
     norm: Norm = "linf",
     random_start: bool = True,
     loss: LossName = "ce",
-    target: Array | None = None,
+    target: ArrayLike | None = None,
     rule: Rule = "steepest",
     best: bool = False,
     restarts: int = 1,
@@ -174,11 +173,12 @@ def pgd(
     example's result depends neither on the rest of its batch nor on how the batch is split.
 
     Args:
-        logits_fn: maps images (B, H, W, C) in [0, 1] to logits (B, classes); its result for one
-            image must not depend on the others.
-        x: images (B, H, W, C) in [0, 1].
+        logits_fn: maps images (B, ...) in [0, 1] to logits (B, classes); its result for one image
+            must not depend on the others. See `rtickets.attacks.models.LogitsFn` for what else may
+            stand for a model.
+        x: floats (B, ...) in [0, 1]: images, or vectors or sequences.
         y: integer labels (B,).
-        key: one typed PRNG key or one per example.
+        key: one PRNG key, or a seed, or one key per example.
         eps: radius in pixel units, scalar or (B,).
         step_size: length of a step in the same units, scalar or (B,).
         num_steps: number of gradient steps.
@@ -186,11 +186,14 @@ def pgd(
         random_start: start from a uniform point of the ball instead of the image.
         loss: what is maximised, 'ce', 'margin' or 'dlr'; the margin stands in for 'dlr' where there
             are too few classes (`rtickets.attacks.losses.why_margin`).
-        target: integer classes to make the model answer (B,), or None to make it err.
+        target: integer classes to make the model answer (B,), or None to make it err. An image
+            whose label is its target has nothing to be led away from: it is returned as it is.
         rule: 'steepest' ascent in the norm, or 'adam'.
         best: return the worst image of all that were visited, instead of the last; costs one more
-            evaluation. An image that fools the model is worse than any that does not.
-        restarts: number of searches from random points; the worst result is returned, per example.
+            evaluation. An image that fools the model is worse than any that does not; with targets
+            it has to be taken for the target.
+        restarts: number of searches from random points; the worst result is returned, per example,
+            in the sense of `best`.
         samples: number of draws of a random model that gradients and losses are averaged over
             (expectation over transformation); `logits_fn` then takes keys (B,) too. 0 for a model
             that takes none.
@@ -198,27 +201,26 @@ def pgd(
             slower inside a loop; elsewhere a rolled loop compiles faster and runs as fast.
 
     Returns:
-        float32 images (B, H, W, C) in the ball and in [0, 1]; `x` itself for eps = 0.
+        float32 array like `x` in the ball and in [0, 1]; `x` itself for eps = 0.
 
     Raises:
         InputError: for an unknown norm, loss or rule, counts out of range, images outside [0, 1],
-            labels that the model does not know, logits that are not finite, a negative radius.
+            labels that the model does not know, logits that are not finite, a radius that is
+            negative or certainly too large.
     """
     _check_settings(num_steps, norm, loss, rule, restarts, random_start, samples)
-    check_images(x, y)
-    keys = example_keys(key, len(x))
-    check_radius(eps, batch=len(x))
-    check_radius(step_size, "step_size", batch=len(x))
+    logits_fn, x, y, keys = read_inputs(logits_fn, x, y, key, samples)
+    check_radius(eps, norm, x.shape[1:], batch=len(x))
+    check_step(step_size, eps, norm, x.shape[1:], batch=len(x))
+    goal = y if target is None else jnp.asarray(as_classes(target, len(x), "targets"))
     logits_fn = pin(logits_fn, x, keys, samples)
-    _check_classes(logits_fn, x, y, target, keys, samples)
+    _check_classes(Inputs(logits_fn, x, y, keys), goal, samples)
     radius, step = (
         jnp.broadcast_to(jnp.asarray(each, jnp.float32), y.shape) for each in (eps, step_size)
     )
-    label, goal = (each.astype(jnp.int32) for each in (y, y if target is None else target))
-    job = Job(x.astype(jnp.float32), label, goal, keys, radius, step)
-    search = Pgd(
-        norm, num_steps, random_start, loss, target is not None, rule, best or restarts > 1, samples
-    )
+    job = Job(x, y, goal, keys, radius, step)
+    aims, best = target is not None, best or restarts > 1
+    search = Pgd(norm, num_steps, random_start, loss, aims, rule, best, samples, reach=aims)
     state = run(search, logits_fn, job, unroll=unroll)
     for restart in range(1, restarts):
         moved = job._replace(key=restart_keys(keys, restart))
@@ -227,7 +229,8 @@ def pgd(
         broken = state.broken | again.broken
         state = choose(worse, again, state)._replace(broken=broken)
     warn_of_broken(state.broken)
-    return jax.lax.stop_gradient(state.x_adv)
+    x_adv = state.x_adv if target is None else choose(goal == y, x, state.x_adv)
+    return jax.lax.stop_gradient(x_adv)
 
 
 def _check_settings(
@@ -251,14 +254,10 @@ def _check_settings(
         raise InputError(f"restarts={restarts} must be at least 1, and 1 without random_start")
 
 
-def _check_classes(
-    logits_fn: LogitsFn, x: Array, y: Array, target: Array | None, keys: Array, samples: int
-) -> None:
-    if target is not None:
-        check_classes(target, len(x), "targets")
-    if is_traced(x):
+def _check_classes(inputs: Inputs, target: Array, samples: int) -> None:
+    """Check labels and targets against the model's answers where values are known."""
+    if in_trace() or is_traced(inputs):
         return
-    logits = clean_logits(logits_fn, x.astype(jnp.float32), keys, samples)
-    check_labels(logits, y)
-    if target is not None:
-        check_labels(logits, target, "target")
+    logits = clean_logits(inputs.logits_fn, inputs.x, inputs.keys, samples)
+    check_labels(logits, inputs.y)
+    check_labels(logits, target, "target")

@@ -17,14 +17,10 @@ from jax.tree_util import Partial
 
 from rtickets.attacks.broken import only_finite
 from rtickets.attacks.losses import Loss
+from rtickets.attacks.models import LogitsFn as LogitsFn
+from rtickets.attacks.models import answers
 
 _MOST_UNROLLED = 32  # turns of a loop; more would take too long to compile
-
-LogitsFn = Callable[..., Array]
-"""Maps images (B, H, W, C) in [0, 1] to logits (B, classes), one row per image. A random model also
-takes one key per image (B,). A `jax.tree_util.Partial` shares compiled attacks with every other of
-the same function: its arguments, such as weights, are data. What any other function refers to is
-compiled in; every call of an attack traces the function to notice where it has changed since."""
 
 
 class Job(NamedTuple):
@@ -218,7 +214,8 @@ class Evaluation(NamedTuple):
     Attributes:
         loss: float32 (B,).
         gradient: float32 images (B, H, W, C), of the loss; not finite entries are 0.
-        fooled: bool (B,), misclassified, or logits that are NaN.
+        fooled: bool (B,), misclassified or with logits that are NaN; where a target is to be
+            reached, taken for it.
         broken: bool (B,), whether entries of the gradient were not finite.
     """
 
@@ -231,6 +228,11 @@ class Evaluation(NamedTuple):
 def is_fooled(logits: Array, y: Array) -> Array:
     """Return where the largest logit is not the label's, or logits are NaN, (B,)."""
     return (logits.argmax(-1) != y) | jnp.isnan(logits).any(-1)
+
+
+def is_reached(logits: Array, target: Array) -> Array:
+    """Return where the largest logit is the target's and none is NaN, (B,)."""
+    return (logits.argmax(-1) == target) & ~jnp.isnan(logits).any(-1)
 
 
 def call_model(logits_fn: LogitsFn, x: Array, key: Array, samples: int) -> Array:
@@ -246,15 +248,22 @@ def call_model(logits_fn: LogitsFn, x: Array, key: Array, samples: int) -> Array
         (max(samples, 1), B, classes).
     """
     if not samples:
-        return logits_fn(x).astype(jnp.float32)[None]
+        return answers(logits_fn, x)[None]
     keys = jax.vmap(partial(jax.random.split, num=samples), out_axes=1)(key)  # (samples, B)
     stacked = jnp.tile(x, (samples, *[1] * (x.ndim - 1)))
-    logits = logits_fn(stacked, keys.reshape(-1)).astype(jnp.float32)
+    logits = answers(logits_fn, stacked, keys.reshape(-1))
     return logits.reshape(samples, len(x), -1)
 
 
 def evaluate(
-    logits_fn: LogitsFn, loss: Loss, job: Job, x: Array, key: Array, samples: int = 0
+    logits_fn: LogitsFn,
+    loss: Loss,
+    job: Job,
+    x: Array,
+    key: Array,
+    samples: int = 0,
+    *,
+    reach: bool = False,
 ) -> Evaluation:
     """Evaluate the loss, its gradient and the decision at some images.
 
@@ -269,6 +278,7 @@ def evaluate(
         x: images (B, H, W, C) where the model is evaluated.
         key: keys (B,) of this evaluation, for a random model.
         samples: number of draws of a random model, 0 for one that takes no key.
+        reach: count images as fooled where the model answers the target, instead of where it errs.
 
     Returns:
         The evaluation.
@@ -277,7 +287,9 @@ def evaluate(
     def total(x: Array) -> tuple[Array, tuple[Array, Array]]:
         logits = call_model(logits_fn, x, key, samples)
         losses = jax.vmap(loss, (0, None, None))(logits, job.y, job.target).mean(0)  # (B,)
-        return losses.sum(), (losses, is_fooled(logits.mean(0), job.y))
+        mean = logits.mean(0)
+        fooled = is_reached(mean, job.target) if reach else is_fooled(mean, job.y)
+        return losses.sum(), (losses, fooled)
 
     gradient, (losses, fooled) = jax.grad(total, has_aux=True)(x)
     gradient, broken = only_finite(gradient)

@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array
 
 from rtickets.attacks.losses import cross_entropy, margin
+from rtickets.attacks.models import answers
 from rtickets.attacks.projections import Norm, check_norm, per_example, project, unit_direction
 from rtickets.attacks.search import Job, LogitsFn, choose, is_fooled
 from rtickets.attacks.square_shapes import (
@@ -93,7 +94,7 @@ class Square:
         """Evaluate one proposal and take it if it is better; the first is the start itself."""
         key = jax.vmap(jax.random.fold_in)(job.key, count)
         candidate = choose(count == 0, state.x_adv, self.propose(job, state.x_adv, key, count))
-        logits = logits_fn(candidate).astype(jnp.float32)
+        logits = answers(logits_fn, candidate)
         fooled, loss = is_fooled(logits, job.y), _LOSSES[self.loss](logits, job.y, job.target)
         better = ~state.fooled & (fooled | (loss > state.loss))
         return choose(better, SquareState(candidate, fooled, loss, state.broken), state)

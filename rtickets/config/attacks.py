@@ -1,5 +1,6 @@
 """Configurations of attacks and of certification."""
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -7,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from rtickets.config.fields import STRICT, Fraction, NotNegative, Positive
 from rtickets.errors import InputError
+from rtickets.lengths import why_not_noise, why_not_radius, why_not_step
 
 _STEPS = {"pgd": 10, "pgd_t": 10, "fgsm": 1, "fgsm_rs": 1, "square": 5000}
 _SEARCHES = ("pgd", "pgd_t", "apgd_ce", "apgd_dlr", "apgd_t", "fab", "fab_t", "square")
@@ -146,7 +148,38 @@ class AttackConfig:
                 f"version={self.version!r} with input_noise={self.input_noise}: 'rand' is for "
                 "random networks and the other versions are not; set both or neither"
             )
+        if problems := "; ".join(self._too_long(None)):
+            raise ValueError(problems)
         return self
+
+    def _too_long(self, shape: Sequence[int] | None) -> Iterator[str]:
+        """Yield what is certainly wrong with lengths, for images of a shape (H, W, C) if known."""
+        ratio = 0.0 if self.step_size is None else self.step_size / (self.eps or 1.0)
+        checked = (
+            why_not_radius(self.eps, self.norm, shape),
+            *(why_not_radius(radius, self.norm, shape, "radii") for radius in self.radii),
+            why_not_step(self.step_size or 0.0, self.eps, self.norm, shape),
+            *(
+                why_not_step(ratio * radius, radius, self.norm, shape, f"step_size at {radius:g}")
+                for radius in self.radii
+                if self.eps  # else the step is the same at all radii
+            ),
+            why_not_noise(self.input_noise, "input_noise"),
+        )
+        yield from filter(None, checked)
+
+    def check_lengths(self, label: str, shape: Sequence[int]) -> None:
+        """Check radii and step where the shape of images is known, which bounds 'l2' and 'l1' too.
+
+        Args:
+            label: what the attack is called.
+            shape: (H, W, C).
+
+        Raises:
+            InputError: for lengths that are certainly mistakes.
+        """
+        if problems := "; ".join(self._too_long(shape)):
+            raise InputError(f"{label}: {problems}")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -170,3 +203,15 @@ class SmoothingConfig:
     radii: tuple[NotNegative, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
     examples: Positive | None = 500
     batch_size: Positive = 256
+
+    @model_validator(mode="after")
+    def _check(self) -> "SmoothingConfig":
+        if why := why_not_noise(self.sigma):
+            raise ValueError(why)
+        return self
+
+    def check_lengths(self, shape: Sequence[int]) -> None:
+        """Raise InputError for radii that are certainly mistakes for images of (H, W, C)."""
+        for radius in self.radii:
+            if why := why_not_radius(radius, "l2", shape, "radii"):
+                raise InputError(f"smoothing: {why}")

@@ -1,6 +1,6 @@
 """Configurations of the stages and of what they work on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -225,3 +225,17 @@ class EvaluateConfig:
                 "an attack cannot be called 'certified', as the report calls smoothing"
             )
         return self
+
+    def check_lengths(self, shape: Sequence[int]) -> None:
+        """Check radii and steps where the shape of images is known.
+
+        Args:
+            shape: (H, W, C).
+
+        Raises:
+            InputError: for lengths that are certainly mistakes.
+        """
+        for label, attack in self.attacks.items():
+            attack.check_lengths(f"attacks.{label}", shape)
+        if self.smoothing is not None:
+            self.smoothing.check_lengths(shape)

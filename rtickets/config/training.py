@@ -1,6 +1,6 @@
 """Configurations of one training run: attack, objective, optimiser, loop."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from typing import Annotated, Literal
 
@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 from rtickets.config.attacks import AttackConfig
 from rtickets.config.fields import STRICT, Duration, Fraction, NotNegative, Positive, Seed
 from rtickets.config.observe import ObserveConfig
+from rtickets.lengths import why_not_noise
 
 _ATTACKED = ("pgd", "fast", "trades", "mart")  # by an inner maximisation
 _USERS = {
@@ -80,9 +81,21 @@ class ObjectiveConfig:
             )
         return self.attack
 
+    def check_lengths(self, shape: Sequence[int]) -> None:
+        """Check the attack's radius and step where the shape of images is known.
+
+        Args:
+            shape: (H, W, C).
+
+        Raises:
+            InputError: for lengths that are certainly mistakes.
+        """
+        if self.name not in ("natural", "gaussian"):
+            self.attack.check_lengths(f"objective {self.name!r}", shape)
+
     @model_validator(mode="after")
     def _check(self) -> "ObjectiveConfig":
-        problems = [*self._attack_problems()]
+        problems = [*self._attack_problems(), *filter(None, [why_not_noise(self.sigma)])]
         unused = [
             name
             for name, users in _USERS.items()

@@ -60,8 +60,10 @@ def estimate_training(
         The estimate.
 
     Raises:
-        InputError: if the batch is larger than the training set.
+        InputError: if the batch is larger than the training set, or the attack's radius than all
+            images.
     """
+    train.objective.check_lengths(task.shape)
     cost = network_cost(model, task.classes, task.shape)
     per_epoch = steps_per_epoch(task.train, train.batch_size)
     steps = to_steps(train.duration, per_epoch)
@@ -124,7 +126,11 @@ def estimate_evaluation(
 
     Returns:
         The estimate.
+
+    Raises:
+        InputError: for an attack whose radius is larger than all images.
     """
+    config.check_lengths(task.shape)
     cost = network_cost(model, task.classes, task.shape)
     images = task.test if config.split == "test" else task.validation
     attacked = min(images, config.attack_examples or images)
@@ -164,10 +170,15 @@ def estimate_draw(
 
     Returns:
         The estimate; of iterative pruning, of one of its states.
+
+    Raises:
+        InputError: as `estimate_training`.
     """
     name = f"draw, {config.method}, sparsity {config.drawn_sparsity:g}"
     if task is None:
         return Estimate(f"draw, {config.method}", times, ("no data, no training",), 0.0, {})
+    if config.attack is not None:
+        config.attack.check_lengths("attack", task.shape)
     if config.train is None:
         cost = network_cost(model, task.classes, task.shape)
         passes = WEIGHT_GRADIENT + (IMAGE_GRADIENT * config.attack.steps if config.attack else 0)

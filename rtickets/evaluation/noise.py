@@ -13,14 +13,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from rtickets import files, preemption
 from rtickets.attacks import example_keys
 from rtickets.attacks.identity import pin
-from rtickets.attacks.inputs import clean_logits
+from rtickets.attacks.inputs import KeyLike, as_images, clean_logits
+from rtickets.attacks.models import LogitsFn, answers, as_model
 from rtickets.attacks.progress import DAMAGED
-from rtickets.attacks.search import LogitsFn, join_model, split_model
+from rtickets.attacks.search import join_model, split_model
 from rtickets.errors import InputError, Preempted
+from rtickets.lengths import why_not_noise
 from rtickets.metrics import write_bytes
 
 _SAVE_SECONDS = 60.0
@@ -28,8 +31,8 @@ _SAVE_SECONDS = 60.0
 
 def noisy_counts(
     logits_fn: LogitsFn,
-    x: Array | np.ndarray,
-    key: Array,
+    x: ArrayLike,
+    key: KeyLike,
     *,
     sigma: float,
     num_classes: int,
@@ -43,10 +46,10 @@ def noisy_counts(
     neither on the others nor on the batch size.
 
     Args:
-        logits_fn: maps images (B, H, W, C) to logits (B, num_classes), one row per image. A
+        logits_fn: maps images (B, ...) to logits (B, num_classes), one row per image. A
             `jax.tree_util.Partial` shares its compiled program.
-        x: float images (N, H, W, C) in [0, 1]; the device that holds them computes.
-        key: one typed PRNG key or one per image.
+        x: floats (N, ...) in [0, 1]; the device that holds them computes.
+        key: one PRNG key, or a seed, or one key per image.
         sigma: standard deviation of the noise in pixel units.
         num_classes: number of classes.
         samples: number of copies of each image.
@@ -61,8 +64,7 @@ def noisy_counts(
         Preempted: if the process was asked to stop; the counts are kept then.
     """
     check_settings(sigma=sigma, num_classes=num_classes, samples=samples, batch_size=batch_size)
-    _check_images(x)
-    x = jnp.asarray(x, jnp.float32)
+    logits_fn, x = as_model(logits_fn), jnp.asarray(read_images(x))
     keys = example_keys(key, len(x))
     logits_fn = pin(logits_fn, x, keys, 0)
     function, arguments = split_model(logits_fn)
@@ -137,8 +139,8 @@ def _compiled(function: Callable[..., Array], batch_size: int) -> Any:
         inside, image = image < len(x), jnp.minimum(image, len(x) - 1)
         noise_keys = jax.vmap(jax.random.fold_in)(keys[image], copy)
         noise = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(noise_keys)
-        logits = join_model(function, arguments)(x[image] + sigma * noise)
-        if logits.shape != (batch_size, counts.shape[1]):
+        logits = answers(join_model(function, arguments), x[image] + sigma * noise)
+        if logits.shape[1] != counts.shape[1]:
             raise InputError(
                 f"num_classes={counts.shape[1]} does not fit logits of shape {logits.shape} for "
                 f"{batch_size} images"
@@ -149,12 +151,31 @@ def _compiled(function: Callable[..., Array], batch_size: int) -> Any:
     return jax.jit(add_counts)
 
 
+def read_images(x: ArrayLike) -> Any:
+    """Return images or vectors as `rtickets.attacks.inputs.as_images` does.
+
+    Without labels nothing tells one image (H, W, C) from a batch of H, so three axes are refused.
+
+    Raises:
+        InputError: for three axes, and as `as_images`.
+    """
+    images = as_images(x)
+    if images.ndim == 3:
+        raise InputError(
+            f"x has shape {images.shape}; expected images (N, H, W, C) or vectors (N, D): give one "
+            "image as x[None], and sequences (N, T, D) with an axis of size 1 for the model to drop"
+        )
+    return images
+
+
 def check_settings(**settings: float) -> None:
     """Raise InputError for the first setting that is out of its range."""
     for name, value in settings.items():
         least = 2 if name == "num_classes" else 1
         if name == "sigma":
             fine, expected = 0 < value < math.inf, "a finite number above 0, in pixel units"
+            if fine and (why := why_not_noise(value)):
+                raise InputError(why)
         elif name == "alpha":
             fine, expected = 0 < value < 1, "between 0 and 1, for instance 0.001"
         else:
@@ -162,13 +183,3 @@ def check_settings(**settings: float) -> None:
             expected = f"an integer of at least {least}"
         if not fine:
             raise InputError(f"{name}={value} must be {expected}")
-
-
-def _check_images(x: Array | np.ndarray) -> None:
-    if x.ndim != 4 or not len(x):
-        raise InputError(f"x has shape {x.shape}; expected images (N, H, W, C)")
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise InputError(f"x is {x.dtype}; expected float images in [0, 1], so divide by 255")
-    low, high = float(x.min()), float(x.max())
-    if not (low >= 0 and high <= 1):
-        raise InputError(f"x has values from {low:g} to {high:g}; expected [0, 1]")

@@ -13,15 +13,16 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jax import Array
+from jax.typing import ArrayLike
 from scipy.stats import beta, binom, norm
 
 from rtickets.attacks import example_keys
-from rtickets.attacks.search import LogitsFn
+from rtickets.attacks.inputs import KeyLike
+from rtickets.attacks.models import LogitsFn
 from rtickets.data.arrays import Metric
 from rtickets.errors import InputError
 from rtickets.evaluation.accuracy import Accuracy, measure
-from rtickets.evaluation.noise import check_settings, noisy_counts
+from rtickets.evaluation.noise import check_settings, noisy_counts, read_images
 from rtickets.short_repr import with_short_repr
 
 ABSTAIN = -1
@@ -43,8 +44,8 @@ class Certificates(NamedTuple):
 
 def certify(
     logits_fn: LogitsFn,
-    x: Array | np.ndarray,
-    key: Array,
+    x: ArrayLike,
+    key: KeyLike,
     *,
     sigma: float,
     num_classes: int,
@@ -60,10 +61,10 @@ def certify(
     below; the radius is sigma * Phi^-1(p).
 
     Args:
-        logits_fn: maps images (B, H, W, C) to logits (B, num_classes), one row per image; the noise
+        logits_fn: maps images (B, ...) to logits (B, num_classes), one row per image; the noise
             takes them outside [0, 1]. A `jax.tree_util.Partial` shares its compiled program.
-        x: float images (N, H, W, C) in [0, 1]; the device that holds them computes.
-        key: one typed PRNG key or one per image.
+        x: floats (N, ...) in [0, 1]; the device that holds them computes.
+        key: one PRNG key, or a seed, or one key per image.
         sigma: standard deviation of the noise in pixel units, best that of the training.
         num_classes: number of classes.
         selection_samples: size of the first draw.
@@ -82,9 +83,10 @@ def certify(
         Preempted: if the process was asked to stop; the counts are kept then.
     """
     check_settings(sigma=sigma, alpha=alpha, selection_samples=selection_samples, samples=samples)
-    streams = jax.vmap(jax.random.split)(example_keys(key, len(x)))  # (N, 2)
+    images = read_images(x)
+    streams = jax.vmap(jax.random.split)(example_keys(key, len(images)))  # (N, 2)
     count = partial(
-        noisy_counts, logits_fn, x, sigma=sigma, num_classes=num_classes, batch_size=batch_size
+        noisy_counts, logits_fn, images, sigma=sigma, num_classes=num_classes, batch_size=batch_size
     )
     kept = (None, None) if folder is None else (folder / "selection.npz", folder / "counts.npz")
     selection = count(streams[:, 0], samples=selection_samples, kept=kept[0])
@@ -100,8 +102,8 @@ def certify(
 
 def predict(
     logits_fn: LogitsFn,
-    x: Array | np.ndarray,
-    key: Array,
+    x: ArrayLike,
+    key: KeyLike,
     *,
     sigma: float,
     num_classes: int,

@@ -5,6 +5,7 @@ from jax import Array
 from rtickets.attacks import LogitsFn, Norm
 from rtickets.attacks.losses import LossName
 from rtickets.attacks.pgd import Pgd, Rule
+from rtickets.attacks.radii import check_radius, check_step
 from rtickets.attacks.search import Job
 from rtickets.objectives.base import Ascent, Inner, Objective, make_job, on_perturbed, searched
 
@@ -52,7 +53,12 @@ def pgd_inner(search: Pgd, eps: float, step_size: float) -> Inner:
 
     Returns:
         The function that an objective makes its search with.
+
+    Raises:
+        InputError: for a radius or step that cannot be.
     """
+    check_radius(eps, search.norm)
+    check_step(step_size, eps, search.norm)
 
     def inner(logits_fn: LogitsFn, images: Array, labels: Array, keys: Array) -> tuple[Ascent, Job]:
         del logits_fn

@@ -5,6 +5,7 @@ from jax import Array
 
 from rtickets.attacks.broken import only_finite
 from rtickets.attacks.projections import Norm, l2_norm, unit_direction
+from rtickets.attacks.radii import check_radius, check_step
 from rtickets.errors import InputError
 from rtickets.objectives.base import Carry, Objective, on_perturbed, unperturbed
 
@@ -34,11 +35,13 @@ def free(
         The objective.
 
     Raises:
-        InputError: for another norm.
+        InputError: for another norm, and for a radius or step that cannot be.
     """
     if norm not in ("linf", "l2"):
         raise InputError(f"norm={norm!r} is not for free training; choose 'linf' or 'l2'")
     step = eps if step_size is None else step_size
+    check_radius(eps, norm)
+    check_step(step, eps, norm)
 
     def add(images: Array, perturbation: Array) -> Array:
         return jnp.clip(images + perturbation, 0, 1)

@@ -4,6 +4,8 @@ import jax
 from jax import Array
 
 from rtickets.attacks import LogitsFn
+from rtickets.errors import InputError
+from rtickets.lengths import why_not_noise
 from rtickets.objectives.base import Objective, on_perturbed, unperturbed
 
 
@@ -30,7 +32,12 @@ def gaussian(sigma: float, *, label_smoothing: float = 0.0) -> Objective:
 
     Returns:
         The objective.
+
+    Raises:
+        InputError: for noise that is certainly too large.
     """
+    if why := why_not_noise(sigma):
+        raise InputError(why)
 
     def perturb(logits_fn: LogitsFn, images: Array, labels: Array, keys: Array) -> Array:
         del logits_fn, labels

@@ -9,6 +9,7 @@ from jax import Array
 
 from rtickets.attacks import LogitsFn, Norm
 from rtickets.attacks.projections import climb, project
+from rtickets.attacks.radii import check_radius, check_step
 from rtickets.attacks.search import Evaluation, Job, evaluate
 from rtickets.objectives.base import (
     Ascent,
@@ -109,7 +110,12 @@ def trades(
 
     Returns:
         The objective.
+
+    Raises:
+        InputError: for a radius or step that cannot be.
     """
+    check_radius(eps, norm)
+    check_step(step_size, eps, norm)
     search = KlAscent(norm, num_steps)
 
     def inner(logits_fn: LogitsFn, images: Array, labels: Array, keys: Array) -> tuple[Ascent, Job]:

@@ -39,6 +39,7 @@ def evaluate(
         for note in task.notes:
             console.say(f"data: {note}")
         transform = provenance.fitting_transform(task_config, meta).left_to_do(task)
+        config.check_lengths(transform.output_shape(split.images.shape[1:]))
         network = evaluation.Network(
             provenance.build_model(meta),
             masks.apply(ticket.mask, ticket.params),

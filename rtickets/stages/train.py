@@ -147,6 +147,8 @@ def train_network(
     """
     config, devices = run.config, run.devices
     training.check_batch_size(config, devices)
+    shape = run.transform.output_shape(run.task.train.images.shape[1:])
+    config.objective.check_lengths(shape)
     processes.check_agreement("the training data", _fingerprint(run.task.train))
     for note in run.task.notes:
         console.say(f"data: {note}")
@@ -165,7 +167,7 @@ def train_network(
         averaging=config.averaging,
         accumulate=config.accumulate,
         sync_statistics=config.sync_statistics,
-        image_shape=run.transform.output_shape(run.task.train.images.shape[1:]),
+        image_shape=shape,
     )
     held_out = evaluation.on_devices(run.task.validation, run.transform, devices)
     attack = config.objective.validation_attack

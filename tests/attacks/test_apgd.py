@@ -14,6 +14,7 @@ from rtickets.attacks import apgd_ce, apgd_dlr, apgd_t
 from rtickets.attacks.apgd import Apgd
 from rtickets.attacks.functions import targets_by_logit
 from rtickets.attacks.search import Job, begin
+from rtickets.lengths import cube_radius
 
 KEY = jax.random.key(2)
 GOLDEN = Path(__file__).parents[1] / "golden" / "attacks.npz"
@@ -258,7 +259,7 @@ def test_stays_in_the_ball_and_in_range(
     attack, norm, shape, batch, dtype, images, share, flat, seed
 ):
     generator = np.random.default_rng(seed)
-    eps = np.where(generator.uniform(size=batch) < 0.2, 0, share * np.prod(shape))
+    eps = np.where(generator.uniform(size=batch) < 0.2, 0, share * cube_radius(norm, shape))
     eps = eps.astype(np.float32)
     x = generator.uniform(0, 1, (batch, *shape))
     x = {"random": x, "constant": 0 * x + 0.3, "corner": x.round()}[images].astype(np.float32)

@@ -1,12 +1,24 @@
 """Everything an attack refuses, and that it refuses what it can before the model is run."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rtickets.attacks import Member, apgd_ce, autoattack, example_keys, pgd, worst_case
-from rtickets.attacks.inputs import check_radius
+from rtickets.attacks import (
+    Member,
+    apgd_ce,
+    autoattack,
+    example_keys,
+    fab_t,
+    pgd,
+    square,
+    worst_case,
+)
+from rtickets.attacks.honesty import check_model
+from rtickets.attacks.radii import check_length
 from rtickets.errors import InputError
 
 KEY = jax.random.key(0)
@@ -42,7 +54,7 @@ COMMON = [
     ({"x": X - 1}, r"images lie in \[-0.5, -0.25\]"),
     ({"x": X * NAN}, r"images lie in \[nan, nan\]"),
     ({"x": np.uint8(255 * X)}, "images are uint8; expected floats"),
-    ({"x": X[:0], "y": Y[:0]}, "there are no images to attack"),
+    ({"x": X[:0], "y": Y[:0]}, r"there are no images: their shape is \(0, 2, 2, 1\)"),
     ({"y": Y[:2]}, r"labels have shape \(2,\)"),
     ({"y": np.float32(Y)}, "dtype float32; expected integers"),
     ({"eps": -0.1}, "eps=-0.1 must be finite and at least 0"),
@@ -51,7 +63,20 @@ COMMON = [
     ({"eps": np.full(2, 0.1)}, r"eps has shape \(2,\); expected one number"),
     ({"norm": "l7"}, "norm='l7' is unknown; choose one of linf, l2, l1"),
     ({"key": jax.random.split(KEY, 5)}, r"key has shape \(5,\); expected one key or one per image"),
-    ({"key": np.zeros(2, np.uint32)}, r"key is an array of uint32; expected a key of jax.random"),
+    ({"key": np.zeros(3, np.uint32)}, r"key is uint32\(3,\); expected jax.random.key\(seed\)"),
+    ({"key": 0.5}, r"key is float; expected jax.random.key"),
+    ({"key": None}, r"key is NoneType; expected jax.random.key"),
+    (
+        {"x": X[..., 0, 0, 0]},
+        r"images have shape \(3,\); expected a batch .*: for one, take x\[None",
+    ),
+    ({"x": [[0.5], [0.5, 0.5], [0.1]]}, "images are not an array"),
+    ({"y": [0, 1.5, 1]}, "dtype float64; expected integers"),
+    ({"y": np.array([0, 2**40, 1])}, "labels lie in 0 ... 1099511627776"),
+    ({"eps": "8/255"}, "eps='8/255' is not a number"),
+    ({"eps": 8}, "eps=8 in linf is more than 1, .*write 8/255"),
+    ({"eps": 8, "norm": "l2"}, "eps=8 in l2 is more than 2, .*write 8/255 .* or 2 to change"),
+    ({"eps": 8, "norm": "l1"}, "eps=8 in l1 is more than 4"),
 ]
 PGD = [
     ({"loss": "hinge"}, "loss='hinge' is unknown"),
@@ -61,6 +86,8 @@ PGD = [
     ({"restarts": 2, "random_start": False}, "restarts=2 must be .* 1 without random_start"),
     ({"samples": -1}, "samples=-1 must be at least 0"),
     ({"step_size": -1.0}, "step_size=-1.0 must be finite"),
+    ({"step_size": 2}, "step_size=2 in linf is more than 1, .*write 2/255"),
+    ({"eps": np.array([0.1, 0.1, 8])}, "eps=8 in linf is more than 1"),
     ({"eps": np.array([0.1, -0.1, 0.1])}, "must be finite and at least 0"),
     ({"target": np.array([1, 0])}, r"targets have shape \(2,\)"),
 ]
@@ -72,6 +99,7 @@ WORST = [
     ({"batch_size": 0}, "batch_size=0 must be at least 1"),
     ({"members": ()}, "expected one or more"),
     ({"members": RANDOM}, "all or none may have samples"),
+    ({"members": (Member("pgd", step_size=2.0),)}, "step_size=2 in linf .*write 2/255"),
 ]
 
 
@@ -110,15 +138,15 @@ def test_a_folder_that_is_missing_is_refused_before_the_model_runs(tmp_path):
             Y,
             "logits of 1 clean images are not finite",
         ),
-        (lambda logits: logits[:, 0], Y, r"returned logits of shape \(3,\) for 3 images"),
-        (lambda logits: logits[:, :1], 0 * Y, "of at least 2 classes"),
+        (lambda logits: logits[:, 0], Y, r"returned logits of shape \(\d,\) for \d images"),
+        (lambda logits: logits[:, :1], 0 * Y, "expected at least 2 classes"),
     ],
 )
 def test_what_only_the_model_tells_is_refused_after_one_run(attack, wrong, y, message):
     model = Model(wrong)
     with pytest.raises(InputError, match=message):
         call(attack, model, y=y)
-    assert model.runs == 1
+    assert model.runs <= 2  # traced once to be identified, and once for the clean images
 
 
 def test_a_target_that_the_model_does_not_know_is_refused():
@@ -156,7 +184,7 @@ def test_a_member_that_cannot_be_is_refused(settings, message):
 
 @pytest.mark.parametrize("length", [0.0, 3, np.float32(0.1), np.array([0.0, 1.0])])
 def test_radii_that_can_be_pass(length):
-    check_radius(length, batch=2)
+    check_length(length, batch=2)
 
 
 def test_keys_belong_to_positions_or_to_the_caller():
@@ -168,3 +196,113 @@ def test_keys_belong_to_positions_or_to_the_caller():
     np.testing.assert_array_equal(
         jax.random.key_data(example_keys(given, 3)), jax.random.key_data(given)
     )
+
+
+# --- what else is accepted ------------------------------------------------------------------------
+
+SOME = np.random.default_rng(3).uniform(size=(3, 2, 2, 1)).astype(np.float32)
+
+
+def linear(x):
+    return x.reshape(len(x), -1)[:, :3]
+
+
+def moved(model, x, y, key):
+    x_adv = pgd(model, x, y, key, eps=0.1, step_size=0.1, num_steps=1)
+    assert x_adv.dtype == jnp.float32
+    return x_adv
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"key": 0},
+        {"key": np.int64(0)},
+        {"key": jnp.int32(0)},
+        {"key": jax.random.PRNGKey(0)},
+        {"key": np.asarray(jax.random.PRNGKey(0))},
+        {"key": jax.random.key_data(example_keys(KEY, 3))},
+        {"y": [0, 1, 1]},
+        {"y": np.uint8(Y)},
+        {"y": jnp.asarray(Y)},
+        {"x": np.float64(SOME)},
+        {"x": jnp.asarray(SOME)},
+        {"x": SOME.tolist()},
+    ],
+    ids=lambda changes: str(changes)[:30],
+)
+def test_the_same_input_in_another_form_gives_the_same_result(changes):
+    given = {"x": SOME, "y": Y, "key": KEY}
+    expected = moved(linear, **given)
+    np.testing.assert_array_equal(moved(linear, **given | changes), expected)
+    assert np.abs(expected - SOME).max() > 0.09
+
+
+@pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16])
+def test_images_of_half_precision_are_attacked_in_float32(dtype):
+    x = jnp.asarray(SOME, dtype)
+    np.testing.assert_array_equal(moved(linear, x, Y, 0), moved(linear, np.float32(x), Y, 0))
+
+
+CONSTANT = {
+    "pgd": moved,
+    "apgd_ce": partial(apgd_ce, eps=0.1, num_steps=1),
+    "fab_t": partial(fab_t, eps=0.1, num_steps=1, num_targets=1),
+    "square": partial(square, eps=0.1, num_queries=2),
+}
+
+
+@pytest.mark.parametrize("attack", CONSTANT.values(), ids=CONSTANT)
+def test_images_may_be_constants_of_a_compiled_function(attack):
+    inside = jax.jit(lambda weight: attack(lambda x: weight * linear(x), SOME, Y, 0))
+    expected = attack(lambda x: 2 * linear(x), SOME, Y, 0)
+    np.testing.assert_allclose(inside(jnp.float32(2)), expected, atol=1e-6)
+    with pytest.raises(InputError, match="images lie in"):
+        jax.jit(lambda: attack(linear, SOME + 1, Y, KEY))()
+
+
+@pytest.mark.parametrize("attack", [worst_case, autoattack, check_model])
+def test_what_decides_on_the_host_says_so_while_traced(attack):
+    with pytest.raises(InputError, match="cannot be called inside"):
+        jax.jit(lambda: attack(linear, SOME, Y, KEY, eps=0.1))()
+    with pytest.raises(InputError, match="cannot be called inside"):
+        jax.jit(lambda x: attack(linear, x, Y, KEY, eps=0.1))(SOME)
+
+
+@pytest.mark.parametrize(
+    ("shape", "norm", "eps"), [((12,), "linf", 0.5), ((3, 4), "l2", 2.0), ((2, 3, 2, 1), "l1", 6.0)]
+)
+def test_vectors_and_sequences_are_attacked_as_images_are(shape, norm, eps):
+    generator = np.random.default_rng(5)
+    x = generator.uniform(0.3, 0.7, size=(3, *shape)).astype(np.float32)
+    weights = generator.normal(size=(12, 3)).astype(np.float32)
+
+    def model(x):
+        return x.reshape(len(x), -1) @ weights
+
+    y = model(x).argmax(-1)
+    members = Member("apgd_ce", 2), Member("fab", 2), Member("fab_t", 2, num_targets=1)
+    for member in members:
+        found = worst_case(model, x, y, KEY, eps=eps, norm=norm, members=(member,))
+        assert found.x_adv.shape == x.shape
+        assert not found.robust.any()
+    x_adv = pgd(model, x, y, KEY, eps=eps, step_size=eps, num_steps=1, norm=norm)
+    assert (model(x_adv).argmax(-1) != y).all()
+
+
+def test_square_alone_needs_images():
+    x = np.random.default_rng(5).uniform(size=(3, 12)).astype(np.float32)
+    for attack in (square, worst_case):
+        model = Model()
+        with pytest.raises(InputError, match=r"square .* images \(B, H, W, C\).* \(3, 12\)"):
+            attack(model, x, Y, KEY, eps=0.1)
+        assert model.runs == 0
+
+
+def test_a_model_of_vectors_is_checked_without_square():
+    x = np.random.default_rng(5).uniform(size=(16, 12)).astype(np.float32)
+    weights = np.random.default_rng(6).normal(size=(12, 3)).astype(np.float32)
+    y = ((x - 0.5) @ weights).argmax(-1)
+    verdict = check_model(lambda x: (x - 0.5) @ weights, x, y, 0, eps=1e-3, num_steps=8)
+    assert "black box" not in [finding.check for finding in verdict.findings]
+    assert "unbounded" in [finding.check for finding in verdict.findings]

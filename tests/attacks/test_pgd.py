@@ -11,6 +11,7 @@ from rtickets.attacks import fgsm, fgsm_rs, pgd
 from rtickets.attacks.losses import make_loss
 from rtickets.attacks.pgd import Pgd
 from rtickets.attacks.search import Job, begin
+from rtickets.lengths import cube_radius
 
 NORMS = ("linf", "l2", "l1")
 SHAPE = (4, 4, 1)
@@ -122,6 +123,53 @@ def test_a_target_is_approached(loss):
     assert (logits[each, target] > logits[each, y]).all()
     if loss == "ce":  # the others do not look at the rest of the classes
         np.testing.assert_array_equal(logits.argmax(-1), target)
+
+
+def test_images_whose_label_is_the_target_are_returned_as_they_are():
+    model, x = model_of(5), grey(6)
+    y = jnp.array([0, 1, 2, 3, 4, 0])
+    target = jnp.array([0, 2, 2, 4, 4, 1])
+    settings = {"eps": 0.3, "step_size": 0.1, "num_steps": 2, "target": target}
+    same = np.asarray(y == target)
+    for options in ({}, {"best": True}, {"restarts": 2}, {"loss": "margin"}):
+        x_adv = np.asarray(pgd(model, x, y, KEY, **settings, **options))
+        np.testing.assert_array_equal(x_adv[same], x[same])
+        assert (np.abs(x_adv - x).max((1, 2, 3))[~same] > 0.05).all()
+    compiled = jax.jit(lambda x: pgd(model, x, y, KEY, **settings))(x)
+    np.testing.assert_array_equal(compiled[same], x[same])
+
+
+def rippled(weights, x):
+    """A model so uneven that a search passes by its targets."""
+    first, second = weights
+    return jnp.sin(6 * x.reshape(len(x), -1) @ first) @ second
+
+
+def test_a_target_that_is_reached_on_the_way_is_returned():
+    keys = jax.random.split(KEY, 64)
+    shapes = ((16, 24), (24, 6))
+    weights = [jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=False)]
+    model, x = Partial(rippled, weights), grey(64)
+    y = model(x).argmax(-1)
+    target = (y + 1 + jnp.arange(64) % 5) % 6
+    job = Job(x, y, target, keys, jnp.full(64, 0.2), jnp.full(64, 0.04))
+    search = Pgd("linf", 15, loss="margin", targeted=True, best=True, reach=True)
+    state, step = begin(search, job), jax.jit(lambda *args: search.step(model, job, *args))
+    reached = np.zeros(64, bool)
+    for count in range(search.evaluations):
+        reached |= np.asarray(model(state.x).argmax(-1) == target)
+        state = step(state, jnp.full(64, count))
+    settings = {"eps": 0.2, "step_size": 0.04, "num_steps": 15, "loss": "margin"}
+
+    def hits(**options):
+        x_adv = pgd(model, x, y, keys, target=target, **settings, **options)
+        return np.asarray(model(x_adv).argmax(-1) == target)
+
+    best, more = hits(best=True), hits(restarts=3)
+    np.testing.assert_array_equal(best, reached)
+    assert hits().sum() < reached.sum() - 5  # the last image, as documented
+    assert more.sum() >= best.sum() > 50
+    assert (more >= best).all()
 
 
 def test_one_step_from_a_random_start():
@@ -236,14 +284,13 @@ CASES = [((4, 3, 2), 3, jnp.bfloat16), ((1, 1, 1), 1, jnp.float32)]
 @given(
     st.sampled_from(["random", "constant", "corner"]),
     st.floats(0, 1),
-    st.floats(0, 3),
+    st.floats(0, 2.5),
     st.integers(0, 100),
 )
 def test_stays_in_the_ball_and_in_range(norm, shape, batch, dtype, images, share, step, seed):
     generator = np.random.default_rng(seed)
-    eps = np.where(generator.uniform(size=batch) < 0.2, 0, share * np.prod(shape)).astype(
-        np.float32
-    )
+    largest = share * cube_radius(norm, shape)
+    eps = np.where(generator.uniform(size=batch) < 0.2, 0, largest).astype(np.float32)
     x = generator.uniform(0, 1, (batch, *shape)).astype(np.float32)
     x = {"random": x, "constant": 0 * x + 0.3, "corner": x.round()}[images].astype(np.float32)
     y = generator.integers(0, 3, batch)

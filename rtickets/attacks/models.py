@@ -1,0 +1,178 @@
+"""What may stand for a model, and what its answers must be."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.tree_util import Partial
+
+from rtickets.errors import InputError
+
+LogitsFn = Callable[..., Array]
+"""Maps images (B, ...) in [0, 1] to logits (B, classes), one row per image. A random model also
+takes one key per image (B,). A `jax.tree_util.Partial` shares compiled attacks with every other of
+the same function: its arguments, such as weights, are data, and so are the variables of a bound
+flax module (`model.bind(variables)`), one of its methods or a `functools.partial` of either. What
+any other function refers to is compiled in; every call of an attack traces the function to notice
+where it has changed since."""
+
+_UNTRACEABLE = (
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerBoolConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.ConcretizationTypeError,
+)
+
+
+def as_model(logits_fn: Any, samples: int = 0) -> LogitsFn:
+    """Return a model in a form that attacks can compile.
+
+    Args:
+        logits_fn: see `LogitsFn`.
+        samples: draws of a random model, 0 for one that takes no key.
+
+    Returns:
+        The function itself, or a `Partial` for a bound flax module.
+
+    Raises:
+        InputError: for what cannot be called so.
+    """
+    if not callable(logits_fn):
+        raise InputError(
+            f"the model is a {type(logits_fn).__name__}; expected a function from images to logits"
+        )
+    model = _without_modules(logits_fn)
+    _check_signature(model, samples)
+    return model
+
+
+def _without_modules(logits_fn: Any) -> LogitsFn:
+    """Take the variables out of bound flax modules."""
+    if isinstance(logits_fn, functools.partial):  # a Partial is one, too
+        inner = _without_modules(logits_fn.func)
+        if inner is logits_fn.func:
+            return logits_fn
+        assert isinstance(inner, Partial)  # as all that follows
+        if isinstance(logits_fn, Partial):
+            return Partial(inner.func, *inner.args, *logits_fn.args, **logits_fn.keywords)
+        settings = logits_fn.args, tuple(logits_fn.keywords.items())
+        return Partial(_with_settings(inner.func, *settings), *inner.args)
+    module, method = getattr(logits_fn, "__self__", logits_fn), "__call__"
+    if not isinstance(module, nn.Module):
+        return logits_fn
+    if module is not logits_fn:
+        method = logits_fn.__name__
+    if module.scope is None:
+        raise InputError(
+            f"{type(module).__name__} is a module without weights; give module.bind(variables), "
+            "or a function that calls module.apply"
+        )
+    if module.scope.rngs or module.scope.mutable:
+        raise InputError(
+            f"{type(module).__name__} is bound with rngs or mutable variables, which would change "
+            "from call to call; bind its variables alone, or give a function of images and keys "
+            "(B,) and samples > 0"
+        )
+    unbound, variables = module.unbind()
+    return Partial(_applied(unbound, method), variables)
+
+
+@functools.lru_cache(maxsize=64)
+def _applied(module: nn.Module, method: str) -> Callable[..., Any]:
+    """Return one function for all weights of a module, so that they share what is compiled."""
+
+    def apply(variables: Any, *args: Any, **keywords: Any) -> Any:
+        return module.apply(variables, *args, method=method, **keywords)
+
+    return apply
+
+
+@functools.lru_cache(maxsize=64)
+def _with_settings(
+    function: Callable[..., Any], args: tuple[Any, ...], keywords: tuple[tuple[str, Any], ...]
+) -> Callable[..., Any]:
+    """Return a function with settings, such as `train=False`, that are no data."""
+
+    def call(variables: Any, *inputs: Any) -> Any:
+        return function(variables, *args, *inputs, **dict(keywords))
+
+    return call
+
+
+def _check_signature(model: LogitsFn, samples: int) -> None:
+    """Tell a model with a key from one without, where its signature says so."""
+    try:
+        signature = inspect.signature(model)
+    except (TypeError, ValueError):  # of built-in functions
+        return
+
+    def takes(count: int) -> bool:
+        try:
+            signature.bind(*[None] * count)
+        except TypeError:
+            return False
+        return True
+
+    expected, other = (2, 1) if samples else (1, 2)
+    if takes(expected) or not takes(other):
+        return
+    if samples:
+        raise InputError(f"samples={samples} but the model takes no key; leave samples at 0")
+    raise InputError(
+        "the model takes keys besides images, as a random one does; say how many draws its answers "
+        "are averaged over with samples > 0, or bind its key"
+    )
+
+
+def answers(logits_fn: LogitsFn, x: Array, *key: Array) -> Array:
+    """Call a model and return its logits (B, classes) in float32.
+
+    Args:
+        logits_fn: the model.
+        x: images (B, ...).
+        *key: keys (B,) for a random model.
+
+    Raises:
+        InputError: for a model that does not return them or that jax cannot trace.
+    """
+    try:
+        logits = logits_fn(x, *key)
+    except _UNTRACEABLE as error:
+        raise InputError(
+            "the model cannot be compiled by jax, because it asks for the values of its images "
+            f"(NumPy, PyTorch or a Python condition?): write it with jax.numpy ({_first(error)})"
+        ) from error
+    if not isinstance(logits, jax.Array | np.ndarray):
+        raise InputError(
+            f"the model returned {_described(logits)}; expected logits (B, classes): give a "
+            f"function that picks them, such as lambda x: model(x){_picked(logits)}"
+        )
+    if logits.ndim != 2 or logits.shape[0] != len(x):
+        raise InputError(
+            f"the model returned logits of shape {logits.shape} for {len(x)} images; expected "
+            f"({len(x)}, classes)"
+        )
+    return jnp.asarray(logits).astype(jnp.float32)
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _described(output: Any) -> str:
+    kind = type(output).__name__
+    if isinstance(output, dict):
+        return f"a {kind} of {', '.join(map(repr, output)) or 'nothing'}"
+    return f"a {kind} of {len(output)}" if isinstance(output, tuple | list) else f"a {kind}"
+
+
+def _picked(output: Any) -> str:
+    if isinstance(output, dict):
+        return f"[{next(iter(output), 'logits')!r}]"
+    return "[0]" if isinstance(output, tuple | list) else ".logits"

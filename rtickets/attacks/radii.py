@@ -1,0 +1,95 @@
+"""Radii and steps of attacks: what is refused before anything is computed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+
+from rtickets.attacks.inputs import is_traced
+from rtickets.attacks.projections import Norm
+from rtickets.errors import InputError
+from rtickets.lengths import why_not_radius, why_not_step
+
+Length = Array | np.ndarray | float
+
+
+def check_length(length: Length, name: str = "eps", *, batch: int | None = None) -> Any:
+    """Check a length, its value too unless it is being traced.
+
+    Args:
+        length: in pixel units.
+        name: what the caller calls it.
+        batch: number of images, where every image may have a length of its own.
+
+    Returns:
+        The largest of its values, or None where they are being traced.
+
+    Raises:
+        InputError: for a length that is negative or not finite, or the wrong number of them.
+    """
+    if not is_traced(length):
+        try:
+            length = np.asarray(length, np.float64)
+        except (TypeError, ValueError):
+            raise InputError(f"{name}={length!r} is not a number; expected pixel units") from None
+    shape = np.shape(length)
+    if shape and shape != (batch,):
+        several = "" if batch is None else f" or one per image ({batch},)"
+        raise InputError(f"{name} has shape {shape}; expected one number{several}")
+    if isinstance(length, jax.Array):
+        return None
+    if not ((length >= 0) & np.isfinite(length)).all():
+        raise InputError(f"{name}={length} must be finite and at least 0, in pixel units")
+    return float(np.max(length))
+
+
+def check_radius(
+    eps: Length, norm: Norm, shape: Sequence[int] | None = None, *, batch: int | None = None
+) -> None:
+    """Check a radius, its value too unless it is being traced.
+
+    Args:
+        eps: in pixel units.
+        norm: norm of the ball.
+        shape: of one image, or None where it is not known.
+        batch: number of images, where every image may have a radius of its own.
+
+    Raises:
+        InputError: for a radius that is negative, not finite or certainly too large, or the wrong
+            number of them.
+    """
+    largest = check_length(eps, batch=batch)
+    if largest is not None:
+        _refuse(why_not_radius(largest, norm, shape))
+
+
+def check_step(
+    step_size: Length,
+    eps: Length,
+    norm: Norm,
+    shape: Sequence[int] | None = None,
+    *,
+    batch: int | None = None,
+) -> None:
+    """Check the length of a step, its value too unless it is being traced.
+
+    Args:
+        step_size: in pixel units.
+        eps: the radius, checked.
+        norm: norm of the ball.
+        shape: of one image, or None where it is not known.
+        batch: number of images, where every image may have a step of its own.
+
+    Raises:
+        InputError: as `check_radius`.
+    """
+    largest = check_length(step_size, "step_size", batch=batch)
+    if largest is not None and not is_traced(eps):
+        _refuse(why_not_step(largest, float(np.max(np.asarray(eps))), norm, shape))
+
+
+def _refuse(why: str | None) -> None:
+    if why:
+        raise InputError(why)
