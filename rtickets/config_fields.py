@@ -138,11 +138,38 @@ def fields_of(config: Any, prefix: str = "") -> Iterator[Field]:
             yield from fields_of(kind.section() if value is None else value, f"{path}.")
 
 
+def fields_at(config: Any, path: str) -> list[Field]:
+    """Return the fields of a part of a configuration, or the one field that a path names.
+
+    Args:
+        config: a dataclass.
+        path: a dotted path that `find_kind` knows; '' is everything. A label that is not there yet
+            has the fields of a new one.
+
+    Returns:
+        The fields with their values, under the path.
+    """
+    asked = path.split(".") if path else []
+    alike = []
+    for field in fields_of(config):
+        names = field.path.split(".")
+        if len(names) >= len(asked) and all(
+            name in (own, LABEL) for own, name in zip(asked, names, strict=False)
+        ):
+            alike.append((names, field))
+    exact = [field for names, field in alike if names[: len(asked)] == asked]
+    return exact or [
+        field._replace(path=".".join([*asked, *names[len(asked) :]])) for names, field in alike
+    ]
+
+
 def _labelled(path: str, kind: Kind, value: Mapping[str, Any], meaning: str) -> Iterator[Field]:
     inner = kind_of(kind.label_of)
     yield Field(path, "by label", sorted(value), meaning)
     if inner.section is None:
-        yield Field(f"{path}.{LABEL}", inner.words, None, "")
+        for label, own in value.items():
+            yield Field(f"{path}.{label}", inner.words, own, meaning)
+        yield Field(f"{path}.{LABEL}", inner.words, None, meaning)
         return
     for label, part in value.items():
         yield from fields_of(part, f"{path}.{label}.")
@@ -169,7 +196,7 @@ def _elsewhere(cls: type, name: str) -> list[str]:
     """Return the paths of the fields of other parts that are called so, or nearly so."""
     paths = {field.path: field.path.rpartition(".")[2] for field in fields_of(cls())}
     names = sorted(set(paths.values()))
-    close = difflib.get_close_matches(name, names, n=1) or [
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.75) or [
         n for n in names if _initials(n) == name
     ]
     return [path for path, last in paths.items() if last in close][:3]
@@ -195,8 +222,11 @@ def _words(annotation: Any) -> str:
 
 
 def _bounded(words: str, extras: list[Any]) -> str:
-    if any(isinstance(e, StringConstraints) and r"(ep|it)" in (str(e.pattern)) for e in extras):
+    patterns = [str(e.pattern) for e in extras if isinstance(e, StringConstraints)]
+    if any(r"(ep|it)" in pattern for pattern in patterns):
         return "duration such as 160ep or 500it"
+    if any("block:" in pattern for pattern in patterns):
+        return "element | row | kernel | channel | block:AxB | N:M"
     limits = [each for e in extras if isinstance(e, FieldInfo) for each in e.metadata]
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
     found = [

@@ -5,7 +5,7 @@ one of the dataclasses of `rtickets.config`. Every field can then be overridden 
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -97,9 +97,22 @@ def describe(problem: Any, cls: type | None = None) -> str:
             return str(error)
     message = problem["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
+    if problem["type"] == "string_pattern_mismatch":
+        message = _allowed(cls, problem["loc"]) or message
     if isinstance(problem["input"], Mapping | tuple | list) or not where:
         return f"{where}: {message}" if where else message
     return f"{where}={problem['input']!r}: {message}"
+
+
+def _allowed(cls: type | None, where: Sequence[Any]) -> str:
+    """Return what a field that holds words of a pattern takes, '' where it is not known."""
+    if where[-1:] == ("[key]",):
+        return "expected a label of letters, digits, _ and - that begins with a letter or digit"
+    try:
+        kind = find_kind(cls, ".".join(map(str, where))) if cls else None
+    except InputError:
+        return ""
+    return f"expected {kind.words}" if kind and kind.words != "str" else ""
 
 
 def to_paths(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import ast
 import importlib.util
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,12 +12,19 @@ from pydantic import ValidationError
 
 from rtickets import config as configs
 from rtickets import shipped_configs
-from rtickets.config_fields import Kind, find_kind
+from rtickets.config_fields import Kind, find_kind, kind_of, kinds_of
 from rtickets.config_files import describe, editable, parse
 from rtickets.errors import InputError
 
 T = TypeVar("T")
 
+_OF_FILES = (
+    configs.PretrainConfig,
+    configs.DrawConfig,
+    configs.TransferConfig,
+    configs.EvaluateConfig,
+    configs.StudyConfig,
+)
 _NUMBER = r"\d+(?:\.\d+)?"
 _FRACTION = rf"({_NUMBER})/({_NUMBER})"
 
@@ -44,6 +51,7 @@ def from_command_line(cls: type[T], arguments: Sequence[str], default: T | None 
     file, words = split_file(arguments)
     if file is not None:
         values = _load(file).to_dict()
+        _check_class(cls, values, file)
     elif default is not None:
         values = editable(default).to_dict()
     else:
@@ -56,6 +64,12 @@ def from_command_line(cls: type[T], arguments: Sequence[str], default: T | None 
         if kind.section and not (kind.optional and text == "None"):
             fields = f"--config.{path}.FIELD=VALUE"
             raise InputError(f"{path}={text!r}: {path} has fields of its own; write {fields}")
+        if kind.label_of is not None and not text.strip().startswith("{"):
+            inner = ".FIELD" if kind_of(kind.label_of).section else ""
+            raise InputError(
+                f"{path}={text!r}: {path} has a part for every label; write "
+                f"--config.{path}.LABEL{inner}=VALUE, or {{}} for none"
+            )
         node = values
         *parents, name = path.split(".")
         for parent in parents:
@@ -113,6 +127,18 @@ def _value(kind: Kind, text: str) -> Any:
 
 def _divided(match: re.Match[str]) -> str:
     return match[0] if float(match[2]) == 0 else repr(float(match[1]) / float(match[2]))
+
+
+def _check_class(cls: type, values: Mapping[str, Any], file: str) -> None:
+    """Raise InputError if a file describes what another verb takes."""
+    if set(values) == set(kinds_of(cls)):
+        return
+    for other in _OF_FILES:
+        if set(values) == set(kinds_of(other)):
+            raise InputError(
+                f"--config={file} describes a {other.__name__}; expected a {cls.__name__}, see "
+                "rtickets configs list for those that there are"
+            )
 
 
 def _load(file: str) -> ConfigDict:

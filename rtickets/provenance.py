@@ -11,7 +11,7 @@ from rtickets import config_files, console, models
 from rtickets.config import DataConfig, DrawConfig, ModelConfig
 from rtickets.criteria import prunable_leaves
 from rtickets.data.augment import Transform, make_transform
-from rtickets.data.fingerprint import fingerprint
+from rtickets.data.fingerprint import MISSING, fingerprint
 from rtickets.errors import InputError
 from rtickets.layout_names import names_in
 from rtickets.masks import Params
@@ -134,9 +134,12 @@ def trained_on(meta: Any) -> tuple[DataConfig, int]:
 
 
 def last_task(meta: Any) -> tuple[DataConfig, int]:
-    """Return what `trained_on` does, and say so where the files of the task have changed since."""
+    """Return what `trained_on` does, and say so where the files of the task have changed since.
+
+    Files that are not there any more are named when they are read.
+    """
     task, seed = trained_on(meta)
-    if meta.get("data") is not None and fingerprint(task) != meta["data"]:
+    if meta.get("data") is not None and fingerprint(task) not in (meta["data"], MISSING):
         place = task.path or "its usual place"
         console.say(f"{task.source} at {place} has changed since the network was trained on it")
     return task, seed

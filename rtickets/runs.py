@@ -90,9 +90,15 @@ def folder_of(workdir: Path, stage: str, name: str, config: Any, *inputs: Source
     tickets = [source.digest for source in inputs]
     digest = digests.digest(config, *tickets, *_data_digests(config, inputs))
     existing = sorted(workdir.glob(f"{stage}-*-{digest}"))
+    return RunFolder(
+        existing[0] if existing else workdir / f"{stage}-{readable(name)}-{digest}", digest
+    )
+
+
+def readable(name: str) -> str:
+    """Return the part of a folder's name that a user's name for a run becomes."""
     plain = re.sub(r"[^\w.+=,:@-]", "_", name).encode()
-    readable = plain[:_LONGEST_NAME].decode(errors="ignore")
-    return RunFolder(existing[0] if existing else workdir / f"{stage}-{readable}-{digest}", digest)
+    return plain[:_LONGEST_NAME].decode(errors="ignore")
 
 
 def _data_digests(config: Any, inputs: Sequence[Source]) -> list[str]:

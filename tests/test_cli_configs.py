@@ -58,6 +58,24 @@ def test_config_help_shows_the_values_of_the_file_and_one_part_alone(capsys):
 
 
 @pytest.mark.parametrize(
+    ("verb", "part", "field"),
+    [
+        ("evaluate", "attacks.mine", "attacks.mine.eps=0.03"),
+        ("evaluate", "attacks.mine.norm", "attacks.mine.norm=linf"),
+        ("study", "ladders.mine", "ladders.mine=None"),
+        ("study", "objectives.natural", "objectives.natural.attack.name=pgd"),
+        ("study", "draws.mine.train", "draws.mine.train.duration="),
+    ],
+)
+def test_config_help_knows_the_fields_of_a_label(verb, part, field, capsys):
+    assert run(verb, f"--config.help={part}") == 0
+    out = capsys.readouterr().out
+    assert f"--config.{field}" in out
+    assert out.count(f"--config.{part}") == out.count("--config.")
+    assert "\n\n" not in out
+
+
+@pytest.mark.parametrize(
     ("words", "named"),
     [
         (("draw", "--config.help=sparsty"), "sparsity"),

@@ -12,8 +12,8 @@ CLASSES = [getattr(config, name) for name in config.__all__ if name.endswith("Co
 def test_every_field_says_its_type_and_its_meaning(cls):
     for field in fields_of(cls()):
         assert field.words, field.path
-        if not field.path.endswith(LABEL):
-            assert "annotated" not in field.words.lower(), field
+        assert "annotated" not in field.words.lower(), field
+        assert field.meaning or not field.path.endswith(LABEL), field
 
 
 @pytest.mark.parametrize("cls", CLASSES)

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from rtickets import environment, runs
+from rtickets import environment, provenance, runs
 from rtickets.config import DataConfig, DrawConfig, EvaluateConfig, StudyConfig, TransferConfig
 from rtickets.consent import Consent, attempt
 from rtickets.errors import ChangedError, Preempted
@@ -79,6 +79,18 @@ def test_the_task_of_the_network_counts_where_its_images_are_read(tiny, tmp_path
     before = digest(tmp_path, config, source)
     npz(tmp_path / "data.npz", 2)
     assert (digest(tmp_path, config, source) != before) == counts
+
+
+@pytest.mark.parametrize(("value", "said"), [(1, False), (2, True), (None, False)])
+def test_data_that_changed_is_told_from_data_that_is_gone(tmp_path, capsys, value, said):
+    path = tmp_path / "data.npz"
+    npz(path, 1)
+    meta = provenance.extend({}, "transfer", TransferConfig(), transfer_on(path).data, 0)
+    path.unlink()
+    if value is not None:
+        npz(path, value)
+    provenance.last_task(meta)
+    assert ("has changed" in "".join(capsys.readouterr())) == said
 
 
 @pytest.fixture

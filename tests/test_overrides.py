@@ -137,6 +137,12 @@ def test_a_choice_of_numbers_takes_a_number():
         (DrawConfig, "sparsity.x=1", ("sparsity.x", "no fields")),
         (DrawConfig, "attack=pgd", ("attack='pgd'", "--config.attack.FIELD")),
         (DrawConfig, "scope", ("--config.scope", "VALUE")),
+        (EvaluateConfig, "attacks=None", ("attacks='None'", "--config.attacks.LABEL.FIELD", "{}")),
+        (StudyConfig, "ladders=0.5", ("ladders='0.5'", "--config.ladders.LABEL=VALUE")),
+        (TrainConfig, "duration=3", ("duration='3'", "160ep", "500it")),
+        (TrainConfig, "optimizer.warmup=x", ("optimizer.warmup='x'", "160ep", "500it")),
+        (DrawConfig, "pattern=rows", ("pattern='rows'", "row | kernel", "block:AxB", "N:M")),
+        (EvaluateConfig, "attacks.a/b.eps=1", ("attacks.a/b", "label", "letters")),
         (DrawConfig, "scope=globl", ("scope='globl'", "global", "uniform", "erk")),
     ],
 )
@@ -145,6 +151,25 @@ def test_an_error_names_the_field_what_is_close_and_what_is_allowed(cls, change,
         read(cls, change)
     assert all(part in str(caught.value) for part in parts), caught.value
     assert "\n" not in str(caught.value)
+
+
+def test_no_field_is_suggested_that_is_only_a_little_like_the_word():
+    with pytest.raises(InputError) as caught:
+        read(TrainConfig, "epochs=3")
+    assert "did you mean" not in str(caught.value)
+    assert "duration" in str(caught.value)
+
+
+def test_fields_by_label_may_be_given_as_a_whole():
+    assert read(EvaluateConfig, "attacks={}").attacks == {}
+    assert read(EvaluateConfig, "attacks={'a': {'eps': 0.5}}").attacks == {
+        "a": AttackConfig(eps=0.5)
+    }
+
+
+def test_a_file_for_another_verb_is_named_with_what_it_describes():
+    with pytest.raises(InputError, match=r"draw/omp describes a DrawConfig.*a StudyConfig"):
+        overrides.from_command_line(StudyConfig, ["--config=draw/omp"])
 
 
 def test_several_bad_values_are_named_at_once():

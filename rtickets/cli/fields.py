@@ -30,7 +30,7 @@ def print_fields(verb: Verb, name: str, config_words: Sequence[str]) -> None:
             not read.
     """
     from rtickets import overrides
-    from rtickets.config_fields import fields_of, find_kind
+    from rtickets.config_fields import fields_at, find_kind
 
     if verb.config is None:
         raise InputError(f"{config_words[0]}: the verb {name} takes no configuration")
@@ -41,11 +41,10 @@ def print_fields(verb: Verb, name: str, config_words: Sequence[str]) -> None:
         find_kind(cls, part)
     rest = [word for word in config_words if not _OPTION.fullmatch(word)]
     config = overrides.from_command_line(cls, rest, cls() if default is None else default)
-    for field in fields_of(config):
-        if not part or field.path == part or field.path.startswith(f"{part}."):
-            print(f"--config.{field.path}={_shown(field.value)}  [{field.words}]")
-            indent = " " * 6
-            print(textwrap.fill(field.meaning, 98, initial_indent=indent, subsequent_indent=indent))
+    for field in fields_at(config, part or ""):
+        print(f"--config.{field.path}={_shown(field.value)}  [{field.words}]")
+        indent = " " * 6
+        print(textwrap.fill(field.meaning, 98, initial_indent=indent, subsequent_indent=indent))
 
 
 def _shown(value: Any) -> str:

@@ -16,10 +16,14 @@ from rtickets.terminal import printable
 def _run(stage: Callable[[], Any], options: argparse.Namespace) -> Any:
     """Run a stage, past what the options agree to."""
     from rtickets.consent import attempt
+    from rtickets.runs import readable
 
     folder = attempt(stage, consent_of(options), set())
-    if options.name and is_primary() and f"-{options.name}-" not in folder.path.name:
-        print(f"rtickets: this run was named before: {folder.path.name}", file=sys.stderr)
+    if options.name and is_primary():
+        named = folder.path.name.partition("-")[2].rpartition("-")[0]
+        if named != readable(options.name):
+            name = printable(folder.path.name)
+            print(f"rtickets: this run was named before: {name}", file=sys.stderr)
     return folder
 
 

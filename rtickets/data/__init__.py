@@ -8,7 +8,7 @@ from rtickets.data.augment import make_transform
 from rtickets.data.checks import check_raw, class_notes
 from rtickets.data.copies import find_copies
 from rtickets.data.source import Source
-from rtickets.data.sources import SOURCES, get_source
+from rtickets.data.sources import SOURCES, get_source, source_of
 from rtickets.data.splits import epoch_order, few_shot, hold_out
 from rtickets.data.statistics import pixel_statistics
 from rtickets.data.streamed import StreamedImages
@@ -27,6 +27,7 @@ __all__ = [
     "get_source",
     "hold_out",
     "load",
+    "source_of",
 ]
 
 _SAMPLE = 500  # streamed images that pixel statistics are estimated from
@@ -49,7 +50,7 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     Raises:
         InputError: if it cannot be loaded or split as asked.
     """
-    source = get_source(config.source)
+    source = source_of(config)
     raw = source.load(config, make_transform(config).view)
     check_raw(raw, config.source)
     if config.stream is False:

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rtickets.config import DataConfig
-from rtickets.data.sources import get_source
+from rtickets.data.sources import source_of
 from rtickets.errors import InputError
+
+MISSING = "missing"
+"""What identifies files that are not there."""
 
 _WHOLE = 1 << 30  # bytes up to which all contents are read
 _SAMPLED = 1_000  # files of a larger set whose beginnings are read
@@ -37,14 +40,14 @@ def fingerprint(config: DataConfig) -> str | None:
         with a package. Loading refuses what is missing, and knows which run it is of.
     """
     try:
-        files = get_source(config.source).files
+        files = source_of(config).files
     except InputError:
-        return "missing"
+        return MISSING
     if files is None:
         return None
     root = files(config)
     if root is None or not root.exists():
-        return "missing"
+        return MISSING
     return _digest(root, tuple(_listed(root)))
 
 

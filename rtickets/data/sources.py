@@ -220,3 +220,18 @@ def get_source(name: str) -> Source:
             f"source={name!r} is unknown; choose one of {', '.join(SOURCES)}, tfds:NAME, vtab:NAME"
         )
     return SOURCES[name]
+
+
+def source_of(config: DataConfig) -> Source:
+    """Return the source of a task.
+
+    Raises:
+        InputError: if there is none of that name, or it is not read from the path that is given.
+    """
+    source = get_source(config.source)
+    if source.files is None and config.path is not None:
+        raise InputError(
+            f"data.path={config.path!r}: source={config.source!r} comes with a package and is read "
+            "from no path; leave the path out, or name the source it is for, such as npz or folder"
+        )
+    return source

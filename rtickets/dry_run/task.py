@@ -6,7 +6,7 @@ import numpy as np
 
 from rtickets import data
 from rtickets.config import DataConfig
-from rtickets.data import get_source
+from rtickets.data import source_of
 from rtickets.data.augment import make_transform
 from rtickets.data.source import Facts
 
@@ -45,7 +45,7 @@ def task_of(config: DataConfig) -> Task:
     Raises:
         InputError: if the task is unknown, or has to be read and cannot be.
     """
-    facts = get_source(config.source).facts
+    facts = source_of(config).facts
     sizes = _read(config) if facts is None else _known(facts, config)
     transform = make_transform(config)
     stored = sizes.shape or (*(transform.size or (224, 224)), 3)

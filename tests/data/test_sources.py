@@ -6,12 +6,15 @@ import sys
 import numpy as np
 import pytest
 
+from rtickets import data
 from rtickets.config import DataConfig
 from rtickets.data import SOURCES, get_source
 from rtickets.data.augment import make_transform
+from rtickets.data.fingerprint import MISSING, fingerprint
 from rtickets.data.sources import FASHION_CLASSES, package_file
 from rtickets.data.stamps import STAMP_CLASSES
 from rtickets.data.views import View
+from rtickets.dry_run.task import task_of
 from rtickets.errors import InputError
 
 
@@ -102,6 +105,18 @@ def test_sources_on_disk_need_a_path_that_exists(name, tmp_path):
         load(name)
     with pytest.raises(InputError, match=r"data\.path='.*/no' does not exist"):
         load(name, path=str(tmp_path / "no"))
+
+
+@pytest.mark.parametrize("use", [data.load, task_of])
+@pytest.mark.parametrize("name", [name for name in SOURCES if SOURCES[name].files is None])
+def test_a_path_for_a_source_that_reads_none_is_refused(name, use, tmp_path):
+    (tmp_path / "mine.npz").touch()
+    config = DataConfig(source=name, path=str(tmp_path / "mine.npz"))
+    with pytest.raises(
+        InputError, match=rf"data\.path='.*mine\.npz': source='{name}'.*npz or fold"
+    ):
+        use(config)
+    assert fingerprint(config) == MISSING
 
 
 def test_idx_files_have_numbered_classes_or_named_ones(tmp_path):
