@@ -27,9 +27,9 @@ def build_model(meta: Any) -> models.Model:
         The module.
 
     Raises:
-        InputError: if the provenance describes none.
+        InputError: if the provenance describes none, or one without a head.
     """
-    _check(meta)
+    check_head(meta)
     config = config_files.parse(ModelConfig, meta["model"])
     classes, mean, std = len(meta["class_names"]), tuple(meta["mean"]), tuple(meta["std"])
     return models.from_config(config, classes, mean=mean, std=std)
@@ -75,6 +75,35 @@ def name_layouts(meta: Any, config: DrawConfig, params: Params) -> dict[str, Any
     paths = prunable_leaves(params, config.prunable, config.exclude)
     names = names_in(meta, params, paths, config.layouts)
     return {**meta, "layouts": names} if names else {**meta}
+
+
+def history_lines(meta: Any) -> list[str]:
+    """Say how a ticket came about, a line a stage.
+
+    Args:
+        meta: its provenance; entries that are not those of a stage are named only.
+
+    Returns:
+        The lines, the oldest first.
+    """
+    return [_line(entry) for entry in meta.get("history", ()) if isinstance(entry, Mapping)]
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    def at(*names: str) -> Any:
+        found: Any = entry
+        for name in names:
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return found
+
+    stage = str(at("stage"))
+    facts = {
+        "import": (at("source", "file"), at("model", "arch"), at("model", "variant")),
+        "pretrain": (at("data", "source"), at("model", "arch"), at("train", "objective", "name")),
+        "draw": (at("method"), at("control"), at("criterion"), f"sparsity {at('sparsity')}"),
+        "transfer": (at("data", "source"), at("mode"), at("train", "objective", "name")),
+    }.get(stage, ())
+    return ": ".join(filter(None, (stage, ", ".join(str(fact) for fact in facts if fact))))
 
 
 def fitting_transform(config: DataConfig, meta: Any) -> Transform:
@@ -127,8 +156,8 @@ def trained_on(meta: Any) -> tuple[DataConfig, int]:
     """
     if not (_FIELDS["task"](meta.get("task")) and _FIELDS["seed"](meta.get("seed"))):
         raise InputError(
-            "the ticket does not say what it was trained on; set data=DataConfig(...) in a "
-            "configuration file, see configs/evaluate/pgd.py"
+            "the ticket does not say what it was trained on, as those that are imported; name the "
+            "task, for instance --config.data.source=cifar10"
         )
     return config_files.parse(DataConfig, meta["task"]), meta["seed"]
 
@@ -145,25 +174,26 @@ def last_task(meta: Any) -> tuple[DataConfig, int]:
     return task, seed
 
 
-def check_task(meta: Any, task: DataConfig, class_names: tuple[str, ...]) -> None:
-    """Check that a ticket can be judged on a task.
-
-    Args:
-        meta: the ticket's provenance.
-        task: the task.
-        class_names: the task's classes.
+def check_head(meta: Any) -> None:
+    """Check that a ticket tells classes apart, which an imported backbone does not yet.
 
     Raises:
-        InputError: if the classes are not the ticket's, or the task is the one it was trained on
-            but split in another way, so that training images would be tested on.
+        InputError: if it has none.
     """
     _check(meta)
-    if list(class_names) != list(meta["class_names"]):
+    if not meta["class_names"]:
         raise InputError(
-            f"the ticket tells {len(meta['class_names'])} classes apart "
-            f"({', '.join(meta['class_names'][:3])}, ...), the task has {len(class_names)} "
-            f"({', '.join(class_names[:3])}, ...); transfer it to the task first"
+            "the ticket is a backbone without a head, so it tells no classes apart: transfer it to "
+            "a task first; draws by magnitude or at random need no head"
         )
+
+
+def check_split(meta: Any, task: DataConfig) -> None:
+    """Check that a task is not split in another way than the one a ticket was trained on.
+
+    Raises:
+        InputError: if it is, so that training images would be tested on.
+    """
     if "task" not in meta:
         return
     trained, _ = trained_on(meta)

@@ -229,14 +229,22 @@ def _finish(folder: RunFolder, result: dict[str, Any]) -> None:
     discard_checkpoints(folder.path / "checkpoints")
 
 
-def study_at(path: Path) -> RunFolder:
-    """Return the study of a folder.
+def run_at(path: Path, stage: str) -> RunFolder:
+    """Return the run of a folder.
+
+    Args:
+        path: the folder.
+        stage: what its name begins with, such as 'study'.
+
+    Returns:
+        The run.
 
     Raises:
-        InputError: if the folder is not a study's.
+        InputError: if the folder is not one of the stage's.
     """
-    if not path.name.startswith("study-") or not (path / _CONFIG).is_file():
-        raise InputError(f"{path} is no folder of a study; give WORKDIR/study-NAME-DIGEST")
+    if not path.name.startswith(f"{stage}-") or not (path / _CONFIG).is_file():
+        known = f"a run of {stage}" if stage != "study" else "a study"
+        raise InputError(f"{path} is no folder of {known}; give WORKDIR/{stage}-NAME-DIGEST")
     return RunFolder(path, path.name.rpartition("-")[2])
 
 

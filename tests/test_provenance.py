@@ -60,7 +60,7 @@ def test_a_ticket_of_another_origin_is_refused(tmp_path, verb):
 
 
 def test_a_ticket_that_does_not_say_its_task_needs_one():
-    with pytest.raises(InputError, match=r"set data=DataConfig"):
+    with pytest.raises(InputError, match=r"--config\.data\.source="):
         provenance.trained_on(META)
 
 
@@ -90,3 +90,22 @@ def test_a_task_of_another_kind_is_none(changes):
     meta = {**META, "task": config_files.to_dict(DataConfig(source="digits")), "seed": 3, **changes}
     with pytest.raises(InputError, match="does not say what it was trained on"):
         provenance.trained_on(meta)
+
+
+def test_a_backbone_without_a_head_is_no_network_yet():
+    with pytest.raises(InputError, match="transfer it to a task first"):
+        provenance.build_model({**META, "class_names": []})
+
+
+def test_a_history_is_told_in_lines_whatever_it_holds():
+    source = {"file": "x.pt"}
+    imported = {"stage": "import", "source": source, "model": {"arch": "resnet50", "variant": None}}
+    meta = {**META, "history": [imported, "odd", {"stage": 3}, {"stage": "draw", "method": "omp"}]}
+    meta = provenance.extend(meta, "transfer", TransferConfig(), DataConfig(source="digits"), 3)
+    assert provenance.history_lines(meta) == [
+        "import: x.pt, resnet50",
+        "3",
+        "draw: omp, sparsity None",
+        "transfer: mnist5k, finetune, natural",
+    ]
+    assert provenance.history_lines({}) == []

@@ -29,7 +29,7 @@ def _setting(config: Any, workdir: Path, devices: int) -> Any:
     from rtickets import config_files, provenance, runs
     from rtickets.config import DrawConfig, ModelConfig
     from rtickets.draw import Ticket
-    from rtickets.dry_run import Setting
+    from rtickets.dry_run import Setting, needs_logits
     from rtickets.stages.upstream import removed
 
     path = getattr(config, "ticket", None)
@@ -38,6 +38,8 @@ def _setting(config: Any, workdir: Path, devices: int) -> Any:
     source = runs.find_ticket(path, workdir)
     meta = Ticket.load(source.ticket).meta
     model = config_files.parse(ModelConfig, meta["model"])
-    task, _ = provenance.trained_on(meta)
+    if needs_logits(config):
+        provenance.check_head(meta)
+    task = provenance.trained_on(meta)[0] if "task" in meta else None
     lost = removed(source, config) if isinstance(config, DrawConfig) else 0.0
     return Setting(model, task, tuple(meta["image_shape"]), devices, lost)

@@ -42,7 +42,20 @@ def _report(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         return
     if config_words:
         raise InputError(f"{config_words[0]}: {options.run} has its configuration; leave it out")
-    show_study(runs.study_at(find_run(options.run, options.workdir)))
+    path = find_run(options.run, options.workdir)
+    if path.name.startswith("evaluate-"):
+        _show_evaluation(runs.run_at(path, "evaluate"))
+    else:
+        show_study(runs.run_at(path, "study"))
+
+
+def _show_evaluation(run: Any) -> None:
+    from rtickets import report
+
+    page = report.write_evaluation(run)
+    for line in report.evaluation_lines(run):
+        print(line)
+    print(f"report: {printable(page)}")
 
 
 def _run_study(config: Any, options: argparse.Namespace) -> int:
@@ -85,7 +98,8 @@ def _add_report_options(parser: argparse.ArgumentParser) -> None:
         "run",
         nargs="?",
         metavar="RUN",
-        help="the study's folder, or latest:PREFIX (default: the study of --config, or the demo)",
+        help="the folder of a study or an evaluation, or latest:PREFIX (default: the study of "
+        "--config, or the demo)",
     )
     add_workdir(parser)
 
@@ -111,7 +125,7 @@ STUDY = Verb(
 )
 REPORT = Verb(
     _report,
-    "write and print the report of a finished study again",
+    "write and print the report of a finished study or evaluation",
     _add_report_options,
     config=_demo_class,
 )

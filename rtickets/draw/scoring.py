@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rtickets import criteria, data, models, provenance
+from rtickets import class_order, criteria, data, models, provenance
 from rtickets.config import DrawConfig
 from rtickets.draw.scheduled import ScoreFn
 from rtickets.draw.ticket import Ticket
@@ -90,7 +90,7 @@ def load_batches(config: DrawConfig, meta: Any) -> list[tuple[Array, Array, Arra
     """
     task_config, seed = (config.data, config.seed) if config.data else provenance.last_task(meta)
     task = data.load(task_config, seed)
-    provenance.check_task(meta, task_config, task.class_names)
+    task = class_order.matched(meta, task_config, task)
     transform = provenance.fitting_transform(task_config, meta).left_to_do(task)
     chosen = task.train.take(balanced_order(task.train.labels, config.seed)[: config.examples])
     key = jax.random.key(config.seed)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from rtickets import config_files
+from rtickets import config_files, provenance
 from rtickets.config import (
     DataConfig,
     DrawConfig,
@@ -31,20 +31,24 @@ class Setting:
 
     Attributes:
         model: the network of tickets; None assumes one that fits the size of images.
-        task: the task that it was last trained on.
+        task: the task that it was last trained on, None where it does not say.
         shape: (H, W, C) that it takes, or None for what its task has.
         devices: number of devices.
         removed: fraction of its prunable weights that the network of the ticket has lost.
     """
 
     model: ModelConfig | None = None
-    task: DataConfig = field(default_factory=DataConfig)
+    task: DataConfig | None = field(default_factory=DataConfig)
     shape: tuple[int, int, int] | None = None
     devices: int = 1
     removed: float = 0.0
 
-    def task_of(self, config: DataConfig) -> Task:
-        """Return a task brought to the network's size, unless it names one itself."""
+    def task_of(self, config: DataConfig | None) -> Task:
+        """Return a task brought to the network's size, unless it names one itself.
+
+        None is the task that the network was last trained on.
+        """
+        config = config or self.task or provenance.trained_on({})[0]
         task = task_of(config)
         if self.shape is None or config.image_size is not None:
             return task
@@ -87,13 +91,13 @@ def estimate(config: object, setting: Setting) -> list[Estimate]:
     if isinstance(config, TransferConfig):
         return [_transfer(config, setting, f"transfer, {config.mode}")]
     if isinstance(config, DrawConfig):
-        drawn_on = setting.task_of(config.data or setting.task) if _needs_data(config) else None
+        drawn_on = setting.task_of(config.data) if _needs_data(config) else None
         drawn = estimate_draw(
             config, drawn_on, setting.model_for(drawn_on), setting.devices, removed=setting.removed
         )
         return [setting.noted(drawn, drawn_on)]
     if isinstance(config, EvaluateConfig):
-        task = setting.task_of(config.data or setting.task)
+        task = setting.task_of(config.data)
         judged = estimate_evaluation(config, task, setting.model_for(task), setting.devices)
         return [setting.noted(judged, task)]
     assert isinstance(config, StudyConfig)
@@ -102,6 +106,14 @@ def estimate(config: object, setting: Setting) -> list[Estimate]:
 
 def _needs_data(config: DrawConfig) -> bool:
     return config.method != "omp" or config.criterion in ("snip", "grasp", "taylor")
+
+
+def needs_logits(config: object) -> bool:
+    """Return whether a stage runs its network under the head that it comes with."""
+    if isinstance(config, DrawConfig):
+        scored = config.criterion not in ("magnitude", "random")
+        return config.control == "reinitialised" or (config.method == "omp" and scored)
+    return isinstance(config, EvaluateConfig)
 
 
 def _transfer(config: TransferConfig, setting: Setting, name: str, times: int = 1) -> Estimate:
@@ -138,7 +150,7 @@ def _study(config: StudyConfig, setting: Setting) -> Iterator[Estimate]:
 def _draws(
     label: str, draw: DrawConfig, ladder: tuple[float, ...], setting: Setting, networks: int
 ) -> Iterator[Estimate]:
-    task = setting.task_of(draw.data or setting.task) if _needs_data(draw) else None
+    task = setting.task_of(draw.data) if _needs_data(draw) else None
     longest = max(ladder)  # longer chains of states reuse shorter ones
     chosen = (longest,) if draw.method == "imp" else ladder
     for sparsity in chosen if draw.train is not None else chosen[:1]:

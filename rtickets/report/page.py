@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from rtickets.report.honesty import doubts, strengths
 from rtickets.report.table import metrics_of, moves_of, percent
 
-_STYLE = """
+STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #22272e; max-width: 1060px; margin: 2em auto;
        padding: 0 1em; }
 h1 { font-size: 1.6em; } h2 { font-size: 1.2em; margin-top: 2em; }
@@ -79,7 +79,7 @@ def render_page(
     body = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
-        f"</title><style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+        f"</title><style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
     )
 
 
@@ -98,7 +98,7 @@ def _honesty(result: Mapping[str, Any]) -> list[str]:
     head = ["transfer", "objective", "ticket", "sparsity", "seed", "found"]
     names = ("transfer", "objective", "draw", "sparsity", "seed")
     body = [[*(str(one.get(name, "")) for name in names), found] for one, found in doubtful]
-    table = [_html_table(head, body)] if body else []
+    table = [html_table(head, body)] if body else []
     strong = [f"<p>{html.escape(line)}</p>" for line in strengths(result)]
     return ["<h2>Can the robust accuracies be trusted?</h2>", trusted, *strong, *table]
 
@@ -110,7 +110,7 @@ def _failed(result: Mapping[str, Any]) -> list[str]:
         return []
     head = ["transfer", "objective", "ticket", "sparsity", "seed", "reason"]
     body = [failed_cells(one) for one in failed]
-    return ["<h2>What failed, and is in no mean</h2>", _html_table(head, body)]
+    return ["<h2>What failed, and is in no mean</h2>", html_table(head, body)]
 
 
 def failed_cells(one: Mapping[str, Any]) -> list[str]:
@@ -155,7 +155,7 @@ def _accuracy_table(rows: Sequence[Mapping[str, Any]], baseline: str) -> str:
             row = found.get((draw, sparsity, other))
             cells.append(_gain(row) if row else "")
         body.append(cells)
-    return _html_table(head, body)
+    return html_table(head, body)
 
 
 def _gain(row: Mapping[str, Any]) -> Markup:
@@ -168,20 +168,21 @@ def _source_table(sources: Sequence[Mapping[str, Any]]) -> str:
     metrics = list(dict.fromkeys(metric for source in sources for metric in metrics_of(source)))
     body = [
         [source["objective"], str(source["seed"])]
-        + [_with_interval(metrics_of(source).get(metric)) for metric in metrics]
+        + [with_interval(metrics_of(source).get(metric)) for metric in metrics]
         for source in sources
     ]
-    return _html_table(["objective", "seed", *metrics], body)
+    return html_table(["objective", "seed", *metrics], body)
 
 
-def _with_interval(accuracy: Mapping[str, Any] | None) -> str:
+def with_interval(accuracy: Mapping[str, Any] | None) -> str:
+    """Return an accuracy and its interval in %, '' for none."""
     if accuracy is None:
         return ""
     low, high = 100 * accuracy["low"], 100 * accuracy["high"]
     return f"{100 * accuracy['value']:.1f} [{low:.1f}, {high:.1f}]"
 
 
-def _html_table(head: Sequence[str], body: Sequence[Sequence[str | Markup]]) -> str:
+def html_table(head: Sequence[str], body: Sequence[Sequence[str | Markup]]) -> str:
     """Return a table; what is not markup of ours is text."""
     lines = ["".join(f"<th>{html.escape(cell)}</th>" for cell in head)]
     lines += ["".join(f"<td>{_markup(cell)}</td>" for cell in row) for row in body]

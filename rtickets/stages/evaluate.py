@@ -5,9 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rtickets import console, data, evaluation, masks, parallel, provenance
+from rtickets import class_order, console, data, evaluation, masks, parallel, processes, provenance
 from rtickets.config import EvaluateConfig
 from rtickets.draw import Ticket
+from rtickets.metrics import write_json
 from rtickets.runs import RunFolder, Source, folder_of, run_once
 
 
@@ -33,8 +34,9 @@ def evaluate(
         ticket = Ticket.load(source.ticket)
         meta = ticket.meta
         task_config, seed = (config.data, 0) if config.data else provenance.last_task(meta)
-        task = data.load(task_config, seed)
-        provenance.check_task(meta, task_config, task.class_names)
+        loaded = data.load(task_config, seed)
+        task = class_order.matched(meta, task_config, loaded)
+        about_classes = list(task.notes[len(loaded.notes) :])
         split = task.test if config.split == "test" else task.validation
         for note in task.notes:
             console.say(f"data: {note}")
@@ -45,6 +47,8 @@ def evaluate(
             masks.apply(ticket.mask, ticket.params),
             ticket.batch_stats,
         )
+        about = {"history": provenance.history_lines(meta), "sparsity": masks.sparsity(ticket.mask)}
+        processes.on_primary(lambda: write_json(folder / "network.json", about))
         examples = evaluation.on_devices(split, transform, devices)
         logits = evaluation.predict(network, examples, batch_size=config.batch_size)
         correct = evaluation.is_correct(logits, split.labels)
@@ -53,7 +57,8 @@ def evaluate(
             evaluation.make_subject, network, split, transform, seed=config.seed,
             batch_size=config.batch_size, devices=devices, metric=task.metric,
         )  # fmt: skip
-        named = {} if task.metric == "accuracy" else {"metric": task.metric}
+        named: dict[str, Any] = {} if task.metric == "accuracy" else {"metric": task.metric}
+        named |= {"notes": about_classes} if about_classes else {}
         return {
             **named,
             "clean": clean,

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from rtickets import (
+    class_order,
     config_files,
     console,
     data,
@@ -70,7 +71,7 @@ def prepare(
         seed: of the fresh head and of the choice of examples.
         normalization: normalise pixels by the statistics of the ticket's 'source' or of the
             'target'.
-        keep_head: keep the ticket's head where the task has its classes.
+        keep_head: keep the ticket's head where the task has its classes, in whatever order.
 
     Returns:
         Everything that training needs.
@@ -85,11 +86,12 @@ def prepare(
         channels = meta["image_shape"][-1]
         meta["mean"] = list(provenance.channel_statistics(task.mean, channels))
         meta["std"] = list(provenance.channel_statistics(task.std, channels))
-    same = list(meta["class_names"]) == list(task.class_names)
+    same = class_order.in_order_of(meta, task) if keep_head else None
+    if same is not None:
+        model = provenance.build_model(meta)
+        return Ready(model, same, transform, ticket.params, ticket.mask, meta)
     meta["class_names"] = list(task.class_names)
     model = provenance.build_model(meta)
-    if keep_head and same:
-        return Ready(model, task, transform, ticket.params, ticket.mask, meta)
     fresh, _ = models.initialise(model, jax.random.key(seed), tuple(meta["image_shape"]))
     params = {**ticket.params, HEAD: fresh[HEAD]}
     mask = {**ticket.mask, HEAD: jax.tree.map(lambda _: np.ones((), bool), fresh[HEAD])}

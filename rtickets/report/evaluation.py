@@ -1,0 +1,109 @@
+"""The report of one evaluation: what was measured, how it came about, whether it can be trusted."""
+
+import html
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rtickets import environment
+from rtickets.errors import InputError
+from rtickets.metrics import read_json, write_text
+from rtickets.report.honesty import verdict_lines
+from rtickets.report.page import STYLE, html_table, with_interval
+from rtickets.report.table import metrics_of
+from rtickets.runs import RunFolder
+from rtickets.terminal import printable
+
+
+def evaluation_lines(run: RunFolder) -> list[str]:
+    """Say what an evaluation measured, for a terminal.
+
+    Args:
+        run: a complete evaluation.
+
+    Returns:
+        How the network came about, accuracies in % with 95% intervals, notes and the verdict.
+
+    Raises:
+        InputError: if it is not complete, or its files are damaged.
+    """
+    result, network = run.result(), _network(run)
+    measured = _measured(run, result)
+    lines = [*network, *(f"{name}: {value} of {count} images" for name, value, count in measured)]
+    lines += result.get("notes", ())
+    lines += _verdict(run, result)
+    return [printable(line) for line in lines]
+
+
+def write_evaluation(run: RunFolder) -> Path:
+    """Write an evaluation as one HTML page in its folder.
+
+    Args:
+        run: a complete evaluation.
+
+    Returns:
+        The page.
+
+    Raises:
+        InputError: if it is not complete, or its files are damaged.
+    """
+    result, config = run.result(), read_json(run.path / "config.json")
+    rows = _measured(run, result)
+    parts = [
+        f"<h1>{html.escape(run.path.name)}</h1>",
+        "<h2>The network</h2>", _list(_network(run)),
+        "<h2>Accuracy in %, with 95% intervals</h2>",
+        html_table(["metric", "accuracy", "images"], rows),
+        _list(result.get("notes", ())),
+    ]  # fmt: skip
+    if verdict := _verdict(run, result):
+        parts += ["<h2>Can the robust accuracies be trusted?</h2>", _list(verdict)]
+    computed = _list(environment.as_lines(environment.read(run.path)))
+    parts += ["<h2>Computed with</h2>", computed]
+    parts += ["<h2>Configuration</h2>", f"<pre>{html.escape(json.dumps(config, indent=2))}</pre>"]
+    body, title = "\n".join(parts), html.escape(run.path.name)
+    page = run.path / "report.html"
+    write_text(
+        page,
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f"<style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n",
+    )
+    return page
+
+
+def _network(run: RunFolder) -> list[str]:
+    """Return how the network came about; older evaluations do not say."""
+    file = run.path / "network.json"
+    if not file.is_file():
+        return []
+    network = read_json(file)
+    return [*map(str, network.get("history", ())), f"sparsity {network.get('sparsity')}"]
+
+
+def _measured(run: RunFolder, result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return name, accuracy with its interval and number of images of all that was measured."""
+    with _damage_named(run):
+        return [
+            (name, with_interval(found), f"{found['examples']:,}")
+            for name, found in metrics_of(result).items()
+        ]
+
+
+def _verdict(run: RunFolder, result: Mapping[str, Any]) -> list[str]:
+    with _damage_named(run):
+        return verdict_lines(result["honesty"]) if "honesty" in result else []
+
+
+@contextmanager
+def _damage_named(run: RunFolder) -> Iterator[None]:
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{run.path}: its result is damaged: {error!r}") from None
+
+
+def _list(lines: Sequence[str]) -> str:
+    items = "".join(f"<li>{html.escape(str(line))}</li>" for line in lines)
+    return f"<ul>{items}</ul>" if items else ""
