@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from rtickets import files, throughput
+from rtickets import failures, files, throughput
 from rtickets.errors import InputError
 from rtickets.terminal import printable
 
@@ -31,16 +31,18 @@ class Status(NamedTuple):
 
     Attributes:
         folder: name of the folder.
-        state: 'complete', 'running' or 'stopped', from where the same command goes on. A study is
-            'running' while any stage of the working directory is. 'damaged' where the folder cannot
-            be read or holds what is none of ours.
+        state: 'complete', 'running' or 'stopped', from where the same command goes on; 'failed'
+            where a training diverged, which is tried again when asked alone. A study is 'running'
+            while any stage of the working directory is. 'damaged' where the folder cannot be read
+            or holds what is none of ours.
         done: training steps done, for a study what it has measured, or None where nothing is
             counted.
         total: how many there will be, or None.
         seconds_left: until then, or None where that is not known.
         images_per_second: the last throughput of a training, or None.
         idle_seconds: since the folder changed last.
-        problem: what is damaged, or None.
+        problem: what is damaged, or what the stage failed with, or None.
+        failed: how many of a study's cells and source networks failed.
     """
 
     folder: str
@@ -51,6 +53,7 @@ class Status(NamedTuple):
     images_per_second: float | None
     idle_seconds: float
     problem: str | None = None
+    failed: int = 0
 
 
 class _Count(NamedTuple):
@@ -112,7 +115,9 @@ def _stage(folder: Path) -> Status:
             before = lines[-2]  # validation and checkpoints take time as well
             each = (line.time - before.time) / (line.step - before.step)
         count = _Count(line.step, line.last_step, each, line.time, line.images_per_second)
-    return _status(folder, count, _is_held(folder))
+    found = _status(folder, count, _is_held(folder))
+    reason = failures.reason_of(folder) if found.state == "stopped" else None
+    return found if reason is None else found._replace(state="failed", problem=printable(reason))
 
 
 def _study(folder: Path, running: bool) -> Status:
@@ -123,7 +128,9 @@ def _study(folder: Path, running: bool) -> Status:
     total = _length_of_list(units)
     pauses = [after - before for before, after in pairwise(times)][-_RECENT:]
     each = statistics.median(pauses) if pauses else None
-    return _status(folder, _Count(len(times), total, each, times[-1] if times else 0.0), running)
+    count = _Count(len(times), total, each, times[-1] if times else 0.0)
+    failed = sum(1 for _ in (folder / "failed").glob("[0-9]*"))
+    return _status(folder, count, running)._replace(failed=failed)
 
 
 def _length_of_list(file: Path) -> int:
@@ -197,6 +204,8 @@ def _describe(status: Status) -> str:
         unit = "measured" if status.folder.startswith("study-") else "steps"
         share = status.done / max(status.total, 1)
         parts.append(f"{status.done:,} of {status.total:,} {unit} ({share:.0%})")
+    if status.failed:
+        parts.append(f"{status.failed:,} failed")
     if status.images_per_second is not None:
         parts.append(f"{status.images_per_second:,.0f} images/s")
     if status.seconds_left is not None:

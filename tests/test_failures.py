@@ -113,6 +113,7 @@ def test_the_exit_status_is_1_and_the_lines_say_why(study, config, folder, capsy
     assert cli.main(words) == 1
     out = capsys.readouterr().out
     assert out.count("FAILED: wild") == 2
+    assert ", seed 0: " in out
     assert "--retry-failed" in out
 
 

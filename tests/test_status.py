@@ -48,6 +48,27 @@ def ended():
     return process.pid
 
 
+def test_a_training_that_diverged_says_why_and_is_not_just_stopped(tmp_path, ended):
+    folder = make(tmp_path, "transfer-a-0123456789", holder=here(ended))
+    (folder / "FAILED").write_text("the loss is nan by \x1b[2Jstep 3")
+    (found,) = read_status(tmp_path)
+    assert found.state == "failed"
+    assert "nan by" in as_text([found])
+    assert "\x1b" not in as_text([found])
+    (folder / ".lock").write_text(here(os.getpid()))  # tried again
+    assert read_status(tmp_path)[0].state == "running"
+
+
+def test_a_study_counts_what_failed(tmp_path):
+    folder = make(tmp_path, "study-a-0123456789", complete=True)
+    progress.begin(folder, [{}, {}, {}])
+    progress.done(folder, 0)
+    progress.failed(folder, 2, "the loss is nan")
+    (found,) = read_status(tmp_path)
+    assert (found.state, found.done, found.total, found.failed) == ("complete", 1, 3, 1)
+    assert "1 failed" in as_text([found])
+
+
 @pytest.mark.parametrize(
     ("complete", "holder", "state"),
     [

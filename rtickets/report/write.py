@@ -89,8 +89,14 @@ def _console(width: int | None = None) -> Console:
 def failed_lines(result: Mapping[str, Any]) -> list[str]:
     """Return what a study could not measure, a line each, and how to try again."""
     failed = result.get("failed", [])
-    lines = [f"FAILED: {', '.join(failed_cells(one)[:-1])}: {one['reason']}" for one in failed]
+    lines = [f"FAILED: {_words_of(failed_cells(one)[:-1])}: {one['reason']}" for one in failed]
     return [*lines, "rtickets study --retry-failed tries them again"] if failed else []
+
+
+def _words_of(cells: Sequence[str]) -> str:
+    """Return what is in the cells of a row without its heading; numbers say of what they are."""
+    labels = ("", "", "", "sparsity ", "seed ")
+    return ", ".join(f"{label}{cell}" for label, cell in zip(labels, cells, strict=False) if cell)
 
 
 def _terminal_table(

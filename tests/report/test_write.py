@@ -13,7 +13,7 @@ from rtickets import cli, config_files, draw_omp
 from rtickets.config import ObjectiveConfig, StudyConfig
 from rtickets.draw import Ticket
 from rtickets.errors import InputError
-from rtickets.report import show_report, write_report
+from rtickets.report import show_report, write, write_report
 from rtickets.runs import folder_of, run_once
 
 CONFIG = StudyConfig(
@@ -378,3 +378,11 @@ def test_a_narrow_terminal_wraps_a_table_and_cuts_nothing(study, monkeypatch, ca
     shown = capsys.readouterr().out
     assert "gain over natural" in shown
     assert "\N{HORIZONTAL ELLIPSIS}" not in shown
+
+
+def test_a_line_about_what_failed_says_what_its_numbers_are():
+    cell = {"transfer": "digits", "objective": "pgd", "draw": "omp", "sparsity": 0.5}
+    cells = [{"seed": 3, "objective": "pgd"}, {"seed": 1, **cell}]
+    lines = write.failed_lines({"failed": [{**one, "reason": "nan"} for one in cells]})
+    assert lines[0] == "FAILED: source network, pgd, seed 3: nan"
+    assert lines[1] == "FAILED: digits, pgd, omp, sparsity 0.5, seed 1: nan"
