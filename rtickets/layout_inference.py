@@ -11,8 +11,9 @@ A bias has the stack and output axes of its kernel, which tells most layers apar
 
 and `nn.scan` and `nn.vmap` put an axis in front of both, unless told otherwise. The module's name
 may tell the rest: the four projections of an attention, 'conv', 'dense'. Where more than one layer
-fits, the layout is unknown. Without a bias two axes are taken for a dense kernel's, four for a
-convolution's, and three or five where more speaks for it, unless something speaks against it.
+fits, the layout is unknown. Without a bias two axes are taken for a dense kernel's, four for
+a convolution's where the first two are alike, and other threes, fours and fives where more speaks
+for it, unless something speaks against it.
 """
 
 import itertools
@@ -69,9 +70,11 @@ def _layouts(rank: int) -> list[str]:
 def _may_be(roles: str, name: str) -> bool:
     """Whether a module of this name may have kernels of this layout."""
     spatial = "w" in roles
-    if "local" in name:
+    if len(roles) == 2:
+        return True
+    if "convlocal" in name:
         return roles.endswith("sio") and not spatial
-    if "conv" in name and len(roles) > 2:
+    if "conv" in name:
         return spatial
     return not (spatial and ("dense" in name or "einsum" in name))
 
@@ -103,7 +106,13 @@ def _without_bias(path: str, fitting: list[str], shapes: Shapes) -> str | None:
     scales = _ranks_of_scales(path, shapes)
     stacked = bool(scales) and min(scales) > 1
     stacked |= any(part.startswith(("Vmap", "Scan")) for part in path.split("/"))
-    sure = {2: True, 3: "conv" in name, 4: not stacked, 5: bool(scales) and not stacked}
+    if rank > 3 and stacked:
+        return None
+    conv, normalised = "conv" in name, bool(scales)
+    # Copies of a layer in front of its inputs, or of the width of a 1-D convolution, look like
+    # space, but hardly ever like a square; a single copy is no matter.
+    square, line = shapes[path][0] == shapes[path][1], shapes[path][0] == 1
+    sure = {2: True, 3: conv, 4: square or (conv and (line or normalised)), 5: normalised}
     return usual if sure[rank] else None
 
 

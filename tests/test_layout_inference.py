@@ -210,6 +210,18 @@ def test_copies_of_a_vmapped_layer():
         ({"a/kernel": (8, 4), "a/bias": (3,)}, None),
         ({"kernel": (8, 4), "bias": (4,)}, "io"),
         ({"w": (8, 4), "bias": (3,)}, "io"),
+        ({"localizer/kernel": (8, 4)}, "io"),
+        ({"localizer/kernel": (8, 4), "localizer/bias": (4,)}, "io"),
+        ({"local_conv/kernel": (3, 3, 8, 4)}, "hwio"),
+        ({"local_conv/kernel": (3, 3, 8, 4), "local_conv/bias": (4,)}, "hwio"),
+        ({"local/kernel": (3, 3, 8, 4), "local/bias": (4,)}, "hwio"),
+        ({"stem/kernel": (3, 3, 8, 4)}, "hwio"),
+        ({"conv/kernel": (7, 1, 8, 4), "norm/scale": (4,)}, "hwio"),
+        ({"conv/kernel": (7, 1, 8, 4), "conv/bias": (4,)}, "hwio"),
+        ({"conv/kernel": (1, 7, 8, 4)}, "hwio"),
+        ({"layers/conv/kernel": (12, 3, 8, 4)}, None),  # perhaps (layers, width, inputs, outputs)
+        ({"q/kernel": (12, 64, 4, 16)}, None),  # (layers, inputs, heads, head size)
+        ({"experts/kernel": (4, 3, 8, 6)}, None),  # (copies, width, inputs, outputs)
         ({"conv/kernel": (3, 3, 3, 8, 4), "norm/scale": (4,)}, "dhwio"),
         ({"conv/kernel": (3, 3, 3, 8, 4), "norm/scale": (3, 4)}, None),
         ({"conv/kernel": (3, 3, 8, 4), "norm/scale": (3, 4)}, None),
