@@ -49,8 +49,14 @@ def extend(
 
     Returns:
         A new dictionary that JSON can hold.
+
+    Raises:
+        InputError: if the provenance is damaged.
     """
-    history = [*meta.get("history", []), {"stage": stage, **config_files.to_dict(config)}]
+    before = meta.get("history", [])
+    if not isinstance(before, list):
+        raise InputError(f"the ticket is damaged: its history is {before!r:.80}, expected a list")
+    history = [*before, {"stage": stage, **config_files.to_dict(config)}]
     trained: dict[str, Any] = {}
     if task is not None:
         trained = {"task": config_files.to_dict(task), "seed": seed, "data": fingerprint(task)}

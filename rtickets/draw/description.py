@@ -97,6 +97,12 @@ def _check_json(path: str, value: Any) -> None:
         )
 
 
+def stages_in(meta: Any) -> list[Mapping[str, Any]]:
+    """Return the stages that provenance tells of, whoever wrote it; none where it tells of none."""
+    history = meta.get("history") if isinstance(meta, Mapping) else None
+    return [e for e in history if isinstance(e, Mapping)] if isinstance(history, list) else []
+
+
 def read_description(path: Path) -> dict[str, Any]:
     """Read and check the JSON part of a ticket.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from rtickets import masks
 from rtickets.config_files import to_paths
+from rtickets.draw.description import stages_in
 from rtickets.draw.tables import Table
 from rtickets.draw.ticket import Ticket, read_description
 from rtickets.errors import InputError
@@ -64,10 +65,8 @@ def describe(ticket: Ticket) -> dict[str, Table]:
     """
     summary = masks.summary(ticket.mask, ticket.params)
     layouts = names_in(ticket.meta, ticket.params, ())
-    history = ticket.meta.get("history")
-    entries = history if isinstance(history, list) else []
     return {
-        "stages": [_stage(entry) for entry in entries if isinstance(entry, Mapping)],
+        "stages": [_stage(entry) for entry in stages_in(ticket.meta)],
         "sparsity": [
             {"over": "prunable weights", **_count(summary.prunable)},
             {"over": "all parameters", **_count(summary.parameters)},

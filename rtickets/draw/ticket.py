@@ -23,12 +23,13 @@ import numpy as np
 
 from rtickets import masks
 from rtickets.draw import stored_trees, tensors
-from rtickets.draw.description import as_json, describe
+from rtickets.draw.description import as_json, describe, stages_in
 from rtickets.draw.description import read_description as read_description
 from rtickets.draw.stored_trees import Stored
 from rtickets.errors import InputError
 from rtickets.masks import Mask, Params
 from rtickets.metrics import temporary_name, write_bytes, write_json
+from rtickets.terminal import printable
 
 Arrays = dict[str, np.ndarray]
 _WEIGHTS, _MASK = "weights.safetensors", "mask.safetensors"
@@ -61,7 +62,7 @@ class Ticket:
     def __repr__(self) -> str:
         """Return how much of the network is pruned, and what made the ticket, in a line."""
         prunable = masks.summary(self.mask, self.params).prunable
-        stages = [str(entry.get("stage")) for entry in self.meta.get("history", [])]
+        stages = [printable(str(entry.get("stage"))) for entry in stages_in(self.meta)]
         made = f", {' > '.join(stages)}" if stages else ""
         alive = f"{prunable.survivors:,} of {prunable.total:,} prunable weights"
         return f"Ticket({alive}, sparsity {prunable.sparsity:.4g}{made})"
@@ -206,6 +207,9 @@ def _assemble(files: Mapping[str, Arrays], description: Mapping[str, Any]) -> Ti
 def _scatter(name: str, survivors: np.ndarray, keep: np.ndarray) -> np.ndarray:
     if survivors.shape != (int(keep.sum()),):
         raise InputError(f"weights and mask do not fit each other at {name}")
-    dense = np.zeros(keep.shape, survivors.dtype)
+    try:
+        dense = np.zeros(keep.shape, survivors.dtype)
+    except ValueError:  # NumPy's own, of a shape without elements but with an axis too long
+        raise InputError(f"{name} cannot have the shape {keep.shape}") from None
     dense[keep] = survivors
     return dense

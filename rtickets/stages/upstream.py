@@ -11,6 +11,7 @@ from typing import Any
 from rtickets import config_files, digests
 from rtickets.config import DrawConfig
 from rtickets.draw import Ticket
+from rtickets.draw.description import stages_in
 from rtickets.draw.omp import removed_before
 from rtickets.draw.ticket import read_description
 from rtickets.errors import InputError
@@ -48,7 +49,7 @@ def removed(source: Source, config: DrawConfig) -> float:
     if not read_description(source.ticket)["sparsity"]["prunable"]:
         return 0.0
     ticket = Ticket.load(source.ticket)
-    drawn = [entry for entry in ticket.meta.get("history", []) if entry.get("stage") == "draw"]
+    drawn = [entry for entry in stages_in(ticket.meta) if entry.get("stage") == "draw"]
     last = drawn[-1] if drawn else {}
     if all(last.get(name) == getattr(config, name) for name in ("prunable", "exclude")):
         return float(last["sparsity"])
@@ -66,8 +67,7 @@ def goes_on(config: DrawConfig, meta: Mapping[str, Any]) -> bool:
         Whether it was drawn with this configuration but for the sparsity, so that its weights have
         been set back, and its momentum kept, as the states that follow will be.
     """
-    history = meta.get("history") or [{}]
-    entry = dict(history[-1])
+    entry = dict((stages_in(meta) or [{}])[-1])
     if entry.pop("stage", None) != "draw":
         return False
     own = config_files.replace(config, sparsity=entry.get("sparsity", config.sparsity))

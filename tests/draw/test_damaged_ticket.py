@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from rtickets import provenance
+from rtickets.config import DrawConfig
 from rtickets.draw.ticket import Ticket, read_description
 from rtickets.errors import InputError
 
@@ -275,3 +277,25 @@ def test_a_shape_of_no_elements_that_no_array_can_have_is_refused(saved):
     forge(saved, "weights.safetensors", len(header).to_bytes(8, "little") + header)
     with pytest.raises(InputError, match=r"weights\.safetensors is damaged: .*too big"):
         Ticket.load(saved)
+
+
+@pytest.mark.parametrize("length", [2**61, 2**62, 10**30])
+def test_prunable_weights_of_no_elements_and_an_axis_too_long_are_refused(saved, length):
+    forge(saved, "weights.safetensors", save({"params/conv/kernel": np.ones(0, np.float32)}))
+    forge(saved, "mask.safetensors", save({"conv/kernel": np.zeros(0, np.uint8)}))
+    edit(saved, shapes={"conv/kernel": [0, length]})
+    with pytest.raises(InputError, match=r"is damaged: .*conv/kernel"):
+        Ticket.load(saved)
+
+
+@pytest.mark.parametrize("history", [5, None, {"a": 1}, [1, None, "x"], [{"stage": "\x1b[31m"}]])
+def test_provenance_of_any_kind_is_printed(saved, history):
+    edit(saved, meta={"history": history})
+    assert repr(Ticket.load(saved)).isprintable()
+
+
+@pytest.mark.parametrize("history", [5, None, {"a": 1}])
+def test_provenance_of_another_kind_is_not_extended(saved, history):
+    edit(saved, meta={"history": history})
+    with pytest.raises(InputError, match="its history is"):
+        provenance.extend(Ticket.load(saved).meta, "draw", DrawConfig())
