@@ -185,6 +185,11 @@ def _and_more(unknown: list[str]) -> str:
 
 
 def _compile(names: Mapping[str, str]) -> dict[re.Pattern[str], Layout]:
+    texts = [*names.keys(), *names.values()] if isinstance(names, Mapping) else [None]
+    if not all(isinstance(text, str) for text in texts):
+        raise InputError(
+            f"layouts={names!r:.80} names none; write {{REGEX: LAYOUT}}, with {NOTATION}"
+        )
     compiled = {}
     for expression, roles in names.items():
         try:

@@ -41,7 +41,9 @@ def _is_none(node: Any) -> bool:
 
 
 def _check_leaf(path: str, keep: Any, shape: tuple[int, ...] | None) -> None:
-    if isinstance(keep, bool) or str(getattr(keep, "dtype", None)) == "bool":
+    if np.ma.isMaskedArray(keep):
+        fits, found = False, "a masked array, which hides some of its values"
+    elif isinstance(keep, bool) or str(getattr(keep, "dtype", None)) == "bool":
         if np.ndim(keep):
             fits, found = shape in (None, np.shape(keep)), f"bool of shape {np.shape(keep)}"
         else:

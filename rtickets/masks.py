@@ -94,10 +94,10 @@ def apply(mask: Mask, params: Params) -> Params:
 
     Args:
         mask: mask of `params`.
-        params: pytree of weights of any floating dtype.
+        params: pytree of weights of any dtype.
 
     Returns:
-        The weights, of unchanged dtype, exactly 0 where the mask is False.
+        Arrays of the weights, of unchanged dtype, exactly 0 where the mask is False.
 
     Raises:
         InputError: if the mask is none of these weights.
@@ -109,7 +109,8 @@ def apply(mask: Mask, params: Params) -> Params:
 def _apply_leaf(keep: Any, leaf: Any) -> Any:
     traced = any(isinstance(value, jax.core.Tracer) for value in (keep, leaf))
     of_host = not traced and not isinstance(leaf, jax.Array)
-    wide = of_host and jax.dtypes.canonicalize_dtype(leaf.dtype) != leaf.dtype
+    known = getattr(leaf, "dtype", None)  # which numbers of Python lack
+    wide = of_host and known is not None and jax.dtypes.canonicalize_dtype(known) != known
     xp: Any = np if wide else jnp  # JAX would make 32 bits of 64
     if np.ndim(keep):
         return xp.where(keep, leaf, xp.zeros((), leaf.dtype))

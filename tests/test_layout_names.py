@@ -24,6 +24,10 @@ def test_named_layouts_come_before_inferred_ones():
 @pytest.mark.parametrize(
     ("names", "words"),
     [
+        (["a/kernel=sio"], "layouts=.*write {REGEX: LAYOUT}"),
+        ("a/kernel=sio", "layouts=.*write {REGEX: LAYOUT}"),
+        ({"a/kernel": None}, "layouts=.*write {REGEX: LAYOUT}"),
+        ({"a/kernel": Layout("sio")}, "layouts=.*write {REGEX: LAYOUT}"),
         ({"a/kernel": "io"}, "'io' does not fit a/kernel of shape .3, 8, 4."),
         ({"a/kernel": "xyz"}, "layout 'xyz'"),
         ({"a": "sio"}, "'a' matches none of the 4 leaves, such as a/kernel"),

@@ -28,6 +28,7 @@ ALONE = {  # a mask, and what a message must say of it, where the parameters are
     "integers": (mask_of(KEEP.astype(np.uint8)), ["conv/kernel", "uint8", "(2, 3)"]),
     "floats": (mask_of(KEEP.astype(np.float32)), ["conv/kernel", "float32"]),
     "device floats": (mask_of(jnp.ones((2, 3))), ["conv/kernel", "float32"]),
+    "a masked array": (mask_of(np.ma.array(KEEP, mask=~KEEP)), ["conv/kernel", "masked array"]),
     "a number": (mask_of(1), ["conv/kernel", "int"]),
     "text": (mask_of("1"), ["conv/kernel", "str"]),
     "None": (mask_of(None), ["conv/kernel", "None"]),

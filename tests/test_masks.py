@@ -261,3 +261,11 @@ def test_a_leaf_without_a_name_does_not_hide_the_overlap_of_all():
     mask = {"": np.array([True, False]), "b": np.array([True, True])}
     with pytest.raises(InputError, match="without a name"):
         masks.overlap(mask, mask)
+
+
+def test_apply_takes_numbers_of_python_where_nothing_may_be_pruned():
+    applied = masks.apply(
+        {"kernel": np.array([True, False]), "scale": True}, {"kernel": np.ones(2), "scale": 2.5}
+    )
+    np.testing.assert_array_equal(applied["kernel"], [1, 0])
+    assert applied["scale"] == 2.5
