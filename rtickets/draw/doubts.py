@@ -94,7 +94,8 @@ def _tally(ranking: Ranking) -> _Tally:
     choices = keep.any(1) & (lives & ~keep).any(1)
     blind = choices & (np.where(lives, scores, np.inf).min(1) == scores.max(1))
     sums = [int(each.sum()) for each in (choices, blind, tied[cut], kept[cut])]
-    return _Tally(sums[0], sums[1], sums[2], sums[3], np.unique(threshold[cut]))
+    thresholds = np.unique(threshold[cut]) + 0.0  # so that -0 is 0
+    return _Tally(sums[0], sums[1], sums[2], sums[3], thresholds)
 
 
 def _alike(kept: Kept) -> Iterator[tuple[str, tuple[float, int, int]]]:
@@ -107,4 +108,4 @@ def _alike(kept: Kept) -> Iterator[tuple[str, tuple[float, int, int]]]:
 
 def _living(kept: Kept) -> Iterator[tuple[str, np.ndarray]]:
     for path, scores in kept.scores.items():
-        yield path, scores[scores > -np.inf]
+        yield path, scores[scores > -np.inf] + 0.0

@@ -135,8 +135,9 @@ def test_rounds_draw_the_mask_of_networks_without_their_dead_weights(name):
     def ours(alive, mask):
         return CRITERIA[name](loss_fn, alive, [batch], mask=mask)
 
-    drawn = draw_scheduled(params, 0.8, ours, 6)
-    expected = draw_scheduled(params, 0.8, reference, 6)
+    # The weights of units that are off for all images score 0 alike, which may be said.
+    drawn = draw_scheduled(params, 0.8, ours, 6, say=lambda _: None)
+    expected = draw_scheduled(params, 0.8, reference, 6, say=lambda _: None)
     assert masks.overlap(drawn, expected)[""] > 0.9  # the last bits of a score may differ
     going_on = partial(draw_scheduled, params, 0.8, rounds=1, start=draw_omp(params, 0.4))
     assert masks.overlap(going_on(ours), going_on(reference))[""] > 0.9

@@ -54,6 +54,14 @@ def test_scores_of_dead_weights_are_not_read():
     assert not lines
 
 
+def test_minus_zero_is_told_as_zero():
+    params = network(a=np.ones((2, 4)), b=np.ones((2, 4)))
+    tied = np.array([[3, 2, -0.0, 0.0], [-0.0, 0.0, -1, -2]])
+    _, lines = told(params, 0.5, scores={"a/kernel": np.full((2, 4), -0.0), "b/kernel": tied})
+    assert " score 0: " in lines[0]
+    assert "for 12 score 0 alike" in lines[1]
+
+
 def test_a_layer_of_zeros_is_named_with_its_counts():
     generator = np.random.default_rng(0)
     params = network(alive=generator.standard_normal((8, 8)), zero=np.zeros((4, 8)))

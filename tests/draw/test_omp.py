@@ -21,13 +21,13 @@ scores = hnp.arrays(np.float32, st.integers(1, 60), elements=st.sampled_from([0,
 def network(*sizes, seed=0, ties=False):
     generator = np.random.default_rng(seed)
 
-    def kernel(size):
+    def kernel(number, size):
         values = generator.integers(-2, 3, size) if ties else generator.standard_normal(size)
         if ties:
-            values.flat[0] = 3  # all alike would be refused
+            values.flat[0] = 3 + number  # all alike would be refused
         return {"kernel": values.astype(np.float32), "bias": np.zeros(3, np.float32)}
 
-    return {f"layer{number}": kernel(size) for number, size in enumerate(sizes)}
+    return {f"layer{number}": kernel(number, size) for number, size in enumerate(sizes)}
 
 
 def ignore(_):
