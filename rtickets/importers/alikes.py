@@ -125,8 +125,7 @@ def alikes_of(config: ModelConfig, layout: str, activation: str) -> tuple[Alike,
     caffe: tuple[Alike, ...] = ()
     if "caffe" in variants_of(config.arch):
         caffe = (_NOT_CAFFE,) if config.variant == "caffe" else (_CAFFE,)
-    large = (_ANTI_ALIASED, _DILATED, _EPSILON) if config.stem == "imagenet" else ()
-    return (*caffe, *large, *activations, _POOL)
+    return (*caffe, _ANTI_ALIASED, _DILATED, _EPSILON, *activations, _POOL)
 
 
 def judge(

@@ -57,10 +57,14 @@ def _which(report: Mapping[str, Any]) -> Iterator[str]:
 def _weights(source: Mapping[str, Any]) -> Iterator[str]:
     others = source.get("other_weights", {})
     if source.get("weights") == "averaged":
-        counted = "an average over training" + (f" ({source['from']})" if source["from"] else "")
-        yield (
-            f"weights: {counted}; torch's AveragedModel does not average normalisation statistics "
-            "unless it was told to or update_bn was called"
+        taken = "weights: an average over training" + (
+            f" ({source['from']})" if source["from"] else ""
+        )
+        yield taken + (
+            "; PyTorch's AveragedModel averages normalisation statistics only if it was told to: "
+            "they may be those of its start, unless update_bn was called"
+            if source["averaged_model"]
+            else ""
         )
     elif others:
         yield f"weights: raw ({source['from'] or 'the state dict'})"

@@ -5,12 +5,12 @@ the arguments that training scripts store in a checkpoint.
 """
 
 import json
-import re
+from collections import deque
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets.importers.tensors import StoredTensor
 from rtickets.terminal import printable
 
 _CONFIG = "config.json"
@@ -113,20 +113,27 @@ def _read_beside(path: Path) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _entries(tree: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Yield dotted names and values of plain entries of nested dictionaries, not too many."""
-    if not isinstance(tree, Mapping) or depth > _MAX_DEPTH:
-        return
-    for count, (name, value) in enumerate(tree.items()):
-        if count >= _MAX_ENTRIES:
-            return
-        if not isinstance(name, str) or isinstance(value, StoredTensor):
+def _entries(tree: Any) -> Iterator[tuple[str, Any]]:
+    """Yield dotted names and plain values in nested dictionaries, each of which is read once."""
+    seen: set[int] = set()
+    parts: deque[tuple[str, Any, int]] = deque([("", tree, 0)])
+    while parts:
+        prefix, part, depth = parts.popleft()
+        if not isinstance(part, Mapping) or depth > _MAX_DEPTH or id(part) in seen:
             continue
-        path = f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            yield from _entries(value, f"{path}.", depth + 1)
-        elif isinstance(value, str | bool | int | float):
-            yield path, value
-        elif isinstance(value, list | tuple) and len(value) <= 8:
-            words = [part for part in value if isinstance(part, str | bool | int | float)]
-            yield path, re.sub(r"['\"]", "", str(words)[1:-1])
+        seen.add(id(part))
+        for name, value in islice(part.items(), _MAX_ENTRIES):
+            if isinstance(name, str) and isinstance(value, Mapping):
+                parts.append((f"{prefix}{name}.", value, depth + 1))
+            elif isinstance(name, str) and _is_plain(value):
+                yield f"{prefix}{name}", value
+            elif isinstance(name, str) and isinstance(value, list | tuple) and len(value) <= 8:
+                words = [str(word)[:_MAX_TEXT] for word in value if _is_plain(word)]
+                yield f"{prefix}{name}", ", ".join(words)
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a value is a word or a number that can be shown."""
+    if isinstance(value, int):
+        return value.bit_length() <= 64
+    return isinstance(value, str | float)

@@ -15,6 +15,7 @@ from rtickets.importers.hints import Hints
 from rtickets.importers.layouts import ONNX, Layout, layouts_of
 from rtickets.importers.onnx_files import read_onnx
 from rtickets.importers.pruned import Pruned, take_masks
+from rtickets.importers.state_dicts import counter_of
 from rtickets.importers.tensors import Tensor
 from rtickets.importers.wrappers import Choice, Unwrapped, unwrap
 from rtickets.models import Model
@@ -125,6 +126,7 @@ def _weights(state: StateDict, bare: Unwrapped, choice: Choice) -> dict[str, Any
     places = {**state.found.others, **bare.others}
     return {
         "weights": "averaged" if averaged else "raw",
+        "averaged_model": counter_of(state.tensors) is not None,
         "from": ".".join(filter(None, (state.found.place, bare.prefix.rstrip(".")))),
         "other_weights": {name: "averaged" if kind else "raw" for name, kind in places.items()},
     }

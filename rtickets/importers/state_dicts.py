@@ -1,6 +1,7 @@
 """The state dict in what a checkpoint holds, and which of several it is."""
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -114,16 +115,20 @@ def _averaged(place: str, state: Mapping[str, Any], all_of: Mapping[str, Any]) -
     return is_averaged(place) or counter_of(state) is not None or raw in all_of
 
 
-def _state_dicts(
-    tree: Mapping[Any, Any], prefix: str = "", depth: int = 1
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name, value in tree.items():
-        if not isinstance(name, str) or not isinstance(value, Mapping) or "optim" in name:
-            continue
-        if _is_state_dict(value):
-            yield prefix + name, value
-        elif depth < _MAX_DEPTH:
-            yield from _state_dicts(value, f"{prefix}{name}.", depth + 1)
+def _state_dicts(tree: Mapping[Any, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the state dicts in nested dictionaries, whose parts may be shared at will."""
+    known: dict[int, bool] = {}
+    parts: deque[tuple[str, Mapping[Any, Any], int]] = deque([("", tree, 1)])
+    while parts:
+        prefix, part, depth = parts.popleft()
+        for name, value in part.items():
+            if not isinstance(name, str) or not isinstance(value, Mapping) or "optim" in name:
+                continue
+            is_new = id(value) not in known
+            if known.setdefault(id(value), is_new and _is_state_dict(value)):
+                yield prefix + name, value
+            elif is_new and depth < _MAX_DEPTH:
+                parts.append((f"{prefix}{name}.", value, depth + 1))
 
 
 def _names(tree: Mapping[Any, Any]) -> str:

@@ -8,7 +8,7 @@ statistics as `mu` and `sigma`; others store a student beside its averaged teach
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -157,20 +157,15 @@ def _groups(names: Iterable[str], common: str) -> Counter[str]:
     return Counter(f"{common}{first}." for first, dot, _ in parts if dot)
 
 
-def common_prefix(names: Iterable[str]) -> str:
+def common_prefix(names: Collection[str]) -> str:
     """Return the parts that all names start with, 'module.model.' for instance.
 
     No network of ours has one part that all its names start with, so these are wrappers.
     """
-    prefix = ""
-    names = list(names)
-    while names:
-        first, dot, _ = names[0].partition(".")
-        if not dot or not all(name.startswith(f"{first}.") for name in names):
-            break
-        names = [name.removeprefix(f"{first}.") for name in names]
-        prefix += f"{first}."
-    return prefix
+    low, high = min(names, default=""), max(names, default="")
+    places = range(min(len(low), len(high)))
+    shared = next((place for place in places if low[place] != high[place]), len(places))
+    return low[: low.rfind(".", 0, shared) + 1]
 
 
 def _statistics(tensors: Mapping[str, Tensor], outer: str) -> set[str]:

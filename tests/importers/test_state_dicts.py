@@ -68,7 +68,8 @@ def test_files_of_averaged_models_are_imported_and_called_averages(torch_file, r
     imported = import_checkpoint(torch_file(of_averaged_model(raw)), "resnet18")
     np.testing.assert_array_equal(bias(imported), raw["fc.bias"])
     assert imported.report["tensors"]["left"] == {"n_averaged": "counter of averaged weights"}
-    assert any(line.startswith("weights: an average") for line in describe(imported.report))
+    (line,) = (line for line in describe(imported.report) if line.startswith("weights: an average"))
+    assert "update_bn" in line
 
 
 def test_torchvision_s_checkpoints_hold_both(torch_file, raw, ema):
