@@ -50,6 +50,13 @@ def test_the_python_blocks_run_in_order(tmp_path, monkeypatch):
     assert (tmp_path / "my-ticket" / "ticket.json").is_file()
 
 
+def test_the_names_in_the_text_are_found_as_they_are_written():
+    found = re.findall(r"`(from rtickets\S* import \w+|rtickets(?:\.\w+)+)", README.read_text())
+    assert found
+    code = "\n".join(["import rtickets", *found])
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_command_has_words_that_its_verb_knows(words):
     own = words[words.index("rtickets") + 1 :]

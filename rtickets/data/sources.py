@@ -1,6 +1,7 @@
 """Sources by name: where images come from and how they are augmented by default."""
 
 import csv
+import difflib
 import gzip
 import importlib.util
 import io
@@ -216,8 +217,11 @@ def get_source(name: str) -> Source:
     if kind == "vtab" and own:
         return vtab_source(own)
     if name not in SOURCES:
+        close = difflib.get_close_matches(name, SOURCES, n=2)
+        hint = f" (did you mean {' or '.join(close)}?)" if close else ""
         raise InputError(
-            f"source={name!r} is unknown; choose one of {', '.join(SOURCES)}, tfds:NAME, vtab:NAME"
+            f"source={name!r} is unknown{hint}; choose one of {', '.join(SOURCES)}, tfds:NAME, "
+            "vtab:NAME"
         )
     return SOURCES[name]
 

@@ -68,9 +68,8 @@ def likely(names: Collection[str]) -> list[str]:
     found = []
     for arch in get_args(Arch):
         model = build(arch, 1)
-        for layout in layouts_of(model):
-            if _has_blocks(model, layout, names):
-                found.append(arch)
+        if any(_has_blocks(model, layout, names) for layout in layouts_of(model)):
+            found.append(arch)
     return found
 
 

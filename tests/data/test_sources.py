@@ -149,6 +149,8 @@ def test_a_folder_is_read_at_the_size_of_the_configuration(tmp_path):
 def test_an_unknown_source_is_named_with_those_there_are():
     with pytest.raises(InputError, match=f"source='cifra' is unknown.*{', '.join(SOURCES)}"):
         get_source("cifra")
+    with pytest.raises(InputError, match=r"did you mean cifar100? or cifar100?\?"):
+        get_source("cifar1000")
 
 
 def test_digits_and_a_user_s_own_images_are_not_flipped_by_default():
