@@ -27,6 +27,7 @@ from rtickets.lengths import why_not_noise
 from rtickets.metrics import write_bytes
 
 _SAVE_SECONDS = 60.0
+_PROBED = 64  # noisy images by which a model is known: one batch, however many images there are
 
 
 def noisy_counts(
@@ -93,16 +94,17 @@ def noisy_counts(
 def _fingerprint(logits_fn: LogitsFn, x: Array, keys: Array, settings: tuple[float, ...]) -> str:
     """Return a digest of the work: of settings, images, keys and the model.
 
-    The weights of a `Partial` and its classes of images with noise stand for the model, else its
-    logits of the images.
+    The weights of a `Partial` and its classes of some of the noisy images stand for the model, else
+    its logits of them.
     """
     digest = hashlib.sha256(repr(settings).encode())
     model = jax.tree.leaves(split_model(logits_fn)[1])
-    if model:
-        noise = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(keys)
-        model.append(clean_logits(logits_fn, x + settings[0] * noise, keys).argmax(-1))
-    else:
-        model.append(clean_logits(logits_fn, x, keys))
+    number = np.arange(_PROBED)
+    image, copy = number * max(len(x), _PROBED) // _PROBED % len(x), number // len(x)
+    noise_keys = jax.vmap(jax.random.fold_in)(keys[image], copy)
+    noise = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(noise_keys)
+    logits = clean_logits(logits_fn, x[image] + settings[0] * noise, keys[image])
+    model.append(logits.argmax(-1) if model else logits)
     for array in (*model, x, jax.random.key_data(keys)):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

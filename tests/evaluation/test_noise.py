@@ -100,6 +100,20 @@ def test_counts_of_other_work_are_not_taken(tmp_path, other):
     np.testing.assert_array_equal(found, count(**other))
 
 
+@pytest.mark.parametrize("image", range(5))
+def test_one_image_tells_functions_of_the_same_weights_apart(tmp_path, image):
+    def clipped(weights, x):
+        return linear(weights, x.clip(0, 1))
+
+    def count_one(function, kept=None):
+        options = {"sigma": 0.5, "num_classes": 3, "samples": 50, "kept": kept}
+        return noisy_counts(Partial(function, WEIGHTS), X[[image]], KEY, **options)
+
+    count_one(linear, tmp_path / "counts.npz")
+    found = count_one(clipped, tmp_path / "counts.npz")
+    np.testing.assert_array_equal(found, count_one(clipped))
+
+
 def test_a_damaged_file_is_no_state(tmp_path):
     expected = count(tmp_path / "counts.npz")
     whole = (tmp_path / "counts.npz").read_bytes()
