@@ -18,10 +18,11 @@ from rtickets.importers.state_dicts import Weights, counter_of, is_averaged
 from rtickets.importers.tensors import Tensor, same
 
 _ATTACKER = "attacker."
-_LAYERS = r"normali[sz]er?|normali[sz]ation|preprocess|norm|0"
-_NORMALISER = re.compile(
-    rf"((?P<layer>{_LAYERS})\.|(?P<other>[\w.]+)\.)?"
-    r"((?P<mean>(new_|pixel_|image_|_)?means?|mu)|(?P<std>(new_|pixel_|image_|_)?(stds?|sds)|sigma))"
+# Of a name, the part before the last dot, and the part after it.
+_LAYER = re.compile(r"(normali[sz]er?|normali[sz]ation|preprocess|norm|0)?")
+_STATISTIC = re.compile(
+    r"(?P<mean>(new_|pixel_|image_|_)?means?|mu)|"
+    r"(?P<std>(new_|pixel_|image_|_)?(stds?|sds)|sigma)"
 )
 _MAX_CHANNELS = 4
 _SHARE = 1 / 4  # of all tensors; a group of names with fewer is no network
@@ -173,10 +174,11 @@ def _statistics(tensors: Mapping[str, Tensor], outer: str) -> set[str]:
     found: dict[str, set[str]] = {}
     known = set()
     for name, tensor in tensors.items():
-        match = _NORMALISER.fullmatch(name.removeprefix(outer).removeprefix(_ATTACKER))
-        if match and int(np.prod(tensor.shape)) <= _MAX_CHANNELS:
-            found.setdefault(name.rpartition(".")[0], set()).add(name)
-            if not match["other"]:
+        layer, _, last = name.rpartition(".")
+        if _STATISTIC.fullmatch(last) and int(np.prod(tensor.shape)) <= _MAX_CHANNELS:
+            found.setdefault(layer, set()).add(name)
+            inner = name.removeprefix(outer).removeprefix(_ATTACKER).rpartition(".")[0]
+            if _LAYER.fullmatch(inner):
                 known.add(name)
     return known | {name for pair in found.values() if len(pair) == 2 for name in pair}
 
@@ -203,8 +205,7 @@ def _statistic(
     """Return the mean or the standard deviation that the file states, one value per channel."""
     found = []
     for name in sorted(names):
-        last = name.rpartition(".")[2]
-        match = _NORMALISER.fullmatch(last)
+        match = _STATISTIC.fullmatch(name.rpartition(".")[2])
         if match and match[kind]:
             values = np.asarray(tensors[name], np.float64).reshape(-1)
             found.append(tuple(float(value) for value in values))
