@@ -112,9 +112,11 @@ def _apply_leaf(keep: Any, leaf: Any) -> Any:
     known = getattr(leaf, "dtype", None)  # which numbers of Python lack
     wide = of_host and known is not None and jax.dtypes.canonicalize_dtype(known) != known
     xp: Any = np if wide else jnp  # JAX would make 32 bits of 64
-    if np.ndim(keep):
+    # A traced scalar is multiplied in like an array: what it holds is for the device to know, and
+    # leaving it out would let XLA fuse, and so round, the training step in another way.
+    if np.ndim(keep) or traced:
         return xp.where(keep, leaf, xp.zeros((), leaf.dtype))
-    return leaf if traced else xp.array(leaf)
+    return xp.array(leaf)
 
 
 class Count(NamedTuple):

