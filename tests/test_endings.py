@@ -68,6 +68,16 @@ ASKS = [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP]
 ENDS = {"done": 0, "failed": 1, "broken": 1, "bad": 2}
 
 
+@pytest.fixture(autouse=True)
+def _signals_of_a_terminal():
+    """A job in the background, which ignores some, would hand that on to our processes."""
+    defaults = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, action) for number, action in defaults.items()}
+    yield
+    for number, action in before.items():
+        signal.signal(number, action)
+
+
 def start(kind, **options):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     return subprocess.Popen([sys.executable, "-c", COMMAND, kind], text=True, **pipes)
@@ -85,7 +95,11 @@ def wait_for(process, word):
 
 def end(process):
     """Return the status as a shell has it, and what was still said."""
-    _, said = process.communicate(timeout=20)
+    try:
+        _, said = process.communicate(timeout=20)
+    except subprocess.TimeoutExpired:
+        process.kill()  # or leaving its context waits for ever
+        raise
     return statuses.of_process(process.returncode), said
 
 
