@@ -12,6 +12,8 @@ The network is tiny, and what is compiled is kept, so that a start takes seconds
 import argparse
 import contextlib
 import hashlib
+import importlib.util
+import os
 import random
 import subprocess
 import sys
@@ -20,7 +22,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import NamedTuple
 
 TIMES = ("timing.json", "throughput.jsonl")  # measured times, kept apart from results
 
@@ -41,111 +44,25 @@ class Outcome(NamedTuple):
     different: list[str]
 
 
-def write_task(folder: Path, name: str, classes: int) -> str:
-    """Write a small data set and return its file."""
-    import numpy as np
-
-    generator, arrays = np.random.default_rng(classes), {}
-    for part, size in (("train", 60), ("test", 24)):
-        labels = np.arange(size) % classes
-        noise = generator.integers(0, 100, (size, 8, 8))
-        arrays[f"x_{part}"] = (noise + (150 // classes) * labels[:, None, None]).astype(np.uint8)
-        arrays[f"y_{part}"] = labels
-    np.savez(folder / f"{name}.npz", **arrays)
-    return str(folder / f"{name}.npz")
+def load(name: str) -> ModuleType:
+    """Import a file that lies beside this one."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def study_of(folder: Path) -> Any:
-    """Return a study of every kind of stage on the data in a folder."""
-    from rtickets import config, config_files
-
-    train = config.TrainConfig(
-        optimizer=config.OptimizerConfig(learning_rate=0.05),
-        duration="3ep",
-        batch_size=8,
-        checkpoint_every="4it",
-        keep_best_checkpoints=1,
-    )
-    attack = config.AttackConfig(norm="l2", eps=0.3, num_steps=2)
-    robust = config.ObjectiveConfig(name="pgd", attack=attack)
-    adversarial = config_files.replace(train, objective=robust)
-    source, target = (
-        config.DataConfig(source="npz", path=str(folder / f"{name}.npz"))
-        for name in ("source", "target")
-    )
-    return config.StudyConfig(
-        name="soak",
-        pretrain=config.PretrainConfig(data=source, train=train),
-        objectives={"natural": config.ObjectiveConfig()},
-        draws={
-            "synflow": config.DrawConfig(criterion="synflow", rounds=3),
-            "aimp": config.DrawConfig(
-                method="imp",
-                imp=config.ImpConfig(rewind="2it", optimizer="keep"),
-                train=adversarial,
-            ),
-            "lmp": config.DrawConfig(method="lmp", scope="uniform", train=train),
-        },
-        sparsities=(0.36,),
-        transfers={"finetune": config.TransferConfig(data=target, train=train)},
-        evaluate=config.EvaluateConfig(
-            attacks={"pgd": config_files.replace(attack, num_steps=4, restarts=2)},
-            batch_size=8,
-            honesty_examples=4,
-            smoothing=config.SmoothingConfig(
-                selection_samples=8, samples=64, alpha=0.1, examples=4, batch_size=16
-            ),
-        ),
-    )
-
-
-def write_inputs(folder: Path) -> Path:
-    """Write the data of the study and its configuration file, and return the latter."""
-    write_task(folder, "source", 3)
-    write_task(folder, "target", 2)
-    file = folder / "study.py"
-    file.write_text(
-        "import importlib.util\n"
-        "from pathlib import Path\n"
-        "from rtickets import config_files\n"
-        f"spec = importlib.util.spec_from_file_location('soak', {__file__!r})\n"
-        "soak = importlib.util.module_from_spec(spec)\n"
-        "spec.loader.exec_module(soak)\n"
-        "def get_config():\n"
-        f"    return config_files.editable(soak.study_of(Path({str(folder)!r})))\n"
-    )
-    return file
-
-
-def tiny_network(meta: Any) -> Any:
-    """Return a network of one block, in the place of `provenance.build_model`."""
-    from rtickets.models.resnet import BasicBlock, ResNet
-
-    classes, pixels = len(meta["class_names"]), {"mean": (0.4,), "std": (0.3,)}
-    return ResNet((1,), BasicBlock, classes, width=4, stem="small", **pixels)
-
-
-def run_here(folder: Path, workdir: Path) -> None:
-    """Run the study and write its report in this process."""
-    import jax
-
-    from rtickets import parallel, preemption, provenance, report
-    from rtickets.study import run_study
-
-    jax.config.update("jax_num_cpu_devices", 1)
-    jax.config.update("jax_compilation_cache_dir", str(folder / "cache"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-
-    provenance.build_model = tiny_network
-    with preemption.listening():
-        report.write_report(run_study(study_of(folder), workdir, parallel.local_devices()))
+study = load("soak_study")
+tiny_network, write_inputs = study.tiny_network, study.write_inputs
 
 
 def start(folder: Path, workdir: Path) -> "subprocess.Popen[bytes]":
     """Start the study in a process of its own; what it says goes to a file."""
     with (folder / "log.txt").open("ab") as log:
-        words = [sys.executable, __file__, f"--folder={folder}", f"--workdir={workdir}"]
-        return subprocess.Popen(words, stdout=log, stderr=log)
+        words, own = study.command(folder, workdir), {**os.environ, **study.settings(folder)}
+        return subprocess.Popen(words, env=own, stdout=log, stderr=log)
 
 
 def finish(folder: Path, workdir: Path) -> None:
@@ -186,20 +103,25 @@ class Moment(NamedTuple):
     seconds: float
 
 
-def kill_at(process: "subprocess.Popen[bytes]", workdir: Path, moment: Moment) -> bool:
-    """Kill a process at a moment; False if it was done before."""
+def runs_until(process: "subprocess.Popen[bytes]", workdir: Path, moment: Moment) -> bool:
+    """Wait for a moment; False if the process was done before."""
     began: set[Path] = set()
     while len(began) < moment.stages and process.poll() is None:
         began.update(held(workdir, process.pid))
         time.sleep(0.002)
-    try:
-        status = process.wait(timeout=moment.seconds)
-    except subprocess.TimeoutExpired:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=moment.seconds)
+    return process.poll() is None
+
+
+def kill_at(process: "subprocess.Popen[bytes]", workdir: Path, moment: Moment) -> bool:
+    """Kill a process at a moment; False if it was done before."""
+    if runs_until(process, workdir, moment):
         process.kill()
         process.wait()
         return True
-    if status != 0:
-        raise RuntimeError(f"the study ended with status {status}")
+    if process.returncode != 0:
+        raise RuntimeError(f"the study ended with status {process.returncode}")
     return False
 
 
@@ -219,20 +141,32 @@ def at_work(workdir: Path, process: int) -> str:
     return " in ".join(sorted(names, reverse=True)) or "start"
 
 
-def soak(folder: Path, kills: int, seed: int, say: Callable[[str], None]) -> Outcome:
-    """Kill and compare.
+class Undisturbed(NamedTuple):
+    """A study that nothing happened to.
+
+    Attributes:
+        contents: what it left.
+        startup: seconds from the start of a process to its first stage.
+        stage: seconds that a stage takes.
+    """
+
+    contents: dict[str, str]
+    startup: float
+    stage: float
+
+
+def undisturbed(folder: Path, say: Callable[[str], None]) -> Undisturbed:
+    """Write the inputs and run the study, compiled before so that this is not timed.
 
     Args:
         folder: an empty folder.
-        kills: how often to kill.
-        seed: of the moments.
-        say: called with lines of progress.
+        say: called with a line.
 
     Returns:
-        What was found.
+        What it left, and how long it took.
     """
     write_inputs(folder)
-    finish(folder, folder / "compiled")  # so that what is timed next need not compile
+    finish(folder, folder / "compiled")
     began = time.monotonic()
     finish(folder, folder / "whole")
     length = time.monotonic() - began
@@ -241,22 +175,47 @@ def soak(folder: Path, kills: int, seed: int, say: Callable[[str], None]) -> Out
     startup = time.monotonic() - began
     stages = len(list((folder / "whole").glob("*-*/")))
     say(f"the study has {stages} stages, takes {length:.1f} s, {startup:.1f} s of these to start")
-    expected, generator = contents(folder / "whole"), random.Random(seed)
-    different = differences(expected, contents(folder / "compiled"))
+    found = contents(folder / "whole")
+    if different := differences(found, contents(folder / "compiled")):
+        raise RuntimeError(f"the study does not repeat itself: {different}")
+    return Undisturbed(found, startup, (length - startup) / stages)
+
+
+def soak(
+    folder: Path,
+    kills: int,
+    seed: int,
+    say: Callable[[str], None],
+    expected: Undisturbed | None = None,
+) -> Outcome:
+    """Kill and compare.
+
+    Args:
+        folder: an empty folder, or the one of `expected`.
+        kills: how often to kill.
+        seed: of the moments.
+        say: called with lines of progress.
+        expected: what `undisturbed` returned for the folder; None does that first.
+
+    Returns:
+        What was found.
+    """
+    expected, generator = expected or undisturbed(folder, say), random.Random(seed)
+    different: list[str] = []
     during: Counter[str] = Counter()
     done = studies = 0
     while done < kills or studies == 0:
         workdir = folder / f"killed{studies}"
         while done < kills:
             farthest = 4 if workdir.exists() else 1  # so that the first stage is hit, too
-            moment = draw_moment(generator, farthest, startup, (length - startup) / stages)
+            moment = draw_moment(generator, farthest, expected.startup, expected.stage)
             process = start(folder, workdir)
             if not kill_at(process, workdir, moment):
                 break
             done += 1
             during[at_work(workdir, process.pid)] += 1
         finish(folder, workdir)
-        different += differences(expected, contents(workdir))
+        different += differences(expected.contents, contents(workdir))
         studies += 1
     return Outcome(done, during, studies, different)
 
@@ -280,12 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--workdir", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.workdir:
-        run_here(options.folder, options.workdir)
-        return 0
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         found = soak(Path(folder), options.kills, options.seed, print)

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,13 @@ def why_not() -> str:
 
 
 def as_user(
-    user: int, words: Sequence[str], home: Path, umask: int = 0o002, **options: Any
+    user: int,
+    words: Sequence[str],
+    home: Path,
+    umask: int = 0o002,
+    *,
+    variables: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> "subprocess.Popen[bytes]":
     """Start a command as a user of the group; it may read everything, as far as modes go."""
     capabilities = [f"--inh-caps={_READ}", "--ambient-caps=+dac_read_search"]
@@ -36,6 +42,7 @@ def as_user(
         **{name: value for name, value in os.environ.items() if not name.startswith("XDG_")},
         "HOME": str(home),
         "PYTHONPATH": str(root),
+        **(variables or {}),
     }
     command = ["setpriv", *who, *capabilities, *words]
     return subprocess.Popen(command, umask=umask, env=environment, **options)

@@ -63,7 +63,8 @@ def _keep_compiled(devices: "Devices") -> None:
     from rtickets import console
     from rtickets.private import private_folder
 
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     if devices[0].platform == "cpu":  # they are GPUs', and would make the path part of every key
         jax.config.update("jax_persistent_cache_enable_xla_caches", "none")
     if jax.config.values["jax_compilation_cache_dir"]:
