@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib import util
 from pathlib import Path
@@ -84,6 +85,18 @@ def starts(folder: Path, *, as_users: bool) -> list[Start]:
     if not as_users:
         return [partial(soak.start, folder)]
     return [partial(begin, user, number) for number, user in enumerate(users.USERS)]
+
+
+@contextmanager
+def as_on_a_terminal() -> Iterator[None]:
+    """Ignore nothing: a job in the background, which does, would hand that on to our processes."""
+    defaults = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, action) for number, action in defaults.items()}
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
 
 
 def is_documented(number: int, status: int, running: Running, began_stage: bool) -> bool:
@@ -198,11 +211,12 @@ def soak_signals(
             workdir.chmod(0o2775)
             os.chown(workdir, 0, users.GROUP)
         so_far = sum(count for ending, count in endings.items() if ending[0] != "none")
-        for ending in disturb(begin, workdir, expected, signals - so_far, generator):
-            endings[ending] += 1
-            say(": ".join(ending))
-            if not ending[2].isdecimal() and ending[2] != "goes on":
-                wrong.append(": ".join(ending))
+        with as_on_a_terminal():
+            for ending in disturb(begin, workdir, expected, signals - so_far, generator):
+                endings[ending] += 1
+                say(": ".join(ending))
+                if not ending[2].isdecimal() and ending[2] != "goes on":
+                    wrong.append(": ".join(ending))
         different = soak.differences(expected.contents, soak.contents(workdir))
         wrong += [f"{workdir.name}: {name}" for name in different if not _by_user(name, as_users)]
         studies += 1
