@@ -107,7 +107,7 @@ NO_MOMENTUM = {"train": {**TRAIN, "optimizer": {"momentum": 0.0}}}
         ({**IMP, **NO_MOMENTUM, "imp": {"optimizer": "keep"}}, "has no momentum to keep"),
         ({**IMP, "imp": {"rate": 1.0}}, r"imp\.rate=1\.0"),
         ({**IMP, "imp": {"rewind": "3"}}, r"imp\.rewind='3'"),
-        ({**IMP, "imp": {"rewnd": "3it"}}, r"unknown field imp\.rewnd \(did you mean rewind"),
+        ({**IMP, "imp": {"rewnd": "3it"}}, r"unknown field imp\.rewnd \(did you mean imp.rewind"),
         ({**LMP, "lmp": {"start": "zero"}}, r"lmp\.start='zero'"),
         ({"method": "amp"}, "method='amp'"),
         ({"layouts": ["out/kernel"]}, "layouts: 'out/kernel' has no '='"),
