@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.attacks.expectation import evaluate_against
 from rtickets.attacks.losses import LossName, make_loss
 from rtickets.attacks.projections import (
     Norm,
@@ -15,7 +16,7 @@ from rtickets.attacks.projections import (
     project,
     uniform_in_ball,
 )
-from rtickets.attacks.search import Evaluation, Job, LogitsFn, choose, evaluate
+from rtickets.attacks.search import Evaluation, Job, LogitsFn, choose
 
 _MOMENTUM = 0.75
 _PROGRESS = 0.75  # share of steps that must raise the loss for the step size to stay
@@ -32,7 +33,7 @@ class ApgdState(NamedTuple):
         previous: the one evaluated before it.
         best: image with the largest loss.
         best_gradient: gradient there.
-        best_loss: that loss.
+        best_loss: that loss; of a random model, on the draws of the last evaluation.
         last_loss: loss of the previous evaluation.
         step_size: current length of a step.
         window: steps until the next checkpoint when the last one was set.
@@ -103,7 +104,10 @@ class Apgd:
         """Evaluate the current image, keep it if it is the best, and move on."""
         loss = make_loss(self.loss, self.num_classes, targeted=self.targeted)
         key = jax.vmap(jax.random.fold_in)(job.key, count)
-        found = evaluate(logits_fn, loss, job, state.x, key, self.samples)
+        found, best_loss = evaluate_against(
+            logits_fn, loss, job, state.x, (state.best, state.best_loss), key, self.samples
+        )
+        state = state._replace(best_loss=best_loss)
         state, gradient = self._checkpoint(_record(state, found, count), found.gradient)
         uphill = ascend(state.x, gradient, state.step_size, self.norm)
         uphill = project(uphill, job.x, job.eps, self.norm)

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.attacks.expectation import evaluate_against
 from rtickets.attacks.losses import LossName, make_loss
 from rtickets.attacks.projections import per_example, project
-from rtickets.attacks.search import Evaluation, Job, LogitsFn, choose, evaluate
+from rtickets.attacks.search import Evaluation, Job, LogitsFn, choose
 
 _RADII = 3, 2, 1  # of the phases, in radii of the ball
 _CHECKPOINTS = 25  # of a phase: one every 4% of its steps
@@ -27,7 +28,7 @@ class ApgdL1State(NamedTuple):
         x: the image that is evaluated next.
         best: image with the largest loss in this phase.
         best_gradient: gradient there.
-        best_loss: that loss.
+        best_loss: that loss; of a random model, on the draws of the last evaluation.
         step_size: current length of a step.
         changed: number of entries in which `best` differed from the image at the last checkpoint.
         broken: whether a gradient had entries that were not finite.
@@ -89,7 +90,10 @@ class ApgdL1:
         """Evaluate the current image, keep it if it is the best, and move on."""
         loss = make_loss(self.loss, self.num_classes, targeted=self.targeted)
         key = jax.vmap(jax.random.fold_in)(job.key, count)
-        found = evaluate(logits_fn, loss, job, state.x, key, self.samples)
+        found, best_loss = evaluate_against(
+            logits_fn, loss, job, state.x, (state.best, state.best_loss), key, self.samples
+        )
+        state = state._replace(best_loss=best_loss)
         phase, steps, done = self._clock(count)
         state = _record(state, found, phase == len(_RADII) - 1)
         window = jnp.maximum(steps // _CHECKPOINTS, 1)

@@ -8,6 +8,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from rtickets.attacks.broken import warn_of_broken
+from rtickets.attacks.expectation import worst
 from rtickets.attacks.identity import pin
 from rtickets.attacks.inputs import (
     KeyLike,
@@ -46,7 +47,10 @@ def _attack(
     norm: Norm,
     unroll: bool | None,
 ) -> Array:
-    """Run a search for every restart and target; return what fooled the model, else the first."""
+    """Run a search for every restart and target; return what fooled the model, else the first.
+
+    Of a random model it is the worst result on the same draws, see `rtickets.attacks.expectation`.
+    """
     check_norm(norm)
     logits_fn, x, y, keys = read_inputs(logits_fn, x, y, key, member.samples)
     check_radius(eps, norm, x.shape[1:], batch=len(x))
@@ -57,6 +61,7 @@ def _attack(
     radius = jnp.broadcast_to(jnp.asarray(eps, jnp.float32), y.shape)
     targets = targets_by_logit(logits, y)[:, : member.num_targets].T if member.targeted else [y]
     state: Any = None
+    images: list[Array] = []  # of a random model, which is not fooled for good by any
     broken = jnp.zeros(y.shape, bool)
     search = member.search(norm, logits.shape[1])
     for restart in range(member.restarts):
@@ -64,9 +69,13 @@ def _attack(
         for target in targets:
             job = Job(x, y, target, moved, radius, random_start=again)
             found = run(search, logits_fn, job, unroll=unroll)
+            images += [found.x_adv] if member.samples else []
             broken |= found.broken
             state = found if state is None else choose(found.fooled & ~state.fooled, found, state)
     warn_of_broken(broken)
+    if member.samples:
+        job = Job(x, y, y, keys, radius)
+        return jax.lax.stop_gradient(worst(logits_fn, job, images, member.samples))
     return jax.lax.stop_gradient(state.x_adv)
 
 
@@ -96,6 +105,7 @@ def apgd_ce(
         num_steps: number of gradient steps.
         restarts: number of runs; the first result that fools the model is returned, per example.
         samples: draws of a random model, which then takes keys (B,) too; 0 for one without keys.
+            Restarts and targets are then compared on the same draws, and the worst is returned.
         unroll: see `rtickets.attacks.pgd`.
 
     Returns:

@@ -9,6 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from rtickets.attacks.broken import warn_of_broken
+from rtickets.attacks.expectation import evaluate_against, worst
 from rtickets.attacks.identity import pin
 from rtickets.attacks.inputs import (
     Inputs,
@@ -104,8 +105,14 @@ class Pgd:
     def step(self, logits_fn: LogitsFn, job: Job, state: PgdState, count: Array) -> PgdState:
         """Evaluate the current image and move on."""
         key = jax.vmap(jax.random.fold_in)(job.key, count) if self.samples else job.key
-        found = evaluate(logits_fn, self.measure, job, state.x, key, self.samples, reach=self.reach)
-        return self.move(job, state, found, count)
+        if not self.best:
+            found = evaluate(logits_fn, self.measure, job, state.x, key, self.samples)
+            return self.move(job, state, found, count)
+        best = state.x_adv, state.best_loss
+        found, best_loss = evaluate_against(
+            logits_fn, self.measure, job, state.x, best, key, self.samples, reach=self.reach
+        )
+        return self.move(job, state._replace(best_loss=best_loss), found, count)
 
     def measure(self, logits: Array, y: Array, target: Array) -> Array:
         """Return what is maximised, (B,)."""
@@ -195,8 +202,9 @@ def pgd(
         restarts: number of searches from random points; the worst result is returned, per example,
             in the sense of `best`.
         samples: number of draws of a random model that gradients and losses are averaged over
-            (expectation over transformation); `logits_fn` then takes keys (B,) too. 0 for a model
-            that takes none.
+            (expectation over transformation); `logits_fn` then takes keys (B,) too. `best` and
+            `restarts` compare images on the same draws, see `rtickets.attacks.expectation`. 0 for a
+            model that takes none.
         unroll: unroll the loop. None means on CPU only, where XLA runs convolutions several times
             slower inside a loop; elsewhere a rolled loop compiles faster and runs as fast.
 
@@ -222,14 +230,17 @@ def pgd(
     aims, best = target is not None, best or restarts > 1
     search = Pgd(norm, num_steps, random_start, loss, aims, rule, best, samples, reach=aims)
     state = run(search, logits_fn, job, unroll=unroll)
+    images = [state.x_adv]
     for restart in range(1, restarts):
         moved = job._replace(key=restart_keys(keys, restart))
         again = run(search, logits_fn, moved, unroll=unroll)
         worse = _is_worse(again.fooled, again.best_loss, state.fooled, state.best_loss)
         broken = state.broken | again.broken
         state = choose(worse, again, state)._replace(broken=broken)
+        images += [again.x_adv] if samples else []
     warn_of_broken(state.broken)
-    x_adv = state.x_adv if target is None else choose(goal == y, x, state.x_adv)
+    x_adv = worst(logits_fn, job, images, samples, reach=aims) if samples else state.x_adv
+    x_adv = x_adv if target is None else choose(goal == y, x, x_adv)
     return jax.lax.stop_gradient(x_adv)
 
 
