@@ -70,8 +70,9 @@ def test_attacks_take_a_gradient_a_step_and_square_a_query():
     assert passes(name="pgd_t", num_steps=10, num_targets=3) == 60
     assert passes(name="fab", num_steps=10) == 110  # the gradients of all logits
     assert passes(name="autoattack") == 2 * 100 + 2 * 900 + 2 * 900 + 5000
-    assert passes(name="apgd_ce", num_steps=10, input_noise=0.1, samples=5) == 100
-    assert passes(name="autoattack", version="rand", input_noise=0.1) == 20 * 2 * (100 + 100)
+    assert passes(name="apgd_ce", num_steps=10, input_noise=0.1, samples=5) == 150 + 3 * 100
+    rand = passes(name="autoattack", version="rand", input_noise=0.1)
+    assert rand == 20 * 3 * (100 + 100) + 5 * 100  # two comparisons of two images, one report
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,16 +10,20 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from rtickets import parallel
-from rtickets.attacks.ensemble import Task, run_ensemble
+from rtickets.attacks.ensemble import run_ensemble
+from rtickets.attacks.expectation import REPORT, number_of_turns
 from rtickets.attacks.identity import pin
 from rtickets.attacks.inputs import KeyLike, as_images, check_labels, read_inputs, refuse_trace
 from rtickets.attacks.members import Member
+from rtickets.attacks.outcome import Expected as Expected
+from rtickets.attacks.outcome import Row as Row
+from rtickets.attacks.outcome import WorstCase as WorstCase
 from rtickets.attacks.progress import Progress
 from rtickets.attacks.projections import Norm, check_norm
 from rtickets.attacks.radii import check_radius, check_step
 from rtickets.attacks.search import LogitsFn, is_fooled
+from rtickets.attacks.task import Task
 from rtickets.errors import InputError
-from rtickets.short_repr import with_short_repr
 
 Version = Literal["standard", "plus", "rand", "fast"]
 
@@ -66,56 +70,6 @@ def autoattack_members(version: Version, norm: Norm) -> tuple[Member, ...]:
         first = Member("apgd_ce", restarts=5), Member("apgd_t", num_targets=5)
         return (*first, *MEMBERS[version][2:])
     return MEMBERS[version]
-
-
-class Row(NamedTuple):
-    """What one attack did.
-
-    Attributes:
-        attack: its name.
-        attacked: number of examples that were left to it.
-        fooled: how many of them it fooled.
-        robust_accuracy: share of all examples still classified correctly after it.
-        evaluations: evaluations of the model on single examples.
-        seconds: wall-clock time of this process's part.
-        note: what the reader should know, or ''.
-    """
-
-    attack: str
-    attacked: int
-    fooled: int
-    robust_accuracy: float
-    evaluations: int
-    seconds: float
-    note: str
-
-
-@with_short_repr
-class WorstCase(NamedTuple):
-    """The outcome of an ensemble.
-
-    Attributes:
-        x_adv: float32 images (N, H, W, C): misclassified ones in the ball, and the clean images
-            of examples that resisted or were wrong to begin with.
-        correct: bool (N,), whether the clean image is classified correctly.
-        fooled_by: object (N,), name of the attack that fooled the example, '' for none.
-        rows: one per attack.
-        recomputed: bool (N,), whether `x_adv`, evaluated once more, is classified correctly.
-        broken: bool (N,), whether a gradient of an attack had entries that were not finite, which
-            were taken as 0.
-    """
-
-    x_adv: np.ndarray
-    correct: np.ndarray
-    fooled_by: np.ndarray
-    rows: tuple[Row, ...]
-    recomputed: np.ndarray
-    broken: np.ndarray
-
-    @property
-    def robust(self) -> np.ndarray:
-        """Whether an example is classified correctly and resisted every attack, bool (N,)."""
-        return self.correct & (self.fooled_by == "")
 
 
 def autoattack(
@@ -170,6 +124,8 @@ def worst_case(
 ) -> WorstCase:
     """Attack every example until one attack of an ensemble fools the model.
 
+    A random model is attacked to the end instead, see `WorstCase`.
+
     Every attack sees only the examples that resisted the ones before, an example leaves its batch
     once it is fooled, and every attack compiles the model once. Batches have one of at most eight
     sizes, which depend on how many examples are left, so other networks mostly share what was
@@ -218,12 +174,26 @@ def worst_case(
     logits = task.predict(task.x)
     check_labels(jnp.asarray(logits), jnp.asarray(task.y))
     done = run_ensemble(task, logits, folder, say or (lambda line: None))
-    names = np.array(["", *(task.members[index].kind for index, _ in task.legs())], object)
-    recomputed = ~np.asarray(is_fooled(jnp.asarray(task.predict(done.x_adv)), jnp.asarray(task.y)))
+    names = np.array(["", *(task.members[index].kind for index, *_ in task.legs())], object)
     correct = logits.argmax(-1) == task.y
-    rows = _rows(task, done, correct, logits.shape[1])
-    by = names[done.fooled_by + 1]
-    return WorstCase(done.x_adv, correct, by, rows, recomputed, done.broken)
+    expected, by = None, done.fooled_by
+    if task.samples:
+        right = 1 - np.asarray(task.rate(done.x_adv, REPORT).success)
+        recomputed = right > 0.5
+        by = np.where(recomputed, -1, by)
+        after = done.shares[_last_legs(task)]
+        expected = Expected(right, after, task.samples * number_of_turns(task.samples))
+    else:
+        again = jnp.asarray(task.predict(done.x_adv))
+        recomputed = ~np.asarray(is_fooled(again, jnp.asarray(task.y)))
+    rows = _rows(task, done._replace(fooled_by=by), correct, logits.shape[1])
+    return WorstCase(done.x_adv, correct, names[by + 1], rows, recomputed, done.broken, expected)
+
+
+def _last_legs(task: Task) -> list[int]:
+    """Return the number of the last leg of every attack."""
+    owners = [leg.member for leg in task.legs()]
+    return [len(owners) - 1 - owners[::-1].index(index) for index in range(len(task.members))]
 
 
 def _check_settings(members: Sequence[Member], batch_size: int, folder: Path | None) -> None:
@@ -240,14 +210,17 @@ def _check_settings(members: Sequence[Member], batch_size: int, folder: Path | N
 
 def _rows(task: Task, done: Progress, correct: np.ndarray, num_classes: int) -> tuple[Row, ...]:
     """Sum the legs of every attack up."""
-    rows, left = [], int(correct.sum())
+    rows, left = [], len(correct) if task.samples else int(correct.sum())
+    last = _last_legs(task)
     for index, member in enumerate(task.members):
-        legs = [leg for leg, (owner, _) in enumerate(task.legs()) if owner == index]
+        legs = [leg for leg, (owner, *_) in enumerate(task.legs()) if owner == index]
         fooled = int(np.isin(done.fooled_by, legs).sum())
         share = (left - fooled) / len(correct)
+        if task.samples:
+            share = float(done.shares[last[index]].mean())
         spent = sum(done.evaluations[leg] for leg in legs)
         seconds = sum(done.seconds[leg] for leg in legs)
         note = member.why_margin(num_classes) or ""
         rows.append(Row(member.kind, left, fooled, share, spent, seconds, note))
-        left -= fooled
+        left -= 0 if task.samples else fooled  # all images of a random model stay
     return tuple(rows)

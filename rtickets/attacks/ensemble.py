@@ -1,24 +1,23 @@
 """Running the attacks of an ensemble one after the other, resumable at any moment."""
 
-import hashlib
 import time
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rtickets import parallel, preemption
+from rtickets import preemption
+from rtickets.attacks.expectation import SELECTION, is_worse
 from rtickets.attacks.functions import targets_by_logit
 from rtickets.attacks.identity import answers_of
 from rtickets.attacks.inputs import restart_keys
 from rtickets.attacks.members import Member
 from rtickets.attacks.progress import Progress, load_progress, save_progress
-from rtickets.attacks.projections import Norm
 from rtickets.attacks.queue import (
     Attacked,
     Fixed,
@@ -28,88 +27,10 @@ from rtickets.attacks.queue import (
     slots_like,
     work,
 )
-from rtickets.attacks.search import LogitsFn, Search, call_model, join_model, split_model
+from rtickets.attacks.task import Task
 from rtickets.errors import Preempted
 
 _SAVE_SECONDS, _SAY_SECONDS = 60.0, 10.0
-
-
-class Task(NamedTuple):
-    """Everything that the outcome of an ensemble depends on.
-
-    Attributes:
-        logits_fn: the model.
-        x: float32 images (N, H, W, C).
-        y: int32 labels (N,).
-        keys: typed PRNG keys (N,).
-        eps: radius in pixel units.
-        norm: norm of the ball.
-        members: the attacks.
-        batch_size: examples evaluated at once, over all devices.
-        devices: where to compute.
-    """
-
-    logits_fn: LogitsFn
-    x: np.ndarray
-    y: np.ndarray
-    keys: Array
-    eps: float
-    norm: Norm
-    members: tuple[Member, ...]
-    batch_size: int
-    devices: parallel.Devices
-
-    def legs(self) -> list[tuple[int, int]]:
-        """Return (index of the member, restart) of every run of an attack, in order."""
-        return [(i, r) for i, member in enumerate(self.members) for r in range(member.restarts)]
-
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """Return the logits (N, classes) of images (N, ...) in batches of one shape."""
-        devices, samples = self.devices, self.members[0].samples
-        function, arguments = split_model(self.logits_fn)
-        run = _compiled_logits(function, samples, devices)
-        keys = np.asarray(jax.random.key_data(self.keys))
-        size = -(-min(self.batch_size, len(images)) // len(devices)) * len(devices)
-        order = np.arange(-(-len(images) // size) * size) % len(images)
-        parts = [
-            run(
-                arguments,
-                parallel.shard(images[some], devices),
-                parallel.shard(keys[some], devices),
-            )
-            for some in np.split(order, len(order) // size)
-        ]
-        return np.concatenate([np.concatenate(np.asarray(part)) for part in parts])[: len(images)]
-
-    def search(self, leg: int, num_classes: int) -> Search:
-        """Return the search of a leg."""
-        return self.members[self.legs()[leg][0]].search(self.norm, num_classes)
-
-    def fingerprint(self, logits: np.ndarray) -> str:
-        """Return a digest of the task.
-
-        The weights of a `Partial` and the classes that it predicts stand for the model, else its
-        clean logits, which another machine rounds otherwise. What its function computes besides is
-        compared with tolerance (`rtickets.attacks.identity.Answers`).
-        """
-        weights = jax.tree.leaves(split_model(self.logits_fn)[1])
-        model = [*weights, logits.argmax(-1)] if weights else [logits]
-        settings = (self.members, self.eps, self.norm, self.batch_size, len(self.devices))
-        digest = hashlib.sha256(repr(settings).encode())
-        for array in (self.x, self.y, jax.random.key_data(self.keys), *model):
-            digest.update(np.ascontiguousarray(array).tobytes())
-        return digest.hexdigest()
-
-
-@lru_cache(maxsize=16)
-def _compiled_logits(
-    function: Callable[..., Array], samples: int, devices: parallel.Devices
-) -> Any:
-    def logits(arguments: Any, x: Array, keys: Array) -> Array:
-        logits_fn = join_model(function, arguments)
-        return call_model(logits_fn, x, jax.random.wrap_key_data(keys), samples).mean(0)
-
-    return parallel.parallel(logits, in_axes=(None, 0, 0), out_axes=0, devices=devices)
 
 
 def run_ensemble(
@@ -130,9 +51,11 @@ def run_ensemble(
         InputError: for a folder that holds the state of other work.
         Preempted: if the process was asked to stop; the state is kept then.
     """
-    nobody, correct = np.full(len(task.y), -1), logits.argmax(-1) == task.y
+    nobody, no = np.full(len(task.y), -1), np.zeros(len(task.y), bool)
+    left = ~no if task.samples else logits.argmax(-1) == task.y
+    none = np.zeros((0, len(task.y)), np.float32)
     progress = Progress(
-        0, correct, nobody, task.x.copy(), None, [], [], np.zeros(len(task.y), bool)
+        0, left, nobody, task.x.copy(), None, [], [], no, no.copy(), task.x[:0], none
     )
     save: Callable[[Progress], None] = lambda progress: None  # noqa: E731
     if folder is not None:
@@ -155,23 +78,31 @@ def _run_leg(
     save: Callable[[Progress], None],
     say: Callable[[str], None],
 ) -> Progress:
-    """Run one attack once and return the state before the next leg."""
-    leg = progress.leg
-    index, restart = task.legs()[leg]
-    waiting = _waiting(task.members[index], progress.undecided, task.y, targets)
+    """Run one attack once and return the state before the next leg.
+
+    A deterministic model's examples leave as soon as they are fooled. Those of a random one stay to
+    the end, and what their runs end at is kept if it is worse than what there is, on average.
+    """
+    leg, random = progress.leg, task.samples > 0
+    index, restart, rank = task.legs()[leg]
+    waiting = _waiting(task.members[index], progress.undecided, task.y, targets, rank)
     first = progress.undecided | (progress.fooled_by >= leg - restart)  # left to its first run
-    runs = len(_waiting(task.members[index], first, task.y, targets))
+    runs = len(_waiting(task.members[index], first, task.y, targets, rank))
     slots = number_of_slots(runs, task.batch_size, len(task.devices))  # alike for all restarts
     queue = progress.queue or open_queue(slots)
-    fooled, seconds = progress.fooled_by >= 0, progress.seconds[leg:] or [0.0]
+    if random and not len(progress.trial):
+        progress = progress._replace(trial=task.x.copy(), ended=np.zeros(len(task.y), bool))
+    fooled = progress.ended if random else progress.fooled_by >= 0
+    seconds = progress.seconds[leg:] or [0.0]
     keys = jax.random.key_data(restart_keys(_member_keys(task.keys, index), restart))
-    mutable = fooled, progress.x_adv, progress.broken
+    mutable = fooled, progress.trial if random else progress.x_adv, progress.broken
     attacked = Attacked(task.x, task.y, np.asarray(keys), *mutable)
     search = task.search(leg, targets.shape[1] + 1)
     started = saved = said = time.monotonic()
 
     def now(queue: Any) -> Progress:
-        by = np.where(fooled & (progress.fooled_by < 0), leg, progress.fooled_by)
+        new = fooled & (progress.fooled_by < 0) & (not random)
+        by = np.where(new, leg, progress.fooled_by)
         spent = seconds[0] + time.monotonic() - started
         return progress._replace(
             fooled_by=by,
@@ -180,7 +111,8 @@ def _run_leg(
             seconds=[*progress.seconds[:leg], spent],
         )
 
-    fixed = Fixed(task.eps, task.members[index].step_size or 0.0, restart > 0)
+    step_size = task.members[index].step_size or 0.0
+    fixed = Fixed(task.eps, step_size, restart > 0, to_the_end=random)
     with preemption.saving():
         while step := work(queue, search, task.logits_fn, attacked, waiting, fixed, task.devices):
             queue = step
@@ -191,22 +123,55 @@ def _run_leg(
             if stop:
                 raise Preempted("asked to stop")
             if time.monotonic() - said > _SAY_SECONDS:
-                left = (progress.undecided & ~fooled).sum() / len(fooled)
-                say(f"{task.members[index].kind}: robust accuracy at most {left:.1%}, "
+                say(f"{task.members[index].kind}: {_so_far(progress, fooled, random)}"
                     f"{queue.position} of {len(waiting)} runs begun")  # fmt: skip
                 said = time.monotonic()
     done = now(queue)
+    if random:
+        save(done)
+        return _settle(task, done)
     return done._replace(leg=leg + 1, undecided=progress.undecided & ~fooled, queue=None)
 
 
+def _so_far(progress: Progress, fooled: np.ndarray, random: bool) -> str:
+    """Say what is left, where it is known before an attack has ended."""
+    if random:
+        known = len(progress.shares)
+        return f"accuracy at most {progress.shares[-1].mean():.1%}, " if known else ""
+    left = (progress.undecided & ~fooled).sum() / len(fooled)
+    return f"robust accuracy at most {left:.1%}, "
+
+
+def _settle(task: Task, progress: Progress) -> Progress:
+    """Keep the images of a leg that are worse for a random model, and return the next state."""
+    old, new = (task.rate(images, SELECTION) for images in (progress.x_adv, progress.trial))
+    worse = is_worse(new, old) & progress.ended
+    shape = (-1, *[1] * (progress.x_adv.ndim - 1))
+    right = 1 - np.where(worse, new.success, old.success)
+    return progress._replace(
+        leg=progress.leg + 1,
+        x_adv=np.where(worse.reshape(shape), progress.trial, progress.x_adv),
+        fooled_by=np.where(worse, progress.leg, progress.fooled_by),
+        shares=np.concatenate([progress.shares, right[None].astype(np.float32)]),
+        ended=np.zeros_like(progress.ended),
+        trial=progress.trial[:0],
+        queue=None,
+    )
+
+
 def _waiting(
-    member: Member, undecided: np.ndarray, y: np.ndarray, targets: np.ndarray
+    member: Member,
+    undecided: np.ndarray,
+    y: np.ndarray,
+    targets: np.ndarray,
+    rank: int | None,
 ) -> list[Waiting]:
-    """Return the runs of an attack: the likeliest target of all examples, then the next."""
+    """Return the runs of a leg: the likeliest target of all examples, then the next."""
     examples = np.flatnonzero(undecided)
     if not member.targeted:
         return [Waiting(int(i), int(y[i])) for i in examples]
     ranks = range(min(member.num_targets or 0, targets.shape[1]))
+    ranks = ranks if rank is None else ranks[rank : rank + 1]  # none where there are fewer classes
     return [Waiting(int(i), int(targets[i, rank])) for rank in ranks for i in examples]
 
 

@@ -18,6 +18,7 @@ def check_results(
     black_box: np.ndarray | None = None,
     accuracy: Mapping[float, float] | None = None,
     examples: int | None = None,
+    error: float = 0.0,
 ) -> Verdict:
     """Examine results that an evaluation already has; what one image shows is never enough.
 
@@ -26,6 +27,7 @@ def check_results(
         black_box: bool (N,), those under an attack without, such as Square or a transfer.
         accuracy: robust accuracy in [0, 1] by eps.
         examples: number of images behind these accuracies; None is very many.
+        error: what draws of a random model alone may make two of these accuracies differ by.
 
     Returns:
         One finding for the pair of attacks, if given, and one for the accuracies, if given.
@@ -43,7 +45,9 @@ def check_results(
         pairs = pairwise(sorted(accuracy))
         rise = max((accuracy[high] - accuracy[low] for low, high in pairs), default=0.0)
         seen = f"robust accuracy rises by at most {100 * max(rise, 0):.2f} points to a larger eps"
-        findings.append(judged("accuracy over eps", rise <= _tolerated(examples), rise, seen))
+        findings.append(
+            judged("accuracy over eps", rise <= _tolerated(examples) + error, rise, seen)
+        )
     return Verdict(tuple(findings))
 
 

@@ -15,7 +15,7 @@ from rtickets.attacks.queue import Queue
 from rtickets.errors import InputError
 
 FILE = "attack.npz"
-_ARRAYS = ("undecided", "fooled_by", "x_adv", "broken")
+_ARRAYS = ("undecided", "fooled_by", "x_adv", "broken", "ended", "trial", "shares")
 DAMAGED = (  # what reading a missing, shortened or altered archive raises
     OSError, EOFError, ValueError, LookupError, TypeError, RuntimeError, zipfile.BadZipFile,
 )  # fmt: skip
@@ -33,6 +33,10 @@ class Progress(NamedTuple):
         evaluations: evaluations of the model by leg.
         seconds: wall-clock time by leg.
         broken: bool (N,), the examples of which a gradient was not finite.
+        ended: bool (N,), of a random model, the examples whose run in this leg has ended.
+        trial: float32 images (N, H, W, C) at which these ended; (0, ...) before the leg begins.
+        shares: float32 (legs, N), of a random model, how often the worst images so far are
+            classified correctly, after every leg.
     """
 
     leg: int
@@ -43,6 +47,9 @@ class Progress(NamedTuple):
     evaluations: list[int]
     seconds: list[float]
     broken: np.ndarray
+    ended: np.ndarray
+    trial: np.ndarray
+    shares: np.ndarray
 
 
 def save_progress(folder: Path, progress: Progress, fingerprint: str, answers: Answers) -> None:
@@ -99,7 +106,8 @@ def load_progress(
             arrays = {name: stored[name] for name in stored.files}
         meta = json.loads(arrays.pop("meta").tobytes())
         leaves = [arrays[f"leaf{index}"] for index in range(meta["leaves"])]
-        undecided, fooled_by, x_adv, broken = (arrays[name] for name in _ARRAYS)
+        stored_arrays = [arrays[name] for name in _ARRAYS]
+        undecided, fooled_by, x_adv, broken, ended, trial, shares = stored_arrays
         theirs = Answers(*(arrays[name] for name in Answers._fields))
         example = arrays["example"] if meta["queue"] else None
     except DAMAGED:
@@ -124,12 +132,15 @@ def load_progress(
         seconds = [float(number) for number in meta["seconds"]]
         fitting = undecided.shape == fooled_by.shape == x_adv.shape[:1]
         flags = undecided.dtype == broken.dtype == bool and broken.shape == undecided.shape
-        if not fitting or not flags or fooled_by.dtype.kind != "i":
+        flags = flags and ended.dtype == bool and ended.shape == undecided.shape
+        images = trial.shape in (x_adv.shape, (0, *x_adv.shape[1:])) and shares.ndim == 2
+        if not fitting or not flags or not images or fooled_by.dtype.kind != "i":
             return None
     except DAMAGED:  # the digest of the work is no secret: anybody may have made the file
         return None
     leg = int(meta["leg"])
-    return Progress(leg, undecided, fooled_by, x_adv, queue, counted, seconds, broken)
+    found = (leg, undecided, fooled_by, x_adv, queue, counted, seconds, broken)
+    return Progress(*found, ended, trial, shares)
 
 
 def _like(leaves: list[np.ndarray], like: Any) -> Any:

@@ -48,11 +48,14 @@ class Fixed(NamedTuple):
         eps: radius in pixel units.
         step_size: length of a step, for a search that does not choose its own.
         random_start: for a search that starts at random points in some of its runs.
+        to_the_end: runs end with their evaluations and not before; then `fooled` of `Attacked` is
+            where one has ended, and `x_adv` what it ended at.
     """
 
     eps: float
     step_size: float = 0.0
     random_start: bool = False
+    to_the_end: bool = False
 
 
 class Slots(NamedTuple):
@@ -169,7 +172,7 @@ def work(
     state, busy = slots.state, example != _EMPTY
     fooled, broken, done = (np.asarray(a).reshape(-1) for a in (state.fooled, state.broken, done))
     attacked.broken[example[broken & busy]] = True
-    new = fooled & busy
+    new = (done if fixed.to_the_end else fooled) & busy
     if new.any():
         images = np.asarray(state.x_adv).reshape(size, *attacked.x.shape[1:])
         attacked.x_adv[example[new]] = images[new]

@@ -54,8 +54,9 @@ class AttackConfig:
         radii: in an evaluation, further radii to measure at, for a curve; the step follows.
         input_noise: in an evaluation, attack the network with Gaussian noise of this standard
             deviation on its input, in pixel units, drawn anew at every evaluation.
-        samples: with input_noise, draws whose mean logits are attacked and decide (expectation over
-            transformation, Athalye et al. 2018); the accuracy is that under as many fresh draws.
+        samples: with input_noise, draws that gradients and losses are averaged over (expectation
+            over transformation, Athalye et al. 2018); the accuracy is the mean over at least 100
+            fresh draws per image.
     """
 
     name: Literal[

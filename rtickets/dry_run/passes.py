@@ -4,9 +4,11 @@ A backward pass to the weights takes two of them, one to the images alone takes 
 """
 
 from rtickets.attacks import autoattack_members
+from rtickets.attacks.expectation import number_of_turns
 from rtickets.config import AttackConfig, ObjectiveConfig
 
 WEIGHT_GRADIENT, IMAGE_GRADIENT = 3, 2  # forward passes, with that of the loss
+_RANDOM_STEP = IMAGE_GRADIENT + 1  # of a random network the best image so far is evaluated as well
 
 
 def passes_per_step(objective: ObjectiveConfig, trainable: str = "all") -> float:
@@ -39,13 +41,19 @@ def passes_of_attack(config: AttackConfig, classes: int) -> float:
     Returns:
         The number.
     """
-    times = len({config.eps, *config.radii}) * (config.samples if config.input_noise else 1)
+    radii, runs = len({config.eps, *config.radii}), list[tuple[str, int, int]]()
     if config.name == "autoattack":
         members = autoattack_members(config.version, config.norm)
-        runs = [(m, m.num_steps * m.restarts * (m.num_targets or 1)) for m in members]
-        return times * sum(_per_step(m.kind, classes) * steps for m, steps in runs)
-    steps = config.steps * config.restarts * (config.num_targets if config.targeted else 1)
-    return times * _per_step(config.name, classes) * steps
+        runs = [(m.kind, m.num_steps, m.restarts * (m.num_targets or 1)) for m in members]
+    else:
+        targets = config.num_targets if config.targeted else 1
+        runs = [(config.name, config.steps, config.restarts * targets)]
+    if not config.input_noise:
+        return radii * sum(_per_step(kind, classes) * steps * times for kind, steps, times in runs)
+    times = sum(times for *_, times in runs)
+    steps = sum(steps * times for _, steps, times in runs)
+    rated = (2 * times + 1) * number_of_turns(config.samples)  # what each run compares, the result
+    return float(radii * config.samples * (_RANDOM_STEP * steps + rated))
 
 
 def _per_step(attack: str, classes: int) -> float:

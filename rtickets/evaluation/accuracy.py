@@ -12,14 +12,14 @@ class Accuracy(NamedTuple):
     """A share of correct answers.
 
     Attributes:
-        correct: number of correct answers.
+        correct: number of correct answers; of a random network, its mean over draws.
         examples: number of questions.
         value: correct / examples, or the mean of this over the classes.
         low: lower end of the 95% Wilson interval.
         high: upper end.
     """
 
-    correct: int
+    correct: int | float
     examples: int
     value: float
     low: float
@@ -59,7 +59,9 @@ def measure(metric: Metric, correct: np.ndarray, labels: np.ndarray) -> Accuracy
 
     Args:
         metric: 'accuracy' over all examples, or 'balanced', see `balanced`.
-        correct: bool (N,).
+        correct: bool (N,), or of a random network the share of draws in which it is right, float
+            (N,). Shares vary less than answers of the same mean, draws included, so that the
+            interval over examples is then wider than it has to be, and never too narrow.
         labels: integers (N,).
 
     Returns:
@@ -67,7 +69,11 @@ def measure(metric: Metric, correct: np.ndarray, labels: np.ndarray) -> Accuracy
     """
     if metric == "balanced":
         return balanced(correct, labels)
-    return share(int(correct.sum()), len(labels))
+    return share(_count(correct), len(labels))
+
+
+def _count(correct: np.ndarray) -> int | float:
+    return int(correct.sum()) if correct.dtype == bool else float(correct.sum())
 
 
 def balanced(correct: np.ndarray, labels: np.ndarray) -> Accuracy:
@@ -77,7 +83,7 @@ def balanced(correct: np.ndarray, labels: np.ndarray) -> Accuracy:
     C^2 / sum(1 / n_c) for C classes of n_c examples; with equal n_c it is that of `share`.
 
     Args:
-        correct: bool (N,).
+        correct: bool or float (N,), see `measure`.
         labels: integers (N,); classes without examples do not count.
 
     Returns:
@@ -86,14 +92,14 @@ def balanced(correct: np.ndarray, labels: np.ndarray) -> Accuracy:
     _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     value = float((np.bincount(classes, correct) / counts).mean())
     effective = len(counts) ** 2 / (1 / counts).sum()
-    return Accuracy(int(correct.sum()), len(labels), value, *_wilson(value, effective))
+    return Accuracy(_count(correct), len(labels), value, *_wilson(value, effective))
 
 
-def share(correct: int, examples: int) -> Accuracy:
+def share(correct: int | float, examples: int) -> Accuracy:
     """Return a share of correct answers with its interval.
 
     Args:
-        correct: number of correct answers.
+        correct: number of correct answers, or its mean over draws.
         examples: number of questions, at least 1.
 
     Returns:

@@ -46,8 +46,8 @@ def measure_attack(
     Returns:
         (result, outcome by radius, findings about it). The result is an accuracy with its
         interval, the table of the attacks, the accuracy recomputed from the adversarial images, and
-        the curve over radii. Of a random network, which a lucky draw may fool for once, the
-        accuracies are the recomputed ones, from fresh draws; its table counts the lucky ones too.
+        the curve over radii. Of a random network the accuracies are means over `draws` fresh draws
+        of the worst images, see `rtickets.attacks.WorstCase`.
     """
     fn = logits_fn(subject.network, subject.devices, config.input_noise)
     if config.input_noise:  # every image is evaluated as so many noisy copies
@@ -62,12 +62,17 @@ def measure_attack(
     main, held = found[config.eps], _held(config)
     if save_images and processes.is_primary():
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, x_adv=main.x_adv, labels=subject.y, fooled=~held(main))
+        arrays: dict[str, Any] = {"x_adv": main.x_adv, "labels": subject.y, "fooled": ~held(main)}
+        if main.expected:
+            arrays["right"] = main.expected.right
+        np.savez_compressed(buffer, **arrays)
         write_bytes(folder / f"adversarial_{label}.npz", buffer.getvalue())
-    accuracies = {eps: _accuracy(subject, held(one)) for eps, one in sorted(found.items())}
+    accuracies = {eps: _accuracy(subject, _right(one)) for eps, one in sorted(found.items())}
+    again = main.recomputed if main.expected is None else main.expected.right
     result = {
         **accuracies[config.eps],
-        "recomputed": _accuracy(subject, main.recomputed),
+        **({"draws": main.expected.draws} if main.expected else {}),
+        "recomputed": _accuracy(subject, again),
         "runs": _runs(subject, main),
         "curve": [{"eps": eps, **accuracy} for eps, accuracy in accuracies.items()],
     }
@@ -82,12 +87,18 @@ def _held(config: AttackConfig) -> Callable[[WorstCase], np.ndarray]:
     return attrgetter("recomputed" if config.input_noise else "robust")
 
 
+def _right(found: WorstCase) -> np.ndarray:
+    """Return what is correct under an attack, bool (N,), or of a random network the shares."""
+    return found.robust if found.expected is None else found.expected.right
+
+
 def _runs(subject: Subject, found: WorstCase) -> list[dict[str, Any]]:
     """Return the table of the attacks, without times and by the metric of the data set."""
     left, runs = found.correct, []
-    for row in found.rows:
+    for index, row in enumerate(found.rows):
         left = left & (found.fooled_by != row.attack)
-        values = row._replace(robust_accuracy=_accuracy(subject, left)["value"])._asdict()
+        right = left if found.expected is None else found.expected.after[index].astype(float)
+        values = row._replace(robust_accuracy=_accuracy(subject, right)["value"])._asdict()
         runs.append({name: value for name, value in values.items() if name != "seconds"})
     return runs
 
@@ -119,6 +130,8 @@ def _findings(found: WorstCase, curve: Mapping[float, float], *, random: bool) -
     arguments: dict[str, Any] = {}
     if len(curve) > 1:
         arguments |= {"accuracy": curve, "examples": total}
+        if found.expected:  # three standard errors of the difference of two means over draws
+            arguments["error"] = 3 * (0.5 / (total * found.expected.draws)) ** 0.5
     *before, last = (row.attack for row in found.rows)
     if before and last in BLACK_BOX:  # an attack with gradients after it might find the same
         black = np.isin(found.fooled_by, BLACK_BOX)

@@ -14,7 +14,7 @@ import numpy as np
 
 from rtickets import files, processes
 from rtickets.attacks import WorstCase
-from rtickets.attacks.autoattack import Row
+from rtickets.attacks.autoattack import Expected, Row
 from rtickets.errors import Preempted
 from rtickets.evaluation.subject import Subject
 
@@ -87,8 +87,21 @@ def merge(found: WorstCase, total: int) -> WorstCase:
         processes.merge_shares(each, total)
         for each in (found.x_adv, found.correct, found.recomputed, found.broken, by)
     )
+    expected = _merge_expected(found.expected, total)
     rows = _sum_rows(found.rows, total)
-    return WorstCase(x_adv, correct, names[by], rows, recomputed, broken)
+    if expected:
+        means = expected.after.mean(1)
+        rows = tuple(
+            row._replace(robust_accuracy=float(mean)) for row, mean in zip(rows, means, strict=True)
+        )
+    return WorstCase(x_adv, correct, names[by], rows, recomputed, broken, expected)
+
+
+def _merge_expected(found: Expected | None, total: int) -> Expected | None:
+    if found is None:
+        return None
+    right = processes.merge_shares(found.right, total)
+    return Expected(right, processes.merge_shares(found.after.T, total).T, found.draws)
 
 
 def _sum_rows(rows: tuple[Row, ...], total: int) -> tuple[Row, ...]:
