@@ -78,9 +78,9 @@ def _signals_of_a_terminal():
         signal.signal(number, action)
 
 
-def start(kind, **options):
+def start(kind, *, shell=(), **options):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen([sys.executable, "-c", COMMAND, kind], text=True, **pipes)
+    return subprocess.Popen([*shell, sys.executable, "-c", COMMAND, kind], text=True, **pipes)
 
 
 def wait_for(process, word):
@@ -185,7 +185,8 @@ def test_a_second_interrupt_ends_at_once_what_does_not_come_to_save():
 @pytest.mark.parametrize(("number", "kind"), [(signal.SIGHUP, "saves"), (signal.SIGINT, "busy")])
 def test_what_was_to_be_ignored_is_ignored(number, kind):
     """As under `nohup`, and in jobs that a shell runs in the background."""
-    with start(kind, preexec_fn=lambda: signal.signal(number, signal.SIG_IGN)) as process:
+    shell = ["sh", "-c", f"trap '' {number:d}; exec \"$@\"", "sh"]
+    with start(kind, shell=shell) as process:
         wait_for(process, "ready")
         process.send_signal(number)
         time.sleep(0.3)
