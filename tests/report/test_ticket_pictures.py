@@ -23,12 +23,14 @@ from rtickets.report.ticket_pictures import (
 def make_ticket(keep, weights=None, path="stem"):
     keep = np.asarray(keep, bool)
     weights = np.ones(keep.shape, np.float32) if weights is None else np.asarray(weights)
-    return Ticket({path: {"kernel": keep}}, {path: {"kernel": np.where(keep, weights, 0)}})
+    bias = np.zeros(keep.shape[-1], np.float32)  # tells that it is a convolution, whatever its size
+    mask = {path: {"kernel": keep, "bias": np.ones((), bool)}}
+    return Ticket(mask, {path: {"kernel": np.where(keep, weights, 0), "bias": bias}})
 
 
 def drawn(shape, sparsity=0.5, pattern="element", seed=0):
     weights = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-    params = {"stem": {"kernel": weights}}
+    params = {"stem": {"kernel": weights, "bias": np.zeros(shape[-1], np.float32)}}
     return Ticket(draw_omp(params, sparsity, pattern=pattern), params)
 
 
@@ -201,9 +203,9 @@ def test_kernels_of_any_shape_are_a_picture_of_bounded_size(figures, shape, stat
 
 
 def test_weights_that_live_outside_the_mask_are_not_drawn(figures):
-    keep = np.array([True, False]).reshape(1, 2, 1, 1)
-    ticket = Ticket({"k": keep}, {"k": np.array([1, 50], np.float32).reshape(1, 2, 1, 1)})
-    plot_kernels(ticket)
+    keep = np.array([[True, False], [True, True]]).reshape(2, 2, 1, 1)
+    weights = np.array([[1, 50], [1, 1]], np.float32).reshape(2, 2, 1, 1)
+    plot_kernels(Ticket({"k": keep}, {"k": weights}))
     np.testing.assert_allclose(drawing(figures[0])[0][0, 0], 1)
 
 
