@@ -15,7 +15,7 @@ class Consent(NamedTuple):
 
     Attributes:
         retry_failed: trying again what failed before.
-        accept_changes: going on with a run under settings that change results.
+        accept_changes: going on with a run, or reusing it, under settings that change results.
     """
 
     retry_failed: bool = False
@@ -38,7 +38,8 @@ def attempt(run: Callable[[], T], consent: Consent, retried: set[Path]) -> T:
 
     Raises:
         FailedBeforeError: for a stage that failed before and is not to be tried again.
-        ChangedError: for a stage that began under other settings, which is not agreed to.
+        ChangedError: for a stage that began, or was done, under other settings, which is not agreed
+            to.
     """
     while True:
         try:
@@ -51,4 +52,4 @@ def attempt(run: Callable[[], T], consent: Consent, retried: set[Path]) -> T:
         except ChangedError as error:
             if not consent.accept_changes:
                 raise
-            environment.record(error.folder)
+            environment.record(error.folder, reused=error.reused)

@@ -1,13 +1,14 @@
 """What a run was computed with: versions, device and settings, kept with it and compared.
 
 A run folder's `environment.json` lists what the run began with, and what it went on with wherever
-that was something else.
+that was something else; under 'reused' what a complete run was taken for done with, likewise.
 """
 
 import importlib.metadata
 import platform
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from rtickets.errors import ChangedError, InputError
 from rtickets.metrics import read_json, write_json
 
 FILE = "environment.json"
+_COMPUTED, _REUSED = "environments", "reused"
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 _CHANGES_RESULTS = {
     "x64": "jax_enable_x64",
@@ -59,48 +61,80 @@ def _commit() -> str | None:
     return found.stdout.strip()
 
 
-def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+def differences(
+    then: Mapping[str, Any], now: Mapping[str, Any], verb: str = "began"
+) -> dict[str, str]:
     """Return what differs between two environments, in words, by name."""
     return {
-        name: f"{name} {now.get(name)}, began with {then.get(name)}"
+        name: f"{name} {now.get(name)}, {verb} with {then.get(name)}"
         for name in {**then, **now}
         if then.get(name) != now.get(name)
     }
 
 
-def compare(folder: Path) -> dict[str, str]:
-    """Return how this process differs from what a run was computed with last, in words, by name."""
-    stored = read(folder)
-    return differences(stored[-1], current()) if stored else {}
+def compare(folder: Path, *, reused: bool = False) -> dict[str, str]:
+    """Return how this process differs from what a run was computed with last, in words, by name.
+
+    Args:
+        folder: the run's.
+        reused: whether it is complete; then nothing differs either from what it was reused with.
+    """
+    stored, now = read(folder), current()
+    if not stored or (reused and now in read(folder, _REUSED)):
+        return {}
+    return differences(stored[-1], now, "computed" if reused else "began")
 
 
-def settle(folder: Path, found: Mapping[str, str]) -> None:
-    """Say what differs where a run goes on, or refuse to go on.
+def settle(folder: Path, found: Mapping[str, str], *, reused: bool = False) -> None:
+    """Say what differs where a run goes on or is reused, or refuse that.
+
+    What a complete run is reused with is written down, so that it is said once.
 
     Args:
         folder: the run's.
         found: what `compare` found.
+        reused: whether it is complete.
 
     Raises:
         ChangedError: if a setting differs that changes results.
     """
     changing = [text for name, text in found.items() if name in _CHANGES_RESULTS]
     if changing:
-        raise ChangedError(folder, "; ".join(changing))
+        raise ChangedError(folder, "; ".join(changing), reused=reused)
     if found:
+        verb = "is reused" if reused else "goes on"
         words = "; ".join(found.values())
-        console.say(f"{folder.name} goes on with {words}: results may differ in their last digits")
+        console.say(f"{folder.name} {verb} with {words}: results may differ in their last digits")
+    if found and reused:
+        with suppress(OSError):  # of somebody else, or read-only
+            record(folder, reused=True)
 
 
-def record(folder: Path) -> None:
-    """Write down what a run is computed with, unless it was that last."""
-    stored, now = read(folder), current()
-    if processes.is_primary() and (not stored or stored[-1] != now):
-        write_json(folder / FILE, {"environments": [*stored, now]})
+def record(folder: Path, *, reused: bool = False) -> None:
+    """Write down what a run is computed with, or reused with, unless it was that last.
+
+    Args:
+        folder: the run's.
+        reused: whether it is complete.
+    """
+    stored, reuses, now = read(folder), read(folder, _REUSED), current()
+    known = [*stored[-1:], *reuses] if reused else stored[-1:]
+    if not processes.is_primary() or now in known:
+        return
+    if reused:
+        reuses = [*reuses, now]
+    else:
+        stored = [*stored, now]
+    more = {_REUSED: reuses} if reuses else {}
+    write_json(folder / FILE, {_COMPUTED: stored, **more})
 
 
-def read(folder: Path) -> list[dict[str, Any]]:
+def read(folder: Path, part: str = _COMPUTED) -> list[dict[str, Any]]:
     """Return what a run was computed with, [] for one that has not begun.
+
+    Args:
+        folder: the run's.
+        part: 'environments', or 'reused' for what it was reused with when it was complete.
 
     Raises:
         InputError: if the file is damaged.
@@ -108,7 +142,7 @@ def read(folder: Path) -> list[dict[str, Any]]:
     path = folder / FILE
     if not path.is_file():
         return []
-    stored = read_json(path).get("environments")
+    stored = read_json(path).get(part, [] if part == _REUSED else None)
     if not isinstance(stored, list) or not all(isinstance(one, dict) for one in stored):
         raise InputError(f"{path} is damaged: it lists no environments; remove it")
     return stored

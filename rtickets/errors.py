@@ -32,18 +32,20 @@ class InUseError(InputError):
 
 
 class ChangedError(InputError):
-    """A run that would go on under settings that change its results.
+    """A run that would go on, or be taken for done, under settings that change its results.
 
     Attributes:
         folder: its run folder.
+        reused: whether it is complete.
     """
 
-    def __init__(self, folder: Path, differences: str) -> None:
+    def __init__(self, folder: Path, differences: str, *, reused: bool = False) -> None:
         super().__init__(
-            f"{folder} would go on with {differences}, which changes its results; set it back, use "
-            "another --workdir, or give --accept-changes"
+            f"{folder} would {'be reused' if reused else 'go on'} with {differences}, which "
+            "changes its results; set it back, use another --workdir, or give --accept-changes"
         )
         self.folder = folder
+        self.reused = reused
 
 
 class DrawWarning(UserWarning):

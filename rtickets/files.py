@@ -10,8 +10,8 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import IO
@@ -181,3 +181,23 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def removed_if_refused(made: Sequence[Path], first: Collection[str]) -> Iterator[None]:
+    """Remove folders that were made for nothing: the block refuses its input.
+
+    Args:
+        made: folders that were not there before, the innermost first.
+        first: names of the files that the innermost may hold; nothing is removed if it has others.
+    """
+    try:
+        yield
+    except InputError:
+        with suppress(OSError):  # another process is at work there
+            if made and {path.name for path in made[0].iterdir()} <= {*first}:
+                for path in made[0].iterdir():
+                    path.unlink()
+                for folder in made:
+                    folder.rmdir()
+        raise

@@ -23,6 +23,7 @@ from rtickets.metrics import read_json, write_json, write_text
 from rtickets.run_names import find_run
 
 _CONFIG, _COMPLETE = "config.json", "COMPLETE"
+_FIRST = {_CONFIG, environment.FILE}  # what a folder holds before anything is done
 _LONGEST_NAME = 100  # bytes of the readable part of a folder's name
 _DIGEST = re.compile(r"[0-9a-f]{10}")
 Body = Callable[[Path], dict[str, Any]]
@@ -68,7 +69,8 @@ class RunFolder(NamedTuple):
             InputError: if the stage is not done, or its result is damaged.
         """
         if not self.complete:
-            raise InputError(f"{self.path} is not complete; run its stage first")
+            state = "is not complete" if self.path.is_dir() else "does not exist"
+            raise InputError(f"{self.path} {state}; run its stage first")
         return read_json(self.path / "result.json")
 
 
@@ -133,17 +135,16 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
         InUseError: if another process is at work in the folder.
         NonFiniteLossError: if training failed, which the folder remembers.
         FailedBeforeError: if it did before, see `rtickets.failures`.
-        ChangedError: if it began under settings that change results, see `rtickets.environment`.
+        ChangedError: if it began, or was done, under settings that change results, see
+            `rtickets.environment`.
         Preempted: if the process was asked to stop.
     """
     preemption.check()
-    values = config_files.to_paths(config_files.to_dict(config))
-    processes.check_agreement("the stage", {"digest": folder.digest, **values})
-    path, complete, failed, changed = processes.on_primary(lambda: _state(folder, config))
+    path, complete, failed, changed = _state(folder, config)
     folder = folder._replace(path=Path(path))
+    environment.settle(folder.path, changed, reused=complete)
     if complete:
         return folder
-    environment.settle(folder.path, changed)
     if failed is not None:
         raise FailedBeforeError(folder.path, failed)
     with ExitStack() as stack:
@@ -160,17 +161,24 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
 
 
 def _state(folder: RunFolder, config: Any) -> list[Any]:
-    """Return the path, whether the stage is done or failed, and what it would go on with."""
-    path, done = folder.path, _is_done(folder, config)
-    return [str(path), done, failures.reason_of(path), {} if done else environment.compare(path)]
+    """Return the path, whether the stage is done or failed, and what differs from its settings."""
+
+    def look() -> list[Any]:
+        path, done = folder.path, _is_done(folder, config)
+        return [str(path), done, failures.reason_of(path), environment.compare(path, reused=done)]
+
+    values = config_files.to_paths(config_files.to_dict(config))
+    processes.check_agreement("the stage", {"digest": folder.digest, **values})
+    return list(processes.on_primary(look))
 
 
-def begin(folder: RunFolder, config: Any) -> bool:
+def begin(folder: RunFolder, config: Any, check: Callable[[], None] = lambda: None) -> bool:
     """Make the folder that several workers share and store its configuration there, unless it is.
 
     Args:
         folder: the stage's folder.
         config: its configuration.
+        check: called unless the stage is complete, before anything is made; may refuse it.
 
     Returns:
         Whether the stage is complete.
@@ -190,9 +198,10 @@ def begin(folder: RunFolder, config: Any) -> bool:
             environment.record(folder.path)
         return done
 
-    _, done, _, changed = processes.on_primary(lambda: _state(folder, config))
+    _, done, _, changed = _state(folder, config)
+    environment.settle(folder.path, changed, reused=done)
     if not done:
-        environment.settle(folder.path, changed)
+        check()
     return bool(processes.on_primary(make))
 
 
@@ -211,10 +220,14 @@ def _is_done(folder: RunFolder, config: Any) -> bool:
 
 @contextmanager
 def _prepared(folder: RunFolder, config: Any) -> Iterator[None]:
-    """Make the folder, hold it, and clear away what a killed process was writing."""
+    """Make the folder, hold it, and clear away what a killed process was writing.
+
+    A folder in which nothing was done is removed again where the block refuses the input.
+    """
     files.check_no_link(folder.path)
+    made = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
     folder.path.mkdir(parents=True, exist_ok=True)
-    with locked(folder.path):
+    with files.removed_if_refused(made, _FIRST), locked(folder.path):
         for path in folder.path.iterdir():
             if re.fullmatch(r"\..+\.\d+(\.old)?", path.name, re.DOTALL):
                 files.remove(path)
@@ -242,6 +255,8 @@ def run_at(path: Path, stage: str) -> RunFolder:
     Raises:
         InputError: if the folder is not one of the stage's.
     """
+    if not path.exists():
+        raise InputError(f"{path} does not exist; give WORKDIR/{stage}-NAME-DIGEST")
     if not path.name.startswith(f"{stage}-") or not (path / _CONFIG).is_file():
         known = f"a run of {stage}" if stage != "study" else "a study"
         raise InputError(f"{path} is no folder of {known}; give WORKDIR/{stage}-NAME-DIGEST")

@@ -77,7 +77,7 @@ def read_status(workdir: Path) -> list[Status]:
         InputError: if there is no such folder.
     """
     if not workdir.is_dir():
-        raise InputError(f"{workdir} is no folder; give the --workdir of the runs")
+        raise InputError(f"{workdir} is no folder; give that of the runs: rtickets status WORKDIR")
     found = [path for path in workdir.iterdir() if _FOLDER.fullmatch(path.name)]
     folders = sorted(filter(_has_begun, found), key=lambda path: _changed(path / _CONFIG))
     studies = [folder for folder in folders if folder.name.startswith("study-")]

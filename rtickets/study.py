@@ -123,30 +123,31 @@ def run_study(
     if consent.retry_failed:
         processes.on_primary(lambda: _reopen(study))
     retried: set[Path] = set()
-    if not attempt(lambda: begin(study, config), consent, retried):
-        check_study(config, devices)
-        progress.begin(study.path, [unit._asdict() for unit in units])
+    check = partial(check_study, config, devices)
+    if attempt(lambda: begin(study, config, check), consent, retried):
+        return study
+    progress.begin(study.path, [unit._asdict() for unit in units])
 
-        def run(number: int) -> None:
-            if number in processes.on_primary(lambda: list(progress.failures(study.path))):
-                return
-            place, unit = f"{number + 1} of {len(units)}", units[number]
-            try:
-                stages = partial(_run_unit, config, unit, workdir, devices)
-                folder = attempt(stages, consent, retried).evaluation
-            except (InUseError, ChangedError):
-                raise
-            except (InputError, NonFiniteLossError, FailedBeforeError) as error:
-                reason = error.reason if isinstance(error, FailedBeforeError) else str(error)
-                progress.failed(study.path, number, reason)
-                console.say(f"{place}: {_name(unit)}: FAILED: {reason}")
-                return
-            if progress.done(study.path, number):
-                accuracy = read_evaluation(folder)["clean"]["value"]
-                console.say(f"{place}: {_name(unit)}: {accuracy:.1%}")
+    def run(number: int) -> None:
+        if number in processes.on_primary(lambda: list(progress.failures(study.path))):
+            return
+        place, unit = f"{number + 1} of {len(units)}", units[number]
+        try:
+            stages = partial(_run_unit, config, unit, workdir, devices)
+            folder = attempt(stages, consent, retried).evaluation
+        except (InUseError, ChangedError):
+            raise
+        except (InputError, NonFiniteLossError, FailedBeforeError) as error:
+            reason = error.reason if isinstance(error, FailedBeforeError) else str(error)
+            progress.failed(study.path, number, reason)
+            console.say(f"{place}: {_name(unit)}: FAILED: {reason}")
+            return
+        if progress.done(study.path, number):
+            accuracy = read_evaluation(folder)["clean"]["value"]
+            console.say(f"{place}: {_name(unit)}: {accuracy:.1%}")
 
-        if not claim([partial(run, number) for number in range(len(units))], worker):
-            return study
+    if not claim([partial(run, number) for number in range(len(units))], worker):
+        return study
 
     def body(folder: Path) -> dict[str, Any]:
         reasons = processes.on_primary(lambda: list(progress.failures(folder).items()))

@@ -152,3 +152,54 @@ def test_a_run_that_goes_on_as_it_began_says_nothing(stopped, capsys):
     run()
     assert "goes on with" not in capsys.readouterr().err
     assert len(environment.read(folder)) == 1
+
+
+@pytest.fixture
+def done(stopped):
+    """A stage that is complete, and what asks for it again."""
+    folder, run = stopped
+    run()
+    return folder, run
+
+
+def test_a_complete_run_of_another_version_is_reused_with_a_line_that_comes_once(done, capsys):
+    folder, run = done
+    pretend(folder, jax="0.0.1")
+    capsys.readouterr()
+    assert run().complete
+    assert f"jax {jax.__version__}, computed with 0.0.1" in capsys.readouterr().err
+    assert run().complete
+    assert capsys.readouterr().err == ""
+    assert [one["jax"] for one in environment.read(folder)] == ["0.0.1"]  # nothing was computed
+    assert [one["jax"] for one in environment.read(folder, "reused")] == [jax.__version__]
+
+
+@pytest.mark.parametrize(("setting", "value"), [("x64", True), ("matmul_precision", "highest")])
+def test_reusing_a_complete_run_of_other_settings_needs_consent(done, setting, value):
+    folder, run = done
+    pretend(folder, **{setting: value})
+    with pytest.raises(ChangedError, match=rf"reused with {setting} .*{value}.*--accept-changes"):
+        run()
+    assert attempt(run, Consent(accept_changes=True), set()).complete
+    assert run().complete  # it was agreed to
+    assert [one[setting] for one in environment.read(folder)] == [value]
+
+
+def test_a_complete_study_of_other_settings_needs_consent(tmp_path):
+    folder, config = runs.folder_of(tmp_path, "study", "x", StudyConfig()), StudyConfig()
+    runs.run_once(folder, config, lambda _: {})
+    pretend(folder.path, prng="rbg")
+    with pytest.raises(ChangedError, match=r"prng .*rbg.*--accept-changes"):
+        runs.begin(folder, config)
+    assert attempt(lambda: runs.begin(folder, config), Consent(accept_changes=True), set())
+
+
+def test_a_complete_run_in_a_folder_that_cannot_be_written_is_reused(done, capsys, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("read-only")
+
+    folder, run = done
+    pretend(folder, jax="0.0.1")
+    monkeypatch.setattr(environment, "write_json", refuse)
+    assert run().complete
+    assert "computed with 0.0.1" in capsys.readouterr().err

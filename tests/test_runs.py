@@ -203,10 +203,16 @@ def test_no_ticket_is_named():
         find_ticket(None)
 
 
-@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.mkdir()])
-def test_a_place_without_a_ticket_is_named(tmp_path, make):
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: None, "place does not exist"),
+        (lambda path: path.mkdir(), r"place is not a ticket: it has no ticket\.json"),
+    ],
+)
+def test_a_place_without_a_ticket_is_named(tmp_path, make, said):
     make(tmp_path / "place")
-    with pytest.raises(InputError, match=r"place is not a ticket: it has no ticket\.json"):
+    with pytest.raises(InputError, match=said):
         find_ticket(str(tmp_path / "place"))
 
 
@@ -365,3 +371,34 @@ def test_numbers_and_nesting_beyond_all_measure_are_damage(complete, text):
     (complete.path / "result.json").write_text(text)
     with pytest.raises(InputError, match=r"result\.json is damaged"):
         complete.result()
+
+
+def refused(_):
+    raise InputError("does not fit")
+
+
+def test_a_stage_that_is_refused_leaves_no_folder(folder, tmp_path):
+    with pytest.raises(InputError, match="does not fit"):
+        run_once(folder, CONFIG, refused)
+    assert names(tmp_path) == []
+
+
+def test_a_stage_that_is_refused_keeps_what_was_there_and_what_was_done(folder, tmp_path):
+    def late(path):
+        (path / "metrics.jsonl").touch()
+        raise InputError("does not fit")
+
+    folder.path.mkdir()
+    (tmp_path / "mine").touch()
+    with pytest.raises(InputError):
+        run_once(folder, CONFIG, refused)
+    assert names(tmp_path) == sorted([folder.path.name, "mine"])
+    with pytest.raises(InputError):
+        run_once(folder, CONFIG, late)
+    assert "metrics.jsonl" in names(folder.path)
+
+
+def test_what_is_checked_before_a_study_begins_leaves_no_folder(folder, tmp_path):
+    with pytest.raises(InputError, match="does not fit"):
+        runs.begin(folder, CONFIG, lambda: refused(None))
+    assert names(tmp_path) == []

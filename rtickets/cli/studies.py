@@ -1,7 +1,9 @@
 """The verbs that run or report a grid of stages."""
 
 import argparse
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rtickets.cli.launch import add_launch_options, check_launch_options, launch, show_study
@@ -38,7 +40,10 @@ def _report(options: argparse.Namespace, config_words: Sequence[str]) -> None:
 
     if options.run is None:
         config = read_config(REPORT, config_words)
-        show_study(runs.folder_of(options.workdir, "study", config.name, config))
+        study = runs.folder_of(options.workdir, "study", config.name, config)
+        if not study.complete:
+            raise InputError(_what_is_missing(study.path, config_words))
+        show_study(study)
         return
     if config_words:
         raise InputError(f"{config_words[0]}: {options.run} has its configuration; leave it out")
@@ -47,6 +52,23 @@ def _report(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         _show_evaluation(runs.run_at(path, "evaluate"))
     else:
         show_study(runs.run_at(path, "study"))
+
+
+def _what_is_missing(study: Path, config_words: Sequence[str]) -> str:
+    """Say why there is no report of the study of a configuration, and what to do."""
+    where = [f"--workdir={study.parent}"] if study.parent != Path("runs") else []
+    verb = "study" if config_words else "demo"
+    command = shlex.join(["rtickets", verb, *config_words, *where])
+    if study.is_dir():
+        return (
+            f"{study} is not complete: `rtickets status {study.parent}` shows how far it is, and "
+            f"`{command}` goes on"
+        )
+    there = [path.name for path in study.parent.glob("study-*") if (path / "COMPLETE").is_file()]
+    shown = ", ".join(sorted(there)[:3])
+    others = f"; or name one that is complete, rtickets report RUN: {shown}" if there else ""
+    whose = "this configuration" if config_words else "the demo"
+    return f"{study.parent} has no study of {whose}: run it first with `{command}`{others}"
 
 
 def _show_evaluation(run: Any) -> None:

@@ -115,7 +115,8 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accept-changes",
         action="store_true",
-        help="go on with runs that began under other settings of JAX, such as x64 or another PRNG",
+        help="go on with runs that began, and reuse those that were done, under other settings of "
+        "JAX, such as x64 or another PRNG",
     )
     several = parser.add_argument_group("several processes, each with this command")
     several.add_argument(

@@ -117,7 +117,8 @@ def read_description(path: Path) -> dict[str, Any]:
     """
     file = path / "ticket.json"
     if not file.is_file():
-        raise InputError(f"{path} is not a ticket: it has no ticket.json")
+        what = "is not a ticket: it has no ticket.json" if path.exists() else "does not exist"
+        raise InputError(f"{path} {what}; give a run folder with a ticket, or a ticket's own")
     try:
         description = json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:

@@ -83,7 +83,7 @@ def _control(
         sparsity=config.drawn_sparsity,
         seed=config.seed if config.seeded else DrawConfig.seed,  # the run that a plain draw leaves
     )
-    base = draw(drawn, source, workdir, name.replace(control, "base"), devices)
+    base = draw(drawn, source, workdir, _name_of_base(name, control), devices)
 
     def body(folder: Path) -> dict[str, Any]:
         ticket = Ticket.load(base.source.ticket)
@@ -102,6 +102,11 @@ def _control(
         return save_ticket(folder, Ticket(mask, params, ticket.batch_stats, meta))
 
     return run_once(folder_of(workdir, "draw", name, config, base.source), config, body)
+
+
+def _name_of_base(name: str, control: str) -> str:
+    """Return a name that tells the mask that a control is made from, from the control."""
+    return name.replace(control, "base") if control in name else f"{name}-base"
 
 
 def _revived(ticket: Ticket, dense: Ticket) -> Params:

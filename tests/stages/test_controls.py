@@ -8,6 +8,7 @@ from rtickets.config import DrawConfig, ImpConfig
 from rtickets.draw import Ticket, draw_omp
 from rtickets.errors import InputError
 from rtickets.learned_masks import SCORES
+from rtickets.stages.draw import _name_of_base
 
 
 def ticket_of(run):
@@ -143,3 +144,9 @@ def test_a_complement_that_cannot_be_is_named(bench, fields, message):
 def test_the_sparsity_that_is_drawn_for_a_complement_is_a_plain_number():
     assert DrawConfig(sparsity=0.8, control="complement").drawn_sparsity == 0.2
     assert DrawConfig(sparsity=0.8, control="random").drawn_sparsity == 0.8
+
+
+@pytest.mark.parametrize("name", ["mine", "random", "my-random-one", "base"])
+def test_a_control_and_what_it_is_the_control_of_have_names_of_their_own(name):
+    assert _name_of_base(name, "random") != name
+    assert "base" in _name_of_base(name, "random")
