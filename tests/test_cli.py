@@ -108,10 +108,10 @@ def test_bad_input_is_one_line_and_exit_status_2(
     [
         (("draw", "--config.sparsity=1.0"), "sparsity=1.0: input should be less than 1"),
         (("draw",), "config.ticket is missing"),
-        (("draw", "--config.ticket=nowhere"), "nowhere is not a ticket"),
-        (("evaluate", "--config.ticket=nowhere"), "nowhere is not a ticket"),
+        (("draw", "--config.ticket=nowhere"), "nowhere does not exist"),
+        (("evaluate", "--config.ticket=nowhere"), "nowhere does not exist"),
         (("transfer",), "--config=FILE.py is missing"),
-        (("report",), "is not complete"),
+        (("report",), "run it first with `rtickets demo"),
     ],
 )
 def test_missing_inputs_are_named(words, message, tmp_path, capsys):

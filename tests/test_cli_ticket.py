@@ -196,7 +196,7 @@ def test_verify_goes_on_after_a_broken_ticket_and_names_all(run, ticket, tmp_pat
     assert printed.startswith(f"OK {ticket}: ")
     assert len(errors.splitlines()) == 1
     assert "mask.safetensors is damaged" in errors
-    assert "nowhere is not a ticket" in errors
+    assert "nowhere does not exist" in errors
 
 
 def test_a_run_that_is_not_complete_is_named(run, tmp_path):

@@ -38,7 +38,7 @@ def forge(path, name, data):
 
 
 def test_a_folder_without_a_ticket_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere is not a ticket: it has no ticket\.json"):
+    with pytest.raises(InputError, match=r"nowhere does not exist"):
         Ticket.load(tmp_path / "nowhere")
 
 
