@@ -103,17 +103,54 @@ def completed(line, capsys):
         ("rtickets draw --config.spar", "--config.sparsity="),
         ("rtickets draw --config.scope=", "uniform"),
         ("rtickets draw --config.scope=un", "uniform"),
-        ("rtickets evaluate --config.attacks.", "--config.attacks."),
+        ("rtickets evaluate --config.att", "--config.attacks."),
+        ("rtickets evaluate --config.attacks.mine.", "--config.attacks.mine.eps="),
+        ("rtickets evaluate --config.attacks.mine.nor", "--config.attacks.mine.norm="),
+        ("rtickets evaluate --config.attacks.mine.norm=", "linf"),
+        ("rtickets study --config.evaluate.attacks.a.e", "--config.evaluate.attacks.a.eps="),
+        (
+            "rtickets study --config.draws.mine.train.obj",
+            "--config.draws.mine.train.objective.name=",
+        ),
+        ("rtickets draw --config.ticket=N", "None"),
+        ("rtickets transfer --config.data.flip=", "True"),
+        ("rtickets draw --config ", "draw/omp"),
         ("rtickets configs ", "show"),
+        ("rtickets configs show dra", "draw/omp"),
+        ("rtickets configs copy ", "studies/demo"),
+        ("rtickets ticket show ", "--layout"),
+        ("rtickets ticket diff a b --p", "--pictures"),
+        ("rtickets data pre", "prepare"),
+        ("rtickets data prepare --da", "--data-dir"),
+        ("rtickets data prepare cifar", "cifar10"),
+        ("rtickets data info --config.sour", "--config.source="),
+        ("rtickets data info --config=", "draw/omp"),
+        ("rtickets pretrain --parallel=", "shard_map"),
+        ("rtickets pretrain --parallel ", "pmap"),
+        ("rtickets --ver", "--version"),
     ],
 )
 def test_a_word_is_completed(line, word, capsys):
     assert word in completed(line, capsys)
 
 
-def test_what_nothing_begins_with_is_completed_by_nothing(capsys):
-    assert completed("rtickets draw --nothing", capsys) == []
-    assert completed("rtickets nothing --co", capsys) == []
+@pytest.mark.parametrize(
+    "line",
+    [
+        "rtickets draw --nothing",
+        "rtickets nothing --co",
+        "rtickets evaluate --config.attacks.",
+        "rtickets evaluate --config.attacks.mi",
+        "rtickets ticket show --config.",
+        "rtickets data list --con",
+        "rtickets data prepare --config",
+        "rtickets ticket verify --js",
+        "rtickets draw --config.ticket=s",
+        "rtickets configs list dra",
+    ],
+)
+def test_what_nothing_begins_with_is_completed_by_nothing(line, capsys):
+    assert completed(line, capsys) == []
 
 
 def test_bash_completes(capsys, tmp_path):

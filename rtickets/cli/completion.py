@@ -4,9 +4,10 @@ import argparse
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from rtickets.cli.verb import EXIT_HELP, Verb
+from rtickets.cli.verb import CONFIG_HELP, EXIT_HELP, Verb
 from rtickets.errors import InputError
 
+_TYPES = {"str", "int", "float", "bool"}
 _HELP = f"""
 bash: put this line into ~/.bashrc
     eval "$(rtickets completion bash)"
@@ -19,7 +20,7 @@ _BASH = r"""
 _rtickets() {
     local line="${COMP_LINE:0:COMP_POINT}"
     mapfile -t COMPREPLY < <(rtickets completion words -- "$line" 2>/dev/null)
-    [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+    [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[=.] ]] && compopt -o nospace
 }
 complete -o default -F _rtickets rtickets
 """.lstrip()
@@ -62,42 +63,107 @@ def complete(line: str, verbs: Mapping[str, Verb]) -> list[str]:
     words = line.split()
     last = "" if not line or line[-1].isspace() else words.pop()
     verb = verbs.get(words[1]) if len(words) > 1 else None
-    if verb is None:
-        found: Iterable[str] = verbs if len(words) == 1 else ()
-    elif last.startswith("--config=") and verb.config:
-        from rtickets import shipped_configs
-
-        found = (f"--config={name}" for name in shipped_configs.names())
-    elif last.startswith("--config.") and verb.config:
-        found = _fields(verb, last)
+    if len(words) == 1:
+        found: Iterable[str] = [*verbs, "--help", "--version"]
+    elif verb is None:
+        found = ()
     else:
-        found = _options(verb)
+        found = _words_of(verb, words, last)
     start = re.match(r".*[=:]|", last)
     cut = len(start[0]) if start else 0
-    return sorted({word[cut:] for word in found if word.startswith(last)})
+    return sorted({word[cut:] for word in found if word.startswith(last) and word != last})
 
 
-def _options(verb: Verb) -> list[str]:
+def _words_of(verb: Verb, words: Sequence[str], last: str) -> Iterable[str]:
+    """Return what may follow the words of a command that has its verb."""
     parser = argparse.ArgumentParser(add_help=False)
     verb.add_options(parser)
-    own = [word for action in parser._actions for word in action.option_strings]
-    choices = [str(c) for a in parser._actions if not a.option_strings for c in a.choices or ()]
-    return [*own, *choices, "--help", *(["--config=", "--config."] if verb.config else [])]
+    actions = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    chosen = next((word for word in words[2:] if actions and word in actions[0].choices), None)
+    has_config = verb.config is not None
+    if actions and chosen is None:
+        return [*actions[0].choices, "--help"]
+    if chosen is not None:
+        parser = actions[0].choices[chosen]
+        has_config = has_config and parser.epilog == CONFIG_HELP
+    if has_config and words[-1] == "--config":
+        return _names_of_configs()
+    if has_config and last.startswith("--config="):
+        return [f"--config={name}" for name in _names_of_configs()]
+    if has_config and last.startswith("--config."):
+        return _fields(verb, last)
+    return [
+        *_options(parser, words[-1]),
+        *_names(words[1], chosen),
+        *(["--config=", "--config."] if has_config else []),
+    ]
+
+
+def _options(parser: argparse.ArgumentParser, before: str) -> list[str]:
+    """Return the options of a parser, and the values of those that have few."""
+    found = ["--help"]
+    for action in parser._actions:
+        choices = [str(choice) for choice in action.choices or ()]
+        if choices and before in action.option_strings:
+            return choices
+        found += action.option_strings or choices
+        found += [f"{name}={choice}" for name in action.option_strings for choice in choices]
+    return found
+
+
+def _names(verb: str, action: str | None) -> list[str]:
+    """Return the names that a verb's action takes."""
+    if verb == "configs" and action in ("show", "copy"):
+        return _names_of_configs()
+    if (verb, action) == ("data", "prepare"):
+        from rtickets.data.public import PUBLIC_SETS
+
+        return [*PUBLIC_SETS, "voc2012", "tfds:"]
+    return []
+
+
+def _names_of_configs() -> list[str]:
+    from rtickets import shipped_configs
+
+    return shipped_configs.names()
 
 
 def _fields(verb: Verb, last: str) -> list[str]:
     """Return the fields of a configuration, and the values of one that has few."""
-    from rtickets.config_fields import LABEL, fields_of
+    from rtickets.config_fields import fields_of
 
     assert verb.config is not None
     cls, default = verb.config()
     found = ["--config.help"]
     for field in fields_of(cls() if default is None else default):
-        path = f"--config.{field.path}="
-        if last.startswith(path):
-            found += [path + word for word in field.words.split(" | ") if word.isidentifier()]
-        elif field.path.partition(f".{LABEL}")[1]:
-            found.append(path.partition(LABEL)[0])
+        path = _labelled(f"--config.{field.path}=", last)
+        if path.endswith("=") and last.startswith(path):
+            found += [path + word for word in _values(field.words)]
         else:
             found.append(path)
     return found
+
+
+def _labelled(path: str, last: str) -> str:
+    """Return the path of a field with the labels that a word has in it.
+
+    It ends before the first label that the word does not have whole.
+    """
+    from rtickets.config_fields import LABEL
+
+    typed = last.partition("=")[0].split(".")
+    whole = len(typed) if "=" in last else len(typed) - 1
+    names = path.removesuffix("=").split(".")
+    for position, name in enumerate(names):
+        if name == LABEL and not (position < whole and typed[position]):
+            return ".".join([*names[:position], ""])
+        if name == LABEL:
+            names[position] = typed[position]
+    return ".".join(names) + "="
+
+
+def _values(words: str) -> list[str]:
+    """Return the values that the type of a field lists."""
+    parts = words.split(" | ")
+    found = [part for part in parts if part.isidentifier() and part not in _TYPES]
+    return [*found, "True", "False"] if "bool" in parts else found
