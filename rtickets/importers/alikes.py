@@ -6,10 +6,10 @@ its tensors is held against what is known to be published; what cannot be told a
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from rtickets.config import ModelConfig
-from rtickets.config.fields import variants_of
+from rtickets.config.fields import Arch, variants_of
 from rtickets.errors import InputError
 from rtickets.importers.hints import Hint
 from rtickets.importers.tensors import Tensor
@@ -171,6 +171,22 @@ def judge(
                 )
         left.append(f"{alike.what} ({alike.option})" if alike.option else alike.what)
     return Judgement(words, by, () if by else tuple(left))
+
+
+def contradiction(config: ModelConfig, layout: str, activation: str, hint: Hint) -> str:
+    """Return what else than our network a hint tells of, '' if nothing is known.
+
+    Args:
+        config: what the file is imported as.
+        layout: name of the layout that its tensors have.
+        activation: of our network.
+        hint: the hint.
+    """
+    for alike in alikes_of(config, layout, activation):
+        if re.search(alike.pattern, hint.text):
+            return alike.what
+    others = (arch for arch in get_args(Arch) if arch != config.arch and _names(hint, arch))
+    return next(others, "")
 
 
 def features(tensors: Mapping[str, Tensor]) -> list[str]:

@@ -46,6 +46,7 @@ def _which(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"read as {arch}: the file has {report['said_by']}"
     elif report["said"]:
         yield f"read as {arch}, where the file has {'; '.join(report['said'][:_SHOWN])}"
+    yield from report["left"]
     if report["alike"]:
         kinds = "; ".join(report["alike"])
         yield (

@@ -6,7 +6,7 @@ the arguments that training scripts store in a checkpoint.
 
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,12 @@ from typing import Any, NamedTuple
 from rtickets.terminal import printable
 
 _CONFIG = "config.json"
+_OF_ITS_FILE = {"flax_model", "model", "open_clip_pytorch_model", "pytorch_model"}  # on hubs
+_WEIGHTS = {
+    ".bin", ".ckpt", ".h5", ".msgpack", ".npz", ".onnx", ".pkl", ".pt", ".pth", ".safetensors",
+    ".tar", ".th",
+}  # fmt: skip
+_MAX_FILES = 10_000  # that are looked at in a folder
 _MAX_BYTES = 1 << 20  # of a config.json
 _MAX_DEPTH, _MAX_ENTRIES = 5, 10_000  # of stored arguments
 _MAX_TEXT = 200
@@ -62,11 +68,15 @@ class Hints(NamedTuple):
         network: about the architecture.
         shares: about the share of weights that a mask keeps.
         config: what a config.json beside the file says about images and classes, {} without one.
+        left: about the architecture in a config.json that may belong to another file beside it.
+        other: name of that file, '' where config.json is this file's or there is none.
     """
 
     network: tuple[Hint, ...]
     shares: tuple[Hint, ...]
     config: Mapping[str, Any]
+    left: tuple[Hint, ...] = ()
+    other: str = ""
 
 
 def gather(path: Path, arguments: Any, metadata: Mapping[str, str]) -> Hints:
@@ -83,14 +93,40 @@ def gather(path: Path, arguments: Any, metadata: Mapping[str, str]) -> Hints:
     found = [Hint("file name", "file", path.name)]
     found += [Hint("metadata", name, value) for name, value in metadata.items()]
     beside = _read_beside(path)
-    found += [Hint(_CONFIG, name, value) for name, value in _entries(beside)]
+    of_config = [Hint(_CONFIG, name, value) for name, value in _entries(beside)]
+    if other := _other_of(path, of_config):
+        beside, left, of_config = {}, of_config, []
+    else:
+        left = []
+    found += of_config
     stored = list(_entries(arguments))
     found += [Hint(_parent(name) or "arguments", _last(name), value) for name, value in stored]
-    about = [h for h in found if h.place == "file name" or _last(h.key) in _NAMES | _DETAILS]
-    named = [h._replace(key=_last(h.key)) for h in about if not isinstance(h.value, type(None))]
     shares = [Hint("arguments", name, value) for name, value in stored if _last(name) in _SHARES]
     images = beside.get("pretrained_cfg") or beside
-    return Hints(tuple(named), tuple(shares), images if isinstance(images, Mapping) else {})
+    config = images if isinstance(images, Mapping) else {}
+    return Hints(_about_networks(found), tuple(shares), config, _about_networks(left), other)
+
+
+def _about_networks(found: Iterable[Hint]) -> tuple[Hint, ...]:
+    about = [h for h in found if h.place == "file name" or _last(h.key) in _NAMES | _DETAILS]
+    return tuple(h._replace(key=_last(h.key)) for h in about if h.value is not None)
+
+
+def _other_of(path: Path, config: Sequence[Hint]) -> str:
+    """Return the name of another file that a config.json may belong to, '' if it is this one's.
+
+    It is where it names the file, where the file has the name that hubs give to that of a
+    config.json, and where no other weights lie there.
+    """
+    named = any(Path(str(hint.value)).name == path.name for hint in config)
+    if not config or named or path.name.partition(".")[0].lower() in _OF_ITS_FILE:
+        return ""
+    try:
+        beside = list(islice(path.parent.iterdir(), _MAX_FILES))
+    except OSError:  # a folder that may not be listed
+        return ""
+    others = (one.name for one in beside if one.suffix.lower() in _WEIGHTS)
+    return min((name for name in others if name != path.name), default="")
 
 
 def _last(name: str) -> str:

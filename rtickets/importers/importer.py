@@ -105,6 +105,7 @@ def _import(path: Path, arch: Any, options: Options) -> Imported:
         "said": list(judgement.said),
         "said_by": judgement.said_by,
         "alike": list(judgement.alike),
+        "left": _left(opened, sizes, model),
         "pruned": _pruned(mask, fitted, opened, options),
         **parity.report(model, fitted.params, fitted.batch_stats, shape, reference),
     }
@@ -211,6 +212,23 @@ def _pruned(mask: Mask, fitted: Fitted, opened: Opened, options: Options) -> dic
 
 def _activation(model: Model) -> str:
     return getattr(model, "activation", "relu6")
+
+
+def _left(opened: Opened, sizes: Sizes, model: Model) -> list[str]:
+    """Say what a config.json tells that may belong to another file."""
+    hints, known = opened.hints, (sizes.config, opened.layout.name, _activation(model))
+    if not hints.other:
+        return []
+    words = []
+    for hint in hints.left:
+        against = alikes.contradiction(*known, hint)
+        words.append(f"{hint}, which contradicts: it tells of {against}" if against else str(hint))
+    told = "; ".join(words) or "nothing about the network"
+    return [
+        f"a config.json lies beside it that may be {hints.other}'s, so nothing of it is taken, "
+        f"statistics and classes neither (it has {told}); put it and its file into a folder of "
+        "their own if it is this file's"
+    ]
 
 
 def _usual_size(sizes: Sizes) -> int:

@@ -92,6 +92,40 @@ def test_a_config_beside_the_file_and_metadata_are_read(torch_file, tmp_path, st
         import_checkpoint(file, "resnet18")
 
 
+def test_a_config_of_another_file_refuses_nothing_and_is_said(torch_file, tmp_path, state):
+    """It belongs to a file that it names, that hubs pair with it, or that lies there alone."""
+    words = {"architecture": "resnetblur18", "mean": [0.1] * 3, "std": [0.2] * 3}
+    (tmp_path / "config.json").write_text(json.dumps(words))
+    file = torch_file(state, "mine.pth")
+    with pytest.raises(InputError, match="resnetblur18 in its config"):
+        import_checkpoint(file, "resnet18")
+    (tmp_path / "model.safetensors").touch()
+    report = import_checkpoint(file, "resnet18").report
+    assert report["normalization"]["from"].startswith("assumed")
+    assert report["said_by"] == ""
+    (line,) = [line for line in describe(report) if "config.json" in line]
+    assert all(word in line for word in ("model.safetensors", "architecture=resnetblur18"))
+    assert "contradicts: it tells of timm's resnetaa" in line
+    for name, more in (("pytorch_model.bin", {}), ("mine.pth", {"file": "weights/mine.pth"})):
+        (tmp_path / "config.json").write_text(json.dumps({**words, **more}))
+        with pytest.raises(InputError, match="resnetblur18 in its config"):
+            import_checkpoint(torch_file(state, name), "resnet18")
+
+
+@pytest.mark.parametrize(
+    ("said", "against"), [("resnet18", ""), ("timm/resnet50.a1_in1k", "resnet50")]
+)
+def test_another_architecture_in_the_config_of_another_file_is_said(
+    torch_file, tmp_path, state, said, against
+):
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": said}))
+    (tmp_path / "model.safetensors").touch()
+    report = import_checkpoint(torch_file(state, "mine.pth"), "resnet18").report
+    assert f"architecture={said}" in report["left"][0]
+    assert ("contradicts" in report["left"][0]) == bool(against)
+    assert against in report["left"][0]
+
+
 @pytest.mark.parametrize("contents", [b"{", b"[1]", b"\xff\xfe", b"[" * 100_000, b'{"model": 3}'])
 def test_a_config_that_says_nothing_is_left_alone(torch_file, tmp_path, state, contents):
     (tmp_path / "config.json").write_bytes(contents)
