@@ -5,6 +5,7 @@ that was something else; under 'reused' what a complete run was taken for done w
 """
 
 import importlib.metadata
+import json
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -45,11 +46,11 @@ def current() -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _commit() -> str | None:
-    """Return the commit of the checkout that the package lies in, with + after changes."""
+def _commit() -> str:
+    """Return the commit of the package, with + after changes, or that it is unknown and why."""
     root = Path(__file__).parents[1]
     if not (root / ".git").exists():
-        return None
+        return _installed_commit() or f"unknown (installed package {__version__})"
     git = ["git", "--no-optional-locks", "-C", str(root)]
     try:
         found = subprocess.run(
@@ -57,8 +58,23 @@ def _commit() -> str | None:
             capture_output=True, text=True, check=True, timeout=10,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
-        return None
+        return "unknown (git does not tell)"
     return found.stdout.strip()
+
+
+def _installed_commit() -> str | None:
+    """Return the commit that the package was installed from, where the installer kept it.
+
+    `pip install git+...` does, in `direct_url.json`; a wheel has none.
+    """
+    try:
+        installed = importlib.metadata.distribution("rtickets")
+        if not Path(str(installed.locate_file("rtickets"))).samefile(Path(__file__).parent):
+            return None  # another one, that lies elsewhere
+        told = json.loads(installed.read_text("direct_url.json") or "{}")
+        return str(told["vcs_info"]["commit_id"])[:12]
+    except (importlib.metadata.PackageNotFoundError, OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def differences(

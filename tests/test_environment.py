@@ -203,3 +203,51 @@ def test_a_complete_run_in_a_folder_that_cannot_be_written_is_reused(done, capsy
     monkeypatch.setattr(environment, "write_json", refuse)
     assert run().complete
     assert "computed with 0.0.1" in capsys.readouterr().err
+
+
+def installed(site, **files):
+    """Put the package where an installer does, and return the commit that it tells."""
+    (site / "rtickets").mkdir(parents=True)
+    for name in ("environment.py", "_version.py"):
+        (site / "rtickets" / name).touch()
+    meta = site / "rtickets-0.1.0.dist-info"
+    meta.mkdir()
+    (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: rtickets\nVersion: 0.1.0\n")
+    for name, words in files.items():
+        (meta / f"{name}.json").write_text(json.dumps(words))
+
+
+@pytest.mark.parametrize(
+    ("files", "commit"),
+    [
+        ({}, f"unknown (installed package {environment.__version__})"),
+        (
+            {"direct_url": {"dir_info": {}}},
+            f"unknown (installed package {environment.__version__})",
+        ),
+        ({"direct_url": {"vcs_info": {"commit_id": "0123456789abcdef"}}}, "0123456789ab"),
+    ],
+)
+def test_an_installed_package_says_its_commit_or_that_it_is_unknown(
+    tmp_path, monkeypatch, files, commit
+):
+    installed(tmp_path, **files)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "rtickets" / "environment.py"))
+    assert environment._commit.__wrapped__() == commit
+    assert f"commit {commit}" in environment.as_lines([{"commit": commit}])[0]
+
+
+def test_a_package_of_another_place_lends_no_commit(tmp_path, monkeypatch):
+    installed(tmp_path / "a", direct_url={"vcs_info": {"commit_id": "0123456789abcdef"}})
+    monkeypatch.syspath_prepend(tmp_path / "a")
+    (tmp_path / "b" / "rtickets").mkdir(parents=True)
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "b" / "rtickets" / "x.py"))
+    assert environment._commit.__wrapped__().startswith("unknown (installed package")
+
+
+def test_a_checkout_that_git_does_not_know_has_an_unknown_commit(tmp_path, monkeypatch):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "rtickets").mkdir()
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "rtickets" / "environment.py"))
+    assert environment._commit.__wrapped__() == "unknown (git does not tell)"

@@ -68,7 +68,10 @@ def show_report(study: RunFolder) -> None:
         chosen = [row for row in table if row["transfer"] == transfer]
         title = f"{transfer}: {split} accuracy (%)"
         sign = "+-" if console.options.ascii_only else "±"
-        printed = _terminal_table(title, chosen, baseline, sign)
+        console.print(
+            f"{title}, (gain over {baseline})", soft_wrap=True
+        )  # wider than narrow tables
+        printed = _terminal_table(chosen, sign)
         whole = printed.__rich_measure__(console, console.options.update(width=_WIDEST)).maximum
         _console(max(whole, console.width)).print(printed)  # a cut table is none
         if moved := moves_of(config_files.to_dict(config), transfer):
@@ -99,11 +102,9 @@ def _words_of(cells: Sequence[str]) -> str:
     return ", ".join(f"{label}{cell}" for label, cell in zip(labels, cells, strict=False) if cell)
 
 
-def _terminal_table(
-    title: str, table: Sequence[Mapping[str, Any]], baseline: str, sign: str
-) -> Table:
+def _terminal_table(table: Sequence[Mapping[str, Any]], sign: str) -> Table:
     objectives = list(dict.fromkeys(row["objective"] for row in table))
-    printed = Table(title=f"{title}, (gain over {baseline})", title_justify="left")
+    printed = Table()
     for name in ["ticket", "remaining", *objectives]:
         printed.add_column(name, justify="left" if name == "ticket" else "right", no_wrap=True)
     found = {(row["draw"], row["sparsity"], row["objective"]): row for row in table}

@@ -380,6 +380,17 @@ def test_a_narrow_terminal_wraps_a_table_and_cuts_nothing(study, monkeypatch, ca
     assert "\N{HORIZONTAL ELLIPSIS}" not in shown
 
 
+@pytest.mark.parametrize("columns", ["30", "80"])
+def test_the_title_of_a_table_that_is_narrower_is_one_line(tmp_path, monkeypatch, capsys, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    config = config_files.replace(CONFIG, objectives={"natural": ObjectiveConfig()})
+    listed = [{**cells()[0], "objective": "natural", "seed": 0}]
+    folder = folder_of(tmp_path, "study", "narrow", config)
+    show_report(run_once(folder, config, lambda _: {"cells": listed, "sources": []}))
+    lines = capsys.readouterr().out.splitlines()
+    assert "finetune: test accuracy (%), (gain over natural)" in lines
+
+
 def test_a_line_about_what_failed_says_what_its_numbers_are():
     cell = {"transfer": "digits", "objective": "pgd", "draw": "omp", "sparsity": 0.5}
     cells = [{"seed": 3, "objective": "pgd"}, {"seed": 1, **cell}]
