@@ -106,7 +106,7 @@ def _control(
 
 def _name_of_base(name: str, control: str) -> str:
     """Return a name that tells the mask that a control is made from, from the control."""
-    return name.replace(control, "base") if control in name else f"{name}-base"
+    return name.replace(control, "base") if control in name else f"base-{name}"
 
 
 def _revived(ticket: Ticket, dense: Ticket) -> Params:
