@@ -8,6 +8,7 @@ of AutoAttack (Croce & Hein 2020). They can show that a number is wrong, not tha
 import numpy as np
 from jax.typing import ArrayLike
 
+from rtickets.attacks import honesty_attacks as attacks
 from rtickets.attacks import honesty_gradients as gradients
 from rtickets.attacks import honesty_probes as probes
 from rtickets.attacks.findings import Finding, Verdict, judged
@@ -153,9 +154,9 @@ def _slopes(slopes: gradients.Slopes) -> Finding:
 def _attacks(subject: probes.Subject, eps: float, num_steps: int) -> list[Finding]:
     everything = cube_radius(subject.norm, subject.job.x.shape[1:])
     some = num_steps // 4
-    by_steps = [probes.fooled_by_pgd(subject, eps, steps) for steps in (1, some, num_steps)]
-    half, double = (probes.fooled_by_pgd(subject, eps * k, num_steps) for k in (0.5, 2))
-    unbounded = probes.fooled_by_pgd(subject, everything, num_steps)
+    by_steps = [attacks.fooled_by_pgd(subject, eps, steps) for steps in (1, some, num_steps)]
+    half, double = (attacks.fooled_by_pgd(subject, eps * k, num_steps) for k in (0.5, 2))
+    unbounded = attacks.fooled_by_pgd(subject, everything, num_steps)
     radii = f"{eps / 2:.3g}, {eps:.3g} and {2 * eps:.3g}"
     return [
         _growing("steps", by_steps, f"1, {some} and {num_steps} steps"),
@@ -172,7 +173,7 @@ def _attacks(subject: probes.Subject, eps: float, num_steps: int) -> list[Findin
 def _random_search(subject: probes.Subject, fooled: np.ndarray) -> Finding:
     """Compare with an attack without gradients on images that PGD did not fool."""
     left = np.flatnonzero(~fooled)[:_RESISTING]
-    found = probes.fooled_by_square(subject, left, _RESISTING, _QUERIES)
+    found = attacks.fooled_by_square(subject, left, _RESISTING, _QUERIES)
     count, total = int(found.sum()), len(left)
     seen = f"{_QUERIES} random queries of Square fool {count} of {total} images that PGD left"
     return judged("black box", count <= max(2, _LOST * total), count / max(total, 1), seen)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rtickets.attacks.honesty_probes import Subject, evaluate_once, logits_at, spread
+from rtickets.attacks.honesty_attacks import evaluate_once
+from rtickets.attacks.honesty_probes import Subject, logits_at, spread
 from rtickets.attacks.projections import per_example
 
 _ROOM = 0.03  # of every pixel up and down, where slopes are measured

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jax import Array
 
-from rtickets.attacks import honesty_probes as probes
+from rtickets.attacks import honesty_attacks, honesty_probes
 from rtickets.attacks.autoattack import autoattack_members
 from rtickets.attacks.findings import Finding, judged
 from rtickets.attacks.members import BLACK_BOX, Member
@@ -109,10 +109,10 @@ def check_reported(
                 f"({len(x)},), one per image, at positive radii"
             )
     largest = max(robust)
-    subject = probes.make_subject(logits_fn, x, y, key, largest, norm, samples)
+    subject = honesty_probes.make_subject(logits_fn, x, y, key, largest, norm, samples)
     fooled, worst = np.zeros(len(subject.clean), bool), (-1, largest, robust[largest])
     for eps, left in sorted(robust.items()):
-        fooled = fooled | probes.fooled_for_sure(subject, eps, num_steps)
+        fooled = fooled | honesty_attacks.fooled_for_sure(subject, eps, num_steps)
         worst = max(worst, (int((fooled & left).sum()), eps, left & ~fooled), key=lambda w: w[0])
     count, eps, joined = worst
     total, reported = len(joined), robust[eps].mean()

@@ -67,6 +67,25 @@ def test_a_random_model_is_fooled_if_fresh_draws_are():
     assert found.value == pytest.approx((~robust_at(0.03, "linf")).mean(), abs=0.05)
 
 
+def test_images_of_a_random_model_near_even_odds_are_no_misses_of_the_best_attack():
+    """The odds under the worst perturbation are known: 53% to 69%, so most draws are right."""
+
+    def noisy(x, keys):
+        noise = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(keys)
+        return plane(x + 0.25 * noise)
+
+    eps, deviation = 0.1, 0.25 * SLOPE["l2"]
+    leads = eps * SLOPE["linf"] + deviation * jnp.linspace(0.08, 0.5, COUNT)
+    x = 0.5 + (leads[:, None] * WEIGHTS / (WEIGHTS**2).sum()).reshape(COUNT, 4, 4, 1)
+    for seed in range(3):
+        found = check_reported(
+            noisy, x, Y, jax.random.key(seed), {eps: np.ones(COUNT, bool)}, samples=4
+        )
+        assert found.passed
+    weak = check_reported(noisy, x, Y, KEY, {2 * eps: np.ones(COUNT, bool)}, samples=4)
+    assert not weak.passed
+
+
 @pytest.mark.parametrize("robust", [np.ones(3, bool), np.ones(COUNT), np.ones((COUNT, 1), bool)])
 def test_what_is_no_flag_per_image_is_named(robust):
     with pytest.raises(InputError, match=r"eps=0\.1"):
