@@ -75,9 +75,9 @@ class Finding(TypedDict):
 
 
 class Honesty(TypedDict):
-    """Whether robust accuracies can be trusted."""
+    """Whether robust accuracies can be trusted; None where that was not examined."""
 
-    passed: bool
+    passed: bool | None
     findings: list[Finding]
 
 

@@ -96,6 +96,7 @@ def test_every_attack_can_be_evaluated(name, evaluate):
     assert [point["eps"] for point in measured["curve"]] == [ATTACKS[name].eps]
     bad = [each["check"] for each in result["honesty"]["findings"] if not each["passed"]]
     assert bad == (["weak attack"] if name in ("fgsm", "fgsm_rs", "square") else [])
+    assert result["honesty"]["passed"] is (False if bad else None)  # no verdict was asked for
     assert sorted(path.name for path in run.path.iterdir()) == [
         "COMPLETE",
         "config.json",

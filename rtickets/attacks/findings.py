@@ -62,15 +62,16 @@ class Verdict(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        """Whether every check passed."""
-        return all(finding.passed for finding in self.findings)
+        """Whether there were checks and every one passed."""
+        return bool(self.findings) and all(finding.passed for finding in self.findings)
 
     def lines(self) -> list[str]:
         """Return the verdict and one line per finding."""
         failed = ", ".join(finding.check for finding in self.findings if not finding.passed)
         marks = {True: "ok  ", False: "FAIL"}
+        otherwise = "trust: yes" if self.findings else "trust: not checked"
         return [
-            f"trust: NO - {failed}" if failed else "trust: yes",
+            f"trust: NO - {failed}" if failed else otherwise,
             *(f"{marks[each.passed]} {each.check}: {each.message}" for each in self.findings),
         ]
 

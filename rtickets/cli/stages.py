@@ -83,10 +83,10 @@ def _report_evaluation(folder: Any) -> None:
 
     if not is_primary():
         return
-    result, honesty = folder.result(), read_evaluation(folder).get("honesty")
+    result, evaluation = folder.result(), read_evaluation(folder)
     result.pop("honesty", None)
     print(json.dumps(result, indent=2))
-    for line in verdict_lines(honesty) if honesty else ():
+    for line in verdict_lines(evaluation):
         print(printable(line))
     print(f"done: {printable(folder.path)}")
 

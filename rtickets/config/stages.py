@@ -197,7 +197,8 @@ class EvaluateConfig:
         batch_size: examples per call, over all devices; rounded up to a multiple of them.
         seed: of the attacks and of the smoothing noise.
         honesty_examples: run the checks that say whether robust accuracies can be trusted on so
-            many of the attacked examples, wherever there is an attack; 0 leaves them out.
+            many of the attacked examples, wherever there is an attack; 0 leaves them out, and the
+            verdict is then "not checked".
         save_images: keep the adversarial images of every attack in the run folder.
         smoothing: certify by randomized smoothing, or None.
     """

@@ -1,8 +1,8 @@
-"""Accuracy under attack, certified accuracy, and whether to believe the former."""
+"""Accuracy under attack, and whether to believe it."""
 
 import io
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -20,11 +20,11 @@ from rtickets.attacks.honesty_results import check_broken, check_results
 from rtickets.attacks.members import BLACK_BOX
 from rtickets.attacks.projections import Norm
 from rtickets.attacks.strength import check_reported, check_strength
-from rtickets.config import AttackConfig, EvaluateConfig, SmoothingConfig
+from rtickets.config import AttackConfig, EvaluateConfig
 from rtickets.evaluation.accuracy import measure
+from rtickets.evaluation.certified import measure_certified
 from rtickets.evaluation.members import members_of
-from rtickets.evaluation.shares import attack_in_shares, do_share
-from rtickets.evaluation.smoothing import ABSTAIN, Certificates, certified_accuracy, certify
+from rtickets.evaluation.shares import attack_in_shares
 from rtickets.evaluation.subject import Subject, logits_fn, spread
 from rtickets.metrics import write_bytes
 
@@ -213,37 +213,6 @@ def check_strongest(
     ]  # fmt: skip
 
 
-def measure_certified(subject: Subject, config: SmoothingConfig, folder: Path) -> dict[str, Any]:
-    """Certify by randomized smoothing (Cohen et al. 2019).
-
-    Args:
-        subject: the network and its images.
-        config: noise, samples and radii.
-        folder: the run folder; what is counted is kept in its `attacks`.
-
-    Returns:
-        Certified accuracies by radius, and the number of images that were abstained from.
-    """
-    fn = logits_fn(subject.network, subject.devices.local[:1])
-    total = len(subject.y)
-    mine = processes.own_share(total)
-    own = partial(
-        certify, fn, subject.x[mine], subject.keys[mine], sigma=config.sigma,
-        num_classes=subject.network.model.num_classes,
-        selection_samples=config.selection_samples, samples=config.samples, alpha=config.alpha,
-        batch_size=config.batch_size,
-    )  # fmt: skip
-    found = do_share(lambda folder: own(folder=folder), folder / "attacks" / "certified")
-    certificates = Certificates(*(processes.merge_shares(each, total) for each in found))
-    radii = sorted(set(config.radii))
-    accuracies = certified_accuracy(certificates, subject.y, radii, subject.metric)
-    curve = [
-        {"radius": radius, **accuracy._asdict()}
-        for radius, accuracy in zip(radii, accuracies, strict=True)
-    ]
-    return {"curve": curve, "abstained": int((certificates.prediction == ABSTAIN).sum())}
-
-
 def measure_robustness(
     config: EvaluateConfig, subject_of: Callable[..., Subject], folder: Path
 ) -> dict[str, Any]:
@@ -256,7 +225,8 @@ def measure_robustness(
 
     Returns:
         'attacks', a result per attack; 'honesty', where there are attacks, with the findings and
-        whether all checks passed; 'certified', where it is asked for.
+        whether all checks passed, None where the network was not examined; 'certified', where it is
+        asked for.
     """
     result: dict[str, Any] = {"attacks": {}}
     if config.attacks:
@@ -271,19 +241,27 @@ def measure_robustness(
                 found += check_strongest(subject, attack, outcomes[label], config.honesty_examples)
             findings += [_record(label, finding) for finding in found]
         findings += _across(config.attacks, outcomes)
-        if config.honesty_examples:
+        examined = _largest_radii(config.attacks.values()) if config.honesty_examples else {}
+        if examined:
             few = subject.take(config.honesty_examples)
-            for (norm, noise), eps in _largest_radii(config.attacks.values()).items():
+            for (norm, noise), eps in examined.items():
                 # all copies are evaluated at once, which a batch has room for
                 samples = max(config.batch_size // len(few.y), 2) if noise else 0
                 about = f"model, {norm}" + (f", input noise {noise:g}" if noise else "")
                 found = check_honesty(few, eps, norm, noise, samples)
                 findings += [_record(about, finding) for finding in found]
-        result["honesty"] = {"passed": all(f["passed"] for f in findings), "findings": findings}
+        result["honesty"] = {"passed": _passed(findings, examined), "findings": findings}
     if config.smoothing is not None:
         subject = subject_of(count=config.smoothing.examples)
         result["certified"] = measure_certified(subject, config.smoothing, folder)
     return result
+
+
+def _passed(findings: Sequence[Mapping[str, Any]], examined: Mapping[Any, float]) -> bool | None:
+    """Return whether all checks passed, None where none failed but the network was not examined."""
+    if not all(finding["passed"] for finding in findings):
+        return False
+    return True if examined else None
 
 
 def _record(about: str, finding: Finding) -> dict[str, Any]:

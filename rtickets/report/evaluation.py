@@ -59,7 +59,7 @@ def write_evaluation(run: RunFolder) -> Path:
         _list(result.get("notes", ())),
     ]  # fmt: skip
     if verdict := _verdict(run, result):
-        parts += ["<h2>Can the robust accuracies be trusted?</h2>", _list(verdict)]
+        parts += ["<h2>Can the accuracies be trusted?</h2>", _list(verdict)]
     computed = _list(environment.as_lines(environment.read(run.path)))
     parts += ["<h2>Computed with</h2>", computed]
     parts += ["<h2>Configuration</h2>", f"<pre>{html.escape(json.dumps(config, indent=2))}</pre>"]
@@ -93,7 +93,7 @@ def _measured(run: RunFolder, result: Mapping[str, Any]) -> list[tuple[str, str,
 
 def _verdict(run: RunFolder, result: Mapping[str, Any]) -> list[str]:
     with _damage_named(run):
-        return verdict_lines(result["honesty"]) if "honesty" in result else []
+        return verdict_lines(result)
 
 
 @contextmanager

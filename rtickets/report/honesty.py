@@ -1,21 +1,39 @@
 """The verdict on robust accuracies, for people."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+NOT_CHECKED = "trust: not checked"
+_CERTIFIED = (
+    "certified accuracies: not checked: no attack is compared with them; they are lower bounds of "
+    "the smoothed network's accuracy, right for every image with probability 1 - alpha"
+)
 
-def verdict_lines(honesty: Mapping[str, Any]) -> list[str]:
-    """Return the verdict of one evaluation and a line per finding.
+
+def verdict_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return the verdict of one evaluation, a line per finding, and what no check is made of.
 
     Args:
-        honesty: the 'honesty' of an evaluation's result.
+        result: of the evaluation.
 
     Returns:
-        Lines, the verdict first.
+        Lines, the verdict on attacks first; none for clean accuracy alone.
     """
+    lines = _of_attacks(result["honesty"]) if "honesty" in result else []
+    return lines + certified_lines([result])
+
+
+def certified_lines(results: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return what holds of certified accuracies, one line, or none where there are not any."""
+    return [_CERTIFIED] if any("certified" in one for one in results) else []
+
+
+def _of_attacks(honesty: Mapping[str, Any]) -> list[str]:
     failed = [finding for finding in honesty["findings"] if not finding["passed"]]
     names = dict.fromkeys(f"{finding['check']} ({finding['about']})" for finding in failed)
     verdict = "trust: NO - " + ", ".join(names) if failed else "trust: yes"
+    if not failed and (honesty["passed"] is None or not honesty["findings"]):
+        verdict = f"{NOT_CHECKED} (the model was not examined; honesty_examples > 0 does)"
     marks = {True: "ok  ", False: "FAIL"}
     return [
         verdict,
@@ -33,12 +51,28 @@ def doubts(result: Mapping[str, Any]) -> tuple[int, list[tuple[Mapping[str, Any]
         (number of evaluations that were checked, (source or cell, what was found) for each that
         failed).
     """
-    checked = [one for one in (*result["sources"], *result["cells"]) if "honesty" in one]
+    honest = [one for one in _evaluations(result) if "honesty" in one]
+    checked = [one for one in honest if one["honesty"]["passed"] is not None]
     return len(checked), [
         (one, "; ".join(_said(f) for f in one["honesty"]["findings"] if not f["passed"]))
         for one in checked
         if not one["honesty"]["passed"]
     ]
+
+
+def unchecked(result: Mapping[str, Any]) -> list[str]:
+    """Return what a study measured without asking for a verdict, a line each.
+
+    Args:
+        result: of the study, with its source networks and cells.
+
+    Returns:
+        Lines on robust and on certified accuracies; none where everything was checked.
+    """
+    count = sum("honesty" in one and one["honesty"]["passed"] is None
+                for one in _evaluations(result))  # fmt: skip
+    lines = [f"robust accuracies that were not checked: {count} (honesty_examples=0)"]
+    return lines[: bool(count)] + certified_lines(_evaluations(result))
 
 
 def strengths(result: Mapping[str, Any]) -> list[str]:
@@ -52,7 +86,7 @@ def strengths(result: Mapping[str, Any]) -> list[str]:
     """
     spent: dict[str, str] = {}
     more: dict[str, int] = {}
-    for one in (*result["sources"], *result["cells"]):
+    for one in _evaluations(result):
         for finding in one.get("honesty", {"findings": ()})["findings"]:
             about = finding["about"]
             if finding["check"] == "weak attack":
@@ -66,6 +100,10 @@ def strengths(result: Mapping[str, Any]) -> list[str]:
             line += f" The checks' own attack fools more images in {more[about]} evaluation(s)."
         lines.append(line)
     return lines
+
+
+def _evaluations(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [*result["sources"], *result["cells"]]
 
 
 def _said(finding: Mapping[str, Any]) -> str:

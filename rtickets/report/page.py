@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rtickets.report.honesty import doubts, strengths
+from rtickets.report.honesty import doubts, strengths, unchecked
 from rtickets.report.table import metrics_of, moves_of, percent
 
 STYLE = """
@@ -92,15 +92,16 @@ def _picture(heading: str, picture: bytes) -> list[str]:
 def _honesty(result: Mapping[str, Any]) -> list[str]:
     """Say how many robust accuracies the checks found nothing against, and list the others."""
     checked, doubtful = doubts(result)
-    if not checked:
+    lines = [f"{checked - len(doubtful)} of {checked} evaluations passed every check."]
+    lines = [*lines[: bool(checked)], *unchecked(result)]
+    if not lines:
         return []
-    trusted = f"<p>{checked - len(doubtful)} of {checked} evaluations passed every check.</p>"
     head = ["transfer", "objective", "ticket", "sparsity", "seed", "found"]
     names = ("transfer", "objective", "draw", "sparsity", "seed")
     body = [[*(str(one.get(name, "")) for name in names), found] for one, found in doubtful]
     table = [html_table(head, body)] if body else []
-    strong = [f"<p>{html.escape(line)}</p>" for line in strengths(result)]
-    return ["<h2>Can the robust accuracies be trusted?</h2>", trusted, *strong, *table]
+    told = [f"<p>{html.escape(line)}</p>" for line in (*lines, *strengths(result))]
+    return ["<h2>Can the robust accuracies be trusted?</h2>", *told, *table]
 
 
 def _failed(result: Mapping[str, Any]) -> list[str]:

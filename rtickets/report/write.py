@@ -12,7 +12,7 @@ from rich.table import Table
 from rtickets import config_files, environment, results
 from rtickets.metrics import write_bytes, write_json, write_text
 from rtickets.report.curves import plot_curves
-from rtickets.report.honesty import doubts
+from rtickets.report.honesty import doubts, strengths, unchecked
 from rtickets.report.page import failed_cells, render_page
 from rtickets.report.radii import plot_radii, radius_curves
 from rtickets.report.table import CLEAN, metrics_of, moves_of, percent, rows
@@ -83,6 +83,8 @@ def show_report(study: RunFolder) -> None:
         console.print(
             f"robust accuracies that can be trusted: {checked - len(doubtful)} of {checked}"
         )
+    for line in (*unchecked(result), *strengths(result)):
+        console.print(printable(line), soft_wrap=True)
 
 
 def _console(width: int | None = None) -> Console:

@@ -14,10 +14,10 @@ from rtickets.attacks import WorstCase, ensemble
 from rtickets.attacks.autoattack import Row
 from rtickets.config import AttackConfig, EvaluateConfig, SmoothingConfig
 from rtickets.evaluation import Network, measure_robustness, robustness
+from rtickets.evaluation.certified import measure_certified
 from rtickets.evaluation.robustness import (
     _findings,
     measure_attack,
-    measure_certified,
 )
 from rtickets.evaluation.subject import Subject
 
@@ -259,6 +259,14 @@ def test_a_network_that_hides_nothing_is_trusted(tmp_path):
     assert len(honesty["findings"]) == 17
 
 
+@pytest.mark.parametrize(("eps", "examples"), [(PGD.eps, 0), (0.0, 16)])
+def test_a_network_that_was_not_examined_is_not_trusted(eps, examples, tmp_path):
+    attack = config_files.replace(PGD, eps=eps)
+    result = evaluation(tmp_path, attacks={"pgd": attack}, honesty_examples=examples)
+    assert result["honesty"]["passed"] is None
+    assert all(finding["passed"] for finding in result["honesty"]["findings"])
+
+
 def test_a_noisy_network_that_hides_nothing_is_trusted(tmp_path):
     noisy = AttackConfig(name="apgd_ce", eps=0.035, num_steps=5, input_noise=0.05, samples=4)
     square = AttackConfig(name="square", eps=0.035, num_steps=10)
@@ -378,7 +386,7 @@ def test_the_model_is_checked_once_a_norm_at_the_largest_radius(
     monkeypatch.setattr(robustness, "check_honesty", check_honesty)
     result = evaluation(tmp_path, attacks=attacks, honesty_examples=examples)
     assert calls == checked
-    assert result["honesty"]["passed"]
+    assert result["honesty"]["passed"] is (True if checked else None)
 
 
 def test_without_attacks_there_is_no_verdict(tmp_path):

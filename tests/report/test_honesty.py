@@ -1,6 +1,6 @@
 import pytest
 
-from rtickets.report.honesty import doubts, strengths, verdict_lines
+from rtickets.report.honesty import doubts, strengths, unchecked, verdict_lines
 
 
 def finding(check, passed, about="pgd", message="seen"):
@@ -14,7 +14,6 @@ def honesty(*findings):
 @pytest.mark.parametrize(
     ("findings", "lines"),
     [
-        ([], ["trust: yes"]),
         ([finding("eps", True)], ["trust: yes", "ok   pgd: eps: seen"]),
         (
             [finding("eps", False), finding("steps", True), finding("steps", False, "model, l2")],
@@ -32,7 +31,36 @@ def honesty(*findings):
     ],
 )
 def test_the_verdict_comes_first_and_then_a_line_per_finding(findings, lines):
-    assert verdict_lines(honesty(*findings)) == lines
+    assert verdict_lines({"honesty": honesty(*findings)}) == lines
+
+
+@pytest.mark.parametrize("findings", [[], [finding("weak attack", True)]])
+def test_a_verdict_that_was_not_made_is_none(findings):
+    for passed in (None, True)[: 2 - len(findings)]:
+        first, *others = verdict_lines({"honesty": {"passed": passed, "findings": findings}})
+        assert first.startswith("trust: not checked")
+        assert "honesty_examples" in first
+        assert len(others) == len(findings)
+    (first, *_) = verdict_lines({"honesty": {**honesty(finding("eps", False)), "passed": False}})
+    assert first.startswith("trust: NO")
+
+
+def test_certified_accuracies_are_not_trusted_for_an_attack_on_another_network():
+    for result in ({"certified": {}}, {"certified": {}, "honesty": honesty(finding("eps", True))}):
+        last = verdict_lines(result)[-1]
+        assert last.startswith("certified accuracies: not checked")
+    assert verdict_lines({"clean": {}}) == []
+
+
+def test_what_a_study_did_not_check_is_counted_apart():
+    without = {"honesty": {"passed": None, "findings": [finding("weak attack", True)]}}
+    good = {"honesty": honesty(finding("eps", True))}
+    result = {"sources": [without], "cells": [good, without, {"certified": {}}]}
+    assert doubts(result) == (1, [])
+    robust, certified = unchecked(result)
+    assert "2" in robust
+    assert "certified" in certified
+    assert unchecked({"sources": [], "cells": [good]}) == []
 
 
 def test_doubts_are_those_of_sources_and_cells_and_say_why():

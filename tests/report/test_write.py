@@ -171,10 +171,26 @@ def test_page_and_terminal_say_how_many_accuracies_can_be_trusted(study_with_rad
     assert "6 of 8 evaluations passed every check." in page
     assert page.count("pgd20: eps: rises") == 2
     show_report(study_with_radii)
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert last == "robust accuracies that can be trusted: 6 of 8"
+    trusted, certified = capsys.readouterr().out.splitlines()[-2:]
+    assert trusted == "robust accuracies that can be trusted: 6 of 8"
+    assert certified.startswith("certified accuracies: not checked")
     show_report(study)
     assert "trusted" not in capsys.readouterr().out
+
+
+def test_the_terminal_says_how_strong_attacks_are_and_what_was_not_checked(tmp_path, capsys):
+    strength = {"about": "pgd20", "check": "weak attack", "passed": True, "value": 0.1}
+    strength |= {"message": "6 < 7 evaluations"}
+    honesty = {"passed": None, "findings": [strength]}
+    study = study_of(tmp_path, [{**cell, "honesty": honesty} for cell in cells()])
+    show_report(study)
+    printed = capsys.readouterr().out
+    assert "pgd20: 6 < 7 evaluations." in printed
+    assert "not checked: 8" in printed
+    assert "trusted" not in printed
+    page = write_report(study).read_text()
+    assert "not checked: 8" in page
+    assert "passed every check" not in page
 
 
 def test_the_table_has_gains_over_the_baseline(study):
