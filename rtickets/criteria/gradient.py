@@ -2,8 +2,9 @@
 
 A loss function maps (params, *batch) to the mean loss of the batch, a scalar. A batch is a tuple of
 arrays with the examples on axis 0. `perturb` maps (params, *batch) to the batch that the loss is
-taken on instead, which is not differentiated through. Both are compiled once per function object,
-so scoring in rounds should pass the same ones again.
+taken on instead, which is not differentiated through. Both are compiled once per function object
+and what it computes, so scoring in rounds should pass the same ones again; an object that has
+changed is traced to notice.
 
 With a `mask` the network is the one without its dead weights, as if they were no parameters: they
 are zero, images are attacked so, their gradients count nowhere and their scores are 0. Weights of
@@ -25,6 +26,7 @@ from rtickets.criteria.losses import Batch, LossFn, Perturb
 from rtickets.criteria.weights import Scores, prunable_leaves, replace_leaves
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
+from rtickets.programs import Pinned, digest
 
 
 def snip(
@@ -95,7 +97,7 @@ def taylor(
             does not fit, or weights that have no gradient.
     """
     params, weights = _network(params, mask, prunable, exclude)
-    compiled = _gradient(loss_fn, perturb)
+    compiled = _gradient(*_pinned(loss_fn, perturb, weights, params, batches))
 
     def importance(batch: Batch) -> Scores:
         products = _times(weights, compiled(weights, params, *batch))
@@ -149,7 +151,8 @@ def grasp(
         path: jnp.asarray(np.conj(value) / scale, weights[path].dtype)
         for path, value in gradient.items()
     }
-    compiled = _hessian_product(loss_fn, perturb)
+    pinned = _pinned(loss_fn, perturb, weights, params, batches)
+    compiled = _hessian_product(*pinned)
     curvature = _mean(lambda batch: compiled(weights, direction, params, *batch), batches)
     return {path: scale * value for path, value in _times(weights, curvature).items()}
 
@@ -181,8 +184,24 @@ def _mean_gradient(
     params: Params,
     batches: Sequence[Batch],
 ) -> Scores:
-    compiled = _gradient(loss_fn, perturb)
+    compiled = _gradient(*_pinned(loss_fn, perturb, weights, params, batches))
     return _mean(lambda batch: compiled(weights, params, *batch), batches)
+
+
+def _pinned(
+    loss_fn: LossFn,
+    perturb: Perturb | None,
+    weights: dict[str, Array],
+    params: Params,
+    batches: Sequence[Batch],
+) -> tuple[Pinned, Pinned | None]:
+    """Return the functions as those that compute what they do now for the first batch."""
+
+    def loss(weights: dict[str, Array], params: Params, *batch: Array) -> Array:
+        return _loss_of_weights(loss_fn, perturb, params, batch)(weights)
+
+    program = digest(loss, weights, params, *batches[0]) if batches else ""
+    return Pinned(loss_fn, program), perturb and Pinned(perturb, program)
 
 
 def _mean(part: Callable[[Batch], Any], batches: Sequence[Batch]) -> Scores:

@@ -1,7 +1,7 @@
 """Synaptic flow: a score without data that keeps every layer connected (Tanaka et al. 2020)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +14,7 @@ from rtickets.criteria.losses import LogitsOf
 from rtickets.criteria.weights import Scores, prunable_leaves, replace_leaves
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params, apply, leaf_paths
+from rtickets.programs import Pinned, digest
 
 _BIAS = r"(.*/)?bias"
 # Input and output are 100 / sqrt(R) instead of 1 / sqrt(R): a small signal becomes smaller still
@@ -65,8 +66,9 @@ def synflow(
     }
     params = replace_leaves(params, positive)
     weights = prunable_leaves(params, prunable, exclude)
-    flow, gradient = _compiled(logits_fn)
     ones = jnp.ones((1, *input_shape), jnp.float32)
+    program = digest(_flow_of(logits_fn), weights, params, ones, 1.0)
+    flow, gradient = _compiled(Pinned(logits_fn, program))  # the function may be a changed object
 
     def total(scale: float) -> float:
         return float(flow(weights, params, scale * ones, 1.0)) / scale
@@ -118,9 +120,14 @@ def _first_in_range(totals: Iterable[float]) -> float:
 
 
 @lru_cache(maxsize=4)
-def _compiled(logits_fn: LogitsOf) -> tuple[Any, Any]:
+def _compiled(logits_fn: Pinned) -> tuple[Any, Any]:
+    flow = _flow_of(logits_fn)
+    return jax.jit(flow), jax.jit(jax.grad(flow, argnums=(0, 2)))
+
+
+def _flow_of(logits_fn: LogitsOf) -> Callable[..., Array]:
     def flow(weights: dict[str, Array], params: Params, x: Array, factor: Array) -> Array:
         outputs = logits_fn(replace_leaves(params, weights), x)
         return factor * outputs.astype(jnp.float32).sum()
 
-    return jax.jit(flow), jax.jit(jax.grad(flow, argnums=(0, 2)))
+    return flow
