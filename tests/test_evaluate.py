@@ -101,6 +101,7 @@ def test_every_attack_can_be_evaluated(name, evaluate):
         "COMPLETE",
         "config.json",
         "environment.json",
+        "network.json",
         "result.json",
     ]
 
