@@ -84,6 +84,10 @@ def check_reported(
     2 (num_steps + 1) evaluations that share their program with `check_model`. What a smaller radius
     fools counts at the larger, too.
 
+    One image is tolerated whatever their number, and 1% of many: of two attacks of full strength
+    each fools single images near the boundary that the other does not, and a share of so few images
+    is not known better than to one of them. The finding counts and names it all the same.
+
     Args:
         logits_fn: the model.
         x: images (B, H, W, C) in [0, 1].

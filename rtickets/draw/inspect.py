@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from rtickets import masks
@@ -146,8 +145,8 @@ def verify(path: Path) -> Ticket:
     """Read a ticket and check all that can be checked without its network.
 
     `Ticket.load` checks format, version and checksums, and that shapes, masks and stored survivors
-    fit each other. Beyond that, all values must be finite, prunable weights floating or complex,
-    and the sparsity in ticket.json that of the masks.
+    fit each other. Beyond that, all values must be finite, and the sparsity in ticket.json that of
+    the masks. Prunable weights may have any dtype that `Ticket.save` stores, quantised ones too.
 
     Args:
         path: the ticket's folder.
@@ -240,13 +239,10 @@ def _differences(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any, Any
 
 def _check_values(ticket: Ticket) -> None:
     arrays = masks.leaf_paths({"params": ticket.params, "batch_stats": ticket.batch_stats})
-    prunable = {f"params/{path}" for path in masks.prunable_leaves(ticket.mask)}
     for path, leaf in arrays.items():
         broken = int((~np.isfinite(leaf)).sum())
         if broken:
             raise InputError(f"{broken:,} of {leaf.size:,} values of {path} are not finite")
-        if path in prunable and not jnp.issubdtype(leaf.dtype, jnp.inexact):
-            raise InputError(f"{path} is {leaf.dtype}; prunable weights are floating or complex")
 
 
 def _check_recorded_sparsity(description: Mapping[str, Any], ticket: Ticket) -> None:

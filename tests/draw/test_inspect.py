@@ -311,11 +311,14 @@ def test_a_pruned_weight_need_not_have_been_finite(tmp_path):
     np.testing.assert_array_equal(inspect.verify(tmp_path / "t").params["kernel"], [1, 0])
 
 
-def test_prunable_weights_that_are_integers_are_refused(tmp_path):
-    params = {"kernel": np.arange(3), "table": np.arange(3)}
-    Ticket({"kernel": np.ones(3, bool), "table": np.ones((), bool)}, params).save(tmp_path / "t")
-    with pytest.raises(InputError, match="params/kernel is int64"):
-        inspect.verify(tmp_path / "t")
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, bool, np.complex64, np.float16])
+def test_prunable_weights_of_every_dtype_that_is_stored_are_sound(tmp_path, dtype):
+    params = {"kernel": np.arange(3).astype(dtype), "table": np.arange(3)}
+    mask = {"kernel": np.array([True, False, True]), "table": np.ones((), bool)}
+    Ticket(mask, params).save(tmp_path / "t")
+    kernel = inspect.verify(tmp_path / "t").params["kernel"]
+    assert kernel.dtype == dtype
+    np.testing.assert_array_equal(kernel, np.array([0, 0, 2]).astype(dtype))
 
 
 def edit(path, **changes):
