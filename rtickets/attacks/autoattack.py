@@ -18,6 +18,7 @@ from rtickets.attacks.members import Member
 from rtickets.attacks.outcome import Expected as Expected
 from rtickets.attacks.outcome import Row as Row
 from rtickets.attacks.outcome import WorstCase as WorstCase
+from rtickets.attacks.plain import check_plain
 from rtickets.attacks.progress import Progress
 from rtickets.attacks.projections import Norm, check_norm
 from rtickets.attacks.radii import check_radius, check_step
@@ -173,6 +174,7 @@ def worst_case(
     task = task._replace(logits_fn=model)
     logits = task.predict(task.x)
     check_labels(jnp.asarray(logits), jnp.asarray(task.y))
+    check_plain(task.logits_fn, logits, task.x, task.keys, task.samples)
     done = run_ensemble(task, logits, folder, say or (lambda line: None))
     names = np.array(["", *(task.members[index].kind for index, *_ in task.legs())], object)
     correct = logits.argmax(-1) == task.y

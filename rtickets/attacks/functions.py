@@ -18,6 +18,7 @@ from rtickets.attacks.inputs import (
     restart_keys,
 )
 from rtickets.attacks.members import Member
+from rtickets.attacks.plain import check_plain
 from rtickets.attacks.projections import Norm, check_norm
 from rtickets.attacks.radii import check_radius
 from rtickets.attacks.search import Job, LogitsFn, choose, run
@@ -58,6 +59,7 @@ def _attack(
     logits_fn = pin(logits_fn, x, keys, member.samples)
     logits = clean_logits(logits_fn, x, keys, member.samples)
     check_labels(logits, y)
+    check_plain(logits_fn, logits, x, keys, member.samples)
     radius = jnp.broadcast_to(jnp.asarray(eps, jnp.float32), y.shape)
     targets = targets_by_logit(logits, y)[:, : member.num_targets].T if member.targeted else [y]
     state: Any = None

@@ -16,6 +16,7 @@ from rtickets.attacks.inputs import (
     read_inputs,
     refuse_trace,
 )
+from rtickets.attacks.plain import check_plain
 from rtickets.attacks.projections import Norm, check_norm
 from rtickets.attacks.radii import check_radius
 from rtickets.attacks.search import (
@@ -71,6 +72,7 @@ def make_subject(
     logits_fn = pin(logits_fn, x, keys, samples)
     clean = clean_logits(logits_fn, x, keys, samples)
     check_labels(clean, y)
+    check_plain(logits_fn, clean, x, keys, samples)
     job = Job(x, y, y, keys, jnp.full(y.shape, eps, jnp.float32))
     return Subject(logits_fn, job, norm, samples, np.asarray(clean, np.float64))
 

@@ -14,7 +14,7 @@ from rtickets.attacks.search import LogitsFn, call_model, join_model, split_mode
 from rtickets.programs import Pinned, digest
 
 _IMAGES = 8
-_ALIKE = 0.05  # relative difference: more than rounding on other devices, less than other models
+ALIKE = 0.05  # relative difference: more than rounding on other devices, less than other models
 
 
 class Answers(NamedTuple):
@@ -94,10 +94,10 @@ def _compiled(function: Callable[..., Array], samples: int) -> Any:
 
 def alike(one: Answers, other: Answers) -> bool:
     """Return whether two models may be the same, as far as rounding lets one tell."""
-    return all(_difference(a, b) <= _ALIKE for a, b in zip(one, other, strict=True))
+    return all(difference(a, b) <= ALIKE for a, b in zip(one, other, strict=True))
 
 
-def _difference(a: np.ndarray, b: np.ndarray) -> float:
+def difference(a: np.ndarray, b: np.ndarray) -> float:
     """Return the mean over images of the relative difference, infinity for other shapes."""
     if a.shape != b.shape:
         return float("inf")

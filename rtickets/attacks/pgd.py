@@ -23,6 +23,7 @@ from rtickets.attacks.inputs import (
     restart_keys,
 )
 from rtickets.attacks.losses import LossName, make_loss
+from rtickets.attacks.plain import check_plain
 from rtickets.attacks.projections import (
     Norm,
     check_norm,
@@ -271,4 +272,5 @@ def _check_classes(inputs: Inputs, target: Array, samples: int) -> None:
         return
     logits = clean_logits(inputs.logits_fn, inputs.x, inputs.keys, samples)
     check_labels(logits, inputs.y)
+    check_plain(inputs.logits_fn, logits, inputs.x, inputs.keys, samples)
     check_labels(logits, target, "target")

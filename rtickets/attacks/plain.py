@@ -41,8 +41,13 @@ def check_plain(logits_fn: LogitsFn, logits: Any, x: Any, key: Array, samples: i
             themselves is random, which others find.
     """
     function, arguments = split_model(logits_fn)
-    function = function.function if isinstance(function, Pinned) else function
-    if in_trace() or is_traced((logits_fn, x)) or not has_own_jit(function):
+    if in_trace() or is_traced((logits_fn, x)):
+        return
+    if isinstance(function, Pinned):
+        if not function.program:  # it never changes
+            return
+        function = function.function
+    if not has_own_jit(function):
         return
 
     def plain() -> np.ndarray:
@@ -71,7 +76,8 @@ def has_own_jit(function: Any) -> bool:
         if any(isinstance(each, _JITTED) for each in level):
             return True
         seen |= set(map(id, level))
-        level = [part for each in level for part in _parts(each) if id(part) not in seen]
+        parts = {id(part): part for each in level for part in _parts(each)}
+        level = [part for name, part in parts.items() if name not in seen]
     return False
 
 
@@ -86,12 +92,15 @@ def _parts(function: Any) -> Iterator[Any]:
     else:
         found = [*getattr(function, "__dict__", {}).values(), type(function).__call__]
     for each in found:
-        of_jax = (getattr(each, "__module__", None) or "").split(".")[0] == "jax"
+        of_jax = str(getattr(each, "__module__", "")).split(".")[0] == "jax"
         skipped = isinstance(each, ModuleType | type | BuiltinFunctionType)
         if callable(each) and not skipped and not of_jax:
             yield each
 
 
 def _referred(function: FunctionType) -> list[Any]:
-    names = inspect.getclosurevars(function)
+    try:
+        names = inspect.getclosurevars(function)
+    except ValueError:  # a variable that has no value yet
+        return []
     return [*names.nonlocals.values(), *names.globals.values()]
