@@ -220,7 +220,9 @@ def soak_signals(
         different = soak.differences(expected.contents, soak.contents(workdir))
         wrong += [f"{workdir.name}: {name}" for name in different if not _by_user(name, as_users)]
         studies += 1
-    wrong += [f"printed: {line}" for line in log.read_text().splitlines() if "Traceback" in line]
+    lines = log.read_text().splitlines()
+    found = (number for number, line in enumerate(lines) if "Traceback" in line)
+    wrong += ["printed: " + "\n".join(lines[max(at - 3, 0) : at + 60]) for at in found]
     return Found(endings, studies, wrong)
 
 
