@@ -21,6 +21,9 @@ from rtickets.models.resnet import BasicBlock, ResNet
 
 jax.config.update("jax_num_cpu_devices", 4)
 
+# Most of a test's time is LLVM's, optimising a program that runs once or twice on tiny arrays.
+jax.config.update("jax_disable_most_optimizations", True)
+
 # Modules compile the same small programs over and over, so each worker keeps them on disk; not all
 # in one folder, as JAX does not write its files atomically.
 _COMPILED = tempfile.TemporaryDirectory(prefix="rtickets-tests-")
@@ -81,6 +84,7 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
         yield
 
 
