@@ -6,7 +6,8 @@
 
 AutoAttack's version for random networks, in two norms, on 200 test images. It asks what an attacker
 finds; certified.py asks what none can find. Every image is attacked to the end, the worth of 12,500
-forward passes an image and norm.
+forward passes an image and norm. Time: about 11 minutes for the demo's architecture on two CPU
+cores, reckoned from the passes of certified.py.
 """
 
 from rtickets import config_files
