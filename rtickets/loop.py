@@ -103,8 +103,8 @@ class Loop:
                 now = self._collect(now, pending)
                 self._check_finite(step, now.state.params)
                 now = now._replace(tally=now.tally._replace(metrics=metrics.length))
-                about = self._about(step)
-                processes.on_primary(lambda: snapshot.save(checkpoints, step, now, about))
+                about, planned = self._about(step), self._ends_part(step)
+                processes.on_primary(lambda: snapshot.save(checkpoints, step, now, about, planned))
 
             check = preemption.late_check(self.program.devices)
             try:

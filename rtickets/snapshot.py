@@ -96,6 +96,7 @@ def save(
     step: int,
     snapshot: Snapshot,
     about: dict[str, Any],
+    planned: bool,
 ) -> None:
     """Save a snapshot in the background.
 
@@ -104,9 +105,11 @@ def save(
         step: its step.
         snapshot: the snapshot.
         about: what a reader of the file may want to know.
+        planned: whether the configuration asks for it here. One that a stop left is not among the
+            best: which these are must not depend on where a run was stopped.
     """
     *arrays, tally = snapshot
-    score = tally.validation if tally.logged == step else None
+    score = tally.validation if planned and tally.logged == step else None
     checkpoints.save(step, tuple(arrays), {**about, "tally": tally._asdict()}, score)
 
 

@@ -215,6 +215,18 @@ def test_a_stop_in_a_validation_does_not_lose_the_best_checkpoint(tiny, tmp_path
     assert names == {"6", "6.score", "12", "BEST"}
 
 
+def test_the_best_checkpoints_do_not_depend_on_where_a_run_is_stopped(tiny, tmp_path, monkeypatch):
+    config = config_with(checkpoint_every="4it", keep_best_checkpoints=1)
+    validate = lambda params, stats: 0.5  # noqa: E731  the earliest of equals is kept
+    fit_at_last(tmp_path / "whole", tiny, config, validate=validate)
+    for call in range(1, 12):
+        folder = tmp_path / f"stopped{call}"
+        asked_at(monkeypatch, call)
+        fit_at_last(folder, tiny, config, validate=validate)
+        best = [(path / "checkpoints" / "BEST").read_text() for path in (folder, tmp_path / "whole")]
+        assert best[0] == best[1]
+
+
 def test_a_stop_before_the_first_step_writes_no_checkpoint(tiny, tmp_path, monkeypatch):
     asked_at(monkeypatch, 1)
     with pytest.raises(Preempted):
