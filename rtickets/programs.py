@@ -73,6 +73,7 @@ def digest(function: Callable[..., Any], moving: Any, *fixed: Any) -> str:
     def alone(moving: Any, *fixed: Any) -> Any:  # JAX remembers the traces of a function
         return function(moving, *fixed)
 
+    moving, fixed = jax.tree.map(_shape, (moving, fixed))
     try:
         traced = jax.make_jaxpr(with_gradient)(moving, *fixed)
     except Exception:  # no gradient, as of a callback, or the function's own error
@@ -81,6 +82,14 @@ def digest(function: Callable[..., Any], moving: Any, *fixed: Any) -> str:
     for part in _beyond_text(traced):
         total.update(part)
     return total.hexdigest()
+
+
+def _shape(leaf: Any) -> Any:
+    """Return the shape of an array without the devices that it lies on, which change no result."""
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        return leaf
+    found = jax.typeof(leaf)
+    return jax.ShapeDtypeStruct(found.shape, found.dtype, weak_type=found.weak_type)
 
 
 def _beyond_text(traced: Any) -> Iterator[bytes]:

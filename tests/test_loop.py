@@ -223,7 +223,9 @@ def test_the_best_checkpoints_do_not_depend_on_where_a_run_is_stopped(tiny, tmp_
         folder = tmp_path / f"stopped{call}"
         asked_at(monkeypatch, call)
         fit_at_last(folder, tiny, config, validate=validate)
-        best = [(path / "checkpoints" / "BEST").read_text() for path in (folder, tmp_path / "whole")]
+        best = [
+            (path / "checkpoints" / "BEST").read_text() for path in (folder, tmp_path / "whole")
+        ]
         assert best[0] == best[1]
 
 
