@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, Any
 from rtickets._version import __version__
 
 if TYPE_CHECKING:
-    from rtickets import attacks, criteria, data, draw, evaluation, masks, models
-    from rtickets.draw import Ticket, draw_omp
+    from rtickets import attacks, data, draw, evaluation, masks, models
+    from rtickets.draw import criteria, draw_omp
     from rtickets.errors import InputError
     from rtickets.masks import DEFAULT_PRUNABLE
-    from rtickets.sparse_optimizer import keep_pruned
+    from rtickets.tickets.ticket import Ticket
+    from rtickets.training.sparse_optimizer import keep_pruned
 
 _HOMES = {
     "DEFAULT_PRUNABLE": "rtickets.masks",
     "InputError": "rtickets.errors",
     "Ticket": "rtickets.draw",
     "draw_omp": "rtickets.draw",
-    "keep_pruned": "rtickets.sparse_optimizer",
+    "keep_pruned": "rtickets.training.sparse_optimizer",
 }
 _MODULES = ("attacks", "criteria", "data", "draw", "evaluation", "masks", "models")
+_ELSEWHERE = {"criteria": "draw.criteria"}
 
 __all__ = [
     "DEFAULT_PRUNABLE",
@@ -45,7 +47,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     if name in _MODULES:
-        return importlib.import_module(f"rtickets.{name}")
+        return importlib.import_module(f"rtickets.{_ELSEWHERE.get(name, name)}")
     raise AttributeError(f"module 'rtickets' has no attribute {name!r}")
 
 

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from rtickets import statuses
+from rtickets.platform import statuses
 
 
 def main() -> int:

@@ -3,8 +3,6 @@
 import errno
 from pathlib import Path
 
-from rtickets.terminal import printable
-
 _LONGEST = 20_000  # characters of a message, of which a hostile file may give any number
 
 
@@ -93,3 +91,32 @@ def explain(error: OSError) -> str:
             "docs/reliability.md, Shared folders)"
         )
     return str(error)
+
+
+_UNDECODABLE = range(0xDC80, 0xDD00)  # what Python makes of bytes of names that are no text
+
+
+def printable(text: object, longest: int | None = None) -> str:
+    r"""Return text as it can be shown in one line.
+
+    Args:
+        text: anything; what is no text is shown as `str` has it.
+        longest: how many characters are shown; the middle of a longer text is left out.
+
+    Returns:
+        The text, with an escape such as \x1b, \n or \u202e for every character that moves, hides
+        or ends something; what was made printable before stays as it is.
+    """
+    shown = str(text)
+    if longest is not None and len(shown) > longest:
+        half = max((longest - 5) // 2, 0)
+        shown = f"{shown[:half]} ... {shown[len(shown) - half :]}"
+    return shown if shown.isprintable() else "".join(map(_printable, shown))
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    if ord(character) in _UNDECODABLE:
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")

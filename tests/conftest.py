@@ -12,12 +12,13 @@ import pytest
 from hypothesis import strategies as st
 from PIL import Image
 
-from rtickets import masks, models, parallel, training
+from rtickets import masks, models, training
 from rtickets.config import AttackConfig, ObjectiveConfig, OptimizerConfig
 from rtickets.data import Split
-from rtickets.data.augment import Transform
+from rtickets.data.images.augment import Transform
 from rtickets.draw import draw_omp
 from rtickets.models.resnet import BasicBlock, ResNet
+from rtickets.platform import parallel
 
 jax.config.update("jax_num_cpu_devices", 4)
 
@@ -65,7 +66,7 @@ class Tiny(NamedTuple):
         """Run `count` steps of fixed batches and return the state and the losses."""
         mask = self.mask if mask is None else mask
         state = training.init_state(program, self.params, self.batch_stats, mask)
-        run = training.Run(jax.random.key(5), np.float32(rate))
+        run = training.RunData(jax.random.key(5), np.float32(rate))
         fixed = (state, mask, run, self.split.images, self.split.labels)
         state, mask, run, images, labels = parallel.replicate(fixed, program.devices)
         losses = []

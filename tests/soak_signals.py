@@ -27,7 +27,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from rtickets import statuses
+from rtickets.platform import statuses
 
 ASKS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGINT)
 KINDS = (*ASKS, signal.SIGKILL, signal.SIGPIPE)

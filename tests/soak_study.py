@@ -23,7 +23,8 @@ def write_task(folder: Path, name: str, classes: int) -> str:
 
 def study_of(folder: Path) -> Any:
     """Return a study of every kind of stage on the data in a folder."""
-    from rtickets import config, config_files
+    from rtickets import config
+    from rtickets.settings import config_files
 
     train = config.TrainConfig(
         optimizer=config.OptimizerConfig(learning_rate=0.05),
@@ -74,7 +75,7 @@ def write_inputs(folder: Path) -> Path:
         "import importlib.util\n"
         "import os\n"
         "from pathlib import Path\n"
-        "from rtickets import config_files, provenance\n"
+        "from rtickets.settings import config_files; from rtickets.tickets import provenance\n"
         f"spec = importlib.util.spec_from_file_location('soak', {__file__!r})\n"
         "soak = importlib.util.module_from_spec(spec)\n"
         "spec.loader.exec_module(soak)\n"

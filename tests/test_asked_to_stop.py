@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from rtickets import cli, preemption, progress, provenance
-from rtickets.attacks import ensemble
-from rtickets.checkpoints import Checkpoints
+from rtickets import cli
+from rtickets.attacks.ensemble import legs
 from rtickets.draw import scheduled
 from rtickets.evaluation import noise
-from rtickets.loop import Loop
-from rtickets.stages import iterate, learn
+from rtickets.platform import preemption
+from rtickets.stages import iterate, learn, study_progress
+from rtickets.storage.checkpoints import Checkpoints
+from rtickets.tickets import provenance
 from rtickets.training import dispatch
+from rtickets.training.loop import Loop
 
 HERE = Path(__file__).parent
 predict = importlib.import_module("rtickets.evaluation.predict")  # the package's is the function
@@ -28,9 +30,9 @@ MOMENTS = {
     "training": (Loop, "_dispatch", 4),
     "writing a checkpoint": (Checkpoints, "save", 1),  # has begun in the background
     "validating": (predict, "_compiled", 2),
-    "attacking": (ensemble, "work", 3),
+    "attacking": (legs, "work", 3),
     "certifying": (noise, "_compiled", 1),
-    "between two stages": (progress, "done", 1),
+    "between two stages": (study_progress, "done", 1),
     "iterating": (iterate, "draw_omp", 1),
     "pruning": (iterate, "draw_omp", 2),
     "learning": (learn, "initial_scores", 1),

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 from ml_collections import ConfigDict
 
-from rtickets import config_files, digests, overrides
+from rtickets.cli import overrides
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -17,6 +17,8 @@ from rtickets.config import (
 )
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE
+from rtickets.runs import run_identity
+from rtickets.settings import config_files
 
 ALL = [DataConfig, PretrainConfig, DrawConfig, TransferConfig, EvaluateConfig, StudyConfig]
 
@@ -25,7 +27,7 @@ ALL = [DataConfig, PretrainConfig, DrawConfig, TransferConfig, EvaluateConfig, S
 def study_file(tmp_path):
     path = tmp_path / "study.py"
     path.write_text(
-        "from rtickets import config, config_files\n"
+        "from rtickets import config; from rtickets.settings import config_files\n"
         "def get_config():\n"
         "    return config_files.editable(config.StudyConfig(seeds=(0, 1)))\n"
     )
@@ -173,7 +175,7 @@ def test_a_file_that_returns_something_else_is_named(tmp_path):
 def test_a_file_takes_an_argument_after_a_colon(tmp_path):
     path = tmp_path / "sized.py"
     path.write_text(
-        "from rtickets import config, config_files\n"
+        "from rtickets import config; from rtickets.settings import config_files\n"
         "def get_config(name):\n"
         "    return config_files.editable(config.StudyConfig(name=name))\n"
     )
@@ -189,11 +191,11 @@ def test_the_config_dict_is_locked():
 
 def test_the_digest_ignores_defaults_and_places_but_nothing_else():
     base = DrawConfig(sparsity=0.5)
-    digest = digests.digest(base)
-    assert digests.digest(DrawConfig(sparsity=0.5, method="omp", ticket="there")) == digest
-    assert digests.digest(DrawConfig(sparsity=0.6)) != digest
-    assert digests.digest(base, "upstream") != digest
-    assert digests.digest(TransferConfig()) != digests.digest(EvaluateConfig())
+    digest = run_identity.digest(base)
+    assert run_identity.digest(DrawConfig(sparsity=0.5, method="omp", ticket="there")) == digest
+    assert run_identity.digest(DrawConfig(sparsity=0.6)) != digest
+    assert run_identity.digest(base, "upstream") != digest
+    assert run_identity.digest(TransferConfig()) != run_identity.digest(EvaluateConfig())
 
 
 def test_replace_reaches_nested_fields():

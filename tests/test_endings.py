@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from rtickets import statuses
+from rtickets.platform import statuses
 
 COMMAND = """
 import atexit, builtins, sys, time
-from rtickets import cli, preemption
+from rtickets import cli; from rtickets.platform import preemption
 from rtickets.__main__ import main
 from rtickets.errors import InputError, NonFiniteLossError, Preempted
 

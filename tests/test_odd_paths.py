@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rtickets import cli, preemption, provenance
-from rtickets.loop import Loop
+from rtickets import cli
+from rtickets.platform import preemption
+from rtickets.tickets import provenance
+from rtickets.training.loop import Loop
 
 LATIN = b"l\xe9".decode("utf-8", "surrogateescape")
 NAMES = ["a[1]", "[!a]", "a\\b", "a\nb", "a*b?", "-dash", "gs:", "übung 日本", LATIN]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rtickets import cli, provenance
+from rtickets import cli
+from rtickets.tickets import provenance
 
 
 def load(name):
@@ -29,7 +30,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from rtickets.errors import explain
-from rtickets.locks import locked
+from rtickets.storage.locks import locked
 try:
     with locked(Path(sys.argv[1])):
         print("held", flush=True)
@@ -39,7 +40,7 @@ except (ValueError, OSError) as error:
 """
 PRETRAIN = """
 import importlib.util, sys
-from rtickets import cli, provenance
+from rtickets import cli; from rtickets.tickets import provenance
 spec = importlib.util.spec_from_file_location("soak", sys.argv[1])
 soak = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(soak)

@@ -10,7 +10,6 @@ Fu et al. 2023. Time: 3.1 minutes for the 19 states of 0.8^k, the demo's network
 beside other work. Result: a folder draw-imp0.9856-...
 """
 
-from rtickets import config_files
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -19,6 +18,7 @@ from rtickets.config import (
     OptimizerConfig,
     TrainConfig,
 )
+from rtickets.settings import config_files
 
 
 def get_config(task=None):

@@ -13,8 +13,8 @@ Time: 2.8 minutes for the 19 states of 0.8^k, the demo's network on two CPU core
 Result: a folder draw-imp0.9856-... with the pretrained weights under the new mask.
 """
 
-from rtickets import config_files
 from rtickets.config import DataConfig, DrawConfig, OptimizerConfig, TrainConfig
+from rtickets.settings import config_files
 
 
 def get_config(task=None):

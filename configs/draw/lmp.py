@@ -14,8 +14,8 @@ Time: 1.9 minutes for the demo's network on one CPU core beside other work.
 Result: a folder draw-lmp0.8-... with the ticket.
 """
 
-from rtickets import config_files
 from rtickets.config import DataConfig, DrawConfig, OptimizerConfig, TrainConfig
+from rtickets.settings import config_files
 
 
 def get_config(task="mnist5k"):

@@ -6,8 +6,8 @@
 Time: a second. Result: a folder draw-omp0.95-... with exactly the asked number of survivors.
 """
 
-from rtickets import config_files
 from rtickets.config import DrawConfig
+from rtickets.settings import config_files
 
 
 def get_config():

@@ -10,8 +10,8 @@ Time: about 20 seconds on two CPU cores for the network of configs/pretrain/fash
 Result: a folder draw-omp0.95-... with exactly the asked number of survivors.
 """
 
-from rtickets import config_files
 from rtickets.config import AttackConfig, DrawConfig
+from rtickets.settings import config_files
 
 
 def get_config():

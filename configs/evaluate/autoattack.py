@@ -7,8 +7,8 @@ Killed, the same command goes on where it was. Time: about
 15 minutes a norm for the demo's robust network on two CPU cores, from 64 images (docs/attacks.md).
 """
 
-from rtickets import config_files
 from rtickets.config import AttackConfig, EvaluateConfig
+from rtickets.settings import config_files
 
 LINF, L2 = 8 / 255, 0.5
 

@@ -9,8 +9,8 @@ to 0.8; the paper, Cohen et al. 2019, takes 100,000. Time: 11
 minutes for the demo's architecture on two CPU cores.
 """
 
-from rtickets import config_files
 from rtickets.config import EvaluateConfig, SmoothingConfig
+from rtickets.settings import config_files
 
 
 def get_config():

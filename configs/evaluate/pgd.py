@@ -6,8 +6,8 @@
 Time: about 20 seconds on two CPU cores for 500 attacked images.
 """
 
-from rtickets import config_files
 from rtickets.config import AttackConfig, EvaluateConfig
+from rtickets.settings import config_files
 
 
 def get_config():

@@ -10,8 +10,8 @@ forward passes an image and norm. Time: about 11 minutes for the demo's architec
 cores, reckoned from the passes of certified.py.
 """
 
-from rtickets import config_files
 from rtickets.config import AttackConfig, EvaluateConfig
+from rtickets.settings import config_files
 
 SIGMA = 0.25
 

@@ -7,7 +7,6 @@ The same run as fashion_natural.py but for the objective, FGSM from a random sta
 the next, and returns the weights from before. Time: about 55 seconds on two CPU cores.
 """
 
-from rtickets import config_files
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -17,6 +16,7 @@ from rtickets.config import (
     PretrainConfig,
     TrainConfig,
 )
+from rtickets.settings import config_files
 
 
 def get_config():

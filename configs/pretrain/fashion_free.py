@@ -7,7 +7,6 @@ trained on 4 times in a row, so the run takes as many steps as the others but se
 their batches. Time: about 55 seconds on two CPU cores.
 """
 
-from rtickets import config_files
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -17,6 +16,7 @@ from rtickets.config import (
     PretrainConfig,
     TrainConfig,
 )
+from rtickets.settings import config_files
 
 
 def get_config():

@@ -6,7 +6,6 @@ The same run as fashion_natural.py but for the objective, for configs/evaluate/c
 Time: about that of natural pretraining.
 """
 
-from rtickets import config_files
 from rtickets.config import (
     DataConfig,
     ModelConfig,
@@ -15,6 +14,7 @@ from rtickets.config import (
     PretrainConfig,
     TrainConfig,
 )
+from rtickets.settings import config_files
 
 
 def get_config():

@@ -6,7 +6,6 @@ The same run as fashion_natural.py but for the objective (Wang et al. 2020), her
 Time: about 105 seconds on two CPU cores.
 """
 
-from rtickets import config_files
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -16,6 +15,7 @@ from rtickets.config import (
     PretrainConfig,
     TrainConfig,
 )
+from rtickets.settings import config_files
 
 
 def get_config():

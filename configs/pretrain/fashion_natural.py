@@ -5,8 +5,8 @@
 Time: about 35 seconds on two CPU cores. Result: about 86% on validation images.
 """
 
-from rtickets import config_files
 from rtickets.config import DataConfig, ModelConfig, OptimizerConfig, PretrainConfig, TrainConfig
+from rtickets.settings import config_files
 
 
 def get_config():

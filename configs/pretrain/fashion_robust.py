@@ -8,7 +8,6 @@ The same run as fashion_natural.py but for the objective. Time: about 70 seconds
 Result: about 77% on validation images under the training attack, PGD-2 in L-infinity 8/255.
 """
 
-from rtickets import config_files
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -18,6 +17,7 @@ from rtickets.config import (
     PretrainConfig,
     TrainConfig,
 )
+from rtickets.settings import config_files
 
 
 def get_config():

@@ -8,7 +8,6 @@ The same run as fashion_natural.py but for the objective (Zhang et al. 2019), he
 Time: about 105 seconds on two CPU cores.
 """
 
-from rtickets import config_files
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -18,6 +17,7 @@ from rtickets.config import (
     PretrainConfig,
     TrainConfig,
 )
+from rtickets.settings import config_files
 
 
 def get_config():

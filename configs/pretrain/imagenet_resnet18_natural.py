@@ -7,7 +7,8 @@ imagenet2012`. Time: not measured; --dry-run estimates it for your machine. Resu
 published accuracy of such a network: 69.79%.
 """
 
-from rtickets import config_files, recipes
+from rtickets.settings import config_files
+from rtickets.stages import recipes
 
 
 def get_config():

@@ -11,7 +11,8 @@ about four times that of natural training; --dry-run estimates it. Result: not r
 accuracy with l2_3: 53.12%.
 """
 
-from rtickets import config_files, recipes
+from rtickets.settings import config_files
+from rtickets.stages import recipes
 
 
 def get_config(attack="l2_3"):

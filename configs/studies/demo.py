@@ -5,8 +5,8 @@
 Needs `pip install 'rtickets[demo]'`. Time: about 4 minutes on two CPU cores. Result: see README.md.
 """
 
-from rtickets import config_files
-from rtickets.demo import demo_study
+from rtickets.settings import config_files
+from rtickets.stages.demo import demo_study
 
 
 def get_config():

@@ -11,7 +11,6 @@ Time: full, about half an hour on one H100 (estimated); small, about 9 minutes o
 cores. Results: docs/results/fashion_mnist.md and docs/results/fashion_mnist_small.md.
 """
 
-from rtickets import config_files
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -24,6 +23,7 @@ from rtickets.config import (
     TrainConfig,
     TransferConfig,
 )
+from rtickets.settings import config_files
 
 # Chosen on validation images at full width, see docs/results/fashion_mnist.md.
 FINETUNE_RATE, LINEAR_RATE = 0.05, 0.2

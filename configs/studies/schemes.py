@@ -16,7 +16,6 @@ Time: full, about half an hour on one H100 (estimated, not run yet); small, 23 m
 core. Results of the small version: docs/results/schemes_small.md.
 """
 
-from rtickets import config_files
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -31,8 +30,9 @@ from rtickets.config import (
     TrainConfig,
     TransferConfig,
 )
-from rtickets.demo import demo_study
 from rtickets.draw.ladder import imp_ladder
+from rtickets.settings import config_files
+from rtickets.stages.demo import demo_study
 
 CONTROLS = ("random", "shuffled", "complement", "flipped", "reinitialised")
 A_IMP = ObjectiveConfig(name="pgd", attack=AttackConfig(name="fgsm_rs", eps=8 / 255))

@@ -5,7 +5,6 @@
 Time: about a minute on two CPU cores. Result: accuracies near chance.
 """
 
-from rtickets import config_files
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -17,6 +16,7 @@ from rtickets.config import (
     TrainConfig,
     TransferConfig,
 )
+from rtickets.settings import config_files
 
 
 def get_config():

@@ -12,7 +12,8 @@ Best published source networks and accuracies (Salman et al. 2020), L2 radius an
 finetune 3, 97.14; linear 3, 91.64; ResNet-50 finetune 3, 98.27; linear 3, 94.81.
 """
 
-from rtickets import config_files, recipes
+from rtickets.settings import config_files
+from rtickets.stages import recipes
 
 
 def get_config(argument="finetune"):

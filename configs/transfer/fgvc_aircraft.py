@@ -12,7 +12,8 @@ Best published source networks and accuracies (Salman et al. 2020), L2 radius an
 finetune 0, 80.89; linear 0.5, 41.91; ResNet-50 finetune 0.01, 86.14; linear 1, 42.15.
 """
 
-from rtickets import config_files, recipes
+from rtickets.settings import config_files
+from rtickets.stages import recipes
 
 
 def get_config(argument="finetune"):

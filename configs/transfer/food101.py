@@ -12,7 +12,8 @@ Best published source networks and accuracies (Salman et al. 2020), L2 radius an
 finetune 0.01, 84.06; linear 0.03, 60.26; ResNet-50 finetune 0, 87.71; linear 0.05, 66.03.
 """
 
-from rtickets import config_files, recipes
+from rtickets.settings import config_files
+from rtickets.stages import recipes
 
 
 def get_config(argument="finetune"):

@@ -11,8 +11,8 @@ Needs `pip install 'rtickets[demo]'`. Time: a few seconds on two CPU cores. Resu
 the table of the demo, which trains its tickets this way.
 """
 
-from rtickets import config_files
-from rtickets.demo import demo_study
+from rtickets.settings import config_files
+from rtickets.stages.demo import demo_study
 
 
 def get_config(mode="finetune"):

@@ -12,7 +12,8 @@ Best published source networks and accuracies (Salman et al. 2020), L2 radius an
 finetune 0, 96.22; linear 0.1, 91.36; ResNet-50 finetune 0.01, 96.98; linear 0.1, 91.46.
 """
 
-from rtickets import config_files, recipes
+from rtickets.settings import config_files
+from rtickets.stages import recipes
 
 
 def get_config(argument="finetune"):

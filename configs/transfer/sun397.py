@@ -12,7 +12,8 @@ Best published source networks and accuracies (Salman et al. 2020), L2 radius an
 finetune 0, 59.58; linear 0, 51.77; ResNet-50 finetune 0, 62.38; linear 0.01, 54.88.
 """
 
-from rtickets import config_files, recipes
+from rtickets.settings import config_files
+from rtickets.stages import recipes
 
 
 def get_config(argument="finetune"):

@@ -11,7 +11,8 @@ Time: not measured; --dry-run estimates it.
 Tuned by Fu et al. 2023 with a network of L2 radius 1; no accuracies to compare with.
 """
 
-from rtickets import config_files, recipes
+from rtickets.settings import config_files
+from rtickets.stages import recipes
 
 
 def get_config(argument="finetune"):

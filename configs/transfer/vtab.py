@@ -10,8 +10,8 @@ of TensorFlow Datasets: `rtickets data prepare tfds:NAME`. Settings are ours, no
 benchmark trains for 2,500 steps. Time: not measured.
 """
 
-from rtickets import config_files
 from rtickets.config import DataConfig, OptimizerConfig, TrainConfig, TransferConfig
+from rtickets.settings import config_files
 
 
 def get_config(task="cifar100"):

@@ -1,16 +1,17 @@
 """Adversarial attacks: pure functions from images to images in a ball around them."""
 
-from rtickets.attacks.autoattack import (
+from rtickets.attacks import honesty
+from rtickets.attacks.ensemble.autoattack import (
     MEMBERS,
     WorstCase,
     autoattack,
     autoattack_members,
     worst_case,
 )
+from rtickets.attacks.ensemble.members import Member
 from rtickets.attacks.fgsm import fgsm, fgsm_rs
 from rtickets.attacks.functions import apgd_ce, apgd_dlr, apgd_t, fab_t, square
 from rtickets.attacks.inputs import example_keys
-from rtickets.attacks.members import Member
 from rtickets.attacks.pgd import pgd
 from rtickets.attacks.projections import Norm, project, uniform_in_ball, unit_direction
 from rtickets.attacks.search import LogitsFn
@@ -30,6 +31,7 @@ __all__ = [
     "fab_t",
     "fgsm",
     "fgsm_rs",
+    "honesty",
     "pgd",
     "project",
     "square",

@@ -8,6 +8,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from rtickets.attacks.broken import warn_of_broken
+from rtickets.attacks.ensemble.members import Member
 from rtickets.attacks.expectation import worst
 from rtickets.attacks.identity import pin
 from rtickets.attacks.inputs import (
@@ -17,7 +18,6 @@ from rtickets.attacks.inputs import (
     read_inputs,
     restart_keys,
 )
-from rtickets.attacks.members import Member
 from rtickets.attacks.plain import check_plain
 from rtickets.attacks.projections import Norm, check_norm
 from rtickets.attacks.radii import check_radius

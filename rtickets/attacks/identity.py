@@ -11,7 +11,7 @@ from jax import Array
 from jax.tree_util import Partial
 
 from rtickets.attacks.search import LogitsFn, call_model, join_model, split_model
-from rtickets.programs import Pinned, digest
+from rtickets.platform.programs import Pinned, digest
 
 _IMAGES = 8
 ALIKE = 0.05  # relative difference: more than rounding on other devices, less than other models

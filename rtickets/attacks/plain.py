@@ -18,7 +18,7 @@ from rtickets.attacks.identity import ALIKE, difference
 from rtickets.attacks.inputs import in_trace, is_traced
 from rtickets.attacks.search import LogitsFn, call_model, join_model, split_model
 from rtickets.errors import InputError
-from rtickets.programs import Pinned
+from rtickets.platform.programs import Pinned
 
 _IMAGES, _DEPTH = 8, 4
 _JITTED = type(jax.jit(lambda: None))

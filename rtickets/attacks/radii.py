@@ -8,9 +8,9 @@ import numpy as np
 from jax import Array
 
 from rtickets.attacks.inputs import is_traced
+from rtickets.attacks.lengths import why_not_radius, why_not_step
 from rtickets.attacks.projections import Norm
 from rtickets.errors import InputError
-from rtickets.lengths import why_not_radius, why_not_step
 
 Length = Array | np.ndarray | float
 

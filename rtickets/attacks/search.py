@@ -3,7 +3,7 @@
 A `Search` says how an attack starts and what it does with one evaluation of the model. Its state is
 a NamedTuple of arrays with a leading axis of examples, and no example looks at another. So a search
 can run whole (`run`), or its examples can be exchanged for others as soon as they are decided, in
-arrays of constant shape (`rtickets.attacks.queue`).
+arrays of constant shape (`rtickets.attacks.ensemble.queue`).
 """
 
 from collections.abc import Callable
@@ -81,7 +81,7 @@ class Search(Protocol):
         ...
 
 
-def begin(search: Search, job: Job) -> Any:
+def begin_search(search: Search, job: Job) -> Any:
     """Return a search's state before the first evaluation.
 
     Weak types are lost in the first step, for which they would be a compilation of their own.
@@ -146,9 +146,9 @@ def run(search: Search, logits_fn: LogitsFn, job: Job, *, unroll: bool | None = 
         def body(index: Array | int, state: Any) -> Any:
             return search.step(logits_fn, job, state, count + index)
 
-        return repeat(body, search.evaluations, begin(search, job), unroll=unroll)
+        return repeat(body, search.evaluations, begin_search(search, job), unroll=unroll)
     function, arguments = split_model(logits_fn)
-    state = jax.jit(begin, static_argnums=0)(search, job)
+    state = jax.jit(begin_search, static_argnums=0)(search, job)
     dispatches = search.evaluations if jax.default_backend() == "cpu" else 1
     for _ in range(dispatches):
         state, count = _compiled(search, function, search.evaluations // dispatches)(

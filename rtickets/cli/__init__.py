@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from rtickets import preemption, statuses
 from rtickets._version import __version__
 from rtickets.cli.bench import BENCH
 from rtickets.cli.completion import make_completion
@@ -29,8 +28,10 @@ from rtickets.errors import (
     NonFiniteLossError,
     Preempted,
     explain,
+    printable,
 )
-from rtickets.terminal import never_fail_to_print, printable
+from rtickets.platform import preemption, statuses
+from rtickets.platform.terminal import never_fail_to_print
 
 __all__ = ["VERBS", "main"]
 

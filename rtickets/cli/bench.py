@@ -12,7 +12,7 @@ from rtickets.cli.verb import EXIT_HELP, Verb, positive
 from rtickets.errors import InputError
 
 if TYPE_CHECKING:
-    from rtickets.parallel import Devices
+    from rtickets.platform.parallel import Devices
 
 _EPILOG = f"""
 Input is measured beside plain decoding of the same files in the same run; steps are whole training
@@ -40,8 +40,11 @@ def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         raise InputError(f"{config_words[0]}: the verb bench takes no configuration")
     import jax
 
-    from rtickets import bench, config_files, parallel
-    from rtickets.config import AttackConfig, ModelConfig
+    from rtickets.attacks.settings import AttackConfig
+    from rtickets.costs import bench
+    from rtickets.models.settings import ModelConfig
+    from rtickets.platform import parallel
+    from rtickets.settings import config_files
 
     stem = "imagenet" if options.image_size > 96 else "small"
     precision = "bfloat16" if options.bfloat16 else "float32"
@@ -68,7 +71,7 @@ def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
 
 
 def _measure_input(options: argparse.Namespace, devices: "Devices") -> Any:
-    from rtickets import bench
+    from rtickets.costs import bench
 
     if options.images is not None:
         paths = bench.find_photographs(options.images)

@@ -116,21 +116,21 @@ def _names(verb: str, action: str | None) -> list[str]:
     if verb == "configs" and action in ("show", "copy"):
         return _names_of_configs()
     if (verb, action) == ("data", "prepare"):
-        from rtickets.data.public import PUBLIC_SETS
+        from rtickets.data.sources.public import PUBLIC_SETS
 
         return [*PUBLIC_SETS, "voc2012", "tfds:"]
     return []
 
 
 def _names_of_configs() -> list[str]:
-    from rtickets import shipped_configs
+    from rtickets.settings import shipped_configs
 
     return shipped_configs.names()
 
 
 def _fields(verb: Verb, last: str) -> list[str]:
     """Return the fields of a configuration, and the values of one that has few."""
-    from rtickets.config_fields import fields_of
+    from rtickets.settings.fields import fields_of
 
     assert verb.config is not None
     cls, default = verb.config()
@@ -149,7 +149,7 @@ def _labelled(path: str, last: str) -> str:
 
     It ends before the first label that the word does not have whole.
     """
-    from rtickets.config_fields import LABEL
+    from rtickets.settings.fields import LABEL
 
     typed = last.partition("=")[0].split(".")
     whole = len(typed) if "=" in last else len(typed) - 1

@@ -23,7 +23,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _configs(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    from rtickets import shipped_configs
+    from rtickets.settings import shipped_configs
 
     if config_words:
         raise InputError(f"{config_words[0]}: the verb configs takes no configuration")

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rtickets.cli.verb import CONFIG_HELP, Verb, config_class, read_config
-from rtickets.errors import InputError
-from rtickets.terminal import printable
+from rtickets.errors import InputError, printable
 
 if TYPE_CHECKING:
     from rtickets.data import Dataset
@@ -64,7 +63,7 @@ def _list() -> None:
     print(f"vtab:NAME          VTAB-1k: {', '.join(data.VTAB_TASKS)}")
     print(
         "voc2012            Pascal VOC 2012 segmentation, which no stage trains on: for "
-        "rtickets.data.original.voc (needs rtickets data prepare voc2012)"
+        "rtickets.data.sources.original.voc (needs rtickets data prepare voc2012)"
     )
 
 
@@ -94,7 +93,7 @@ def _info(config_words: Sequence[str]) -> None:
 def _copies_on_disk(source: str, task: "Dataset") -> tuple[str, ...]:
     """Look for copies among encoded images, unless preparing the set has done so."""
     from rtickets.data.copies import find_copies
-    from rtickets.data.public import PUBLIC_SETS
+    from rtickets.data.sources.public import PUBLIC_SETS
 
     count = sum(map(len, task[:3]))
     if source in PUBLIC_SETS:
@@ -105,8 +104,8 @@ def _copies_on_disk(source: str, task: "Dataset") -> tuple[str, ...]:
 
 
 def _info_voc(path: str | None) -> None:
-    from rtickets.data.original.voc import VOC_CLASSES, read_voc2012
-    from rtickets.data.prepared import folder_of
+    from rtickets.data.sources.original.voc import VOC_CLASSES, read_voc2012
+    from rtickets.data.sources.prepared_sets import folder_of
 
     folder = folder_of("voc2012", path)
     if not folder.is_dir():
@@ -120,19 +119,19 @@ def _info_voc(path: str | None) -> None:
 
 
 def _prepare(name: str, data_dir: Path | None, manual: Path | None) -> None:
-    from rtickets.data.prepare import prepare
-    from rtickets.data.prepared import folder_of
-    from rtickets.data.public import PUBLIC_SETS
+    from rtickets.data.prepare.public_sets import prepare
+    from rtickets.data.sources.prepared_sets import folder_of
+    from rtickets.data.sources.public import PUBLIC_SETS
 
     if name.startswith("tfds:"):
-        from rtickets.data.tfds_prepare import prepare_tfds
-        from rtickets.data.tfds_source import tfds_root
+        from rtickets.data.prepare.tfds import prepare_tfds
+        from rtickets.data.sources.tfds import tfds_root
 
         prepare_tfds(name.removeprefix("tfds:"), data_dir or tfds_root(), manual)
         return
     folder = data_dir or folder_of(name)
     if name == "voc2012":
-        from rtickets.data.prepare_voc import prepare_voc
+        from rtickets.data.prepare.voc import prepare_voc
 
         prepare_voc(folder, manual)
         return

@@ -11,8 +11,8 @@ from rtickets.cli.verb import Verb, read_config
 
 def dry_run(verb: Verb, options: argparse.Namespace, config_words: Sequence[str]) -> None:
     """Print what a configuration would take on this machine; nothing is trained or written."""
-    from rtickets.costs import measured_rate
-    from rtickets.dry_run import as_text, estimate
+    from rtickets.costs import as_text, estimate
+    from rtickets.costs.network_costs import measured_rate
 
     config = read_config(verb, config_words)
     devices = start(options, keep_compiled=False)
@@ -26,16 +26,19 @@ def dry_run(verb: Verb, options: argparse.Namespace, config_words: Sequence[str]
 
 def _setting(config: Any, workdir: Path, devices: int) -> Any:
     """Return the network and task of a ticket, where one is given."""
-    from rtickets import config_files, provenance, runs
-    from rtickets.config import DrawConfig, ModelConfig
-    from rtickets.draw import Ticket
-    from rtickets.dry_run import Setting, needs_logits
+    from rtickets.costs import Setting, needs_logits
+    from rtickets.draw.settings import DrawConfig
+    from rtickets.models.settings import ModelConfig
+    from rtickets.runs import folders
+    from rtickets.settings import config_files
     from rtickets.stages.upstream import removed
+    from rtickets.tickets import provenance
+    from rtickets.tickets.ticket import Ticket
 
     path = getattr(config, "ticket", None)
     if path is None:
         return Setting(devices=devices)
-    source = runs.find_ticket(path, workdir)
+    source = folders.find_ticket(path, workdir)
     meta = Ticket.load(source.ticket).meta
     model = config_files.parse(ModelConfig, meta["model"])
     if needs_logits(config):

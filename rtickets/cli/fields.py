@@ -29,8 +29,8 @@ def print_fields(verb: Verb, name: str, config_words: Sequence[str]) -> None:
         InputError: for a verb without a configuration, a part that is no field, or words that do
             not read.
     """
-    from rtickets import overrides
-    from rtickets.config_fields import fields_at, find_kind
+    from rtickets.cli import overrides
+    from rtickets.settings.fields import fields_at, find_kind
 
     if verb.config is None:
         raise InputError(f"{config_words[0]}: the verb {name} takes no configuration")

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rtickets.cli.verb import EXIT_HELP, Verb
-from rtickets.errors import InputError
-from rtickets.terminal import printable
+from rtickets.errors import InputError, printable
 
 _HELP = f"""
 FILE is a state dict of torch.save (alone or in a training checkpoint: torchvision, timm, MadryLab,

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rtickets.cli.verb import positive
-from rtickets.errors import InputError
-from rtickets.terminal import printable
+from rtickets.errors import InputError, printable
 
 _OF_LAUNCHERS = ("launcher", "workers", "slurm")
 
@@ -62,7 +61,7 @@ def launch(config: Any, options: argparse.Namespace, config_words: Sequence[str]
     Returns:
         The exit status.
     """
-    from rtickets.launchers.commands import words_of
+    from rtickets.runs.launchers.commands import words_of
 
     words = [*words_of(options, ("verb", *_OF_LAUNCHERS)), *config_words]
     start = _run_here if options.launcher == "local" else _submit
@@ -70,13 +69,14 @@ def launch(config: Any, options: argparse.Namespace, config_words: Sequence[str]
 
 
 def _run_here(config: Any, options: argparse.Namespace, words: Sequence[str]) -> int:
-    from rtickets import preemption, runs
-    from rtickets.launchers import local
-    from rtickets.results import read_study
+    from rtickets.platform import preemption
+    from rtickets.runs import folders
+    from rtickets.runs.launchers import local
+    from rtickets.stages.results import read_study
 
     found = local.find_devices()
     status = local.run_workers(words, options.workers, found, stop=preemption.heard)
-    study = runs.folder_of(options.workdir, "study", config.name, config)
+    study = folders.folder_of(options.workdir, "study", config.name, config)
     if study.complete:  # a worker may have been killed, but others took its cells
         show_study(study)
         return int(bool(read_study(study).get("failed")))
@@ -89,8 +89,8 @@ def _run_here(config: Any, options: argparse.Namespace, words: Sequence[str]) ->
 
 
 def _submit(config: Any, options: argparse.Namespace, words: Sequence[str]) -> int:
-    from rtickets.launchers import commands, slurm
-    from rtickets.workers import Worker
+    from rtickets.runs.launchers import commands, slurm
+    from rtickets.runs.workers import Worker
 
     parameters = slurm.parse_parameters(options.slurm or ())
     workdir = printable(options.workdir)

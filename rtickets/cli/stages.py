@@ -10,13 +10,13 @@ from typing import Any
 from rtickets.cli.start import is_primary, start
 from rtickets.cli.verb import Verb, add_stage_options, config_class, consent_of, read_config
 from rtickets.cli.watching import add_watching_options, watched
-from rtickets.terminal import printable
+from rtickets.errors import printable
 
 
 def _run(stage: Callable[[], Any], options: argparse.Namespace) -> Any:
     """Run a stage, past what the options agree to."""
-    from rtickets.consent import attempt
-    from rtickets.runs import readable
+    from rtickets.runs.consent import attempt
+    from rtickets.runs.folders import readable
 
     folder = attempt(stage, consent_of(options), set())
     if options.name and is_primary():
@@ -38,10 +38,11 @@ def _pretrain(options: argparse.Namespace, config_words: Sequence[str]) -> None:
 
 
 def _draw(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    from rtickets import runs, stages
+    from rtickets import stages
+    from rtickets.runs import folders
 
     config = watched(read_config(DRAW, config_words), options)
-    source = runs.find_ticket(config.ticket, options.workdir)
+    source = folders.find_ticket(config.ticket, options.workdir)
     devices = start(options)
     name = options.name or f"{config.control or config.method}{config.sparsity:.4g}"
     run = partial(stages.draw, config, source, options.workdir, name, devices)
@@ -49,10 +50,11 @@ def _draw(options: argparse.Namespace, config_words: Sequence[str]) -> None:
 
 
 def _transfer(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    from rtickets import runs, stages
+    from rtickets import stages
+    from rtickets.runs import folders
 
     config = watched(read_config(TRANSFER, config_words), options)
-    source = runs.find_ticket(config.ticket, options.workdir)
+    source = folders.find_ticket(config.ticket, options.workdir)
     devices = start(options)
     name = options.name or f"{config.data.source}-{config.mode}"
     run = partial(stages.transfer, config, source, options.workdir, name, devices)
@@ -60,10 +62,11 @@ def _transfer(options: argparse.Namespace, config_words: Sequence[str]) -> None:
 
 
 def _evaluate(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    from rtickets import runs, stages
+    from rtickets import stages
+    from rtickets.runs import folders
 
     config = read_config(EVALUATE, config_words)
-    source = runs.find_ticket(config.ticket, options.workdir)
+    source = folders.find_ticket(config.ticket, options.workdir)
     devices = start(options)
     name = options.name or config.split
     run = partial(stages.evaluate, config, source, options.workdir, name, devices)
@@ -79,7 +82,7 @@ def _report_stage(folder: Any) -> None:
 def _report_evaluation(folder: Any) -> None:
     """Print the accuracies, and the findings about them as lines instead of JSON."""
     from rtickets.report.honesty import verdict_lines
-    from rtickets.results import read_evaluation
+    from rtickets.stages.results import read_evaluation
 
     if not is_primary():
         return

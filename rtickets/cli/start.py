@@ -11,7 +11,7 @@ from rtickets._version import __version__
 from rtickets.errors import InputError
 
 if TYPE_CHECKING:
-    from rtickets.parallel import Devices
+    from rtickets.platform.parallel import Devices
 
 _OF_ONE_PROCESS = ("process_id", "coordinator", "num_processes", "distributed")
 _OF_GLOO = ("UNKNOWN:", "UNAVAILABLE:", "INTERNAL:", "ABORTED:")  # codes that its errors begin with
@@ -33,7 +33,7 @@ def start(options: argparse.Namespace, *, keep_compiled: bool = True) -> "Device
     """
     import jax
 
-    from rtickets import parallel, processes
+    from rtickets.platform import parallel, processes
 
     with contextlib.suppress(RuntimeError):  # a process that used JAX before keeps its devices
         jax.config.update("jax_num_cpu_devices", options.cpu_devices)
@@ -60,8 +60,8 @@ def _keep_compiled(devices: "Devices") -> None:
     """
     import jax
 
-    from rtickets import console
-    from rtickets.private import private_folder
+    from rtickets.platform import console
+    from rtickets.platform.private import private_folder
 
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
@@ -79,7 +79,7 @@ def _keep_compiled(devices: "Devices") -> None:
 
 def is_primary() -> bool:
     """Return whether this process prints results; `start` was called before."""
-    from rtickets import processes
+    from rtickets.platform import processes
 
     return processes.is_primary()
 

@@ -27,7 +27,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _status(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    from rtickets import status
+    from rtickets.runs import status
 
     if config_words:
         raise InputError(f"{config_words[0]}: the verb status takes no configuration")

@@ -17,8 +17,7 @@ from rtickets.cli.verb import (
     read_config,
 )
 from rtickets.cli.watching import add_watching_options, watched
-from rtickets.errors import InputError
-from rtickets.terminal import printable
+from rtickets.errors import InputError, printable
 
 
 def _study(options: argparse.Namespace, config_words: Sequence[str]) -> int:
@@ -35,12 +34,12 @@ def _demo(options: argparse.Namespace, config_words: Sequence[str]) -> int:
 
 
 def _report(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    from rtickets import runs
-    from rtickets.run_names import find_run
+    from rtickets.runs import folders
+    from rtickets.runs.names import find_run
 
     if options.run is None:
         config = read_config(REPORT, config_words)
-        study = runs.folder_of(options.workdir, "study", config.name, config)
+        study = folders.folder_of(options.workdir, "study", config.name, config)
         if not study.complete:
             raise InputError(_what_is_missing(study.path, config_words))
         show_study(study)
@@ -49,9 +48,9 @@ def _report(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         raise InputError(f"{config_words[0]}: {options.run} has its configuration; leave it out")
     path = find_run(options.run, options.workdir)
     if path.name.startswith("evaluate-"):
-        _show_evaluation(runs.run_at(path, "evaluate"))
+        _show_evaluation(folders.run_at(path, "evaluate"))
     else:
-        show_study(runs.run_at(path, "study"))
+        show_study(folders.run_at(path, "study"))
 
 
 def _what_is_missing(study: Path, config_words: Sequence[str]) -> str:
@@ -82,9 +81,9 @@ def _show_evaluation(run: Any) -> None:
 
 def _run_study(config: Any, options: argparse.Namespace) -> int:
     from rtickets import report
-    from rtickets.results import read_study
-    from rtickets.study import run_study
-    from rtickets.workers import ALONE, parse_worker
+    from rtickets.runs.workers import ALONE, parse_worker
+    from rtickets.stages.results import read_study
+    from rtickets.stages.study import run_study
 
     worker = parse_worker(options.worker) if options.worker else ALONE
     devices, consent = start(options), consent_of(options)
@@ -127,8 +126,8 @@ def _add_report_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo_class() -> tuple[type, Any]:
-    from rtickets.config import StudyConfig
-    from rtickets.demo import demo_study
+    from rtickets.stages.demo import demo_study
+    from rtickets.stages.study_settings import StudyConfig
 
     return StudyConfig, demo_study()
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rtickets.cli.verb import EXIT_HELP, Verb
-from rtickets.errors import InputError
-from rtickets.terminal import printable
+from rtickets.errors import InputError, printable
 
 _HELP = f"""
 PATH is a ticket's folder, the run folder that holds one, latest:PREFIX (the complete run whose name
@@ -42,15 +41,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _ticket(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    from rtickets import runs
-    from rtickets.draw import inspect
-    from rtickets.draw.tables import as_text
+    from rtickets.runs import folders
+    from rtickets.tickets import inspect
+    from rtickets.tickets.tables import as_text
 
     if config_words:
         raise InputError(f"{config_words[0]}: the verb ticket takes no configuration")
     if options.action == "verify":
         return _verify(options.paths)
-    tickets = [inspect.verify(runs.find_ticket(path).ticket) for path in options.paths]
+    tickets = [inspect.verify(folders.find_ticket(path).ticket) for path in options.paths]
     if options.action == "show":
         tickets = [inspect.with_names(ticket, options.layout) for ticket in tickets]
     tables = (inspect.describe if options.action == "show" else inspect.compare)(*tickets)
@@ -62,13 +61,13 @@ def _ticket(options: argparse.Namespace, config_words: Sequence[str]) -> None:
 
 
 def _verify(paths: Sequence[str]) -> None:
-    from rtickets import runs
-    from rtickets.draw import inspect
+    from rtickets.runs import folders
+    from rtickets.tickets import inspect
 
     failures = []
     for path in paths:
         try:
-            ticket = inspect.verify(runs.find_ticket(path).ticket)
+            ticket = inspect.verify(folders.find_ticket(path).ticket)
             print(printable(f"OK {path}: {inspect.verified(ticket)}"))
         except InputError as error:
             failures.append(str(error))

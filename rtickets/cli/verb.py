@@ -55,14 +55,14 @@ def config_class(name: str, *, has_default: bool = False) -> ConfigClass:
 
 def consent_of(options: argparse.Namespace) -> Any:
     """Return what the options of a verb that runs stages agree to."""
-    from rtickets.consent import Consent
+    from rtickets.runs.consent import Consent
 
     return Consent(options.retry_failed, options.accept_changes)
 
 
 def read_config(verb: Verb, words: Sequence[str]) -> Any:
     """Return the checked configuration of a verb that takes one."""
-    from rtickets import overrides
+    from rtickets.cli import overrides
 
     assert verb.config is not None
     cls, default = verb.config()

@@ -28,8 +28,9 @@ def watched(config: T, options: argparse.Namespace) -> T:
     """Return a configuration whose training runs write what the options ask for."""
     if not options.tensorboard and not options.profile:
         return config
-    from rtickets import config_files, tensorboard
-    from rtickets.config import ObserveConfig
+    from rtickets.settings import config_files
+    from rtickets.training.observe import tensorboard
+    from rtickets.training.observe.settings import ObserveConfig
 
     if options.tensorboard:
         tensorboard.check_installed()

@@ -1,18 +1,12 @@
 """Data sets: loaded, split and described."""
 
-import numpy as np
-
-from rtickets.config import DataConfig
-from rtickets.data.arrays import Dataset, Raw, Split, in_memory, is_viewed
-from rtickets.data.augment import make_transform
-from rtickets.data.checks import check_raw, class_notes
-from rtickets.data.copies import find_copies
-from rtickets.data.source import Source
-from rtickets.data.sources import SOURCES, get_source, source_of
+from rtickets.data.arrays import Dataset, Raw, Split
+from rtickets.data.images.streamed import StreamedImages
+from rtickets.data.loading import load
+from rtickets.data.sources.registry import SOURCES, get_source, source_of
+from rtickets.data.sources.source import Source
+from rtickets.data.sources.vtab import TASKS as VTAB_TASKS
 from rtickets.data.splits import epoch_order, few_shot, hold_out
-from rtickets.data.statistics import pixel_statistics
-from rtickets.data.streamed import StreamedImages
-from rtickets.data.vtab import TASKS as VTAB_TASKS
 
 __all__ = [
     "SOURCES",
@@ -29,55 +23,3 @@ __all__ = [
     "load",
     "source_of",
 ]
-
-_SAMPLE = 500  # streamed images that pixel statistics are estimated from
-
-
-def load(config: DataConfig, seed: int = 0) -> Dataset:
-    """Load a task and split it.
-
-    Validation is carved from the training images, the test split from all images where the source
-    has none of its own; both are the same for every seed. Pixel statistics come from all training
-    images, also when only a few are kept; of streamed images, from 500 spread evenly over them.
-
-    Args:
-        config: the task.
-        seed: draws the few-shot subset.
-
-    Returns:
-        The task; its notes tell what was left out, and images in memory that two splits share.
-
-    Raises:
-        InputError: if it cannot be loaded or split as asked.
-    """
-    source = source_of(config)
-    raw = source.load(config, make_transform(config).view)
-    check_raw(raw, config.source)
-    if config.stream is False:
-        raw = in_memory(raw)
-    train, test, validation = raw.train, raw.test, raw.validation
-    if test is None:
-        train, test = hold_out(train, config.test_fraction, f"{config.source}: test split")
-    if validation is None:
-        train, validation = hold_out(
-            train, config.validation_fraction, f"{config.source}: validation split"
-        )
-    mean, std = raw.mean, raw.std
-    if mean is None or std is None:
-        mean, std = pixel_statistics(_sample(train.images))
-    if config.train_examples is not None:
-        train = few_shot(train, config.train_examples, seed)
-    task = Dataset(
-        train, validation, test, raw.class_names, mean, std, source.metric,
-        raw.viewed or is_viewed(train), (*raw.notes, *class_notes(raw)),
-    )  # fmt: skip
-    if not isinstance(train.images, np.ndarray):
-        return task
-    return task._replace(notes=task.notes + find_copies(task))
-
-
-def _sample(images: np.ndarray | StreamedImages) -> np.ndarray:
-    """Return images in memory as they are, and of streamed ones some, spread evenly."""
-    if isinstance(images, np.ndarray):
-        return images
-    return np.asarray(images[:: -(-len(images) // _SAMPLE)])

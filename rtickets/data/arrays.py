@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from rtickets.errors import InputError
-from rtickets.short_repr import with_short_repr
+from rtickets.platform.short_repr import with_short_repr
 
 if TYPE_CHECKING:
-    from rtickets.data.streamed import StreamedImages
+    from rtickets.data.images.streamed import StreamedImages
 
 Metric = Literal["accuracy", "balanced"]
 

@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from rtickets.config import DataConfig
-from rtickets.data.sources import source_of
+from rtickets.data.settings import DataConfig
+from rtickets.data.sources.registry import source_of
 from rtickets.errors import InputError
 
 MISSING = "missing"

@@ -1,8 +1,8 @@
 """Drawing tickets and keeping them."""
 
-from rtickets.draw.budget import survivors
 from rtickets.draw.omp import draw_omp
 from rtickets.draw.scheduled import draw_scheduled, sparsity_schedule
-from rtickets.draw.ticket import Ticket
+from rtickets.masks.budget import survivors
+from rtickets.tickets.ticket import Ticket
 
 __all__ = ["Ticket", "draw_omp", "draw_scheduled", "sparsity_schedule", "survivors"]

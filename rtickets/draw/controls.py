@@ -9,10 +9,10 @@ import numpy as np
 
 from rtickets import masks
 from rtickets.errors import InputError
-from rtickets.layout_names import layouts_of
-from rtickets.layouts import Layout, join, split
 from rtickets.masks import Mask, Params
-from rtickets.patterns import (
+from rtickets.masks.layout_names import layouts_of
+from rtickets.masks.layouts import Layout, join, split
+from rtickets.masks.patterns import (
     Pattern,
     expand,
     group_sizes,
@@ -48,10 +48,10 @@ def control_mask(
             change places with blocks of their own size, smaller ones lie at the edges.
         seed: of the control. A layer's result depends on the seed and its place in the mask.
         flip_fraction: for 'flipped', in [0, 1].
-        pattern: what lives or dies together, see `rtickets.patterns`.
+        pattern: what lives or dies together, see `rtickets.masks.patterns`.
         params: the weights, or their shapes: biases tell what the axes of kernels are, which shapes
             of prunable leaves alone may not.
-        layouts: what they are where that cannot be inferred, see `rtickets.layout_names`.
+        layouts: what they are where that cannot be inferred, see `rtickets.masks.layout_names`.
 
     Returns:
         A mask of the same structure.

@@ -12,7 +12,7 @@ import numpy as np
 
 from rtickets.draw.ranking import Kept, Ranking
 from rtickets.errors import DrawWarning, InputError
-from rtickets.patterns import Pattern
+from rtickets.masks.patterns import Pattern
 
 Say = Callable[[str], None]
 _TOLD_FROM = 0.01  # of the survivors; single ties are an everyday thing

@@ -11,16 +11,17 @@ import jax
 import numpy as np
 
 from rtickets import masks
-from rtickets.criteria import Criterion, magnitude, prunable_leaves
-from rtickets.criteria.groups import check_scores, of_groups, random_groups
-from rtickets.draw.budget import survivors
+from rtickets.draw.criteria import Criterion, magnitude
+from rtickets.draw.criteria.groups import check_scores, of_groups, random_groups
 from rtickets.draw.doubts import Say, check_scores_tell, warn
 from rtickets.draw.ranking import Scope, check_runs, keep_best
 from rtickets.errors import InputError
-from rtickets.layout_names import layouts_of
-from rtickets.layouts import join, split, split_shapes
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
-from rtickets.patterns import GroupNorm, Pattern, parse_pattern
+from rtickets.masks.budget import survivors
+from rtickets.masks.choose import prunable_leaves
+from rtickets.masks.layout_names import layouts_of
+from rtickets.masks.layouts import join, split, split_shapes
+from rtickets.masks.patterns import GroupNorm, Pattern, parse_pattern
 
 
 def draw_omp(
@@ -45,7 +46,7 @@ def draw_omp(
         params: pytree of weights.
         sparsity: fraction of the prunable weights to remove, in [0, 1).
         pattern: what lives or dies together: 'element', 'row', 'kernel', 'channel', 'block:AxB' or
-            'N:M', see `rtickets.patterns`.
+            'N:M', see `rtickets.masks.patterns`.
         scope: 'global' ranks all groups together; 'uniform' gives every layer the same sparsity;
             'erk' gives small layers a smaller one (Evci et al. 2020). A layer is a leaf, or a copy
             of a stack.
@@ -53,8 +54,8 @@ def draw_omp(
         prunable: regular expression that the path of a prunable leaf must match.
         exclude: regular expression of leaves to leave alone, for instance the stem.
         scores: scores of the weights in the place of a criterion, such as those of
-            `rtickets.criteria.snip`: arrays of the weights' shapes, by path or as a pytree of the
-            structure of `params`. What is not prunable, or dead already, is not read.
+            `rtickets.draw.criteria.snip`: arrays of the weights' shapes, by path or as a pytree of
+            the structure of `params`. What is not prunable, or dead already, is not read.
         group_norm: the score of a group: mean ('l1') or root mean square ('l2') of its weights';
             the latter is for scores that are not negative.
         seed: of the random criterion.
@@ -62,7 +63,8 @@ def draw_omp(
             dense network. Its groups are alive or dead as a whole. Leaves that are not prunable
             here keep the mask that they had, and do not count.
         layouts: what the axes of kernels are, by regular expressions that match whole paths, such
-            as {'.*/out/kernel': 'iio'}, where that cannot be inferred; see `rtickets.layout_names`.
+            as {'.*/out/kernel': 'iio'}, where that cannot be inferred; see
+            `rtickets.masks.layout_names`.
         say: is told in one line each what does not stop the draw: scores that are alike and leave
             the choice to the index, leaves that keep a mask. By default a `DrawWarning`.
 

@@ -9,10 +9,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from rtickets.criteria import Scores
-from rtickets.draw.budget import erk_densities, share_out, survivors
+from rtickets.draw.criteria import Scores
 from rtickets.errors import InputError
-from rtickets.patterns import (
+from rtickets.masks.budget import erk_densities, share_out, survivors
+from rtickets.masks.patterns import (
     Pattern,
     expand,
     group_sizes,
@@ -60,7 +60,7 @@ def keep_best(
     """Keep the groups with the largest scores.
 
     Args:
-        scores: what `rtickets.criteria.groups.of_groups` returns, by layer.
+        scores: what `rtickets.draw.criteria.groups.of_groups` returns, by layer.
         alive: bool arrays of the layers' shapes, of the weights that were alive before.
         pattern: what lives or dies together.
         scope: what is ranked against each other, see `rtickets.draw_omp`.

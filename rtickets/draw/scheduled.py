@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
-from rtickets import masks, preemption
+from rtickets import masks
 from rtickets.draw.doubts import Say, warn
 from rtickets.draw.omp import check_pattern, draw_omp, removed_before
 from rtickets.draw.ranking import Scope
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
-from rtickets.patterns import GroupNorm
+from rtickets.masks.patterns import GroupNorm
+from rtickets.platform import preemption
 
 Schedule = Literal["exponential", "linear"]
 ScoreFn = Callable[[Params, Mask], Any]

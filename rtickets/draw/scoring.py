@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rtickets import class_order, criteria, data, models, provenance
-from rtickets.config import DrawConfig
+from rtickets import data, models
+from rtickets.draw import criteria
 from rtickets.draw.scheduled import ScoreFn
-from rtickets.draw.ticket import Ticket
+from rtickets.draw.settings import DrawConfig
 from rtickets.masks import Params
+from rtickets.tickets import class_order, provenance
+from rtickets.tickets.ticket import Ticket
 
 _FROM_DATA: dict[str, Callable[..., criteria.Scores]] = {
     "snip": criteria.snip,

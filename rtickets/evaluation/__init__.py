@@ -1,9 +1,9 @@
 """Measurements of a network on a split."""
 
-from rtickets.evaluation.accuracy import Accuracy, is_correct, measure, share, top1
 from rtickets.evaluation.predict import Examples, Network, on_devices, predict
 from rtickets.evaluation.robustness import measure_robustness
 from rtickets.evaluation.subject import make_subject
+from rtickets.tasks.accuracy import Accuracy, is_correct, measure, share, top1
 
 __all__ = [
     "Accuracy",

@@ -4,11 +4,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rtickets import processes
-from rtickets.config import SmoothingConfig
+from rtickets.evaluation.settings import SmoothingConfig
 from rtickets.evaluation.shares import do_share
 from rtickets.evaluation.smoothing import ABSTAIN, Certificates, certified_accuracy, certify
 from rtickets.evaluation.subject import Subject, logits_fn
+from rtickets.platform import processes
 
 
 def measure_certified(subject: Subject, config: SmoothingConfig, folder: Path) -> dict[str, Any]:

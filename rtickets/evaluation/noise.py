@@ -15,16 +15,17 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from rtickets import files, preemption
 from rtickets.attacks import example_keys
+from rtickets.attacks.ensemble.saved_state import DAMAGED
 from rtickets.attacks.identity import pin
 from rtickets.attacks.inputs import KeyLike, as_images, clean_logits
+from rtickets.attacks.lengths import why_not_noise
 from rtickets.attacks.models import LogitsFn, answers, as_model
-from rtickets.attacks.progress import DAMAGED
 from rtickets.attacks.search import join_model, split_model
 from rtickets.errors import InputError, Preempted
-from rtickets.lengths import why_not_noise
-from rtickets.metrics import write_bytes
+from rtickets.platform import preemption
+from rtickets.storage import guarded
+from rtickets.storage.files import write_bytes
 
 _SAVE_SECONDS = 60.0
 _PROBED = 64  # noisy images by which a model is known: one batch, however many images there are
@@ -123,7 +124,7 @@ def _load(kept: Path | None, work: str) -> tuple[int, np.ndarray] | None:
     if kept is None:
         return None
     try:
-        with files.open_to_read(kept) as file, np.load(file, allow_pickle=False) as stored:
+        with guarded.open_to_read(kept) as file, np.load(file, allow_pickle=False) as stored:
             if str(stored["work"]) == work:
                 return int(stored["position"]), stored["counts"]
     except DAMAGED:

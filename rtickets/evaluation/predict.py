@@ -10,15 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rtickets import models, parallel, preemption
+from rtickets import models
 from rtickets.attacks import pgd
-from rtickets.config import AttackConfig
+from rtickets.attacks.settings import AttackConfig
 from rtickets.data.arrays import Split
-from rtickets.data.augment import Transform
-from rtickets.data.stream import Batch, evaluation_batches
-from rtickets.data.streamed import StreamedImages
+from rtickets.data.images.augment import Transform
+from rtickets.data.images.stream import Batch, evaluation_batches
+from rtickets.data.images.streamed import StreamedImages
 from rtickets.masks import Params
-from rtickets.short_repr import with_short_repr
+from rtickets.platform import parallel, preemption
+from rtickets.platform.short_repr import with_short_repr
 
 _IN_FLIGHT = 2  # batches that may be under way before the host waits for one
 

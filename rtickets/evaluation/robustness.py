@@ -12,21 +12,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rtickets import console, processes
 from rtickets.attacks import WorstCase, worst_case
-from rtickets.attacks.findings import Finding
+from rtickets.attacks.ensemble.from_settings import members_of
+from rtickets.attacks.ensemble.members import BLACK_BOX
 from rtickets.attacks.honesty import check_model
-from rtickets.attacks.honesty_results import check_broken, check_results
-from rtickets.attacks.members import BLACK_BOX
+from rtickets.attacks.honesty.findings import Finding
+from rtickets.attacks.honesty.results import check_broken, check_results
+from rtickets.attacks.honesty.strength import check_reported, check_strength
 from rtickets.attacks.projections import Norm
-from rtickets.attacks.strength import check_reported, check_strength
-from rtickets.config import AttackConfig, EvaluateConfig
-from rtickets.evaluation.accuracy import measure
+from rtickets.attacks.settings import AttackConfig
 from rtickets.evaluation.certified import measure_certified
-from rtickets.evaluation.members import members_of
+from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.evaluation.shares import attack_in_shares
 from rtickets.evaluation.subject import Subject, logits_fn, spread
-from rtickets.metrics import write_bytes
+from rtickets.platform import console, processes
+from rtickets.storage.files import write_bytes
+from rtickets.tasks.accuracy import measure
 
 _HONEST_STEPS = 20
 
@@ -195,7 +196,8 @@ def check_strongest(
         examples: number of images to compare on.
 
     Returns:
-        The finding of `rtickets.attacks.strength.check_reported`; none without a positive radius.
+        The finding of `rtickets.attacks.honesty.strength.check_reported`; none without a positive
+        radius.
     """
     chosen, held = spread(len(subject.y), examples), _held(config)
     robust = {eps: held(one)[chosen] for eps, one in found.items() if eps > 0}

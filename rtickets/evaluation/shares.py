@@ -12,11 +12,12 @@ from typing import TypeVar
 import jax
 import numpy as np
 
-from rtickets import files, processes
 from rtickets.attacks import WorstCase
-from rtickets.attacks.autoattack import Expected, Row
+from rtickets.attacks.ensemble.autoattack import Expected, Row
 from rtickets.errors import Preempted
 from rtickets.evaluation.subject import Subject
+from rtickets.platform import processes
+from rtickets.storage import guarded
 
 _T = TypeVar("_T")
 
@@ -36,8 +37,8 @@ def do_share(work: Callable[[Path], _T], folder: Path) -> _T:
     """
     if (count := jax.process_count()) > 1:
         folder = folder.with_name(f"{folder.name}-{jax.process_index()}of{count}")
-    files.own_folder(folder.parent)
-    files.own_folder(folder)
+    guarded.own_folder(folder.parent)
+    guarded.own_folder(folder)
     try:
         done = [work(folder)]
     except Preempted:

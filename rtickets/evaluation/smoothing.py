@@ -14,16 +14,16 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jax.typing import ArrayLike
-from scipy.stats import beta, binom, norm
+from scipy.special import bdtrc, betaincinv, ndtri
 
 from rtickets.attacks import example_keys
 from rtickets.attacks.inputs import KeyLike
 from rtickets.attacks.models import LogitsFn
 from rtickets.data.arrays import Metric
 from rtickets.errors import InputError
-from rtickets.evaluation.accuracy import Accuracy, measure
 from rtickets.evaluation.noise import check_settings, noisy_counts, read_images
-from rtickets.short_repr import with_short_repr
+from rtickets.platform.short_repr import with_short_repr
+from rtickets.tasks.accuracy import Accuracy, measure
 
 ABSTAIN = -1
 
@@ -96,7 +96,7 @@ def certify(
     certified = bound > 0.5
     return Certificates(
         np.where(certified, chosen, ABSTAIN).astype(np.int32),
-        np.where(certified, sigma * norm.ppf(bound), 0.0),
+        np.where(certified, sigma * ndtri(bound), 0.0),
     )
 
 
@@ -136,7 +136,7 @@ def predict(
         batch_size=batch_size,
     )  # fmt: skip
     second, first = np.sort(counts, axis=-1)[:, -2:].T
-    p_value = 2 * binom.sf(first - 1, first + second, 0.5)  # above 1 only in a tie
+    p_value = 2 * bdtrc(first - 1, first + second, 0.5)  # above 1 only in a tie
     return np.where(p_value <= alpha, counts.argmax(-1), ABSTAIN).astype(np.int32)
 
 
@@ -152,7 +152,7 @@ def probability_bound(successes: np.ndarray, trials: int, alpha: float) -> np.nd
         float64 (N,).
     """
     successes = np.asarray(successes)
-    bound = beta.ppf(alpha, np.maximum(successes, 1), trials - successes + 1)
+    bound = betaincinv(np.maximum(successes, 1), trials - successes + 1, alpha)
     return np.where(successes > 0, bound, 0.0)
 
 
@@ -168,7 +168,7 @@ def certified_accuracy(
         certificates: of N images.
         labels: integers (N,).
         radii: L2 radii in pixel units.
-        metric: that of the data set, see `rtickets.evaluation.accuracy.measure`.
+        metric: that of the data set, see `rtickets.tasks.accuracy.measure`.
 
     Returns:
         One accuracy per radius, with a 95% interval over examples; abstaining is never correct.

@@ -8,13 +8,14 @@ import numpy as np
 from jax import Array
 from jax.tree_util import Partial
 
-from rtickets import models, parallel
+from rtickets import models
 from rtickets.attacks import LogitsFn
 from rtickets.data.arrays import Metric, Split
-from rtickets.data.augment import Transform
+from rtickets.data.images.augment import Transform
 from rtickets.evaluation.predict import Network
-from rtickets.programs import Pinned
-from rtickets.short_repr import with_short_repr
+from rtickets.platform import parallel
+from rtickets.platform.programs import Pinned
+from rtickets.platform.short_repr import with_short_repr
 
 _PREPARED = 1024  # images turned into floats at once
 

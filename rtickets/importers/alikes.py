@@ -8,11 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, get_args
 
-from rtickets.config import ModelConfig
-from rtickets.config.fields import Arch, variants_of
 from rtickets.errors import InputError
 from rtickets.importers.hints import Hint
 from rtickets.importers.tensors import Tensor
+from rtickets.models.settings import Arch, ModelConfig, variants_of
 
 _NAME = r"(?<![a-z])"
 

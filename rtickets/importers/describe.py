@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rtickets.terminal import printable
+from rtickets.errors import printable
 
 _SHOWN = 3  # words of a file
 _MANY_ZEROS = 0.05  # of the prunable weights; a trained network has next to none

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets.terminal import printable
+from rtickets.errors import printable
 
 _CONFIG = "config.json"
 _OF_ITS_FILE = {"flax_model", "model", "open_clip_pytorch_model", "pytorch_model"}  # on hubs

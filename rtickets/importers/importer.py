@@ -7,10 +7,8 @@ from typing import Any, NamedTuple, get_args
 import jax
 import numpy as np
 
-from rtickets import config_files, masks, models, provenance
+from rtickets import masks, models
 from rtickets._version import __version__
-from rtickets.config.fields import Arch
-from rtickets.draw import Ticket
 from rtickets.errors import InputError
 from rtickets.importers import account, alikes, layouts, parity, pixels
 from rtickets.importers.account import Fitted
@@ -20,9 +18,13 @@ from rtickets.importers.parity import Reference
 from rtickets.importers.pixels import Pixels
 from rtickets.importers.sizes import Sizes, class_names_of, sizes_of
 from rtickets.masks import Mask
-from rtickets.metrics import write_json
 from rtickets.models import Model
-from rtickets.short_repr import with_short_repr
+from rtickets.models.settings import Arch
+from rtickets.platform.short_repr import with_short_repr
+from rtickets.settings import config_files
+from rtickets.storage.files import write_json
+from rtickets.tickets import provenance
+from rtickets.tickets.ticket import Ticket
 from rtickets.training import HEAD
 
 

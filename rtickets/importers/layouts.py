@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import NamedTuple, get_args
 
-from rtickets.config.fields import Arch, Variant
 from rtickets.models import EfficientNetLite, Model, PreActResNet, ResNet, WideResNet, build
 from rtickets.models.efficientnet_lite import LITE0
 from rtickets.models.resnet import Bottleneck
+from rtickets.models.settings import Arch, Variant
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rtickets.config.fields import Variant
 from rtickets.errors import InputError
 from rtickets.importers import onnx_graph
 from rtickets.importers.onnx_graph import Graph, Node
 from rtickets.importers.onnx_run import evaluate
 from rtickets.importers.tensors import Tensor
 from rtickets.models import Model, ResNet
+from rtickets.models.settings import Variant
 
 _EPSILON = 1e-5  # of our normalisation layers
 _MAX_SIZE = 512  # of images that a file is evaluated on

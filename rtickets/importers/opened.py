@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rtickets import masks
-from rtickets.config.fields import Variant
 from rtickets.errors import InputError
 from rtickets.importers import account, hints
 from rtickets.importers.files import StateDict, read_state_dict
@@ -19,6 +18,7 @@ from rtickets.importers.state_dicts import counter_of
 from rtickets.importers.tensors import Tensor
 from rtickets.importers.wrappers import Choice, Unwrapped, unwrap
 from rtickets.models import Model
+from rtickets.models.settings import Variant
 
 
 class Opened(NamedTuple):

@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-from rtickets.config.fields import Activation, Variant
 from rtickets.importers.layouts import Statistics
 from rtickets.importers.parity import Reference
 from rtickets.importers.state_dicts import Weights
 from rtickets.importers.wrappers import Choice
+from rtickets.models.settings import Activation, Variant
 
 
 class Options(NamedTuple):

@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rtickets import models, provenance
+from rtickets import models
 from rtickets.errors import InputError
 from rtickets.importers.layouts import IMAGENET
+from rtickets.tickets import provenance
 
 _SMALLEST = 1e-3  # standard deviation; 1/255 is in use, 0.2/255 is a division too many
 _ROUNDING = 5e-3  # of ImageNet's mean, which Caffe rounds to whole numbers of 255

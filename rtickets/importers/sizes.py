@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any, NamedTuple
 
-from rtickets import config_files, masks, models
-from rtickets.config import ModelConfig
-from rtickets.config.fields import Arch
+from rtickets import masks, models
 from rtickets.errors import InputError
 from rtickets.importers import account
 from rtickets.importers.opened import Opened
 from rtickets.importers.options import Options
 from rtickets.models import Model
+from rtickets.models.settings import Arch, ModelConfig
+from rtickets.settings import config_files
 
 _IMAGENET = 1000
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from rtickets.errors import InputError
 from rtickets.importers.tensors import StoredTensor, Tensor
-from rtickets.pickles import InertType
+from rtickets.storage.pickles import InertType
 
 Weights = Literal["raw", "ema"]
 

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from rtickets import pickles
 from rtickets.errors import InputError
 from rtickets.importers.tensors import TORCH_DTYPES, Storage, StoredTensor
-from rtickets.pickles import Known, Record, Table, Unpickled
+from rtickets.storage import pickles
+from rtickets.storage.pickles import Known, Record, Table, Unpickled
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001

@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rtickets import environment
-from rtickets.errors import InputError
-from rtickets.metrics import read_json, write_text
+from rtickets.errors import InputError, printable
 from rtickets.report.honesty import verdict_lines
 from rtickets.report.page import STYLE, html_table, with_interval
 from rtickets.report.table import metrics_of
-from rtickets.runs import RunFolder
-from rtickets.terminal import printable
+from rtickets.runs import environment
+from rtickets.runs.folders import RunFolder
+from rtickets.storage.files import read_json, write_text
 
 
 def evaluation_lines(run: RunFolder) -> list[str]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from rtickets.config import moves
+from rtickets.stages.settings import moves
 
 CLEAN = "clean"
 

@@ -9,16 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rtickets import masks
-from rtickets.draw.inspect import compare, layers
-from rtickets.draw.ticket import Ticket
-from rtickets.errors import InputError
-from rtickets.layout_names import layouts_of, names_in
-from rtickets.layouts import to_canonical
+from rtickets.errors import InputError, printable
 from rtickets.masks import Mask
-from rtickets.metrics import write_bytes
-from rtickets.ordered import modulus, real
+from rtickets.masks.layout_names import layouts_of, names_in
+from rtickets.masks.layouts import to_canonical
+from rtickets.masks.ordered import modulus, real
 from rtickets.report.style import png
-from rtickets.terminal import printable
+from rtickets.storage.files import write_bytes
+from rtickets.tickets.inspect import compare, layers
+from rtickets.tickets.ticket import Ticket
 
 _COLORS = ("#4c566a", "#c8553d", "#2a7f9e", "#7a9e3a", "#8e5ea2", "#d39b2a")
 _PRUNED = (0.98, 0.86, 0.83)

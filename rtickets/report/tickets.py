@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rtickets.draw import Ticket
-from rtickets.draw.inspect import layers
 from rtickets.report.ticket_pictures import (
     first_convolution,
     plot_kernels,
     plot_overlap,
     plot_sparsity,
 )
+from rtickets.tickets.inspect import layers
+from rtickets.tickets.ticket import Ticket
 
 Tickets = dict[tuple[str, str], Ticket]
 

@@ -9,16 +9,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rtickets import config_files, environment, results
-from rtickets.metrics import write_bytes, write_json, write_text
+from rtickets.errors import printable
 from rtickets.report.curves import plot_curves
 from rtickets.report.honesty import doubts, strengths, unchecked
 from rtickets.report.page import failed_cells, render_page
 from rtickets.report.radii import plot_radii, radius_curves
 from rtickets.report.table import CLEAN, metrics_of, moves_of, percent, rows
 from rtickets.report.tickets import picture_tickets, study_tickets
-from rtickets.runs import RunFolder
-from rtickets.terminal import printable
+from rtickets.runs import environment
+from rtickets.runs.folders import RunFolder
+from rtickets.settings import config_files
+from rtickets.stages import results
+from rtickets.storage.files import write_bytes, write_json, write_text
 
 _WIDEST = 10_000  # columns
 

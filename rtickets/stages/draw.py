@@ -6,23 +6,27 @@ from typing import Any
 import jax
 import numpy as np
 
-from rtickets import config_files, masks, models, parallel, provenance
-from rtickets.config import DrawConfig
-from rtickets.draw import Ticket, draw_omp, draw_scheduled
+from rtickets import masks, models
+from rtickets.draw import draw_omp, draw_scheduled
 from rtickets.draw.controls import control_mask
 from rtickets.draw.omp import check_pattern
 from rtickets.draw.scoring import make_score_fn
+from rtickets.draw.settings import DrawConfig
 from rtickets.masks import Params
-from rtickets.runs import RunFolder, Source, folder_of, run_once
+from rtickets.platform import parallel
+from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
+from rtickets.settings import config_files
 from rtickets.stages.iterate import iterate, rewind_point
 from rtickets.stages.learn import learn
 from rtickets.stages.train import save_ticket
 from rtickets.stages.upstream import check_dense
+from rtickets.tickets import provenance
+from rtickets.tickets.ticket import Ticket
 
 
 def draw(
     config: DrawConfig,
-    source: Source,
+    source: StartingTicket,
     workdir: Path,
     name: str,
     devices: parallel.Devices | None = None,
@@ -52,7 +56,9 @@ def draw(
         network = Ticket.load(source.ticket)
         params, sparsity = network.params, config.sparsity
         notes: list[str] = []
-        meta = provenance.name_layouts(network.meta, config, params)
+        meta = provenance.name_layouts(
+            network.meta, params, config.prunable, config.exclude, config.layouts
+        )
         own = {"start": network.mask, "layouts": meta.get("layouts"), "say": notes.append}
         options: dict[str, Any] = {**config.omp_options(), **own}
         if config.criterion == "magnitude" or config.criterion == "random":
@@ -68,7 +74,7 @@ def draw(
 
 
 def _control(
-    config: DrawConfig, source: Source, workdir: Path, name: str, devices: parallel.Devices
+    config: DrawConfig, source: StartingTicket, workdir: Path, name: str, devices: parallel.Devices
 ) -> RunFolder:
     """Draw the mask, and from it its control at the same sparsity."""
     assert config.control is not None
@@ -87,7 +93,9 @@ def _control(
 
     def body(folder: Path) -> dict[str, Any]:
         ticket = Ticket.load(base.source.ticket)
-        meta = provenance.name_layouts(ticket.meta, config, ticket.params)
+        meta = provenance.name_layouts(
+            ticket.meta, ticket.params, config.prunable, config.exclude, config.layouts
+        )
         settings = (control, config.seed, config.flip_fraction, config.pattern)
         known = {"params": ticket.params, "layouts": meta.get("layouts")}
         mask = control_mask(ticket.mask, *settings, **known)

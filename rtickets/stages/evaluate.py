@@ -5,15 +5,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rtickets import class_order, console, data, evaluation, masks, parallel, processes, provenance
-from rtickets.config import EvaluateConfig
-from rtickets.draw import Ticket
-from rtickets.metrics import write_json
-from rtickets.runs import RunFolder, Source, folder_of, run_once
+from rtickets import data, evaluation, masks
+from rtickets.evaluation.settings import EvaluateConfig
+from rtickets.platform import console, parallel, processes
+from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
+from rtickets.storage.files import write_json
+from rtickets.tickets import class_order, provenance
+from rtickets.tickets.ticket import Ticket
 
 
 def evaluate(
-    config: EvaluateConfig, source: Source, workdir: Path, name: str, devices: parallel.Devices
+    config: EvaluateConfig,
+    source: StartingTicket,
+    workdir: Path,
+    name: str,
+    devices: parallel.Devices,
 ) -> RunFolder:
     """Measure a network on a split it was not trained on.
 

@@ -15,17 +15,20 @@ from typing import Any
 import jax
 import optax
 
-from rtickets import config_files, parallel, provenance, training
-from rtickets.config import DataConfig, DrawConfig, TrainConfig, to_steps
-from rtickets.draw import Ticket, draw_omp
+from rtickets import training
+from rtickets.data.settings import DataConfig
+from rtickets.draw import draw_omp
 from rtickets.draw.ladder import states_to
-from rtickets.draw.ticket import read_description
+from rtickets.draw.settings import DrawConfig
 from rtickets.errors import InputError
 from rtickets.masks import Params
-from rtickets.runs import RunFolder, Source, folder_of, run_once
+from rtickets.platform import parallel
+from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
+from rtickets.settings import config_files
+from rtickets.settings.kinds import to_steps
 from rtickets.stages.train import (
     Ready,
-    Run,
+    TrainingRun,
     prepare,
     save_ticket,
     train_network,
@@ -33,13 +36,16 @@ from rtickets.stages.train import (
     write_ticket,
 )
 from rtickets.stages.upstream import goes_on, removed
+from rtickets.tickets import provenance
+from rtickets.tickets.ticket import Ticket, read_description
 from rtickets.training import HEAD
+from rtickets.training.settings import TrainConfig
 
 _MOMENTUM = "momentum"  # folder of the optimiser's state, kept beside a ticket
 
 
 def iterate(
-    config: DrawConfig, source: Source, workdir: Path, name: str, devices: parallel.Devices
+    config: DrawConfig, source: StartingTicket, workdir: Path, name: str, devices: parallel.Devices
 ) -> RunFolder:
     """Go down the ladder of sparsities to the one asked for.
 
@@ -70,8 +76,8 @@ def iterate(
 
 
 def rewind_point(
-    config: DrawConfig, source: Source, workdir: Path, name: str, devices: parallel.Devices
-) -> Source:
+    config: DrawConfig, source: StartingTicket, workdir: Path, name: str, devices: parallel.Devices
+) -> StartingTicket:
     """Return the network that every state is set back to.
 
     Args:
@@ -127,7 +133,7 @@ def rewind_steps(config: DrawConfig, steps_per_epoch: int) -> int:
 
 
 def _state(
-    config: DrawConfig, source: Source, workdir: Path, name: str, devices: parallel.Devices
+    config: DrawConfig, source: StartingTicket, workdir: Path, name: str, devices: parallel.Devices
 ) -> RunFolder:
     """Train the survivors, remove the smallest, set the others back."""
 
@@ -135,7 +141,9 @@ def _state(
         ticket = Ticket.load(source.ticket)
         going_on = goes_on(config, ticket.meta)
         ready, task = _prepare(config, ticket)
-        meta = provenance.name_layouts(ready.meta, config, ready.params)
+        meta = provenance.name_layouts(
+            ready.meta, ready.params, config.prunable, config.exclude, config.layouts
+        )
         own = {"start": ready.mask, "layouts": meta.get("layouts")}
         options: dict[str, Any] = {**config.omp_options(), **own}
         untold = {"criterion": "random", "say": _not_yet, **options}
@@ -174,9 +182,9 @@ def _prepare(config: DrawConfig, ticket: Ticket) -> tuple[Ready, DataConfig]:
     return prepare(ticket, task, train.seed, keep_head=True), task
 
 
-def _run(config: DrawConfig, ready: Ready, folder: Path, devices: parallel.Devices) -> Run:
+def _run(config: DrawConfig, ready: Ready, folder: Path, devices: parallel.Devices) -> TrainingRun:
     train = _train_config(config)
-    return Run(ready.model, ready.task, ready.transform, train, folder, devices)
+    return TrainingRun(ready.model, ready.task, ready.transform, train, folder, devices)
 
 
 def _train_config(config: DrawConfig) -> TrainConfig:
@@ -184,7 +192,9 @@ def _train_config(config: DrawConfig) -> TrainConfig:
     return config.train
 
 
-def _kept_momentum(config: DrawConfig, source: Source, train: TrainConfig, ready: Ready) -> Any:
+def _kept_momentum(
+    config: DrawConfig, source: StartingTicket, train: TrainConfig, ready: Ready
+) -> Any:
     """Return the optimiser's state with the momentum of the state before, or None."""
     folder = source.ticket.parent / _MOMENTUM
     if config.imp.optimizer == "reset" or not folder.is_dir():

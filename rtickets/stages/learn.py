@@ -7,13 +7,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from rtickets import parallel, provenance
-from rtickets.config import DrawConfig
-from rtickets.criteria.groups import check_finite
-from rtickets.draw import Ticket
+from rtickets.draw.criteria.groups import check_finite
 from rtickets.draw.doubts import check_scores_tell
 from rtickets.draw.ranking import Kept, Ranking
-from rtickets.learned_masks import (
+from rtickets.draw.settings import DrawConfig
+from rtickets.masks import Params
+from rtickets.masks.learned_masks import (
     SCORES,
     LearnedMask,
     initial_scores,
@@ -21,16 +20,18 @@ from rtickets.learned_masks import (
     mask_of,
     ranked_scores,
 )
-from rtickets.masks import Params
-from rtickets.patterns import parse_pattern
-from rtickets.runs import RunFolder, Source, folder_of, run_once
-from rtickets.stages.train import Run, prepare, save_ticket, train_network, training_result
+from rtickets.masks.patterns import parse_pattern
+from rtickets.platform import parallel
+from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
+from rtickets.stages.train import TrainingRun, prepare, save_ticket, train_network, training_result
 from rtickets.stages.upstream import check_dense
+from rtickets.tickets import provenance
+from rtickets.tickets.ticket import Ticket
 from rtickets.training import Trainable
 
 
 def learn(
-    config: DrawConfig, source: Source, workdir: Path, name: str, devices: parallel.Devices
+    config: DrawConfig, source: StartingTicket, workdir: Path, name: str, devices: parallel.Devices
 ) -> RunFolder:
     """Learn a mask over the frozen weights of a network.
 
@@ -59,7 +60,9 @@ def learn(
         assert train is not None  # the configuration is checked for it
         task = config.data or provenance.last_task(ticket.meta)[0]
         ready = prepare(ticket, task, train.seed, keep_head=True)
-        meta = provenance.name_layouts(ready.meta, config, ready.params)
+        meta = provenance.name_layouts(
+            ready.meta, ready.params, config.prunable, config.exclude, config.layouts
+        )
         named = tuple(meta.get("layouts", {}).items())
         settings = LearnedMask(
             config.sparsity, config.pattern, "global" if config.scope == "global" else "uniform",
@@ -69,7 +72,7 @@ def learn(
         scores = initial_scores(settings, ready.params, key, config.lmp.start)
         params = {**ready.params, SCORES: scores}
         mask = {**ready.mask, SCORES: jax.tree.map(lambda _: np.ones((), bool), scores)}
-        run = Run(ready.model, ready.task, ready.transform, train, folder, devices)
+        run = TrainingRun(ready.model, ready.task, ready.transform, train, folder, devices)
         trainable: Trainable = "scores and head" if config.lmp.train_head else "scores"
         weights = (params, ticket.batch_stats)
         outcome = train_network(run, weights, mask, trainable=trainable, learned_mask=settings)

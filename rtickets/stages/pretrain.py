@@ -5,12 +5,15 @@ from typing import Any
 
 import jax
 
-from rtickets import config_files, data, masks, models, parallel, provenance
-from rtickets.config import PretrainConfig
-from rtickets.data.augment import check_resize, make_transform
-from rtickets.draw import Ticket
-from rtickets.runs import RunFolder, folder_of, run_once
-from rtickets.stages.train import Run, train_network, training_result, write_ticket
+from rtickets import data, masks, models
+from rtickets.data.images.augment import check_resize, make_transform
+from rtickets.platform import parallel
+from rtickets.runs.folders import RunFolder, folder_of, run_once
+from rtickets.settings import config_files
+from rtickets.stages.settings import PretrainConfig
+from rtickets.stages.train import TrainingRun, train_network, training_result, write_ticket
+from rtickets.tickets import provenance
+from rtickets.tickets.ticket import Ticket
 
 
 def pretrain(
@@ -44,7 +47,7 @@ def pretrain(
         model = provenance.build_model(meta)
         weights = models.initialise(model, jax.random.key(config.train.seed), shape)
         mask = masks.full(weights[0])
-        run = Run(model, task, transform, config.train, folder, devices)
+        run = TrainingRun(model, task, transform, config.train, folder, devices)
         outcome = train_network(run, weights, mask)
         write_ticket(folder / "ticket", Ticket(mask, outcome.params, outcome.batch_stats, meta))
         return training_result(folder, outcome)

@@ -9,30 +9,23 @@ from zlib import crc32
 import jax
 import numpy as np
 
-from rtickets import (
-    class_order,
-    config_files,
-    console,
-    data,
-    evaluation,
-    masks,
-    models,
-    parallel,
-    processes,
-    provenance,
-    training,
-)
-from rtickets.batches import steps_per_epoch
-from rtickets.config import DataConfig, TrainConfig, to_steps
-from rtickets.data.augment import Transform
-from rtickets.draw import Ticket
-from rtickets.feed import device_transform
-from rtickets.learned_masks import LearnedMask
-from rtickets.loop import Loop
+from rtickets import data, evaluation, masks, models, training
+from rtickets.data.images.augment import Transform
+from rtickets.data.settings import DataConfig
 from rtickets.masks import Mask, Params
-from rtickets.metrics import write_json
-from rtickets.selection import Outcome
+from rtickets.masks.learned_masks import LearnedMask
+from rtickets.platform import console, parallel, processes
+from rtickets.settings import config_files
+from rtickets.settings.kinds import to_steps
+from rtickets.storage.files import write_json
+from rtickets.tickets import class_order, provenance
+from rtickets.tickets.ticket import Ticket
 from rtickets.training import HEAD, Trainable
+from rtickets.training.batches import steps_per_epoch
+from rtickets.training.inputs import device_transform
+from rtickets.training.loop import Loop
+from rtickets.training.selection import Outcome
+from rtickets.training.settings import TrainConfig
 
 
 class Ready(NamedTuple):
@@ -98,7 +91,7 @@ def prepare(
     return Ready(model, task, transform, params, mask, meta)
 
 
-class Run(NamedTuple):
+class TrainingRun(NamedTuple):
     """One training run.
 
     Attributes:
@@ -124,7 +117,7 @@ class Run(NamedTuple):
 
 
 def train_network(
-    run: Run,
+    run: TrainingRun,
     weights: tuple[Params, Any],
     mask: Mask,
     *,

@@ -3,16 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-from rtickets import parallel, provenance
-from rtickets.config import TransferConfig
-from rtickets.draw import Ticket
-from rtickets.runs import RunFolder, Source, folder_of, run_once
-from rtickets.stages.train import Run, prepare, train_network, training_result, write_ticket
+from rtickets.platform import parallel
+from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
+from rtickets.stages.settings import TransferConfig
+from rtickets.stages.train import TrainingRun, prepare, train_network, training_result, write_ticket
+from rtickets.tickets import provenance
+from rtickets.tickets.ticket import Ticket
 from rtickets.training import Trainable
 
 
 def transfer(
-    config: TransferConfig, source: Source, workdir: Path, name: str, devices: parallel.Devices
+    config: TransferConfig,
+    source: StartingTicket,
+    workdir: Path,
+    name: str,
+    devices: parallel.Devices,
 ) -> RunFolder:
     """Train a ticket on a downstream task, under a fresh head.
 
@@ -31,7 +36,7 @@ def transfer(
         ticket = Ticket.load(source.ticket)
         ready = prepare(ticket, config.data, config.train.seed, config.normalization)
         meta = provenance.extend(ready.meta, "transfer", config, config.data, config.train.seed)
-        run = Run(ready.model, ready.task, ready.transform, config.train, folder, devices)
+        run = TrainingRun(ready.model, ready.task, ready.transform, config.train, folder, devices)
         trainable: Trainable = "all" if config.mode == "finetune" else "head"
         weights = (ready.params, ticket.batch_stats)
         outcome = train_network(run, weights, ready.mask, trainable=trainable)

@@ -8,17 +8,17 @@ which need all weights, refuse it.
 from collections.abc import Mapping
 from typing import Any
 
-from rtickets import config_files, digests
-from rtickets.config import DrawConfig
-from rtickets.draw import Ticket
-from rtickets.draw.description import stages_in
 from rtickets.draw.omp import removed_before
-from rtickets.draw.ticket import read_description
+from rtickets.draw.settings import DrawConfig
 from rtickets.errors import InputError
-from rtickets.runs import Source
+from rtickets.runs import run_identity
+from rtickets.runs.folders import StartingTicket
+from rtickets.settings import config_files
+from rtickets.tickets.description import stages_in
+from rtickets.tickets.ticket import Ticket, read_description
 
 
-def check_dense(source: Source, why: str) -> None:
+def check_dense(source: StartingTicket, why: str) -> None:
     """Refuse a network that is pruned already.
 
     Args:
@@ -35,7 +35,7 @@ def check_dense(source: Source, why: str) -> None:
         )
 
 
-def removed(source: Source, config: DrawConfig) -> float:
+def removed(source: StartingTicket, config: DrawConfig) -> float:
     """Return the fraction of the prunable weights that a network has lost.
 
     Args:
@@ -71,4 +71,4 @@ def goes_on(config: DrawConfig, meta: Mapping[str, Any]) -> bool:
     if entry.pop("stage", None) != "draw":
         return False
     own = config_files.replace(config, sparsity=entry.get("sparsity", config.sparsity))
-    return not digests.changed_fields(own, entry)
+    return not run_identity.changed_fields(own, entry)

@@ -4,9 +4,9 @@ A step sees the whole run as data: weights, mask, key and learning rate are argu
 with `vmap` over any of them, and one compiled program serves every ticket of a study.
 """
 
-from rtickets.objectives import make_objective
 from rtickets.training.averaging import Average
 from rtickets.training.dispatch import compiled, compiled_batches, train_steps
+from rtickets.training.objectives import make_objective
 from rtickets.training.optimizer import make_optimizer
 from rtickets.training.program import (
     HEAD,
@@ -16,14 +16,14 @@ from rtickets.training.program import (
     split_trainable,
     weights_of,
 )
-from rtickets.training.state import Run, Totals, TrainState, init_state, selected
+from rtickets.training.state import RunData, Totals, TrainState, init_state, selected
 from rtickets.training.step import train_step
 
 __all__ = [
     "HEAD",
     "Average",
     "Program",
-    "Run",
+    "RunData",
     "Totals",
     "TrainState",
     "Trainable",

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rtickets.config import AveragingConfig
 from rtickets.masks import Params
+from rtickets.training.settings import AveragingConfig
 
 
 class Average(NamedTuple):

@@ -7,10 +7,10 @@ from typing import Any
 import jax
 from jax import Array
 
-from rtickets import parallel
 from rtickets.masks import Mask
+from rtickets.platform import parallel
 from rtickets.training.program import Program
-from rtickets.training.state import Run, Totals, TrainState
+from rtickets.training.state import RunData, Totals, TrainState
 from rtickets.training.step import train_step
 
 
@@ -18,7 +18,7 @@ def train_steps(
     program: Program,
     state: TrainState,
     mask: Mask,
-    run: Run,
+    run: RunData,
     images: Array,
     labels: Array,
     indices: Array,
@@ -80,7 +80,7 @@ def compiled_batches(program: Program) -> Any:
     """
 
     def steps(
-        state: TrainState, mask: Mask, run: Run, images: Array, labels: Array
+        state: TrainState, mask: Mask, run: RunData, images: Array, labels: Array
     ) -> tuple[TrainState, Totals]:
         def body(state: TrainState, batch: tuple[Array, Array]) -> tuple[TrainState, Totals]:
             return train_step(program, state, mask, run, *batch)

@@ -7,9 +7,9 @@ import optax
 from jax import Array
 
 from rtickets import masks
-from rtickets.config import OptimizerConfig
 from rtickets.masks import Mask, Params
 from rtickets.training.program import Program
+from rtickets.training.settings import OptimizerConfig
 
 
 def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:

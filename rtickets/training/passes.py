@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rtickets import models, parallel
-from rtickets.learned_masks import SCORES, living_groups
+from rtickets import models
 from rtickets.masks import Params
-from rtickets.objectives import Objective, search_and_update
+from rtickets.masks.learned_masks import SCORES, living_groups
+from rtickets.platform import parallel
+from rtickets.training.objectives import Objective, search_and_update
 from rtickets.training.program import Program, split_trainable, weights_of, without_scores
 from rtickets.training.state import Totals
 
@@ -46,7 +47,7 @@ class Sums(NamedTuple):
     perturbation: Array | None
 
 
-class Network(NamedTuple):
+class StepNetwork(NamedTuple):
     """The network of a step; its masked weights are made once and shared by all passes."""
 
     program: Program
@@ -60,7 +61,7 @@ class Network(NamedTuple):
         return weights_of(self.program.learned_mask, {**self.frozen, **trained}, self.keep)
 
 
-def make_network(program: Program, params: Params) -> Network:
+def make_network(program: Program, params: Params) -> StepNetwork:
     """Return the network of masked parameters.
 
     Args:
@@ -75,10 +76,10 @@ def make_network(program: Program, params: Params) -> Network:
     learned, keep = program.learned_mask, None
     if learned is not None:
         keep = living_groups(learned, without_scores(params), params[SCORES])
-    return Network(program, model, trained, frozen, keep)
+    return StepNetwork(program, model, trained, frozen, keep)
 
 
-def gradients(network: Network, objective: Objective, batch_stats: Any, part: Part) -> Sums:
+def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part: Part) -> Sums:
     """Attack some examples and differentiate the loss with respect to the trained parameters.
 
     Args:
@@ -115,7 +116,7 @@ def gradients(network: Network, objective: Objective, batch_stats: Any, part: Pa
 
 
 def _perturb(
-    network: Network, objective: Objective, batch_stats: Any, part: Part
+    network: StepNetwork, objective: Objective, batch_stats: Any, part: Part
 ) -> tuple[Array, Any]:
     """Return the images that the loss is taken on, and the running statistics after the attack."""
     if objective.carry is not None:

@@ -3,12 +3,18 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rtickets import models, parallel
-from rtickets.config import AveragingConfig, ObjectiveConfig, OptimizerConfig, TrainConfig
-from rtickets.data.augment import Transform
+from rtickets import models
+from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
-from rtickets.learned_masks import SCORES, LearnedMask, apply_scores
 from rtickets.masks import Params
+from rtickets.masks.learned_masks import SCORES, LearnedMask, apply_scores
+from rtickets.platform import parallel
+from rtickets.training.settings import (
+    AveragingConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    TrainConfig,
+)
 
 HEAD = "head"  # the top-level entry of the parameters that a downstream task replaces
 Trainable = Literal["all", "head", "scores", "scores and head"]

@@ -7,7 +7,7 @@ from jax import Array
 
 from rtickets import masks
 from rtickets.masks import Mask, Params
-from rtickets.short_repr import with_short_repr
+from rtickets.platform.short_repr import with_short_repr
 from rtickets.training import averaging
 from rtickets.training.averaging import Average
 from rtickets.training.optimizer import make_optimizer
@@ -36,7 +36,7 @@ class TrainState(NamedTuple):
     perturbation: Array | None = None
 
 
-class Run(NamedTuple):
+class RunData(NamedTuple):
     """What tells one run from another under the same program.
 
     Attributes:

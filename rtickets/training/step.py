@@ -6,19 +6,20 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rtickets import masks, parallel, schedules
+from rtickets import masks
 from rtickets.attacks.search import repeat
 from rtickets.masks import Mask
-from rtickets.objectives import make_objective
-from rtickets.training import averaging
+from rtickets.platform import parallel
+from rtickets.training import averaging, schedules
+from rtickets.training.objectives import make_objective
 from rtickets.training.optimizer import update
-from rtickets.training.passes import Network, Part, Sums, gradients, make_network
+from rtickets.training.passes import Part, StepNetwork, Sums, gradients, make_network
 from rtickets.training.program import Program, split_trainable
-from rtickets.training.state import Run, Totals, TrainState
+from rtickets.training.state import RunData, Totals, TrainState
 
 
 def train_step(
-    program: Program, state: TrainState, mask: Mask, run: Run, images: Array, labels: Array
+    program: Program, state: TrainState, mask: Mask, run: RunData, images: Array, labels: Array
 ) -> tuple[TrainState, Totals]:
     """Take one step on this device's part of the batch; needs the axis `parallel.AXIS`.
 
@@ -57,7 +58,9 @@ def train_step(
     return state, totals
 
 
-def _make_part(program: Program, state: TrainState, run: Run, images: Array, labels: Array) -> Part:
+def _make_part(
+    program: Program, state: TrainState, run: RunData, images: Array, labels: Array
+) -> Part:
     """Augment this device's images, alike in every replay, and look up what they inherit."""
     step_key = jax.random.fold_in(run.key, state.step // program.objective.batch_replays)
     positions = parallel.positions(images.shape[0], program.accumulate)
@@ -67,7 +70,7 @@ def _make_part(program: Program, state: TrainState, run: Run, images: Array, lab
     return Part(x, labels, keys[:, 1], inherited)
 
 
-def _accumulate(network: Network, state: TrainState, part: Part) -> Sums:
+def _accumulate(network: StepNetwork, state: TrainState, part: Part) -> Sums:
     """Add up the gradients of the micro-batches, which update statistics one after the other."""
     count = network.program.accumulate
     passes = partial(gradients, network, make_objective(network.program.objective))

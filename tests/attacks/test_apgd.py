@@ -13,8 +13,8 @@ from rtickets import attacks
 from rtickets.attacks import apgd_ce, apgd_dlr, apgd_t
 from rtickets.attacks.apgd import Apgd
 from rtickets.attacks.functions import targets_by_logit
-from rtickets.attacks.search import Job, begin
-from rtickets.lengths import cube_radius
+from rtickets.attacks.lengths import cube_radius
+from rtickets.attacks.search import Job, begin_search
 
 KEY = jax.random.key(2)
 GOLDEN = Path(__file__).parents[1] / "golden" / "attacks.npz"
@@ -98,7 +98,7 @@ def test_step_sizes_are_halved_at_the_published_steps_when_nothing_improves():
     x, y = jnp.full((1, 2, 2, 1), 0.5), jnp.zeros(1, int)
     job = Job(x, y, y, jax.random.split(KEY, 1), jnp.full(1, 0.1))
     step = jax.jit(partial(search.step, model_of(1, (2, 2, 1))))
-    state, sizes = begin(search, job), []
+    state, sizes = begin_search(search, job), []
     for count in range(search.evaluations):
         state = step(job, state, jnp.full(1, count))
         sizes.append(float(state.step_size[0]))
@@ -153,7 +153,7 @@ def test_follows_the_published_algorithm():
     search, batch = Apgd("l2", 40, "margin", targeted=False, samples=0, num_classes=2), 4
     x, y = jnp.full((batch, 2, 2, 1), 0.5), jnp.zeros(batch, int)
     job = Job(x, y, y, jax.random.split(KEY, batch), jnp.full(batch, 0.4))
-    step, state = jax.jit(partial(search.step, bowl)), begin(search, job)
+    step, state = jax.jit(partial(search.step, bowl)), begin_search(search, job)
     start, images, sizes = np.asarray(state.x), [], []
     for count in range(search.num_steps):
         state = step(job, state, jnp.full(batch, count))
@@ -190,7 +190,7 @@ def test_when_steps_are_shortened(windows, halvings):
         first = max(values) + 1 if kind == UP else kind
         values += [first + (-step if kind == DOWN else step) for step in range(length)]
     step = jax.jit(partial(search.step, lambda x: jnp.stack([0 * x[:, 0, 0, 0], x[:, 0, 0, 0]], 1)))
-    state, sizes = begin(search, job), []
+    state, sizes = begin_search(search, job), []
     for count, value in enumerate(values):
         state = step(job, state._replace(x=jnp.full(x.shape, float(value))), jnp.full(1, count))
         sizes.append(float(state.step_size[0]))

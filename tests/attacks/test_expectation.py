@@ -7,11 +7,12 @@ import pytest
 from jax.tree_util import Partial
 from scipy.stats import norm as gaussian
 
-from rtickets import parallel
-from rtickets.attacks import Member, ensemble, pgd, worst_case
+from rtickets.attacks import Member, pgd, worst_case
+from rtickets.attacks.ensemble import legs
+from rtickets.attacks.ensemble.saved_state import save_progress
 from rtickets.attacks.expectation import number_of_turns, rate, worst
-from rtickets.attacks.progress import save_progress
 from rtickets.attacks.search import Job
+from rtickets.platform import parallel
 
 SHAPE, COUNT, SIGMA = (4, 4, 1), 48, 0.25
 WEIGHTS = np.random.default_rng(0).normal(size=16).astype(np.float32)
@@ -143,8 +144,8 @@ def test_killed_at_any_moment_it_ends_bit_equal(saves, tmp_path, monkeypatch):
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(ensemble, "_SAVE_SECONDS", -1.0)
-        patch.setattr(ensemble, "save_progress", save)
+        patch.setattr(legs, "_SAVE_SECONDS", -1.0)
+        patch.setattr(legs, "save_progress", save)
         with pytest.raises(Killed):
             attack(folder=tmp_path)
     found = attack(folder=tmp_path)

@@ -10,11 +10,11 @@ from flax import nnx
 from jax.tree_util import Partial
 
 from rtickets.attacks import Member, apgd_ce, pgd, worst_case
-from rtickets.attacks.honesty_probes import make_subject
+from rtickets.attacks.honesty.probes import make_subject
 from rtickets.attacks.identity import Answers, alike, answers_of, pin
 from rtickets.errors import InputError
 from rtickets.evaluation.noise import noisy_counts
-from rtickets.programs import Pinned
+from rtickets.platform.programs import Pinned
 
 SHAPE, COUNT, EPS, KEY = (4, 4, 1), 12, 0.1, jax.random.key(2)
 X = jax.random.uniform(jax.random.key(1), (COUNT, *SHAPE), minval=0.2, maxval=0.8)

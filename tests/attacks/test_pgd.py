@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from jax.tree_util import Partial
 
 from rtickets.attacks import fgsm, fgsm_rs, pgd
+from rtickets.attacks.lengths import cube_radius
 from rtickets.attacks.losses import make_loss
 from rtickets.attacks.pgd import Pgd
-from rtickets.attacks.search import Job, begin
-from rtickets.lengths import cube_radius
+from rtickets.attacks.search import Job, begin_search
 
 NORMS = ("linf", "l2", "l1")
 SHAPE = (4, 4, 1)
@@ -154,7 +154,7 @@ def test_a_target_that_is_reached_on_the_way_is_returned():
     target = (y + 1 + jnp.arange(64) % 5) % 6
     job = Job(x, y, target, keys, jnp.full(64, 0.2), jnp.full(64, 0.04))
     search = Pgd("linf", 15, loss="margin", targeted=True, best=True, reach=True)
-    state, step = begin(search, job), jax.jit(lambda *args: search.step(model, job, *args))
+    state, step = begin_search(search, job), jax.jit(lambda *args: search.step(model, job, *args))
     reached = np.zeros(64, bool)
     for count in range(search.evaluations):
         reached |= np.asarray(model(state.x).argmax(-1) == target)
@@ -211,7 +211,7 @@ def test_the_best_image_is_no_worse_than_any_that_was_visited():
     x, y, keys = grey(8), jnp.zeros(8, int), jax.random.split(KEY, 8)
     job = Job(x, y, y, keys, jnp.full(8, 0.3), jnp.full(8, 0.05))
     search, visited = Pgd("l2", 6, best=True), []
-    state, step = begin(search, job), jax.jit(lambda *args: search.step(wave, job, *args))
+    state, step = begin_search(search, job), jax.jit(lambda *args: search.step(wave, job, *args))
     for count in range(search.evaluations):
         visited.append(loss_of(state.x))
         state = step(state, jnp.full(8, count))

@@ -14,7 +14,7 @@ from rtickets.attacks.pgd import Pgd
 from rtickets.attacks.search import (
     Job,
     advance,
-    begin,
+    begin_search,
     call_model,
     choose,
     evaluate,
@@ -105,7 +105,7 @@ def test_gradients_that_are_not_finite_become_zero():
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: type(search).__name__)
 def test_a_state_has_examples_first_and_the_types_that_a_step_keeps(search):
     job = some_job()
-    before = jax.eval_shape(partial(begin, search), job)
+    before = jax.eval_shape(partial(begin_search, search), job)
     after = jax.eval_shape(
         lambda job, state: search.step(network(), job, state, jnp.zeros(4, int)), job, before
     )
@@ -150,7 +150,7 @@ def test_an_unrolled_attack_has_no_loop():
 
 def test_an_example_without_evaluations_left_stays_as_it_is():
     search, job = SEARCHES[0], some_job()
-    state = jax.jit(partial(begin, search))(job)
+    state = jax.jit(partial(begin_search, search))(job)
     step = jax.jit(partial(advance, search, network()))
     moved, count = step(job, state, jnp.array([0, 3, 4, 9]))
     np.testing.assert_array_equal(count, [1, 4, 4, 9])  # it takes 4

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from scipy.stats import norm
 
-from rtickets import config_files, overrides
+from rtickets.cli import overrides
 from rtickets.config import (
     DrawConfig,
     EvaluateConfig,
@@ -13,6 +13,7 @@ from rtickets.config import (
     TransferConfig,
 )
 from rtickets.data import get_source
+from rtickets.settings import config_files
 
 ROOT = Path(__file__).parents[2]
 KINDS = {

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from rtickets import config_files, overrides
+from rtickets.cli import overrides
 from rtickets.config import DrawConfig, StudyConfig
 from rtickets.draw.ladder import states_to
+from rtickets.settings import config_files
 
 ROOT = Path(__file__).parents[2] / "configs"
 SIZES = ["full", "small"]

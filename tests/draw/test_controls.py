@@ -9,7 +9,7 @@ from rtickets import masks
 from rtickets.draw import draw_omp
 from rtickets.draw.controls import control_mask
 from rtickets.errors import InputError
-from rtickets.patterns import group_scores, parse_pattern
+from rtickets.masks.patterns import group_scores, parse_pattern
 
 SAME_COUNTS = ["random", "shuffled", "flipped", "reinitialised"]
 SEEDED = ["random", "shuffled", "flipped"]

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from rtickets import masks
 from rtickets.draw import draw_omp, draw_scheduled
 from rtickets.errors import DrawWarning, InputError
-from rtickets.patterns import group_scores, parse_pattern
+from rtickets.masks.patterns import group_scores, parse_pattern
 
 
 def network(**kernels):

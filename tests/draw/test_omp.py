@@ -8,10 +8,10 @@ from hypothesis.extra import numpy as hnp
 
 import rtickets
 from rtickets import masks
-from rtickets.draw.budget import survivors
 from rtickets.draw.omp import draw_omp
 from rtickets.draw.ranking import top_k
 from rtickets.errors import InputError
+from rtickets.masks.budget import survivors
 
 sparsities = st.floats(0, 1, exclude_max=True)
 # Few distinct values, so that most scores are tied.

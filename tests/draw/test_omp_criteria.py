@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtickets import config_files, criteria, masks
+from rtickets import criteria, masks
 from rtickets.config import DrawConfig
 from rtickets.draw import draw_omp, draw_scheduled, sparsity_schedule, survivors
 from rtickets.draw.omp import Scope
 from rtickets.errors import InputError
-from rtickets.patterns import group_scores, group_sizes, parse_pattern
+from rtickets.masks.patterns import group_scores, group_sizes, parse_pattern
+from rtickets.settings import config_files
 
 GROUPED = ["element", "row", "kernel", "channel", "block:4x4"]
 NAMES = ["conv1", "conv2", "conv3"]

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtickets import config, config_files, masks
-from rtickets.draw.budget import survivors
+from rtickets import config, masks
 from rtickets.draw.omp import Scope, draw_omp
 from rtickets.errors import DrawWarning, InputError
-from rtickets.patterns import group_scores, group_sizes, parse_pattern
+from rtickets.masks.budget import survivors
+from rtickets.masks.patterns import group_scores, group_sizes, parse_pattern
+from rtickets.settings import config_files
 
 GROUPED = ["element", "row", "kernel", "channel", "block:4x4"]
 

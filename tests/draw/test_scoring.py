@@ -5,11 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtickets import criteria, data, masks, provenance, runs, stages
+from rtickets import criteria, data, masks, stages
 from rtickets.config import AttackConfig, DataConfig, DrawConfig, PretrainConfig
 from rtickets.draw import Ticket, draw_omp, survivors
 from rtickets.draw.scoring import balanced_order, load_batches, make_score_fn
 from rtickets.errors import InputError
+from rtickets.runs import folders
+from rtickets.tickets import provenance
 
 
 @settings(max_examples=15, deadline=None)
@@ -39,9 +41,9 @@ def stored(tiny, tmp_path, monkeypatch):
         "std": [0.3],
     }
     meta = provenance.extend(meta, "pretrain", PretrainConfig(data=task), task, 0)
-    monkeypatch.setattr(provenance.models, "build", lambda *_, **__: tiny.model)
+    monkeypatch.setattr("rtickets.models.registry.build", lambda *_, **__: tiny.model)
     Ticket(masks.full(tiny.params), tiny.params, tiny.batch_stats, meta).save(tmp_path / "ticket")
-    source = runs.find_ticket(str(tmp_path / "ticket"))
+    source = folders.find_ticket(str(tmp_path / "ticket"))
     return SimpleNamespace(source=source, task=task, workdir=tmp_path, meta=meta)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rtickets import masks
 from rtickets.draw import draw_omp, draw_scheduled, survivors
 from rtickets.errors import InputError
-from rtickets.patterns import group_scores, group_sizes, parse_pattern
+from rtickets.masks.patterns import group_scores, group_sizes, parse_pattern
 
 PATTERNS = ["element", "row", "kernel", "channel", "block:2x3", "block:4x4", "2:4", "1:4"]
 SCOPES = ["global", "uniform", "erk"]

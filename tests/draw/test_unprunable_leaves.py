@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 import rtickets
-from rtickets import criteria, learned_masks, masks
+from rtickets import criteria, masks
 from rtickets.draw.controls import control_mask
-from rtickets.draw.inspect import describe, layers, verify
 from rtickets.draw.scheduled import draw_scheduled
 from rtickets.errors import InputError
+from rtickets.masks import learned_masks
+from rtickets.tickets.inspect import describe, layers, verify
 
 PARAMS = {
     "a": {"kernel": np.arange(1, 17, dtype=np.float32).reshape(4, 4)},

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from jax.tree_util import Partial
 
-from rtickets import preemption
 from rtickets.errors import Preempted
 from rtickets.evaluation import noise
 from rtickets.evaluation.noise import noisy_counts
 from rtickets.evaluation.smoothing import certify
+from rtickets.platform import preemption
 
 KEY = jax.random.key(3)
 X = np.random.default_rng(0).uniform(size=(5, 2, 2, 1)).astype(np.float32)

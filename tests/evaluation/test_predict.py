@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from rtickets import parallel
 from rtickets.config import AttackConfig
-from rtickets.data.augment import Transform
+from rtickets.data.images.augment import Transform
 from rtickets.evaluation import Network, on_devices, predict
 from rtickets.evaluation.predict import _compiled
+from rtickets.platform import parallel
 
 ATTACK = AttackConfig(norm="l2", eps=0.5, num_steps=2)
 

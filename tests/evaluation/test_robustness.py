@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm as gaussian
 
-from rtickets import config_files, parallel
-from rtickets.attacks import WorstCase, ensemble
-from rtickets.attacks.autoattack import Row
+from rtickets.attacks import WorstCase
+from rtickets.attacks.ensemble import legs
+from rtickets.attacks.ensemble.autoattack import Row
 from rtickets.config import AttackConfig, EvaluateConfig, SmoothingConfig
 from rtickets.evaluation import Network, measure_robustness, robustness
 from rtickets.evaluation.certified import measure_certified
@@ -20,6 +20,8 @@ from rtickets.evaluation.robustness import (
     measure_attack,
 )
 from rtickets.evaluation.subject import Subject
+from rtickets.platform import parallel
+from rtickets.settings import config_files
 
 SHAPE = (4, 4, 1)
 WEIGHTS = np.random.default_rng(0).normal(size=16).astype(np.float32)
@@ -194,7 +196,7 @@ def test_noisy_copies_count_in_the_batch(tmp_path, monkeypatch):
 
 
 def test_progress_says_which_attack_and_radius(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(ensemble, "_SAY_SECONDS", 0.0)
+    monkeypatch.setattr(legs, "_SAY_SECONDS", 0.0)
     measure(PGD, tmp_path, "mine")
     lines = capsys.readouterr().err.splitlines()
     assert lines

@@ -1,8 +1,8 @@
 import pytest
 
-from rtickets import processes
 from rtickets.errors import Preempted
 from rtickets.evaluation.shares import do_share
+from rtickets.platform import processes
 
 
 def never(folder):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from jax.tree_util import Partial
 from scipy.stats import beta, binomtest, norm
 
-from rtickets import models, parallel
+from rtickets import models
 from rtickets.attacks import example_keys
 from rtickets.errors import InputError
 from rtickets.evaluation import noise
@@ -20,6 +20,7 @@ from rtickets.evaluation.smoothing import (
     predict,
     probability_bound,
 )
+from rtickets.platform import parallel
 
 KEY = jax.random.key(7)
 SHAPE = (3, 3, 1)

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtickets import parallel
 from rtickets.data import Split
-from rtickets.data.augment import Transform
+from rtickets.data.images.augment import Transform
 from rtickets.evaluation import Network, make_subject, on_devices, predict
 from rtickets.evaluation import subject as module
 from rtickets.evaluation.subject import logits_fn, spread
+from rtickets.platform import parallel
 
 
 def subject_of(tiny, count=None, seed=0, transform=None):

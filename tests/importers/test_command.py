@@ -9,8 +9,8 @@ import pytest
 
 from rtickets import cli
 from rtickets.cli import importing
-from rtickets.config.fields import Activation, Variant
 from rtickets.importers.state_dicts import Weights
+from rtickets.models.settings import Activation, Variant
 
 
 @pytest.fixture(scope="module")

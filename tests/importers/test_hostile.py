@@ -9,10 +9,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from rtickets import pickles
 from rtickets.errors import InputError
 from rtickets.importers.files import read_state_dict
-from rtickets.pickles import Inert
+from rtickets.storage import pickles
+from rtickets.storage.pickles import Inert
 
 
 class Attack:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from rtickets import models, parallel, provenance, runs, stages
+from rtickets import models, stages
 from rtickets._version import __version__
 from rtickets.config import (
     DataConfig,
@@ -18,9 +18,12 @@ from rtickets.config import (
     TrainConfig,
     TransferConfig,
 )
-from rtickets.draw import Ticket, inspect
+from rtickets.draw import Ticket
 from rtickets.errors import InputError
 from rtickets.importers import Options, Reference, import_checkpoint, parity, read_reference, save
+from rtickets.platform import parallel
+from rtickets.runs import folders
+from rtickets.tickets import inspect, provenance
 
 WIDTH = 1 / 64
 MEAN, STD = (np.array(values, np.float32) for values in ((0.4, 0.5, 0.6), (0.2, 0.3, 0.25)))
@@ -221,7 +224,7 @@ def test_the_ticket_goes_through_the_stages(torch_file, tmp_path, state):
     with pytest.raises(InputError, match="exists"):
         save(imported, tmp_path / "dense")
     devices = parallel.local_devices(1)
-    source = runs.find_ticket(str(tmp_path / "dense"))
+    source = folders.find_ticket(str(tmp_path / "dense"))
     drawn = stages.draw(DrawConfig(sparsity=0.5), source, tmp_path, "x", devices)
     optimizer = OptimizerConfig(learning_rate=0.01)
     config = TransferConfig(

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rtickets import models, provenance
-from rtickets.data.sources import package_file
+from rtickets import models
+from rtickets.data.sources.registry import package_file
 from rtickets.errors import InputError
 from rtickets.importers import Options, import_checkpoint
+from rtickets.tickets import provenance
 
 
 def shipped(package, path):

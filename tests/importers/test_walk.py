@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rtickets import cli, costs, data
+from rtickets import cli, data
 from rtickets.config import DataConfig
-from rtickets.data.sources import package_file
+from rtickets.costs import network_costs
+from rtickets.data.sources.registry import package_file
 from rtickets.draw import Ticket
 from rtickets.errors import InputError
 
@@ -25,7 +26,7 @@ def _no_torch():
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(costs, "measured_rate", lambda *_: 1e12)
+    monkeypatch.setattr(network_costs, "measured_rate", lambda *_: 1e12)
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 import yaml
 
-from rtickets import cli, statuses
+from rtickets import cli
+from rtickets.platform import statuses
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["train", "study"]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rtickets import statuses
-from rtickets.workers import parse_worker
+from rtickets.platform import statuses
+from rtickets.runs.workers import parse_worker
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted([*ROOT.glob("launch/*.sh"), *ROOT.glob("launch/*.sbatch")])

@@ -9,9 +9,9 @@ import pytest
 
 from rtickets import masks, models
 from rtickets.config import ModelConfig
-from rtickets.config.fields import Arch
 from rtickets.draw import draw_omp
 from rtickets.errors import InputError
+from rtickets.models.settings import Arch
 
 TINY = {
     "wide_resnet28_10": 1 / 80,

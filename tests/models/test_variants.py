@@ -5,11 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rtickets import config_files, models
+from rtickets import models
 from rtickets.config import ModelConfig
-from rtickets.config.fields import variants_of
 from rtickets.errors import InputError
 from rtickets.models.preactivation import PreActivationBlock
+from rtickets.models.settings import variants_of
+from rtickets.settings import config_files
 
 
 class Plain:

@@ -25,10 +25,13 @@ import torchattacks
 sys.path.insert(0, str(Path(__file__).parent))
 from torch_resnet import TorchResNet
 
-from rtickets import data, evaluation, parallel, provenance, runs
+from rtickets import data, evaluation
 from rtickets.attacks import MEMBERS, Member, worst_case
 from rtickets.draw import Ticket
 from rtickets.evaluation.subject import Subject, logits_fn, make_subject
+from rtickets.platform import parallel
+from rtickets.runs import folders
+from rtickets.tickets import provenance
 
 RADII = {"linf": 8 / 255, "l2": 0.5}
 SHORT = {  # steps of the comparison of single attacks
@@ -51,7 +54,7 @@ class Pair(NamedTuple):
 
 
 def load(run: str, images: int, batch_size: int, devices: parallel.Devices) -> Pair:
-    ticket = Ticket.load(runs.find_ticket(run).ticket)
+    ticket = Ticket.load(folders.find_ticket(run).ticket)
     config, seed = provenance.trained_on(ticket.meta)
     task = data.load(config, seed)
     network = evaluation.Network(

@@ -24,9 +24,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from torch_resnet import TorchResNet
 
-from rtickets import evaluation, models, parallel
+from rtickets import evaluation, models
 from rtickets.attacks.search import join_model, split_model
 from rtickets.evaluation.subject import logits_fn
+from rtickets.platform import parallel
 
 
 def median(call):

@@ -3,8 +3,9 @@
 import sys
 from typing import Any
 
-from rtickets import cli, provenance
+from rtickets import cli
 from rtickets.models.resnet import BasicBlock, ResNet
+from rtickets.tickets import provenance
 
 
 def build_model(meta: Any) -> ResNet:

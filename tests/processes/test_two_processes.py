@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rtickets import config_files, masks, parallel, provenance, stages
+from rtickets import masks, stages
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -31,9 +31,12 @@ from rtickets.config import (
     TransferConfig,
 )
 from rtickets.draw import Ticket
-from rtickets.metrics import read_metrics
-from rtickets.runs import folder_of
-from rtickets.study import run_study
+from rtickets.platform import parallel
+from rtickets.runs.folders import folder_of
+from rtickets.settings import config_files
+from rtickets.stages.study import run_study
+from rtickets.storage.files import read_metrics
+from rtickets.tickets import provenance
 
 # Signs of L-infinity steps turn rounding into whole steps; L2 steps are smooth.
 COMMAND = Path(__file__).parent / "small_command.py"
@@ -104,7 +107,7 @@ def config_file(folder, name, config):
     path = folder / f"{name}.py"
     kind = type(config).__name__
     path.write_text(
-        "from rtickets import config_files\n"
+        "from rtickets.settings import config_files\n"
         f"from rtickets.config import {kind}\n"
         f"VALUES = {config_files.to_dict(config)!r}\n"
         "def get_config():\n"

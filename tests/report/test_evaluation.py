@@ -6,7 +6,7 @@ from rtickets import cli
 from rtickets.config import EvaluateConfig
 from rtickets.errors import InputError
 from rtickets.report import evaluation_lines, write_evaluation
-from rtickets.runs import folder_of, run_once
+from rtickets.runs.folders import folder_of, run_once
 
 EVIL = "<script>x</script>\x1b[2J"
 CLEAN = {"value": 0.875, "low": 0.8, "high": 0.925, "examples": 1200, "correct": 1050}

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rtickets import cli, config_files, draw_omp
+from rtickets import cli, draw_omp
 from rtickets.config import ObjectiveConfig, StudyConfig
 from rtickets.draw import Ticket
 from rtickets.errors import InputError
 from rtickets.report import show_report, write, write_report
-from rtickets.runs import folder_of, run_once
+from rtickets.runs.folders import folder_of, run_once
+from rtickets.settings import config_files
 
 CONFIG = StudyConfig(
     name="small",

@@ -14,9 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rtickets import masks, models, parallel, training
+from rtickets import masks, models, training
 from rtickets.config import AttackConfig, ObjectiveConfig, OptimizerConfig
-from rtickets.data.augment import Transform
+from rtickets.data.images.augment import Transform
+from rtickets.platform import parallel
 
 IMAGES = 2048
 MIB = 2**20
@@ -55,7 +56,7 @@ def measure(options, name, devices):
     params, stats = models.initialise(program.model, jax.random.key(0), shape)
     mask = masks.full(params)
     state = training.init_state(program, params, stats, mask)
-    run = training.Run(jax.random.key(1), jnp.float32(0.1))
+    run = training.RunData(jax.random.key(1), jnp.float32(0.1))
     images, labels = np.zeros((IMAGES, *shape), np.uint8), np.zeros(IMAGES, np.int32)
     fixed = parallel.replicate((state, mask, run, images, labels), devices)
     chosen = np.arange(options.batch, dtype=np.int32)[None]

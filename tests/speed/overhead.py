@@ -20,10 +20,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from rtickets import masks, models, parallel, training
+from rtickets import masks, models, training
 from rtickets.attacks.search import repeat
 from rtickets.config import AttackConfig, ObjectiveConfig, OptimizerConfig
-from rtickets.data.augment import Transform
+from rtickets.data.images.augment import Transform
+from rtickets.platform import parallel
 
 IMAGES, CLASSES = 2048, 10
 EPS, STEP_SIZE, RATE, DECAY, MOMENTUM = 8 / 255, 2 / 255, 0.1, 5e-4, 0.9
@@ -74,7 +75,7 @@ def engine(options, model, params, stats, images, labels, devices):
         devices=devices,
     )
     mask = masks.full(params)
-    run = training.Run(jax.random.key(1), jnp.float32(RATE))
+    run = training.RunData(jax.random.key(1), jnp.float32(RATE))
     state = training.init_state(program, params, stats, mask)
     box, *fixed = parallel.replicate((state, mask, run, images, labels), devices)
     chosen = np.arange(options.batch, dtype=np.int32)[None]

@@ -15,10 +15,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rtickets import masks, models, parallel, training
+from rtickets import masks, models, training
 from rtickets.config import AttackConfig, ObjectiveConfig, OptimizerConfig
-from rtickets.data.augment import Transform
-from rtickets.learned_masks import SCORES, LearnedMask, initial_scores
+from rtickets.data.images.augment import Transform
+from rtickets.masks.learned_masks import SCORES, LearnedMask, initial_scores
+from rtickets.platform import parallel
 
 IMAGES = 20_000
 
@@ -70,7 +71,7 @@ def main() -> None:
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (IMAGES, options.size, options.size, 3), np.uint8)
     labels = np.arange(IMAGES, dtype=np.int32) % 10
-    run = training.Run(jax.random.key(1), jnp.float32(0.1))
+    run = training.RunData(jax.random.key(1), jnp.float32(0.1))
     state, *fixed = parallel.replicate(
         (training.init_state(program, params, stats, mask), mask, run, images, labels), devices
     )

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from rtickets import config_files, masks, models, parallel, provenance, stages
+from rtickets import masks, models, stages
 from rtickets.config import (
     DataConfig,
     DrawConfig,
@@ -18,8 +18,11 @@ from rtickets.config import (
 )
 from rtickets.draw import Ticket
 from rtickets.models.resnet import BasicBlock, ResNet
-from rtickets.runs import RunFolder, Source, find_ticket
+from rtickets.platform import parallel
+from rtickets.runs.folders import RunFolder, StartingTicket, find_ticket
+from rtickets.settings import config_files
 from rtickets.stages import iterate, learn
+from rtickets.tickets import provenance
 
 OPTIMIZER = OptimizerConfig(learning_rate=0.1, weight_decay=0.01, schedule="constant")
 TRAIN = TrainConfig(
@@ -45,7 +48,7 @@ class Bench(NamedTuple):
     """A place to draw in: a work folder, a dense network, tasks, and all training that was done."""
 
     workdir: Path
-    source: Source
+    source: StartingTicket
     tasks: dict[str, DataConfig]
     runs: list[Trained]
 
@@ -57,7 +60,12 @@ class Bench(NamedTuple):
         return config_files.replace(TRAIN, **changes)
 
     def draw(
-        self, *, workdir: str = "", source: Source | None = None, devices: int = 1, **fields: Any
+        self,
+        *,
+        workdir: str = "",
+        source: StartingTicket | None = None,
+        devices: int = 1,
+        **fields: Any,
     ) -> RunFolder:
         """Draw from the dense network, or from another, on one device."""
         if fields.get("method", "omp") != "omp":

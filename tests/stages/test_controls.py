@@ -3,12 +3,13 @@ import jax
 import numpy as np
 import pytest
 
-from rtickets import masks, models, provenance
+from rtickets import masks, models
 from rtickets.config import DrawConfig, ImpConfig
 from rtickets.draw import Ticket, draw_omp
 from rtickets.errors import InputError
-from rtickets.learned_masks import SCORES
+from rtickets.masks.learned_masks import SCORES
 from rtickets.stages.draw import _name_of_base
+from rtickets.tickets import provenance
 
 
 def ticket_of(run):

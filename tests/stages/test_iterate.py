@@ -6,12 +6,14 @@ import numpy as np
 import optax
 import pytest
 
-from rtickets import masks, models, parallel, provenance
+from rtickets import masks, models
 from rtickets.config import AttackConfig, ImpConfig, ObjectiveConfig, OptimizerConfig
 from rtickets.draw import Ticket, draw_omp, survivors
 from rtickets.errors import InputError
-from rtickets.loop import Loop
-from rtickets.stages.train import Run, prepare, train_network
+from rtickets.platform import parallel
+from rtickets.stages.train import TrainingRun, prepare, train_network
+from rtickets.tickets import provenance
+from rtickets.training.loop import Loop
 
 # One step of a random start, as A-IMP trains (Fu et al. 2023); a large radius for a small network.
 ADVERSARIAL = ObjectiveConfig(name="pgd", attack=AttackConfig(name="fgsm_rs", eps=0.3))
@@ -75,7 +77,9 @@ def test_weights_go_back_to_an_early_step_of_training(bench):
     ready = prepare(dense, bench.tasks["up"], short.seed, keep_head=True)
     folder = bench.workdir / "two-steps-digest"
     folder.mkdir()
-    run = Run(ready.model, ready.task, ready.transform, short, folder, parallel.local_devices(1))
+    run = TrainingRun(
+        ready.model, ready.task, ready.transform, short, folder, parallel.local_devices(1)
+    )
     expected = train_network(run, (dense.params, dense.batch_stats), dense.mask)
     chex.assert_trees_all_equal(rewound.params, expected.params)
     chex.assert_trees_all_equal(rewound.batch_stats, expected.batch_stats)

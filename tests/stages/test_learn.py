@@ -4,11 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rtickets import masks, models, parallel, provenance, training
+from rtickets import masks, models, training
 from rtickets.config import AttackConfig, LmpConfig, ObjectiveConfig, OptimizerConfig
 from rtickets.draw import Ticket, draw_omp, survivors
 from rtickets.errors import InputError
-from rtickets.learned_masks import SCORES, LearnedMask, initial_scores, mask_of
+from rtickets.masks.learned_masks import SCORES, LearnedMask, initial_scores, mask_of
+from rtickets.platform import parallel
+from rtickets.tickets import provenance
 
 HEAVY = OptimizerConfig(learning_rate=1.0, momentum=0.9, weight_decay=0.1, schedule="constant")
 SETTINGS = LearnedMask(0.6)
@@ -174,7 +176,7 @@ def test_the_step_maps_over_scores_masks_and_seeds(scored):
     def step(scores, mask, key):
         params = {**scored.params, SCORES: scores}
         state = training.init_state(program, params, scored.batch_stats, mask)
-        run = training.Run(key, jnp.float32(0.1))
+        run = training.RunData(key, jnp.float32(0.1))
         state, totals = training.train_step(program, state, mask, run, images, labels)
         return state.params[SCORES], state.params["head"], totals
 

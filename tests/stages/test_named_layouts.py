@@ -7,12 +7,13 @@ import chex
 import numpy as np
 import pytest
 
-from rtickets import masks, provenance
+from rtickets import masks
 from rtickets.config import DrawConfig, LmpConfig
 from rtickets.draw import Ticket, draw_omp
-from rtickets.draw.inspect import describe
 from rtickets.errors import InputError
-from rtickets.learned_masks import SCORES
+from rtickets.masks.learned_masks import SCORES
+from rtickets.tickets import provenance
+from rtickets.tickets.inspect import describe
 
 NAMES = (r".*block1/conv1/kernel=hwoi",)
 
@@ -98,4 +99,8 @@ def test_a_name_that_fits_nothing_is_refused_before_any_training(bench, method):
 
 def test_provenance_without_names_stays_as_it_is(bench):
     meta = bench.dense.meta
-    assert provenance.name_layouts(meta, DrawConfig(), bench.dense.params) == meta
+    draw = DrawConfig()
+    named = provenance.name_layouts(
+        meta, bench.dense.params, draw.prunable, draw.exclude, draw.layouts
+    )
+    assert named == meta

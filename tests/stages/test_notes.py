@@ -6,7 +6,7 @@ import pytest
 from rtickets import masks
 from rtickets.draw import Ticket
 from rtickets.errors import InputError
-from rtickets.runs import Source
+from rtickets.runs.folders import StartingTicket
 
 LAYER = "stage1_block1"
 
@@ -19,7 +19,7 @@ def changed(bench, change, name="changed"):
     kernel = np.array(params[LAYER]["conv1"]["kernel"])
     params[LAYER]["conv1"], mask[LAYER]["conv1"] = ({"kernel": value} for value in change(kernel))
     Ticket(mask, params, dense.batch_stats, dense.meta).save(bench.workdir / name)
-    return Source(bench.workdir / name, name)
+    return StartingTicket(bench.workdir / name, name)
 
 
 def zero(kernel):
@@ -65,7 +65,7 @@ def test_a_network_of_equal_weights_is_refused_before_anything_is_written(bench)
         node[name] = leaf
     Ticket(dense.mask, tree, dense.batch_stats, dense.meta).save(bench.workdir / "ones")
     with pytest.raises(InputError, match="all score alike"):
-        bench.draw(source=Source(bench.workdir / "ones", "ones"), sparsity=0.5)
+        bench.draw(source=StartingTicket(bench.workdir / "ones", "ones"), sparsity=0.5)
     assert not list(bench.workdir.glob("draw-*/COMPLETE"))
 
 

@@ -2,10 +2,12 @@ import chex
 import numpy as np
 import pytest
 
-from rtickets import config_files, parallel, training
+from rtickets import training
 from rtickets.config import TrainConfig
-from rtickets.data.augment import Transform
+from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
+from rtickets.platform import parallel
+from rtickets.settings import config_files
 
 
 @pytest.mark.parametrize(("name", "devices", "count"), [("pgd", 1, 4), ("free", 2, 2)])

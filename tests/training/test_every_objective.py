@@ -7,9 +7,11 @@ import numpy as np
 import optax
 import pytest
 
-from rtickets import config_files, parallel, training
+from rtickets import training
 from rtickets.config import AveragingConfig, OptimizerConfig
-from rtickets.data.augment import Transform
+from rtickets.data.images.augment import Transform
+from rtickets.platform import parallel
+from rtickets.settings import config_files
 
 DECAYED = OptimizerConfig(learning_rate=0.0, weight_decay=0.1, schedule="constant")
 OPTIONS = {
@@ -117,7 +119,7 @@ def test_the_step_maps_over_weights_masks_keys_and_rates(small, objectives, name
 
     def step(params, mask, key, rate):
         state = training.init_state(program, params, small.batch_stats, mask)
-        run = training.Run(key, jnp.float32(rate))
+        run = training.RunData(key, jnp.float32(rate))
         return training.train_step(program, state, mask, run, images, labels)
 
     def on_one_device(fn):

@@ -3,10 +3,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rtickets import config_files, training
+from rtickets import training
 from rtickets.config import OptimizerConfig
-from rtickets.data.augment import Transform
+from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
+from rtickets.settings import config_files
 
 PLAIN = OptimizerConfig(learning_rate=0.0, momentum=0.0, weight_decay=0.0, schedule="constant")
 

@@ -6,12 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rtickets import config_files, models
+from rtickets import models
 from rtickets.attacks import pgd
 from rtickets.config import AttackConfig
-from rtickets.data.augment import Transform
-from rtickets.objectives import make_objective, search_and_update
-from rtickets.objectives.adversarial import adversarial
+from rtickets.data.images.augment import Transform
+from rtickets.settings import config_files
+from rtickets.training.objectives import make_objective, search_and_update
+from rtickets.training.objectives.adversarial import adversarial
 
 ATTACK = {"eps": 0.5, "step_size": 0.2, "num_steps": 3, "norm": "l2"}
 

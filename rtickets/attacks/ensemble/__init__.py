@@ -1,0 +1,1 @@
+"""Ensembles of attacks: the worst case, per example, resumable."""

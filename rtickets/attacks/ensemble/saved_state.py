@@ -1,0 +1,154 @@
+"""The state of an ensemble on disk: written whole or not at all, read as plain data."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from rtickets.attacks.ensemble.queue import Queue
+from rtickets.attacks.identity import Answers, alike
+from rtickets.errors import InputError
+from rtickets.storage import guarded
+
+FILE = "attack.npz"
+_ARRAYS = ("undecided", "fooled_by", "x_adv", "broken", "ended", "trial", "shares")
+DAMAGED = (  # what reading a missing, shortened or altered archive raises
+    OSError, EOFError, ValueError, LookupError, TypeError, RuntimeError, zipfile.BadZipFile,
+)  # fmt: skip
+
+
+class Progress(NamedTuple):
+    """Where an ensemble is.
+
+    Attributes:
+        leg: index of the run of an attack that is under way.
+        undecided: bool (N,), the examples that the leg began with.
+        fooled_by: int (N,), the leg that fooled the example, -1 for none.
+        x_adv: float32 images (N, H, W, C).
+        queue: where the leg is, or None before it begins.
+        evaluations: evaluations of the model by leg.
+        seconds: wall-clock time by leg.
+        broken: bool (N,), the examples of which a gradient was not finite.
+        ended: bool (N,), of a random model, the examples whose run in this leg has ended.
+        trial: float32 images (N, H, W, C) at which these ended; (0, ...) before the leg begins.
+        shares: float32 (legs, N), of a random model, how often the worst images so far are
+            classified correctly, after every leg.
+    """
+
+    leg: int
+    undecided: np.ndarray
+    fooled_by: np.ndarray
+    x_adv: np.ndarray
+    queue: Queue | None
+    evaluations: list[int]
+    seconds: list[float]
+    broken: np.ndarray
+    ended: np.ndarray
+    trial: np.ndarray
+    shares: np.ndarray
+
+
+def save_progress(folder: Path, progress: Progress, fingerprint: str, answers: Answers) -> None:
+    """Replace the stored state.
+
+    Args:
+        folder: an existing folder.
+        progress: the state.
+        fingerprint: of the work, checked when the state is read.
+        answers: of the model, compared then.
+    """
+    queue = progress.queue
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(queue.slots)] if queue else []
+    meta = {
+        "fingerprint": fingerprint,
+        "leg": progress.leg,
+        "evaluations": progress.evaluations,
+        "seconds": progress.seconds,
+        "queue": [queue.position, queue.evaluations] if queue else None,
+        "leaves": len(leaves),
+    }
+    arrays: dict[str, Any] = {f"leaf{index}": leaf for index, leaf in enumerate(leaves)}
+    arrays |= {name: getattr(progress, name) for name in _ARRAYS} | answers._asdict()
+    if queue:
+        arrays["example"] = queue.example
+    partial = folder / f".{FILE}.0"  # a name that a stage clears away
+    guarded.remove(partial)
+    with partial.open("xb") as file:
+        np.savez(file, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(folder / FILE)
+
+
+def load_progress(
+    folder: Path, fingerprint: str, answers: Answers, slots_like: Any
+) -> Progress | None:
+    """Read the stored state.
+
+    Args:
+        folder: the folder.
+        fingerprint: of the work that wants to go on.
+        answers: of its model.
+        slots_like: (leg, number of slots) -> pytree of the structure of that leg's slots.
+
+    Returns:
+        The state; None where none is stored or it is damaged, so that work begins anew.
+
+    Raises:
+        InputError: if the state belongs to other work.
+    """
+    try:
+        with (
+            guarded.open_to_read(folder / FILE) as file,
+            np.load(file, allow_pickle=False) as stored,
+        ):
+            arrays = {name: stored[name] for name in stored.files}
+        meta = json.loads(arrays.pop("meta").tobytes())
+        leaves = [arrays[f"leaf{index}"] for index in range(meta["leaves"])]
+        stored_arrays = [arrays[name] for name in _ARRAYS]
+        undecided, fooled_by, x_adv, broken, ended, trial, shares = stored_arrays
+        theirs = Answers(*(arrays[name] for name in Answers._fields))
+        example = arrays["example"] if meta["queue"] else None
+    except DAMAGED:
+        return None
+    if meta["fingerprint"] != fingerprint:
+        raise InputError(
+            f"{folder / FILE} holds an attack on another model, other images or with other "
+            "settings; choose another folder or remove the file"
+        )
+    if not alike(theirs, answers):
+        raise InputError(
+            f"{folder / FILE} holds an attack on a model with the same weights that computes other "
+            "logits or gradients; choose another folder or remove the file"
+        )
+    try:
+        queue = None
+        if example is not None:
+            position, evaluations = (int(number) for number in meta["queue"])
+            slots = _like(leaves, slots_like(int(meta["leg"]), len(example)))
+            queue = Queue(position, example, evaluations, slots)
+        counted = [int(number) for number in meta["evaluations"]]
+        seconds = [float(number) for number in meta["seconds"]]
+        fitting = undecided.shape == fooled_by.shape == x_adv.shape[:1]
+        flags = undecided.dtype == broken.dtype == bool and broken.shape == undecided.shape
+        flags = flags and ended.dtype == bool and ended.shape == undecided.shape
+        images = trial.shape in (x_adv.shape, (0, *x_adv.shape[1:])) and shares.ndim == 2
+        if not fitting or not flags or not images or fooled_by.dtype.kind != "i":
+            return None
+    except DAMAGED:  # the digest of the work is no secret: anybody may have made the file
+        return None
+    leg = int(meta["leg"])
+    found = (leg, undecided, fooled_by, x_adv, queue, counted, seconds, broken)
+    return Progress(*found, ended, trial, shares)
+
+
+def _like(leaves: list[np.ndarray], like: Any) -> Any:
+    """Return leaves as a pytree of another's structure; ValueError unless they are like its own."""
+    found = [(leaf.shape, leaf.dtype) for leaf in leaves]
+    if found != [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(like)]:
+        raise ValueError("the state is that of another version of the package")
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)

@@ -1,0 +1,42 @@
+"""Typed configurations: frozen dataclasses, checked as a whole before anything runs.
+
+Durations are strings such as '160ep' (epochs) or '500it' (steps); '0ep' means never. Radii and
+steps of attacks are in pixel units of images in [0, 1].
+"""
+
+from rtickets.attacks.settings import AttackConfig
+from rtickets.data.settings import DataConfig
+from rtickets.draw.settings import DrawConfig, ImpConfig, LmpConfig
+from rtickets.evaluation.settings import EvaluateConfig, SmoothingConfig
+from rtickets.models.settings import ModelConfig
+from rtickets.settings.kinds import to_steps
+from rtickets.stages.settings import PretrainConfig, TransferConfig, moves
+from rtickets.stages.study_settings import StudyConfig
+from rtickets.training.observe.settings import ObserveConfig
+from rtickets.training.settings import (
+    AveragingConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    TrainConfig,
+)
+
+__all__ = [
+    "AttackConfig",
+    "AveragingConfig",
+    "DataConfig",
+    "DrawConfig",
+    "EvaluateConfig",
+    "ImpConfig",
+    "LmpConfig",
+    "ModelConfig",
+    "ObjectiveConfig",
+    "ObserveConfig",
+    "OptimizerConfig",
+    "PretrainConfig",
+    "SmoothingConfig",
+    "StudyConfig",
+    "TrainConfig",
+    "TransferConfig",
+    "moves",
+    "to_steps",
+]

@@ -1,0 +1,105 @@
+"""What a network costs, from its shapes alone: nothing is compiled, nothing allocated."""
+
+import math
+import time
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rtickets import masks, models
+from rtickets.models.settings import ModelConfig
+from rtickets.platform import parallel
+
+_PROBE = 4  # images that shapes are traced with
+
+
+class NetworkCost(NamedTuple):
+    """Costs of a network on images of one shape.
+
+    Attributes:
+        weights: number of parameters.
+        prunable: how many of them lie in layers that are pruned by default.
+        forward: floating point operations of a forward pass, per image.
+        activations: bytes that a forward pass keeps for the backward pass, per image.
+    """
+
+    weights: int
+    prunable: int
+    forward: float
+    activations: float
+
+
+@lru_cache(maxsize=64)
+def network_cost(
+    config: ModelConfig, classes: int, image_shape: tuple[int, int, int]
+) -> NetworkCost:
+    """Return the costs of a network.
+
+    Args:
+        config: the network.
+        classes: width of its head.
+        image_shape: (H, W, C) of its input.
+
+    Returns:
+        The costs, from traced shapes and XLA's count of operations before any optimisation.
+    """
+    model = models.from_config(config, classes)
+    x = jax.ShapeDtypeStruct((_PROBE, *image_shape), jnp.float32)
+    variables = jax.eval_shape(model.init, jax.random.key(0), x)
+    params, batch_stats = variables["params"], variables["batch_stats"]
+
+    def loss(params: Any, batch_stats: Any, x: Array) -> Array:
+        logits, _ = models.training_logits(model, params, batch_stats, x)
+        return jax.nn.logsumexp(logits, -1).sum()
+
+    counted = jax.jit(loss).lower(params, batch_stats, x).cost_analysis() or {}
+
+    def pullback(params: Any, batch_stats: Any, x: Array) -> Any:
+        return jax.vjp(lambda p: loss(p, batch_stats, x), params)[1]
+
+    kept = jax.tree.leaves(jax.eval_shape(pullback, params, batch_stats, x))
+    fixed = _bytes(params)
+    sizes = [leaf.size for leaf in jax.tree.leaves(params)]
+    selected = jax.tree.leaves(masks.select(params))
+    return NetworkCost(
+        weights=sum(sizes),
+        prunable=sum(size for size, marked in zip(sizes, selected, strict=True) if marked),
+        forward=float(counted.get("flops", 0.0)) / _PROBE,
+        activations=max(sum(map(_bytes, kept)) - fixed, 0) / _PROBE,
+    )
+
+
+def _bytes(tree: Any) -> int:
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def measured_rate(devices: parallel.Devices, precision: str = "float32") -> float:
+    """Measure how fast this machine convolves, over all devices, in a second or so.
+
+    Args:
+        devices: the devices.
+        precision: of the multiplication.
+
+    Returns:
+        Floating point operations per second; simulated CPU devices share what there is.
+    """
+    size, features = 28, 128
+    x = jnp.ones((64, size, size, features), precision)
+    kernel = jnp.ones((3, 3, features, features), precision)
+
+    @jax.jit
+    def convolve(x: Array) -> Array:
+        numbers = ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=numbers)
+
+    x = jax.device_put(x, devices[0])
+    best = math.inf
+    for _ in range(4):  # the first one compiles
+        start = time.monotonic()
+        jax.block_until_ready(convolve(x))
+        best = min(best, time.monotonic() - start)
+    rate = 2 * 9 * x.size * features / best
+    return rate if devices[0].platform == "cpu" else rate * len(devices)

@@ -1,0 +1,61 @@
+"""Work counted in forward passes.
+
+A backward pass to the weights takes two of them, one to the images alone takes one.
+"""
+
+from rtickets.attacks import autoattack_members
+from rtickets.attacks.expectation import number_of_turns
+from rtickets.attacks.settings import AttackConfig
+from rtickets.training.settings import ObjectiveConfig
+
+WEIGHT_GRADIENT, IMAGE_GRADIENT = 3, 2  # forward passes, with that of the loss
+_RANDOM_STEP = IMAGE_GRADIENT + 1  # of a random network the best image so far is evaluated as well
+
+
+def passes_per_step(objective: ObjectiveConfig, trainable: str = "all") -> float:
+    """Return how many forward passes a training step takes per image.
+
+    Args:
+        objective: what is minimised.
+        trainable: 'all' weights or the 'head'.
+
+    Returns:
+        The number: those of the loss and its gradient, and of the inner maximisation.
+    """
+    outer = float(WEIGHT_GRADIENT if trainable == "all" else 1)
+    if objective.name in ("trades", "mart"):  # clean and adversarial images
+        outer *= 2
+    if objective.name == "free":  # the gradient to the images comes with that to the weights
+        return outer + 1
+    inner = objective.name in ("pgd", "fast", "trades", "mart")
+    evaluations = objective.attack.steps + objective.attack.best if inner else 0
+    return outer + IMAGE_GRADIENT * evaluations
+
+
+def passes_of_attack(config: AttackConfig, classes: int) -> float:
+    """Return at most how many forward passes an attack takes per image, over all its radii.
+
+    Args:
+        config: the attack.
+        classes: of the task; untargeted FAB takes the gradients of all logits.
+
+    Returns:
+        The number.
+    """
+    radii, runs = len({config.eps, *config.radii}), list[tuple[str, int, int]]()
+    if config.name == "autoattack":
+        members = autoattack_members(config.version, config.norm)
+        runs = [(m.kind, m.num_steps, m.restarts * (m.num_targets or 1)) for m in members]
+    else:
+        targets = config.num_targets if config.targeted else 1
+        runs = [(config.name, config.steps, config.restarts * targets)]
+    if not config.input_noise:
+        return radii * sum(_per_step(kind, classes) * steps * times for kind, steps, times in runs)
+    times = sum(times for *_, times in runs)
+    steps = sum(steps * times for _, steps, times in runs)
+    rated = (2 * times + 1) * number_of_turns(config.samples)  # what each run compares, the result
+    return float(radii * config.samples * (_RANDOM_STEP * steps + rated))
+
+
+def _per_step(attack: str, classes: int) -> float:
+    return {"square": 1.0, "fab": 1.0 + classes}.get(attack, IMAGE_GRADIENT)

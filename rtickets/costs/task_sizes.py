@@ -1,0 +1,86 @@
+"""A data set as a run sees it, without reading it where its sizes are known."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rtickets import data
+from rtickets.data import source_of
+from rtickets.data.images.augment import make_transform
+from rtickets.data.settings import DataConfig
+from rtickets.data.sources.source import Facts
+
+
+class TaskSizes(NamedTuple):
+    """A data set as a run sees it.
+
+    Attributes:
+        name: its source.
+        train: number of training images.
+        validation: number of validation images.
+        test: number of test images.
+        classes: number of classes.
+        shape: (H, W, C) that the network takes.
+        stored: bytes of the training images in device memory; 0 where they are streamed.
+    """
+
+    name: str
+    train: int
+    validation: int
+    test: int
+    classes: int
+    shape: tuple[int, int, int]
+    stored: int
+
+
+def task_of(config: DataConfig) -> TaskSizes:
+    """Return the sizes of a task; it is read only if nothing is known about it.
+
+    Args:
+        config: the task.
+
+    Returns:
+        The sizes.
+
+    Raises:
+        InputError: if the task is unknown, or has to be read and cannot be.
+    """
+    facts = source_of(config).facts
+    sizes = _read(config) if facts is None else _known(facts, config)
+    transform = make_transform(config)
+    stored = sizes.shape or (*(transform.size or (224, 224)), 3)
+    size = sizes.train * stored[0] * stored[1] * stored[2] if sizes.in_memory else 0
+    return TaskSizes(config.source, *sizes[:4], transform.output_shape(stored), size)
+
+
+class _Sizes(NamedTuple):
+    """Sizes of the splits, number of classes, shape of images where it is known, where they lie."""
+
+    train: int
+    validation: int
+    test: int
+    classes: int
+    shape: tuple[int, int, int] | None
+    in_memory: bool
+
+
+def _known(facts: Facts, config: DataConfig) -> _Sizes:
+    train, test = facts.train, facts.test
+    if test is None:
+        test = round(train * config.test_fraction)
+        train -= test
+    validation = round(train * config.validation_fraction)
+    train = config.train_examples or train - validation
+    in_memory = facts.shape is not None or config.stream is False
+    return _Sizes(train, validation, test, facts.classes, facts.shape, in_memory)
+
+
+def _read(config: DataConfig) -> _Sizes:
+    task = data.load(config)
+    images = task.train.images
+    train, validation, test = (len(split) for split in task[:3])
+    height, width, channels = images.shape[1:]
+    return _Sizes(
+        train, validation, test, len(task.class_names), (height, width, channels),
+        isinstance(images, np.ndarray),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Images: read, resized and changed, on the host and on the device."""

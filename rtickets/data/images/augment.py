@@ -1,0 +1,203 @@
+"""What happens to images on the device: scaling, channels, resizing and random changes.
+
+Data stays uint8 in memory; everything here runs inside the compiled step. Randomness is per
+example, so it does not depend on how a batch is split.
+"""
+
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rtickets.data.arrays import Dataset
+from rtickets.data.images import boxes, colour
+from rtickets.data.images.resample import Method, resize, resize_box
+from rtickets.data.images.views import View
+from rtickets.data.settings import DataConfig
+from rtickets.data.sources.registry import get_source
+from rtickets.errors import InputError
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Transform:
+    """From stored pixels to the network's input.
+
+    Attributes:
+        size: (height, width) to bring images to, or None.
+        channels: 1 or 3 to convert to, or None.
+        crop_padding: zero padding before a random crop of the original size; 0 is none.
+        flip: random horizontal flips.
+        resize: without random crops, scale the short side to this before a centre crop of `size`;
+            0 stretches images to `size`.
+        method: the filter of all resizing.
+        random_crop: smallest and largest part of the area that a random resized crop takes in
+            training; None takes none.
+        jitter: strength of random brightness, contrast and saturation.
+        lighting: strength of random lighting along ImageNet's colours.
+    """
+
+    size: tuple[int, int] | None = None
+    channels: int | None = None
+    crop_padding: int = 0
+    flip: bool = False
+    resize: int = 0
+    method: Method = "bilinear"
+    random_crop: tuple[float, float] | None = None
+    jitter: float = 0.0
+    lighting: float = 0.0
+
+    def prepare(self, images: Array) -> Array:
+        """Scale to [0, 1], convert channels and resize.
+
+        Args:
+            images: uint8 (B, H, W, C).
+
+        Returns:
+            float32 (B, H', W', C') in [0, 1].
+        """
+        return self._resized(self._scaled(images))
+
+    def training_input(self, keys: Array, images: Array) -> Array:
+        """Do what `prepare` does, and change the images at random.
+
+        Args:
+            keys: PRNG keys (B,).
+            images: uint8 (B, H, W, C).
+
+        Returns:
+            float32 (B, H', W', C') in [0, 1].
+        """
+        x = self._scaled(images)
+        if self.random_crop is None:
+            return self.augment(keys, self._resized(x))
+        return self.augment(keys, jax.vmap(self._crop_one)(keys, x))
+
+    def augment(self, keys: Array, images: Array) -> Array:
+        """Crop out of padding, flip, and change colours at random.
+
+        Args:
+            keys: PRNG keys (B,).
+            images: float32 (B, H, W, C) in [0, 1].
+
+        Returns:
+            float32 (B, H, W, C) in [0, 1].
+
+        Raises:
+            InputError: for changes of colour of images without colour.
+        """
+        if not (self.crop_padding or self.flip or self.jitter or self.lighting):
+            return images
+        if (self.jitter or self.lighting) and images.shape[-1] != 3:
+            raise InputError(
+                f"color_jitter={self.jitter} and lighting={self.lighting} need images of 3 "
+                f"channels, these have {images.shape[-1]}; set them to 0, or data.channels=3"
+            )
+        return jax.vmap(self._augment_one)(keys, images)
+
+    @property
+    def view(self) -> View:
+        """How images of many sizes reach the size of the network on the host."""
+        return View(self.size, self.resize, self.method, self.random_crop)
+
+    def left_to_do(self, task: Dataset) -> "Transform":
+        """Return what is left for the device: a task's images may be cropped when decoded."""
+        return replace(self, resize=0) if task.viewed else self
+
+    def _scaled(self, images: Array) -> Array:
+        x = images.astype(jnp.float32) / 255
+        if self.channels == 3 and x.shape[-1] == 1:
+            x = jnp.repeat(x, 3, -1)
+        elif self.channels == 1 and x.shape[-1] == 3:
+            x = colour.grey(x)
+        return x
+
+    def _resized(self, x: Array) -> Array:
+        if self.size is None or (not self.resize and x.shape[1:3] == self.size):
+            return x
+        if not self.resize:
+            return jnp.clip(resize(x, self.size, self.method), 0, 1)
+        scaled = boxes.short_side((x.shape[1], x.shape[2]), self.resize)
+        x = x if x.shape[1:3] == scaled else resize(x, scaled, self.method)
+        top, left = boxes.centre((x.shape[1], x.shape[2]), self.size)
+        return jnp.clip(x[:, top : top + self.size[0], left : left + self.size[1]], 0, 1)
+
+    def _crop_one(self, key: Array, image: Array) -> Array:
+        assert self.random_crop is not None
+        height, width, _ = image.shape
+        shape_key, place_key = jax.random.split(jax.random.fold_in(key, 1))
+        shapes = jax.random.uniform(shape_key, (boxes.ATTEMPTS, 2))
+        place = jax.random.uniform(place_key, (2,))
+        box = boxes.random_box(jnp, (height, width), shapes, place, self.random_crop)
+        size = self.size or (height, width)
+        return jnp.clip(resize_box(image, box, size, self.method), 0, 1)
+
+    def _augment_one(self, key: Array, image: Array) -> Array:
+        crop_key, flip_key = jax.random.split(key)
+        if self.crop_padding:
+            pad = self.crop_padding
+            padded = jnp.pad(image, ((pad, pad), (pad, pad), (0, 0)))
+            top, left = jax.random.randint(crop_key, (2,), 0, 2 * pad + 1)
+            image = jax.lax.dynamic_slice(padded, (top, left, 0), image.shape)
+        if self.flip:
+            image = jnp.where(jax.random.bernoulli(flip_key), image[:, ::-1], image)
+        if self.jitter:
+            image = colour.jitter(jax.random.fold_in(key, 2), image, self.jitter)
+        if self.lighting:
+            image = colour.lighting(jax.random.fold_in(key, 3), image, self.lighting)
+        return image
+
+    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
+        """Return the (H, W, C) that images stored as `shape` (H, W, C) reach the network with."""
+        height, width = self.size or shape[:2]
+        return (height, width, self.channels or shape[2])
+
+
+def make_transform(config: DataConfig) -> Transform:
+    """Return the transform of a task, the source's defaults filled in.
+
+    Args:
+        config: the task.
+
+    Returns:
+        The transform.
+
+    Raises:
+        InputError: if the source is unknown.
+    """
+    ours = get_source(config.source).augmentation
+    size = _chosen(config.image_size, ours.image_size)
+    random_crop = config.random_resized_crop
+    if random_crop is None:
+        random_crop = ours.random_resized_crop and not config.crop_padding
+    return Transform(
+        size=None if size is None else (size, size),
+        channels=config.channels,
+        crop_padding=0 if random_crop else _chosen(config.crop_padding, ours.crop_padding),
+        flip=_chosen(config.flip, ours.flip),
+        resize=_chosen(config.resize, round(size * 8 / 7) if size and ours.centre_crop else 0),
+        method=config.interpolation,
+        random_crop=config.crop_scale if random_crop else None,
+        jitter=_chosen(config.color_jitter, ours.color_jitter),
+        lighting=_chosen(config.lighting, ours.lighting),
+    )
+
+
+def check_resize(config: DataConfig) -> None:
+    """Check that a task by itself says how large images become, where it scales them.
+
+    Raises:
+        InputError: if it does not, so that the scaling would be left out.
+    """
+    if config.resize and make_transform(config).size is None:
+        raise InputError(
+            f"data.resize={config.resize} scales images before data.image_size is cut out of "
+            "them; set data.image_size as well"
+        )
+
+
+def _chosen(own: _T | None, default: _T) -> _T:
+    return default if own is None else own

@@ -1,0 +1,196 @@
+"""Batches of images that are decoded while the step before them runs.
+
+Which examples make which batch is a function of the step alone (`epoch_order`), so a resumed run
+needs no state of an iterator, several hosts take their parts of the same batches, and a set in
+memory gives the same batches.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rtickets.data.arrays import Split
+from rtickets.data.images.records import INSTALL
+from rtickets.data.images.streamed import StreamedImages
+from rtickets.data.splits import epoch_order
+from rtickets.errors import InputError
+
+_ALIGNED = 64  # bytes
+_CROPS = 3  # tells seeds of crops from those of orders and splits
+
+
+class Batch(NamedTuple):
+    """Images uint8 (B, H, W, C) and labels int32 (B,)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class TrainingOrder:
+    """Which example stands where, as a sequence over all positions of all steps of a host.
+
+    Attributes:
+        examples: number of training examples.
+        batch_size: examples per step, over all hosts.
+        seed: the run's seed.
+        start: first step.
+        stop: step after the last.
+        places: of this host's examples in every batch, in their order; None is all of them.
+        replays: steps in a row that take the same batch.
+    """
+
+    examples: int
+    batch_size: int
+    seed: int
+    start: int
+    stop: int
+    places: Sequence[int] | None = None
+    replays: int = 1
+
+    @property
+    def per_host(self) -> int:
+        """Examples per step of this host."""
+        return self.batch_size if self.places is None else len(self.places)
+
+    def __len__(self) -> int:
+        """Return the number of positions."""
+        return (self.stop - self.start) * self.per_host
+
+    def place(self, position: int) -> tuple[int, int, int]:
+        """Return (example, number of the batch, place in the whole batch) of a position."""
+        step, local = divmod(position, self.per_host)
+        place = local if self.places is None else self.places[local]
+        number = (self.start + step) // self.replays
+        epoch, batch = divmod(number, self.examples // self.batch_size)
+        order = _cached_order(self.examples, self.seed, epoch)
+        return int(order[batch * self.batch_size + place]), number, place
+
+
+@lru_cache(maxsize=2)
+def _cached_order(examples: int, seed: int, epoch: int) -> np.ndarray:
+    return epoch_order(examples, seed, epoch)
+
+
+@dataclass(frozen=True)
+class _Training:
+    """Decodes the example at a position, as it is trained on."""
+
+    split: Split
+    order: TrainingOrder
+
+    def __call__(self, position: int) -> tuple[np.ndarray, np.int32]:
+        example, batch, place = self.order.place(position)
+        images = _streamed(self.split)
+        seed = (_CROPS, self.order.seed, batch, place)
+        return images.training(example, seed), self.split.labels[example]
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """Decodes the example at a position, as it is evaluated."""
+
+    split: Split
+
+    def __call__(self, position: int) -> tuple[np.ndarray, np.int32]:
+        return _streamed(self.split).evaluation(position), self.split.labels[position]
+
+
+def training_batches(
+    split: Split, order: TrainingOrder, put: Callable[[Batch], Any] = lambda batch: batch
+) -> Iterator[Any]:
+    """Decode the batches of a host, ahead of their use.
+
+    Args:
+        split: the training split, its images streamed.
+        order: which examples, of which steps.
+        put: done to every batch ahead of its use, in a thread: to copy it to devices.
+
+    Yields:
+        One batch per step, as `put` returns it.
+
+    Raises:
+        InputError: naming the first image that cannot be decoded.
+    """
+    return _batches(_Training(split, order), range(len(order)), order.per_host, split, put)
+
+
+def evaluation_batches(
+    split: Split,
+    positions: np.ndarray,
+    batch_size: int,
+    put: Callable[[Batch], Any] = lambda batch: batch,
+) -> Iterator[Any]:
+    """Decode examples in a given order, as they are evaluated, ahead of their use.
+
+    Args:
+        split: the split, its images streamed.
+        positions: indices of examples, a multiple of the batch size.
+        batch_size: examples per batch.
+        put: see `training_batches`.
+
+    Yields:
+        One batch after the other, as `put` returns it.
+
+    Raises:
+        InputError: naming the first image that cannot be decoded.
+    """
+    return _batches(_Evaluation(split), positions, batch_size, split, put)
+
+
+def _batches(
+    decode: Callable[[int], Any],
+    positions: Any,
+    size: int,
+    split: Split,
+    put: Callable[[Batch], Any],
+) -> Iterator[Any]:
+    """Decode in threads: image libraries let other threads run, and nothing has to be copied.
+
+    Grain keeps batches ahead and in order. The images of a batch go straight to their places by
+    threads of our own: one of Grain's elements per image costs a tenth of its decoding.
+    """
+    try:
+        import grain
+    except ImportError:
+        raise InputError(f"data that is streamed from disk needs grain: {INSTALL}") from None
+    images = _streamed(split)
+    ahead = max(2, -(-2 * images.workers // size))  # batches, so that no thread runs out of work
+
+    def batch(number: int) -> Any:
+        filled = Batch(_empty((size, *images.image_shape)), np.empty(size, np.int32))
+
+        def fill(place: int) -> None:
+            position = int(positions[number * size + place])
+            filled.images[place], filled.labels[place] = decode(position)
+
+        for _ in threads.map(fill, range(size)):
+            pass
+        return put(filled)
+
+    with ThreadPoolExecutor(images.workers) as threads:
+        batches = grain.MapDataset.source(range(len(positions) // size)).map(batch)
+        options = grain.ReadOptions(num_threads=ahead, prefetch_buffer_size=ahead)
+        iterator = iter(batches.to_iter_dataset(options))
+        try:
+            yield from iterator
+        finally:
+            iterator.close()
+
+
+def _empty(shape: tuple[int, ...]) -> np.ndarray:
+    """Return an uint8 array where JAX wants one, so that a CPU takes it as it is, uncopied."""
+    size = math.prod(shape)
+    memory = np.empty(size + _ALIGNED, np.uint8)
+    start = -memory.ctypes.data % _ALIGNED
+    return memory[start : start + size].reshape(shape)
+
+
+def _streamed(split: Split) -> StreamedImages:
+    assert isinstance(split.images, StreamedImages)
+    return split.images

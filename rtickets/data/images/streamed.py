@@ -1,0 +1,171 @@
+"""Images that stay encoded on disk and are decoded when they are looked at."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from rtickets.data.images.pictures import read_file
+from rtickets.data.images.views import View, decode
+from rtickets.errors import InputError
+
+
+class Encoded(Protocol):
+    """A sequence of image files, wherever they lie."""
+
+    def __len__(self) -> int:
+        """Return their number."""
+        ...
+
+    def read(self, index: int) -> bytes:
+        """Return the contents of one."""
+        ...
+
+    def name(self, index: int) -> str:
+        """Return what errors call one."""
+        ...
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Image files in folders."""
+
+    paths: tuple[Path, ...]
+
+    def __len__(self) -> int:
+        """Return their number."""
+        return len(self.paths)
+
+    def read(self, index: int) -> bytes:
+        """Return the contents of one.
+
+        Raises:
+            InputError: naming it, if it cannot be read.
+        """
+        return read_file(self.paths[index])
+
+    def name(self, index: int) -> str:
+        """Return the path of one."""
+        return str(self.paths[index])
+
+
+@dataclass(frozen=True, eq=False)
+class StreamedImages:
+    """Images that look like a uint8 array (N, H, W, C), of which parts are decoded on demand.
+
+    Indexing is lazy; `numpy.asarray` decodes, in the view of an evaluation.
+
+    Attributes:
+        files: where they are.
+        chosen: which of the files, int64 (N,).
+        view: how they become arrays.
+        image_shape: (H, W, C) of every decoded image.
+        workers: threads that decode.
+    """
+
+    files: Encoded
+    chosen: np.ndarray
+    view: View
+    image_shape: tuple[int, int, int]
+    workers: int = 2
+
+    dtype = np.dtype(np.uint8)
+    ndim = 4
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, H, W, C)."""
+        return (len(self.chosen), *self.image_shape)
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.chosen)
+
+    def __getitem__(self, part: Any) -> "StreamedImages":
+        """Return some of the images, by a slice or an array of indices, still encoded."""
+        return dataclasses.replace(self, chosen=np.atleast_1d(self.chosen[part]))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Decode all."""
+        del copy
+        array = np.empty(self.shape, np.uint8)
+        with ThreadPoolExecutor(self.workers) as pool:
+            for index, image in enumerate(pool.map(self.evaluation, range(len(self)))):
+                array[index] = image
+        return array if dtype is None else array.astype(dtype)
+
+    def evaluation(self, index: int) -> np.ndarray:
+        """Return an image as it is evaluated.
+
+        Args:
+            index: which.
+
+        Returns:
+            uint8 (H, W, C).
+
+        Raises:
+            InputError: naming a file that is broken or has another size than the others.
+        """
+        return self._seen(index, self.view.evaluation)
+
+    def training(self, index: int, seed: Sequence[int]) -> np.ndarray:
+        """Return an image as it is trained on.
+
+        Args:
+            index: which.
+            seed: of its random crop.
+
+        Returns:
+            uint8 (H, W, C).
+
+        Raises:
+            InputError: naming a file that is broken or has another size than the others.
+        """
+        if self.view.random_crop is None:
+            return self.evaluation(index)
+        generator = np.random.default_rng(list(seed))
+        return self._seen(index, lambda image: self.view.training(image, generator))
+
+    def _seen(self, index: int, look: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+        number = int(self.chosen[index])
+        name = self.files.name(number)
+        decoded = decode(self.files.read(number), name, self.image_shape[2])
+        try:
+            image = look(decoded)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+        if image.shape != self.image_shape:
+            raise InputError(
+                f"{name}: is {image.shape[0]}x{image.shape[1]}, other images are "
+                f"{self.image_shape[0]}x{self.image_shape[1]}; set data.image_size"
+            )
+        return image
+
+
+def streamed(files: Encoded, view: View, workers: int | None) -> StreamedImages:
+    """Return all of some files as images.
+
+    Args:
+        files: where they are, at least one.
+        view: how they become arrays.
+        workers: threads that decode; None is one per core, at most 16.
+
+    Returns:
+        The images; without `view.size` they are as large as the first of them.
+
+    Raises:
+        InputError: if that one is broken.
+    """
+    shape = view.size
+    if shape is None:
+        width, height = decode(files.read(0), files.name(0)).size
+        shape = (height, width)
+    chosen = np.arange(len(files))
+    workers = workers or min(os.cpu_count() or 2, 16)
+    return StreamedImages(files, chosen, view, (*shape, view.channels), workers)

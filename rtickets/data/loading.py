@@ -1,0 +1,65 @@
+"""Loading a data set: read, checked, split and described."""
+
+import numpy as np
+
+from rtickets.data.arrays import Dataset, in_memory, is_viewed
+from rtickets.data.checks import check_raw, class_notes
+from rtickets.data.copies import find_copies
+from rtickets.data.images.augment import make_transform
+from rtickets.data.images.statistics import pixel_statistics
+from rtickets.data.images.streamed import StreamedImages
+from rtickets.data.settings import DataConfig
+from rtickets.data.sources.registry import source_of
+from rtickets.data.splits import few_shot, hold_out
+
+_SAMPLE = 500  # streamed images that pixel statistics are estimated from
+
+
+def load(config: DataConfig, seed: int = 0) -> Dataset:
+    """Load a task and split it.
+
+    Validation is carved from the training images, the test split from all images where the source
+    has none of its own; both are the same for every seed. Pixel statistics come from all training
+    images, also when only a few are kept; of streamed images, from 500 spread evenly over them.
+
+    Args:
+        config: the task.
+        seed: draws the few-shot subset.
+
+    Returns:
+        The task; its notes tell what was left out, and images in memory that two splits share.
+
+    Raises:
+        InputError: if it cannot be loaded or split as asked.
+    """
+    source = source_of(config)
+    raw = source.load(config, make_transform(config).view)
+    check_raw(raw, config.source)
+    if config.stream is False:
+        raw = in_memory(raw)
+    train, test, validation = raw.train, raw.test, raw.validation
+    if test is None:
+        train, test = hold_out(train, config.test_fraction, f"{config.source}: test split")
+    if validation is None:
+        train, validation = hold_out(
+            train, config.validation_fraction, f"{config.source}: validation split"
+        )
+    mean, std = raw.mean, raw.std
+    if mean is None or std is None:
+        mean, std = pixel_statistics(_sample(train.images))
+    if config.train_examples is not None:
+        train = few_shot(train, config.train_examples, seed)
+    task = Dataset(
+        train, validation, test, raw.class_names, mean, std, source.metric,
+        raw.viewed or is_viewed(train), (*raw.notes, *class_notes(raw)),
+    )  # fmt: skip
+    if not isinstance(train.images, np.ndarray):
+        return task
+    return task._replace(notes=task.notes + find_copies(task))
+
+
+def _sample(images: np.ndarray | StreamedImages) -> np.ndarray:
+    """Return images in memory as they are, and of streamed ones some, spread evenly."""
+    if isinstance(images, np.ndarray):
+        return images
+    return np.asarray(images[:: -(-len(images) // _SAMPLE)])

@@ -1,0 +1,1 @@
+"""Preparing public data sets."""

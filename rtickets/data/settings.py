@@ -1,0 +1,79 @@
+"""Settings of data: a set, how it is split, how its images are changed."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from rtickets.settings.kinds import STRICT, Fraction, NotNegative, Positive
+
+NotNegativeInt = Annotated[int, Field(ge=0)]
+
+
+PartOfOne = Annotated[float, Field(gt=0, le=1)]
+
+
+def _absolute(path: str) -> str:
+    """Return a path that means the same from every folder."""
+    return str(Path(path).expanduser().absolute())
+
+
+@dataclass(frozen=True, config=STRICT)
+class DataConfig:
+    """A data set, how it is split, and how its images reach the network.
+
+    Attributes:
+        source: a name that `rtickets data list` shows.
+        path: folder or file of the sources that are read from one; it is made absolute.
+        image_size: height and width that images are brought to; None is the source's default, which
+            for images of one small size is theirs.
+        channels: 1 or 3 to convert to grey or colour; None keeps the stored channels.
+        train_examples: size of a class-balanced random subset of the training split, drawn with the
+            run's seed; None keeps all.
+        validation_fraction: part of the training images set aside for validation.
+        test_fraction: part set aside for testing where the source has no test split of its own.
+        crop_padding: zero padding before a random crop. This and the next fields are the source's
+            default where they are None.
+        flip: random horizontal flips.
+        random_resized_crop: in training, stretch a random part of the image to `image_size`.
+        crop_scale: smallest and largest part of the area that such a crop takes.
+        resize: outside training, or without random resized crops, scale the short side to this
+            before a centre crop of `image_size`; 0 stretches the image.
+        interpolation: the filter of all resizing, always with antialiasing.
+        color_jitter: brightness, contrast and saturation change by a factor of up to 1 +- this.
+        lighting: strength of a random colour along the principal components of ImageNet's.
+        stream: leave images encoded on disk and decode them for every batch; None does so for
+            photographs, False decodes all into memory first.
+        workers: threads that decode; None is one per core, at most 16.
+    """
+
+    source: str = "fashion_mini"
+    path: Annotated[str, AfterValidator(_absolute)] | None = None
+    image_size: Positive | None = None
+    channels: Literal[1, 3] | None = None
+    train_examples: Positive | None = None
+    validation_fraction: Fraction = 0.1
+    test_fraction: Fraction = 0.2
+    crop_padding: NotNegativeInt | None = None
+    flip: bool | None = None
+    random_resized_crop: bool | None = None
+    crop_scale: tuple[PartOfOne, PartOfOne] = (0.08, 1.0)
+    resize: NotNegativeInt | None = None
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+    color_jitter: Annotated[float, Field(ge=0, lt=1)] | None = None
+    lighting: NotNegative | None = None
+    stream: bool | None = None
+    workers: Positive | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "DataConfig":
+        if self.random_resized_crop and self.crop_padding:
+            raise ValueError("random_resized_crop takes the place of crop_padding; set one to 0")
+        if self.crop_scale[0] > self.crop_scale[1]:
+            raise ValueError(f"crop_scale={self.crop_scale} is not (smallest, largest)")
+        if self.resize and self.image_size and self.resize < self.image_size:
+            raise ValueError(
+                f"resize={self.resize} leaves no centre crop of image_size={self.image_size}"
+            )
+        return self

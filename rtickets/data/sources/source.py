@@ -1,0 +1,64 @@
+"""What a data source is."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from rtickets.data.arrays import Metric, Raw
+from rtickets.data.images.views import View
+from rtickets.data.settings import DataConfig
+
+
+class Augmentation(NamedTuple):
+    """What `DataConfig` leaves open; fields as there.
+
+    Attributes:
+        centre_crop: `resize` is 8/7 of the image size (256 for 224), else 0.
+    """
+
+    crop_padding: int = 0
+    flip: bool = False
+    image_size: int | None = None
+    centre_crop: bool = False
+    random_resized_crop: bool = False
+    color_jitter: float = 0.0
+    lighting: float = 0.0
+
+
+class Facts(NamedTuple):
+    """What is known about a set without reading it.
+
+    Attributes:
+        train: number of training images.
+        test: number of test images, None where they are split off the training images.
+        classes: number of classes.
+        shape: (H, W, C) of a stored image, or None where they have many sizes.
+    """
+
+    train: int
+    test: int | None
+    classes: int
+    shape: tuple[int, int, int] | None
+
+
+class Source(NamedTuple):
+    """A data set that can be loaded by name.
+
+    Attributes:
+        load: reads it; images that it leaves encoded on disk are looked at through the view.
+        description: one line for `rtickets data list`.
+        needs: what must be installed or given, or '' if it comes with the package.
+        augmentation: what `DataConfig` leaves open.
+        metric: what accuracies on it are.
+        facts: what is known about it without reading it.
+        files: returns the file or folder that identifies it, None where no path is given; None for
+            a set that comes with a package.
+    """
+
+    load: Callable[[DataConfig, View], Raw]
+    description: str
+    needs: str
+    augmentation: Augmentation = Augmentation()
+    metric: Metric = "accuracy"
+    facts: Facts | None = None
+    files: Callable[[DataConfig], Path | None] | None = None

@@ -1,0 +1,29 @@
+"""Scores: how much each weight of a network matters; the smallest die first.
+
+`magnitude`, `random` and `synflow` need no data; `snip`, `taylor` and `grasp` do. All return arrays
+by path, which `rtickets.draw.draw_omp(params, sparsity, scores=...)` takes. What depends on the
+whole network takes the mask of one that is pruned already.
+"""
+
+from rtickets.draw.criteria.gradient import grasp, snip, taylor
+from rtickets.draw.criteria.losses import GRASP_TEMPERATURE, adversarial, cross_entropy
+from rtickets.draw.criteria.synflow import synflow, unit_statistics
+from rtickets.draw.criteria.weights import Criterion, Leaves, Scores, magnitude, random
+from rtickets.masks.choose import prunable_leaves
+
+__all__ = [
+    "GRASP_TEMPERATURE",
+    "Criterion",
+    "Leaves",
+    "Scores",
+    "adversarial",
+    "cross_entropy",
+    "grasp",
+    "magnitude",
+    "prunable_leaves",
+    "random",
+    "snip",
+    "synflow",
+    "taylor",
+    "unit_statistics",
+]

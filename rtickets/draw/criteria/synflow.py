@@ -1,0 +1,134 @@
+"""Synaptic flow: a score without data that keeps every layer connected (Tanaka et al. 2020)."""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from rtickets.draw.criteria.losses import LogitsOf
+from rtickets.draw.criteria.weights import Scores
+from rtickets.errors import InputError
+from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params, apply, leaf_paths
+from rtickets.masks.choose import prunable_leaves, replace_leaves
+from rtickets.platform.programs import Pinned, digest
+
+_BIAS = r"(.*/)?bias"
+# Input and output are 100 / sqrt(R) instead of 1 / sqrt(R): a small signal becomes smaller still
+# where it is divided among pixels and multiplied by weights, before it is added up.
+_HEADROOM = 100.0
+_TOO_DEEP = (
+    "the synaptic flow does not fit into float32: the weights are not finite, or too large for a "
+    "network so deep"
+)
+
+
+def synflow(
+    logits_fn: LogitsOf,
+    params: Params,
+    input_shape: tuple[int, ...],
+    *,
+    mask: Mask | None = None,
+    prunable: str = DEFAULT_PRUNABLE,
+    exclude: str | None = None,
+) -> Scores:
+    """Score a weight w by |w| dR/d|w|, R the sum of the outputs for an input of ones.
+
+    R is taken with the absolute values of all weights and with 0 for every leaf called 'bias', so
+    it sums the products of weights along all paths through the network, and the scores of every
+    layer of a chain have the same sum. Scores are relative to R, which in a deep network is too
+    large for float32: input and output are scaled down instead, to which R is proportional.
+
+    Args:
+        logits_fn: maps (params, x) to outputs (1, classes). It must be proportional to x without
+            the biases: no pixel normalisation; batch normalisation with `unit_statistics`.
+        params: pytree of weights.
+        input_shape: shape of one input, for images (H, W, C).
+        mask: which weights live, the others are zero; None is all.
+        prunable: see `rtickets.masks.select`.
+        exclude: likewise.
+
+    Returns:
+        float64 arrays by path, not negative; all 0 where no path through the network is left.
+
+    Raises:
+        InputError: if `logits_fn` is not proportional to its input, or R is not finite or more than
+            about 1e70.
+    """
+    positive = {
+        path: jnp.zeros(np.shape(leaf), jnp.float32)
+        if re.fullmatch(_BIAS, path)
+        else jnp.abs(jnp.asarray(leaf)).astype(jnp.float32)
+        for path, leaf in leaf_paths(params if mask is None else apply(mask, params)).items()
+    }
+    params = replace_leaves(params, positive)
+    weights = prunable_leaves(params, prunable, exclude)
+    ones = jnp.ones((1, *input_shape), jnp.float32)
+    program = digest(_flow_of(logits_fn), weights, params, ones, 1.0)
+    flow, gradient = _compiled(Pinned(logits_fn, program))  # the function may be a changed object
+
+    def total(scale: float) -> float:
+        return float(flow(weights, params, scale * ones, 1.0)) / scale
+
+    whole = _first_in_range(total(2.0**exponent) for exponent in (0, -60, -120, 60, 120))
+    if whole == 0:
+        return {path: np.zeros(leaf.shape) for path, leaf in weights.items()}
+    scale = _HEADROOM * whole**-0.5
+    if not np.isclose(total(scale / 2), whole, rtol=1e-2):
+        raise InputError(
+            "logits_fn is not proportional to its input, so it has no synaptic flow; leave out "
+            "pixel normalisation and use unit_statistics for batch normalisation"
+        )
+    slopes, of_input = gradient(weights, params, scale * ones, scale)
+    # R is proportional to the input, so its derivative there gives R back, unless it underflowed.
+    if not np.isclose(float((scale * of_input).sum()), _HEADROOM**2, rtol=1e-2):
+        raise InputError(_TOO_DEEP)
+    return {
+        path: np.asarray(leaf, np.float64) * np.asarray(slopes[path], np.float64) / _HEADROOM**2
+        for path, leaf in weights.items()
+    }
+
+
+def unit_statistics(batch_stats: Any) -> Any:
+    """Return normalisation statistics that leave activations as they are.
+
+    Args:
+        batch_stats: pytree whose leaves are called 'mean' and 'var', as linen's BatchNorm keeps.
+
+    Returns:
+        The same with means of 0 and variances of 1.
+    """
+    units = {
+        path: np.full(np.shape(leaf), path.endswith("var"), np.float32)
+        for path, leaf in leaf_paths(batch_stats).items()
+    }
+    return replace_leaves(batch_stats, units)
+
+
+def _first_in_range(totals: Iterable[float]) -> float:
+    finite = True
+    for total in totals:
+        if np.isfinite(total) and total > 0:
+            return total
+        finite = finite and bool(np.isfinite(total))
+    if not finite:
+        raise InputError(_TOO_DEEP)
+    return 0.0
+
+
+@lru_cache(maxsize=4)
+def _compiled(logits_fn: Pinned) -> tuple[Any, Any]:
+    flow = _flow_of(logits_fn)
+    return jax.jit(flow), jax.jit(jax.grad(flow, argnums=(0, 2)))
+
+
+def _flow_of(logits_fn: LogitsOf) -> Callable[..., Array]:
+    def flow(weights: dict[str, Array], params: Params, x: Array, factor: Array) -> Array:
+        outputs = logits_fn(replace_leaves(params, weights), x)
+        return factor * outputs.astype(jnp.float32).sum()
+
+    return flow

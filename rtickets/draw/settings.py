@@ -1,0 +1,214 @@
+"""Settings of drawing."""
+
+from dataclasses import field
+from typing import Annotated, Any, Literal
+
+from pydantic import StringConstraints, model_validator
+from pydantic.dataclasses import dataclass
+
+from rtickets.attacks.settings import AttackConfig
+from rtickets.data.settings import DataConfig
+from rtickets.masks.layout_names import parse_names
+from rtickets.masks.patterns import PATTERN
+from rtickets.settings.kinds import STRICT, Duration, Fraction, Positive, Seed, Sparsity
+from rtickets.training.settings import TrainConfig
+
+_FROM_DATA = ("snip", "grasp", "taylor")
+_OF_DATA = ("examples", "batch_size", "attack")
+_OF_ROUNDS = ("rounds", "schedule")
+
+
+@dataclass(frozen=True, config=STRICT)
+class ImpConfig:
+    """Iterative magnitude pruning: which part dies in every state, and what is set back after it.
+
+    A ticket that is pruned already is gone on from: its dead weights stay dead, and the ladder goes
+    on from its sparsity, counted from the dense network.
+
+    Attributes:
+        rate: fraction removed per state; the last state removes what is left to `sparsity`.
+        of: whether the rate counts from the 'survivors' of the state before or the 'original'.
+        rewind: weights go back to the network of `ticket` trained for so long, with its mask;
+            '0it' is itself. A ticket that the same settings left has been set back already.
+        statistics: of normalisation: 'rewind' them too, or 'keep' the trained ones.
+        head: likewise.
+        optimizer: 'reset' it in every state, or 'keep' the survivors' momentum.
+    """
+
+    rate: Fraction = 0.2
+    of: Literal["survivors", "original"] = "survivors"
+    rewind: Duration = "0it"
+    statistics: Literal["rewind", "keep"] = "rewind"
+    head: Literal["rewind", "keep"] = "rewind"
+    optimizer: Literal["reset", "keep"] = "reset"
+
+
+@dataclass(frozen=True, config=STRICT)
+class LmpConfig:
+    """Learnable mask pruning: one score per group of frozen weights.
+
+    Besides the scores, the head moves (see `train_head`), and normalisation statistics are
+    re-estimated on the task's training images unless train.statistics='frozen'.
+
+    Attributes:
+        ranking: keep the groups with the largest 'magnitude' of the score, or the largest score
+            ('plain').
+        start: scores begin at the weights' 'magnitude', or at random ('kaiming').
+        train_head: train the head beside the scores instead of freezing it.
+    """
+
+    ranking: Literal["magnitude", "plain"] = "magnitude"
+    start: Literal["magnitude", "kaiming"] = "magnitude"
+    train_head: bool = True
+
+
+@dataclass(frozen=True, config=STRICT)
+class DrawConfig:
+    """Drawing of a ticket from a network.
+
+    Attributes:
+        ticket: run folder or ticket folder of the network; a study fills it in. What is dead in it
+            stays dead, and 'lmp' and controls but 'reinitialised' refuse it.
+        method: 'omp', one-shot pruning; 'imp', iterative pruning, which is A-IMP with an
+            adversarial `train.objective`; 'lmp', learnable mask pruning.
+        sparsity: removed fraction of the prunable weights.
+        pattern: what lives or dies together: 'element', 'row', 'kernel', 'channel', 'block:AxB' or
+            'N:M', see `rtickets.masks.patterns`.
+        scope: 'global' ranks all groups together, 'uniform' each layer's on their own, 'erk' gives
+            small layers a smaller sparsity.
+        criterion: 'magnitude', 'random', or what `rtickets.criteria` computes with the network:
+            'synflow', or from data 'snip', 'grasp' and 'taylor' (squared).
+        group_norm: the score of a group: mean ('l1') or root mean square ('l2') of its weights'.
+        prunable: regular expression of the paths of prunable leaves.
+        exclude: regular expression of leaves to leave alone, or None.
+        layouts: what the axes of kernels are, 'REGEX=LAYOUT' each, such as '.*/out/kernel=iio',
+            where that cannot be inferred, see `rtickets.masks.layouts`; the ticket remembers it.
+        seed: of the random criterion, of the choice of examples and their attack, and of controls;
+            a study replaces it for these.
+        rounds: rounds of scoring and removing; None is 100 for 'synflow', else 1.
+        schedule: sparsity over the rounds, see `rtickets.draw.sparsity_schedule`.
+        data: the task of the examples, or of the training of 'imp' and 'lmp'; None is the one the
+            network was last trained on ('upstream').
+        examples: score on so many training examples at most, classes balanced.
+        batch_size: examples per call.
+        attack: score on adversarial examples; an attack of the pgd family without restarts.
+        train: the training of 'imp' (of every state) and 'lmp'; a study replaces its seed.
+        imp: settings of 'imp'.
+        lmp: settings of 'lmp'.
+        control: instead of the ticket, a control of it: 'random' (a random mask with as many
+            groups alive in every layer), 'shuffled' (channels permuted), 'complement' (the groups
+            with the smallest scores live, up to one group as many), 'flipped' (a part exchanged),
+            'reinitialised' (new weights). Blocks cannot be shuffled, N:M neither that nor flipped.
+        flip_fraction: part of the survivors that 'flipped' exchanges.
+    """
+
+    ticket: str | None = None
+    method: Literal["omp", "imp", "lmp"] = "omp"
+    sparsity: Sparsity = 0.9
+    pattern: Annotated[str, StringConstraints(pattern=f"^({PATTERN})$")] = "element"
+    scope: Literal["global", "uniform", "erk"] = "global"
+    criterion: Literal["magnitude", "random", "snip", "grasp", "synflow", "taylor"] = "magnitude"
+    group_norm: Literal["l1", "l2"] = "l1"
+    prunable: str = r"(?!(.*/)?head/).*kernel"
+    exclude: str | None = None
+    layouts: tuple[str, ...] = ()
+    seed: Seed = 0
+    rounds: Positive | None = None
+    schedule: Literal["exponential", "linear"] = "exponential"
+    data: DataConfig | None = None
+    examples: Positive = 512
+    batch_size: Positive = 128
+    attack: AttackConfig | None = None
+    train: TrainConfig | None = None
+    imp: ImpConfig = field(default_factory=ImpConfig)
+    lmp: LmpConfig = field(default_factory=LmpConfig)
+    control: Literal["random", "shuffled", "complement", "flipped", "reinitialised"] | None = None
+    flip_fraction: Fraction = 0.1
+
+    @property
+    def num_rounds(self) -> int:
+        """The number of rounds."""
+        if self.rounds is not None:
+            return self.rounds
+        return 100 if self.criterion == "synflow" and not self._n_of_m else 1
+
+    @property
+    def seeded(self) -> bool:
+        """Whether the mask, before a control is made of it, depends on `seed`."""
+        return self.criterion == "random" or self.criterion in _FROM_DATA
+
+    @property
+    def reads_task(self) -> bool:
+        """Whether images are read, of the network's task where `data` is None."""
+        return self.method != "omp" or self.criterion in _FROM_DATA
+
+    @property
+    def drawn_sparsity(self) -> float:
+        """The sparsity of the mask that is drawn, before a control is made of it."""
+        return round(1 - self.sparsity, 12) if self.control == "complement" else self.sparsity
+
+    @property
+    def _n_of_m(self) -> bool:
+        return self.pattern[0].isdigit()
+
+    def omp_options(self) -> dict[str, Any]:
+        """Return the keyword arguments that every call of `draw_omp` shares."""
+        names = ("pattern", "scope", "prunable", "exclude", "group_norm")
+        return {name: getattr(self, name) for name in names}
+
+    @model_validator(mode="after")
+    def _check(self) -> "DrawConfig":
+        self._check_unused()
+        parse_names(self.layouts)
+        if self.method != "omp" and self.train is None:
+            raise ValueError(f"method={self.method!r} trains, so it needs train")
+        if self.method != "omp" and (self._n_of_m or self.criterion != "magnitude"):
+            raise ValueError(
+                f"method={self.method!r} takes criterion='magnitude' and patterns other than N:M, "
+                f"not {self.criterion!r} and {self.pattern!r}"
+            )
+        if (self.control == "shuffled" and (self._n_of_m or self.pattern.startswith("block"))) or (
+            self.control == "flipped" and self._n_of_m
+        ):
+            raise ValueError(
+                f"control={self.control!r} would not keep pattern={self.pattern!r}; choose another"
+            )
+        if self.method == "lmp" and self.scope == "erk":
+            raise ValueError("method='lmp' takes scope 'global' or 'uniform'")
+        keeps = self.method == "imp" and self.imp.optimizer == "keep"
+        if keeps and self.train is not None and not self.train.optimizer.momentum:
+            raise ValueError("imp.optimizer='keep' has no momentum to keep")
+        if self.attack and (why := self.attack.why_not_for_training):
+            raise ValueError(why)
+        if self.num_rounds > 1 and self._n_of_m:
+            raise ValueError(f"pattern={self.pattern!r} is drawn in one round")
+        if self.criterion == "grasp" and self.group_norm == "l2":
+            raise ValueError("criterion='grasp' has scores of both signs; group_norm must be 'l1'")
+        return self
+
+    def _check_unused(self) -> None:
+        """Refuse settings that would be silently ignored."""
+        from_data = self.criterion in _FROM_DATA
+        unused: tuple[str, ...] = ()
+        if not from_data:
+            unused += _OF_DATA
+        if not from_data and self.criterion != "synflow":
+            unused += _OF_ROUNDS
+        if not from_data and self.method == "omp":
+            unused += ("data",)
+        if self.method == "omp":
+            unused += ("train",)
+        if self.method == "lmp":
+            unused += ("group_norm",)
+        set_anyway = [name for name in unused if getattr(self, name) != getattr(DrawConfig, name)]
+        if self.method != "imp" and self.imp != ImpConfig():
+            set_anyway.append("imp")
+        if self.method != "lmp" and self.lmp != LmpConfig():
+            set_anyway.append("lmp")
+        if self.control != "flipped" and self.flip_fraction != DrawConfig.flip_fraction:
+            set_anyway.append("flip_fraction")
+        if set_anyway:
+            raise ValueError(
+                f"method={self.method!r} with criterion={self.criterion!r} does not use "
+                f"{', '.join(set_anyway)}; leave them out"
+            )

@@ -1,0 +1,137 @@
+"""Which layout the kernel of one of linen's own layers has, told by its bias, name and shape.
+
+A bias has the stack and output axes of its kernel, which tells most layers apart:
+
+    Dense          (I, O), bias (O)
+    Conv           (space..., I, O), bias (O); in a grouped one I are the inputs of a group
+    ConvTranspose  the same, or (space..., O, I) with `transpose_kernel`
+    DenseGeneral   (batch..., inputs..., outputs...), bias (batch..., outputs...); batch is a stack
+    ConvLocal      (space..., I, O), bias (space..., O); every position is a layer, so a stack
+    Einsum         as it says; bias of the output axes
+
+and `nn.scan` and `nn.vmap` put an axis in front of both, unless told otherwise. The module's name
+may tell the rest: the four projections of an attention, 'conv', 'dense'. Where more than one layer
+fits, the layout is unknown. Without a bias two axes are taken for a dense kernel's, four for
+a convolution's where the first two are alike, and other threes, fours and fives where more speaks
+for it, unless something speaks against it.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+_SPACE = ("", "w", "hw", "dhw")
+_MOST = 5  # axes of a kernel
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def infer(path: str, shapes: Shapes) -> str | None:
+    """Return the layout of a kernel.
+
+    Args:
+        path: of the kernel.
+        shapes: shapes of all parameters by path; () where a shape is not known, as in masks.
+
+    Returns:
+        A letter per axis, see `rtickets.masks.layouts`, or None where it is unknown.
+    """
+    module, name, leaf = _parts(path)
+    shape = shapes[path]
+    bias = shapes.get(module + leaf.replace("kernel", "bias")) if "kernel" in leaf else None
+    if projection := _projection(path, shapes):
+        fitting = ["s" * (len(shape) - 3) + projection]
+    else:
+        fitting = [roles for roles in _layouts(len(shape)) if _may_be(roles, name)]
+    if not bias:
+        return _without_bias(path, fitting, shapes)
+    fitting = [roles for roles in fitting if _kept(roles, shape, "so") == bias]
+    turned = [roles for roles in fitting if roles.endswith("oi")]
+    straight = [roles for roles in fitting if roles not in turned]
+    return _only(straight if straight and "transpose" not in name else straight + turned)
+
+
+def _parts(path: str) -> tuple[str, str, str]:
+    """Split a path into its module, with a '/' at its end, the module's name, and the leaf's."""
+    *module, leaf = path.split("/")
+    return "".join(f"{part}/" for part in module), module[-1].lower() if module else "", leaf
+
+
+def _layouts(rank: int) -> list[str]:
+    """Return the layouts that a kernel of some axes may have."""
+    if not 2 <= rank <= _MOST:
+        return []
+    found = []
+    for stack, space, inputs, outputs in itertools.product(range(3), _SPACE, (1, 2), (1, 2)):
+        if stack + len(space) + inputs + outputs == rank and (not space or inputs == outputs == 1):
+            found.append("s" * stack + space + "i" * inputs + "o" * outputs)
+    single = [roles for roles in found if roles.count("i") == roles.count("o") == 1]
+    return found + [roles.removesuffix("io") + "oi" for roles in single]
+
+
+def _may_be(roles: str, name: str) -> bool:
+    """Whether a module of this name may have kernels of this layout."""
+    spatial = "w" in roles
+    if len(roles) == 2:
+        return True
+    if "convlocal" in name:
+        return roles.endswith("sio") and not spatial
+    if "conv" in name:
+        return spatial
+    return not (spatial and ("dense" in name or "einsum" in name))
+
+
+def _projection(path: str, shapes: Shapes) -> str | None:
+    """Return the layout of a projection of an attention, which has four that fit each other."""
+    module, name, leaf = _parts(path)
+    names = ("query", "key", "value", "out")
+    parent = module.removesuffix(f"{name}/")
+    group = [shapes.get(f"{parent}{other}/{leaf}", ()) for other in names]
+    query, key, value, out = group
+    known = [shape for shape in group if shape]
+    alike = len({len(shape) for shape in known}) == 1 and len({s[:-3] for s in known}) == 1
+    heads = query[-2:] == key[-2:] and value[-2:] == out[-3:-1]
+    if name not in names or len(shapes[path]) < 3 or len(known) < 4 or not (alike and heads):
+        return None
+    return "iio" if name == "out" else "ioo"
+
+
+def _without_bias(path: str, fitting: list[str], shapes: Shapes) -> str | None:
+    """Return the layout that is left, or that of the most usual layer with so many axes."""
+    if len(fitting) == 1:
+        return fitting[0]
+    _, name, _ = _parts(path)
+    rank = len(shapes[path])
+    usual = _SPACE[rank - 2] + "io" if 2 <= rank <= _MOST else ""
+    if usual not in fitting or "einsum" in name or "transpose" in name:
+        return None
+    scales = _ranks_of_scales(path, shapes)
+    stacked = bool(scales) and min(scales) > 1
+    stacked |= any(part.startswith(("Vmap", "Scan")) for part in path.split("/"))
+    if rank > 3 and stacked:
+        return None
+    conv, normalised = "conv" in name, bool(scales)
+    # Copies of a layer in front of its inputs, or of the width of a 1-D convolution, look like
+    # space, but hardly ever like a square; a single copy is no matter.
+    square, line = shapes[path][0] == shapes[path][1], shapes[path][0] == 1
+    sure = {2: True, 3: conv, 4: square or (conv and (line or normalised)), 5: normalised}
+    return usual if sure[rank] else None
+
+
+def _ranks_of_scales(path: str, shapes: Shapes) -> list[int]:
+    """Return the ranks of the normalisation scales in the smallest module around that has any."""
+    module, _, _ = _parts(path)
+    parts = module.split("/")[:-1]
+    for length in range(len(parts) - 1, -1, -1):
+        around = "".join(f"{part}/" for part in parts[:length])
+        inside = [other for other in shapes if other.startswith(around)]
+        scales = [len(shapes[other]) for other in inside if _parts(other)[2] == "scale"]
+        if any(scales):
+            return [rank for rank in scales if rank]
+    return []
+
+
+def _kept(roles: str, shape: Sequence[int], letters: str) -> tuple[int, ...]:
+    return tuple(n for n, role in zip(shape, roles, strict=True) if role in letters)
+
+
+def _only(fitting: list[str]) -> str | None:
+    return fitting[0] if len(fitting) == 1 else None

@@ -1,0 +1,88 @@
+"""Settings of networks."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from rtickets.settings.kinds import STRICT
+
+Arch = Literal[
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnet50_thin",
+    "wide_resnet50_2",
+    "wide_resnet28_10",
+    "wide_resnet34_10",
+    "wide_resnet34_20",
+    "wide_resnet40_2",
+    "wide_resnet70_16",
+    "wide_resnet82_8",
+    "wide_resnet94_16",
+    "preact_resnet18",
+    "preact_resnet34",
+    "efficientnet_lite0",
+]
+
+
+Variant = Literal["caffe", "deepmind", "kuangliu", "wong"]
+
+
+Activation = Literal["relu", "silu"]
+
+
+def variants_of(arch: str) -> tuple[str, ...]:
+    """Return the published variants of an architecture besides the usual one.
+
+    'caffe': bottlenecks stride in their first convolution. 'deepmind' (Gowal et al. 2020): SiLU,
+    and padding at the end alone where a block strides; without bottlenecks also a 3x3 convolution
+    as shortcut. 'kuangliu' and 'wong' (Wong et al. 2020): no normalisation after the last block,
+    and with 'wong' a shortcut from the block's input before it is normalised and activated.
+    """
+    if arch in ("resnet50", "resnet101", "resnet152"):
+        return ("caffe",)
+    if arch.startswith("preact"):
+        return ("deepmind", "kuangliu", "wong")
+    pre_activation = arch.startswith("wide_resnet") and arch != "wide_resnet50_2"
+    return ("deepmind",) if pre_activation else ()
+
+
+@dataclass(frozen=True, config=STRICT)
+class ModelConfig:
+    """A network.
+
+    Attributes:
+        arch: name of the architecture.
+        width: multiplier on the features of every layer.
+        stem: 'small' for images of about 32 pixels, 'imagenet' for 224, which networks with
+            pre-activation (`preact_resnet...`, `wide_resnet28_10` and its like) do not have.
+        precision: compute precision; weights and statistics are always float32.
+        variant: a published variant that computes something else with the same layers, see
+            `rtickets.models.settings.variants_of`; None is the usual network.
+        activation: None is the published one: 'silu' for the variant 'deepmind', ReLU6 for
+            efficientnet_lite0, which has no other, and 'relu' for the rest.
+    """
+
+    arch: Arch = "resnet18"
+    width: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    stem: Literal["small", "imagenet"] = "small"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    variant: Variant | None = None
+    activation: Activation | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "ModelConfig":
+        known = variants_of(self.arch)
+        if self.variant is not None and self.variant not in known:
+            names = ", ".join(known) or "none"
+            raise ValueError(
+                f"variant={self.variant!r} does not exist for {self.arch}, which has {names}"
+            )
+        if self.activation is not None and self.arch == "efficientnet_lite0":
+            raise ValueError(
+                f"activation={self.activation!r}: efficientnet_lite0 has ReLU6; leave it"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""The machine: devices, processes, the terminal, and being asked to stop."""

@@ -1,0 +1,279 @@
+"""Being asked to stop: by a signal that a scheduler, a closing terminal or the keyboard sends.
+
+A thread hears the signals, for Python's own handlers wait while the main thread compiles or waits
+for a device. Work in progress asks `requested()` wherever it can stop, saves itself and raises
+`Preempted`. Where it does not come to that in time, the thread ends the process: what is on disk
+is whole at any moment. An interrupt from the keyboard is such a request where something can be
+saved, which `saving` marks, and ends everything else at once.
+
+The notice lies in a context variable: whatever may run for long asks for it, also functions of the
+public API that know nothing of processes, and outside of `listening` the answer is always no.
+"""
+
+import atexit
+import os
+import signal
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from functools import lru_cache
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from rtickets.errors import Preempted
+from rtickets.platform import statuses
+
+if TYPE_CHECKING:
+    from rtickets.platform.parallel import Devices
+
+SIGNALS = statuses.SIGNALS
+_GRACE_SECONDS = 25.0
+_LATE = 2  # dispatches that may be under way before the host waits for an answer
+_ONE_NOTICE_SECONDS = 1.0  # launchers send a signal to the group and to the process
+_ONE_PRESS_SECONDS = 0.2
+_SHOW_CURSOR = b"\x1b[?25h"
+
+
+class Notice:
+    """What was heard; `listen` runs in a thread of its own.
+
+    Attributes:
+        heard: whether the process was asked to stop.
+        status: what the process ends with if that does not come to pass in time.
+        saving: how many blocks of `saving` the main thread is in.
+    """
+
+    def __init__(self) -> None:
+        self.heard = threading.Event()
+        self.status = statuses.STOPPED
+        self.saving = 0
+        self._leaving = False
+        self._ours, self._theirs = socket.socketpair()
+        self._theirs.setblocking(False)
+
+    def leave_with(self, status: int) -> None:
+        """Take note that all is done, and that nothing but this status is left to be told."""
+        self.status, self._leaving = status, True
+
+    def listen(self, grace_seconds: float) -> None:
+        """Wait for a signal, and end the process at a second one or when the time is over."""
+        first = self._next(None)
+        if first is None:
+            return
+        if not self._leaving:
+            self._hear(first)
+        end = time.monotonic() + grace_seconds
+        pause = _ONE_PRESS_SECONDS if first == signal.SIGINT else _ONE_NOTICE_SECONDS
+        one_notice = time.monotonic() + pause
+        while (left := end - time.monotonic()) > 0:
+            try:
+                again = self._next(left)
+            except TimeoutError:
+                break
+            if again is None:
+                return
+            if time.monotonic() > one_notice:
+                self._exit("asked to stop once more")
+        self._exit(f"no time to save within {grace_seconds:g} s")
+
+    def _hear(self, number: int) -> None:
+        if number == signal.SIGINT:
+            self.status = statuses.INTERRUPTED
+            if self.saving:
+                _tell("interrupted, and saving; a second time ends it at once")
+        self.heard.set()
+
+    def _next(self, seconds: float | None) -> int | None:
+        """Return the next signal that matters, None where nobody listens any more."""
+        self._ours.settimeout(seconds)
+        while received := self._ours.recv(1):
+            if received[0] in (*SIGNALS, signal.SIGINT):
+                return received[0]
+        return None
+
+    def _exit(self, why: str) -> None:
+        if not self._leaving:
+            _tell(f"{why}; the same command goes on from what was saved last")
+        if os.isatty(2):
+            _write(_SHOW_CURSOR)
+        os._exit(self.status)
+
+    def interrupt(self, *_: object) -> None:
+        """Handle an interrupt in the main thread."""
+        asked_before = self.heard.is_set() and self.status != statuses.INTERRUPTED
+        if not (self.saving or self._leaving or asked_before):
+            raise KeyboardInterrupt
+
+    def descriptor(self) -> int:
+        """Return where Python writes the numbers of signals to."""
+        return self._theirs.fileno()
+
+    def close(self, thread: threading.Thread) -> None:
+        """End `listen`, which a thread runs."""
+        self._theirs.close()
+        thread.join()
+        self._ours.close()
+
+
+_NOTICE: ContextVar[Notice | None] = ContextVar("preemption", default=None)
+
+
+def _tell(what: str) -> None:
+    _write(f"rtickets: {what}\n".encode())
+
+
+def _write(data: bytes) -> None:
+    with suppress(OSError):  # the terminal may be gone
+        os.write(2, data)
+
+
+@contextmanager
+def listening(
+    grace_seconds: float = _GRACE_SECONDS, *, until_exit: bool = False
+) -> Iterator[Notice | None]:
+    """Hear the signals in `SIGNALS`, and the keyboard's; only the main thread can.
+
+    What the process that started this one ignores stays ignored, as `nohup` does with SIGHUP.
+
+    Args:
+        grace_seconds: end the process so long after the first signal, wherever it is, and at once
+            at a second signal.
+        until_exit: go on after the block until the process has ended, so that a signal in its last
+            moments does not change its status; the caller says which that is by `leave_with`.
+
+    Yields:
+        The notice; None where this is not the main thread.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield None
+        return
+    notice = Notice()
+    thread = threading.Thread(target=notice.listen, args=(grace_seconds,), daemon=True)
+    thread.start()
+    previous_fd = signal.set_wakeup_fd(notice.descriptor(), warn_on_full_buffer=False)
+    handlers = _set_handlers(notice)
+    token = _NOTICE.set(notice)
+    try:
+        yield notice
+    finally:
+        _NOTICE.reset(token)
+        if until_exit:
+            atexit.register(_ignore, list(handlers), notice)
+        else:
+            for number, handler in handlers.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            signal.set_wakeup_fd(previous_fd)
+            notice.close(thread)
+
+
+def _set_handlers(notice: Notice) -> "dict[int, Any]":
+    """Let Python write the numbers of signals to the notice; return the handlers before."""
+
+    def nothing(number: int, frame: FrameType | None) -> None:
+        del number, frame
+
+    handlers: dict[int, Any] = {}
+    for number in (*SIGNALS, signal.SIGINT):
+        optional = number in (signal.SIGHUP, signal.SIGINT)
+        if not (optional and signal.getsignal(number) == signal.SIG_IGN):
+            own = notice.interrupt if number == signal.SIGINT else nothing
+            handlers[number] = signal.signal(number, own)
+    return handlers
+
+
+def _ignore(numbers: list[int], notice: Notice) -> None:
+    """Ignore signals while the interpreter ends, which undoes all handlers."""
+    del notice  # until here it had to be heard
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def saving() -> Iterator[None]:
+    """Mark a block that asks `requested` or `heard` often and saves itself before it stops."""
+    notice = _NOTICE.get()
+    if notice is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    notice.saving += 1
+    try:
+        yield
+    finally:
+        notice.saving -= 1
+
+
+def status() -> int:
+    """Return the exit status of a process that was asked to stop."""
+    notice = _NOTICE.get()
+    return statuses.STOPPED if notice is None else notice.status
+
+
+def heard() -> bool:
+    """Return whether this process was asked to stop.
+
+    It is for work that each process does at its own pace; see `requested` for work in step.
+    """
+    notice = _NOTICE.get()
+    return notice is not None and notice.heard.is_set()
+
+
+def requested() -> bool:
+    """Return whether to save and stop here: whether any process was asked to.
+
+    Every process must ask at the same points of the same work, and all get the same answer.
+    """
+    if _NOTICE.get() is None:
+        return False
+    from rtickets.platform import processes  # JAX, which most verbs never need
+
+    return processes.any_process(heard())
+
+
+def check() -> None:
+    """Stop here if that was asked for and there is nothing to save.
+
+    Raises:
+        Preempted: if so.
+    """
+    if requested():
+        raise Preempted("asked to stop")
+
+
+def late_check(devices: "Devices") -> Callable[[], None]:
+    """Return a `check` for between dispatches, which does not wait for those under way.
+
+    Of several processes, the first call waits for all. Each later one begins to ask all, behind
+    what was dispatched before, and goes by the answer to the second call before it.
+
+    Args:
+        devices: what the dispatches run on.
+
+    Returns:
+        The check, with one process `check` itself. Every process must call it at the same points.
+    """
+    import jax
+    import numpy as np
+
+    if jax.process_count() == 1 or _NOTICE.get() is None:
+        return check
+    answers: deque[Any] = deque()
+
+    def late() -> None:
+        if not answers:
+            check()
+        answers.append(_sum_over(devices)(np.full(len(devices.local), heard(), np.int32)))
+        if len(answers) > _LATE and int(answers.popleft()):
+            raise Preempted("asked to stop")
+
+    return late
+
+
+@lru_cache(maxsize=4)
+def _sum_over(devices: "Devices") -> Any:
+    from rtickets.platform import parallel
+
+    return parallel.parallel(parallel.total, in_axes=(0,), devices=devices)

@@ -1,0 +1,1 @@
+"""Run folders: one per stage and configuration, their state and their workers."""

@@ -1,0 +1,32 @@
+"""What failed, so that it is neither lost nor repeated until somebody asks for it.
+
+A training that diverges does so again: its folder keeps a file `FAILED` with the reason, and
+whoever needs the stage meets the reason at once instead of the whole training.
+"""
+
+from pathlib import Path
+
+from rtickets.storage import guarded
+from rtickets.storage.files import write_text
+
+_FILE = "FAILED"
+_LONGEST = 20_000  # bytes of a reason that are read
+
+
+def remember(folder: Path, reason: str) -> None:
+    """Write down that the stage of a folder failed."""
+    write_text(folder / _FILE, reason)
+
+
+def reason_of(folder: Path) -> str | None:
+    """Return what the stage of a folder failed with, or None."""
+    try:
+        with guarded.open_to_read(folder / _FILE) as file:
+            return file.read(_LONGEST).decode(errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def forget(folder: Path) -> None:
+    """Forget that the stage of a folder failed, so that it is tried again."""
+    (folder / _FILE).unlink(missing_ok=True)

@@ -1,0 +1,296 @@
+"""Run folders: one per stage and configuration, finished exactly when `COMPLETE` is there.
+
+WORKDIR/<stage>-<name>-<digest>/   config.json  metrics.jsonl  checkpoints/  result.json  COMPLETE
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rtickets.data.fingerprint import fingerprint
+from rtickets.data.settings import DataConfig
+from rtickets.errors import FailedBeforeError, InputError, NonFiniteLossError
+from rtickets.platform import preemption, processes
+from rtickets.runs import environment, failures, run_identity
+from rtickets.runs.names import find_run, readable
+from rtickets.settings import config_files
+from rtickets.settings.config_files import parts_of
+from rtickets.storage import guarded
+from rtickets.storage.checkpoints import discard_checkpoints
+from rtickets.storage.files import read_json, write_json, write_text
+from rtickets.storage.locks import locked
+from rtickets.tickets.ticket import read_description
+
+_CONFIG, _COMPLETE = "config.json", "COMPLETE"
+_FIRST = {_CONFIG, environment.FILE}  # what a folder holds before anything is done
+_DIGEST = re.compile(r"[0-9a-f]{10}")
+Body = Callable[[Path], dict[str, Any]]
+
+
+class StartingTicket(NamedTuple):
+    """A ticket that a stage starts from.
+
+    Attributes:
+        ticket: its folder.
+        digest: what identifies it: the digest of the stage that made it, or of its contents.
+    """
+
+    ticket: Path
+    digest: str
+
+
+class RunFolder(NamedTuple):
+    """A stage's folder.
+
+    Attributes:
+        path: the folder.
+        digest: its configuration's digest, which takes in those of its inputs.
+    """
+
+    path: Path
+    digest: str
+
+    @property
+    def source(self) -> StartingTicket:
+        """The ticket that the stage leaves, for the next stage."""
+        return StartingTicket(self.path / "ticket", self.digest)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the stage is done."""
+        return (self.path / _COMPLETE).is_file()
+
+    def result(self) -> dict[str, Any]:
+        """Return what the stage measured.
+
+        Raises:
+            InputError: if the stage is not done, or its result is damaged.
+        """
+        if not self.complete:
+            state = "is not complete" if self.path.is_dir() else "does not exist"
+            raise InputError(f"{self.path} {state}; run its stage first")
+        return read_json(self.path / "result.json")
+
+
+def folder_of(
+    workdir: Path, stage: str, name: str, config: Any, *inputs: StartingTicket
+) -> RunFolder:
+    """Return the folder of a stage; nothing is made.
+
+    Args:
+        workdir: where all folders lie.
+        stage: 'pretrain', 'draw', 'transfer', 'evaluate' or 'study'.
+        name: a readable part of a new folder's name; it does not tell configurations apart. What a
+            name of a folder should not have, such as a slash, becomes '_'.
+        config: the stage's configuration.
+        *inputs: the tickets it reads.
+
+    Returns:
+        The folder, its digest made from the configuration, the digests of the inputs, and the
+        contents of the data that is read from files.
+    """
+    tickets = [source.digest for source in inputs]
+    digest = run_identity.digest(config, *tickets, *_data_digests(config, inputs))
+    existing = sorted(workdir.glob(f"{stage}-*-{digest}"))
+    return RunFolder(
+        existing[0] if existing else workdir / f"{stage}-{readable(name)}-{digest}", digest
+    )
+
+
+def _data_digests(config: Any, inputs: Sequence[StartingTicket]) -> list[str]:
+    """Return what identifies the data of a stage's tasks, its own or its input's."""
+    tasks = list(parts_of(config, DataConfig))
+    if not tasks and getattr(config, "reads_task", False):
+        for source in inputs:
+            meta = read_description(source.ticket).get("meta", {})
+            tasks += [config_files.parse(DataConfig, meta["task"])] if "task" in meta else []
+    found = [(task.source, fingerprint(task)) for task in tasks]
+    return [f"{source} {digest}" for source, digest in found if digest is not None]
+
+
+def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
+    """Run a stage unless it is done.
+
+    Of several processes the primary decides whether it is done and writes the folder, and the
+    others return when all is written.
+
+    Args:
+        folder: the stage's folder.
+        config: its configuration, stored beside its result.
+        body: does the work in the folder and returns its result, which JSON can hold. It may find
+            what an interrupted run left there.
+
+    Returns:
+        The folder, complete.
+
+    Raises:
+        InputError: if the folder was made with other defaults than today's, if its configuration is
+            damaged, or if processes were given different configurations or inputs.
+        InUseError: if another process is at work in the folder.
+        NonFiniteLossError: if training failed, which the folder remembers.
+        FailedBeforeError: if it did before, see `rtickets.runs.failures`.
+        ChangedError: if it began, or was done, under settings that change results, see
+            `rtickets.runs.environment`.
+        Preempted: if the process was asked to stop.
+    """
+    preemption.check()
+    path, complete, failed, changed = _state(folder, config)
+    folder = folder._replace(path=Path(path))
+    environment.settle(folder.path, changed, reused=complete)
+    if complete:
+        return folder
+    if failed is not None:
+        raise FailedBeforeError(folder.path, failed)
+    with ExitStack() as stack:
+        processes.on_primary(lambda: stack.enter_context(_prepared(folder, config)))
+        if not processes.on_primary(lambda: folder.complete):  # by another process, a moment ago
+            try:
+                result = body(folder.path)
+            except NonFiniteLossError as error:
+                reason = str(error)
+                processes.on_primary(lambda: failures.remember(folder.path, reason))
+                raise
+            processes.on_primary(lambda: _finish(folder, result))
+    return folder
+
+
+def _state(folder: RunFolder, config: Any) -> list[Any]:
+    """Return the path, whether the stage is done or failed, and what differs from its settings."""
+
+    def look() -> list[Any]:
+        path, done = folder.path, _is_done(folder, config)
+        return [str(path), done, failures.reason_of(path), environment.compare(path, reused=done)]
+
+    values = config_files.to_paths(config_files.to_dict(config))
+    processes.check_agreement("the stage", {"digest": folder.digest, **values})
+    return list(processes.on_primary(look))
+
+
+def begin_run(folder: RunFolder, config: Any, check: Callable[[], None] = lambda: None) -> bool:
+    """Make the folder that several workers share and store its configuration there, unless it is.
+
+    Args:
+        folder: the stage's folder.
+        config: its configuration.
+        check: called unless the stage is complete, before anything is made; may refuse it.
+
+    Returns:
+        Whether the stage is complete.
+
+    Raises:
+        InputError: if the folder was made with other defaults than today's, or if its configuration
+            is damaged.
+    """
+
+    def make() -> bool:
+        done = _is_done(folder, config)
+        if not (folder.path / _CONFIG).is_file():
+            guarded.check_no_link(folder.path)
+            folder.path.mkdir(parents=True, exist_ok=True)
+            write_json(folder.path / _CONFIG, config_files.to_dict(config))
+        if not done:
+            environment.record(folder.path)
+        return done
+
+    _, done, _, changed = _state(folder, config)
+    environment.settle(folder.path, changed, reused=done)
+    if not done:
+        check()
+    return bool(processes.on_primary(make))
+
+
+def _is_done(folder: RunFolder, config: Any) -> bool:
+    """Whether the stage is complete, with the defaults of today."""
+    stored = folder.path / _CONFIG
+    if stored.is_file():
+        changed = run_identity.changed_fields(config, read_json(stored))
+        if changed:
+            raise InputError(
+                f"{folder.path} was made with other defaults ({'; '.join(changed)}); use another "
+                "--workdir, or set these fields to their old values"
+            )
+    return folder.complete
+
+
+@contextmanager
+def _prepared(folder: RunFolder, config: Any) -> Iterator[None]:
+    """Make the folder, hold it, and clear away what a killed process was writing.
+
+    A folder in which nothing was done is removed again where the block refuses the input.
+    """
+    guarded.check_no_link(folder.path)
+    made = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with guarded.removed_if_refused(made, _FIRST), locked(folder.path):
+        for path in folder.path.iterdir():
+            if re.fullmatch(r"\..+\.\d+(\.old)?", path.name, re.DOTALL):
+                guarded.remove(path)
+        write_json(folder.path / _CONFIG, config_files.to_dict(config))
+        environment.record(folder.path)
+        yield
+
+
+def _finish(folder: RunFolder, result: dict[str, Any]) -> None:
+    write_json(folder.path / "result.json", result)
+    write_text(folder.path / _COMPLETE, f"{folder.digest}\n")
+    discard_checkpoints(folder.path / "checkpoints")
+
+
+def run_at(path: Path, stage: str) -> RunFolder:
+    """Return the run of a folder.
+
+    Args:
+        path: the folder.
+        stage: what its name begins with, such as 'study'.
+
+    Returns:
+        The run.
+
+    Raises:
+        InputError: if the folder is not one of the stage's.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist; give WORKDIR/{stage}-NAME-DIGEST")
+    if not path.name.startswith(f"{stage}-") or not (path / _CONFIG).is_file():
+        known = f"a run of {stage}" if stage != "study" else "a study"
+        raise InputError(f"{path} is no folder of {known}; give WORKDIR/{stage}-NAME-DIGEST")
+    return RunFolder(path, path.name.rpartition("-")[2])
+
+
+def find_ticket(path: str | None, workdir: Path = Path("runs")) -> StartingTicket:
+    """Return the ticket that a user points at.
+
+    Args:
+        path: a run folder that holds a ticket, or a ticket's own folder, as `find_run` reads it.
+        workdir: where run folders lie.
+
+    Returns:
+        The ticket, identified by the run's digest where there is one, else by its contents.
+
+    Raises:
+        InputError: if there is none, or its run is not complete.
+    """
+    if path is None:
+        raise InputError("config.ticket is missing: a run folder or ticket folder to start from")
+    root = find_run(path, workdir)
+    ticket = root / "ticket" if (root / "ticket").is_dir() else root
+    description = read_description(ticket)
+    of_run = ticket.name == "ticket"  # others in a run folder are the user's own
+    if of_run and (ticket.parent / _COMPLETE).is_file():
+        return StartingTicket(ticket, _digest_in(ticket.parent / _COMPLETE))
+    if of_run and (ticket.parent / _CONFIG).is_file():
+        raise InputError(f"{ticket.parent} is not complete; run its stage to the end first")
+    contents = json.dumps(description, sort_keys=True)
+    return StartingTicket(ticket, hashlib.sha256(contents.encode()).hexdigest()[:10])
+
+
+def _digest_in(file: Path) -> str:
+    """Return the digest that the mark of a complete run holds."""
+    found = guarded.read_bytes(file).decode(errors="replace").strip()
+    if not _DIGEST.fullmatch(found):
+        raise InputError(f"{file} is damaged: {found!r:.60} is no digest of a run")
+    return found

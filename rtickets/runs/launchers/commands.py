@@ -1,0 +1,49 @@
+"""The command of a worker, made from the options of the command that starts it."""
+
+import argparse
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from rtickets.runs.workers import Worker
+
+
+def worker_command(words: Sequence[str], worker: Worker) -> list[str]:
+    """Return the command that runs one worker of a study.
+
+    Args:
+        words: options of `rtickets study`, without those of a launcher.
+        worker: which worker.
+
+    Returns:
+        The words of the command, beginning with this Python.
+    """
+    return [sys.executable, "-m", "rtickets", "study", *words, f"--worker={worker}"]
+
+
+def words_of(options: argparse.Namespace, leave_out: Collection[str]) -> list[str]:
+    """Return the words that parsed options came from.
+
+    Args:
+        options: what argparse made of them; every option is called like its long form.
+        leave_out: names of options to leave out.
+
+    Returns:
+        One word per value; options that were not given and have no default are not there.
+    """
+    words = []
+    for name, value in _set_options(vars(options), leave_out).items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(flag)
+        else:
+            words += [f"{flag}={one}" for one in (value if isinstance(value, list) else [value])]
+    return words
+
+
+def _set_options(values: Mapping[str, Any], leave_out: Collection[str]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in leave_out and value is not None and value is not False
+    }

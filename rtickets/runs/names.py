@@ -1,0 +1,63 @@
+"""Run folders as users name them: a name of their own, a path, the newest of a kind, a pattern."""
+
+import glob
+import re
+from pathlib import Path
+
+from rtickets.errors import InputError
+
+LATEST = "latest:"
+_LONGEST = 100  # bytes of the readable part of a folder's name
+
+
+def readable(name: str) -> str:
+    """Return the part of a folder's name that a user's name for a run becomes."""
+    plain = re.sub(r"[^\w.+=,:@-]", "_", name).encode()
+    return plain[:_LONGEST].decode(errors="ignore")
+
+
+def find_run(text: str, workdir: Path = Path("runs")) -> Path:
+    """Return the folder that a user means.
+
+    Args:
+        text: a path; 'latest:PREFIX', the complete run whose folder's name begins with the prefix
+            and that was completed last; or a pattern with *, ? or [...] that one folder matches. A
+            prefix or pattern without a folder is looked for in `workdir`.
+        workdir: where run folders lie.
+
+    Returns:
+        The folder; of a plain path not more is known than its name.
+
+    Raises:
+        InputError: if no complete run has the prefix, or not exactly one folder matches.
+    """
+    if text.startswith(LATEST):
+        return _latest(text, workdir)
+    if Path(text).exists() or not glob.has_magic(text):
+        return Path(text)
+    found = sorted(path for path in _matches(text, workdir) if path.is_dir())
+    if len(found) != 1:
+        shown = ", ".join(path.name for path in found[:5]) or "none"
+        raise InputError(f"{text!r} must match one folder, and matches {len(found)}: {shown}")
+    return found[0]
+
+
+def _latest(text: str, workdir: Path) -> Path:
+    prefix = text.removeprefix(LATEST)
+    if not Path(prefix).name:
+        raise InputError(f"{text!r} lacks a prefix; write for instance {LATEST}pretrain-")
+    found = [
+        path
+        for path in _matches(glob.escape(prefix) + "*", workdir)
+        if (path / "COMPLETE").is_file()
+    ]
+    if not found:
+        where = Path(prefix).parent if "/" in prefix else workdir
+        raise InputError(f"{text!r}: {where} has no complete run whose name begins so")
+    return max(found, key=lambda path: (path / "COMPLETE").stat().st_mtime_ns)
+
+
+def _matches(pattern: str, workdir: Path) -> list[Path]:
+    root = None if "/" in pattern else workdir
+    found = glob.glob(pattern, root_dir=root)  # noqa: PTH207  Path.glob takes no absolute pattern
+    return [Path(root or "", name) for name in found]

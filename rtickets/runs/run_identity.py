@@ -1,0 +1,68 @@
+"""What identifies a run: a digest of its configuration and inputs."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rtickets.settings.config_files import replace_everywhere, to_dict, to_paths
+from rtickets.training.observe.settings import ObserveConfig
+from rtickets.training.settings import TrainConfig
+
+_NOT_COUNTED = {
+    "ticket": None,
+    "checkpoint_every": TrainConfig.checkpoint_every,
+    "keep_checkpoints": TrainConfig.keep_checkpoints,
+    "keep_best_checkpoints": TrainConfig.keep_best_checkpoints,
+    "steps_per_dispatch": None,
+    "observe": ObserveConfig(),
+    "workers": None,
+    "path": None,
+}
+
+
+def digest(config: Any, *upstream: str) -> str:
+    """Return the name of a configuration: a hash of what differs from the defaults.
+
+    Fields with their default value do not count, so adding a field with a default leaves existing
+    runs their names. Fields that cannot change a result do not count either: `ticket` and `path`,
+    which say where an input lies (inputs count by their own digests), and those about checkpoints,
+    dispatches, observation and workers.
+
+    Args:
+        config: a dataclass of `rtickets.config`.
+        *upstream: digests of the inputs.
+
+    Returns:
+        10 hexadecimal digits.
+    """
+    values = to_dict(replace_everywhere(config, _NOT_COUNTED), exclude_defaults=True)
+    text = json.dumps([type(config).__name__, values, upstream], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def _what_counts(values: Any) -> Any:
+    if not isinstance(values, Mapping):
+        return values
+    return {name: _what_counts(v) for name, v in values.items() if name not in _NOT_COUNTED}
+
+
+def changed_fields(config: Any, stored: Mapping[str, Any]) -> list[str]:
+    """Compare a configuration with a stored one of the same digest.
+
+    They differ where a default has changed since, for the digest does not see defaults.
+
+    Args:
+        config: a dataclass of `rtickets.config`.
+        stored: what JSON holds of the earlier one; fields that it lacks are new and do not count.
+
+    Returns:
+        The fields that differ, as 'field=now, then=before'.
+    """
+    now = to_paths(json.loads(json.dumps(_what_counts(to_dict(config)))))
+    then = to_paths(_what_counts(stored))
+    return [
+        f"{path}={value!r}, then {then[path]!r}"
+        for path, value in now.items()
+        if path in then and then[path] != value
+    ]

@@ -1,0 +1,227 @@
+"""What the run folders say about themselves: stages, progress, time left. Nothing is computed.
+
+Only files are read, without JAX, so that this runs beside trainings and on a login node.
+"""
+
+import json
+import os
+import re
+import socket
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from rtickets.errors import InputError, printable
+from rtickets.runs import failures
+from rtickets.storage import guarded
+from rtickets.training.observe import throughput
+
+_FOLDER = re.compile(r"[a-z]+-.+-[0-9a-f]{10}", re.DOTALL)
+_HOLDER = re.compile(r"process (\d+) on (.*)")
+_CONFIG = "config.json"
+_LONGEST_HOLDER = 1000  # bytes
+_RECENT = 20  # cells that tell how long one takes
+
+
+class Status(NamedTuple):
+    """A stage or study, as its folder shows it.
+
+    Attributes:
+        folder: name of the folder.
+        state: 'complete', 'running' or 'stopped', from where the same command goes on; 'failed'
+            where a training diverged, which is tried again when asked alone. A study is 'running'
+            while any stage of the working directory is. 'damaged' where the folder cannot be read
+            or holds what is none of ours.
+        done: training steps done, for a study what it has measured, or None where nothing is
+            counted.
+        total: how many there will be, or None.
+        seconds_left: until then, or None where that is not known.
+        images_per_second: the last throughput of a training, or None.
+        idle_seconds: since the folder changed last.
+        problem: what is damaged, or what the stage failed with, or None.
+        failed: how many of a study's cells and source networks failed.
+    """
+
+    folder: str
+    state: str
+    done: int | None
+    total: int | None
+    seconds_left: float | None
+    images_per_second: float | None
+    idle_seconds: float
+    problem: str | None = None
+    failed: int = 0
+
+
+class _Count(NamedTuple):
+    done: int | None = None
+    total: int | None = None
+    seconds_each: float | None = None
+    last: float = 0.0  # when one was done last
+    images_per_second: float | None = None
+
+
+def read_status(workdir: Path) -> list[Status]:
+    """Look at all run folders.
+
+    Args:
+        workdir: where they lie.
+
+    Returns:
+        A status for each: the studies, then the stages, each in the order they began.
+
+    Raises:
+        InputError: if there is no such folder.
+    """
+    if not workdir.is_dir():
+        raise InputError(f"{workdir} is no folder; give that of the runs: rtickets status WORKDIR")
+    found = [path for path in workdir.iterdir() if _FOLDER.fullmatch(path.name)]
+    folders = sorted(filter(_has_begun, found), key=lambda path: _changed(path / _CONFIG))
+    studies = [folder for folder in folders if folder.name.startswith("study-")]
+    stages = [_whatever_it_holds(_stage, folder) for folder in folders if folder not in studies]
+    running = any(stage.state == "running" for stage in stages)
+    study = partial(_study, running=running)
+    return [*(_whatever_it_holds(study, folder) for folder in studies), *stages]
+
+
+def _has_begun(folder: Path) -> bool:
+    try:
+        return bool((folder / _CONFIG).lstat())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # says itself what it is
+        return True
+
+
+def _whatever_it_holds(look: Callable[[Path], Status], folder: Path) -> Status:
+    """Look at a folder; one that is damaged, or may not be read, says so and hides no other."""
+    try:
+        return look(folder)
+    except (InputError, OSError) as error:
+        idle = max(time.time() - _changed(folder), 0.0)
+        return Status(folder.name, "damaged", None, None, None, None, idle, printable(error))
+
+
+def _stage(folder: Path) -> Status:
+    lines = [line for one in throughput.read_lines(folder) if (line := throughput.parse(one))]
+    count = _Count()
+    if lines:
+        line = lines[-1]
+        each = line.seconds / line.steps
+        if len(lines) > 1 and not line.compiled and line.step > lines[-2].step:
+            before = lines[-2]  # validation and checkpoints take time as well
+            each = (line.time - before.time) / (line.step - before.step)
+        count = _Count(line.step, line.last_step, each, line.time, line.images_per_second)
+    found = _status(folder, count, _is_held(folder))
+    reason = failures.reason_of(folder) if found.state == "stopped" else None
+    return found if reason is None else found._replace(state="failed", problem=printable(reason))
+
+
+def _study(folder: Path, running: bool) -> Status:
+    units = folder / "units.json"
+    if not units.is_file():
+        return _status(folder, _Count(), running)
+    times = sorted(_changed(path) for path in (folder / "done").glob("*"))
+    total = _length_of_list(units)
+    pauses = [after - before for before, after in pairwise(times)][-_RECENT:]
+    each = statistics.median(pauses) if pauses else None
+    count = _Count(len(times), total, each, times[-1] if times else 0.0)
+    failed = sum(1 for _ in (folder / "failed").glob("[0-9]*"))
+    return _status(folder, count, running)._replace(failed=failed)
+
+
+def _length_of_list(file: Path) -> int:
+    try:
+        values = json.loads(guarded.read_bytes(file))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{file.name} is damaged: {error}") from None
+    if not isinstance(values, list):
+        raise InputError(f"{file.name} is damaged: it holds no list")
+    return len(values)
+
+
+def _status(folder: Path, count: _Count, running: bool) -> Status:
+    now = time.time()
+    state = "running" if running else "stopped"
+    if (folder / "COMPLETE").is_file():
+        state = "complete"
+    left = None
+    if state == "running" and count.seconds_each is not None:
+        assert count.done is not None
+        assert count.total is not None
+        left = max((count.total - count.done) * count.seconds_each - (now - count.last), 0.0)
+    changed = max(_changed(path) for path in (folder, *folder.iterdir()))
+    idle = max(now - changed, 0.0)
+    rate = count.images_per_second
+    return Status(folder.name, state, count.done, count.total, left, rate, idle)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.lstat().st_mtime
+    except OSError:  # a temporary file of a process at work, or a folder that may not be read
+        return 0.0
+
+
+def _is_held(folder: Path) -> bool:
+    """Whether a process is at work in a folder; on another host, whether it has not ended well."""
+    try:
+        text = guarded.read_bytes(folder / ".lock", _LONGEST_HOLDER).decode(errors="replace")
+    except FileNotFoundError:
+        return False
+    holder = _HOLDER.match(text)
+    if holder is None or holder[2] != socket.gethostname():
+        return True
+    try:
+        os.kill(int(holder[1]), 0)
+    except (ProcessLookupError, OverflowError, ValueError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def as_text(found: Sequence[Status]) -> str:
+    """Return one aligned line per folder."""
+    if not found:
+        return "nothing has been run here"
+    names = [printable(status.folder) for status in found]
+    width = max(map(len, names))
+    return "\n".join(
+        f"{name:{width}}  {one.state:8}  {_describe(one)}".rstrip()
+        for name, one in zip(names, found, strict=True)
+    )
+
+
+def _describe(status: Status) -> str:
+    if status.problem is not None:
+        return status.problem
+    parts = []
+    if status.done is not None and status.total is not None:
+        unit = "measured" if status.folder.startswith("study-") else "steps"
+        share = status.done / max(status.total, 1)
+        parts.append(f"{status.done:,} of {status.total:,} {unit} ({share:.0%})")
+    if status.failed:
+        parts.append(f"{status.failed:,} failed")
+    if status.images_per_second is not None:
+        parts.append(f"{status.images_per_second:,.0f} images/s")
+    if status.seconds_left is not None:
+        parts.append(f"about {duration(status.seconds_left)} left")
+    if status.state == "running":
+        parts.append(f"last change {duration(status.idle_seconds)} ago")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as a person would say it, such as '2 h 5 min'."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"

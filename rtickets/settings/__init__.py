@@ -1,0 +1,1 @@
+"""Settings: kinds of fields, configuration files, frozen dataclasses made of them."""

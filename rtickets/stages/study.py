@@ -1,0 +1,288 @@
+"""Studies: a grid of stages from pretraining to evaluation, and the cells it measures."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rtickets import data, models, stages, training
+from rtickets.data.images.augment import make_transform
+from rtickets.data.settings import DataConfig
+from rtickets.draw.omp import check_kernels, check_pattern
+from rtickets.errors import (
+    ChangedError,
+    FailedBeforeError,
+    InputError,
+    InUseError,
+    NonFiniteLossError,
+)
+from rtickets.masks.layout_names import parse_names
+from rtickets.platform import console, parallel, processes
+from rtickets.runs.consent import NONE, Consent, attempt
+from rtickets.runs.folders import RunFolder, begin_run, folder_of, run_once
+from rtickets.runs.workers import ALONE, Worker, claim
+from rtickets.settings import config_files
+from rtickets.stages import study_progress
+from rtickets.stages.iterate import rewind_steps
+from rtickets.stages.results import read_evaluation, read_study
+from rtickets.stages.study_settings import StudyConfig
+from rtickets.training.batches import steps_per_epoch
+from rtickets.training.settings import TrainConfig
+
+DENSE = "dense"
+
+
+class Cell(NamedTuple):
+    """One point of the grid.
+
+    Attributes:
+        seed: of the whole chain.
+        objective: label of the pretraining objective.
+        draw: label of the way of drawing, or 'dense'.
+        sparsity: removed fraction; 0 for 'dense'.
+        transfer: label of the downstream run.
+    """
+
+    seed: int
+    objective: str
+    draw: str
+    sparsity: float
+    transfer: str
+
+
+class Measured(NamedTuple):
+    """The two folders that one number of a report is about.
+
+    Attributes:
+        ticket: the drawn ticket; the pretrained network where nothing was drawn.
+        evaluation: what was measured, after the transfer if there is one.
+    """
+
+    ticket: RunFolder
+    evaluation: RunFolder
+
+
+class SourceNetwork(NamedTuple):
+    """A pretrained network, measured on its own task.
+
+    Attributes:
+        seed: of the pretraining.
+        objective: label of the pretraining objective.
+    """
+
+    seed: int
+    objective: str
+
+
+def grid(config: StudyConfig) -> Iterator[Cell]:
+    """Yield the cells of a study in the order they run."""
+    for seed in config.seeds:
+        for objective in config.objectives:
+            tickets = [(DENSE, 0.0)]
+            tickets += [(draw, s) for draw in config.draws for s in config.ladder(draw)]
+            for draw, sparsity in tickets:
+                for transfer in config.transfers:
+                    yield Cell(seed, objective, draw, sparsity, transfer)
+
+
+def run_study(
+    config: StudyConfig,
+    workdir: Path,
+    devices: parallel.Devices,
+    worker: Worker = ALONE,
+    *,
+    consent: Consent = NONE,
+) -> RunFolder:
+    """Run every stage of a study that is not done yet, beside other workers if there are any.
+
+    Args:
+        config: the grid.
+        workdir: where run folders lie; stages that another study did there are not done again.
+        devices: where to compute.
+        worker: which of several workers this is, see `rtickets.runs.workers`.
+        consent: to trying again what failed before, and to going on under other settings.
+
+    Returns:
+        The study's folder; its result lists the cells, the source networks, and under 'failed'
+        those of both that could not be measured, with the reason. It is complete unless there are
+        other workers and they are still at the last cells.
+
+    Raises:
+        InputError: for data, batches or patterns that do not fit, before anything is trained.
+    """
+    study = folder_of(workdir, "study", config.name, config)
+    units = list(_units(config))
+    if consent.retry_failed:
+        processes.on_primary(lambda: _reopen(study))
+    retried: set[Path] = set()
+    check = partial(check_study, config, devices)
+    if attempt(lambda: begin_run(study, config, check), consent, retried):
+        return study
+    study_progress.begin_study(study.path, [unit._asdict() for unit in units])
+
+    def run(number: int) -> None:
+        if number in processes.on_primary(lambda: list(study_progress.failures(study.path))):
+            return
+        place, unit = f"{number + 1} of {len(units)}", units[number]
+        try:
+            stages = partial(_run_unit, config, unit, workdir, devices)
+            folder = attempt(stages, consent, retried).evaluation
+        except (InUseError, ChangedError):
+            raise
+        except (InputError, NonFiniteLossError, FailedBeforeError) as error:
+            reason = error.reason if isinstance(error, FailedBeforeError) else str(error)
+            study_progress.failed(study.path, number, reason)
+            console.say(f"{place}: {_name(unit)}: FAILED: {reason}")
+            return
+        if study_progress.done(study.path, number):
+            accuracy = read_evaluation(folder)["clean"]["value"]
+            console.say(f"{place}: {_name(unit)}: {accuracy:.1%}")
+
+    if not claim([partial(run, number) for number in range(len(units))], worker):
+        return study
+
+    def body(folder: Path) -> dict[str, Any]:
+        reasons = processes.on_primary(lambda: list(study_progress.failures(folder).items()))
+        failed: dict[int, str] = dict(reasons)
+        results: dict[str, list[dict[str, Any]]] = {"cells": [], "sources": [], "failed": []}
+        for number, unit in enumerate(units):
+            kind = "cells" if isinstance(unit, Cell) else "sources"
+            if number in failed:
+                results["failed"].append({"kind": kind, **unit._asdict(), "reason": failed[number]})
+                continue
+            ticket, evaluation = _run_unit(config, unit, workdir, devices)
+            read_evaluation(evaluation)  # complains of what is no result
+            found = {"ticket": ticket.path.name, **evaluation.result()}
+            results[kind].append({**unit._asdict(), **found})
+        return results
+
+    claim([lambda: run_once(study, config, body)], worker)
+    return study
+
+
+def _reopen(study: RunFolder) -> None:
+    """Make a study that ended with failures, or is at work, forget them."""
+    if study.complete and read_study(study).get("failed"):
+        (study.path / "COMPLETE").unlink()
+    if not study.complete:
+        study_progress.forget_failures(study.path)
+
+
+def _units(config: StudyConfig) -> Iterator[SourceNetwork | Cell]:
+    """Yield what a study measures, in the order of its result: source networks, then cells."""
+    for seed in config.seeds:
+        for objective in config.objectives:
+            yield SourceNetwork(seed, objective)
+    yield from grid(config)
+
+
+def _run_unit(
+    config: StudyConfig, unit: SourceNetwork | Cell, workdir: Path, devices: parallel.Devices
+) -> Measured:
+    if isinstance(unit, Cell):
+        return run_cell(config, unit, workdir, devices)
+    network = _pretrain(config, unit.seed, unit.objective, workdir, devices)
+    name = f"source-{unit.objective}-s{unit.seed}"
+    evaluation = stages.evaluate(config.evaluate, network.source, workdir, name, devices)
+    return Measured(network, evaluation)
+
+
+def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
+    """Look at everything that could fail late, before hours of training.
+
+    Args:
+        config: the study.
+        devices: where it will run.
+
+    Raises:
+        InputError: for a data set that cannot be loaded, a batch that does not fit its data or the
+            devices, or a sparsity, pattern or expression that does not fit its way of drawing.
+    """
+    _check_run("pretrain", config.pretrain.data, config.pretrain.train, devices)
+    for label, run in config.transfers.items():
+        _check_run(label, run.data, run.train, devices)
+    for label, draw in config.draws.items():
+        for sparsity in config.ladder(label):
+            own = config_files.replace(draw, sparsity=sparsity)
+            check_pattern(own.pattern, own.drawn_sparsity)
+            if own.method == "imp" and own.drawn_sparsity == 0:
+                raise InputError(f"{label}: sparsity=0 prunes nothing; leave it out of its ladder")
+        if draw.train is not None:
+            task = draw.data or config.pretrain.data
+            rewind_steps(draw, _check_run(label, task, draw.train, devices))
+    _check_kernels(config)
+
+
+def _check_kernels(config: StudyConfig) -> None:
+    """Look at the shapes of the network that all draws start from."""
+    task, model = data.load(config.pretrain.data), config.pretrain.model
+    transform = make_transform(config.pretrain.data).left_to_do(task)
+    shape = transform.output_shape(task.train.images.shape[1:])
+    network = models.build(model.arch, len(task.class_names), width=model.width, stem=model.stem)
+    images = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+    params = jax.eval_shape(network.init, jax.random.key(0), images)["params"]
+    for label, draw in config.draws.items():
+        try:
+            names = parse_names(draw.layouts)
+            check_kernels(params, draw.pattern, draw.scope, draw.prunable, draw.exclude, names)
+        except InputError as error:
+            raise InputError(f"{label}: {error}") from None
+
+
+def _check_run(label: str, task: DataConfig, train: TrainConfig, devices: parallel.Devices) -> int:
+    """Return the number of steps per epoch of a training run that can start."""
+    try:
+        training.check_batch_size(train, devices)
+        return steps_per_epoch(len(data.load(task).train), train.batch_size)
+    except InputError as error:
+        raise InputError(f"{label}: {error}") from None
+
+
+def run_cell(config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.Devices) -> Measured:
+    """Run one cell: pretrain, draw, transfer and evaluate, each unless done.
+
+    Args:
+        config: the study.
+        cell: one of `grid(config)`.
+        workdir: where run folders lie.
+        devices: where to compute.
+
+    Returns:
+        The complete folders of the ticket before its transfer, and of the evaluation after it.
+    """
+    name = f"{cell.objective}-s{cell.seed}"
+    ticket = _pretrain(config, cell.seed, cell.objective, workdir, devices)
+    if cell.draw != DENSE:
+        draw = config_files.replace(config.draws[cell.draw], sparsity=cell.sparsity)
+        if draw.seeded or draw.control is not None:
+            draw = config_files.replace(draw, seed=cell.seed)
+        if draw.train is not None:
+            draw = config_files.replace(draw, train__seed=cell.seed)
+        name = f"{cell.draw}{cell.sparsity:.4g}-{name}"
+        ticket = stages.draw(draw, ticket.source, workdir, name, devices)
+    else:
+        name = f"{DENSE}-{name}"
+    name = f"{cell.transfer}-{name}"
+    downstream = config_files.replace(config.transfers[cell.transfer], train__seed=cell.seed)
+    trained = stages.transfer(downstream, ticket.source, workdir, name, devices)
+    evaluation = stages.evaluate(config.evaluate, trained.source, workdir, name, devices)
+    return Measured(ticket, evaluation)
+
+
+def _pretrain(
+    config: StudyConfig, seed: int, objective: str, workdir: Path, devices: parallel.Devices
+) -> RunFolder:
+    chosen = config.objectives[objective]
+    pretrain = config_files.replace(config.pretrain, train__objective=chosen, train__seed=seed)
+    return stages.pretrain(pretrain, workdir, f"{objective}-s{seed}", devices)
+
+
+def _name(unit: SourceNetwork | Cell) -> str:
+    if isinstance(unit, SourceNetwork):
+        return f"{unit.objective}, source network, seed {unit.seed}"
+    remaining = f"{1 - unit.sparsity:.0%} remaining"
+    kind = DENSE if unit.draw == DENSE else f"{unit.draw} {remaining}"
+    return f"{unit.objective}, {kind}, {unit.transfer}, seed {unit.seed}"

@@ -1,0 +1,83 @@
+"""How far a study is, in its folder, for all its workers.
+
+units.json         what it measures: source networks and cells
+done/NUMBER        an empty file for every unit that is done, whoever did it
+failed/NUMBER      the reason of every unit that failed
+"""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rtickets.platform import parallel
+from rtickets.storage import guarded
+from rtickets.storage.files import write_json, write_text
+
+_UNITS, _DONE, _FAILED = "units.json", "done", "failed"
+_LONGEST = 20_000  # bytes of a reason that are read
+
+
+def begin_study(study: Path, units: list[dict[str, Any]]) -> None:
+    """Write down what a study measures.
+
+    Args:
+        study: its folder.
+        units: what it measures; the same list for every worker.
+    """
+    if parallel.is_primary():
+        guarded.own_folder(study / _DONE)
+        guarded.own_folder(study / _FAILED)
+        if not (study / _UNITS).is_file():
+            write_json(study / _UNITS, units)
+
+
+def done(study: Path, number: int) -> bool:
+    """Write down that a unit is done, once.
+
+    Args:
+        study: the study's folder.
+        number: place of the unit in its list.
+
+    Returns:
+        Whether this is news.
+    """
+    if not parallel.is_primary():
+        return False
+    _failure(study, number).unlink(missing_ok=True)
+    try:
+        (study / _DONE / f"{number:05d}").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def failed(study: Path, number: int, reason: str) -> None:
+    """Write down that a unit failed.
+
+    Args:
+        study: the study's folder.
+        number: place of the unit in its list.
+        reason: what it failed with.
+    """
+    if parallel.is_primary():
+        write_text(_failure(study, number), reason)
+
+
+def forget_failures(study: Path) -> None:
+    """Forget which units failed, so that they are tried again."""
+    if parallel.is_primary():
+        for path in (study / _FAILED).glob("[0-9]*"):
+            path.unlink(missing_ok=True)
+
+
+def failures(study: Path) -> dict[int, str]:
+    """Return the reasons of the units that failed, by their place."""
+    found = {}
+    for path in sorted((study / _FAILED).glob("[0-9]*")):
+        with suppress(ValueError, FileNotFoundError), guarded.open_to_read(path) as file:
+            found[int(path.name)] = file.read(_LONGEST).decode(errors="replace")
+    return found
+
+
+def _failure(study: Path, number: int) -> Path:
+    return study / _FAILED / f"{number:05d}"

@@ -1,0 +1,75 @@
+"""Settings of a study: a grid of stages."""
+
+from collections.abc import Mapping
+from dataclasses import field
+
+from pydantic import model_validator
+from pydantic.dataclasses import dataclass
+
+from rtickets.draw.settings import DrawConfig
+from rtickets.evaluation.settings import EvaluateConfig
+from rtickets.settings.kinds import STRICT, Label, Seed, Sparsity
+from rtickets.stages.settings import PretrainConfig, TransferConfig
+from rtickets.training.settings import ObjectiveConfig, conflicts
+
+
+@dataclass(frozen=True, config=STRICT)
+class StudyConfig:
+    """A grid: seeds x objectives x (dense and every draw at every sparsity) x transfers.
+
+    Attributes:
+        name: title of the report and prefix of its folder.
+        seeds: seeds of the whole chain, from pretraining to the few-shot subset.
+        baseline: the objective that the others are compared with.
+        pretrain: the pretraining run; its objective and seed are replaced.
+        objectives: pretraining objectives by label.
+        draws: ways of drawing by label; their sparsity is replaced.
+        sparsities: the ladder.
+        ladders: ladders of single ways of drawing, by their label, in the place of `sparsities`.
+        transfers: downstream runs by label; their seed is replaced.
+        evaluate: what is measured at the end of each.
+    """
+
+    name: Label = "study"
+    seeds: tuple[Seed, ...] = (0,)
+    baseline: Label = "natural"
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    objectives: Mapping[Label, ObjectiveConfig] = field(
+        default_factory=lambda: {
+            "natural": ObjectiveConfig(),
+            "robust": ObjectiveConfig(name="pgd"),
+        }
+    )
+    draws: Mapping[Label, DrawConfig] = field(default_factory=lambda: {"omp": DrawConfig()})
+    sparsities: tuple[Sparsity, ...] = (0.5, 0.8, 0.9, 0.95, 0.98)
+    ladders: Mapping[Label, tuple[Sparsity, ...]] = field(default_factory=dict)
+    transfers: Mapping[Label, TransferConfig] = field(
+        default_factory=lambda: {"finetune": TransferConfig()}
+    )
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+
+    @model_validator(mode="after")
+    def _check(self) -> "StudyConfig":
+        if "dense" in self.draws or "clean" in self.evaluate.attacks:
+            raise ValueError("a draw cannot be called 'dense', nor an attack 'clean'")
+        if unknown := set(self.ladders) - set(self.draws):
+            raise ValueError(f"ladders has labels that draws lacks: {', '.join(sorted(unknown))}")
+        if self.baseline not in self.objectives:
+            raise ValueError(f"baseline={self.baseline!r} is none of the objectives")
+        wrong = [
+            f"objectives.{label}: {problem}"
+            for label, objective in self.objectives.items()
+            for problem in conflicts(self.pretrain.train, objective)
+        ]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        grid = (self.seeds, self.draws, self.sparsities, *self.ladders.values(), self.transfers)
+        if not all(grid):
+            raise ValueError(
+                "seeds, draws, sparsities, every ladder and transfers need at least one entry each"
+            )
+        return self
+
+    def ladder(self, draw: str) -> tuple[float, ...]:
+        """Return the sparsities of a way of drawing."""
+        return self.ladders.get(draw, self.sparsities)

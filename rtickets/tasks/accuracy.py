@@ -1,0 +1,118 @@
+"""Accuracy with its statistical uncertainty."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import ndtri
+
+from rtickets.data.arrays import Metric
+
+
+class Accuracy(NamedTuple):
+    """A share of correct answers.
+
+    Attributes:
+        correct: number of correct answers; of a random network, its mean over draws.
+        examples: number of questions.
+        value: correct / examples, or the mean of this over the classes.
+        low: lower end of the 95% Wilson interval.
+        high: upper end.
+    """
+
+    correct: int | float
+    examples: int
+    value: float
+    low: float
+    high: float
+
+
+def is_correct(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return whether the largest logit is the label's.
+
+    Args:
+        logits: float (N, classes); ties go to the lower class, NaN is never correct.
+        labels: integers (N,).
+
+    Returns:
+        bool (N,).
+    """
+    logits = np.where(np.isnan(logits).any(-1, keepdims=True), -np.inf, logits)
+    finite = ~np.isneginf(logits).all(-1)
+    return (logits.argmax(-1) == labels) & finite
+
+
+def top1(logits: np.ndarray, labels: np.ndarray) -> Accuracy:
+    """Return how often the largest logit is the label's.
+
+    Args:
+        logits: float (N, classes); ties go to the lower class, NaN is never correct.
+        labels: integers (N,).
+
+    Returns:
+        The accuracy with a 95% Wilson score interval (Wilson 1927) over examples.
+    """
+    return share(int(is_correct(logits, labels).sum()), len(labels))
+
+
+def measure(metric: Metric, correct: np.ndarray, labels: np.ndarray) -> Accuracy:
+    """Return an accuracy by the metric of a data set.
+
+    Args:
+        metric: 'accuracy' over all examples, or 'balanced', see `balanced`.
+        correct: bool (N,), or of a random network the share of draws in which it is right, float
+            (N,). Shares vary less than answers of the same mean, draws included, so that the
+            interval over examples is then wider than it has to be, and never too narrow.
+        labels: integers (N,).
+
+    Returns:
+        The accuracy with its 95% interval.
+    """
+    if metric == "balanced":
+        return balanced(correct, labels)
+    return share(_count(correct), len(labels))
+
+
+def _count(correct: np.ndarray) -> int | float:
+    return int(correct.sum()) if correct.dtype == bool else float(correct.sum())
+
+
+def balanced(correct: np.ndarray, labels: np.ndarray) -> Accuracy:
+    """Return the mean over classes of the accuracy on each, whatever their sizes.
+
+    The interval is Wilson's for as many examples as a balanced set with this variance would have,
+    C^2 / sum(1 / n_c) for C classes of n_c examples; with equal n_c it is that of `share`.
+
+    Args:
+        correct: bool or float (N,), see `measure`.
+        labels: integers (N,); classes without examples do not count.
+
+    Returns:
+        The accuracy with its 95% interval.
+    """
+    _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    value = float((np.bincount(classes, correct) / counts).mean())
+    effective = len(counts) ** 2 / (1 / counts).sum()
+    return Accuracy(_count(correct), len(labels), value, *_wilson(value, effective))
+
+
+def share(correct: int | float, examples: int) -> Accuracy:
+    """Return a share of correct answers with its interval.
+
+    Args:
+        correct: number of correct answers, or its mean over draws.
+        examples: number of questions, at least 1.
+
+    Returns:
+        The accuracy with a 95% Wilson score interval (Wilson 1927) over examples.
+    """
+    value = correct / examples
+    return Accuracy(correct, examples, value, *_wilson(value, examples))
+
+
+def _wilson(value: float, examples: float) -> tuple[float, float]:
+    z = float(ndtri(0.975))
+    middle = value + z**2 / (2 * examples)
+    half = z * (value * (1 - value) / examples + (z / (2 * examples)) ** 2) ** 0.5
+    scale = 1 + z**2 / examples
+    low, high = (middle - half) / scale, (middle + half) / scale
+    return (0.0 if value == 0 else low, 1.0 if value == 1 else high)

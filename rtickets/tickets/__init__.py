@@ -1,0 +1,1 @@
+"""Tickets: a mask, the weights it inherits and where they come from."""

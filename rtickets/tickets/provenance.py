@@ -1,0 +1,259 @@
+"""What a ticket remembers: its network, the task it was trained on and how it came about."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from rtickets import models
+from rtickets.data.fingerprint import MISSING, fingerprint
+from rtickets.data.images.augment import Transform, make_transform
+from rtickets.data.settings import DataConfig
+from rtickets.errors import InputError
+from rtickets.masks import Params
+from rtickets.masks.choose import prunable_leaves
+from rtickets.masks.layout_names import names_in
+from rtickets.models.settings import ModelConfig
+from rtickets.platform import console
+from rtickets.settings import config_files
+
+
+def build_model(meta: Any) -> models.Model:
+    """Return the network that a ticket's provenance describes.
+
+    Args:
+        meta: what `stages` stored: model, class_names, mean and std.
+
+    Returns:
+        The module.
+
+    Raises:
+        InputError: if the provenance describes none, or one without a head.
+    """
+    check_head(meta)
+    config = config_files.parse(ModelConfig, meta["model"])
+    classes, mean, std = len(meta["class_names"]), tuple(meta["mean"]), tuple(meta["std"])
+    return models.from_config(config, classes, mean=mean, std=std)
+
+
+def extend(
+    meta: Any, stage: str, config: Any, task: DataConfig | None = None, seed: int | None = None
+) -> dict[str, Any]:
+    """Return the provenance of the ticket that a stage makes.
+
+    Args:
+        meta: provenance of the ticket that it started from, {} at the beginning.
+        stage: name of the stage.
+        config: its configuration, appended to the history.
+        task: the task, where the stage trains.
+        seed: the seed that drew the task's examples, likewise.
+
+    Returns:
+        A new dictionary that JSON can hold.
+
+    Raises:
+        InputError: if the provenance is damaged.
+    """
+    before = meta.get("history", [])
+    if not isinstance(before, list):
+        raise InputError(f"the ticket is damaged: its history is {before!r:.80}, expected a list")
+    history = [*before, {"stage": stage, **config_files.to_dict(config)}]
+    trained: dict[str, Any] = {}
+    if task is not None:
+        trained = {"task": config_files.to_dict(task), "seed": seed, "data": fingerprint(task)}
+    return {**meta, **trained, "history": history}
+
+
+def name_layouts(
+    meta: Any, params: Params, prunable: str, exclude: str | None, layouts: Sequence[str]
+) -> dict[str, Any]:
+    """Return the provenance with the layouts that a draw names.
+
+    Args:
+        meta: provenance of the ticket that the draw starts from.
+        params: the ticket's weights.
+        prunable: of the draw, see `DrawConfig`, as the next.
+        exclude: likewise.
+        layouts: likewise.
+
+    Returns:
+        A new dictionary, where there are names with these under 'layouts', of this draw and of
+        those before it, see `rtickets.masks.layout_names.names_in`.
+
+    Raises:
+        InputError: for names that fit no weights.
+    """
+    paths = prunable_leaves(params, prunable, exclude)
+    names = names_in(meta, params, paths, layouts)
+    return {**meta, "layouts": names} if names else {**meta}
+
+
+def history_lines(meta: Any) -> list[str]:
+    """Say how a ticket came about, a line a stage.
+
+    Args:
+        meta: its provenance; entries that are not those of a stage are named only.
+
+    Returns:
+        The lines, the oldest first.
+    """
+    return [_line(entry) for entry in meta.get("history", ()) if isinstance(entry, Mapping)]
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    def at(*names: str) -> Any:
+        found: Any = entry
+        for name in names:
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return found
+
+    stage = str(at("stage"))
+    facts = {
+        "import": (at("source", "file"), at("model", "arch"), at("model", "variant")),
+        "pretrain": (at("data", "source"), at("model", "arch"), at("train", "objective", "name")),
+        "draw": (at("method"), at("control"), at("criterion"), f"sparsity {at('sparsity')}"),
+        "transfer": (at("data", "source"), at("mode"), at("train", "objective", "name")),
+    }.get(stage, ())
+    return ": ".join(filter(None, (stage, ", ".join(str(fact) for fact in facts if fact))))
+
+
+def fitting_transform(config: DataConfig, meta: Any) -> Transform:
+    """Return a task's transform, to the size and channels that a ticket was trained with.
+
+    Args:
+        config: the task; sizes and channels that it names itself stay.
+        meta: the ticket's provenance.
+
+    Returns:
+        The transform.
+
+    Raises:
+        InputError: if the provenance does not say what the network takes.
+    """
+    _check(meta)
+    height, width, channels = meta["image_shape"]
+    asked = make_transform(config)
+    return dataclasses.replace(
+        asked, size=asked.size or (height, width), channels=asked.channels or channels
+    )
+
+
+def channel_statistics(statistics: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """Return pixel statistics for another number of channels.
+
+    Args:
+        statistics: one value per stored channel.
+        channels: number of channels that reach the network.
+
+    Returns:
+        The values, or their mean for every channel where the numbers differ.
+    """
+    if len(statistics) == channels:
+        return statistics
+    return (float(np.mean(statistics)),) * channels
+
+
+def trained_on(meta: Any) -> tuple[DataConfig, int]:
+    """Return the task that a ticket was last trained on, and the seed that drew its examples.
+
+    Args:
+        meta: the ticket's provenance.
+
+    Returns:
+        (task, seed).
+
+    Raises:
+        InputError: if the provenance does not say.
+    """
+    if not (_FIELDS["task"](meta.get("task")) and _FIELDS["seed"](meta.get("seed"))):
+        raise InputError(
+            "the ticket does not say what it was trained on, as those that are imported; name the "
+            "task, for instance --config.data.source=cifar10"
+        )
+    return config_files.parse(DataConfig, meta["task"]), meta["seed"]
+
+
+def last_task(meta: Any) -> tuple[DataConfig, int]:
+    """Return what `trained_on` does, and say so where the files of the task have changed since.
+
+    Files that are not there any more are named when they are read.
+    """
+    task, seed = trained_on(meta)
+    if meta.get("data") is not None and fingerprint(task) not in (meta["data"], MISSING):
+        place = task.path or "its usual place"
+        console.say(f"{task.source} at {place} has changed since the network was trained on it")
+    return task, seed
+
+
+def check_head(meta: Any) -> None:
+    """Check that a ticket tells classes apart, which an imported backbone does not yet.
+
+    Raises:
+        InputError: if it has none.
+    """
+    _check(meta)
+    if not meta["class_names"]:
+        raise InputError(
+            "the ticket is a backbone without a head, so it tells no classes apart: transfer it to "
+            "a task first; draws by magnitude or at random need no head"
+        )
+
+
+def check_split(meta: Any, task: DataConfig) -> None:
+    """Check that a task is not split in another way than the one a ticket was trained on.
+
+    Raises:
+        InputError: if it is, so that training images would be tested on.
+    """
+    if "task" not in meta:
+        return
+    trained, _ = trained_on(meta)
+    for field in ("test_fraction", "validation_fraction"):
+        same = (trained.source, trained.path) == (task.source, task.path)
+        if same and getattr(trained, field) != getattr(task, field):
+            raise InputError(
+                f"config.data.{field}={getattr(task, field)} differs from the "
+                f"{getattr(trained, field)} that the ticket was trained with, so that training "
+                "images would be tested on"
+            )
+
+
+def _check(meta: Any) -> None:
+    missing = {"model", "class_names", "mean", "std", "image_shape"} - set(meta)
+    if missing:
+        raise InputError(
+            f"the ticket's provenance lacks {', '.join(sorted(missing))}; it was not made by a "
+            "stage of rtickets, so its network is unknown"
+        )
+    wrong = [name for name, is_fine in _FIELDS.items() if name in meta and not is_fine(meta[name])]
+    if wrong or len(meta["mean"]) != len(meta["std"]):
+        raise InputError(
+            f"the ticket's provenance is damaged: {', '.join(wrong or ['mean', 'std'])}; take the "
+            "ticket from a copy, or make it again"
+        )
+
+
+def _are_numbers(values: Any, low: float, high: float, kind: Any = Real) -> bool:
+    return isinstance(values, list | tuple) and all(
+        isinstance(one, kind) and not isinstance(one, bool) and low <= float(one) <= high
+        for one in values
+    )
+
+
+def _are_names(values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(one, str) for one in values)
+
+
+_LARGEST = 2**14  # pixels of a side
+_FIELDS: dict[str, Callable[[Any], bool]] = {
+    "model": lambda value: isinstance(value, Mapping),
+    "class_names": _are_names,
+    "mean": lambda value: _are_numbers(value, -1e6, 1e6),
+    "std": lambda value: _are_numbers(value, 1e-12, 1e6),
+    "image_shape": lambda value: _are_numbers(value, 1, _LARGEST, Integral) and len(value) == 3,
+    "seed": lambda value: isinstance(value, Integral),
+    "task": lambda value: isinstance(value, Mapping),
+    "history": lambda value: isinstance(value, list | tuple),
+}

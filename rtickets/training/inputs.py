@@ -1,0 +1,125 @@
+"""How training steps get their examples: from the devices' memory, or from disk.
+
+Which examples make the batch of a step is a function of the seed and the step alone, so a run that
+is resumed needs no iterator state, and both ways give the same batches.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rtickets import training
+from rtickets.data import Split, StreamedImages
+from rtickets.data.images.augment import Transform
+from rtickets.data.images.stream import Batch, TrainingOrder, training_batches
+from rtickets.platform import parallel
+from rtickets.training.batches import batch_indices
+
+
+def device_transform(transform: Transform, split: Split) -> Transform:
+    """Return what is left to do on the device: streamed images may have been cropped already."""
+    if isinstance(split.images, StreamedImages) and split.images.view.size is not None:
+        return replace(transform, random_crop=None)
+    return transform
+
+
+class FromMemory:
+    """Images that lie on every device; steps choose theirs by index."""
+
+    steps_per_dispatch = 50
+
+    def __init__(self, program: training.Program, split: Split, seed: int) -> None:
+        """Copy the images to the devices."""
+        self._program, self._seed, self._examples = program, seed, len(split)
+        self._data = parallel.replicate((split.images, split.labels), program.devices)
+        self.compiled = training.compiled(program)
+
+    def arguments(self, start: int, stop: int) -> tuple[Any, ...]:
+        """Return (images, labels, indices (D, S, B / D)) for the steps start ... stop - 1."""
+        program, replays = self._program, self._program.objective.batch_replays
+        chosen = batch_indices(self._examples, program.batch_size, self._seed, start, stop, replays)
+        return (*self._data, parallel.shard(chosen, program.devices, 1, program.accumulate))
+
+    def one_step(self, step: int) -> tuple[Any, ...]:
+        """Return a step's examples in the form that `training.compiled` takes."""
+        return self.arguments(step, step + 1)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to stop."""
+
+
+class FromDisk:
+    """Streamed images, decoded and copied to the devices while earlier steps run."""
+
+    steps_per_dispatch = 1  # batches of photographs are large
+
+    def __init__(self, program: training.Program, split: Split, seed: int) -> None:
+        """Bind the feed; decoding begins with the first step that is asked for."""
+        self._program, self._split, self._seed = program, split, seed
+        self._batches: Iterator[Batch] | None = None
+        self._next = -1
+        self.compiled = training.compiled_batches(program)
+
+    def arguments(self, start: int, stop: int) -> tuple[Any, ...]:
+        """Return (images (D, S, B / D, H, W, C), labels) for the steps start ... stop - 1."""
+        if self._batches is None or start != self._next:
+            self.close()
+            self._batches = self._from(start)
+        self._next = stop
+        taken = [next(self._batches) for _ in range(start, stop)]
+        if len(taken) == 1:
+            return tuple(part[:, None] for part in taken[0])
+        return tuple(np.stack([np.asarray(b[i]) for b in taken], 1) for i in range(2))
+
+    def one_step(self, step: int) -> tuple[Any, ...]:
+        """Return a step's examples in the form that `training.compiled` takes."""
+        devices = self._program.devices
+        images, labels = (
+            np.concatenate(np.asarray(p)[:, 0]) for p in self.arguments(step, step + 1)
+        )
+        positions = np.arange(self._program.batch_size, dtype=np.int32) % len(labels)
+        indices = parallel.shard(positions[None], devices, axis=1)
+        return (*parallel.replicate((images, labels), devices), indices)
+
+    def close(self) -> None:
+        """Stop the threads that decode."""
+        if self._batches is not None:
+            self._batches.close()  # type: ignore[attr-defined]  # it is a generator
+        self._batches = None
+
+    def _from(self, start: int) -> Iterator[Batch]:
+        program = self._program
+        whole = np.arange(program.batch_size)
+        order = TrainingOrder(
+            len(self._split), program.batch_size, self._seed, start, program.total_steps,
+            parallel.shard(whole, program.devices, micro=program.accumulate).ravel().tolist(),
+            program.objective.batch_replays,
+        )  # fmt: skip
+        local = len(program.devices.local)
+
+        def put(batch: Batch) -> Batch:
+            parts = [part.reshape(local, -1, *part.shape[1:]) for part in batch]
+            return Batch(*(parallel.put(part, program.devices) for part in parts))
+
+        return training_batches(self._split, order, put)
+
+
+Feed = FromMemory | FromDisk
+
+
+def make_feed(program: training.Program, split: Split, seed: int) -> Feed:
+    """Return where a run's examples come from.
+
+    Args:
+        program: what is compiled.
+        split: the training split.
+        seed: the run's seed.
+
+    Returns:
+        The feed of images in memory, or of streamed ones.
+    """
+    if isinstance(split.images, StreamedImages):
+        return FromDisk(program, split, seed)
+    return FromMemory(program, split, seed)

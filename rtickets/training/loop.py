@@ -1,0 +1,235 @@
+"""The training loop: from initial weights to selected ones, resumable at every checkpoint."""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rtickets import training
+from rtickets.data import Split
+from rtickets.errors import NonFiniteLossError, Preempted
+from rtickets.masks import Mask, Params
+from rtickets.platform import console, parallel, preemption, processes
+from rtickets.settings.kinds import to_steps
+from rtickets.storage.checkpoints import Checkpoints, Retention, open_checkpoints
+from rtickets.storage.files import MetricsFile, open_metrics
+from rtickets.training import selection, snapshot
+from rtickets.training.inputs import make_feed
+from rtickets.training.observe.observer import Observer
+from rtickets.training.selection import Outcome
+from rtickets.training.settings import TrainConfig
+from rtickets.training.snapshot import Snapshot
+
+Validate = Callable[[Params, Any], float]
+_IN_FLIGHT = 2  # dispatches that may be under way before the host waits for one
+
+
+class Loop:
+    """One run. `fit` drives it; the other methods are its parts."""
+
+    def __init__(
+        self,
+        program: training.Program,
+        config: TrainConfig,
+        split: Split,
+        mask: Mask,
+        validate: Validate,
+        folder: Path,
+        name: str,
+        steps: tuple[int, int] | None = None,
+    ) -> None:
+        """Bind the run to its program, its data, its folder and its (first, last) steps."""
+        self.program, self.config, self.name = program, config, name
+        self.mask, self.validate, self.folder = mask, validate, folder
+        self.feed = make_feed(program, split, config.seed)
+        rate = jnp.float32(config.optimizer.learning_rate)
+        self.rate = parallel.replicate(rate, program.devices)
+        self.first = steps[0] if steps else 0
+        self.stop = steps[1] if steps else None
+        per_epoch = program.steps_per_epoch
+        self.validate_every = to_steps(config.validate_every, per_epoch)
+        self.checkpoint_every = to_steps(config.checkpoint_every, per_epoch)
+        self.log_every = self.validate_every or per_epoch
+        on_cpu = program.devices[0].platform == "cpu"
+        self.dispatch = config.steps_per_dispatch or (1 if on_cpu else self.feed.steps_per_dispatch)
+        self.observer = Observer(folder, config.observe, program.batch_size, program.devices)
+
+    def fit(self, params: Params, batch_stats: Any, opt_state: Any = None) -> Outcome:
+        """Train from the given weights, or from the newest checkpoint in the folder.
+
+        Args:
+            params: initial weights; pruned ones are set to zero.
+            batch_stats: initial normalisation statistics.
+            opt_state: initial state of the optimiser; None is a fresh one.
+
+        Returns:
+            The selected weights.
+
+        Raises:
+            NonFiniteLossError: as soon as a loss is not finite; checkpoints stay as they are.
+            Preempted: if the process was asked to stop; a checkpoint is there then.
+        """
+        state = training.init_state(self.program, params, batch_stats, self.mask)
+        state = state._replace(step=jnp.int32(self.first))
+        if opt_state is not None:
+            state = state._replace(opt_state=opt_state)
+        start = snapshot.first_snapshot(state, self.mask, self.config.seed)
+        retention = Retention(self.config.keep_checkpoints, self.config.keep_best_checkpoints)
+        with open_checkpoints(self.folder / "checkpoints", retention) as checkpoints:
+            return self._train(snapshot.restore(checkpoints, start), checkpoints)
+
+    def _train(self, now: Snapshot, checkpoints: Checkpoints) -> Outcome:
+        step, total = int(now.state.step), self._last_step()
+        batch = self.program.batch_size
+        own = parallel.replicate((now.state, now.mask, now.key), self.program.devices)
+        now = now._replace(state=own[0], mask=own[1], key=own[2])
+        pending: deque[tuple[int, training.Totals]] = deque()
+        with (
+            open_metrics(self.folder / "metrics.jsonl", now.tally.metrics) as metrics,
+            self.observer.watch(step, total),
+            closing(self.feed),
+            console.task(self.name, total * batch, step * batch) as task,
+            preemption.saving(),
+        ):
+            if self.config.observe.profile_steps:
+                run = training.RunData(now.key, self.rate)
+                inputs = (now.mask, run, *self.feed.one_step(step))
+                self.observer.split(self.program, now.state, *inputs)
+
+            def save() -> None:
+                nonlocal now
+                now = self._collect(now, pending)
+                self._check_finite(step, now.state.params)
+                now = now._replace(tally=now.tally._replace(metrics=metrics.length))
+                about, planned = self._about(step), self._ends_part(step)
+                processes.on_primary(lambda: snapshot.save(checkpoints, step, now, about, planned))
+
+            check = preemption.late_check(self.program.devices)
+            try:
+                while True:
+                    if self._ends_line(step) and now.tally.logged < step:
+                        now = self._collect(now, pending)
+                        now = self._log(now, step, metrics, task)
+                    if self._ends_part(step):
+                        save()
+                    if step == total or now.tally.collapsed is not None:
+                        break
+                    check()
+                    now, step = self._dispatch(now, step, pending, task)
+            except Preempted:  # a validation that was under way is done again
+                if step > self.first:
+                    save()
+                    processes.on_primary(checkpoints.wait)
+                raise
+            self._check_finite(step, now.state.params)
+            processes.on_primary(checkpoints.wait)
+            return selection.outcome(self.config, now, step, task.seconds, task.rate)
+
+    def _about(self, step: int) -> dict[str, Any]:
+        """Return where a checkpoint is from; the place in the data follows from seed and step."""
+        epoch, batch = divmod(step, self.program.steps_per_epoch)
+        return {
+            "stage": self.name,
+            "seed": self.config.seed,
+            "step": step,
+            "epoch": epoch,
+            "batch": batch,
+        }
+
+    def _last_step(self) -> int:
+        return self.program.total_steps if self.stop is None else self.stop
+
+    def _ends_line(self, step: int) -> bool:
+        return step % self.log_every == 0 or step == self._last_step()
+
+    def _ends_part(self, step: int) -> bool:
+        inside = self.first < step < self._last_step()
+        return inside and self.checkpoint_every > 0 and step % self.checkpoint_every == 0
+
+    def _dispatch_end(self, step: int) -> int:
+        """Return where the dispatch ends that begins at a step, wherever the process began."""
+        periods = [period for period in (self.log_every, self.checkpoint_every) if period]
+        start = max(self.first, *(step // period * period for period in periods))
+        stop = min(self._last_step(), *((step // period + 1) * period for period in periods))
+        length = math.ceil((stop - start) / math.ceil((stop - start) / self.dispatch))
+        return min(start + ((step - start) // length + 1) * length, stop)
+
+    def _dispatch(
+        self,
+        now: Snapshot,
+        step: int,
+        pending: deque[tuple[int, training.Totals]],
+        task: console.CountedWork,
+    ) -> tuple[Snapshot, int]:
+        """Begin the next steps, and wait for the totals of those a few dispatches before."""
+        after = self._dispatch_end(step)
+        with self.observer.input():
+            examples = self.feed.arguments(step, after)
+        self.observer.dispatch(now.state, after - step)
+        run = training.RunData(now.key, self.rate)
+        state, totals = self.feed.compiled(now.state, now.mask, run, *examples)
+        pending.append((after, totals))
+        task.advance((after - step) * self.program.batch_size)
+        return self._collect(now._replace(state=state), pending, _IN_FLIGHT), after
+
+    def _collect(
+        self, now: Snapshot, pending: deque[tuple[int, training.Totals]], left: int = 0
+    ) -> Snapshot:
+        """Count what dispatches returned, waiting until no more than `left` are under way."""
+        while len(pending) > left:
+            step, totals = pending.popleft()
+            if not math.isfinite(totals.loss):
+                raise self._diverged(f"the loss is {float(totals.loss)}", step)
+            now = now._replace(tally=now.tally.add(totals))
+        if not left:
+            self.observer.pause()
+        return now
+
+    def _check_finite(self, step: int, params: Params) -> None:
+        """Look at the weights themselves: a loss is that of the weights before its step."""
+        if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(params)):
+            raise self._diverged("weights are not finite", step)
+
+    def _diverged(self, what: str, step: int) -> NonFiniteLossError:
+        kept = "its earlier checkpoints are kept" if self.checkpoint_every else "nothing is kept"
+        return NonFiniteLossError(
+            f"{self.name}: {what} by step {step}; {kept} in {self.folder}. Lower "
+            "train.optimizer.learning_rate or add a warmup"
+        )
+
+    def _log(
+        self, now: Snapshot, step: int, metrics: MetricsFile, task: console.CountedWork
+    ) -> Snapshot:
+        """Validate, write a line of metrics, and begin the next."""
+        tally = now.tally
+        line: dict[str, Any] = {
+            "step": step,
+            "epoch": step / self.program.steps_per_epoch,
+            "loss": tally.loss / tally.examples,
+            "accuracy": tally.correct / tally.examples,
+        }
+        note = f"loss {line['loss']:.3f}"
+        if self.validate_every:
+            accuracy = self.validate(*training.selected(now.state))
+            now = selection.validated(self.config, now, step, accuracy)
+            line["validation"] = accuracy
+            note += f", validation {accuracy:.1%}"
+        if now.tally.collapsed is not None:
+            line["collapsed"] = True
+            console.say(
+                f"{self.name}: stopped at step {step}, as validation accuracy under PGD fell from "
+                f"{tally.validation:.1%} to {accuracy:.1%}; the weights are from before"
+            )
+
+        def write() -> None:
+            metrics.write(line)
+            self.observer.log(line)
+
+        processes.on_primary(write)
+        task.note(note)
+        return now._replace(tally=now.tally.next_line(step))

@@ -1,0 +1,85 @@
+"""MART: adversarial training that minds the images that are misclassified without an attack."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rtickets.attacks import Norm
+from rtickets.attacks.losses import LossName
+from rtickets.attacks.pgd import Pgd, Rule
+from rtickets.training.objectives.adversarial import pgd_inner
+from rtickets.training.objectives.base import (
+    Objective,
+    TrainFn,
+    clean_and_perturbed,
+    cross_entropy,
+    kl_divergence,
+    searched,
+)
+
+
+def mart(
+    *,
+    eps: float,
+    step_size: float,
+    num_steps: int,
+    norm: Norm = "linf",
+    random_start: bool = True,
+    loss: LossName = "ce",
+    rule: Rule = "steepest",
+    best: bool = False,
+    beta: float = 5.0,
+    label_smoothing: float = 0.0,
+) -> Objective:
+    """Return the MART loss on PGD examples (Wang et al. 2020, algorithm 1).
+
+    It is the boosted cross-entropy of the perturbed images plus `beta` times KL(clean || perturbed)
+    times 1 - p(label | clean), all of it differentiated. Statistics and logits are as in `trades`.
+
+    Args:
+        eps: radius in pixel units.
+        step_size: step of the inner maximisation.
+        num_steps: its number of steps.
+        norm: 'linf', 'l2' or 'l1'.
+        random_start: start the maximisation from a uniform point of the ball.
+        loss: what the maximisation maximises, see `rtickets.attacks.pgd`.
+        rule: how it steps, likewise.
+        best: it returns the worst image of all that it visited, instead of the last.
+        beta: weight of the divergence, lambda in the paper.
+        label_smoothing: part of the target of the cross-entropy in the boosted one that is spread
+            evenly over all classes.
+
+    Returns:
+        The objective.
+    """
+    inner = pgd_inner(
+        Pgd(norm, num_steps, random_start, loss, rule=rule, best=best), eps, step_size
+    )
+
+    def mart_loss(
+        train_fn: TrainFn, images: Array, perturbed: Array, labels: Array
+    ) -> tuple[Array, Array, Any]:
+        clean, logits, stats = clean_and_perturbed(train_fn, images, perturbed)
+        boosted = cross_entropy(logits, labels, label_smoothing) + rival_loss(logits, labels)
+        unsure = -jnp.expm1(-cross_entropy(clean, labels, 0.0))  # 1 - p(label | clean)
+        return boosted + beta * kl_divergence(logits, clean) * unsure, logits, stats
+
+    return Objective(searched(inner), mart_loss, inner)
+
+
+def rival_loss(logits: Array, labels: Array) -> Array:
+    """Return -log(1 - p(k)) for the likeliest class k that is not the label (Wang et al. 2020).
+
+    Args:
+        logits: float32 (B, classes).
+        labels: int32 (B,).
+
+    Returns:
+        float32 (B,), finite where p(k) rounds to 1.
+    """
+    classes = jnp.arange(logits.shape[-1])
+    rival = jnp.where(classes == labels[:, None], -jnp.inf, logits).argmax(-1)
+    others = jnp.where(classes == rival[:, None], -jnp.inf, logits)
+    return jax.nn.logsumexp(logits, -1) - jax.nn.logsumexp(others, -1)

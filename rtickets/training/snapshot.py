@@ -1,0 +1,150 @@
+"""Everything that a run needs to go on, and how it is saved and found again."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from pydantic import TypeAdapter, ValidationError
+
+from rtickets import training
+from rtickets.errors import InputError
+from rtickets.masks import Mask, Params
+from rtickets.storage import checkpoint_contents as contents
+from rtickets.storage.checkpoints import Checkpoints
+
+
+class Best(NamedTuple):
+    """The best weights so far by validation accuracy; -1 before the first validation."""
+
+    accuracy: Any
+    step: Any
+    params: Params
+    batch_stats: Any
+
+
+class Tally(NamedTuple):
+    """What is counted on the host.
+
+    Attributes:
+        logged: step of the last line of metrics, or the first step.
+        validation: the last validation accuracy, or None before the first.
+        loss: sum of the loss since that line.
+        correct: number of examples classified correctly since.
+        examples: number of examples since.
+        metrics: length of the metrics file in bytes, when it was saved.
+        collapsed: step at which fast training collapsed, or None.
+    """
+
+    logged: int
+    validation: float | None = None
+    loss: float = 0.0
+    correct: int = 0
+    examples: int = 0
+    metrics: int = 0
+    collapsed: int | None = None
+
+    def add(self, totals: training.Totals) -> "Tally":
+        """Count what a dispatch returned."""
+        return self._replace(
+            loss=self.loss + float(totals.loss),
+            correct=self.correct + int(totals.correct),
+            examples=self.examples + int(totals.examples),
+        )
+
+    def next_line(self, step: int) -> "Tally":
+        """Begin to count anew after a line of metrics."""
+        return Tally(step, self.validation, collapsed=self.collapsed)
+
+
+class Snapshot(NamedTuple):
+    """Where a run is; its place in the data is a function of its step and seed.
+
+    Attributes:
+        state: what steps change.
+        best: the best weights so far.
+        mask: which weights live.
+        key: typed PRNG key of the run.
+        tally: what is counted on the host.
+    """
+
+    state: training.TrainState
+    best: Best
+    mask: Mask
+    key: Array
+    tally: Tally
+
+
+def first_snapshot(state: training.TrainState, mask: Mask, seed: int) -> Snapshot:
+    """Return the snapshot of a run before its first step.
+
+    Args:
+        state: initial state.
+        mask: which weights live.
+        seed: of the run.
+
+    Returns:
+        The snapshot.
+    """
+    best = Best(np.float32(-1), jnp.int32(0), state.params, state.batch_stats)
+    return Snapshot(state, best, mask, jax.random.key(seed), Tally(int(state.step)))
+
+
+def save(
+    checkpoints: Checkpoints,
+    step: int,
+    snapshot: Snapshot,
+    about: dict[str, Any],
+    planned: bool,
+) -> None:
+    """Save a snapshot in the background.
+
+    Args:
+        checkpoints: where to.
+        step: its step.
+        snapshot: the snapshot.
+        about: what a reader of the file may want to know.
+        planned: whether the configuration asks for it here. One that a stop left is not among the
+            best: which these are must not depend on where a run was stopped.
+    """
+    *arrays, tally = snapshot
+    score = tally.validation if planned and tally.logged == step else None
+    checkpoints.save(step, tuple(arrays), {**about, "tally": tally._asdict()}, score)
+
+
+def restore(checkpoints: Checkpoints, start: Snapshot) -> Snapshot:
+    """Return the newest snapshot that is sound, or the one that the run starts from.
+
+    It is that of the primary process in all, which alone reads checkpoints.
+
+    Args:
+        checkpoints: where from.
+        start: the run before its first step.
+
+    Returns:
+        The snapshot, its arrays on the host.
+    """
+    *arrays, tally = start
+    found = checkpoints.restore(tuple(arrays))
+    if found is None:
+        state, best, mask, key = contents.of_primary(tuple(arrays))
+    else:
+        (state, best, mask, key), tally = found.tree, _tally(found.meta.get("tally"))
+    return Snapshot(state, best, mask, key, tally)
+
+
+def _tally(values: Any) -> Tally:
+    """Return what a checkpoint says was counted.
+
+    Raises:
+        InputError: if that is no tally of this version of the package.
+    """
+    try:
+        return TypeAdapter(Tally).validate_python(values)
+    except ValidationError as error:
+        problems = "; ".join(f"{one['loc']}: {one['msg']}" for one in error.errors()[:3])
+        raise InputError(
+            f"a checkpoint was saved by another version of the package ({problems}); finish the "
+            "run with that version, or remove its checkpoints to begin it anew"
+        ) from None

@@ -1,0 +1,231 @@
+"""Estimates, by closed forms where there are any, and for every configuration of the repository."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtickets import cli
+from rtickets.cli import overrides
+from rtickets.config import (
+    AttackConfig,
+    DataConfig,
+    DrawConfig,
+    EvaluateConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    PretrainConfig,
+    StudyConfig,
+    TrainConfig,
+    TransferConfig,
+)
+from rtickets.costs import Setting, as_text, estimate, network_costs
+from rtickets.costs.network_costs import network_cost
+from rtickets.costs.passes import passes_of_attack, passes_per_step
+from rtickets.costs.task_sizes import task_of
+from rtickets.data import SOURCES, Raw, Source, Split
+from rtickets.errors import InputError
+from rtickets.settings import config_files
+from rtickets.stages import recipes
+
+ROOT = Path(__file__).parents[2]
+KINDS = {
+    "pretrain": PretrainConfig,
+    "draw": DrawConfig,
+    "transfer": TransferConfig,
+    "evaluate": EvaluateConfig,
+    "studies": StudyConfig,
+}
+FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.py"))
+TINY = ModelConfig(width=0.0625)
+
+
+def test_a_resnet_has_its_published_costs():
+    cost = network_cost(ModelConfig(arch="resnet18", stem="imagenet"), 1000, (224, 224, 3))
+    assert cost.weights == 11_689_512
+    assert cost.prunable == 11_689_512 - 9_600 - 513_000  # without normalisation and head
+    # 1.82e9 products and sums; those with a padded zero are not counted here
+    assert cost.forward == pytest.approx(2 * 1.82e9, rel=0.1)
+    assert 20e6 < cost.activations < 200e6
+
+
+@pytest.mark.parametrize(
+    ("objective", "passes"),
+    [
+        (ObjectiveConfig(), 3),
+        (ObjectiveConfig(name="gaussian"), 3),
+        (ObjectiveConfig(name="pgd", attack=AttackConfig(num_steps=3)), 9),
+        (ObjectiveConfig(name="pgd", attack=AttackConfig(num_steps=3, best=True)), 11),
+        (ObjectiveConfig(name="trades", attack=AttackConfig(num_steps=10)), 26),
+    ],
+)
+def test_work_is_counted_in_forward_passes(objective, passes):
+    assert passes_per_step(objective) == passes
+
+
+def test_attacks_take_a_gradient_a_step_and_square_a_query():
+    def passes(**settings):
+        return passes_of_attack(AttackConfig(**settings), classes=10)
+
+    assert passes(num_steps=10) == 20
+    assert passes(num_steps=10, restarts=3, radii=(0.1, 0.2)) == 180
+    assert passes(name="square", num_steps=50) == 50
+    assert passes(name="pgd_t", num_steps=10, num_targets=3) == 60
+    assert passes(name="fab", num_steps=10) == 110  # the gradients of all logits
+    assert passes(name="autoattack") == 2 * 100 + 2 * 900 + 2 * 900 + 5000
+    assert passes(name="apgd_ce", num_steps=10, input_noise=0.1, samples=5) == 150 + 3 * 100
+    rand = passes(name="autoattack", version="rand", input_noise=0.1)
+    assert rand == 20 * 3 * (100 + 100) + 5 * 100  # two comparisons of two images, one report
+
+
+@pytest.mark.parametrize(
+    ("config", "sizes"),
+    [
+        (DataConfig(), (10_800, 1_200, 2_000)),
+        (DataConfig(source="mnist5k", train_examples=200), (200, 400, 1_000)),
+        (DataConfig(source="imagenet2012", validation_fraction=0.01), (1_268_355, 12_812, 50_000)),
+    ],
+)
+def test_a_task_s_sizes_are_known_without_reading_it(config, sizes):
+    task = task_of(config)
+    assert (task.train, task.validation, task.test) == sizes
+
+
+def test_photographs_are_streamed_and_small_images_lie_in_memory():
+    photos = task_of(DataConfig(source="food101"))
+    assert (photos.shape, photos.stored) == ((224, 224, 3), 0)
+    small = task_of(DataConfig(source="cifar10", image_size=224, validation_fraction=0.5))
+    assert (small.shape, small.stored) == ((224, 224, 3), 25_000 * 32 * 32 * 3)
+
+
+def test_an_unknown_set_is_read(tmp_path):
+    images, labels = np.zeros((50, 6, 5, 1), np.uint8), np.arange(50) % 2
+    np.savez(tmp_path / "set.npz", x_train=images, y_train=labels)
+    task = task_of(DataConfig(source="npz", path=str(tmp_path / "set.npz")))
+    assert (task.train, task.validation, task.test) == (36, 4, 10)
+    assert (task.classes, task.shape) == (2, (6, 5, 1))
+    with pytest.raises(InputError, match="nowhere"):
+        task_of(DataConfig(source="npz", path=str(tmp_path / "nowhere.npz")))
+
+
+def test_a_validation_split_of_the_set_s_own_is_counted(monkeypatch):
+    """As VTAB's: 800 + 200 images, nothing carved from them."""
+    sizes = (800, 200, 30)
+    train, validation, test = (
+        Split(np.zeros((size, 8, 8, 3), np.uint8), np.arange(size) % 4) for size in sizes
+    )
+    raw = Raw(train, test, tuple("abcd"), validation)
+    monkeypatch.setitem(SOURCES, "own", Source(lambda config, view: raw, "", ""))
+    task = task_of(DataConfig(source="own"))
+    assert (task.train, task.validation, task.test, task.classes) == (*sizes, 4)
+    assert task_of(DataConfig(source="own", train_examples=80)).train == 80
+
+
+def test_a_training_run_adds_up():
+    train = TrainConfig(duration="10it", batch_size=100, validate_every="5it")
+    (found,) = estimate(PretrainConfig(model=TINY, train=train), Setting(devices=2))
+    cost = network_cost(TINY, 10, (28, 28, 1))
+    assert found.operations == pytest.approx(cost.forward * (10 * 100 * 3 + 2 * 1_200))
+    assert found.memory["weights"] == 4 * 4 * cost.weights
+    assert found.memory["activations"] == 50 * cost.activations
+    assert "10 steps" in found.about[1]
+
+
+def test_a_batch_that_does_not_fit_is_refused():
+    config = TransferConfig(
+        data=DataConfig(source="mnist5k", train_examples=50), train=TrainConfig(batch_size=64)
+    )
+    with pytest.raises(InputError, match="batch_size=64 exceeds the 50 training examples"):
+        estimate(config, Setting(TINY))
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "forward"),
+    [
+        ("food101", "imagenet", 3.5e9),
+        ("cifar10", "imagenet", 3.5e9),
+        ("svhn_cropped", "small", 1e9),
+    ],
+)
+def test_without_a_ticket_the_network_fits_the_images_and_is_named(name, stem, forward):
+    config = recipes.transfer(name)
+    (found,) = estimate(config, Setting())
+    assert found.about[-1] == f"no ticket given: a resnet18 with the {stem} stem is assumed"
+    task = task_of(config.data)
+    cost = network_cost(ModelConfig(stem=stem), task.classes, task.shape)
+    assert cost.forward == pytest.approx(forward, rel=0.2)
+    images = 150 * (task.train // config.train.batch_size) * config.train.batch_size
+    assert found.operations == pytest.approx(cost.forward * (3 * images + 30 * task.validation))
+    (given,) = estimate(config, Setting(TINY))
+    assert "no ticket given" not in as_text([given], 1e12, 1)
+
+
+def test_states_of_iterative_pruning_are_counted_from_the_ticket_s_sparsity():
+    draw = DrawConfig(method="imp", sparsity=0.5, train=TrainConfig(duration="10it"))
+    for removed, states in ((0.0, 4), (0.36, 2)):
+        (found,) = estimate(draw, Setting(removed=removed))
+        assert f"each of {states} states" in found.name
+    with pytest.raises(InputError, match=r"sparsity=0\.5 is reached already"):
+        estimate(draw, Setting(removed=0.6))
+
+
+def test_a_study_counts_its_grid():
+    config = StudyConfig(
+        seeds=(0, 1),
+        pretrain=PretrainConfig(model=TINY),
+        sparsities=(0.5, 0.9),
+        transfers={"few": TransferConfig(data=DataConfig(source="mnist5k", train_examples=200))},
+    )
+    found = {one.name: one.times for one in estimate(config, Setting(TINY))}
+    assert found == {
+        "pretrain, natural": 2,
+        "pretrain, robust": 2,
+        "omp: draw, omp": 8,
+        "transfer, few": 12,
+        "evaluate, mnist5k": 12,
+        "evaluate, fashion_mini": 4,
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_every_configuration_can_be_estimated(path):
+    kind = KINDS[path.parts[1]]
+    if path.name == "vtab.py":
+        pytest.skip("has to be read, see tests/data/sources/test_tfds.py")
+    config = overrides.from_command_line(kind, [f"--config={ROOT / path}"])
+    small = Setting(ModelConfig(width=0.125))
+    found = estimate(_narrow(config), small)
+    assert found
+    text = as_text(found, 1e12, 1)
+    assert text.endswith("nothing was trained")
+    for one in found:
+        assert one.operations >= 0
+        assert one.name in text
+
+
+def _narrow(config):
+    """Keep the architecture but make its layers narrow, to trace it quickly."""
+    part = getattr(config, "pretrain", config)
+    if getattr(part, "model", None) is None:
+        return config
+    name = "pretrain__model__width" if hasattr(config, "pretrain") else "model__width"
+    return config_files.replace(config, **{name: 0.125})
+
+
+def test_the_option_prints_and_leaves_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(network_costs, "measured_rate", lambda *_: 2e12)
+    words = ["pretrain", f"--config={ROOT / 'configs/pretrain/fashion_robust.py'}", "--dry-run"]
+    assert cli.main([*words, f"--workdir={tmp_path}"]) == 0
+    out = capsys.readouterr().out
+    assert "pretrain, pgd" in out
+    assert "7 forward passes' worth of work per image" in out
+    assert "at 2,000 GFLOP/s" in out
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(SystemExit):  # of verbs that compute nothing
+        cli.main(["report", "--dry-run"])
+
+
+def test_the_rate_of_this_machine_is_measured():
+    from rtickets.platform import parallel
+
+    assert 1e8 < network_costs.measured_rate(parallel.local_devices(1)) < 1e16

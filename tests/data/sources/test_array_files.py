@@ -1,0 +1,314 @@
+import gzip
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+
+from rtickets.data.sources.array_files import (
+    existing,
+    raw_from_arrays,
+    read_idx,
+    read_idx_folder,
+    read_npz,
+)
+from rtickets.errors import InputError
+
+IMAGES = np.arange(6 * 3 * 2, dtype=np.uint8).reshape(6, 3, 2)
+LABELS = np.array([0, 1, 2, 2, 1, 0], np.uint8)
+ARRAYS = {"x_train": IMAGES, "y_train": LABELS}
+
+
+def idx(array):
+    header = bytes([0, 0, 8, array.ndim])
+    return header + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+class Trap:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was executed",))
+
+
+@pytest.fixture
+def idx_folder(tmp_path):
+    for part, count in (("train", 6), ("t10k", 3)):
+        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(idx(IMAGES[:count]))
+        (tmp_path / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(LABELS[:count])))
+    return tmp_path
+
+
+@pytest.fixture
+def npz(tmp_path):
+    def save(**arrays):
+        np.savez(tmp_path / "set.npz", **arrays)
+        return tmp_path / "set.npz"
+
+    return save
+
+
+def test_a_source_without_a_path_gets_the_hint():
+    with pytest.raises(InputError, match=r"source='npz' needs data\.path: a file of arrays"):
+        existing(None, "npz", "a file of arrays")
+
+
+def test_a_path_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"data\.path='.*/no' does not exist; expected a folder"):
+        existing(str(tmp_path / "no"), "folder", "a folder")
+    assert existing(str(tmp_path), "folder", "a folder") == tmp_path
+
+
+@pytest.mark.parametrize("array", [IMAGES, LABELS, IMAGES[None], np.array(7, np.uint8)])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_idx_files_are_read(tmp_path, array, suffix):
+    path = tmp_path / f"file{suffix}"
+    path.write_bytes(gzip.compress(idx(array)) if suffix else idx(array))
+    read = read_idx(path)
+    assert (read.dtype, read.shape) == (np.uint8, array.shape)
+    np.testing.assert_array_equal(read, array)
+
+
+@pytest.mark.parametrize("data", [b"", b"\0\0\x08", b"\0\0\x0d\x01\0\0\0\0", b"\x89PNG\r\n", b"PK"])
+def test_a_file_that_is_no_idx_of_bytes_is_named(tmp_path, data):
+    (tmp_path / "file").write_bytes(data)
+    with pytest.raises(InputError, match="file: not an IDX file of unsigned bytes"):
+        read_idx(tmp_path / "file")
+
+
+@pytest.mark.parametrize("length", [*range(4, len(idx(IMAGES))), -1])
+def test_an_idx_file_cut_anywhere_is_refused(tmp_path, length):
+    (tmp_path / "file").write_bytes(idx(IMAGES)[:length])
+    with pytest.raises(InputError, match=r"file: (holds -?\d+ bytes, its header says|cut off)"):
+        read_idx(tmp_path / "file")
+
+
+def test_an_idx_file_with_more_than_its_header_says_is_refused(tmp_path):
+    (tmp_path / "file").write_bytes(idx(IMAGES) + b"\0")
+    with pytest.raises(InputError, match=r"holds 36 bytes and more, its header says \(6, 3, 2\)"):
+        read_idx(tmp_path / "file")
+
+
+def test_a_shape_beyond_64_bits_is_refused(tmp_path):
+    (tmp_path / "file").write_bytes(bytes([0, 0, 8, 4]) + struct.pack(">4I", *[2**16] * 4))
+    with pytest.raises(InputError, match="holds 0 bytes, its header says"):
+        read_idx(tmp_path / "file")
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x1f\x8b", b"no gzip"])
+def test_a_gzip_file_that_is_none_is_refused(tmp_path, damage):
+    (tmp_path / "file.gz").write_bytes(damage)
+    with pytest.raises(InputError, match=r"file\.gz: (cannot be read|not an IDX)"):
+        read_idx(tmp_path / "file.gz")
+
+
+def test_a_flipped_bit_in_a_gzip_file_is_refused(tmp_path):
+    whole = gzip.compress(idx(IMAGES), mtime=0)
+    for position in range(10, len(whole)):
+        data = bytearray(whole)
+        data[position] ^= 0x5A
+        (tmp_path / "file.gz").write_bytes(bytes(data))
+        with pytest.raises(InputError, match=r"file\.gz: (cannot be read|not an IDX|h)"):
+            read_idx(tmp_path / "file.gz")
+
+
+def test_an_idx_folder_has_both_splits(idx_folder):
+    raw = read_idx_folder(idx_folder, ("a", "b", "c"))
+    assert raw.class_names == ("a", "b", "c")
+    np.testing.assert_array_equal(raw.train.images[..., 0], IMAGES)
+    np.testing.assert_array_equal(raw.train.labels, LABELS)
+    np.testing.assert_array_equal(raw.test.images[..., 0], IMAGES[:3])
+    np.testing.assert_array_equal(raw.test.labels, LABELS[:3])
+
+
+def test_a_missing_idx_file_is_named(idx_folder):
+    (idx_folder / "t10k-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(InputError, match=r"has neither t10k-labels-idx1-ubyte\.gz nor t10k-labels"):
+        read_idx_folder(idx_folder, ("a", "b", "c"))
+
+
+def test_idx_files_that_do_not_belong_together_are_named(idx_folder):
+    (idx_folder / "train-images-idx3-ubyte").write_bytes(idx(IMAGES[:5]))
+    with pytest.raises(InputError, match=r"train: labels are uint8 of shape \(6,\)"):
+        read_idx_folder(idx_folder, ("a", "b", "c"))
+
+
+def test_an_archive_with_one_split_numbers_its_classes(npz):
+    raw = read_npz(npz(**ARRAYS))
+    assert raw.test is None
+    assert raw.class_names == ("0", "1", "2")
+    np.testing.assert_array_equal(raw.train.images[..., 0], IMAGES)
+
+
+def test_an_archive_may_have_a_test_split_and_class_names(npz):
+    names = np.array(["ant", "bee", "cow"])
+    raw = read_npz(npz(**ARRAYS, x_test=IMAGES[:3], y_test=LABELS[:3], class_names=names))
+    assert raw.class_names == ("ant", "bee", "cow")
+    assert type(raw.class_names[0]) is str
+    np.testing.assert_array_equal(raw.test.labels, [0, 1, 2])
+
+
+def test_pickled_arrays_are_refused_and_not_executed(npz):
+    path = npz(x_train=np.array([Trap()], object), y_train=LABELS)
+    with pytest.raises(InputError, match=r"set\.npz: cannot be read as \.npz: Object arrays"):
+        read_npz(path)
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"no archive at all", b"\x80\x04K\x01."])
+def test_a_file_that_is_no_archive_is_refused(tmp_path, data):
+    (tmp_path / "set.npz").write_bytes(data)
+    with pytest.raises(InputError, match=r"set\.npz: cannot be read as \.npz"):
+        read_npz(tmp_path / "set.npz")
+
+
+def test_a_single_array_is_no_archive(tmp_path):
+    np.save(tmp_path / "x.npy", IMAGES)
+    with pytest.raises(InputError, match=r"x\.npy: cannot be read as \.npz"):
+        read_npz(tmp_path / "x.npy")
+
+
+def test_a_folder_is_no_archive(tmp_path):
+    with pytest.raises(InputError, match="cannot be read: it is a folder"):
+        read_npz(tmp_path)
+
+
+def test_damage_anywhere_in_an_archive_is_named_or_harmless(tmp_path):
+    np.savez_compressed(tmp_path / "set.npz", **ARRAYS)
+    whole = (tmp_path / "set.npz").read_bytes()
+    refused = 0
+    for position in range(len(whole)):
+        data = bytearray(whole)
+        data[position] ^= 0xFF
+        (tmp_path / "set.npz").write_bytes(bytes(data))
+        try:
+            raw = read_npz(tmp_path / "set.npz")
+        except InputError:
+            refused += 1
+            continue
+        np.testing.assert_array_equal(raw.train.images[..., 0], IMAGES)
+        np.testing.assert_array_equal(raw.train.labels, LABELS)
+    assert refused > len(whole) / 2
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({}, "pets: has nothing; expected x_train, y_train"),
+        ({"x_train": IMAGES}, "pets: has x_train; expected x_train, y_train"),
+        (ARRAYS | {"x_test": IMAGES}, "pets: has x_test, x_train, y_train; .* both of x_test"),
+        (ARRAYS | {"y_test": LABELS}, "pets: has x_train, y_test, y_train"),
+        (ARRAYS | {"y_train": LABELS[:2]}, r"pets: train: labels are uint8 of shape \(2,\)"),
+        (ARRAYS | {"y_train": LABELS[:0]}, r"pets: train: labels are uint8 of shape \(0,\)"),
+        (ARRAYS | {"y_train": LABELS / 1}, "pets: train: labels are float64"),
+        (ARRAYS | {"y_train": LABELS * 2}, "pets: train: class 1 has no examples"),
+        (ARRAYS | {"y_train": LABELS - 3.0}, "pets: train: labels are float64"),
+        (
+            ARRAYS | {"class_names": np.array(["a", "b"])},
+            r"labels lie in \[0, 2\]; expected \[0, 2",
+        ),
+        (ARRAYS | {"class_names": np.array("a")}, r"labels lie in \[0, 2\]; expected \[0, 1"),
+        (
+            ARRAYS | {"x_test": IMAGES[:, :2], "y_test": LABELS},
+            r"pets: test images are \(2, 2, 1\), training images \(3, 2, 1\)",
+        ),
+        (
+            ARRAYS | {"x_test": IMAGES[:2], "y_test": LABELS[:2]},
+            "pets: test: class 2 has no examples",
+        ),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named(arrays, message):
+    with pytest.raises(InputError, match=message):
+        raw_from_arrays(arrays, "pets")
+
+
+# What a file claims, or packs, beyond what it has.
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (bytes([0, 0, 8, 255]) + b"\xff" * 1020, "has 255 axes"),
+        (bytes([0, 0, 8, 4]) + b"\xff" * 16, "(would unpack|holds 0)"),
+        (bytes([0, 0, 8, 3]) + struct.pack(">3I", 10**6, 1000, 1000), "(would unpack|holds 0)"),
+        (bytes([0, 0, 8, 2]) + struct.pack(">2I", 0, 2**32 - 1), None),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_absurd_headers_of_idx_files_are_refused(tmp_path, header, message, suffix):
+    path = tmp_path / f"file{suffix}"
+    path.write_bytes(gzip.compress(header) if suffix else header)
+    if message is None:
+        assert read_idx(path).shape == (0, 2**32 - 1)
+        return
+    with pytest.raises(InputError, match=f"file.*: .*{message}"):
+        read_idx(path)
+
+
+def test_zeros_that_would_fill_the_memory_are_not_unpacked(tmp_path):
+    count = 2**27
+    with gzip.open(tmp_path / "file.gz", "wb", 9) as file:
+        file.write(bytes([0, 0, 8, 1]) + struct.pack(">I", count))
+        for _ in range(count // 2**20):
+            file.write(bytes(2**20))
+    with pytest.raises(InputError, match=r"file\.gz: has [\d,]+ bytes and would unpack to 134,217"):
+        read_idx(tmp_path / "file.gz")
+    packed = (tmp_path / "file.gz").read_bytes()
+    (tmp_path / "more.gz").write_bytes(gzip.compress(idx(IMAGES)) + packed)
+    with pytest.raises(InputError, match=r"holds 36 bytes and more, its header says \(6, 3, 2\)"):
+        read_idx(tmp_path / "more.gz")
+
+
+def test_an_archive_that_would_fill_the_memory_is_not_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
+        for name in ("a", "b", "c"):
+            file.writestr(f"{name}.npy", bytes(2**25))
+    with pytest.raises(InputError, match=r"set\.npz: has [\d,]+ bytes and would unpack to 100,66"):
+        read_npz(tmp_path / "set.npz")
+
+
+@pytest.mark.parametrize("shape", ["(1000000000000,)", "(4294967296, 4294967296)", "(-1,)"])
+def test_an_array_that_claims_more_than_the_archive_holds_is_refused(tmp_path, npz, shape):
+    npz(**ARRAYS)
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    contents = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode()
+    with zipfile.ZipFile(tmp_path / "odd.npz", "w") as file:
+        file.writestr("x_train.npy", contents)
+        file.writestr("y_train.npy", contents)
+    with pytest.raises(InputError, match=r"odd\.npz: "):
+        read_npz(tmp_path / "odd.npz")
+
+
+def test_arrays_of_other_names_are_not_read_and_said(npz):
+    raw = read_npz(npz(**ARRAYS, x_val=IMAGES, y_val=LABELS, odd=np.array([Trap()], object)))
+    assert raw.notes == ("arrays that are not read: odd, x_val, y_val",)
+    assert read_npz(npz(**ARRAYS)).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.array([0, 1, 2, 2, 1, 10**9]), "6 training labels cannot be of 1,000,000,001 classes"),
+        (np.array([0, 1, 2, 2, 1, 2**64 - 1], np.uint64), "of 18,446,744,073,709,551,616 classes"),
+        (np.array([0, 1, 2, 2, 1, -1]), r"labels lie in \[-1, 2\]"),
+        (np.eye(6, dtype=int), r"of shape \(6, 6\); expected integers .* argmax of one-hot"),
+        (LABELS > 1, "labels are bool"),
+        (LABELS[:, None], r"of shape \(6, 1\)"),
+    ],
+)
+def test_labels_that_are_none_cost_nothing(labels, message):
+    with pytest.raises(InputError, match=f"set: .*{message}"):
+        raw_from_arrays(ARRAYS | {"y_train": labels}, "set")
+
+
+@pytest.mark.parametrize("dtype", [np.uint64, np.int64, np.int8, ">i4"])
+def test_labels_of_every_integer_type_are_taken(dtype):
+    raw = raw_from_arrays(ARRAYS | {"y_train": LABELS.astype(dtype)}, "set")
+    assert raw.train.labels.dtype == np.int32
+    assert raw.train.labels.tolist() == LABELS.tolist()
+
+
+def test_more_names_than_examples_are_not_made(tmp_path):
+    names = np.zeros(10**7, "S1")
+    with pytest.raises(InputError, match="6 training labels cannot be of 10,000,000 classes"):
+        raw_from_arrays(ARRAYS | {"class_names": names}, "set")

@@ -1,0 +1,145 @@
+import pytest
+
+from rtickets.config import AttackConfig, DataConfig, DrawConfig, ImpConfig, TrainConfig
+from rtickets.errors import InputError
+from rtickets.runs import run_identity
+from rtickets.settings import config_files
+
+TRAIN = {"duration": "60it"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, "a3de8cef85"),
+        ({"sparsity": 0.5}, "28c95d364f"),
+        (
+            {
+                "sparsity": 0.95,
+                "pattern": "kernel",
+                "scope": "uniform",
+                "exclude": "stem.*",
+                "criterion": "random",
+                "seed": 3,
+            },
+            "cb98d76a8e",
+        ),
+    ],
+)
+def test_digests_are_those_of_the_first_release(fields, expected):
+    """Version 0.1 had one-shot pruning alone; its runs keep their folders."""
+    assert run_identity.digest(DrawConfig(**fields)) == expected
+
+
+def test_fields_at_their_defaults_do_not_change_a_digest():
+    written_out = config_files.to_dict(DrawConfig(sparsity=0.5))
+    same = config_files.parse(DrawConfig, written_out)
+    assert run_identity.digest(same) == run_identity.digest(DrawConfig(sparsity=0.5))
+    imp = {"method": "imp", "train": TrainConfig()}
+    assert run_identity.digest(DrawConfig(**imp)) == run_identity.digest(
+        DrawConfig(**imp, imp=ImpConfig())
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"imp": ImpConfig(rate=0.3)},
+        {"imp": ImpConfig(of="original")},
+        {"imp": ImpConfig(rewind="1ep")},
+        {"imp": ImpConfig(statistics="keep")},
+        {"imp": ImpConfig(head="keep")},
+        {"imp": ImpConfig(optimizer="keep")},
+        {"train": TrainConfig(duration="60it")},
+        {"data": DataConfig(source="mnist5k")},
+        {"control": "shuffled"},
+        {"scope": "uniform"},
+    ],
+    ids=str,
+)
+def test_every_setting_of_iterative_pruning_tells_runs_apart(change):
+    fields = {"method": "imp", "train": TrainConfig()}
+    before, after = DrawConfig(**fields), DrawConfig(**{**fields, **change})
+    assert run_identity.digest(before) != run_identity.digest(after)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"method": "imp", "train": TRAIN},
+        {"method": "imp", "train": TRAIN, "imp": {"rate": 0.5, "rewind": "1ep"}, "scope": "erk"},
+        {"method": "imp", "train": TRAIN, "data": {"source": "mnist5k"}, "group_norm": "l2"},
+        {"method": "lmp", "train": TRAIN, "scope": "uniform", "lmp": {"start": "kaiming"}},
+        {"method": "lmp", "train": TRAIN, "pattern": "row", "control": "random"},
+        {"control": "flipped", "flip_fraction": 0.3},
+    ],
+    ids=str,
+)
+def test_a_configuration_survives_the_way_through_a_config_dict(values):
+    config = config_files.parse(DrawConfig, values)
+    assert config_files.parse(DrawConfig, config_files.editable(config)) == config
+    assert config_files.parse(DrawConfig, config_files.to_dict(config)) == config
+
+
+IMP, LMP = {"method": "imp", "train": TRAIN}, {"method": "lmp", "train": TRAIN}
+NO_MOMENTUM = {"train": {**TRAIN, "optimizer": {"momentum": 0.0}}}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"method": "imp"}, "method='imp' trains, so it needs train"),
+        ({"method": "lmp"}, "method='lmp' trains, so it needs train"),
+        ({"train": TRAIN}, "method='omp' with criterion='magnitude' does not use train;"),
+        ({"imp": {"rate": 0.3}}, "does not use imp;"),
+        ({"lmp": {"train_head": False}}, "does not use lmp;"),
+        ({**IMP, "lmp": {"start": "kaiming"}}, "method='imp' .* does not use lmp;"),
+        ({**LMP, "imp": {"rewind": "1ep"}}, "method='lmp' .* does not use imp;"),
+        ({**LMP, "group_norm": "l2"}, "method='lmp' .* does not use group_norm;"),
+        ({"data": {}}, "does not use data;"),
+        ({**IMP, "examples": 8, "rounds": 2}, "does not use examples, rounds;"),
+        ({**LMP, "attack": {}}, "does not use attack;"),
+        ({"flip_fraction": 0.3}, "does not use flip_fraction;"),
+        ({"control": "random", "flip_fraction": 0.3}, "does not use flip_fraction;"),
+        ({**IMP, "criterion": "snip"}, "method='imp' takes criterion='magnitude'"),
+        ({**LMP, "criterion": "random"}, "method='lmp' takes criterion='magnitude'"),
+        ({**IMP, "pattern": "2:4", "sparsity": 0.5}, "patterns other than N:M"),
+        ({**LMP, "scope": "erk"}, "method='lmp' takes scope 'global' or 'uniform'"),
+        ({"control": "shuffled", "pattern": "block:2x2"}, "control='shuffled' would not keep"),
+        ({"control": "flipped", "pattern": "2:4", "sparsity": 0.5}, "control='flipped' would not"),
+        ({**IMP, **NO_MOMENTUM, "imp": {"optimizer": "keep"}}, "has no momentum to keep"),
+        ({**IMP, "imp": {"rate": 1.0}}, r"imp\.rate=1\.0"),
+        ({**IMP, "imp": {"rewind": "3"}}, r"imp\.rewind='3'"),
+        ({**IMP, "imp": {"rewnd": "3it"}}, r"unknown field imp\.rewnd \(did you mean imp.rewind"),
+        ({**LMP, "lmp": {"start": "zero"}}, r"lmp\.start='zero'"),
+        ({"method": "amp"}, "method='amp'"),
+        ({"layouts": ["out/kernel"]}, "layouts: 'out/kernel' has no '='"),
+        ({"layouts": ["out/kernel=xo"]}, "layout 'xo' is none"),
+        ({"control": "shuffle"}, "control='shuffle'"),
+    ],
+    ids=str,
+)
+def test_what_does_not_belong_together_is_named_in_one_line(values, message):
+    with pytest.raises(InputError, match=message) as caught:
+        config_files.parse(DrawConfig, values)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "seeded"),
+    [
+        ("magnitude", False),
+        ("synflow", False),
+        ("random", True),
+        ("snip", True),
+        ("grasp", True),
+        ("taylor", True),
+    ],
+)
+def test_which_masks_depend_on_the_seed(criterion, seeded):
+    assert DrawConfig(criterion=criterion).seeded is seeded
+
+
+def test_an_adversarial_objective_of_one_step_is_that_of_the_paper():
+    attack = AttackConfig(name="fgsm_rs", eps=4 / 255)
+    assert (attack.steps, attack.step) == (1, pytest.approx(1.25 * 4 / 255))

@@ -1,0 +1,409 @@
+import json
+import os
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from rtickets.config import DrawConfig, EvaluateConfig, PretrainConfig
+from rtickets.draw import Ticket
+from rtickets.errors import InputError, Preempted
+from rtickets.platform import preemption
+from rtickets.runs import folders
+from rtickets.runs.folders import StartingTicket, find_ticket, folder_of, run_once
+from rtickets.storage.files import temporary_name
+
+CONFIG = DrawConfig(sparsity=0.5)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def save_ticket(path, weight=1.0, **meta):
+    mask = {"kernel": np.array([True, False])}
+    Ticket(mask, {"kernel": np.array([weight, 2], np.float32)}, meta=meta).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return folder_of(tmp_path, "draw", "omp", CONFIG, StartingTicket(tmp_path, "abc"))
+
+
+@pytest.fixture
+def complete(folder):
+    def body(path):
+        save_ticket(path / "ticket")
+        return {"kept": 3}
+
+    return run_once(folder, CONFIG, body)
+
+
+def never(_):
+    raise AssertionError("the body ran again")
+
+
+def test_a_folder_is_named_after_stage_name_and_digest(folder, tmp_path):
+    assert folder.path == tmp_path / f"draw-omp-{folder.digest}"
+    assert len(folder.digest) == 10
+    assert folder.source == (folder.path / "ticket", folder.digest)
+
+
+def test_naming_a_folder_makes_nothing(folder, tmp_path):
+    assert not folder.complete
+    assert names(tmp_path) == []
+    assert folder_of(tmp_path / "no" / "where", "draw", "x", CONFIG).path.name.startswith("draw-x-")
+
+
+def test_configurations_and_inputs_have_folders_of_their_own(tmp_path):
+    sources = [StartingTicket(tmp_path, "abc"), StartingTicket(tmp_path, "abd")]
+    digests = [
+        folder_of(tmp_path, "draw", "omp", *rest).digest
+        for rest in [
+            (CONFIG,),
+            (DrawConfig(sparsity=0.6),),
+            (CONFIG, sources[0]),
+            (CONFIG, sources[1]),
+            (CONFIG, *sources),
+            (PretrainConfig(),),
+            (EvaluateConfig(),),
+        ]
+    ]
+    assert len(set(digests)) == len(digests)
+
+
+def test_where_an_input_lies_and_what_a_run_is_called_do_not_count(tmp_path):
+    here = folder_of(
+        tmp_path, "draw", "a", DrawConfig(ticket="/a"), StartingTicket(tmp_path / "a", "x")
+    )
+    there = folder_of(
+        tmp_path, "draw", "b", DrawConfig(ticket="/b"), StartingTicket(tmp_path / "b", "x")
+    )
+    assert here.digest == there.digest
+
+
+def test_a_folder_that_exists_under_another_name_is_found(complete, tmp_path):
+    again = folder_of(tmp_path, "draw", "other", CONFIG, StartingTicket(tmp_path, "abc"))
+    assert again == complete
+    assert again.complete
+
+
+def test_stages_do_not_find_each_others_folders(complete, tmp_path):
+    other = folder_of(tmp_path, "transfer", "omp", CONFIG, StartingTicket(tmp_path, "abc"))
+    assert other.path != complete.path
+
+
+def test_a_run_leaves_configuration_result_and_the_mark(complete):
+    assert complete.complete
+    assert complete.result() == {"kept": 3}
+    assert json.loads((complete.path / "config.json").read_text())["sparsity"] == 0.5
+    assert (complete.path / "COMPLETE").read_text() == f"{complete.digest}\n"
+    assert names(complete.path) == [
+        "COMPLETE",
+        "config.json",
+        "environment.json",
+        "result.json",
+        "ticket",
+    ]
+
+
+def test_a_complete_run_is_not_run_again(complete):
+    times = {path: path.stat().st_mtime_ns for path in complete.path.rglob("*")}
+    assert run_once(complete, CONFIG, never) == complete
+    assert times == {path: path.stat().st_mtime_ns for path in complete.path.rglob("*")}
+
+
+def test_checkpoints_go_when_a_run_is_complete(folder):
+    def body(path):
+        (path / "checkpoints" / "3").mkdir(parents=True)
+        (path / "metrics.jsonl").write_text("{}\n")
+        return {}
+
+    run_once(folder, CONFIG, body)
+    assert not (folder.path / "checkpoints").exists()
+    assert (folder.path / "metrics.jsonl").exists()
+
+
+def test_a_run_that_raises_is_not_complete_and_keeps_its_checkpoints(folder):
+    def body(path):
+        (path / "checkpoints").mkdir()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_once(folder, CONFIG, body)
+    assert not folder.complete
+    assert (folder.path / "checkpoints").is_dir()
+    with pytest.raises(InputError, match=f"{folder.path} is not complete; run its stage first"):
+        folder.result()
+
+
+def test_a_run_that_was_interrupted_finds_what_it_left(folder):
+    def body(path):
+        found = (path / "left").exists()
+        (path / "left").touch()
+        if not found:
+            raise KeyboardInterrupt
+        return {"found": found}
+
+    with pytest.raises(KeyboardInterrupt):
+        run_once(folder, CONFIG, body)
+    assert run_once(folder, CONFIG, body).result() == {"found": True}
+
+
+def test_a_result_that_json_cannot_hold_is_not_complete(folder):
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        run_once(folder, CONFIG, lambda _: {"x": object()})
+    assert not folder.complete
+
+
+def test_the_mark_is_written_after_the_result(folder, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rtickets.runs.folders.write_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_once(folder, CONFIG, lambda _: {})
+    assert (folder.path / "result.json").exists()
+    assert not folder.complete
+
+
+def test_a_run_folder_leads_to_its_ticket(complete):
+    found = find_ticket(str(complete.path))
+    assert found == complete.source
+    assert find_ticket(str(complete.path / "ticket")) == found
+
+
+def test_a_ticket_that_someone_puts_into_a_run_folder_is_not_the_run_s(complete):
+    mine = save_ticket(complete.path / "mine", 3)
+    assert find_ticket(str(mine)).digest != find_ticket(str(complete.path)).digest
+
+
+def test_a_ticket_of_its_own_is_known_by_its_contents(tmp_path):
+    paths = [
+        save_ticket(tmp_path / "a"),
+        save_ticket(tmp_path / "b"),
+        save_ticket(tmp_path / "c", 3),
+    ]
+    first, copy, other = (find_ticket(str(path)) for path in paths)
+    assert first.ticket == tmp_path / "a"
+    assert len(first.digest) == 10
+    assert first.digest == copy.digest != other.digest
+
+
+def test_tickets_that_differ_in_provenance_alone_are_told_apart(tmp_path):
+    paths = [save_ticket(tmp_path / name, mean=mean) for name, mean in (("a", [0]), ("b", [1]))]
+    assert len({find_ticket(str(path)).digest for path in paths}) == 2
+
+
+def test_the_ticket_of_an_incomplete_run_is_refused(complete):
+    (complete.path / "COMPLETE").unlink()
+    for path in (complete.path, complete.path / "ticket"):
+        with pytest.raises(InputError, match=f"{complete.path} is not complete; run its stage"):
+            find_ticket(str(path))
+
+
+def test_no_ticket_is_named():
+    with pytest.raises(InputError, match=r"config\.ticket is missing"):
+        find_ticket(None)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: None, "place does not exist"),
+        (lambda path: path.mkdir(), r"place is not a ticket: it has no ticket\.json"),
+    ],
+)
+def test_a_place_without_a_ticket_is_named(tmp_path, make, said):
+    make(tmp_path / "place")
+    with pytest.raises(InputError, match=said):
+        find_ticket(str(tmp_path / "place"))
+
+
+def test_a_result_made_with_other_defaults_is_not_passed_off(tmp_path):
+    config = DrawConfig(sparsity=0.5)
+    folder = folder_of(tmp_path, "draw", "x", config)
+    run_once(folder, config, lambda path: {})
+    stored = json.loads((folder.path / "config.json").read_text())
+    stored["scope"] = "uniform"
+    (folder.path / "config.json").write_text(json.dumps(stored))
+    with pytest.raises(InputError, match="scope='global', then 'uniform'"):
+        run_once(folder, config, lambda path: {})
+
+
+def test_a_field_that_is_new_since_does_not_matter(tmp_path):
+    config = DrawConfig(sparsity=0.5)
+    folder = folder_of(tmp_path, "draw", "x", config)
+    run_once(folder, config, lambda path: {"value": 1})
+    stored = json.loads((folder.path / "config.json").read_text())
+    del stored["group_norm"]
+    (folder.path / "config.json").write_text(json.dumps(stored))
+    assert run_once(folder, config, lambda path: {"value": 2}).result() == {"value": 1}
+
+
+# --- other processes, damage, being asked to stop -------------------------------------------------
+
+
+def test_a_folder_in_use_is_refused_before_anything_is_touched(folder, tmp_path):
+    def body(path):
+        before = {file: file.stat().st_mtime_ns for file in path.iterdir()}
+        with pytest.raises(InputError, match=r"is in use by process \d+ on .*; wait for it to end"):
+            run_once(folder, CONFIG, never)
+        assert {file: file.stat().st_mtime_ns for file in path.iterdir()} == before
+        return {"kept": 1}
+
+    assert run_once(folder, CONFIG, body).result() == {"kept": 1}
+    assert names(folder.path) == ["COMPLETE", "config.json", "environment.json", "result.json"]
+
+
+def test_a_folder_that_another_process_completed_meanwhile_is_not_run_again(folder, monkeypatch):
+    prepared = folders._prepared
+
+    @contextmanager
+    def overtaken(*arguments):
+        run_once(folder, CONFIG, lambda _: {"by": "another"})
+        with prepared(*arguments):
+            yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folders, "_prepared", lambda *a: (patch.undo(), overtaken(*a))[1])
+        assert run_once(folder, CONFIG, never).result() == {"by": "another"}
+
+
+def test_what_a_killed_process_was_writing_is_cleared_away_and_nothing_else(folder):
+    folder.path.mkdir(parents=True)
+    for name in (".result.json.123", ".nfs0001", "notes.txt", ".lock"):
+        (folder.path / name).write_text("x")
+    for name in (".ticket.77", ".ticket.77.old"):
+        (folder.path / name / "deep").mkdir(parents=True)
+    temporary_name(folder.path / "result.json").write_text("x")
+    run_once(folder, CONFIG, lambda _: {})
+    assert names(folder.path) == [
+        ".nfs0001",
+        "COMPLETE",
+        "config.json",
+        "environment.json",
+        "notes.txt",
+        "result.json",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '"x"', "\0\xff"])
+@pytest.mark.parametrize("done", [True, False])
+def test_a_damaged_configuration_is_one_line(folder, text, done):
+    if done:
+        run_once(folder, CONFIG, lambda _: {})
+    folder.path.mkdir(parents=True, exist_ok=True)
+    (folder.path / "config.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(
+        InputError, match=r"config\.json is damaged: .*; restore it .* or remove"
+    ) as e:
+        run_once(folder, CONFIG, never)
+    assert "\n" not in str(e.value)
+
+
+def test_a_damaged_result_is_one_line(complete):
+    (complete.path / "result.json").write_text('{"kept": ')
+    with pytest.raises(InputError, match=r"result\.json is damaged: "):
+        complete.result()
+
+
+def test_a_process_that_was_asked_to_stop_begins_nothing(folder, monkeypatch):
+    monkeypatch.setattr(preemption, "requested", lambda: True)
+    with pytest.raises(Preempted):
+        run_once(folder, CONFIG, never)
+    assert not folder.path.exists()
+
+
+def test_behind_a_link_in_the_place_of_a_run_nothing_is_written_or_removed(folder, tmp_path):
+    foreign = tmp_path / "foreign"
+    (foreign / "checkpoints").mkdir(parents=True)
+    (foreign / ".notes.12").write_text("mine")
+    folder.path.symlink_to(foreign)
+    with pytest.raises(InputError, match="is a symbolic link"):
+        run_once(folder, CONFIG, never)
+    with pytest.raises(InputError, match="is a symbolic link"):
+        folders.begin_run(folder, CONFIG)
+    assert names(foreign) == [".notes.12", "checkpoints"]
+
+
+def test_a_complete_run_may_lie_elsewhere(complete, tmp_path):
+    complete.path.rename(tmp_path / "other-disk")
+    complete.path.symlink_to("other-disk")
+    assert run_once(complete, CONFIG, never).result() == {"kept": 3}
+
+
+def test_links_that_look_like_remains_are_removed_and_what_they_lead_to_is_not(folder, tmp_path):
+    (tmp_path / "mine" / "deep").mkdir(parents=True)
+    folder.path.mkdir()
+    (folder.path / ".ticket.12").symlink_to(tmp_path / "mine")
+    (folder.path / ".a\nb.12").mkdir()
+    run_once(folder, CONFIG, lambda _: {})
+    assert not any(name.startswith(".") for name in names(folder.path))
+    assert (tmp_path / "mine" / "deep").is_dir()
+
+
+@pytest.mark.parametrize("text", ["", "../../x", "0123456789abcdef", "\xff", "[1]\n"])
+def test_a_damaged_mark_is_one_line(complete, text):
+    (complete.path / "COMPLETE").write_bytes(text.encode("latin-1"))
+    with pytest.raises(InputError, match="COMPLETE is damaged") as caught:
+        find_ticket(str(complete.path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["config.json", "result.json"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(complete, name):
+    (complete.path / name).unlink()
+    os.mkfifo(complete.path / name)
+    if name == "result.json":
+        with pytest.raises(InputError, match=r"result\.json is no regular file"):
+            complete.result()
+    else:
+        run_once(complete, CONFIG, never)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":' * 5000 + "1" + "}" * 5000,
+        '{"a": ' + "[" * 150 + "]" * 150 + "}",
+        '{"a": ' + "9" * 5000 + "}",
+    ],
+    ids=["deep", "nested", "long"],
+)
+def test_numbers_and_nesting_beyond_all_measure_are_damage(complete, text):
+    (complete.path / "result.json").write_text(text)
+    with pytest.raises(InputError, match=r"result\.json is damaged"):
+        complete.result()
+
+
+def refused(_):
+    raise InputError("does not fit")
+
+
+def test_a_stage_that_is_refused_leaves_no_folder(folder, tmp_path):
+    with pytest.raises(InputError, match="does not fit"):
+        run_once(folder, CONFIG, refused)
+    assert names(tmp_path) == []
+
+
+def test_a_stage_that_is_refused_keeps_what_was_there_and_what_was_done(folder, tmp_path):
+    def late(path):
+        (path / "metrics.jsonl").touch()
+        raise InputError("does not fit")
+
+    folder.path.mkdir()
+    (tmp_path / "mine").touch()
+    with pytest.raises(InputError):
+        run_once(folder, CONFIG, refused)
+    assert names(tmp_path) == sorted([folder.path.name, "mine"])
+    with pytest.raises(InputError):
+        run_once(folder, CONFIG, late)
+    assert "metrics.jsonl" in names(folder.path)
+
+
+def test_what_is_checked_before_a_study_begins_leaves_no_folder(folder, tmp_path):
+    with pytest.raises(InputError, match="does not fit"):
+        folders.begin_run(folder, CONFIG, lambda: refused(None))
+    assert names(tmp_path) == []

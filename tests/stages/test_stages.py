@@ -1,0 +1,279 @@
+import json
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from rtickets import report, stages
+from rtickets.config import (
+    AttackConfig,
+    DataConfig,
+    DrawConfig,
+    EvaluateConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    PretrainConfig,
+    SmoothingConfig,
+    StudyConfig,
+    TrainConfig,
+    TransferConfig,
+)
+from rtickets.draw import Ticket
+from rtickets.errors import InputError
+from rtickets.platform import parallel
+from rtickets.report.table import rows
+from rtickets.runs import folders
+from rtickets.settings import config_files
+from rtickets.stages.study import grid, run_study
+from rtickets.training.loop import Loop
+
+
+def npz_task(folder, name, classes, count, seed):
+    generator = np.random.default_rng(seed)
+    arrays = {}
+    for part, size in (("train", count), ("test", 30)):
+        labels = np.arange(size) % classes
+        noise = generator.integers(0, 100, (size, 8, 8))
+        arrays[f"x_{part}"] = (noise + (150 // classes) * labels[:, None, None]).astype(np.uint8)
+        arrays[f"y_{part}"] = labels
+    np.savez(folder / f"{name}.npz", **arrays)
+    return DataConfig(source="npz", path=str(folder / f"{name}.npz"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("study")
+
+
+@pytest.fixture(scope="module")
+def config(folder):
+    short = TrainConfig(
+        optimizer=OptimizerConfig(learning_rate=0.05),
+        duration="3ep",
+        batch_size=16,
+        select="last",
+        validate_every="0ep",
+        checkpoint_every="0ep",
+    )
+    attack = AttackConfig(eps=0.03, num_steps=1)
+    target = npz_task(folder, "target", 2, 60, 2)
+    return StudyConfig(
+        name="tiny",
+        seeds=(0, 1),
+        pretrain=PretrainConfig(
+            data=npz_task(folder, "source", 3, 90, 1),
+            model=ModelConfig(width=0.0625),
+            train=TrainConfig(
+                optimizer=OptimizerConfig(learning_rate=0.05), duration="3ep", batch_size=16
+            ),
+        ),
+        objectives={
+            "robust": ObjectiveConfig(name="pgd", attack=attack),
+            "natural": ObjectiveConfig(),
+        },
+        sparsities=(0.5, 0.9),
+        transfers={
+            "finetune": TransferConfig(data=target, train=short),
+            "linear": TransferConfig(data=target, train=short, mode="linear"),
+        },
+        evaluate=EvaluateConfig(
+            attacks={"pgd": config_files.replace(attack, radii=(0.0, 0.1))},
+            attack_examples=10,
+            batch_size=64,
+            honesty_examples=0,
+            smoothing=SmoothingConfig(
+                selection_samples=8, samples=32, alpha=0.1, examples=4, batch_size=32
+            ),
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def study(config, folder):
+    return run_study(config, folder / "runs", parallel.local_devices(2))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pretrain__train__batch_size": 15}, "pretrain: batch_size=15 does not divide"),
+        ({"pretrain__train__batch_size": 128}, "pretrain: batch_size=128 exceeds the 81"),
+        ({"pretrain__data__path": "nowhere.npz"}, r"pretrain: data\.path='.*nowhere\.npz'"),
+        ({"draws": {"nm": DrawConfig(pattern="2:4")}}, "pattern='2:4' removes 0.5"),
+        (
+            {"transfers": {"few": TransferConfig(data=DataConfig(source="digitz"))}},
+            "few: source='digitz' is unknown",
+        ),
+    ],
+)
+def test_what_would_fail_late_fails_before_anything_runs(config, tmp_path, change, message):
+    bad = config_files.replace(config, **change)
+    with pytest.raises(InputError, match=message):
+        run_study(bad, tmp_path, parallel.local_devices(2))
+    assert not list(tmp_path.glob("pretrain-*"))
+
+
+def test_the_grid_has_every_cell_once(config):
+    cells = list(grid(config))
+    assert len(cells) == len(set(cells)) == 2 * 2 * 3 * 2
+
+
+def test_a_study_leaves_complete_folders_and_a_result_per_cell(study, config):
+    assert study.complete
+    result = study.result()
+    assert len(result["cells"]) == 24
+    assert len(result["sources"]) == 4
+    kinds = {}
+    for path in study.path.parent.glob("*-*"):
+        assert (path / "COMPLETE").is_file(), path
+        assert not (path / "checkpoints").exists()
+        kind = path.name.split("-")[0]
+        kinds[kind] = kinds.get(kind, 0) + 1
+    assert kinds == {"pretrain": 4, "draw": 8, "transfer": 24, "evaluate": 28, "study": 1}
+
+
+def test_a_second_run_does_nothing(study, config, folder, monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError("a complete stage ran again")
+
+    before = {path: path.stat().st_mtime_ns for path in study.path.parent.rglob("*")}
+    monkeypatch.setattr(Loop, "fit", refuse)
+    monkeypatch.setattr(Ticket, "load", refuse)
+    assert run_study(config, folder / "runs", parallel.local_devices(2)) == study
+    assert {path: path.stat().st_mtime_ns for path in study.path.parent.rglob("*")} == before
+
+
+def test_the_transferred_networks_keep_their_tickets_mask(study):
+    checked = 0
+    for path in study.path.parent.glob("transfer-*omp0.9*"):
+        ticket = Ticket.load(path / "ticket")
+        draw = next(s for s in ticket.meta["history"] if s["stage"] == "draw")
+        assert draw["sparsity"] == 0.9
+        kernel, mask = ticket.params["stage4_block2"]["conv2"]["kernel"], ticket.mask
+        keep = mask["stage4_block2"]["conv2"]["kernel"]
+        assert 0 < keep.mean() < 0.5
+        np.testing.assert_array_equal(kernel[~keep], 0)
+        assert ticket.params["head"]["kernel"].shape[1] == 2
+        checked += 1
+    assert checked == 8
+
+
+def test_branches_share_head_initialisation_and_linear_keeps_the_backbone(study):
+    root = study.path.parent
+    drawn = Ticket.load(next(root.glob("draw-omp0.9-natural-s0-*")) / "ticket")
+    linear = Ticket.load(next(root.glob("transfer-linear-omp0.9-natural-s0-*")) / "ticket")
+    np.testing.assert_array_equal(
+        linear.params["stage1_block1"]["conv1"]["kernel"],
+        drawn.params["stage1_block1"]["conv1"]["kernel"],
+    )
+
+
+def test_the_sparsity_is_reported_over_both_counts(study):
+    result = json.loads((next(study.path.parent.glob("draw-omp0.9-*")) / "result.json").read_text())
+    prunable = result["prunable"]
+    assert result["survivors"] == prunable - round(prunable * 0.9)
+    assert 0 < result["sparsity_of_all_parameters"] < result["sparsity"]
+
+
+def test_the_report_is_written_and_says_the_same_twice(study, capsys):
+    page = report.write_report(study)
+    report.show_report(study)
+    first = page.read_bytes(), capsys.readouterr().out
+    report.write_report(study)
+    report.show_report(study)
+    assert (page.read_bytes(), capsys.readouterr().out) == first
+    names = {path.name for path in study.path.iterdir()}
+    assert {"curves_clean.png", "curves_pgd.png", "cells.csv", "table.json"} <= names
+    assert {"radii_pgd.png", "radii_certified.png"} <= names
+    assert rows(study.result()["cells"], "natural")[0]["objective"] == "natural"
+
+
+def test_evaluation_on_the_validation_split_is_another_run(study, config, folder):
+    source = folders.find_ticket(str(next(study.path.parent.glob("transfer-linear-dense-*"))))
+    chosen = EvaluateConfig(split="validation", batch_size=16)
+    devices = parallel.local_devices(2)
+    result = stages.evaluate(chosen, source, folder / "runs", "val", devices).result()
+    assert result["clean"]["examples"] == 6
+    assert result["attacks"] == {}
+
+
+def test_networks_are_judged_on_their_own_classes_and_splits(study, config, folder):
+    source = folders.find_ticket(str(next(study.path.parent.glob("pretrain-natural-s0-*"))))
+    own, other = config.pretrain.data, config.transfers["finetune"].data
+    devices = parallel.local_devices(2)
+    with pytest.raises(InputError, match="tells 3 classes apart"):
+        stages.evaluate(EvaluateConfig(data=other), source, folder / "runs", "x", devices)
+    resplit = config_files.replace(own, validation_fraction=0.5)
+    with pytest.raises(InputError, match=r"validation_fraction=0\.5 differs"):
+        stages.evaluate(EvaluateConfig(data=resplit), source, folder / "runs", "x", devices)
+
+
+def test_images_that_are_not_square_reach_training_and_evaluation_alike(folder, config):
+    generator = np.random.default_rng(3)
+    labels = np.arange(60) % 3
+    images = generator.integers(0, 90, (60, 12, 5)) + 50 * labels[:, None, None]
+    np.savez(folder / "flat.npz", x_train=images.astype(np.uint8), y_train=labels)
+    path = str(folder / "flat.npz")
+    pretrain = config_files.replace(config.pretrain, data__path=path, train__select="last")
+    devices = parallel.local_devices(2)
+    run = stages.pretrain(pretrain, folder / "flat", "flat", devices)
+    validation = EvaluateConfig(split="validation")
+    result = stages.evaluate(validation, run.source, folder / "flat", "flat", devices).result()
+    assert result["clean"]["value"] == run.result()["validation"]
+
+
+def test_a_stage_that_fails_is_not_complete(folder, config):
+    bad = config_files.replace(config.pretrain, train__batch_size=512)
+    with pytest.raises(InputError, match="batch_size=512 exceeds the 81"):
+        stages.pretrain(bad, folder / "failed", "x", parallel.local_devices(1))
+    assert not list((folder / "failed").glob("*/COMPLETE"))
+
+
+def test_settings_are_never_chosen_on_the_test_split(folder, config):
+    """The result of training is the same when every test image is replaced."""
+    path = folder / "source.npz"
+    arrays = dict(np.load(path))
+    other = folder / "other.npz"
+    np.savez(other, **{**arrays, "x_test": 255 - arrays["x_test"]})
+    devices = parallel.local_devices(2)
+    tickets = []
+    for file in (path, other):
+        pretrain = config_files.replace(config.pretrain, data__path=str(file))
+        run = stages.pretrain(pretrain, folder / "runs", "blind", devices)
+        tickets.append(Ticket.load(run.source.ticket))
+    chex.assert_trees_all_equal(tickets[0].params, tickets[1].params)
+
+
+def test_pixel_statistics_follow_the_target_when_asked(folder, config):
+    root = folder / "runs"
+    source = folders.find_ticket(str(next(root.glob("draw-omp0.5-natural-s0-*"))))
+    downstream = config_files.replace(config.transfers["linear"], normalization="target")
+    run = stages.transfer(downstream, source, root, "target", parallel.local_devices(2))
+    before, after = Ticket.load(source.ticket).meta, Ticket.load(run.source.ticket).meta
+    assert before["mean"] != after["mean"]
+
+
+def test_linear_evaluation_moves_the_head_and_the_statistics_and_the_result_says_so(folder, study):
+    root = study.path.parent
+    source = folders.find_ticket(str(next(root.glob("draw-omp0.5-natural-s0-*"))))
+    run = next(root.glob("transfer-linear-omp0.5-natural-s0-*"))
+    before, after = Ticket.load(source.ticket), Ticket.load(run / "ticket")
+    for name in before.params.keys() - {"head"}:
+        chex.assert_trees_all_equal(before.params[name], after.params[name])
+    moved = jax.tree.map(lambda a, b: bool((a != b).all()), before.batch_stats, after.batch_stats)
+    assert jax.tree.leaves(moved) == [True] * 40
+    told = json.loads((run / "result.json").read_text())["moves"]
+    assert "head alone of all weights" in told
+    assert "re-estimated on the target" in told
+    frozen = TransferConfig(mode="linear", train=TrainConfig(statistics="frozen"))
+    assert "stay the ticket's" in frozen.moves
+
+
+def test_a_ticket_drawn_from_a_ticket_folder_alone(folder, study):
+    source = folders.find_ticket(
+        str(next(study.path.parent.glob("pretrain-natural-s0-*")) / "ticket")
+    )
+    run = stages.draw(DrawConfig(sparsity=0.75), source, folder / "elsewhere", "alone")
+    assert run.result()["sparsity"] == pytest.approx(0.75, abs=1e-4)

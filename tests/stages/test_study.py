@@ -1,0 +1,141 @@
+from pathlib import Path
+
+import pytest
+
+from rtickets import stages
+from rtickets.config import (
+    DataConfig,
+    DrawConfig,
+    ObjectiveConfig,
+    PretrainConfig,
+    StudyConfig,
+    TrainConfig,
+    TransferConfig,
+)
+from rtickets.errors import InputError
+from rtickets.platform import parallel
+from rtickets.runs.folders import RunFolder
+from rtickets.settings import config_files
+from rtickets.stages import study
+from rtickets.stages.study import check_study, grid, run_cell
+
+TRAIN = TrainConfig(duration="60it", batch_size=32)
+DRAWS = {
+    "omp": DrawConfig(),
+    "random": DrawConfig(criterion="random"),
+    "snip": DrawConfig(criterion="snip"),
+    "grasp": DrawConfig(criterion="grasp"),
+    "taylor": DrawConfig(criterion="taylor"),
+    "synflow": DrawConfig(criterion="synflow"),
+    "shuffled": DrawConfig(control="shuffled"),
+    "imp": DrawConfig(method="imp", train=TRAIN),
+    "lmp": DrawConfig(method="lmp", scope="uniform", train=TRAIN),
+    "of_lmp": DrawConfig(method="lmp", scope="uniform", train=TRAIN, control="random"),
+}
+
+
+def config_with(**fields):
+    small = {
+        "draws": {"omp": DRAWS["omp"], "imp": DRAWS["imp"]},
+        "objectives": {"natural": ObjectiveConfig()},
+        "sparsities": (0.8, 0.95),
+    }
+    return StudyConfig(**{**small, **fields})
+
+
+def test_a_way_of_drawing_has_its_own_ladder_or_the_common_one():
+    config = config_with(ladders={"imp": (0.36, 0.5904)})
+    found = [(cell.draw, cell.sparsity) for cell in grid(config)]
+    assert found == [("dense", 0), ("omp", 0.8), ("omp", 0.95), ("imp", 0.36), ("imp", 0.5904)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"ladders": {"imp": (0.5,), "lmp": (0.5,)}}, "labels that draws lacks: lmp$"),
+        ({"ladders": {"imp": ()}}, "every ladder and transfers need at least one entry"),
+        ({"ladders": {"imp": (1.5,)}}, r"ladders\.imp\.0=1\.5"),
+        ({"sparsities": ()}, "at least one entry"),
+    ],
+)
+def test_bad_ladders_are_named_in_one_line(fields, message):
+    values = {**config_files.to_dict(config_with()), **fields}
+    with pytest.raises(InputError, match=message) as caught:
+        config_files.parse(StudyConfig, values)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"ladders": {"imp": (0.0, 0.5)}}, "imp: sparsity=0 prunes nothing"),
+        ({"draws": {"c": DrawConfig(control="complement")}, "sparsities": (0.0,)},
+         r"sparsity=1\.0 is outside"),
+        ({"draws": {"c": DrawConfig(control="complement", pattern="1:4")}, "sparsities": (0.75,)},
+         r"pattern='1:4' removes 0\.75"),
+        ({"draws": {"imp": config_files.replace(DRAWS["imp"], train__batch_size=10**6)}},
+         "imp: batch_size=1000000 exceeds"),
+        ({"draws": {"imp": config_files.replace(DRAWS["imp"], data=DataConfig(source="digit"))}},
+         "imp: source='digit' is unknown"),
+        ({"draws": {"imp": config_files.replace(DRAWS["imp"], imp__rewind="1ep")}},
+         r"imp\.rewind='1ep' is not before '60it', the end"),
+        ({"draws": {"c": DrawConfig(pattern="2:4", sparsity=0.5)}, "sparsities": (0.5,)},
+         "c: pattern='2:4' does not fit stem_conv/kernel .* 1 inputs are no multiple"),
+        ({"draws": {"c": DrawConfig(exclude="stem9.*")}}, "c: exclude='stem9.*' matches none"),
+        ({"draws": {"c": DrawConfig(layouts=("stem9.*=io",))}}, "c: layouts: 'stem9.*' matches"),
+        ({"draws": {"c": DrawConfig(layouts=("stem_conv/kernel=io",))}}, "c: layouts: 'io' does"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_drawn_fails_before_anything_is_trained(fields, message):
+    tiny = {"transfers": {"t": TransferConfig(data=DataConfig(source="fashion_mini"))}}
+    with pytest.raises(InputError, match=message):
+        check_study(config_with(**tiny, **fields), parallel.local_devices(1))
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The configurations that a cell draws with; nothing runs."""
+    seen = []
+
+    def fake(config, *arguments, **options):
+        if isinstance(config, DrawConfig):
+            seen.append(config)
+        return RunFolder(Path("nowhere"), "0123456789")
+
+    for name in ("pretrain", "draw", "transfer", "evaluate"):
+        monkeypatch.setattr(stages, name, fake)
+    return seen
+
+
+@pytest.mark.parametrize("label", DRAWS)
+def test_the_seed_of_a_cell_reaches_everything_that_takes_one(drawn, label):
+    config = config_with(draws=DRAWS, pretrain=PretrainConfig())
+    cell = study.Cell(5, "natural", label, 0.8, "finetune")
+    run_cell(config, cell, Path("nowhere"), parallel.local_devices(1))
+    (found,) = drawn
+    seeded = label in ("random", "snip", "grasp", "taylor", "shuffled", "of_lmp")
+    assert found.seed == (5 if seeded else 0)
+    assert found.sparsity == 0.8
+    if found.train is not None:
+        assert found.train.seed == 5
+    same = {"seed": 0, "sparsity": 0.9}
+    same |= {"train__seed": 0} if found.train is not None else {}
+    assert config_files.replace(found, **same) == DRAWS[label]
+
+
+def test_the_branches_of_a_comparison_are_pretrained_alike_but_for_the_objective(monkeypatch):
+    seen = {}
+
+    def fake(config, workdir, name, devices):
+        seen[name] = config
+        return RunFolder(Path("nowhere"), name)
+
+    for name in ("draw", "transfer", "evaluate"):
+        monkeypatch.setattr(stages, name, lambda *arguments: RunFolder(Path("nowhere"), "x"))
+    monkeypatch.setattr(stages, "pretrain", fake)
+    robust = ObjectiveConfig(name="pgd")
+    config = config_with(objectives={"natural": ObjectiveConfig(), "robust": robust})
+    for cell in grid(config):
+        run_cell(config, cell, Path("nowhere"), parallel.local_devices(1))
+    natural, other = seen["natural-s0"], seen["robust-s0"]
+    assert other == config_files.replace(natural, train__objective=robust)

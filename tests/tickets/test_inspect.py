@@ -1,0 +1,399 @@
+import hashlib
+import json
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from safetensors.numpy import save
+
+from rtickets import draw_omp, masks
+from rtickets.errors import InputError
+from rtickets.tickets import inspect
+from rtickets.tickets.tables import as_text
+from rtickets.tickets.ticket import Ticket, read_description
+
+CONVOLUTIONS = {3: "wio", 4: "hwio", 5: "dhwio"}
+
+
+def layer(path, keep):
+    keep = np.asarray(keep, bool)
+    names = {path: CONVOLUTIONS[keep.ndim]} if keep.ndim in CONVOLUTIONS else None
+    (row,) = inspect.layers({path: keep}, layouts=names)
+    return row
+
+
+def ticket_of(keep, weights=None, **meta):
+    keep = np.asarray(keep, bool)
+    weights = np.ones(keep.shape, np.float32) if weights is None else np.asarray(weights)
+    params = {"conv": {"kernel": np.where(keep, weights, 0)}, "bias": np.ones(3, np.float32)}
+    return Ticket({"conv": {"kernel": keep}, "bias": np.ones((), bool)}, params, {}, meta)
+
+
+def conv(kernels, size=(2, 2)):
+    """A mask (*size, I, O) whose kernels live at one position where `kernels` (I, O) is 1."""
+    keep = np.zeros((*size, *np.shape(kernels)), bool)
+    keep[(0,) * len(size)] = kernels
+    return keep
+
+
+# (mask, survivors, share of zero kernels, zero outputs, zero inputs)
+LAYERS = {
+    "dense": (np.ones((3, 3, 2, 4)), 72, 0.0, 0, 0),
+    "empty": (np.zeros((3, 3, 2, 4)), 0, 1.0, 4, 2),
+    "one kernel of six left": (conv([[1, 0, 0], [0, 0, 0]]), 1, 5 / 6, 2, 1),
+    "an output and an input lost": (conv([[1, 0, 1], [0, 0, 0]]), 2, 4 / 6, 1, 1),
+    "diagonal": (conv(np.eye(3)), 3, 6 / 9, 0, 0),
+    "a line per kernel": (conv([[1, 0], [1, 1]], (5,)), 3, 0.25, 0, 0),
+    "a cube per kernel": (conv([[1, 0], [0, 0]], (2, 2, 2)), 1, 0.75, 1, 1),
+    "matrix": ([[1, 0, 0], [1, 1, 0]], 3, None, 1, 0),
+    "matrix without an input": ([[1, 1], [0, 0], [0, 1]], 3, None, 0, 1),
+    "vector": ([1, 0, 0], 1, None, None, None),
+    "no inputs": (np.ones((3, 3, 0, 2)), 0, None, 2, 0),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_what_is_pruned_whole_is_counted(name):
+    keep, survivors, kernels, outputs, inputs = LAYERS[name]
+    size = np.size(keep)
+    assert layer("a/kernel", keep) == {
+        "path": "a/kernel",
+        "shape": list(np.shape(keep)),
+        "layout": {2: "io", **CONVOLUTIONS}.get(np.ndim(keep)),
+        "weights": size,
+        "survivors": survivors,
+        "sparsity": pytest.approx(1 - survivors / size if size else 0),
+        "zero_kernels": kernels if kernels is None else pytest.approx(kernels),
+        "zero_outputs": outputs,
+        "zero_inputs": inputs,
+    }
+
+
+@settings(max_examples=15, deadline=None)
+@given(hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=5, max_side=3)))
+def test_counts_agree_with_a_loop_over_kernels(keep):
+    inputs, outputs = keep.shape[-2:]
+    kernels = np.array([[keep[..., i, o].any() for o in range(outputs)] for i in range(inputs)])
+    row = layer("kernel", keep)
+    assert row["zero_kernels"] == pytest.approx((~kernels).sum() / kernels.size)
+    assert row["zero_inputs"] == sum(not kernels[i].any() for i in range(inputs))
+    assert row["zero_outputs"] == sum(not kernels[:, o].any() for o in range(outputs))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "key", "expected"),
+    [("kernel", "zero_kernels", 0.75), ("channel", "zero_outputs", 6)],
+)
+def test_a_structured_draw_prunes_its_groups_whole(pattern, key, expected):
+    weights = np.random.default_rng(0).standard_normal((3, 3, 4, 8)).astype(np.float32)
+    mask = draw_omp({"kernel": weights}, 0.75, pattern=pattern)
+    (row,) = inspect.layers(mask)
+    assert row[key] == expected
+    assert row["sparsity"] == 0.75
+
+
+def test_a_description_has_sparsity_stages_and_prunable_layers_alone():
+    history = [
+        {"stage": "pretrain", "data": {"source": "blobs", "path": None}, "model": {"arch": "r"},
+         "train": {"seed": 3, "batch_size": 8, "objective": {"name": "pgd", "attack": {}}}},
+        {"stage": "draw", "method": "omp", "sparsity": 0.5, "pattern": "row", "seed": 0},
+        "no stage",
+    ]  # fmt: skip
+    table = inspect.describe(ticket_of([[1, 0], [0, 1], [0, 0]], history=history))
+    assert table == {
+        "stages": [
+            {
+                "stage": "pretrain",
+                "config": {
+                    "model.arch": "r",
+                    "data.source": "blobs",
+                    "train.objective.name": "pgd",
+                    "train.seed": 3,
+                },
+            },
+            {
+                "stage": "draw",
+                "config": {"method": "omp", "sparsity": 0.5, "pattern": "row", "seed": 0},
+            },
+        ],
+        "sparsity": [
+            {
+                "over": "prunable weights",
+                "weights": 6,
+                "survivors": 2,
+                "sparsity": pytest.approx(2 / 3),
+            },
+            {
+                "over": "all parameters",
+                "weights": 9,
+                "survivors": 5,
+                "sparsity": pytest.approx(4 / 9),
+            },
+        ],
+        "layers": [layer("conv/kernel", [[1, 0], [0, 1], [0, 0]])],
+    }
+    assert json.loads(json.dumps(table)) == table
+
+
+@pytest.mark.parametrize("meta", [{}, {"history": "lost"}, {"history": None}])
+def test_a_ticket_without_a_history_has_no_stages(meta):
+    assert inspect.describe(ticket_of([1, 0], **meta))["stages"] == []
+
+
+def test_a_network_of_stages_is_described(tiny):
+    table = inspect.describe(Ticket(tiny.mask, tiny.params, tiny.batch_stats))
+    assert table["sparsity"][0]["sparsity"] == pytest.approx(masks.sparsity(tiny.mask))
+    assert sum(row["survivors"] for row in table["layers"]) == table["sparsity"][0]["survivors"]
+
+
+def test_tickets_are_compared_by_layer_and_over_all():
+    a = Ticket(
+        {"a": np.array([True, True, False, False]), "b": np.array([True, False])},
+        {"a": np.array([1, 2, 0, 0], np.float32), "b": np.array([5, 0], np.float32)},
+    )
+    b = Ticket(
+        {"a": np.array([False, True, True, False]), "b": np.array([False, False])},
+        {"a": np.array([0, 1.5, 9, 0], np.float32), "b": np.array([0, 0], np.float32)},
+    )
+    assert inspect.compare(a, b) == {
+        "layers": [
+            {"path": "a", "survivors_a": 2, "survivors_b": 2, "weights": 4,
+             "overlap": pytest.approx(1 / 3), "overlap_by_chance": pytest.approx(1 / 3),
+             "largest_difference": 0.5},
+            {"path": "b", "survivors_a": 1, "survivors_b": 0, "weights": 2,
+             "overlap": 0, "overlap_by_chance": 0, "largest_difference": None},
+            {"path": "all", "survivors_a": 3, "survivors_b": 2, "weights": 6,
+             "overlap": pytest.approx(1 / 4), "overlap_by_chance": pytest.approx(1 / 4),
+             "largest_difference": 0.5},
+        ],
+        "provenance_differences": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, np.float16, np.float32, np.float64])
+def test_differences_of_weights_are_taken_in_double_precision(dtype):
+    a = ticket_of([1, 1, 0], np.array([3e4, 1, 7]).astype(dtype))
+    b = ticket_of([1, 1, 1], np.array([-6e4, 1, 7]).astype(dtype))
+    expected = float(np.asarray(3e4, dtype)) - float(np.asarray(-6e4, dtype))
+    assert inspect.compare(a, b)["layers"][0]["largest_difference"] == expected
+
+
+def test_a_ticket_is_like_itself():
+    ticket = ticket_of([1, 0, 1], history=[{"stage": "draw"}])
+    (row, _) = inspect.compare(ticket, ticket)["layers"]
+    assert (row["overlap"], row["largest_difference"]) == (1, 0)
+
+
+def test_fields_that_differ_are_named_by_their_path():
+    left = {
+        "mean": [0.5, 0.2],
+        "history": [{"stage": "pretrain", "train": {"seed": 0, "duration": "1ep"}}],
+        "gone": None,
+    }
+    right = {
+        "mean": [0.5, 0.3],
+        "history": [
+            {"stage": "pretrain", "train": {"seed": 1, "duration": "1ep"}},
+            {"stage": "draw", "sparsity": 0.5},
+        ],
+    }
+    found = inspect.compare(ticket_of([1], **left), ticket_of([1], **right))
+    assert found["provenance_differences"] == [
+        {"field": "mean", "a": [0.5, 0.2], "b": [0.5, 0.3]},
+        {"field": "history.0.train.seed", "a": 0, "b": 1},
+        {"field": "history.1", "a": None, "b": {"stage": "draw", "sparsity": 0.5}},
+    ]
+
+
+@pytest.mark.parametrize("other", [np.ones((2, 3)), np.ones(6), True])
+def test_different_networks_are_refused(other):
+    keep = np.asarray(other, bool)
+    b = Ticket({"kernel": keep}, {"kernel": np.ones(keep.shape or (2, 3), np.float32)})
+    a = Ticket({"kernel": np.ones((3, 2), bool)}, {"kernel": np.ones((3, 2), np.float32)})
+    with pytest.raises(InputError, match="different networks"):
+        inspect.compare(a, b)
+
+
+def test_heads_may_differ():
+    a, b = ticket_of([1, 0]), ticket_of([1, 1])
+    b.params["bias"] = np.ones(7, np.float32)
+    assert inspect.compare(a, b)["layers"][0]["overlap"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ([(5, 5, 10)], 2.5 / 7.5),
+        ([(10, 10, 10)], 1),
+        ([(10, 3, 10)], 0.3),
+        ([(0, 3, 10)], 0),
+        ([(0, 0, 10)], 1),
+        ([(0, 0, 0)], 1),
+        ([], 1),
+        ([(5, 5, 10), (0, 0, 0)], 2.5 / 7.5),
+        ([(5, 5, 10), (20, 20, 20)], 22.5 / 27.5),
+    ],
+)
+def test_overlap_by_chance_in_closed_form(counts, expected):
+    assert inspect.chance_overlap(counts) == pytest.approx(expected)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(100, 800), st.floats(0.02, 1), st.floats(0.02, 1)),
+        min_size=1,
+        max_size=3,
+    ),
+    st.integers(0, 1000),
+)
+def test_overlap_by_chance_is_what_random_masks_have(sizes, seed):
+    counts = [(max(1, round(n * a)), max(1, round(n * b)), n) for n, a, b in sizes]
+    generator = np.random.default_rng(seed)
+
+    def random_mask(column):
+        return {
+            str(index): generator.permutation(np.arange(count[2]) < count[column])
+            for index, count in enumerate(counts)
+        }
+
+    drawn = [masks.overlap(random_mask(0), random_mask(1)) for _ in range(200)]
+    for paths, own in [("", counts), *((str(i), [count]) for i, count in enumerate(counts))]:
+        found = np.array([overlap[paths] for overlap in drawn])
+        few = min(a + b for a, b, _ in own)  # the mean of ratios is not the ratio of means
+        tolerance = 5 * found.std() / np.sqrt(200) + 1 / (few + 100)
+        assert inspect.chance_overlap(own) == pytest.approx(found.mean(), abs=tolerance)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "ticket"
+    ticket = ticket_of(np.arange(12).reshape(3, 4) % 3 == 0)
+    Ticket(ticket.mask, ticket.params, {"mean": np.zeros(3, np.float32)}).save(path)
+    return path
+
+
+def test_a_sound_ticket_is_returned_with_a_verdict(saved):
+    ticket = inspect.verify(saved)
+    np.testing.assert_array_equal(ticket.params["conv"]["kernel"], ticket.mask["conv"]["kernel"])
+    verdict = inspect.verified(ticket)
+    assert "3 arrays are finite; 4 of 12 prunable weights live" in verdict
+    assert len(verdict.splitlines()) == 1
+
+
+@pytest.mark.parametrize("sparsity", [0, 0.5, 0.999])
+def test_what_is_drawn_and_saved_is_sound(tiny, tmp_path, sparsity):
+    mask = draw_omp(tiny.params, sparsity)
+    Ticket(mask, tiny.params, tiny.batch_stats, {"task": "x"}).save(tmp_path / "t")
+    assert masks.sparsity(inspect.verify(tmp_path / "t").mask) == masks.sparsity(mask)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16])
+@pytest.mark.parametrize("where", ["params/conv/kernel", "params/bias", "batch_stats/mean"])
+def test_values_that_are_not_finite_are_found(tmp_path, where, dtype, value):
+    broken = np.array([1, value, 1, 1], dtype)
+    arrays = {path: np.ones(4, dtype) for path in ("conv", "bias", "mean")}
+    arrays[where.split("/")[1]] = broken
+    params = {"conv": {"kernel": arrays["conv"]}, "bias": arrays["bias"]}
+    mask = {"conv": {"kernel": np.array([1, 1, 1, 0], bool)}, "bias": np.ones((), bool)}
+    Ticket(mask, params, {"mean": arrays["mean"]}).save(tmp_path / "t")
+    with pytest.raises(InputError, match=rf"t: 1 of 4 values of {where} are not finite"):
+        inspect.verify(tmp_path / "t")
+
+
+def test_a_pruned_weight_need_not_have_been_finite(tmp_path):
+    params = {"kernel": np.array([1, np.nan], np.float32)}
+    Ticket({"kernel": np.array([True, False])}, params).save(tmp_path / "t")
+    np.testing.assert_array_equal(inspect.verify(tmp_path / "t").params["kernel"], [1, 0])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, bool, np.complex64, np.float16])
+def test_prunable_weights_of_every_dtype_that_is_stored_are_sound(tmp_path, dtype):
+    params = {"kernel": np.arange(3).astype(dtype), "table": np.arange(3)}
+    mask = {"kernel": np.array([True, False, True]), "table": np.ones((), bool)}
+    Ticket(mask, params).save(tmp_path / "t")
+    kernel = inspect.verify(tmp_path / "t").params["kernel"]
+    assert kernel.dtype == dtype
+    np.testing.assert_array_equal(kernel, np.array([0, 0, 2]).astype(dtype))
+
+
+def edit(path, **changes):
+    description = json.loads((path / "ticket.json").read_text()) | changes
+    (path / "ticket.json").write_text(json.dumps(description))
+
+
+@pytest.mark.parametrize(
+    ("recorded", "message"),
+    [
+        (None, "sparsity is None"),
+        ([], r"sparsity is \[\]"),
+        ({}, "sparsity.prunable is None, the masks give 0.66666"),
+        ({"prunable": 0.5}, "sparsity.prunable is 0.5, the masks give 0.6666"),
+        ({"prunable": 1 - 4 / 12, "parameters": 0.9}, "sparsity.parameters is 0.9"),
+        ({"prunable": 1 - 4 / 12, "parameters": 1 - 7 / 15}, "sparsity.leaves is None"),
+        (
+            {"prunable": 1 - 4 / 12, "parameters": 1 - 7 / 15, "leaves": {"conv/kernel": "most"}},
+            "sparsity.leaves.conv/kernel is 'most', the masks give 0.666",
+        ),
+    ],
+)
+def test_a_recorded_sparsity_that_is_not_the_masks_is_found(saved, recorded, message):
+    edit(saved, sparsity=recorded)
+    with pytest.raises(InputError, match=f"ticket: ticket.json is damaged: {message}"):
+        inspect.verify(saved)
+
+
+def test_another_mask_with_a_forged_checksum_is_found(saved):
+    keep = np.arange(12) % 3 == 1  # as many survivors, so that the weights still fit
+    keep[0] = True
+    for bits in (np.packbits(keep), np.packbits(np.ones(12, bool))):
+        data = save({"conv/kernel": bits})
+        (saved / "mask.safetensors").write_bytes(data)
+        checksums = read_description(saved)["sha256"]
+        edit(saved, sha256={**checksums, "mask.safetensors": hashlib.sha256(data).hexdigest()})
+        with pytest.raises(InputError, match="weights and mask do not fit each other"):
+            inspect.verify(saved)
+
+
+def test_every_error_starts_with_the_folder_and_names_it_once(saved, monkeypatch):
+    monkeypatch.chdir(saved.parent)
+    saved = saved.rename("m")
+    edit(saved, shapes={"conv/kernel": [99, 99]})
+    with pytest.raises(InputError, match=r"^m is damaged: the mask of conv/kernel does not fit"):
+        inspect.verify(saved)
+    (saved / "mask.safetensors").unlink()
+    with pytest.raises(InputError, match=r"^m is incomplete: mask"):
+        inspect.verify(saved)
+
+
+def test_tables_are_aligned_text():
+    rows = [
+        {"path": "a", "shape": [3, 3], "weights": 12345, "share_of_it": 0.123456, "rest": None},
+        {"path": "longer", "shape": [1], "weights": 7, "share_of_it": 1.0, "rest": 2},
+    ]
+    assert as_text({"rows": rows, "no_rows": []}) == (
+        "path    shape   weights  share of it  rest\n"
+        "a       [3, 3]   12,345      0.12346     -\n"
+        "longer  [1]           7            1     2\n"
+        "\n"
+        "no rows: none"
+    )
+
+
+def test_text_of_a_ticket_that_is_pruned_whole():
+    text = as_text(inspect.describe(ticket_of(np.zeros((2, 2, 3, 4)))))
+    assert text.splitlines()[-1].split() == [
+        *("conv/kernel", "[2,", "2,", "3,", "4]", "hwio", "48", "0", "1", "1", "4", "3"),
+    ]
+
+
+def test_text_of_differences_stays_on_its_lines():
+    ticket, other = ticket_of([1], x=[list(range(99))] * 2), ticket_of([1], x={"a": 1, "b": True})
+    lines = as_text(inspect.compare(ticket, other)).splitlines()
+    assert lines[-1].startswith("x")
+    assert lines[-1].endswith("...  a=1 b=True")
+    assert len(lines[-1]) < 200

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from rtickets.config import OptimizerConfig, to_steps
+from rtickets.training.schedules import multiplier
+
+
+def values(config, steps, per_epoch=10):
+    schedule = multiplier(config, 100, per_epoch)
+    return [float(schedule(step)) for step in steps]
+
+
+def test_cosine_falls_from_one_to_zero():
+    assert values(OptimizerConfig(schedule="cosine"), [0, 50, 100]) == pytest.approx([1, 0.5, 0])
+
+
+def test_multistep_multiplies_at_its_milestones():
+    config = OptimizerConfig(schedule="multistep", milestones=("5ep", "80it"), decay_factor=0.1)
+    np.testing.assert_allclose(
+        values(config, [0, 49, 50, 79, 80, 99]), [1, 1, 0.1, 0.1, 0.01, 0.01], rtol=1e-6
+    )
+
+
+def test_milestones_count_from_the_start_of_the_run_also_with_a_warmup():
+    config = OptimizerConfig(schedule="multistep", milestones=("50it",), warmup="1ep")
+    np.testing.assert_allclose(values(config, [0, 5, 10, 49, 50]), [0, 0.5, 1, 1, 0.1], rtol=1e-6)
+
+
+def test_warmup_rises_to_the_peak_and_cosine_follows():
+    config = OptimizerConfig(schedule="cosine", warmup="20it")
+    expected = [0, 0.5, 1, 0.5, 0]
+    np.testing.assert_allclose(values(config, [0, 10, 20, 60, 100]), expected, atol=1e-6)
+
+
+def test_constant_stays():
+    assert values(OptimizerConfig(schedule="constant"), [0, 99]) == [1, 1]
+
+
+@pytest.mark.parametrize(("text", "steps"), [("3ep", 30), ("7it", 7), ("0ep", 0)])
+def test_durations(text, steps):
+    assert to_steps(text, 10) == steps
