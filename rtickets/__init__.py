@@ -24,7 +24,12 @@ _HOMES = {
     "keep_pruned": "rtickets.training.sparse_optimizer",
 }
 _MODULES = ("attacks", "criteria", "data", "draw", "evaluation", "masks", "models")
-_ELSEWHERE = {"criteria": "draw.criteria"}
+_ELSEWHERE = {
+    "criteria": "draw.criteria",
+    # where configuration files of users find them
+    "config_files": "settings.config_files",
+    "recipes": "stages.recipes",
+}
 
 __all__ = [
     "DEFAULT_PRUNABLE",
@@ -46,7 +51,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in _MODULES:
+    if name in _MODULES or name in _ELSEWHERE:
         return importlib.import_module(f"rtickets.{_ELSEWHERE.get(name, name)}")
     raise AttributeError(f"module 'rtickets' has no attribute {name!r}")
 

@@ -26,6 +26,13 @@ def test_every_public_name_is_there():
         _ = rtickets.nothing
 
 
+def test_configuration_files_of_users_find_what_they_import():
+    from rtickets import config_files, recipes
+
+    assert callable(config_files.editable)
+    assert recipes.__name__ == "rtickets.stages.recipes"
+
+
 def test_a_ticket_from_any_linen_model(tmp_path, capsys):
     params = Mlp().init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)))["params"]
     mask = rtickets.draw_omp(params, sparsity=0.9)
