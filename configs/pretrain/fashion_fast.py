@@ -7,30 +7,13 @@ The same run as fashion_natural.py but for the objective, FGSM from a random sta
 the next, and returns the weights from before. Time: about 55 seconds on two CPU cores.
 """
 
-from rtickets.config import (
-    AttackConfig,
-    DataConfig,
-    ModelConfig,
-    ObjectiveConfig,
-    OptimizerConfig,
-    PretrainConfig,
-    TrainConfig,
-)
+from rtickets.config import AttackConfig, ObjectiveConfig
 from rtickets.settings import config_files
+from rtickets.stages import recipes
 
 
 def get_config():
-    return config_files.editable(
-        PretrainConfig(
-            data=DataConfig(source="fashion_mini"),
-            model=ModelConfig(arch="resnet18", width=0.125, stem="small"),
-            train=TrainConfig(
-                objective=ObjectiveConfig(
-                    name="fast", attack=AttackConfig(name="fgsm_rs", norm="linf", eps=8 / 255)
-                ),
-                optimizer=OptimizerConfig(learning_rate=0.1, warmup="50it"),
-                duration="4ep",
-                batch_size=64,
-            ),
-        )
+    objective = ObjectiveConfig(
+        name="fast", attack=AttackConfig(name="fgsm_rs", norm="linf", eps=8 / 255)
     )
+    return config_files.editable(recipes.fashion(objective))

@@ -8,32 +8,15 @@ The same run as fashion_natural.py but for the objective (Zhang et al. 2019), he
 Time: about 105 seconds on two CPU cores.
 """
 
-from rtickets.config import (
-    AttackConfig,
-    DataConfig,
-    ModelConfig,
-    ObjectiveConfig,
-    OptimizerConfig,
-    PretrainConfig,
-    TrainConfig,
-)
+from rtickets.config import AttackConfig, ObjectiveConfig
 from rtickets.settings import config_files
+from rtickets.stages import recipes
 
 
 def get_config():
-    return config_files.editable(
-        PretrainConfig(
-            data=DataConfig(source="fashion_mini"),
-            model=ModelConfig(arch="resnet18", width=0.125, stem="small"),
-            train=TrainConfig(
-                objective=ObjectiveConfig(
-                    name="trades",
-                    attack=AttackConfig(norm="linf", eps=8 / 255, num_steps=2),
-                    beta=6.0,
-                ),
-                optimizer=OptimizerConfig(learning_rate=0.1, warmup="50it"),
-                duration="4ep",
-                batch_size=64,
-            ),
-        )
+    objective = ObjectiveConfig(
+        name="trades",
+        attack=AttackConfig(norm="linf", eps=8 / 255, num_steps=2),
+        beta=6.0,
     )
+    return config_files.editable(recipes.fashion(objective))

@@ -1,4 +1,4 @@
-"""Published recipes of pretraining on ImageNet and of transfer, as configurations.
+"""Recipes as configurations: published ones of ImageNet and transfer, and a small one of our own.
 
 Pretraining is that of Salman et al. 2020 ("Do adversarially robust ImageNet models transfer
 better?"), transfer that of Fu et al. 2023, whose tuned radii and learning rates per data set are
@@ -97,6 +97,27 @@ def tuned(source: str, arch: ImageNetArch, mode: Mode) -> Tuned | None:
     if source not in _TUNED:
         return None
     return _TUNED[source][2 * (arch == "resnet50") + (mode == "linear")]
+
+
+def fashion(objective: ObjectiveConfig | None = None) -> PretrainConfig:
+    """Return the small run that objectives are compared by, on bundled images of Fashion-MNIST.
+
+    Args:
+        objective: what is minimised; None trains naturally.
+
+    Returns:
+        The configuration, of about a minute on two CPU cores.
+    """
+    return PretrainConfig(
+        data=DataConfig(source="fashion_mini"),
+        model=ModelConfig(arch="resnet18", width=0.125, stem="small"),
+        train=TrainConfig(
+            objective=objective or ObjectiveConfig(),
+            optimizer=OptimizerConfig(learning_rate=0.1, warmup="50it"),
+            duration="4ep",
+            batch_size=64,
+        ),
+    )
 
 
 def imagenet(arch: ImageNetArch, attack: str | None = None) -> PretrainConfig:
