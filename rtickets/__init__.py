@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "DEFAULT_PRUNABLE": "rtickets.masks",
     "InputError": "rtickets.errors",
-    "Ticket": "rtickets.draw",
+    "Ticket": "rtickets.tickets.ticket",
     "draw_omp": "rtickets.draw",
     "keep_pruned": "rtickets.training.sparse_optimizer",
 }

@@ -1,4 +1,4 @@
-"""The house: what may import what, see docs; no cycles, no large files, few rooms."""
+"""The house: what may import what, see CONTRIBUTING.md; no cycles, no large files, few rooms."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Drawing tickets and keeping them."""
+"""Ways of drawing a ticket from a network."""
 
 from rtickets.draw.omp import draw_omp
 from rtickets.draw.scheduled import draw_scheduled, sparsity_schedule
