@@ -13,12 +13,8 @@ from rtickets.settings.kinds import to_steps
 from rtickets.stages.settings import PretrainConfig, TransferConfig, moves
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.training.observe.settings import ObserveConfig
-from rtickets.training.settings import (
-    AveragingConfig,
-    ObjectiveConfig,
-    OptimizerConfig,
-    TrainConfig,
-)
+from rtickets.training.optimizers import OptimizerConfig
+from rtickets.training.settings import AveragingConfig, ObjectiveConfig, TrainConfig
 
 __all__ = [
     "AttackConfig",

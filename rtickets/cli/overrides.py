@@ -15,6 +15,7 @@ from rtickets.errors import InputError
 from rtickets.settings import shipped_configs
 from rtickets.settings.config_files import describe, editable, parse
 from rtickets.settings.fields import Kind, find_kind, kind_of, kinds_of
+from rtickets.settings.variants import Variant
 
 T = TypeVar("T")
 
@@ -35,7 +36,8 @@ def from_command_line(cls: type[T], arguments: Sequence[str], default: T | None 
     Numbers may be written as fractions, so `--config.train.objective.attack.eps=8/255` works.
     A label that is not there yet, as in `--config.attacks.mine.name=square`, is added, and a part
     that is None begins, both with the defaults of their class. `None` is no value, where a field
-    may be without.
+    may be without. Of a part whose settings its name chooses, `--config.attacks.mine=square` is
+    short for that; it keeps what the file sets of the fields that both have.
 
     Args:
         cls: the dataclass that the file must describe.
@@ -59,25 +61,62 @@ def from_command_line(cls: type[T], arguments: Sequence[str], default: T | None 
             "--config=FILE.py is missing; it may also be the name of a file that comes with the "
             "package, see rtickets configs list"
         )
-    for path, text in _overrides(words):
-        kind = find_kind(cls, path)
-        if kind.section and not (kind.optional and text == "None"):
-            fields = f"--config.{path}.FIELD=VALUE"
-            raise InputError(f"{path}={text!r}: {path} has fields of its own; write {fields}")
-        if kind.label_of is not None and not text.strip().startswith("{"):
-            inner = ".FIELD" if kind_of(kind.label_of).section else ""
-            raise InputError(
-                f"{path}={text!r}: {path} has a part for every label; write "
-                f"--config.{path}.LABEL{inner}=VALUE, or {{}} for none"
-            )
-        node = values
-        *parents, name = path.split(".")
-        for parent in parents:
-            if node.get(parent) is None:
-                node[parent] = {}
-            node = node[parent]
-        node[name] = _value(kind, text)
+    for path, text in _names_first(cls, list(_overrides(words))):
+        _change(cls, values, path, text)
     return parse(cls, values)
+
+
+def _change(cls: type, values: dict[str, Any], path: str, text: str) -> None:
+    """Write what a text stands for into nested dictionaries of a configuration."""
+    family = _family_of(cls, path, text)
+    path = f"{_part(path)}.name" if family else path
+    kind = find_kind(cls, path, values)
+    if kind.section and not (kind.optional and text == "None"):
+        fields = f"--config.{path}.FIELD=VALUE"
+        raise InputError(f"{path}={text!r}: {path} has fields of its own; write {fields}")
+    if kind.label_of is not None and not text.strip().startswith("{"):
+        inner = ".FIELD" if kind_of(kind.label_of).section else ""
+        raise InputError(
+            f"{path}={text!r}: {path} has a part for every label; write "
+            f"--config.{path}.LABEL{inner}=VALUE, or {{}} for none"
+        )
+    node = values
+    *parents, name = path.split(".")
+    for parent in parents:
+        if node.get(parent) is None:
+            node[parent] = {}
+        node = node[parent]
+    if family is not None and text in family.entries:
+        changed = family.as_another(node, text)
+        node.clear()
+        node.update(changed)
+    node[name] = _value(kind, text)
+
+
+def _part(path: str) -> str:
+    return path.removesuffix(".name")
+
+
+def _family_of(cls: type, path: str, text: str) -> type[Variant] | None:
+    """Return the family of settings of which a path, that of a part or its name, chooses one."""
+    kind = find_kind(cls, _part(path))
+    family = kind.section
+    if (kind.optional and text == "None") or family is None or not issubclass(family, Variant):
+        return None
+    return family if family.is_family() else None
+
+
+def _names_first(cls: type, changes: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Put what chooses the settings of a part before the first field of that part."""
+
+    def place(index: int) -> tuple[int, bool]:
+        path, text = changes[index]
+        if _family_of(cls, path, text) is None:
+            return index, True
+        below = (i for i, (other, _) in enumerate(changes) if other.startswith(f"{_part(path)}."))
+        return min(index, *below, index), False
+
+    return [changes[index] for index in sorted(range(len(changes)), key=place)]
 
 
 def split_file(arguments: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -22,7 +22,8 @@ from rtickets.data.images.views import View, decode
 from rtickets.errors import InputError
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import parallel
-from rtickets.training.settings import ObjectiveConfig, OptimizerConfig
+from rtickets.training.optimizers import OptimizerConfig
+from rtickets.training.settings import ObjectiveConfig
 
 _SIZE = 224
 _BATCH = 32

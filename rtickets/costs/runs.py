@@ -81,7 +81,7 @@ def estimate_training(
             f"{train.batch_size}, {passes:g} forward passes' worth of work per image",
         ),
         cost.forward * (images * passes + validated * held_out),
-        _memory(cost, task, train.batch_size, devices, trainable),
+        _memory(cost, task, train.batch_size, devices, trainable, train.optimizer.moments),
     )
 
 
@@ -96,9 +96,15 @@ def _describe(task: TaskSizes, model: ModelConfig, cost: NetworkCost) -> str:
 
 
 def _memory(
-    cost: NetworkCost, task: TaskSizes, batch: int, devices: int, trainable: str = "all"
+    cost: NetworkCost,
+    task: TaskSizes,
+    batch: int,
+    devices: int,
+    trainable: str = "all",
+    moments: int = 1,
 ) -> dict[str, float]:
-    copies = 4 if trainable == "all" else 1  # weights, masked weights, gradients, momentum
+    # weights, masked weights, gradients, what the optimiser remembers
+    copies = 3 + moments if trainable == "all" else 1
     per_device = batch / devices
     return {
         "weights": _FLOAT * cost.weights * copies,

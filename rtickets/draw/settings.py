@@ -32,7 +32,7 @@ class ImpConfig:
             '0it' is itself. A ticket that the same settings left has been set back already.
         statistics: of normalisation: 'rewind' them too, or 'keep' the trained ones.
         head: likewise.
-        optimizer: 'reset' it in every state, or 'keep' the survivors' momentum.
+        optimizer: 'reset' it in every state, or 'keep' what it remembers of the survivors.
     """
 
     rate: Fraction = 0.2
@@ -176,8 +176,8 @@ class DrawConfig:
         if self.method == "lmp" and self.scope == "erk":
             raise ValueError("method='lmp' takes scope 'global' or 'uniform'")
         keeps = self.method == "imp" and self.imp.optimizer == "keep"
-        if keeps and self.train is not None and not self.train.optimizer.momentum:
-            raise ValueError("imp.optimizer='keep' has no momentum to keep")
+        if keeps and self.train is not None and not self.train.optimizer.moments:
+            raise ValueError("imp.optimizer='keep' has no momentum to keep; set 'reset'")
         if self.attack and (why := self.attack.why_not_for_training):
             raise ValueError(why)
         if self.num_rounds > 1 and self._n_of_m:

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rtickets.errors import InputError
 from rtickets.settings.fields import find_kind
+from rtickets.settings.variants import Variant
 
 T = TypeVar("T")
 
@@ -60,7 +61,8 @@ def to_dict(config: Any, *, exclude_defaults: bool = False) -> dict[str, Any]:
     Returns:
         Dictionaries with string keys; tuples stay tuples.
     """
-    return TypeAdapter(type(config)).dump_python(config, exclude_defaults=exclude_defaults)
+    cls: Any = config.its_family() if isinstance(config, Variant) else type(config)
+    return TypeAdapter(cls).dump_python(config, exclude_defaults=exclude_defaults)
 
 
 def parse(cls: type[T], values: Mapping[str, Any]) -> T:
@@ -139,7 +141,10 @@ def parts_of(config: Any, cls: type[T]) -> Iterator[T]:
 
 
 def replace(config: T, **changes: Any) -> T:
-    """Return a configuration with fields replaced; a field of a part is written part__field."""
+    """Return a configuration with fields replaced; a field of a part is written part__field.
+
+    Where a `name` chooses the settings, those of a new name keep what both have in common.
+    """
     nested: dict[str, dict[str, Any]] = {}
     for name, value in changes.items():
         head, _, rest = name.partition("__")
@@ -147,6 +152,9 @@ def replace(config: T, **changes: Any) -> T:
             nested.setdefault(head, {})[rest] = value
     flat = {name: value for name, value in changes.items() if "__" not in name}
     parts = {name: replace(getattr(config, name), **inner) for name, inner in nested.items()}
+    if isinstance(config, Variant) and flat.get("name", config.name) != config.name:
+        family: Any = config.its_family()
+        return family(**{**family.as_another(to_dict(config), flat["name"]), **flat})
     return dataclasses.replace(config, **flat, **parts)  # type: ignore[type-var]
 
 

@@ -26,6 +26,7 @@ from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 
 from rtickets.errors import InputError
+from rtickets.settings.variants import Variant
 
 LABEL = "LABEL"
 """What stands for a label of the user's choice in the path of a field."""
@@ -82,17 +83,26 @@ def kind_of(annotation: Any) -> Kind:
 
 
 def kinds_of(cls: type) -> dict[str, Kind]:
-    """Return the kinds of the fields of a dataclass by name, in their order."""
-    hints = get_type_hints(cls, include_extras=True)
-    return {field.name: kind_of(hints[field.name]) for field in dataclasses.fields(cls)}
+    """Return the kinds of the fields of a dataclass by name, in their order.
+
+    Of a family of settings these are the fields of its first entry.
+    """
+    one: Any = cls.entry() if issubclass(cls, Variant) and cls.is_family() else cls
+    hints = get_type_hints(one, include_extras=True)
+    kinds = {field.name: kind_of(hints[field.name]) for field in dataclasses.fields(one)}
+    if issubclass(cls, Variant):
+        kinds["name"] = kinds["name"]._replace(words=" | ".join(cls.entries))
+    return kinds
 
 
-def find_kind(cls: type, path: str) -> Kind:
+def find_kind(cls: type, path: str, values: Any = None) -> Kind:
     """Return what a dotted path of a configuration holds.
 
     Args:
         cls: the configuration's dataclass.
         path: such as 'train.optimizer.momentum' or 'attacks.mine.eps'.
+        values: nested dictionaries of the configuration, which say whose fields a part has where a
+            name chooses them; without, the path may name a field of any.
 
     Returns:
         Its kind.
@@ -105,13 +115,24 @@ def find_kind(cls: type, path: str) -> Kind:
     for position, name in enumerate(names):
         if kind.label_of is not None:
             kind = kind_of(kind.label_of)
-            continue
-        known = kinds_of(kind.section) if kind.section else {}
-        if name not in known:
-            above = ".".join(names[:position])
-            raise InputError(_unknown(cls, path, name, above, list(known)))
-        kind = known[name]
+        else:
+            known = _known(kind.section, name, values) if kind.section else {}
+            if name not in known:
+                above = ".".join(names[:position])
+                raise InputError(_unknown(cls, path, name, above, list(known)))
+            kind = known[name]
+        values = values.get(name) if isinstance(values, Mapping) else None
     return kind
+
+
+def _known(section: type, name: str, values: Any) -> dict[str, Kind]:
+    """Return the fields that a part has, in a family those of the entry that has the name."""
+    if not issubclass(section, Variant) or not section.is_family():
+        return kinds_of(section)
+    if isinstance(values, Mapping) and values.get("name") in section.entries:
+        return kinds_of(section.entry(values["name"]))
+    of_entries = [kinds_of(entry) for entry in section.entries.values()]
+    return next((kinds for kinds in of_entries if name in kinds), of_entries[0])
 
 
 def fields_of(config: Any, prefix: str = "") -> Iterator[Field]:
@@ -177,10 +198,13 @@ def _labelled(path: str, kind: Kind, value: Mapping[str, Any], meaning: str) -> 
 
 
 def _meanings(cls: type) -> dict[str, str]:
-    """Return what the `Attributes:` of a docstring say, by name."""
-    _, _, text = inspect.cleandoc(cls.__doc__ or "").partition("\nAttributes:\n")
-    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8,}.*)*)", text, re.MULTILINE)
-    return {name: re.sub(r"\s*\n\s*", " ", meaning) for name, meaning in entries}
+    """Return what the `Attributes:` of docstrings say, its own and those above, by name."""
+    found: dict[str, str] = {}
+    for one in reversed(cls.__mro__):
+        _, _, text = inspect.cleandoc(one.__doc__ or "").partition("\nAttributes:\n")
+        entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8,}.*)*)", text, re.MULTILINE)
+        found |= {name: re.sub(r"\s*\n\s*", " ", meaning) for name, meaning in entries}
+    return found
 
 
 def _unknown(cls: type, path: str, name: str, above: str, known: list[str]) -> str:

@@ -8,7 +8,8 @@ from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.models.settings import ModelConfig
 from rtickets.stages.settings import PretrainConfig, TransferConfig
 from rtickets.stages.study_settings import StudyConfig
-from rtickets.training.settings import ObjectiveConfig, OptimizerConfig, TrainConfig
+from rtickets.training.optimizers import OptimizerConfig
+from rtickets.training.settings import ObjectiveConfig, TrainConfig
 
 
 def demo_study() -> StudyConfig:

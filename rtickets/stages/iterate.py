@@ -12,16 +12,12 @@ set back already, so that the states that follow are those of a chain that was n
 from pathlib import Path
 from typing import Any
 
-import jax
-import optax
-
 from rtickets import training
 from rtickets.data.settings import DataConfig
 from rtickets.draw import draw_omp
 from rtickets.draw.ladder import states_to
 from rtickets.draw.settings import DrawConfig
 from rtickets.errors import InputError
-from rtickets.masks import Params
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
 from rtickets.settings import config_files
@@ -38,10 +34,10 @@ from rtickets.stages.train import (
 from rtickets.stages.upstream import goes_on, removed
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket, read_description
-from rtickets.training import HEAD
+from rtickets.training import HEAD, kept_optimizer
 from rtickets.training.settings import TrainConfig
 
-_MOMENTUM = "momentum"  # folder of the optimiser's state, kept beside a ticket
+_OPTIMIZER = "momentum"  # folder of the optimiser's state, kept beside a ticket
 
 
 def iterate(
@@ -151,7 +147,7 @@ def _state(
         run = _run(config, ready, folder, devices)
         per_epoch = run.steps_per_epoch
         steps = (rewind_steps(config, per_epoch), to_steps(run.config.duration, per_epoch))
-        kept = _kept_momentum(config, source, run.config, ready) if going_on else None
+        kept = _kept_state(config, source, run.config, ready) if going_on else None
         weights = (ready.params, ticket.batch_stats)
         outcome = train_network(run, weights, ready.mask, steps=steps, opt_state=kept)
         notes: list[str] = []
@@ -161,9 +157,9 @@ def _state(
             params = {**params, HEAD: outcome.params[HEAD]}
         stats = outcome.batch_stats if config.imp.statistics == "keep" else ticket.batch_stats
         if config.imp.optimizer == "keep":
-            trace = optax.tree_utils.tree_get(outcome.opt_state, "trace")
-            momentum = Ticket(mask, trace, {}, {"of": folder.name})
-            write_ticket(folder / _MOMENTUM, momentum)
+            optimizer = training.make_optimizer(run.config.optimizer)
+            arrays, alive = kept_optimizer.to_arrays(optimizer, outcome.opt_state, mask)
+            write_ticket(folder / _OPTIMIZER, Ticket(alive, arrays, {}, {"of": folder.name}))
         meta = provenance.extend(meta, "draw", config, task, run.config.seed)
         result = save_ticket(folder, Ticket(mask, params, stats, meta), notes)
         return {**result, "training": training_result(folder, outcome)}
@@ -192,13 +188,12 @@ def _train_config(config: DrawConfig) -> TrainConfig:
     return config.train
 
 
-def _kept_momentum(
+def _kept_state(
     config: DrawConfig, source: StartingTicket, train: TrainConfig, ready: Ready
 ) -> Any:
-    """Return the optimiser's state with the momentum of the state before, or None."""
-    folder = source.ticket.parent / _MOMENTUM
+    """Return what the optimiser remembers of the state before, or None."""
+    folder = source.ticket.parent / _OPTIMIZER
     if config.imp.optimizer == "reset" or not folder.is_dir():
         return None
-    trace: Params = Ticket.load(folder).params
-    fresh = training.make_optimizer(train.optimizer).init(ready.params)
-    return optax.tree_utils.tree_set(fresh, trace=jax.tree.map(jax.numpy.asarray, trace))
+    optimizer = training.make_optimizer(train.optimizer)
+    return kept_optimizer.from_arrays(optimizer, ready.params, Ticket.load(folder).params, folder)

@@ -13,7 +13,8 @@ from rtickets.errors import InputError
 from rtickets.models.settings import ModelConfig
 from rtickets.settings import config_files
 from rtickets.stages.settings import PretrainConfig, TransferConfig
-from rtickets.training.settings import ObjectiveConfig, OptimizerConfig, TrainConfig
+from rtickets.training.optimizers import OptimizerConfig
+from rtickets.training.settings import ObjectiveConfig, TrainConfig
 
 ImageNetArch = Literal["resnet18", "resnet50"]
 Mode = Literal["finetune", "linear"]

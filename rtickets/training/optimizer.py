@@ -1,4 +1,4 @@
-"""Clipping, L2 penalty and momentum."""
+"""One step of the optimiser, with pruned weights at zero."""
 
 from typing import Any
 
@@ -8,18 +8,13 @@ from jax import Array
 
 from rtickets import masks
 from rtickets.masks import Mask, Params
+from rtickets.training.optimizers import OptimizerConfig
 from rtickets.training.program import Program
-from rtickets.training.settings import OptimizerConfig
 
 
 def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
-    """Return clipping, L2 penalty and momentum; the step multiplies by the learning rate."""
-    clipping = [] if config.clip_norm is None else [optax.clip_by_global_norm(config.clip_norm)]
-    return optax.chain(
-        *clipping,
-        optax.add_decayed_weights(config.weight_decay),
-        optax.trace(config.momentum, config.nesterov) if config.momentum else optax.identity(),
-    )
+    """Return what makes directions of gradients; the step multiplies by the learning rate."""
+    return config.transform()
 
 
 def update(

@@ -9,12 +9,8 @@ from rtickets.errors import InputError
 from rtickets.masks import Params
 from rtickets.masks.learned_masks import SCORES, LearnedMask, apply_scores
 from rtickets.platform import parallel
-from rtickets.training.settings import (
-    AveragingConfig,
-    ObjectiveConfig,
-    OptimizerConfig,
-    TrainConfig,
-)
+from rtickets.training.optimizers import OptimizerConfig
+from rtickets.training.settings import AveragingConfig, ObjectiveConfig, TrainConfig
 
 HEAD = "head"  # the top-level entry of the parameters that a downstream task replaces
 Trainable = Literal["all", "head", "scores", "scores and head"]

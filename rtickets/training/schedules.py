@@ -3,7 +3,7 @@
 import optax
 
 from rtickets.settings.kinds import to_steps
-from rtickets.training.settings import OptimizerConfig
+from rtickets.training.optimizers import OptimizerConfig
 
 
 def multiplier(config: OptimizerConfig, total_steps: int, steps_per_epoch: int) -> optax.Schedule:

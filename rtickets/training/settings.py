@@ -1,4 +1,4 @@
-"""Settings of one training run: objective, optimiser, loop."""
+"""Settings of one training run: objective, averaging, loop."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import field
@@ -11,6 +11,7 @@ from rtickets.attacks.lengths import why_not_noise
 from rtickets.attacks.settings import AttackConfig
 from rtickets.settings.kinds import STRICT, Duration, Fraction, NotNegative, Positive, Seed
 from rtickets.training.observe.settings import ObserveConfig
+from rtickets.training.optimizers import OptimizerConfig
 
 _ATTACKED = ("pgd", "fast", "trades", "mart")  # by an inner maximisation
 _USERS = {
@@ -124,40 +125,6 @@ class ObjectiveConfig:
             for name in ("random_start", "loss", "rule", "best"):
                 if getattr(attack, name) != getattr(AttackConfig, name):
                     yield f"objective 'trades' does not use attack.{name}; leave it out"
-
-
-@dataclass(frozen=True, config=STRICT)
-class OptimizerConfig:
-    """Stochastic gradient descent with momentum and a learning rate schedule.
-
-    Attributes:
-        learning_rate: the peak.
-        momentum: momentum, 0 for none.
-        nesterov: Nesterov's variant.
-        weight_decay: L2 penalty, added to the gradient of every trained parameter.
-        schedule: 'cosine' to 0, 'multistep' or 'constant'.
-        milestones: when 'multistep' multiplies the rate by `decay_factor`.
-        decay_factor: see `milestones`.
-        warmup: duration of a linear rise from 0.
-        clip_norm: scale the gradient down to this L2 norm over all trained parameters, before
-            weight decay; None does not.
-    """
-
-    learning_rate: NotNegative = 0.1
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    nesterov: bool = False
-    weight_decay: NotNegative = 5e-4
-    schedule: Literal["cosine", "multistep", "constant"] = "cosine"
-    milestones: tuple[Duration, ...] = ()
-    decay_factor: Fraction = 0.1
-    warmup: Duration = "0ep"
-    clip_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> "OptimizerConfig":
-        if (self.schedule == "multistep") != bool(self.milestones):
-            raise ValueError("schedule='multistep' needs milestones, the others take none")
-        return self
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -6,10 +6,12 @@ from rtickets.config import (
     DataConfig,
     DrawConfig,
     EvaluateConfig,
+    OptimizerConfig,
     StudyConfig,
     TrainConfig,
 )
 from rtickets.errors import InputError
+from rtickets.settings import config_files
 
 
 def read(cls, *changes, default=None):
@@ -208,3 +210,23 @@ def test_a_file_here_comes_before_one_of_the_package(tmp_path, monkeypatch):
 def test_a_name_that_is_none_is_named_with_the_close_ones():
     with pytest.raises(InputError, match=r"studies/demo\b.*configs list"):
         overrides.from_command_line(StudyConfig, ["--config=demo"])
+
+
+@pytest.mark.parametrize("choice", ["optimizer=lars", "optimizer.name=lars"])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_name_chooses_the_settings_of_a_part_wherever_it_stands(choice, first):
+    words = ["optimizer.trust=0.5", "optimizer.momentum=0.8"]
+    words = [choice, *words] if first else [*words, choice]
+    optimizer = read(TrainConfig, *words).optimizer
+    assert (optimizer.name, optimizer.trust, optimizer.momentum) == ("lars", 0.5, 0.8)
+
+
+def test_another_name_keeps_what_was_set_of_what_both_have():
+    words = ("optimizer.warmup=2ep", "optimizer.nesterov=True")
+    before = config_files.replace(TrainConfig(), optimizer__warmup="2ep", optimizer__nesterov=True)
+    optimizer = overrides.from_command_line(
+        TrainConfig, ["--config.optimizer=adamw"], before
+    ).optimizer
+    assert optimizer == OptimizerConfig(name="adamw", warmup="2ep")
+    with pytest.raises(InputError, match="nesterov"):
+        read(TrainConfig, "optimizer=adamw", *words)

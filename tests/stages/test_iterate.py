@@ -108,6 +108,19 @@ def test_the_optimizer_is_fresh_or_keeps_the_momentum_of_the_survivors(bench):
     assert (heads[0] != heads[1]).any()
 
 
+@pytest.mark.parametrize("name", ["adamw", "lars"])
+def test_whatever_the_optimizer_remembers_of_the_survivors_is_kept(bench, name):
+    train = bench.train(optimizer=OptimizerConfig(name=name, learning_rate=0.01))
+    bench.draw(method="imp", sparsity=0.3, imp=ImpConfig(optimizer="keep"), train=train)
+    first, second = bench.runs
+    mask, ended = bench.states()[0.2].mask, first.outcome.opt_state
+    expected = optax.tree_utils.tree_map_params(
+        train.optimizer.transform(), lambda leaf, keep: np.where(keep, leaf, 0), ended, mask
+    )
+    chex.assert_trees_all_equal(second.options["opt_state"], expected)
+    assert first.options["opt_state"] is None
+
+
 def test_a_longer_chain_reuses_the_states_of_a_shorter_one(bench):
     bench.draw(method="imp", sparsity=0.36)
     assert len(bench.runs) == 2
