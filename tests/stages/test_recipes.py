@@ -57,7 +57,13 @@ def test_transfer_has_the_tuned_learning_rate(source, mode, arch, rate):
 def test_cifar_is_upscaled_and_svhn_is_not():
     cifar, svhn = recipes.transfer("cifar100").data, recipes.transfer("svhn_cropped").data
     assert (cifar.image_size, cifar.resize, cifar.random_resized_crop) == (224, 256, True)
-    meta = dict.fromkeys(("model", "class_names", "mean", "std")) | {"image_shape": [224, 224, 3]}
+    meta = {
+        "model": {},
+        "class_names": ["cat", "dog"],
+        "mean": [0.5] * 3,
+        "std": [0.2] * 3,
+        "image_shape": [224, 224, 3],
+    }
     assert provenance.fitting_transform(cifar, meta).output_shape((32, 32, 3)) == (224, 224, 3)
     assert provenance.fitting_transform(svhn, meta).output_shape((32, 32, 3)) == (32, 32, 3)
     assert recipes.transfer("svhn_cropped").train.batch_size == 256

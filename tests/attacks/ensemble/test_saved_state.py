@@ -25,6 +25,8 @@ def progress(**changes):
     found = Progress(
         2, np.array([True, False]), np.array([-1, 1]), np.full((2, 1, 1, 1), 1 / 3, np.float32),
         queue, [5, 6, 41], [0.1, 0.2, 0.3], np.array([False, True]),
+        np.array([True, False]), np.full((2, 1, 1, 1), 2 / 3, np.float32),
+        np.array([[1.0, 0.25]], np.float32),
     )  # fmt: skip
     return found._replace(**changes)
 
