@@ -11,7 +11,7 @@ import pytest
 from rtickets.platform import statuses
 
 COMMAND = """
-import atexit, builtins, sys, time
+import asyncio, atexit, builtins, logging, sys, time, traceback
 from rtickets import cli; from rtickets.platform import preemption
 from rtickets.__main__ import main
 from rtickets.errors import InputError, NonFiniteLossError, Preempted
@@ -36,6 +36,49 @@ def busy(*_):  # may save, but does not come to it
 def idle(*_):
     say("ready")
     time.sleep(60)
+
+class Busy:
+    def __del__(self):
+        say("ready")
+        time.sleep(60)
+
+def cleared(*_):  # what is raised in a destructor is printed, and goes no further
+    Busy()
+    say("goes on")
+
+def translated(*_):
+    try:
+        idle()
+    except BaseException as error:
+        raise RuntimeError("a library's own error") from error
+
+class Finder:
+    def find_spec(self, *_):
+        try:
+            idle()
+        except KeyboardInterrupt:
+            traceback.print_exc()  # as NumPy's own modules do
+            raise
+
+def imports(*_):
+    sys.meta_path.insert(0, Finder())
+    import nothing
+
+def logged(*_):
+    try:
+        idle()
+    except BaseException:
+        logging.exception("a library's own words")
+        raise
+
+async def task():
+    idle()
+
+async def tasks():
+    await asyncio.gather(*[asyncio.ensure_future(task()) for _ in range(2)])
+
+def looped(*_):
+    asyncio.run(tasks())
 
 def done(*_):
     return None
@@ -168,6 +211,36 @@ def test_an_interrupt_ends_at_once_what_has_nothing_to_save():
     assert status == 130  # a line that was just being written may come twice
     assert said.removeprefix("ready\n") == "rtickets: interrupted; the same command goes on\n"
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("kind", ["cleared", "translated", "imports", "logged", "looped"])
+def test_an_interrupt_is_one_line_wherever_it_comes(kind):
+    with start(kind) as process:
+        wait_for(process, "ready")
+        process.send_signal(signal.SIGINT)
+        status, said = end(process)
+    assert status == 130  # a line that was just being written may come twice
+    assert said.removeprefix("ready\n") == "rtickets: interrupted; the same command goes on\n"
+
+
+def test_an_interrupt_before_the_work_begins_is_one_line():
+    code = COMMAND.replace("sys.exit(main())", SLOW_BEGIN)
+    words = [sys.executable, "-c", code, "idle"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        wait_for(process, "listening")
+        process.send_signal(signal.SIGINT)
+        assert end(process) == (130, "rtickets: interrupted; the same command goes on\n")
+
+
+SLOW_BEGIN = """
+original = preemption.Notice.begin
+def slowly(notice):
+    say("listening")
+    time.sleep(20)
+    original(notice)
+preemption.Notice.begin = slowly
+sys.exit(main())
+"""
 
 
 def test_a_second_interrupt_ends_at_once_what_does_not_come_to_save():

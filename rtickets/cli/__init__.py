@@ -67,11 +67,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ours, config_words = _split_config(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(ours)
     with preemption.listening(until_exit=own_process) as notice:
-        status = statuses.FAILED
+        status, done = statuses.FAILED, False
         try:
+            if notice is not None:
+                notice.begin()
             status = _run(options, config_words)
-        except KeyboardInterrupt:  # once more, while the first was being told
-            status = statuses.INTERRUPTED
+            done = True
+        except KeyboardInterrupt:  # while something else was being told
+            status = status if done else statuses.INTERRUPTED
         finally:
             if notice is not None:
                 notice.leave_with(status)
@@ -99,15 +102,21 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
         print(f"rtickets: {printable(error)}", file=sys.stderr)
         return statuses.BAD_INPUT if isinstance(error, InputError) else statuses.FAILED
     except KeyboardInterrupt:
-        print("rtickets: interrupted; the same command goes on", file=sys.stderr)
-        return statuses.INTERRUPTED
+        return _interrupted()
     except OSError as error:  # a full disk, a folder that cannot be made
         print(f"rtickets: {printable(explain(error))}", file=sys.stderr)
         return statuses.BAD_INPUT
     except Exception as error:
+        if preemption.interrupted():  # some libraries raise another error in its place
+            return _interrupted()
         if not is_one_of_several():
             raise
         return _failed(error)
+
+
+def _interrupted() -> int:
+    print("rtickets: interrupted; the same command goes on", file=sys.stderr)
+    return statuses.INTERRUPTED
 
 
 def _failed(error: Exception) -> int:

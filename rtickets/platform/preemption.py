@@ -11,21 +11,20 @@ public API that know nothing of processes, and outside of `listening` the answer
 """
 
 import atexit
-import os
 import signal
-import socket
+import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from rtickets.errors import Preempted
 from rtickets.platform import statuses
+from rtickets.platform.notice import Notice
 
 if TYPE_CHECKING:
     from rtickets.platform.parallel import Devices
@@ -33,102 +32,9 @@ if TYPE_CHECKING:
 SIGNALS = statuses.SIGNALS
 _GRACE_SECONDS = 25.0
 _LATE = 2  # dispatches that may be under way before the host waits for an answer
-_ONE_NOTICE_SECONDS = 1.0  # launchers send a signal to the group and to the process
-_ONE_PRESS_SECONDS = 0.2
-_SHOW_CURSOR = b"\x1b[?25h"
-
-
-class Notice:
-    """What was heard; `listen` runs in a thread of its own.
-
-    Attributes:
-        heard: whether the process was asked to stop.
-        status: what the process ends with if that does not come to pass in time.
-        saving: how many blocks of `saving` the main thread is in.
-    """
-
-    def __init__(self) -> None:
-        self.heard = threading.Event()
-        self.status = statuses.STOPPED
-        self.saving = 0
-        self._leaving = False
-        self._ours, self._theirs = socket.socketpair()
-        self._theirs.setblocking(False)
-
-    def leave_with(self, status: int) -> None:
-        """Take note that all is done, and that nothing but this status is left to be told."""
-        self.status, self._leaving = status, True
-
-    def listen(self, grace_seconds: float) -> None:
-        """Wait for a signal, and end the process at a second one or when the time is over."""
-        first = self._next(None)
-        if first is None:
-            return
-        if not self._leaving:
-            self._hear(first)
-        end = time.monotonic() + grace_seconds
-        pause = _ONE_PRESS_SECONDS if first == signal.SIGINT else _ONE_NOTICE_SECONDS
-        one_notice = time.monotonic() + pause
-        while (left := end - time.monotonic()) > 0:
-            try:
-                again = self._next(left)
-            except TimeoutError:
-                break
-            if again is None:
-                return
-            if time.monotonic() > one_notice:
-                self._exit("asked to stop once more")
-        self._exit(f"no time to save within {grace_seconds:g} s")
-
-    def _hear(self, number: int) -> None:
-        if number == signal.SIGINT:
-            self.status = statuses.INTERRUPTED
-            if self.saving:
-                _tell("interrupted, and saving; a second time ends it at once")
-        self.heard.set()
-
-    def _next(self, seconds: float | None) -> int | None:
-        """Return the next signal that matters, None where nobody listens any more."""
-        self._ours.settimeout(seconds)
-        while received := self._ours.recv(1):
-            if received[0] in (*SIGNALS, signal.SIGINT):
-                return received[0]
-        return None
-
-    def _exit(self, why: str) -> None:
-        if not self._leaving:
-            _tell(f"{why}; the same command goes on from what was saved last")
-        if os.isatty(2):
-            _write(_SHOW_CURSOR)
-        os._exit(self.status)
-
-    def interrupt(self, *_: object) -> None:
-        """Handle an interrupt in the main thread."""
-        asked_before = self.heard.is_set() and self.status != statuses.INTERRUPTED
-        if not (self.saving or self._leaving or asked_before):
-            raise KeyboardInterrupt
-
-    def descriptor(self) -> int:
-        """Return where Python writes the numbers of signals to."""
-        return self._theirs.fileno()
-
-    def close(self, thread: threading.Thread) -> None:
-        """End `listen`, which a thread runs."""
-        self._theirs.close()
-        thread.join()
-        self._ours.close()
 
 
 _NOTICE: ContextVar[Notice | None] = ContextVar("preemption", default=None)
-
-
-def _tell(what: str) -> None:
-    _write(f"rtickets: {what}\n".encode())
-
-
-def _write(data: bytes) -> None:
-    with suppress(OSError):  # the terminal may be gone
-        os.write(2, data)
 
 
 @contextmanager
@@ -139,11 +45,15 @@ def listening(
 
     What the process that started this one ignores stays ignored, as `nohup` does with SIGHUP.
 
+    An interrupt is raised once in a process that is ours alone: whoever catches it is not
+    interrupted, and a second one ends the process. Until `Notice.begin` the first one does.
+
     Args:
         grace_seconds: end the process so long after the first signal, wherever it is, and at once
             at a second signal.
-        until_exit: go on after the block until the process has ended, so that a signal in its last
-            moments does not change its status; the caller says which that is by `leave_with`.
+        until_exit: the process is ours alone. Go on after the block until it has ended, so that a
+            signal in its last moments does not change its status; the caller says which that is by
+            `leave_with`.
 
     Yields:
         The notice; None where this is not the main thread.
@@ -151,7 +61,9 @@ def listening(
     if threading.current_thread() is not threading.main_thread():
         yield None
         return
-    notice = Notice()
+    notice = Notice(own_process=until_exit)
+    if until_exit:
+        sys.unraisablehook = partial(notice.on_unraisable, hook=sys.unraisablehook)
     thread = threading.Thread(target=notice.listen, args=(grace_seconds,), daemon=True)
     thread.start()
     previous_fd = signal.set_wakeup_fd(notice.descriptor(), warn_on_full_buffer=False)
@@ -210,6 +122,12 @@ def status() -> int:
     """Return the exit status of a process that was asked to stop."""
     notice = _NOTICE.get()
     return statuses.STOPPED if notice is None else notice.status
+
+
+def interrupted() -> bool:
+    """Return whether what is raised now may come of an interrupt that was raised before."""
+    notice = _NOTICE.get()
+    return notice is not None and notice.interrupted
 
 
 def heard() -> bool:
