@@ -54,7 +54,8 @@ def test_complex_weights_differ_by_the_modulus_of_the_difference():
 
 def test_complex_kernels_are_drawn_by_their_modulus(tmp_path, monkeypatch):
     kernel = np.array([[3 + 4j, -1j], [0, 1]], np.complex64).reshape(2, 1, 1, 2)
-    ticket = Ticket({"stem": {"kernel": kernel != 0}}, {"stem": {"kernel": kernel}})
+    mask = {"stem": {"kernel": kernel != 0, "bias": np.ones((), bool)}}
+    ticket = Ticket(mask, {"stem": {"kernel": kernel, "bias": np.zeros(2, np.float32)}})
     drawn = []
     monkeypatch.setattr(ticket_pictures, "_grid", _spied(ticket_pictures._grid, drawn))
     ticket_pictures.plot_kernels(ticket)
