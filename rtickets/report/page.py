@@ -97,8 +97,7 @@ def _honesty(result: Mapping[str, Any]) -> list[str]:
     if not lines:
         return []
     head = ["transfer", "objective", "ticket", "sparsity", "seed", "found"]
-    names = ("transfer", "objective", "draw", "sparsity", "seed")
-    body = [[*(str(one.get(name, "")) for name in names), found] for one, found in doubtful]
+    body = [[*cells_of(one), found] for one, found in doubtful]
     table = [html_table(head, body)] if body else []
     told = [f"<p>{html.escape(line)}</p>" for line in (*lines, *strengths(result))]
     return ["<h2>Can the robust accuracies be trusted?</h2>", *told, *table]
@@ -110,15 +109,15 @@ def _failed(result: Mapping[str, Any]) -> list[str]:
     if not failed:
         return []
     head = ["transfer", "objective", "ticket", "sparsity", "seed", "reason"]
-    body = [failed_cells(one) for one in failed]
+    body = [[*cells_of(one), str(one["reason"])] for one in failed]
     return ["<h2>What failed, and is in no mean</h2>", html_table(head, body)]
 
 
-def failed_cells(one: Mapping[str, Any]) -> list[str]:
-    """Return what a table says of a cell or source network that failed."""
+def cells_of(one: Mapping[str, Any]) -> list[str]:
+    """Return what a row of a table says of which cell or source network it is."""
     source = {"transfer": "source network", "draw": "", "sparsity": ""}
-    names = ("transfer", "objective", "draw", "sparsity", "seed", "reason")
-    return [str({**source, **one}[name]) for name in names]
+    names = ("transfer", "objective", "draw", "sparsity", "seed")
+    return [str({**source, **one}.get(name, "")) for name in names]
 
 
 def _markup(cell: str | Markup) -> str:

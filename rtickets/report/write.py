@@ -12,7 +12,7 @@ from rich.table import Table
 from rtickets.errors import printable
 from rtickets.report.curves import plot_curves
 from rtickets.report.honesty import doubts, strengths, unchecked
-from rtickets.report.page import failed_cells, render_page
+from rtickets.report.page import cells_of, render_page
 from rtickets.report.radii import plot_radii, radius_curves
 from rtickets.report.table import CLEAN, metrics_of, moves_of, percent, rows
 from rtickets.report.tickets import picture_tickets, study_tickets
@@ -22,6 +22,7 @@ from rtickets.settings import config_files
 from rtickets.stages import results
 from rtickets.storage.files import write_bytes, write_json, write_text
 
+_MOST_NAMED = 10
 _WIDEST = 10_000  # columns
 
 
@@ -85,7 +86,7 @@ def show_report(study: RunFolder) -> None:
         console.print(
             f"robust accuracies that can be trusted: {checked - len(doubtful)} of {checked}"
         )
-    for line in (*unchecked(result), *strengths(result)):
+    for line in (*doubtful_lines(doubtful), *unchecked(result), *strengths(result)):
         console.print(printable(line), soft_wrap=True)
 
 
@@ -96,8 +97,21 @@ def _console(width: int | None = None) -> Console:
 def failed_lines(result: Mapping[str, Any]) -> list[str]:
     """Return what a study could not measure, a line each, and how to try again."""
     failed = result.get("failed", [])
-    lines = [f"FAILED: {_words_of(failed_cells(one)[:-1])}: {one['reason']}" for one in failed]
+    lines = [f"FAILED: {_words_of(cells_of(one))}: {one['reason']}" for one in failed]
     return [*lines, "rtickets study --retry-failed tries them again"] if failed else []
+
+
+def doubtful_lines(doubtful: Sequence[tuple[Mapping[str, Any], str]]) -> list[str]:
+    """Return which evaluations should not be trusted, a line each, with the checks that say so."""
+    lines = []
+    for one, _ in doubtful[:_MOST_NAMED]:
+        failed = [found for found in one["honesty"]["findings"] if not found["passed"]]
+        checks = dict.fromkeys(f"{found['check']} ({found['about']})" for found in failed)
+        lines.append(
+            f"NOT TRUSTED: {_words_of(cells_of(one))}: {', '.join(checks)}, see the report"
+        )
+    more = len(doubtful) - _MOST_NAMED
+    return [*lines, f"NOT TRUSTED: {more} more, see the report"] if more > 0 else lines
 
 
 def _words_of(cells: Sequence[str]) -> str:

@@ -221,7 +221,7 @@ def test_doubts_are_listed_with_what_was_found_and_about_which_attack():
     assert "1 of 3 evaluations passed every check." in reader.texts
     assert reader.tables[-1] == [
         ["transfer", "objective", "ticket", "sparsity", "seed", "found"],
-        ["", "natural", "", "", "3", "pgd: eps: 1 < 2"],
+        ["source network", "natural", "", "", "3", "pgd: eps: 1 < 2"],
         ["linear", "robust", "omp", "0.9", "1", "pgd: eps: seen; model, l2: steps: more"],
     ]
     assert page.index("<h2>Source networks") < page.index("<h2>Can the robust accuracies")

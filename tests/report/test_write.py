@@ -172,7 +172,8 @@ def test_page_and_terminal_say_how_many_accuracies_can_be_trusted(study_with_rad
     assert "6 of 8 evaluations passed every check." in page
     assert page.count("pgd20: eps: rises") == 2
     show_report(study_with_radii)
-    trusted, certified = capsys.readouterr().out.splitlines()[-2:]
+    trusted, *doubtful, certified = capsys.readouterr().out.splitlines()[-4:]
+    assert all("eps (pgd20)" in line for line in doubtful)
     assert trusted == "robust accuracies that can be trusted: 6 of 8"
     assert certified.startswith("certified accuracies: not checked")
     show_report(study)
@@ -254,7 +255,7 @@ def test_a_terminal_of_ascii_alone_gets_the_table_in_ascii(study, monkeypatch):
     result = study.result()
     failed = [{"seed": 0, "objective": "natural", "reason": "x.npz: [/red] \x1b[2J [0, 3]"}]
     monkeypatch.setattr(type(study), "result", lambda _: {**result, "failed": failed})
-    monkeypatch.setattr("rtickets.report.write.failed_cells", lambda one: ["cell", ""])
+    monkeypatch.setattr("rtickets.report.write.cells_of", lambda one: ["cell", ""])
     show_report(study)
     screen.flush()
     shown = screen.buffer.getvalue().decode("ascii")
@@ -414,3 +415,19 @@ def test_a_line_about_what_failed_says_what_its_numbers_are():
     lines = write.failed_lines({"failed": [{**one, "reason": "nan"} for one in cells]})
     assert lines[0] == "FAILED: source network, pgd, seed 3: nan"
     assert lines[1] == "FAILED: digits, pgd, omp, sparsity 0.5, seed 1: nan"
+
+
+def test_a_line_about_an_evaluation_that_is_not_trusted_says_which_and_what_was_found():
+    found = [
+        {"about": "pgd", "check": "found more", "passed": False, "message": "2 of 16"},
+        {"about": "pgd", "check": "found more", "passed": False, "message": "at another radius"},
+        {"about": "model, l2", "check": "steps", "passed": True, "message": "fine"},
+    ]
+    network = {"seed": 1, "objective": "natural", "honesty": {"findings": found}}
+    cell = {**network, "transfer": "digits", "draw": "omp", "sparsity": 0.5}
+    lines = write.doubtful_lines([(network, "long"), (cell, "long")])
+    assert "source network, natural, seed 1: found more (pgd)" in lines[0]
+    assert "digits, natural, omp, sparsity 0.5, seed 1: found more (pgd)" in lines[1]
+    many = write.doubtful_lines([(cell, "long")] * 30)
+    assert len(many) == 11
+    assert "20 more" in many[-1]
