@@ -64,7 +64,9 @@ def _layouts(rank: int) -> list[str]:
         if stack + len(space) + inputs + outputs == rank and (not space or inputs == outputs == 1):
             found.append("s" * stack + space + "i" * inputs + "o" * outputs)
     single = [roles for roles in found if roles.count("i") == roles.count("o") == 1]
-    return found + [roles.removesuffix("io") + "oi" for roles in single]
+    # Of a stack (copies, O, I) is what nothing makes, but (I, copies, O) with I = O looks like it.
+    turned = [roles for roles in single if "s" not in roles or "w" in roles]
+    return found + [roles.removesuffix("io") + "oi" for roles in turned]
 
 
 def _may_be(roles: str, name: str) -> bool:

@@ -179,6 +179,7 @@ def test_a_stack_on_another_axis_is_not_taken_for_one_in_front(axis, expected):
         axis_size=4,
     )
     assert kernel_of(stacked, (2, 8), features=6) == expected  # the last axis is like outputs
+    assert kernel_of(stacked, (2, 8), features=8) is None  # inputs and outputs are alike
 
 
 def test_copies_of_a_vmapped_layer():
