@@ -159,6 +159,10 @@ def answers(logits_fn: LogitsFn, x: Array, *key: Array) -> Array:
             f"the model returned logits of shape {logits.shape} for {len(x)} images; expected "
             f"({len(x)}, classes)"
         )
+    if jnp.issubdtype(logits.dtype, jnp.complexfloating):
+        raise InputError(
+            f"the model returned {logits.dtype} logits, which have no order; expected real ones"
+        )
     return jnp.asarray(logits).astype(jnp.float32)
 
 

@@ -32,7 +32,7 @@ from rtickets.attacks.projections import (
     project,
     uniform_in_ball,
 )
-from rtickets.attacks.radii import check_radius, check_step
+from rtickets.attacks.radii import check_count, check_radius, check_step
 from rtickets.attacks.search import Evaluation, Job, LogitsFn, choose, evaluate, run
 from rtickets.errors import InputError
 
@@ -256,14 +256,13 @@ def _check_settings(
 ) -> None:
     check_norm(norm)
     make_loss(loss, 2)  # refuses an unknown name
-    if num_steps < 0:
-        raise InputError(f"num_steps={num_steps} must be at least 0")
-    if samples < 0:
-        raise InputError(f"samples={samples} must be at least 0")
+    check_count(num_steps, 0, "num_steps")
+    check_count(samples, 0, "samples")
+    check_count(restarts, 1, "restarts")
     if rule not in get_args(Rule):
         raise InputError(f"rule={rule!r} is unknown; choose one of {', '.join(get_args(Rule))}")
-    if restarts < 1 or (restarts > 1 and not random_start):
-        raise InputError(f"restarts={restarts} must be at least 1, and 1 without random_start")
+    if restarts > 1 and not random_start:
+        raise InputError(f"restarts={restarts} must be 1 without random_start")
 
 
 def _check_classes(inputs: Inputs, target: Array, samples: int) -> None:

@@ -45,6 +45,12 @@ def check_length(length: Length, name: str = "eps", *, batch: int | None = None)
     return float(np.max(length))
 
 
+def check_count(count: Any, least: int, name: str) -> None:
+    """Raise InputError unless a count is an integer and at least so large."""
+    if not isinstance(count, int | np.integer) or count < least:
+        raise InputError(f"{name}={count!r} must be an integer and at least {least}")
+
+
 def check_radius(
     eps: Length, norm: Norm, shape: Sequence[int] | None = None, *, batch: int | None = None
 ) -> None:

@@ -306,3 +306,17 @@ def test_a_model_of_vectors_is_checked_without_square():
     verdict = check_model(lambda x: (x - 0.5) @ weights, x, y, 0, eps=1e-3, num_steps=8)
     assert "black box" not in [finding.check for finding in verdict.findings]
     assert "unbounded" in [finding.check for finding in verdict.findings]
+
+
+@pytest.mark.parametrize("settings", [{"num_steps": 2.5}, {"restarts": 1.5}, {"samples": 2.0}])
+def test_counts_are_integers(settings):
+    (name,) = settings
+    with pytest.raises(InputError, match=name):
+        Member("apgd_ce", **settings)
+    with pytest.raises(InputError, match=name):
+        pgd(Model(), X, Y, KEY, eps=0.1, step_size=0.1, **{"num_steps": 1, **settings})
+
+
+def test_complex_logits_are_refused():
+    with pytest.raises(InputError, match="complex64"):
+        apgd_ce(Model(lambda logits: logits * 1j), X, Y, KEY, eps=0.1, num_steps=1)

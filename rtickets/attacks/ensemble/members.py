@@ -10,7 +10,7 @@ from rtickets.attacks.fab import Fab
 from rtickets.attacks.losses import LossName, why_margin
 from rtickets.attacks.pgd import Pgd, Rule
 from rtickets.attacks.projections import Norm
-from rtickets.attacks.radii import check_length
+from rtickets.attacks.radii import check_count, check_length
 from rtickets.attacks.search import Search
 from rtickets.attacks.square import Square
 from rtickets.errors import InputError
@@ -55,8 +55,8 @@ class Member:
             )
         for field, least in (("num_steps", 1), ("restarts", 1), ("num_targets", 1), ("samples", 0)):
             value = getattr(self, field)
-            if value is not None and value < least:
-                raise InputError(f"{field}={value} must be at least {least}")
+            if value is not None:
+                check_count(value, least, field)
         if self._fixed_steps != (self.step_size is not None):
             raise InputError(
                 f"step_size={self.step_size} of {self.kind!r}: 'pgd' and 'pgd_t' alone need one"

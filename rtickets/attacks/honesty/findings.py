@@ -6,7 +6,8 @@ _OTHERWISE = "so gradients mislead; use other losses, restarts and an attack wit
 _ADVICE = {
     "random output": "attacks chase noise; switch it off, or declare it with samples > 0",
     "companions": "attacks move images from batch to batch, so their results mean nothing; switch "
-    "normalisation by the batch off (evaluation mode), and whatever else looks at other images",
+    "normalisation by the batch off (evaluation mode), and whatever else looks at other images or "
+    "draws noise for the whole batch",
     "shattered output": "gradients do not see such jumps, as of noise seeded by the pixels; attack "
     "the model without them, or average over them with samples > 0",
     "probabilities": "their cross-entropy has weak gradients; return the logits before the softmax",

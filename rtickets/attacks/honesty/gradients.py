@@ -98,8 +98,9 @@ def slopes(subject: Examined) -> Slopes:
     found = evaluate_once(subject, x, use_margin=True)
     gradient = found.gradient
     axes, unit = tuple(range(1, x.ndim)), spread(subject)
-    total = np.asarray(jnp.abs(gradient).sum(axes), np.float64)
-    length = np.asarray(jnp.sqrt((gradient**2).sum(axes)), np.float64)
+    exact = np.asarray(gradient, np.float64)  # squares of small entries vanish in float32
+    total = np.abs(exact).sum(axes)
+    length = np.sqrt((exact**2).sum(axes))
     measurable = (total * _ROOM > _FLAT * unit) & ~np.asarray(found.broken)
     total, length = (np.where(measurable, each, 1) for each in (total, length))
 
@@ -109,7 +110,7 @@ def slopes(subject: Examined) -> Slopes:
             for change in _CHANGES
         ])  # fmt: skip
 
-    predicted = np.asarray((gradient * signs).sum(axes), np.float64) / length
+    predicted = (exact * np.asarray(signs)).sum(axes) / length
     along, across = measure(jnp.sign(gradient), total), measure(signs, length)
     return Slopes(along, across, predicted, measurable)
 

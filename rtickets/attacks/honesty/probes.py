@@ -114,6 +114,18 @@ def companion_difference(subject: Examined) -> float:
     return largest / spread(subject)
 
 
+def place_difference(subject: Examined) -> float:
+    """Return how much logits change with an image's place in the batch, in units of their spread.
+
+    The images and their keys are evaluated in reverse. Kernels may round otherwise at another
+    place, so that an honest model in bfloat16 does not answer alike to the last bit.
+    """
+    job = subject.job
+    logits = clean_logits(subject.logits_fn, job.x[::-1], job.key[::-1], subject.samples)
+    change = np.asarray(logits, np.float64)[::-1] - subject.clean
+    return float(np.nan_to_num(np.abs(change), nan=_HUGE).max()) / spread(subject)
+
+
 def probability_error(logits: np.ndarray) -> float:
     """Return how far the sums of rows are from 1, infinity if an entry is negative."""
     return float(np.abs(logits.sum(-1) - 1).max()) if logits.min() >= 0 else np.inf

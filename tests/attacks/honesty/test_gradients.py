@@ -11,7 +11,7 @@ from jax.tree_util import Partial
 from rtickets.attacks import Member, apgd_ce, fgsm, pgd, worst_case
 from rtickets.attacks.honesty import check_model
 from rtickets.attacks.honesty.gradients import slopes
-from rtickets.attacks.honesty.probes import companion_difference, make_subject
+from rtickets.attacks.honesty.probes import companion_difference, make_subject, place_difference
 
 SHAPE, COUNT, EPS, KEY = (6, 6, 1), 48, 8 / 255, jax.random.key(3)
 X = jnp.round(25 + 205 * jax.random.uniform(jax.random.key(1), (COUNT, *SHAPE))) / 255
@@ -140,7 +140,12 @@ def neighbours(x):
     return NET(x) + 0.05 * jnp.roll(NET(x), 1, axis=0)
 
 
-@pytest.mark.parametrize("logits_fn", [batch_normalised, neighbours])
+def noise_of_the_batch(x):
+    """Noise of a fixed key is another at every place of the batch."""
+    return NET(x) + 0.3 * jax.random.normal(jax.random.key(0), (len(x), 4))
+
+
+@pytest.mark.parametrize("logits_fn", [batch_normalised, neighbours, noise_of_the_batch])
 def test_answers_that_depend_on_the_batch_are_caught_by_name(logits_fn):
     verdict = check_model(logits_fn, X, Y, KEY, eps=EPS, num_steps=8)
     assert "companions" in failed(verdict), "\n".join(verdict.lines())
@@ -153,14 +158,25 @@ def test_one_image_alone_has_no_companions():
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_honest_answers_do_not_change_with_their_companions(dtype):
-    assert companion_difference(subject(partial(forward, weights_of(0, dtype)))) == 0
+    honest = subject(partial(forward, weights_of(0, dtype)))
+    assert companion_difference(honest) == 0
+    assert place_difference(honest) < 0.01
 
 
 def test_a_declared_random_model_keeps_its_draws_beside_other_images():
     def random(x, keys):
         return NET(x) + jax.vmap(lambda key: jax.random.normal(key, (4,)))(keys)
 
-    assert companion_difference(subject(random, samples=3)) == 0
+    declared = subject(random, samples=3)
+    assert companion_difference(declared) == 0
+    assert place_difference(declared) < 1e-4
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e5])
+def test_gradients_are_right_whatever_the_scale_of_the_logits(scale):
+    found = slopes(subject(lambda x: NET(x) * scale))
+    assert found.measurable.mean() > 0.9
+    assert found.agree()[2][found.measurable].mean() > 0.9
 
 
 # --- gradients that are not finite ----------------------------------------------------------------
