@@ -47,8 +47,10 @@ def check_length(length: Length, name: str = "eps", *, batch: int | None = None)
 
 def check_count(count: Any, least: int, name: str) -> None:
     """Raise InputError unless a count is an integer and at least so large."""
-    if not isinstance(count, int | np.integer) or count < least:
-        raise InputError(f"{name}={count!r} must be an integer and at least {least}")
+    if not isinstance(count, int | np.integer):
+        raise InputError(f"{name}={count!r} must be an integer")
+    if count < least:
+        raise InputError(f"{name}={count} must be at least {least}")
 
 
 def check_radius(
