@@ -67,14 +67,14 @@ class Tiny(NamedTuple):
         mask = self.mask if mask is None else mask
         state = training.init_state(program, self.params, self.batch_stats, mask)
         run = training.RunData(jax.random.key(5), np.float32(rate))
-        fixed = (state, mask, run, self.split.images, self.split.labels)
-        state, mask, run, images, labels = parallel.replicate(fixed, program.devices)
+        fixed = (state, mask, run, self.split.arrays)
+        state, mask, run, data = parallel.replicate(fixed, program.devices)
         losses = []
         for step in range(count):
             chosen = (np.arange(program.batch_size) + 7 * step) % len(self.split)
             chosen = chosen[None].astype(np.int32)
             indices = parallel.shard(chosen, program.devices, 1, program.accumulate)
-            state, totals = training.compiled(program)(state, mask, run, images, labels, indices)
+            state, totals = training.compiled(program)(state, mask, run, data, indices)
             losses.append(float(totals.loss) / program.batch_size)
         return jax.device_get(state), losses
 

@@ -216,7 +216,9 @@ def _rate_of_steps(
     labels = generator.integers(0, 10, 2 * batch_size).astype(np.int32)
     run = training.RunData(jax.random.key(0), jnp.float32(0.01))
     state = training.init_state(program, params, batch_stats, mask)
-    state, *fixed = parallel.replicate((state, mask, run, images, labels), devices)
+    state, *fixed = parallel.replicate(
+        (state, mask, run, {"image": images, "label": labels}), devices
+    )
     indices = parallel.shard(np.arange(batch_size, dtype=np.int32)[None], devices, axis=1)
     steps = training.compiled(program)
     state, totals = steps(state, *fixed, indices)  # compiles

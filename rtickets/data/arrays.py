@@ -1,6 +1,6 @@
 """Images and labels as arrays, checked once at the boundary."""
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,11 @@ class Split(NamedTuple):
     def __len__(self) -> int:
         """Return the number of examples."""
         return len(self.labels)
+
+    @property
+    def arrays(self) -> "dict[str, Any]":
+        """The arrays of the examples by name, as tasks know them."""
+        return {"image": self.images, "label": self.labels}
 
     def take(self, indices: np.ndarray) -> "Split":
         """Return the examples at `indices`, in that order."""

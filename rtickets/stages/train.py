@@ -9,7 +9,7 @@ from zlib import crc32
 import jax
 import numpy as np
 
-from rtickets import data, evaluation, masks, models, training
+from rtickets import data, evaluation, masks, models, tasks, training
 from rtickets.data.images.augment import Transform
 from rtickets.data.settings import DataConfig
 from rtickets.masks import Mask, Params
@@ -147,6 +147,7 @@ def train_network(
     processes.check_agreement("the training data", _fingerprint(run.task.train))
     for note in run.task.notes:
         console.say(f"data: {note}")
+    task = tasks.task_of(run.task)
     program = training.Program(
         model=run.model,
         objective=config.objective,
@@ -163,6 +164,7 @@ def train_network(
         accumulate=config.accumulate,
         sync_statistics=config.sync_statistics,
         image_shape=shape,
+        task=task,
     )
     held_out = evaluation.on_devices(run.task.validation, run.transform, devices)
     attack = config.objective.validation_attack
@@ -171,8 +173,8 @@ def train_network(
     def validate(params: Params, batch_stats: Any) -> float:
         network = evaluation.Network(run.model, weights_of(params), batch_stats)
         logits = evaluation.predict(network, held_out, attack=attack, batch_size=config.batch_size)
-        correct = evaluation.is_correct(logits, run.task.validation.labels)
-        return evaluation.measure(run.task.metric, correct, run.task.validation.labels).value
+        measured = task.measures(task.sums(logits, run.task.validation.arrays))
+        return measured[task.headline.name].value
 
     name = run.folder.name.rsplit("-", 1)[0]
     loop = Loop(program, config, run.task.train, mask, validate, run.folder, name, steps)
@@ -194,12 +196,12 @@ def training_result(folder: Path, outcome: Outcome) -> dict[str, Any]:
         outcome: how the training went.
 
     Returns:
-        The selected step and its validation accuracy, and the step that fast training stopped at.
+        The selected step and its headline measure, and the step that the objective ended it at.
     """
     timing = {"seconds": outcome.seconds, "images_per_second": outcome.images_per_second}
     processes.on_primary(lambda: write_json(folder / "timing.json", timing))
     result: dict[str, Any] = {"step": outcome.step, "validation": outcome.validation}
-    return result if outcome.collapsed is None else {**result, "collapsed": outcome.collapsed}
+    return {**result, **outcome.stopped}
 
 
 def write_ticket(path: Path, ticket: Ticket) -> None:

@@ -1,7 +1,9 @@
 """Accuracy with its statistical uncertainty."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from scipy.special import ndtri
 
@@ -26,19 +28,20 @@ class Accuracy(NamedTuple):
     high: float
 
 
-def is_correct(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def is_correct(logits: Any, labels: Any) -> Any:
     """Return whether the largest logit is the label's.
 
     Args:
-        logits: float (N, classes); ties go to the lower class, NaN is never correct.
+        logits: float (N, classes), of NumPy or JAX; ties go to the lower class, NaN is never
+            correct, nor is an answer without a finite logit.
         labels: integers (N,).
 
     Returns:
         bool (N,).
     """
-    logits = np.where(np.isnan(logits).any(-1, keepdims=True), -np.inf, logits)
-    finite = ~np.isneginf(logits).all(-1)
-    return (logits.argmax(-1) == labels) & finite
+    xp = jnp if isinstance(logits, jax.Array) else np
+    nothing = xp.isnan(logits).any(-1) | xp.isneginf(logits).all(-1)
+    return (logits.argmax(-1) == labels) & ~nothing
 
 
 def top1(logits: np.ndarray, labels: np.ndarray) -> Accuracy:
@@ -90,9 +93,25 @@ def balanced(correct: np.ndarray, labels: np.ndarray) -> Accuracy:
         The accuracy with its 95% interval.
     """
     _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    value = float((np.bincount(classes, correct) / counts).mean())
-    effective = len(counts) ** 2 / (1 / counts).sum()
-    return Accuracy(_count(correct), len(labels), value, *_wilson(value, effective))
+    found = balanced_of(np.bincount(classes, correct), counts)
+    return found._replace(correct=_count(correct))
+
+
+def balanced_of(correct: np.ndarray, examples: np.ndarray) -> Accuracy:
+    """Return what `balanced` does of counts by class.
+
+    Args:
+        correct: numbers of correct answers (C,).
+        examples: numbers of examples (C,); classes without examples do not count.
+
+    Returns:
+        The accuracy with its 95% interval.
+    """
+    correct, examples = correct[examples > 0], examples[examples > 0]
+    value = float((correct / examples).mean())
+    effective = len(examples) ** 2 / (1 / examples).sum()
+    total, count = correct.sum().item(), int(examples.sum())
+    return Accuracy(total, count, value, *_wilson(value, effective))
 
 
 def share(correct: int | float, examples: int) -> Accuracy:

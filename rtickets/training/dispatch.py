@@ -9,6 +9,7 @@ from jax import Array
 
 from rtickets.masks import Mask
 from rtickets.platform import parallel
+from rtickets.tasks import Batch
 from rtickets.training.program import Program
 from rtickets.training.state import RunData, Totals, TrainState
 from rtickets.training.step import train_step
@@ -19,8 +20,7 @@ def train_steps(
     state: TrainState,
     mask: Mask,
     run: RunData,
-    images: Array,
-    labels: Array,
+    data: Batch,
     indices: Array,
 ) -> tuple[TrainState, Totals]:
     """Take several steps in one call, the data set lying on the device.
@@ -30,8 +30,7 @@ def train_steps(
         state: where the run is.
         mask: which weights live.
         run: key and learning rate.
-        images: uint8 (N, H, W, C), all of them.
-        labels: int32 (N,).
+        data: all stored examples, arrays (N, ...) by name.
         indices: int32 (S, B / D), this device's examples of S steps.
 
     Returns:
@@ -39,7 +38,8 @@ def train_steps(
     """
 
     def body(state: TrainState, chosen: Array) -> tuple[TrainState, Totals]:
-        return train_step(program, state, mask, run, images[chosen], labels[chosen])
+        raw = jax.tree.map(lambda leaf: leaf[chosen], data)
+        return train_step(program, state, mask, run, raw)
 
     return _one_after_the_other(body, state, indices)
 
@@ -59,33 +59,33 @@ def compiled(program: Program) -> Any:
     """Return the parallel form of `train_steps`, the same object for equal programs.
 
     Returns:
-        (state, mask, run, images, labels, indices (D, S, B / D)) -> (state, totals). The state's
+        (state, mask, run, data, indices (D, S, B / D)) -> (state, totals). The state's
         buffers are donated.
     """
 
     def steps(*arguments: Any) -> tuple[TrainState, Totals]:
         return train_steps(program, *arguments)
 
-    in_axes = (None, None, None, None, None, 0)
+    in_axes = (None, None, None, None, 0)
     return parallel.parallel(steps, in_axes=in_axes, devices=program.devices, donate=(0,))
 
 
 @lru_cache(maxsize=16)
 def compiled_batches(program: Program) -> Any:
-    """Return the parallel form of training steps on given images, one object for equal programs.
+    """Return the parallel form of training steps on given examples, one object for equal programs.
 
     Returns:
-        (state, mask, run, images (D, S, B / D, H, W, C), labels (D, S, B / D)) -> (state, totals).
-        The state's buffers are donated.
+        (state, mask, run, examples (D, S, B / D, ...) by name) -> (state, totals). The state's
+        buffers are donated.
     """
 
     def steps(
-        state: TrainState, mask: Mask, run: RunData, images: Array, labels: Array
+        state: TrainState, mask: Mask, run: RunData, examples: Batch
     ) -> tuple[TrainState, Totals]:
-        def body(state: TrainState, batch: tuple[Array, Array]) -> tuple[TrainState, Totals]:
-            return train_step(program, state, mask, run, *batch)
+        def body(state: TrainState, raw: Batch) -> tuple[TrainState, Totals]:
+            return train_step(program, state, mask, run, raw)
 
-        return _one_after_the_other(body, state, (images, labels))
+        return _one_after_the_other(body, state, examples)
 
-    in_axes = (None, None, None, 0, 0)
+    in_axes = (None, None, None, 0)
     return parallel.parallel(steps, in_axes=in_axes, devices=program.devices, donate=(0,))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 
 from rtickets import training
@@ -26,21 +27,21 @@ def device_transform(transform: Transform, split: Split) -> Transform:
 
 
 class FromMemory:
-    """Images that lie on every device; steps choose theirs by index."""
+    """Examples that lie on every device; steps choose theirs by index."""
 
     steps_per_dispatch = 50
 
     def __init__(self, program: training.Program, split: Split, seed: int) -> None:
-        """Copy the images to the devices."""
+        """Copy the examples to the devices."""
         self._program, self._seed, self._examples = program, seed, len(split)
-        self._data = parallel.replicate((split.images, split.labels), program.devices)
+        self._data = parallel.replicate(split.arrays, program.devices)
         self.compiled = training.compiled(program)
 
     def arguments(self, start: int, stop: int) -> tuple[Any, ...]:
-        """Return (images, labels, indices (D, S, B / D)) for the steps start ... stop - 1."""
+        """Return (data, indices (D, S, B / D)) for the steps start ... stop - 1."""
         program, replays = self._program, self._program.objective.batch_replays
         chosen = batch_indices(self._examples, program.batch_size, self._seed, start, stop, replays)
-        return (*self._data, parallel.shard(chosen, program.devices, 1, program.accumulate))
+        return (self._data, parallel.shard(chosen, program.devices, 1, program.accumulate))
 
     def one_step(self, step: int) -> tuple[Any, ...]:
         """Return a step's examples in the form that `training.compiled` takes."""
@@ -58,30 +59,29 @@ class FromDisk:
     def __init__(self, program: training.Program, split: Split, seed: int) -> None:
         """Bind the feed; decoding begins with the first step that is asked for."""
         self._program, self._split, self._seed = program, split, seed
-        self._batches: Iterator[Batch] | None = None
+        self._batches: Iterator[dict[str, Any]] | None = None
         self._next = -1
         self.compiled = training.compiled_batches(program)
 
     def arguments(self, start: int, stop: int) -> tuple[Any, ...]:
-        """Return (images (D, S, B / D, H, W, C), labels) for the steps start ... stop - 1."""
+        """Return (examples (D, S, B / D, ...),) for the steps start ... stop - 1."""
         if self._batches is None or start != self._next:
             self.close()
             self._batches = self._from(start)
         self._next = stop
         taken = [next(self._batches) for _ in range(start, stop)]
         if len(taken) == 1:
-            return tuple(part[:, None] for part in taken[0])
-        return tuple(np.stack([np.asarray(b[i]) for b in taken], 1) for i in range(2))
+            return (jax.tree.map(lambda part: part[:, None], taken[0]),)
+        return (jax.tree.map(lambda *parts: np.stack([np.asarray(p) for p in parts], 1), *taken),)
 
     def one_step(self, step: int) -> tuple[Any, ...]:
         """Return a step's examples in the form that `training.compiled` takes."""
         devices = self._program.devices
-        images, labels = (
-            np.concatenate(np.asarray(p)[:, 0]) for p in self.arguments(step, step + 1)
-        )
-        positions = np.arange(self._program.batch_size, dtype=np.int32) % len(labels)
-        indices = parallel.shard(positions[None], devices, axis=1)
-        return (*parallel.replicate((images, labels), devices), indices)
+        (taken,) = self.arguments(step, step + 1)
+        data = jax.tree.map(lambda part: np.concatenate(np.asarray(part)[:, 0]), taken)
+        own = len(data[self._program.task.input])
+        positions = np.arange(self._program.batch_size, dtype=np.int32) % own
+        return parallel.replicate(data, devices), parallel.shard(positions[None], devices, axis=1)
 
     def close(self) -> None:
         """Stop the threads that decode."""
@@ -89,7 +89,7 @@ class FromDisk:
             self._batches.close()  # type: ignore[attr-defined]  # it is a generator
         self._batches = None
 
-    def _from(self, start: int) -> Iterator[Batch]:
+    def _from(self, start: int) -> Iterator[dict[str, Any]]:
         program = self._program
         whole = np.arange(program.batch_size)
         order = TrainingOrder(
@@ -99,9 +99,11 @@ class FromDisk:
         )  # fmt: skip
         local = len(program.devices.local)
 
-        def put(batch: Batch) -> Batch:
-            parts = [part.reshape(local, -1, *part.shape[1:]) for part in batch]
-            return Batch(*(parallel.put(part, program.devices) for part in parts))
+        def put(batch: Batch) -> dict[str, Any]:
+            return {
+                name: parallel.put(part.reshape(local, -1, *part.shape[1:]), program.devices)
+                for name, part in batch.arrays.items()
+            }
 
         return training_batches(self._split, order, put)
 

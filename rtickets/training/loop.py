@@ -57,6 +57,8 @@ class Loop:
         self.log_every = self.validate_every or per_epoch
         on_cpu = program.devices[0].platform == "cpu"
         self.dispatch = config.steps_per_dispatch or (1 if on_cpu else self.feed.steps_per_dispatch)
+        stop = training.make_objective(program.objective, program.task).stop
+        self.judge = selection.Judge(program.task.headline, stop)
         self.observer = Observer(folder, config.observe, program.batch_size, program.devices)
 
     def fit(self, params: Params, batch_stats: Any, opt_state: Any = None) -> Outcome:
@@ -106,8 +108,8 @@ class Loop:
                 now = self._collect(now, pending)
                 self._check_finite(step, now.state.params)
                 now = now._replace(tally=now.tally._replace(metrics=metrics.length))
-                about, planned = self._about(step), self._ends_part(step)
-                processes.on_primary(lambda: snapshot.save(checkpoints, step, now, about, planned))
+                about, score = self._about(step), self._score(now, step)
+                processes.on_primary(lambda: snapshot.save(checkpoints, step, now, about, score))
 
             check = preemption.late_check(self.program.devices)
             try:
@@ -117,7 +119,7 @@ class Loop:
                         now = self._log(now, step, metrics, task)
                     if self._ends_part(step):
                         save()
-                    if step == total or now.tally.collapsed is not None:
+                    if step == total or now.tally.stopped is not None:
                         break
                     check()
                     now, step = self._dispatch(now, step, pending, task)
@@ -128,7 +130,7 @@ class Loop:
                 raise
             self._check_finite(step, now.state.params)
             processes.on_primary(checkpoints.wait)
-            return selection.outcome(self.config, now, step, task.seconds, task.rate)
+            return selection.outcome(self.config, self.judge, now, step, task.seconds, task.rate)
 
     def _about(self, step: int) -> dict[str, Any]:
         """Return where a checkpoint is from; the place in the data follows from seed and step."""
@@ -140,6 +142,17 @@ class Loop:
             "epoch": epoch,
             "batch": batch,
         }
+
+    def _score(self, now: Snapshot, step: int) -> float | None:
+        """Return what the best checkpoints are chosen by, None where one is not among them.
+
+        One that a stop left, and not the configuration, is not: which are the best must not depend
+        on where a run was stopped.
+        """
+        value = now.tally.validation
+        if value is None or now.tally.logged != step or not self._ends_part(step):
+            return None
+        return self.judge.headline.score(value)
 
     def _last_step(self) -> int:
         return self.program.total_steps if self.stop is None else self.stop
@@ -202,6 +215,14 @@ class Loop:
             "train.optimizer.learning_rate or add a warmup"
         )
 
+    def _why_stopped(self, step: int, before: float | None, value: float) -> str:
+        name, say = self.judge.headline.name, self.judge.headline.say
+        was = "nothing" if before is None else say(before)
+        return (
+            f"{self.name}: stopped at step {step}, as validation {name} under attack went from "
+            f"{was} to {say(value)}; the weights are from before"
+        )
+
     def _log(
         self, now: Snapshot, step: int, metrics: MetricsFile, task: console.CountedWork
     ) -> Snapshot:
@@ -211,20 +232,18 @@ class Loop:
             "step": step,
             "epoch": step / self.program.steps_per_epoch,
             "loss": tally.loss / tally.examples,
-            "accuracy": tally.correct / tally.examples,
         }
+        measured = self.program.task.measures(tally.sums)
+        line |= {name: each.value for name, each in measured.items()}
         note = f"loss {line['loss']:.3f}"
         if self.validate_every:
-            accuracy = self.validate(*training.selected(now.state))
-            now = selection.validated(self.config, now, step, accuracy)
-            line["validation"] = accuracy
-            note += f", validation {accuracy:.1%}"
-        if now.tally.collapsed is not None:
-            line["collapsed"] = True
-            console.say(
-                f"{self.name}: stopped at step {step}, as validation accuracy under PGD fell from "
-                f"{tally.validation:.1%} to {accuracy:.1%}; the weights are from before"
-            )
+            value = self.validate(*training.selected(now.state))
+            now = selection.validated(self.config, self.judge, now, step, value)
+            line["validation"] = value
+            note += f", validation {self.judge.headline.say(value)}"
+            if self.judge.stop and now.tally.stopped is not None:
+                line[self.judge.stop.name] = True
+                console.say(self._why_stopped(step, tally.validation, value))
 
         def write() -> None:
             metrics.write(line)

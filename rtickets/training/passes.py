@@ -1,5 +1,6 @@
 """The passes of a step over one part of the batch: the attack, then the loss and its gradient."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +11,7 @@ from rtickets import models
 from rtickets.masks import Params
 from rtickets.masks.learned_masks import SCORES, living_groups
 from rtickets.platform import parallel
+from rtickets.tasks import Batch
 from rtickets.training.objectives import Objective, search_and_update
 from rtickets.training.program import Program, split_trainable, weights_of, without_scores
 from rtickets.training.state import Totals
@@ -19,16 +21,14 @@ class Part(NamedTuple):
     """This device's examples of a batch or of a micro-batch.
 
     Attributes:
-        x: float32 images (b, H, W, C), augmented.
-        labels: int32 (b,).
+        batch: as the task augments it, arrays (b, ...).
         keys: PRNG keys of the attack (b,).
-        perturbation: float32 (b, H, W, C), carried over from the step before, or None.
+        carry: what the objective takes over from the step before, arrays (b, ...), or None.
     """
 
-    x: Array
-    labels: Array
+    batch: Batch
     keys: Array
-    perturbation: Array | None
+    carry: Any
 
 
 class Sums(NamedTuple):
@@ -38,13 +38,13 @@ class Sums(NamedTuple):
         gradients: of the sum of losses over the whole batch size, in the trained parameters.
         totals: of the examples.
         batch_stats: running statistics.
-        perturbation: for the next step, or None.
+        carry: for the next step, or None.
     """
 
     gradients: Params
     totals: Totals
     batch_stats: Any
-    perturbation: Array | None
+    carry: Any
 
 
 class StepNetwork(NamedTuple):
@@ -101,9 +101,9 @@ def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part
                 return models.logits(network.model, whole, attacked_stats, x), attacked_stats
             return models.training_logits(network.model, whole, attacked_stats, x)
 
-        losses, logits, stats = objective.loss(train_fn, part.x, perturbed, part.labels)
-        correct = (logits.argmax(-1) == part.labels).sum()
-        totals = Totals(losses.sum(), correct, jnp.int32(part.labels.size))
+        losses, outputs, stats = objective.loss(train_fn, part.batch, perturbed, parallel.total)
+        counted = network.program.task.sums(outputs, part.batch)
+        totals = Totals(losses.sum(), counted, jnp.int32(len(losses)))
         return totals.loss / network.program.batch_size, (totals, stats)
 
     if objective.carry is None:
@@ -111,29 +111,29 @@ def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part
         return Sums(found, totals, stats, None)
     both = jax.grad(loss_fn, (0, 1), has_aux=True)
     (found, slope), (totals, stats) = both(network.trained, perturbed)
-    assert part.perturbation is not None
-    return Sums(found, totals, stats, objective.carry.move(part.perturbation, slope))
+    return Sums(found, totals, stats, objective.carry.move(part.carry, slope))
 
 
 def _perturb(
     network: StepNetwork, objective: Objective, batch_stats: Any, part: Part
 ) -> tuple[Array, Any]:
-    """Return the images that the loss is taken on, and the running statistics after the attack."""
+    """Return the inputs that the loss is taken on, and the running statistics after the attack."""
+    task = network.program.task
     if objective.carry is not None:
-        assert part.perturbation is not None
-        return objective.carry.add(part.x, part.perturbation), batch_stats
+        return objective.carry.add(part.batch[task.input], part.carry), batch_stats
     model, weights = network.model, network.weights(network.trained)
     mode = network.program.objective.attack_statistics
 
     def model_fn(x: Array, stats: Any) -> tuple[Array, Any]:
         return models.training_logits(model, weights, stats, x)
 
-    def logits_fn(x: Array) -> Array:
+    def outputs_fn(x: Array) -> Array:
         if mode == "frozen":
             return models.logits(model, weights, batch_stats, x)
         return model_fn(x, batch_stats)[0]
 
-    images = part.x, part.labels, part.keys
     if mode == "batch_and_update" and objective.inner is not None:
-        return search_and_update(*objective.inner(logits_fn, *images), model_fn, batch_stats)
-    return objective.perturb(logits_fn, *images), batch_stats
+        search, job = objective.inner(outputs_fn, part.batch, part.keys)
+        fooled = partial(task.fooled, batch=part.batch)
+        return search_and_update(search, job, model_fn, batch_stats, fooled)
+    return objective.perturb(outputs_fn, part.batch, part.keys), batch_stats

@@ -9,6 +9,7 @@ from rtickets.errors import InputError
 from rtickets.masks import Params
 from rtickets.masks.learned_masks import SCORES, LearnedMask, apply_scores
 from rtickets.platform import parallel
+from rtickets.tasks import Classification, Task
 from rtickets.training.optimizers import OptimizerConfig
 from rtickets.training.settings import AveragingConfig, ObjectiveConfig, TrainConfig
 
@@ -23,7 +24,7 @@ class Program:
 
     Attributes:
         model: the network.
-        objective: what is minimised.
+        objective: how inputs are changed before the loss.
         optimizer: how; its learning rate is ignored, `Run` carries it.
         transform: from stored pixels to the network's input.
         batch_size: examples per step, over all devices.
@@ -38,6 +39,7 @@ class Program:
         accumulate: micro-batches per step.
         sync_statistics: batch statistics are those of the batch over all devices.
         image_shape: (H, W, C) of the network's input, for objectives that carry a perturbation.
+        task: what the network is asked to do.
     """
 
     model: models.Model
@@ -55,6 +57,7 @@ class Program:
     accumulate: int = 1
     sync_statistics: bool = True
     image_shape: tuple[int, int, int] | None = None
+    task: Task = field(default_factory=Classification)
 
 
 def check_batch_size(config: TrainConfig, devices: parallel.Devices) -> None:

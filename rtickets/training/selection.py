@@ -1,5 +1,7 @@
-"""Which weights of a run are kept: its best or its last, or those from before it collapsed."""
+"""Which weights of a run are kept: its best or its last, or those from before it was stopped."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -7,9 +9,22 @@ import numpy as np
 
 from rtickets import training
 from rtickets.masks import Params
-from rtickets.training.objectives.fast import has_collapsed
+from rtickets.tasks import Headline
+from rtickets.training.objectives.base import Stop
 from rtickets.training.settings import TrainConfig
 from rtickets.training.snapshot import Best, Snapshot
+
+
+class Judge(NamedTuple):
+    """What decides about a run after a validation.
+
+    Attributes:
+        headline: the measure of the task that it goes by.
+        stop: when the objective ends the run early, or None for never.
+    """
+
+    headline: Headline
+    stop: Stop | None
 
 
 class Outcome(NamedTuple):
@@ -19,11 +34,11 @@ class Outcome(NamedTuple):
         params: the selected weights, on the host.
         batch_stats: their normalisation statistics.
         step: the step they come from.
-        validation: their validation accuracy, or None where none was measured.
+        validation: their headline measure on the validation split, or None where none was measured.
         opt_state: state of the optimiser after the last step, on the host.
         seconds: wall-clock time of this process's part of the run.
         images_per_second: throughput of that part, compilation included.
-        collapsed: the step at which fast training collapsed and was stopped, or None.
+        stopped: why the objective ended the run early, in its word, and at which step; or empty.
     """
 
     params: Params
@@ -33,41 +48,50 @@ class Outcome(NamedTuple):
     opt_state: Any
     seconds: float
     images_per_second: float
-    collapsed: int | None = None
+    stopped: Mapping[str, int] = MappingProxyType({})
 
 
-def validated(config: TrainConfig, now: Snapshot, step: int, accuracy: float) -> Snapshot:
+def validated(
+    config: TrainConfig, judge: Judge, now: Snapshot, step: int, value: float
+) -> Snapshot:
     """Take note of a validation.
 
     Args:
         config: of the run.
+        judge: what decides.
         now: where the run is.
         step: its step.
-        accuracy: of the weights that `training.selected` returns.
+        value: the headline measure of the weights that `training.selected` returns.
 
     Returns:
-        The snapshot with the accuracy, and with these weights if they are the best so far; with the
-        step in `collapsed` if fast training has collapsed since the validation before.
+        The snapshot with the value, and with these weights if they are the best so far; with the
+        step in `stopped` if the objective ends the run here.
     """
-    objective, before, best = config.objective, now.tally.validation, now.best
-    fast = objective.name == "fast"
-    tally = now.tally._replace(validation=accuracy)
-    if fast and has_collapsed(before, accuracy, objective.collapse):
-        return now._replace(tally=tally._replace(collapsed=step))
-    keeps_last = fast and config.select == "last"  # to go back to after a collapse
-    if accuracy > best.accuracy or keeps_last:
+    before, best, score = now.tally.validation, now.best, judge.headline.score
+    tally = now.tally._replace(validation=value)
+    if judge.stop and judge.stop.now(None if before is None else score(before), score(value)):
+        return now._replace(tally=tally._replace(stopped=step))
+    keeps_last = judge.stop is not None and config.select == "last"  # to go back to
+    stored = float(np.float32(value))  # of values that are equal as stored, the first is the best
+    if best.step < 0 or score(stored) > score(float(best.value)) or keeps_last:
         weights = jax.device_get(training.selected(now.state))
-        best = Best(np.float32(accuracy), np.int32(step), *weights)
+        best = Best(np.float32(value), np.int32(step), *weights)
     return now._replace(best=best, tally=tally)
 
 
 def outcome(
-    config: TrainConfig, now: Snapshot, step: int, seconds: float, images_per_second: float
+    config: TrainConfig,
+    judge: Judge,
+    now: Snapshot,
+    step: int,
+    seconds: float,
+    images_per_second: float,
 ) -> Outcome:
     """Return what a run ends with.
 
     Args:
         config: of the run.
+        judge: what decided.
         now: where the run is.
         step: its step.
         seconds: see `Outcome`.
@@ -77,8 +101,8 @@ def outcome(
         The selected weights, on the host.
     """
     chosen, tally = now.best, now.tally
-    validation: float | None = round(float(chosen.accuracy), 7)
-    if config.select == "last" and tally.collapsed is None:
+    validation: float | None = round(float(chosen.value), 7)
+    if config.select == "last" and tally.stopped is None:
         chosen = Best(tally.validation, step, *training.selected(now.state))
         validation = tally.validation
     return Outcome(
@@ -89,5 +113,5 @@ def outcome(
         jax.device_get(now.state.opt_state),
         seconds,
         images_per_second,
-        tally.collapsed,
+        {} if judge.stop is None or tally.stopped is None else {judge.stop.name: tally.stopped},
     )

@@ -16,9 +16,9 @@ from rtickets.storage.checkpoints import Checkpoints
 
 
 class Best(NamedTuple):
-    """The best weights so far by validation accuracy; -1 before the first validation."""
+    """The best weights so far by their measure in a validation; step -1 before the first."""
 
-    accuracy: Any
+    value: Any
     step: Any
     params: Params
     batch_stats: Any
@@ -29,33 +29,40 @@ class Tally(NamedTuple):
 
     Attributes:
         logged: step of the last line of metrics, or the first step.
-        validation: the last validation accuracy, or None before the first.
+        validation: the last headline measure of a validation, or None before the first.
         loss: sum of the loss since that line.
-        correct: number of examples classified correctly since.
+        sums: what the task counted since, by name; numbers or nested lists of them.
         examples: number of examples since.
         metrics: length of the metrics file in bytes, when it was saved.
-        collapsed: step at which fast training collapsed, or None.
+        stopped: step at which the objective ended the run early, or None.
     """
 
     logged: int
     validation: float | None = None
     loss: float = 0.0
-    correct: int = 0
+    sums: dict[str, Any] = {}  # noqa: RUF012  # nobody writes into it
     examples: int = 0
     metrics: int = 0
-    collapsed: int | None = None
+    stopped: int | None = None
 
     def add(self, totals: training.Totals) -> "Tally":
         """Count what a dispatch returned."""
         return self._replace(
             loss=self.loss + float(totals.loss),
-            correct=self.correct + int(totals.correct),
+            sums={name: _sum(self.sums.get(name), each) for name, each in totals.sums.items()},
             examples=self.examples + int(totals.examples),
         )
 
     def next_line(self, step: int) -> "Tally":
         """Begin to count anew after a line of metrics."""
-        return Tally(step, self.validation, collapsed=self.collapsed)
+        return Tally(step, self.validation, stopped=self.stopped)
+
+
+def _sum(before: Any, more: Any) -> Any:
+    """Add an array to numbers, wide enough for any number of steps, as JSON holds them."""
+    wide = np.int64 if np.issubdtype(np.asarray(more).dtype, np.integer) else np.float64
+    found = np.asarray(more, wide)
+    return (found if before is None else np.asarray(before, wide) + found).tolist()
 
 
 class Snapshot(NamedTuple):
@@ -87,7 +94,7 @@ def first_snapshot(state: training.TrainState, mask: Mask, seed: int) -> Snapsho
     Returns:
         The snapshot.
     """
-    best = Best(np.float32(-1), jnp.int32(0), state.params, state.batch_stats)
+    best = Best(np.float32(0), jnp.int32(-1), state.params, state.batch_stats)
     return Snapshot(state, best, mask, jax.random.key(seed), Tally(int(state.step)))
 
 
@@ -96,7 +103,7 @@ def save(
     step: int,
     snapshot: Snapshot,
     about: dict[str, Any],
-    planned: bool,
+    score: float | None,
 ) -> None:
     """Save a snapshot in the background.
 
@@ -105,11 +112,9 @@ def save(
         step: its step.
         snapshot: the snapshot.
         about: what a reader of the file may want to know.
-        planned: whether the configuration asks for it here. One that a stop left is not among the
-            best: which these are must not depend on where a run was stopped.
+        score: what the best checkpoints are chosen by, or None for one that is not among them.
     """
     *arrays, tally = snapshot
-    score = tally.validation if planned and tally.logged == step else None
     checkpoints.save(step, tuple(arrays), {**about, "tally": tally._asdict()}, score)
 
 

@@ -8,8 +8,10 @@ from jax import Array
 from rtickets import masks
 from rtickets.masks import Mask, Params
 from rtickets.platform.short_repr import with_short_repr
+from rtickets.tasks import Sums
 from rtickets.training import averaging
 from rtickets.training.averaging import Average
+from rtickets.training.objectives import make_objective
 from rtickets.training.optimizer import make_optimizer
 from rtickets.training.program import Program, split_trainable
 
@@ -24,8 +26,8 @@ class TrainState(NamedTuple):
         batch_stats: float32 normalisation statistics.
         opt_state: state of the optimiser over the trained parameters.
         average: running average of the trained parameters, or None.
-        perturbation: float32 (B, H, W, C), what free training carries over for every position of
-            the whole batch, gathered from all devices after every step, or None.
+        carry: what the objective takes along from step to step, a pytree of arrays that begin with
+            the positions of the whole batch, gathered from all devices after every step; or None.
     """
 
     step: Array
@@ -33,7 +35,7 @@ class TrainState(NamedTuple):
     batch_stats: Any
     opt_state: Any
     average: Average | None = None
-    perturbation: Array | None = None
+    carry: Any = None
 
 
 class RunData(NamedTuple):
@@ -53,13 +55,12 @@ class Totals(NamedTuple):
 
     Attributes:
         loss: float32 sum of the loss.
-        correct: int32 number of examples classified correctly, perturbed where the objective
-            perturbs them.
+        sums: what the task counts, of inputs as the objective changes them; by name.
         examples: int32 number of examples.
     """
 
     loss: Array
-    correct: Array
+    sums: Sums
     examples: Array
 
 
@@ -79,12 +80,12 @@ def init_state(program: Program, params: Params, batch_stats: Any, mask: Mask) -
     trained, _ = split_trainable(params, program.trainable)
     opt_state = make_optimizer(program.optimizer).init(trained)
     average = averaging.start(program.averaging, trained, batch_stats)
-    perturbation = None
-    if program.objective.name == "free":
+    carry, carried = None, make_objective(program.objective, program.task).carry
+    if carried is not None:
         assert program.image_shape is not None  # who builds the program knows it
-        perturbation = jnp.zeros((program.batch_size, *program.image_shape), jnp.float32)
+        carry = carried.start(program.batch_size, program.image_shape)
     step = jnp.zeros((), jnp.int32)
-    return TrainState(step, params, batch_stats, opt_state, average, perturbation)
+    return TrainState(step, params, batch_stats, opt_state, average, carry)
 
 
 def selected(state: TrainState) -> tuple[Params, Any]:

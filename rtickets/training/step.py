@@ -10,6 +10,7 @@ from rtickets import masks
 from rtickets.attacks.search import repeat
 from rtickets.masks import Mask
 from rtickets.platform import parallel
+from rtickets.tasks import Batch
 from rtickets.training import averaging, schedules
 from rtickets.training.objectives import make_objective
 from rtickets.training.optimizer import update
@@ -19,7 +20,7 @@ from rtickets.training.state import RunData, Totals, TrainState
 
 
 def train_step(
-    program: Program, state: TrainState, mask: Mask, run: RunData, images: Array, labels: Array
+    program: Program, state: TrainState, mask: Mask, run: RunData, raw: Batch
 ) -> tuple[TrainState, Totals]:
     """Take one step on this device's part of the batch; needs the axis `parallel.AXIS`.
 
@@ -33,14 +34,14 @@ def train_step(
         state: where the run is.
         mask: which weights live.
         run: key and learning rate.
-        images: uint8 (B / D, H, W, C), as `parallel.shard` splits the batch into micro-batches.
-        labels: int32 (B / D,).
+        raw: stored examples, arrays (B / D, ...) as `parallel.shard` splits the batch into
+            micro-batches.
 
     Returns:
         (new state, totals over the whole batch), the same on every device.
     """
     network = make_network(program, masks.apply(mask, state.params))
-    sums = _accumulate(network, state, _make_part(program, state, run, images, labels))
+    sums = _accumulate(network, state, _make_part(program, state, run, raw))
     found, totals = parallel.total((sums.gradients, sums.totals))
     batch_stats = parallel.mean(sums.batch_stats)
     schedule = schedules.multiplier(program.optimizer, program.total_steps, program.steps_per_epoch)
@@ -50,30 +51,27 @@ def train_step(
         program, state.opt_state, network.trained, trained_mask, found, rate
     )
     average = averaging.advance(program.averaging, state.average, trained, batch_stats)
-    perturbation = sums.perturbation
-    if perturbation is not None:
-        perturbation = parallel.join(perturbation, program.accumulate)
+    carry = jax.tree.map(lambda leaf: parallel.join(leaf, program.accumulate), sums.carry)
     params = {**network.frozen, **trained}
-    state = TrainState(state.step + 1, params, batch_stats, opt_state, average, perturbation)
+    state = TrainState(state.step + 1, params, batch_stats, opt_state, average, carry)
     return state, totals
 
 
-def _make_part(
-    program: Program, state: TrainState, run: RunData, images: Array, labels: Array
-) -> Part:
-    """Augment this device's images, alike in every replay, and look up what they inherit."""
+def _make_part(program: Program, state: TrainState, run: RunData, raw: Batch) -> Part:
+    """Augment this device's examples, alike in every replay, and look up what they inherit."""
     step_key = jax.random.fold_in(run.key, state.step // program.objective.batch_replays)
-    positions = parallel.positions(images.shape[0], program.accumulate)
+    positions = parallel.positions(len(raw[program.task.input]), program.accumulate)
     keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(step_key, i)))(positions)
-    x = program.transform.training_input(keys[:, 0], images)
-    inherited = None if state.perturbation is None else state.perturbation[positions]
-    return Part(x, labels, keys[:, 1], inherited)
+    batch = program.task.augment(program.transform, keys[:, 0], raw)
+    inherited = jax.tree.map(lambda leaf: leaf[positions], state.carry)
+    return Part(batch, keys[:, 1], inherited)
 
 
 def _accumulate(network: StepNetwork, state: TrainState, part: Part) -> Sums:
     """Add up the gradients of the micro-batches, which update statistics one after the other."""
     count = network.program.accumulate
-    passes = partial(gradients, network, make_objective(network.program.objective))
+    objective = make_objective(network.program.objective, network.program.task)
+    passes = partial(gradients, network, objective)
     if count == 1:
         return passes(state.batch_stats, part)
     micro = jax.tree.map(lambda leaf: leaf.reshape(count, -1, *leaf.shape[1:]), part)
@@ -81,14 +79,11 @@ def _accumulate(network: StepNetwork, state: TrainState, part: Part) -> Sums:
     def body(index: Array | int, sums: Sums) -> Sums:
         found = passes(sums.batch_stats, jax.tree.map(lambda leaf: leaf[index], micro))
         added, totals = jax.tree.map(jnp.add, sums[:2], found[:2])
-        carried = sums.perturbation
-        if carried is not None:
-            carried = carried.at[index].set(found.perturbation)
+        carried = jax.tree.map(lambda old, new: old.at[index].set(new), sums.carry, found.carry)
         return Sums(added, totals, found.batch_stats, carried)
 
-    nothing = Totals(jnp.float32(0), jnp.int32(0), jnp.int32(0))
-    zero = jax.tree.map(jnp.zeros_like, network.trained)
-    sums = repeat(body, count, Sums(zero, nothing, state.batch_stats, micro.perturbation))
-    if sums.perturbation is None:
-        return sums
-    return sums._replace(perturbation=sums.perturbation.reshape(part.x.shape))
+    one = jax.eval_shape(passes, state.batch_stats, jax.tree.map(lambda leaf: leaf[0], micro))
+    zero, nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), one[:2])
+    sums = repeat(body, count, Sums(zero, nothing, state.batch_stats, micro.carry))
+    whole = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), sums.carry)
+    return sums._replace(carry=whole)

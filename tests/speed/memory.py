@@ -58,7 +58,7 @@ def measure(options, name, devices):
     state = training.init_state(program, params, stats, mask)
     run = training.RunData(jax.random.key(1), jnp.float32(0.1))
     images, labels = np.zeros((IMAGES, *shape), np.uint8), np.zeros(IMAGES, np.int32)
-    fixed = parallel.replicate((state, mask, run, images, labels), devices)
+    fixed = parallel.replicate((state, mask, run, {"image": images, "label": labels}), devices)
     chosen = np.arange(options.batch, dtype=np.int32)[None]
     indices = parallel.shard(chosen, devices, axis=1)
     step = training.compiled(program).lower(*fixed, indices).compile()

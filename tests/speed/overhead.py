@@ -77,7 +77,9 @@ def engine(options, model, params, stats, images, labels, devices):
     mask = masks.full(params)
     run = training.RunData(jax.random.key(1), jnp.float32(RATE))
     state = training.init_state(program, params, stats, mask)
-    box, *fixed = parallel.replicate((state, mask, run, images, labels), devices)
+    box, *fixed = parallel.replicate(
+        (state, mask, run, {"image": images, "label": labels}), devices
+    )
     chosen = np.arange(options.batch, dtype=np.int32)[None]
     indices = parallel.shard(chosen, devices, axis=1)
     steps = training.compiled(program)

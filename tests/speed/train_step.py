@@ -73,7 +73,13 @@ def main() -> None:
     labels = np.arange(IMAGES, dtype=np.int32) % 10
     run = training.RunData(jax.random.key(1), jnp.float32(0.1))
     state, *fixed = parallel.replicate(
-        (training.init_state(program, params, stats, mask), mask, run, images, labels), devices
+        (
+            training.init_state(program, params, stats, mask),
+            mask,
+            run,
+            {"image": images, "label": labels},
+        ),
+        devices,
     )
     steps, seconds = training.compiled(program), []
     for _ in range(6):

@@ -171,13 +171,13 @@ def test_the_step_maps_over_scores_masks_and_seeds(scored):
         (scored.params[SCORES], own_mask, jax.random.key(1)),
         (other, other_mask, jax.random.key(2)),
     ]
-    images, labels = jnp.asarray(scored.split.images[:8]), jnp.asarray(scored.split.labels[:8])
+    raw = jax.tree.map(jnp.asarray, scored.split.take(np.arange(8)).arrays)
 
     def step(scores, mask, key):
         params = {**scored.params, SCORES: scores}
         state = training.init_state(program, params, scored.batch_stats, mask)
         run = training.RunData(key, jnp.float32(0.1))
-        state, totals = training.train_step(program, state, mask, run, images, labels)
+        state, totals = training.train_step(program, state, mask, run, raw)
         return state.params[SCORES], state.params["head"], totals
 
     def on_one_device(fn):

@@ -86,7 +86,7 @@ def test_any_number_of_devices_trains_the_same(small, objectives, name, shape):
     for count in (1, 2, 4) if name == "free" else (1, 4):
         program = program_of(small, objectives[name], shape, {**options, "devices": count})
         state, losses = small.steps(program, 3, rate=0.02)
-        found[count] = (state.params, state.batch_stats, state.average, state.perturbation, losses)
+        found[count] = (state.params, state.batch_stats, state.average, state.carry, losses)
     for count in list(found)[1:]:
         chex.assert_trees_all_close(found[1], found[count], atol=2e-4)
 
@@ -115,12 +115,12 @@ def test_the_step_maps_over_weights_masks_keys_and_rates(small, objectives, name
     full = jax.tree.map(np.ones_like, small.mask)
     members = [(small.params, small.mask, jax.random.key(1), 0.05), (other, full,
                jax.random.key(2), 0.1)]  # fmt: skip
-    images, labels = jnp.asarray(small.split.images[:8]), jnp.asarray(small.split.labels[:8])
+    raw = jax.tree.map(jnp.asarray, small.split.take(np.arange(8)).arrays)
 
     def step(params, mask, key, rate):
         state = training.init_state(program, params, small.batch_stats, mask)
         run = training.RunData(key, jnp.float32(rate))
-        return training.train_step(program, state, mask, run, images, labels)
+        return training.train_step(program, state, mask, run, raw)
 
     def on_one_device(fn):
         return jax.jit(lambda *a: jax.vmap(fn, in_axes=None, axis_name=parallel.AXIS,

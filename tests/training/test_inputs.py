@@ -1,5 +1,7 @@
 """Training and predicting from disk, against the same from memory."""
 
+import chex
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -94,16 +96,17 @@ def test_steps_may_be_asked_for_in_any_order(tiny, disk, accumulate):
     program = tiny.program(total_steps=18, devices=devices, accumulate=accumulate)
     memory, feed = make_feed(program, tiny.split, 3), make_feed(program, disk, 3)
     for start, stop in ((0, 1), (1, 3), (9, 10), (2, 4)):
-        images, labels = (np.asarray(part) for part in feed.arguments(start, stop))
-        whole, _, indices = memory.arguments(start, stop)
+        (batch,) = feed.arguments(start, stop)
+        images, labels = np.asarray(batch["image"]), np.asarray(batch["label"])
+        data, indices = memory.arguments(start, stop)
         assert images.shape == (2, stop - start, 4, 8, 8, 1)
-        np.testing.assert_array_equal(images, np.asarray(whole)[np.asarray(indices)])
+        np.testing.assert_array_equal(images, np.asarray(data["image"])[np.asarray(indices)])
         np.testing.assert_array_equal(labels, tiny.split.labels[np.asarray(indices)])
-    whole, labels, indices = feed.one_step(5)
-    expected, _, theirs = memory.one_step(5)
-    np.testing.assert_array_equal(
-        np.asarray(whole)[np.asarray(indices)], np.asarray(expected)[np.asarray(theirs)]
+    found, expected = (
+        jax.tree.map(lambda leaf, at=indices: np.asarray(leaf)[np.asarray(at)], data)
+        for data, indices in (feed.one_step(5), memory.one_step(5))
     )
+    chex.assert_trees_all_equal(found, expected)
     feed.close()
 
 

@@ -6,7 +6,9 @@ from rtickets.errors import InputError
 from rtickets.training.snapshot import Tally, _tally
 
 
-@pytest.mark.parametrize("tally", [Tally(0), Tally(7, 0.5, 1.25, 3, 9, 120, 5)])
+@pytest.mark.parametrize(
+    "tally", [Tally(0), Tally(7, 0.5, 1.25, {"correct": 3, "by_class": [1, 2]}, 9, 120, 5)]
+)
 def test_what_was_counted_comes_back(tally):
     assert _tally(tally._asdict()) == tally
 

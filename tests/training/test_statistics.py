@@ -1,5 +1,7 @@
 """Normalisation while attacking."""
 
+from functools import partial
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -11,6 +13,7 @@ from rtickets.attacks import pgd
 from rtickets.config import AttackConfig
 from rtickets.data.images.augment import Transform
 from rtickets.settings import config_files
+from rtickets.tasks import Classification
 from rtickets.training.objectives import make_objective, search_and_update
 from rtickets.training.objectives.adversarial import adversarial
 
@@ -35,7 +38,10 @@ def test_an_attack_in_the_batch_evaluates_and_updates_step_by_step(small, scene)
     @jax.jit
     def found(images, labels, keys):
         inner = adversarial(**ATTACK).inner
-        return search_and_update(*inner(None, images, labels, keys), model_fn, small.batch_stats)
+        batch = {"image": images, "label": labels}
+        search, job = inner(None, batch, keys)
+        fooled = partial(Classification().fooled, batch=batch)
+        return search_and_update(search, job, model_fn, small.batch_stats, fooled)
 
     @jax.jit
     def expected(images, labels, keys):

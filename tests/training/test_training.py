@@ -105,7 +105,7 @@ def test_several_steps_in_one_call_are_the_same_steps(tiny, mapping):
     chosen = np.stack([(np.arange(8) + 7 * step) % 48 for step in range(3)]).astype(np.int32)
     state = training.init_state(program, tiny.params, tiny.batch_stats, tiny.mask)
     run = training.RunData(jax.random.key(5), np.float32(0.02))
-    fixed = (state, tiny.mask, run, tiny.split.images, tiny.split.labels)
+    fixed = (state, tiny.mask, run, tiny.split.arrays)
     fixed = parallel.replicate(fixed, program.devices)
     together, totals = training.compiled(program)(*fixed, chosen[None])
     chex.assert_trees_all_close(
@@ -128,12 +128,12 @@ def test_the_step_maps_over_weights_masks_keys_and_rates(tiny, dense_mask):
         (tiny.params, tiny.mask, jax.random.key(1), 0.05),
         (other, dense_mask, jax.random.key(2), 0.1),
     ]
-    images, labels = jnp.asarray(tiny.split.images[:8]), jnp.asarray(tiny.split.labels[:8])
+    raw = jax.tree.map(jnp.asarray, tiny.split.take(np.arange(8)).arrays)
 
     def step(params, mask, key, rate):
         state = training.init_state(program, params, tiny.batch_stats, mask)
         run = training.RunData(key, jnp.float32(rate))
-        return training.train_step(program, state, mask, run, images, labels)
+        return training.train_step(program, state, mask, run, raw)
 
     def on_one_device(fn):
         return jax.jit(lambda *a: jax.vmap(fn, in_axes=None, axis_name=parallel.AXIS,
@@ -190,9 +190,9 @@ def test_the_attack_is_differentiated_with_respect_to_the_images_only(tiny):
         step = partial(training.train_step, program)
         state = training.init_state(program, tiny.params, tiny.batch_stats, tiny.mask)
         run = training.RunData(jax.random.key(0), jnp.float32(0.1))
-        images, labels = tiny.split.take(np.arange(8))
+        raw = tiny.split.take(np.arange(8)).arrays
         mapped = jax.vmap(step, in_axes=None, axis_name=parallel.AXIS, axis_size=1, out_axes=None)
-        lowered = jax.jit(mapped).lower(state, tiny.mask, run, images, labels)
+        lowered = jax.jit(mapped).lower(state, tiny.mask, run, raw)
         return lowered.compile().cost_analysis()["flops"]
 
     ratio = flops(ROBUST) / flops(NATURAL)

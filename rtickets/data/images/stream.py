@@ -30,6 +30,11 @@ class Batch(NamedTuple):
     images: np.ndarray
     labels: np.ndarray
 
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The same by name, as tasks know them."""
+        return {"image": self.images, "label": self.labels}
+
 
 @dataclass(frozen=True)
 class TrainingOrder:

@@ -1,23 +1,27 @@
-"""Adversarial training: cross-entropy on PGD examples."""
+"""Adversarial training: the loss of PGD examples."""
+
+from typing import Any
 
 from jax import Array
 
-from rtickets.attacks import LogitsFn, Norm
+from rtickets.attacks import Norm
 from rtickets.attacks.losses import LossName
-from rtickets.attacks.pgd import Pgd, Rule
+from rtickets.attacks.pgd import Rule
 from rtickets.attacks.radii import check_radius, check_step
 from rtickets.attacks.search import Job
+from rtickets.tasks import Batch, Task
+from rtickets.tasks.search import Ascent, OutputsFn, make_job, make_pgd
 from rtickets.training.objectives.base import (
-    Ascent,
+    CLASSIFICATION,
     Inner,
     Objective,
-    make_job,
     on_perturbed,
     searched,
 )
 
 
 def adversarial(
+    task: Task = CLASSIFICATION,
     *,
     eps: float,
     step_size: float,
@@ -27,11 +31,11 @@ def adversarial(
     loss: LossName = "ce",
     rule: Rule = "steepest",
     best: bool = False,
-    label_smoothing: float = 0.0,
 ) -> Objective:
-    """Return cross-entropy on PGD examples (Madry et al. 2018, eq. 2.1).
+    """Return the task's loss on PGD examples (Madry et al. 2018, eq. 2.1).
 
     Args:
+        task: what the network is asked to do.
         eps: radius in pixel units.
         step_size: step of the inner maximisation.
         num_steps: its number of steps.
@@ -40,23 +44,26 @@ def adversarial(
         loss: what the maximisation maximises, see `rtickets.attacks.pgd`.
         rule: how it steps, likewise.
         best: it returns the worst image of all that it visited, instead of the last.
-        label_smoothing: part of the outer loss's target that is spread evenly over all classes.
 
     Returns:
         The objective.
     """
-    search = Pgd(norm, num_steps, random_start, loss, rule=rule, best=best)
-    inner = pgd_inner(search, eps, step_size)
-    return Objective(searched(inner), on_perturbed(label_smoothing), inner)
+    inner = pgd_inner(
+        task, eps, step_size, norm=norm, num_steps=num_steps, random_start=random_start, loss=loss,
+        rule=rule, best=best,
+    )  # fmt: skip
+    return Objective(searched(inner), on_perturbed(task), inner)
 
 
-def pgd_inner(search: Pgd, eps: float, step_size: float) -> Inner:
+def pgd_inner(task: Task, eps: float, step_size: float, *, norm: Norm, **settings: Any) -> Inner:
     """Return the inner maximisation by PGD.
 
     Args:
-        search: its settings.
+        task: what is attacked.
         eps: radius in pixel units.
         step_size: length of a step.
+        norm: norm of the ball.
+        **settings: more of `rtickets.attacks.pgd.Pgd`.
 
     Returns:
         The function that an objective makes its search with.
@@ -64,11 +71,12 @@ def pgd_inner(search: Pgd, eps: float, step_size: float) -> Inner:
     Raises:
         InputError: for a radius or step that cannot be.
     """
-    check_radius(eps, search.norm)
-    check_step(step_size, eps, search.norm)
+    check_radius(eps, norm)
+    check_step(step_size, eps, norm)
 
-    def inner(logits_fn: LogitsFn, images: Array, labels: Array, keys: Array) -> tuple[Ascent, Job]:
-        del logits_fn
-        return search, make_job(images, labels, keys, eps, step_size)
+    def inner(outputs_fn: OutputsFn, batch: Batch, keys: Array) -> tuple[Ascent, Job]:
+        del outputs_fn
+        search = make_pgd(task, batch, norm=norm, **settings)
+        return search, make_job(task, batch, keys, eps, step_size)
 
     return inner

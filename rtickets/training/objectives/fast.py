@@ -5,41 +5,46 @@ accuracy under PGD falls to nothing (catastrophic overfitting). It shows in the 
 training images that are held out, the validation split.
 """
 
+from functools import partial
+
 from rtickets.attacks import Norm
+from rtickets.tasks import Task
 from rtickets.training.objectives.adversarial import adversarial
-from rtickets.training.objectives.base import Objective
+from rtickets.training.objectives.base import CLASSIFICATION, Objective, Stop
 
 
 def fast(
+    task: Task = CLASSIFICATION,
     *,
     eps: float,
     step_size: float | None = None,
     norm: Norm = "linf",
-    label_smoothing: float = 0.0,
+    collapse: float = 0.2,
 ) -> Objective:
-    """Return cross-entropy on FGSM examples from a uniform start (Wong et al. 2020, algorithm 3).
+    """Return the loss on FGSM examples from a uniform start (Wong et al. 2020, algorithm 3).
 
     Args:
+        task: what the network is asked to do.
         eps: radius in pixel units.
         step_size: length of the step; None is 1.25 eps, the published choice.
         norm: 'linf', 'l2' or 'l1'.
-        label_smoothing: part of the outer loss's target that is spread evenly over all classes.
+        collapse: the run ends when the score under PGD falls by more than this between two
+            validations.
 
     Returns:
         The objective.
     """
     step = 1.25 * eps if step_size is None else step_size
-    return adversarial(
-        eps=eps, step_size=step, num_steps=1, norm=norm, label_smoothing=label_smoothing
-    )
+    attacked = adversarial(task, eps=eps, step_size=step, num_steps=1, norm=norm)
+    return attacked._replace(stop=Stop("collapsed", partial(has_collapsed, most=collapse)))
 
 
 def has_collapsed(before: float | None, now: float, most: float) -> bool:
-    """Return whether accuracy under PGD has collapsed since the validation before.
+    """Return whether the score under PGD has collapsed since the validation before.
 
     Args:
-        before: accuracy at the validation before, None at the first.
-        now: accuracy now.
+        before: score at the validation before, None at the first.
+        now: score now.
         most: the largest fall that is no collapse; 0.2 in the authors' code (Wong et al. 2020).
 
     Returns:

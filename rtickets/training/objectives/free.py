@@ -7,17 +7,24 @@ from rtickets.attacks.broken import only_finite
 from rtickets.attacks.projections import Norm, l2_norm, unit_direction
 from rtickets.attacks.radii import check_radius, check_step
 from rtickets.errors import InputError
-from rtickets.training.objectives.base import Carry, Objective, on_perturbed, unperturbed
+from rtickets.tasks import Task
+from rtickets.training.objectives.base import (
+    CLASSIFICATION,
+    Carry,
+    Objective,
+    on_perturbed,
+    unperturbed,
+)
 
 
 def free(
+    task: Task = CLASSIFICATION,
     *,
     eps: float,
     step_size: float | None = None,
     norm: Norm = "linf",
-    label_smoothing: float = 0.0,
 ) -> Objective:
-    """Return cross-entropy under a carried perturbation (Shafahi et al. 2019, algorithm 1).
+    """Return the loss under a carried perturbation (Shafahi et al. 2019, algorithm 1).
 
     Every batch is to be trained on several times in a row. The perturbation starts from zero at the
     first step of a run, is moved by every step's gradient, and is carried over to the next replay
@@ -26,10 +33,10 @@ def free(
     range of the image that it happens to be added to; the sum is clipped to [0, 1].
 
     Args:
+        task: what the network is asked to do.
         eps: radius in pixel units.
         step_size: length of a step of the perturbation; None is eps, the published choice.
         norm: 'linf' or 'l2'.
-        label_smoothing: part of the target that is spread evenly over all classes.
 
     Returns:
         The objective.
@@ -43,6 +50,9 @@ def free(
     check_radius(eps, norm)
     check_step(step, eps, norm)
 
+    def start(batch_size: int, shape: tuple[int, ...]) -> Array:
+        return jnp.zeros((batch_size, *shape), jnp.float32)
+
     def add(images: Array, perturbation: Array) -> Array:
         return jnp.clip(images + perturbation, 0, 1)
 
@@ -54,5 +64,4 @@ def free(
         length = l2_norm(moved)
         return moved * jnp.minimum(1, eps / jnp.where(length > 0, length, 1))
 
-    loss = on_perturbed(label_smoothing)
-    return Objective(unperturbed, loss, carry=Carry(add, move))
+    return Objective(unperturbed(task), on_perturbed(task), carry=Carry(start, add, move))

@@ -8,19 +8,23 @@ from jax import Array
 
 from rtickets.attacks import Norm
 from rtickets.attacks.losses import LossName
-from rtickets.attacks.pgd import Pgd, Rule
+from rtickets.attacks.pgd import Rule
+from rtickets.tasks import Batch, Task
+from rtickets.tasks.base import Reduce, alone
+from rtickets.tasks.classification import cross_entropy, kl_divergence
 from rtickets.training.objectives.adversarial import pgd_inner
 from rtickets.training.objectives.base import (
+    CLASSIFICATION,
     Objective,
     TrainFn,
+    check_classes,
     clean_and_perturbed,
-    cross_entropy,
-    kl_divergence,
     searched,
 )
 
 
 def mart(
+    task: Task = CLASSIFICATION,
     *,
     eps: float,
     step_size: float,
@@ -31,7 +35,6 @@ def mart(
     rule: Rule = "steepest",
     best: bool = False,
     beta: float = 5.0,
-    label_smoothing: float = 0.0,
 ) -> Objective:
     """Return the MART loss on PGD examples (Wang et al. 2020, algorithm 1).
 
@@ -39,6 +42,7 @@ def mart(
     times 1 - p(label | clean), all of it differentiated. Statistics and logits are as in `trades`.
 
     Args:
+        task: what the network is asked to do.
         eps: radius in pixel units.
         step_size: step of the inner maximisation.
         num_steps: its number of steps.
@@ -48,22 +52,23 @@ def mart(
         rule: how it steps, likewise.
         best: it returns the worst image of all that it visited, instead of the last.
         beta: weight of the divergence, lambda in the paper.
-        label_smoothing: part of the target of the cross-entropy in the boosted one that is spread
-            evenly over all classes.
 
     Returns:
         The objective.
     """
+    check_classes(task, "mart")
     inner = pgd_inner(
-        Pgd(norm, num_steps, random_start, loss, rule=rule, best=best), eps, step_size
-    )
+        task, eps, step_size, norm=norm, num_steps=num_steps, random_start=random_start, loss=loss,
+        rule=rule, best=best,
+    )  # fmt: skip
 
     def mart_loss(
-        train_fn: TrainFn, images: Array, perturbed: Array, labels: Array
-    ) -> tuple[Array, Array, Any]:
-        clean, logits, stats = clean_and_perturbed(train_fn, images, perturbed)
-        boosted = cross_entropy(logits, labels, label_smoothing) + rival_loss(logits, labels)
-        unsure = -jnp.expm1(-cross_entropy(clean, labels, 0.0))  # 1 - p(label | clean)
+        train_fn: TrainFn, batch: Batch, perturbed: Array, reduce: Reduce = alone
+    ) -> tuple[Array, Any, Any]:
+        labels = batch["label"]
+        clean, logits, stats = clean_and_perturbed(train_fn, batch[task.input], perturbed)
+        boosted = task.loss(logits, batch, reduce) + rival_loss(logits, labels)
+        unsure = -jnp.expm1(-cross_entropy(clean, labels))  # 1 - p(label | clean)
         return boosted + beta * kl_divergence(logits, clean) * unsure, logits, stats
 
     return Objective(searched(inner), mart_loss, inner)

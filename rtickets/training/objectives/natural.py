@@ -1,34 +1,33 @@
-"""Objectives that do not attack: cross-entropy on clean and on noisy images."""
+"""Objectives that do not attack: the loss on clean and on noisy images."""
 
 import jax
 from jax import Array
 
-from rtickets.attacks import LogitsFn
 from rtickets.attacks.lengths import why_not_noise
 from rtickets.errors import InputError
-from rtickets.training.objectives.base import Objective, on_perturbed, unperturbed
+from rtickets.tasks import Batch, Task
+from rtickets.tasks.search import OutputsFn
+from rtickets.training.objectives.base import (
+    CLASSIFICATION,
+    Objective,
+    on_perturbed,
+    unperturbed,
+)
 
 
-def natural(*, label_smoothing: float = 0.0) -> Objective:
-    """Return plain cross-entropy on the images as they are.
-
-    Args:
-        label_smoothing: part of the target that is spread evenly over all classes.
-
-    Returns:
-        The objective.
-    """
-    return Objective(unperturbed, on_perturbed(label_smoothing))
+def natural(task: Task = CLASSIFICATION) -> Objective:
+    """Return the task's loss on the images as they are."""
+    return Objective(unperturbed(task), on_perturbed(task))
 
 
-def gaussian(sigma: float, *, label_smoothing: float = 0.0) -> Objective:
-    """Return cross-entropy on images with Gaussian noise (Cohen et al. 2019, section 3.3).
+def gaussian(sigma: float, task: Task = CLASSIFICATION) -> Objective:
+    """Return the loss on images with Gaussian noise (Cohen et al. 2019, section 3.3).
 
     The noise takes images outside [0, 1], as it does when the network is smoothed.
 
     Args:
         sigma: standard deviation of the noise in pixel units.
-        label_smoothing: part of the target that is spread evenly over all classes.
+        task: what the network is asked to do.
 
     Returns:
         The objective.
@@ -39,9 +38,10 @@ def gaussian(sigma: float, *, label_smoothing: float = 0.0) -> Objective:
     if why := why_not_noise(sigma):
         raise InputError(why)
 
-    def perturb(logits_fn: LogitsFn, images: Array, labels: Array, keys: Array) -> Array:
-        del logits_fn, labels
+    def perturb(outputs_fn: OutputsFn, batch: Batch, keys: Array) -> Array:
+        del outputs_fn
+        images: Array = batch[task.input]
         noise = jax.vmap(lambda key: jax.random.normal(key, images.shape[1:]))(keys)
         return images + sigma * noise
 
-    return Objective(perturb, on_perturbed(label_smoothing))
+    return Objective(perturb, on_perturbed(task))

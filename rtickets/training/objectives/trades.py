@@ -11,14 +11,16 @@ from rtickets.attacks import LogitsFn, Norm
 from rtickets.attacks.projections import climb, project
 from rtickets.attacks.radii import check_radius, check_step
 from rtickets.attacks.search import Evaluation, Job, evaluate
+from rtickets.tasks import Batch, Task
+from rtickets.tasks.base import Reduce, alone
+from rtickets.tasks.classification import kl_divergence
+from rtickets.tasks.search import Ascent, OutputsFn, make_job
 from rtickets.training.objectives.base import (
-    Ascent,
+    CLASSIFICATION,
     Objective,
     TrainFn,
+    check_classes,
     clean_and_perturbed,
-    cross_entropy,
-    kl_divergence,
-    make_job,
     searched,
 )
 
@@ -85,13 +87,13 @@ class KlAscent:
 
 
 def trades(
+    task: Task = CLASSIFICATION,
     *,
     eps: float,
     step_size: float,
     num_steps: int,
     norm: Norm = "linf",
     beta: float = 6.0,
-    label_smoothing: float = 0.0,
 ) -> Objective:
     """Return the TRADES loss (Zhang et al. 2019, algorithm 1).
 
@@ -101,12 +103,12 @@ def trades(
     become the mean of what both passes make of them. The logits returned are the perturbed ones.
 
     Args:
+        task: what the network is asked to do.
         eps: radius in pixel units.
         step_size: step of the inner maximisation.
         num_steps: its number of steps.
         norm: 'linf', 'l2' or 'l1'.
         beta: weight of the divergence, 1 / lambda in the paper.
-        label_smoothing: part of the cross-entropy's target that is spread over all classes.
 
     Returns:
         The objective.
@@ -114,18 +116,20 @@ def trades(
     Raises:
         InputError: for a radius or step that cannot be.
     """
+    check_classes(task, "trades")
     check_radius(eps, norm)
     check_step(step_size, eps, norm)
     search = KlAscent(norm, num_steps)
 
-    def inner(logits_fn: LogitsFn, images: Array, labels: Array, keys: Array) -> tuple[Ascent, Job]:
-        return search, make_job(images, labels, keys, eps, step_size, target=logits_fn(images))
+    def inner(outputs_fn: OutputsFn, batch: Batch, keys: Array) -> tuple[Ascent, Job]:
+        clean = outputs_fn(batch[task.input])
+        return search, make_job(task, batch, keys, eps, step_size, target=clean)
 
     def loss(
-        train_fn: TrainFn, images: Array, perturbed: Array, labels: Array
-    ) -> tuple[Array, Array, Any]:
-        clean, logits, stats = clean_and_perturbed(train_fn, images, perturbed)
-        losses = cross_entropy(clean, labels, label_smoothing)
-        return losses + beta * kl_divergence(logits, clean), logits, stats
+        train_fn: TrainFn, batch: Batch, perturbed: Array, reduce: Reduce = alone
+    ) -> tuple[Array, Any, Any]:
+        clean, outputs, stats = clean_and_perturbed(train_fn, batch[task.input], perturbed)
+        losses = task.loss(clean, batch, reduce)
+        return losses + beta * task.divergence(outputs, clean), outputs, stats
 
     return Objective(searched(inner), loss, inner)

@@ -15,6 +15,7 @@ from rtickets import training
 from rtickets.masks import Mask
 from rtickets.platform import parallel
 from rtickets.storage import guarded
+from rtickets.tasks import Batch
 from rtickets.training.settings import ObjectiveConfig
 
 _UNTRACED = 2  # calls of the device before the trace: the first compiles, the second warms up
@@ -86,8 +87,7 @@ def step_split(
     state: training.TrainState,
     mask: Mask,
     run: training.RunData,
-    images: Array,
-    labels: Array,
+    data: Batch,
     indices: Array,
 ) -> StepSplit:
     """Measure the parts of a training step, which one compiled program does without a seam.
@@ -101,8 +101,7 @@ def step_split(
         state: where the run is; it is copied, its buffers stay valid.
         mask: which weights live.
         run: key and learning rate.
-        images: uint8 (N, H, W, C), replicated over the devices.
-        labels: int32 (N,), replicated.
+        data: stored examples, arrays (N, ...) by name, replicated over the devices.
         indices: int32 (D, 1, B / D), the examples of one step.
 
     Returns:
@@ -113,22 +112,23 @@ def step_split(
     def time_of(program: training.Program) -> float:
         step = training.compiled(program)
         copy = parallel.replicate(state, program.devices)
-        return _seconds(lambda state: step(state, mask, run, images, labels, indices)[0], copy)
+        return _seconds(lambda state: step(state, mask, run, data, indices)[0], copy)
 
     whole = time_of(program)
-    without = whole if program.objective.name == "natural" else time_of(natural)
+    without = whole if program.objective == natural.objective else time_of(natural)
     make_batch = _input_program(program)
-    batch = _seconds(lambda _: make_batch(run, images, indices), None)
+    batch = _seconds(lambda _: make_batch(run, data, indices), None)
     batch = min(batch, without)
     return StepSplit(batch, max(whole - without, 0.0), without - batch, whole)
 
 
 def _input_program(program: training.Program) -> Callable[..., Any]:
-    """Return (run, images, indices (D, 1, B / D)) -> augmented images (D, B / D, H, W, C)."""
+    """Return (run, data, indices (D, 1, B / D)) -> the augmented batch (D, B / D, ...)."""
 
-    def make_batch(run: training.RunData, images: Array, indices: Array) -> Array:
+    def make_batch(run: training.RunData, data: Batch, indices: Array) -> Batch:
         keys = jax.vmap(lambda i: jax.random.fold_in(run.key, i))(indices[0])
-        return program.transform.augment(keys, program.transform.prepare(images[indices[0]]))
+        raw = jax.tree.map(lambda leaf: leaf[indices[0]], data)
+        return program.task.augment(program.transform, keys, raw)
 
     return parallel.parallel(
         make_batch, in_axes=(None, None, 0), out_axes=0, devices=program.devices

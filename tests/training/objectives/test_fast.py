@@ -33,7 +33,9 @@ def test_the_attack_is_one_step_from_a_random_start():
     def logits_fn(x):
         return x.reshape(len(x), -1) @ weights
 
-    found = objectives.make_objective(FAST).perturb(logits_fn, images, labels, keys)
+    found = objectives.make_objective(FAST).perturb(
+        logits_fn, {"image": images, "label": labels}, keys
+    )
     np.testing.assert_array_equal(found, fgsm_rs(logits_fn, images, labels, keys, eps=0.05))
 
 
@@ -93,7 +95,7 @@ def test_a_collapse_stops_the_run_at_the_weights_from_before(tiny, tmp_path, two
     accuracies = [0.4, 0.45, 0.1]
     loop = loop_in(tmp_path, tiny, accuracies, select=select)
     outcome = loop.fit(tiny.params, tiny.batch_stats)
-    assert (outcome.step, outcome.collapsed) == (12, 18)
+    assert (outcome.step, outcome.stopped) == (12, {"collapsed": 18})
     result = {"step": 12, "validation": pytest.approx(0.45), "collapsed": 18}
     assert training_result(tmp_path, outcome) == result
     check_equal(outcome, two_epochs)
@@ -118,10 +120,10 @@ def test_a_killed_run_stops_at_the_same_collapse(tiny, tmp_path, two_epochs, kil
     with pytest.raises(Killed):
         loop_in(tmp_path, tiny, [*accuracies[: killed - 1], Killed()]).fit(*start)
     outcome = loop_in(tmp_path, tiny, accuracies[killed - 1 :]).fit(*start)
-    assert (outcome.step, outcome.collapsed) == (12, 18)
+    assert (outcome.step, outcome.stopped) == (12, {"collapsed": 18})
     check_equal(outcome, two_epochs)
     again = loop_in(tmp_path, tiny, [0.1]).fit(*start)  # killed before it was complete
-    assert (again.step, again.collapsed) == (12, 18)
+    assert (again.step, again.stopped) == (12, {"collapsed": 18})
     check_equal(again, two_epochs)
     assert len(read_metrics(tmp_path / "metrics.jsonl")) == 3
 
@@ -129,13 +131,13 @@ def test_a_killed_run_stops_at_the_same_collapse(tiny, tmp_path, two_epochs, kil
 def test_a_run_that_does_not_collapse_goes_on_to_the_end(tiny, tmp_path):
     loop = loop_in(tmp_path, tiny, [0.5, 0.35, 0.2, 0.05])
     outcome = loop.fit(tiny.params, tiny.batch_stats)
-    assert (outcome.step, outcome.collapsed, outcome.validation) == (24, None, 0.05)
+    assert (outcome.step, outcome.stopped, outcome.validation) == (24, {}, 0.05)
 
 
 def test_other_objectives_never_stop(tiny, tmp_path):
     loop = loop_in(tmp_path, tiny, [0.9, 0.1, 0.9, 0.1], objective=ObjectiveConfig())
     outcome = loop.fit(tiny.params, tiny.batch_stats)
-    assert (outcome.step, outcome.collapsed) == (24, None)
+    assert (outcome.step, outcome.stopped) == (24, {})
 
 
 def test_weights_that_are_not_finite_are_an_error_and_not_a_collapse(tiny, tmp_path):

@@ -64,7 +64,7 @@ def test_no_radius_and_no_replays_is_natural_training(tiny):
         np.testing.assert_allclose(
             found.params[name]["kernel"], natural.params[name]["kernel"], atol=1e-5
         )
-    np.testing.assert_array_equal(found.perturbation, 0)
+    np.testing.assert_array_equal(found.carry, 0)
 
 
 def loss_of(tiny, params, stats, x, labels):
@@ -79,17 +79,17 @@ def test_perturbations_are_carried_over_replays_and_batches_by_position(tiny):
     slope = jax.jit(jax.grad(partial(loss_of, tiny), 2))
     before, _ = tiny.steps(program, 1)
     start = training.init_state(program, tiny.params, tiny.batch_stats, tiny.mask)
-    assert (np.asarray(start.perturbation) == 0).all()
+    assert (np.asarray(start.carry) == 0).all()
     for step in range(3):
         state = start if step == 0 else before
         after, _ = tiny.steps(program, step + 1)
         chosen = (np.arange(8) + 7 * step) % 48  # the batches of the fixture differ at every step
-        x = np.clip(tiny.split.images[chosen] / np.float32(255) + state.perturbation, 0, 1)
+        x = np.clip(tiny.split.images[chosen] / np.float32(255) + state.carry, 0, 1)
         gradient = slope(state.params, state.batch_stats, x, tiny.split.labels[chosen])
-        expected = np.clip(state.perturbation + 0.03 * np.sign(gradient), -0.03, 0.03)
+        expected = np.clip(state.carry + 0.03 * np.sign(gradient), -0.03, 0.03)
         sure = np.abs(gradient) > 1e-5
         assert sure.mean() > 0.7
-        np.testing.assert_allclose(after.perturbation[sure], expected[sure], atol=1e-6)
+        np.testing.assert_allclose(after.carry[sure], expected[sure], atol=1e-6)
         before = after
 
 
@@ -102,7 +102,7 @@ def test_replays_are_augmented_alike_and_batches_are_not(tiny):
     losses = []
     for step in range(6):
         state = start._replace(step=jnp.int32(step))
-        fixed = parallel.replicate((state, tiny.mask, run, *tiny.split), program.devices)
+        fixed = parallel.replicate((state, tiny.mask, run, tiny.split.arrays), program.devices)
         losses.append(float(training.compiled(program)(*fixed, indices)[1].loss))
     assert losses[0] == losses[1] == losses[2] != losses[3] == losses[4] == losses[5]
 
@@ -114,7 +114,7 @@ def test_a_step_costs_what_a_natural_one_does(tiny):
         state = training.init_state(program, tiny.params, tiny.batch_stats, tiny.mask)
         run = training.RunData(jax.random.key(0), jnp.float32(0.1))
         mapped = jax.vmap(step, in_axes=None, axis_name=parallel.AXIS, axis_size=1, out_axes=None)
-        lowered = jax.jit(mapped).lower(state, tiny.mask, run, *tiny.split.take(np.arange(8)))
+        lowered = jax.jit(mapped).lower(state, tiny.mask, run, tiny.split.take(np.arange(8)).arrays)
         return lowered.compile().cost_analysis()["flops"]
 
     assert flops(config(0.03)) == pytest.approx(flops(ObjectiveConfig()), rel=0.1)

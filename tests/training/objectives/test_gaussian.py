@@ -17,7 +17,9 @@ NOISY = ObjectiveConfig(name="gaussian", sigma=0.3)
 def noise(sigma, keys=KEYS, shape=(8, 8, 2)):
     images = jnp.full((len(keys), *shape), 0.5)
     labels = jnp.zeros(len(keys), jnp.int32)
-    return np.asarray(gaussian(sigma).perturb(None, images, labels, keys) - images)
+    return np.asarray(
+        gaussian(sigma).perturb(None, {"image": images, "label": labels}, keys) - images
+    )
 
 
 @pytest.mark.parametrize("sigma", [0.25, 1.0])
@@ -33,7 +35,7 @@ def test_the_noise_is_gaussian_in_pixel_units(sigma):
 
 def test_images_are_not_clipped():
     images = jnp.ones((64, 4, 4, 1))
-    perturbed = gaussian(0.5).perturb(None, images, jnp.zeros(64, jnp.int32), KEYS)
+    perturbed = gaussian(0.5).perturb(None, {"image": images}, KEYS)
     assert (perturbed > 1).mean() == pytest.approx(0.5, abs=0.06)
 
 
@@ -54,13 +56,13 @@ def test_the_gradient_is_that_of_the_clean_image_on_average():
     images = jnp.tile(jnp.array([0.2, 0.9, 0.0, 0.4]).reshape(1, 2, 2, 1), (64, 1, 1, 1))
     labels = jnp.zeros(64, jnp.int32)
     objective = gaussian(0.25)
-    perturbed = objective.perturb(None, images, labels, KEYS)
+    perturbed = objective.perturb(None, {"image": images, "label": labels}, KEYS)
 
     def loss(weights):
         def train_fn(x):
             return x.reshape(len(x), -1) @ weights, None
 
-        return objective.loss(train_fn, images, perturbed, labels)[0].mean()
+        return objective.loss(train_fn, {"image": images, "label": labels}, perturbed)[0].mean()
 
     gradient = jax.grad(loss)(jnp.zeros((4, 2)))
     exact = np.asarray(perturbed).reshape(64, 4).mean(0)
@@ -72,9 +74,11 @@ def test_the_gradient_is_that_of_the_clean_image_on_average():
 def test_the_loss_is_that_of_the_noisy_images():
     images, labels = jnp.zeros((64, 1, 2, 1)), jnp.ones(64, jnp.int32)
     objective = gaussian(1.0)
-    perturbed = objective.perturb(None, images, labels, KEYS)
+    perturbed = objective.perturb(None, {"image": images, "label": labels}, KEYS)
     losses, logits, stats = objective.loss(
-        lambda x: (x.reshape(len(x), 2), "statistics"), images, perturbed, labels
+        lambda x: (x.reshape(len(x), 2), "statistics"),
+        {"image": images, "label": labels},
+        perturbed,
     )
     expected = optax.softmax_cross_entropy_with_integer_labels(perturbed.reshape(64, 2), labels)
     np.testing.assert_allclose(losses, expected)
@@ -94,9 +98,9 @@ def test_training_learns_and_pruned_weights_stay_exactly_zero(tiny):
 
 
 def test_a_configuration_makes_the_objective():
-    images, labels = jnp.zeros((64, 2, 2, 1)), jnp.zeros(64, jnp.int32)
-    made = training.make_objective(NOISY).perturb(None, images, labels, KEYS)
-    np.testing.assert_array_equal(made, gaussian(0.3).perturb(None, images, labels, KEYS))
+    batch = {"image": jnp.zeros((64, 2, 2, 1)), "label": jnp.zeros(64, jnp.int32)}
+    made = training.make_objective(NOISY).perturb(None, batch, KEYS)
+    np.testing.assert_array_equal(made, gaussian(0.3).perturb(None, batch, KEYS))
 
 
 @pytest.mark.parametrize("sigma", [-0.1, float("inf"), float("nan")])

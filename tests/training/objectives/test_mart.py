@@ -37,7 +37,9 @@ def test_the_loss_is_the_literal_one(weight, seed, classes):
     labels = np.arange(6) % classes
     objective = objectives.mart(**BALL, beta=weight)
     losses, logits, _ = objective.loss(
-        lambda x: (x, None), jnp.asarray(clean), jnp.asarray(perturbed), jnp.asarray(labels)
+        lambda x: (x, None),
+        {"image": jnp.asarray(clean), "label": jnp.asarray(labels)},
+        jnp.asarray(perturbed),
     )
     expected = literal_loss(clean, perturbed, labels, weight)
     np.testing.assert_allclose(losses, expected, rtol=1e-3, atol=1e-4)
@@ -52,7 +54,8 @@ def test_everything_is_differentiated():
 
     def loss(weights):
         clean, perturbed = jnp.asarray(x, jnp.float32)
-        return objective.loss(lambda x: (x @ weights, None), clean, perturbed, labels)[0].sum()
+        batch = {"image": clean, "label": labels}
+        return objective.loss(lambda x: (x @ weights, None), batch, perturbed)[0].sum()
 
     gradient = jax.grad(loss)(jnp.asarray(weights, jnp.float32))
     for at in np.ndindex(4, 3):
@@ -80,7 +83,7 @@ def test_it_attacks_as_pgd_does(best):
     attack = AttackConfig(norm="l2", eps=0.2, num_steps=3, best=best)
     found = [
         objectives.make_objective(ObjectiveConfig(name=name, attack=attack)).perturb(
-            lambda x: x.reshape(len(x), -1) @ weights, images, labels, KEYS
+            lambda x: x.reshape(len(x), -1) @ weights, {"image": images, "label": labels}, KEYS
         )
         for name in ("pgd", "mart")
     ]

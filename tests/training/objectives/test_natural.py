@@ -7,6 +7,7 @@ import pytest
 from rtickets.config import ObjectiveConfig
 from rtickets.errors import InputError
 from rtickets.settings import config_files
+from rtickets.tasks import Classification
 from rtickets.training import objectives
 
 LABELS = jnp.array([0, 2, 1, 2])
@@ -16,7 +17,7 @@ LOGITS = jnp.array([[1.0, 2.0, -1.0], [0.0, 0.0, 0.0], [5.0, -5.0, 3.0], [-2.0, 
 def losses_of(config):
     """Return the losses of a network whose logits are its images."""
     objective = objectives.make_objective(config)
-    return objective.loss(lambda x: (x, None), LOGITS, LOGITS, LABELS)[0]
+    return objective.loss(lambda x: (x, None), {"image": LOGITS, "label": LABELS}, LOGITS)[0]
 
 
 def test_without_smoothing_it_is_cross_entropy():
@@ -38,9 +39,10 @@ def test_smoothing_keeps_a_sure_answer_from_being_free():
     smoothing, classes = 0.3, 3
     p = np.full(classes, smoothing / classes)
     p[0] += 1 - smoothing
-    objective = objectives.natural(label_smoothing=smoothing)
+    objective = objectives.natural(Classification(label_smoothing=smoothing))
     best = jnp.log(jnp.asarray(p))[None]
-    losses = objective.loss(lambda x: (x, None), best, best, jnp.array([0]))[0]
+    batch = {"image": best, "label": jnp.array([0])}
+    losses = objective.loss(lambda x: (x, None), batch, best)[0]
     assert float(losses[0]) == pytest.approx(-(p * np.log(p)).sum(), rel=1e-5)
 
 

@@ -9,8 +9,10 @@ from rtickets import training
 from rtickets.attacks.search import Evaluation
 from rtickets.config import AttackConfig, ObjectiveConfig
 from rtickets.data.images.augment import Transform
+from rtickets.tasks import Classification
+from rtickets.tasks.classification import kl_divergence
+from rtickets.tasks.search import make_job
 from rtickets.training import objectives
-from rtickets.training.objectives.base import kl_divergence, make_job
 from rtickets.training.objectives.trades import KlAscent
 
 KEYS = jax.random.split(jax.random.key(0), 6)
@@ -52,7 +54,9 @@ def test_the_loss_is_the_literal_one(beta, seed):
     labels = np.arange(6) % 5
     objective = objectives.trades(**BALL, beta=beta)
     losses, logits, stats = objective.loss(
-        lambda x: (x, {"mean": x[0, 0]}), jnp.asarray(clean), jnp.asarray(perturbed), labels
+        lambda x: (x, {"mean": x[0, 0]}),
+        {"image": jnp.asarray(clean), "label": labels},
+        jnp.asarray(perturbed),
     )
     expected = literal_loss(clean, perturbed, labels, beta)
     np.testing.assert_allclose(losses, expected, rtol=1e-3, atol=1e-4)
@@ -68,7 +72,7 @@ def test_both_branches_of_the_divergence_are_differentiated(images):
         def train_fn(x):
             return jnp.tanh(x.reshape(len(x), -1) @ weights), None
 
-        return objective.loss(train_fn, images, perturbed, LABELS)[0].sum()
+        return objective.loss(train_fn, {"image": images, "label": LABELS}, perturbed)[0].sum()
 
     gradient = jax.grad(loss)(WEIGHTS)
     for at in ((0, 0), (2, 1), (3, 2)):
@@ -89,8 +93,9 @@ def test_both_branches_of_the_divergence_are_differentiated(images):
 def test_the_attack_raises_the_divergence_inside_the_ball(images, norm):
     eps = {"linf": 0.1, "l2": 0.2, "l1": 0.4}[norm]
     options = {"eps": eps, "step_size": eps / 3, "norm": norm}
-    found = objectives.trades(num_steps=5, **options).perturb(logits_fn, images, LABELS, KEYS)
-    start = objectives.trades(num_steps=0, **options).perturb(logits_fn, images, LABELS, KEYS)
+    batch = {"image": images, "label": LABELS}
+    found = objectives.trades(num_steps=5, **options).perturb(logits_fn, batch, KEYS)
+    start = objectives.trades(num_steps=0, **options).perturb(logits_fn, batch, KEYS)
     moves = np.asarray(found - images, np.float64).reshape(6, -1)
     orders = {"linf": np.inf, "l2": 2, "l1": 1}
     assert (np.linalg.norm(moves, orders[norm], axis=1) <= eps * (1 + 1e-5)).all()
@@ -103,7 +108,7 @@ def test_the_attack_raises_the_divergence_inside_the_ball(images, norm):
 def test_the_start_is_a_little_gaussian_noise_and_no_attack_needs_a_label():
     middle = jnp.full((256, 8, 8, 1), 0.5)
     keys, labels = jax.random.split(jax.random.key(2), 256), jnp.zeros(256, jnp.int32)
-    job = make_job(middle, labels, keys, 0.1, 0.01)
+    job = make_job(Classification(), {"image": middle, "label": labels}, keys, 0.1, 0.01)
     noise = np.asarray(KlAscent("linf", 1).start(job).x - middle)
     assert noise.std() == pytest.approx(1e-3, rel=0.03)
     assert noise.mean() == pytest.approx(0, abs=5e-5)
@@ -111,7 +116,9 @@ def test_the_start_is_a_little_gaussian_noise_and_no_attack_needs_a_label():
 
 def test_one_step_follows_the_gradient_of_the_divergence(images):
     search = KlAscent("l2", 1)
-    job = make_job(images, LABELS, KEYS, 1.0, 0.01, target=logits_fn(images))
+    job = make_job(
+        Classification(), {"image": images, "label": LABELS}, KEYS, 1.0, 0.01, logits_fn(images)
+    )
     state = search.start(job)
     slope = jax.grad(lambda x: kl_divergence(logits_fn(x), logits_fn(images)).sum())(state.x)
     found = Evaluation(jnp.zeros(6), slope, jnp.zeros(6, bool))
@@ -140,7 +147,7 @@ def test_the_attack_is_differentiated_with_respect_to_the_images_only(tiny):
         state = training.init_state(program, tiny.params, tiny.batch_stats, tiny.mask)
         run = training.RunData(jax.random.key(0), jnp.float32(0.1))
         indices = np.arange(8, dtype=np.int32)[None, None]
-        arguments = (state, tiny.mask, run, *tiny.split, indices)
+        arguments = (state, tiny.mask, run, tiny.split.arrays, indices)
         compiled = training.compiled(program).lower(*arguments).compile()
         return compiled.cost_analysis()["flops"]
 

@@ -1,0 +1,201 @@
+"""What a network is asked to do, and how that is judged.
+
+A task is the one place that knows what the arrays of an example mean. Training, selection,
+evaluation and reports hand its batches on without looking into them, and write the names, units and
+directions that it gives.
+
+**Batches** are dictionaries of arrays, examples first: `{"image": ..., "label": ...}`. One of them,
+named by `Task.input`, is what the network sees and what an attack may change; the others are what
+its answer is compared with. `prepare` and `augment` turn stored examples into such a batch.
+
+**Loss and sums.** `loss` is what training minimises, one number per example. `sums` is what is
+counted while a network is trained or evaluated: a flat dictionary of arrays that add up over
+batches, micro-batches, devices and hosts. Sums hold everything that `measures` needs, so that no
+caller keeps the outputs of a whole split: `measures(sums of all batches)` are the measures of the
+split.
+
+**Measures** are numbers with a 95% interval, a unit and a direction. One of them is the headline:
+validation, the choice of the best weights and reports go by it.
+
+**Frozen, hashable, static.** A task is a frozen dataclass whose fields are its settings. It is part
+of what is compiled: equal tasks share programs, and its methods are traced. So they are pure, work
+on traced arrays (`measures` alone is called on the host, with NumPy arrays), and read nothing but
+their arguments and the fields.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import jax.numpy as jnp
+from jax import Array
+
+from rtickets.data.images.augment import Transform
+from rtickets.errors import InputError
+
+Batch = Mapping[str, Any]
+Sums = dict[str, Any]
+Reduce = Callable[[Any], Any]
+
+
+class Measured(NamedTuple):
+    """A number and how sure it is.
+
+    Attributes:
+        value: the number.
+        low: lower end of its 95% interval over examples.
+        high: upper end.
+        unit: 'share' for one of a whole, printed in percent; else the name of a unit, or ''.
+        higher_is_better: its direction.
+    """
+
+    value: float
+    low: float
+    high: float
+    unit: str = ""
+    higher_is_better: bool = True
+
+
+class Headline(NamedTuple):
+    """What is known of a task's main measure before anything is measured.
+
+    Attributes:
+        name: its name among the measures.
+        unit: see `Measured`.
+        higher_is_better: its direction.
+    """
+
+    name: str
+    unit: str = ""
+    higher_is_better: bool = True
+
+    def score(self, value: float) -> float:
+        """Return a value so that the larger is the better."""
+        return value if self.higher_is_better else -value
+
+    def say(self, value: float) -> str:
+        """Return a value as a person reads it."""
+        return f"{value:.1%}" if self.unit == "share" else f"{value:.4g} {self.unit}".rstrip()
+
+
+def alone(tree: Any) -> Any:
+    """Return sums over a batch that nobody else has a part of: as they are."""
+    return tree
+
+
+class Task(Protocol):
+    """A task; see the head of this file for the contract."""
+
+    @property
+    def input(self) -> str:
+        """Name of the array that the network sees."""
+        ...
+
+    @property
+    def headline(self) -> Headline:
+        """The measure that selection and reports go by."""
+        ...
+
+    def __hash__(self) -> int:
+        """Return the same for equal settings, which share a compiled program."""
+        ...
+
+    def prepare(self, transform: Transform, raw: Batch) -> Batch:
+        """Return stored examples as a network is evaluated on them."""
+        ...
+
+    def augment(self, transform: Transform, keys: Array, raw: Batch) -> Batch:
+        """Return stored examples as a network is trained on them, changed at random by `keys`."""
+        ...
+
+    def loss(self, outputs: Any, batch: Batch, reduce: Reduce = alone) -> Array:
+        """Return what training minimises.
+
+        Args:
+            outputs: what the network answers, float32, examples first.
+            batch: what it was asked, b examples of a batch that may lie on several devices.
+            reduce: adds a pytree up over all devices, for losses that look at the whole batch; of
+                what does not depend on the weights.
+
+        Returns:
+            float32 (b,).
+        """
+        ...
+
+    def sums(self, outputs: Any, batch: Batch) -> Sums:
+        """Return what adds up over batches to what `measures` takes, arrays by name."""
+        ...
+
+    def measures(self, sums: Mapping[str, Any]) -> dict[str, Measured]:
+        """Return all measures by name, the headline among them."""
+        ...
+
+    def fooled(self, outputs: Any, batch: Batch) -> Array:
+        """Return where an answer is wrong beyond dispute, bool (b,).
+
+        It is what an attack on the example aims at; an attack on a task without right and wrong
+        raises the loss.
+        """
+        ...
+
+    def labels(self, batch: Batch) -> Array | None:
+        """Return int32 classes (b,) if outputs are logits over classes, else None.
+
+        With classes an attack may use what it knows of logits, as margins.
+        """
+        ...
+
+    def divergence(self, outputs: Any, reference: Any) -> Array:
+        """Return how far answers are from others to the same questions, float32 (b,), 0 if alike.
+
+        Raises:
+            InputError: where the task knows no such distance.
+        """
+        ...
+
+    def smoothed(self, amount: float) -> "Task":
+        """Return the task with targets smoothed by `amount`, which changes its loss alone.
+
+        Raises:
+            InputError: where targets are nothing that can be smoothed.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ImageTask:
+    """What tasks on images have in common; they fill in `headline`, `loss`, `sums`, `measures`.
+
+    Attributes:
+        input: name of the images in a batch.
+    """
+
+    input: ClassVar[str] = "image"
+
+    def prepare(self, transform: Transform, raw: Batch) -> Batch:
+        """Return the images resized and scaled, the rest as it is."""
+        return {**raw, self.input: transform.prepare(raw[self.input])}
+
+    def augment(self, transform: Transform, keys: Array, raw: Batch) -> Batch:
+        """Return the images changed at random, the rest as it is."""
+        return {**raw, self.input: transform.training_input(keys, raw[self.input])}
+
+    def fooled(self, outputs: Any, batch: Batch) -> Array:
+        """Return that no answer is wrong beyond dispute."""
+        del outputs
+        return jnp.zeros(len(batch[self.input]), bool)
+
+    def labels(self, batch: Batch) -> Array | None:
+        """Return None: outputs are not logits over classes."""
+        del batch
+        return None
+
+    def divergence(self, outputs: Any, reference: Any) -> Array:
+        """Refuse: no distance between answers is known."""
+        raise InputError(f"{type(self).__name__} knows no distance between answers")
+
+    def smoothed(self, amount: float) -> "Task":
+        """Refuse: targets are not spread over anything."""
+        raise InputError(
+            f"label_smoothing={amount} is for classes; {type(self).__name__} has none: set it to 0"
+        )

@@ -1,0 +1,110 @@
+"""Classification of images: one right class out of several."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from rtickets.data.arrays import Metric
+from rtickets.tasks import accuracy
+from rtickets.tasks.accuracy import Accuracy, is_correct
+from rtickets.tasks.base import Batch, Headline, ImageTask, Measured, Reduce, Sums, alone
+
+
+@dataclass(frozen=True)
+class Classification(ImageTask):
+    """The network answers logits over classes; batches hold `image` and `label`, int32 (B,).
+
+    Attributes:
+        metric: the headline: 'accuracy' over all examples, or 'balanced', its mean over classes.
+        label_smoothing: part of the target that is spread evenly over all classes (Szegedy et al.
+            2016, section 7).
+    """
+
+    metric: Metric = "accuracy"
+    label_smoothing: float = 0.0
+
+    @property
+    def headline(self) -> Headline:
+        """The metric."""
+        return Headline(self.metric, "share")
+
+    def loss(self, outputs: Array, batch: Batch, reduce: Reduce = alone) -> Array:
+        """Return the cross-entropy."""
+        del reduce
+        return cross_entropy(outputs, batch["label"], self.label_smoothing)
+
+    def sums(self, outputs: Array, batch: Batch) -> Sums:
+        """Return how many answers are right, for the balanced metric by class too."""
+        labels = batch["label"]
+        correct = is_correct(outputs, labels)
+        found = {"correct": correct.sum(), "examples": jnp.int32(labels.size)}
+        if self.metric == "balanced":
+            nobody = jnp.zeros(outputs.shape[-1], jnp.int32)
+            found["correct_by_class"] = nobody.at[labels].add(correct.astype(jnp.int32))
+            found["examples_by_class"] = nobody.at[labels].add(1)
+        return found
+
+    def measures(self, sums: Mapping[str, Any]) -> dict[str, Measured]:
+        """Return the accuracy, and the balanced one where it is the metric."""
+        found = {"accuracy": accuracy.share(int(sums["correct"]), int(sums["examples"]))}
+        if self.metric == "balanced":
+            by_class = (np.asarray(sums[f"{each}_by_class"]) for each in ("correct", "examples"))
+            found["balanced"] = accuracy.balanced_of(*by_class)
+        return {name: _measured(each) for name, each in found.items()}
+
+    def fooled(self, outputs: Array, batch: Batch) -> Array:
+        """Return where the class is another one, or none."""
+        return ~is_correct(outputs, batch["label"])
+
+    def labels(self, batch: Batch) -> Array:
+        """Return the classes."""
+        return jnp.asarray(batch["label"])
+
+    def divergence(self, outputs: Array, reference: Array) -> Array:
+        """Return KL(reference || outputs)."""
+        return kl_divergence(outputs, reference)
+
+    def smoothed(self, amount: float) -> "Classification":
+        """Return the task with another label smoothing."""
+        return replace(self, label_smoothing=amount)
+
+
+def _measured(found: Accuracy) -> Measured:
+    return Measured(found.value, found.low, found.high, "share")
+
+
+def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> Array:
+    """Return the cross-entropy of every example.
+
+    Args:
+        logits: float32 (B, classes).
+        labels: int32 (B,).
+        smoothing: part of the target that is spread evenly over all classes.
+
+    Returns:
+        float32 (B,).
+    """
+    if not smoothing:
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    targets = optax.smooth_labels(jax.nn.one_hot(labels, logits.shape[-1]), smoothing)
+    return optax.softmax_cross_entropy(logits, targets)
+
+
+def kl_divergence(logits: Array, reference: Array) -> Array:
+    """Return KL(reference || prediction) of every example.
+
+    Args:
+        logits: of the prediction, float32 (B, classes).
+        reference: logits of the reference, likewise.
+
+    Returns:
+        float32 (B,), in nats.
+    """
+    log_p = jax.nn.log_softmax(reference)
+    return jnp.sum(jnp.exp(log_p) * (log_p - jax.nn.log_softmax(logits)), -1)

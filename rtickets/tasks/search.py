@@ -1,0 +1,110 @@
+"""PGD on any task: on the logits of classes by the attacks' own losses, else on the task's loss."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rtickets.attacks import LogitsFn
+from rtickets.attacks.broken import only_finite
+from rtickets.attacks.pgd import Pgd, PgdState
+from rtickets.attacks.search import Evaluation, Job, Search
+from rtickets.errors import InputError
+from rtickets.tasks.base import Batch, Task
+
+OutputsFn = Callable[[Array], Any]
+
+
+class Ascent(Search, Protocol):
+    """A search that evaluates the images `x` of its state once a step."""
+
+    def measure(self, logits: Array, y: Array, target: Any) -> Array:
+        """Return what is maximised, float32 (B,)."""
+        ...
+
+    def move(self, job: Job, state: Any, found: Evaluation, count: Array) -> Any:
+        """Return the state after an evaluation, the `count`-th from 0."""
+        ...
+
+
+@dataclass(frozen=True)
+class TaskPgd(Pgd):
+    """PGD that raises the loss of a task; the `target` of its job is the batch.
+
+    Attributes:
+        task: the task.
+    """
+
+    task: Task | None = None
+
+    def step(self, logits_fn: LogitsFn, job: Job, state: PgdState, count: Array) -> PgdState:
+        """Evaluate the current image and move on."""
+        task = self.task
+        assert task is not None
+        batch: Any = job.target
+
+        def total(x: Array) -> tuple[Array, tuple[Array, Array]]:
+            outputs = logits_fn(x)
+            losses = self.measure(outputs, job.y, job.target)
+            return losses.sum(), (losses, task.fooled(outputs, batch))
+
+        gradient, (losses, fooled) = jax.grad(total, has_aux=True)(state.x)
+        gradient, broken = only_finite(gradient)
+        return self.move(job, state, Evaluation(losses, gradient, fooled, broken), count)
+
+    def measure(self, logits: Array, y: Array, target: Any) -> Array:
+        """Return the task's loss, (B,)."""
+        del y
+        assert self.task is not None
+        return self.task.loss(logits, target)
+
+
+def make_pgd(task: Task, batch: Batch, **settings: Any) -> Ascent:
+    """Return PGD as it is run on a task.
+
+    Args:
+        task: the task.
+        batch: examples of it.
+        **settings: of `rtickets.attacks.pgd.Pgd`.
+
+    Returns:
+        The search.
+
+    Raises:
+        InputError: for a loss that needs classes, on a task without.
+    """
+    if task.labels(batch) is not None:
+        return Pgd(**settings)
+    if settings.get("loss", "ce") != "ce":
+        raise InputError(
+            f"attack.loss={settings['loss']!r} is one of logits over classes, which "
+            f"{type(task).__name__} has not; leave it out to raise the task's own loss"
+        )
+    return TaskPgd(**settings, task=task)
+
+
+def make_job(
+    task: Task, batch: Batch, keys: Array, eps: Any, step_size: Any, target: Any = None
+) -> Job:
+    """Return what is attacked, with the same radius and step for every example.
+
+    Args:
+        task: the task.
+        batch: examples of it, prepared.
+        keys: PRNG keys (b,).
+        eps: radius in pixel units.
+        step_size: length of a step.
+        target: what the search compares outputs with; None is the class, or the batch where there
+            are no classes.
+
+    Returns:
+        The job.
+    """
+    x, labels = batch[task.input], task.labels(batch)
+    y = jnp.zeros(len(x), jnp.int32) if labels is None else labels.astype(jnp.int32)
+    goal: Any = batch if labels is None else y
+    radius, step = (jnp.full(y.shape, each, jnp.float32) for each in (eps, step_size))
+    return Job(x, y, goal if target is None else target, keys, radius, step)
