@@ -40,6 +40,21 @@ class Split(NamedTuple):
 
 
 @with_short_repr
+class Table(NamedTuple):
+    """Examples of any task, in memory: arrays of the same length by name, images among them."""
+
+    arrays: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+        return min(len(each) for each in self.arrays.values())
+
+    def take(self, indices: np.ndarray) -> "Table":
+        """Return the examples at `indices`, in that order."""
+        return Table({name: each[indices] for name, each in self.arrays.items()})
+
+
+@with_short_repr
 class Raw(NamedTuple):
     """What a source delivers.
 

@@ -1,6 +1,6 @@
 """Measurements of a network on a split."""
 
-from rtickets.evaluation.predict import Examples, Network, on_devices, predict
+from rtickets.evaluation.predict import Examples, Network, judge, on_devices, predict
 from rtickets.evaluation.robustness import measure_robustness
 from rtickets.evaluation.subject import make_subject
 from rtickets.tasks.accuracy import Accuracy, is_correct, measure, share, top1
@@ -10,6 +10,7 @@ __all__ = [
     "Examples",
     "Network",
     "is_correct",
+    "judge",
     "make_subject",
     "measure",
     "measure_robustness",

@@ -1,4 +1,4 @@
-"""Logits of a whole split, clean or under attack."""
+"""Answers of a network to a whole split, clean or under attack."""
 
 from collections.abc import Generator
 from contextlib import closing
@@ -11,15 +11,16 @@ import numpy as np
 from jax import Array
 
 from rtickets import models
-from rtickets.attacks import pgd
 from rtickets.attacks.settings import AttackConfig
-from rtickets.data.arrays import Split
+from rtickets.data.arrays import Split, Table
 from rtickets.data.images.augment import Transform
 from rtickets.data.images.stream import Batch, evaluation_batches
 from rtickets.data.images.streamed import StreamedImages
 from rtickets.masks import Params
 from rtickets.platform import parallel, preemption
 from rtickets.platform.short_repr import with_short_repr
+from rtickets.tasks import Classification, Measured, Task
+from rtickets.tasks.search import attacked
 
 _IN_FLIGHT = 2  # batches that may be under way before the host waits for one
 
@@ -41,23 +42,48 @@ class Network(NamedTuple):
 
 @with_short_repr
 class Examples(NamedTuple):
-    """A split on the devices, or streamed, with what is done to its images there."""
+    """A split on the devices, or streamed, with what is done to its images there.
 
-    split: Split
+    Attributes:
+        split: the examples, on the host.
+        transform: from stored pixels to the network's input.
+        devices: where to compute.
+        task: what the examples ask.
+        data: their arrays on every device; None if the images stay on disk.
+    """
+
+    split: Split | Table
     transform: Transform
     devices: parallel.Devices
+    task: Task
+    data: dict[str, Any] | None
 
     @property
     def streamed(self) -> bool:
         """Whether the images stay on disk."""
-        return isinstance(self.split.images, StreamedImages)
+        return self.data is None
 
 
-def on_devices(split: Split, transform: Transform, devices: parallel.Devices) -> Examples:
-    """Copy a split to the devices for any number of predictions, unless it is streamed."""
-    if isinstance(split.images, StreamedImages):
-        return Examples(split, transform, devices)
-    return Examples(Split(*parallel.replicate(tuple(split), devices)), transform, devices)
+def on_devices(
+    split: Split | Table,
+    transform: Transform,
+    devices: parallel.Devices,
+    task: Task | None = None,
+) -> Examples:
+    """Copy a split to the devices for any number of predictions, unless it is streamed.
+
+    Args:
+        split: the examples.
+        transform: from stored pixels to the network's input.
+        devices: where to compute.
+        task: what the examples ask; None is to classify them.
+
+    Returns:
+        The examples.
+    """
+    streamed = isinstance(split, Split) and isinstance(split.images, StreamedImages)
+    data = None if streamed else parallel.replicate(split.arrays, devices)
+    return Examples(split, transform, devices, task or Classification(), data)
 
 
 def predict(
@@ -67,8 +93,8 @@ def predict(
     attack: AttackConfig | None = None,
     batch_size: int = 256,
     seed: int = 0,
-) -> np.ndarray:
-    """Return the logits of every example.
+) -> Any:
+    """Return what the network answers to every example.
 
     The last batch is filled up, so that nothing is compiled twice. Random starts belong to the
     example's position in the split, so that results do not depend on the batch size.
@@ -81,7 +107,7 @@ def predict(
         seed: of the attack's random starts.
 
     Returns:
-        float32 logits (N, classes).
+        Its outputs, float32 with a leading axis of N examples: logits (N, classes) of a classifier.
 
     Raises:
         Preempted: if the process was asked to stop.
@@ -96,7 +122,9 @@ def predict(
     settings = attack.as_pgd() if attack else {"eps": 0.0, "step_size": 0.0}
     size = jnp.float32(settings.pop("eps")), jnp.float32(settings.pop("step_size"))
     inner = tuple(settings.items()) if attack else None
-    run = _compiled(network.model, examples.transform, inner, devices, examples.streamed)
+    run = _compiled(
+        network.model, examples.task, examples.transform, inner, devices, examples.streamed
+    )
     parts: list[Any] = []
     check = preemption.late_check(devices)
     with closing(_batches(examples, order, batch_size)) as batches:
@@ -104,24 +132,45 @@ def predict(
             check()
             if len(parts) >= _IN_FLIGHT:
                 jax.block_until_ready(parts[-_IN_FLIGHT])
-            parts.append(run(*replicated, *batch, parallel.shard(place, devices), key, *size))
-    return np.concatenate([np.concatenate(np.asarray(part)) for part in parts])[:count]
+            parts.append(run(*replicated, batch, parallel.shard(place, devices), key, *size))
+    return jax.tree.map(
+        lambda *each: np.concatenate([np.concatenate(np.asarray(part)) for part in each])[:count],
+        *parts,
+    )
+
+
+def judge(network: Network, examples: Examples, **options: Any) -> dict[str, Measured]:
+    """Return the measures of a network on a split, by the task's names.
+
+    Args:
+        network: the network.
+        examples: the split and its task.
+        **options: see `predict`.
+
+    Returns:
+        The measures.
+    """
+    outputs = predict(network, examples, **options)
+    return examples.task.measures(examples.task.sums(outputs, examples.split.arrays))
 
 
 def _batches(
     examples: Examples, order: np.ndarray, batch_size: int
-) -> Generator[tuple[Any, Any], None, None]:
-    """Yield the images and labels of every call: always all of them, or those that it needs."""
+) -> Generator[dict[str, Any], None, None]:
+    """Yield the arrays of every call: always all of them, or those that it needs."""
     split, devices = examples.split, examples.devices
-    if not examples.streamed:
-        yield from [(split.images, split.labels)] * (len(order) // batch_size)
+    if examples.data is not None:
+        yield from [examples.data] * (len(order) // batch_size)
         return
+    assert isinstance(split, Split)  # tables lie in memory
     mine = parallel.own_part(order.reshape(-1, batch_size), devices, axis=1)
 
-    def put(batch: Batch) -> tuple[Any, Any]:
+    def put(batch: Batch) -> dict[str, Any]:
         shape = (len(devices.local), -1)
-        images, labels = (part.reshape(*shape, *part.shape[1:]) for part in batch)
-        return parallel.put(images, devices), parallel.put(labels, devices)
+        return {
+            name: parallel.put(part.reshape(*shape, *part.shape[1:]), devices)
+            for name, part in batch.arrays.items()
+        }
 
     yield from evaluation_batches(split, mine.ravel(), mine.shape[1], put)
 
@@ -129,32 +178,34 @@ def _batches(
 @lru_cache(maxsize=32)
 def _compiled(
     model: models.Model,
+    task: Task,
     transform: Transform,
     attack: tuple[tuple[str, Any], ...] | None,
     devices: parallel.Devices,
     streamed: bool,
 ) -> Any:
-    def logits(
+    def outputs(
         params: Params,
         batch_stats: Any,
-        images: Array,
-        labels: Array,
+        raw: dict[str, Array],
         chosen: Array,
         key: Array,
         eps: Array,
         step_size: Array,
-    ) -> Array:
-        def logits_fn(x: Array) -> Array:
+    ) -> Any:
+        def outputs_fn(x: Array) -> Any:
             return models.logits(model, params, batch_stats, x)
 
         if not streamed:
-            images, labels = images[chosen], labels[chosen]
-        x = transform.prepare(images)
+            raw = jax.tree.map(lambda leaf: leaf[chosen], raw)
+        batch = task.prepare(transform, raw)
+        x = batch[task.input]
         if attack is not None:
             keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(chosen)
-            x = pgd(logits_fn, x, labels, keys, eps=eps, step_size=step_size, **dict(attack))
-        return parallel.gather(logits_fn(x))
+            sizes = {"eps": eps, "step_size": step_size}
+            x = attacked(task, outputs_fn, batch, keys, **sizes, **dict(attack))
+        return parallel.gather(outputs_fn(x))
 
     own = 0 if streamed else None
-    in_axes = (None, None, own, own, 0, None, None, None)
-    return parallel.parallel(logits, in_axes=in_axes, devices=devices)
+    in_axes = (None, None, own, 0, None, None, None)
+    return parallel.parallel(outputs, in_axes=in_axes, devices=devices)

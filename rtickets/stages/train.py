@@ -166,15 +166,14 @@ def train_network(
         image_shape=shape,
         task=task,
     )
-    held_out = evaluation.on_devices(run.task.validation, run.transform, devices)
+    held_out = evaluation.on_devices(run.task.validation, run.transform, devices, task)
     attack = config.objective.validation_attack
     weights_of = jax.jit(partial(training.weights_of, learned_mask))
 
     def validate(params: Params, batch_stats: Any) -> float:
         network = evaluation.Network(run.model, weights_of(params), batch_stats)
-        logits = evaluation.predict(network, held_out, attack=attack, batch_size=config.batch_size)
-        measured = task.measures(task.sums(logits, run.task.validation.arrays))
-        return measured[task.headline.name].value
+        found = evaluation.judge(network, held_out, attack=attack, batch_size=config.batch_size)
+        return found[task.headline.name].value
 
     name = run.folder.name.rsplit("-", 1)[0]
     loop = Loop(program, config, run.task.train, mask, validate, run.folder, name, steps)

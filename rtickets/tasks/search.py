@@ -11,7 +11,7 @@ from jax import Array
 from rtickets.attacks import LogitsFn
 from rtickets.attacks.broken import only_finite
 from rtickets.attacks.pgd import Pgd, PgdState
-from rtickets.attacks.search import Evaluation, Job, Search
+from rtickets.attacks.search import Evaluation, Job, Search, run
 from rtickets.errors import InputError
 from rtickets.tasks.base import Batch, Task
 
@@ -108,3 +108,32 @@ def make_job(
     goal: Any = batch if labels is None else y
     radius, step = (jnp.full(y.shape, each, jnp.float32) for each in (eps, step_size))
     return Job(x, y, goal if target is None else target, keys, radius, step)
+
+
+def attacked(
+    task: Task,
+    outputs_fn: OutputsFn,
+    batch: Batch,
+    keys: Array,
+    *,
+    eps: Any,
+    step_size: Any,
+    **settings: Any,
+) -> Array:
+    """Return the inputs that PGD ends at.
+
+    Args:
+        task: what is attacked.
+        outputs_fn: maps inputs to outputs; none depends on another example.
+        batch: examples of the task, prepared.
+        keys: PRNG keys (b,).
+        eps: radius in pixel units.
+        step_size: length of a step.
+        **settings: see `make_pgd`.
+
+    Returns:
+        The perturbed inputs.
+    """
+    search = make_pgd(task, batch, **settings)
+    state = run(search, outputs_fn, make_job(task, batch, keys, eps, step_size))
+    return jax.lax.stop_gradient(state.x_adv)

@@ -60,7 +60,7 @@ def loop_in(folder, tiny, accuracies, **changes):
     }
     config = TrainConfig(**{**fields, **changes})
     program = tiny.program(
-        objective=FAST, optimizer=config.optimizer, total_steps=24, steps_per_epoch=6
+        objective=config.objective, optimizer=config.optimizer, total_steps=24, steps_per_epoch=6
     )
     found = iter(accuracies)
 
