@@ -1,5 +1,6 @@
 """Networks by name."""
 
+from rtickets.models.calling import apply, draws
 from rtickets.models.efficientnet_lite import EfficientNetLite
 from rtickets.models.preact_resnet import PreActResNet
 from rtickets.models.registry import (
@@ -23,8 +24,10 @@ __all__ = [
     "Precision",
     "ResNet",
     "WideResNet",
+    "apply",
     "build",
     "check_statistics",
+    "draws",
     "epsilon_of",
     "from_config",
     "initialise",

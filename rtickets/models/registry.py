@@ -10,6 +10,7 @@ from jax import Array
 
 from rtickets.errors import InputError
 from rtickets.masks import Params
+from rtickets.models.calling import STATE, apply
 from rtickets.models.efficientnet_lite import EfficientNetLite
 from rtickets.models.preact_resnet import PreActResNet
 from rtickets.models.resnet import (
@@ -180,10 +181,10 @@ def initialise(model: Model, key: Array, image_shape: tuple[int, int, int]) -> t
         image_shape: (H, W, C) of one image.
 
     Returns:
-        (params, batch_stats), float32 pytrees.
+        (params, batch_stats), float32 pytrees; the second is {} without normalisation statistics.
     """
     variables = _compiled_init(model)(key, jnp.zeros((1, *image_shape), jnp.float32))
-    return variables["params"], variables["batch_stats"]
+    return variables["params"], variables.get(STATE, {})
 
 
 def logits(model: Model, params: Params, batch_stats: Any, x: Array) -> Array:
@@ -198,7 +199,7 @@ def logits(model: Model, params: Params, batch_stats: Any, x: Array) -> Array:
     Returns:
         float32 (B, classes); no row depends on another image.
     """
-    return cast(Array, model.apply({"params": params, "batch_stats": batch_stats}, x, False))
+    return cast(Array, apply(model, params, batch_stats, x)[0])
 
 
 def training_logits(model: Model, params: Params, batch_stats: Any, x: Array) -> tuple[Array, Any]:
@@ -213,9 +214,7 @@ def training_logits(model: Model, params: Params, batch_stats: Any, x: Array) ->
     Returns:
         (float32 (B, classes), new statistics).
     """
-    variables = {"params": params, "batch_stats": batch_stats}
-    output, updated = model.apply(variables, x, True, mutable=["batch_stats"])
-    return cast(Array, output), updated["batch_stats"]
+    return apply(model, params, batch_stats, x, True)
 
 
 @lru_cache(maxsize=16)

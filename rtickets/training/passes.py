@@ -24,11 +24,13 @@ class Part(NamedTuple):
         batch: as the task augments it, arrays (b, ...).
         keys: PRNG keys of the attack (b,).
         carry: what the objective takes over from the step before, arrays (b, ...), or None.
+        draws: PRNG keys (b,) of what the network draws, the same in all passes; None if nothing.
     """
 
     batch: Batch
     keys: Array
     carry: Any
+    draws: Array | None
 
 
 class Sums(NamedTuple):
@@ -71,7 +73,9 @@ def make_network(program: Program, params: Params) -> StepNetwork:
     Returns:
         The network.
     """
-    model = program.model.clone(axis_name=parallel.AXIS if program.sync_statistics else None)
+    model = program.model
+    if hasattr(model, "axis_name"):  # it normalises by statistics of the batch
+        model = model.clone(axis_name=parallel.AXIS if program.sync_statistics else None)
     trained, frozen = split_trainable(params, program.trainable)
     learned, keep = program.learned_mask, None
     if learned is not None:
@@ -98,8 +102,8 @@ def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part
 
         def train_fn(x: Array) -> tuple[Array, Any]:
             if network.program.statistics == "frozen":
-                return models.logits(network.model, whole, attacked_stats, x), attacked_stats
-            return models.training_logits(network.model, whole, attacked_stats, x)
+                return models.apply(network.model, whole, attacked_stats, x)
+            return models.apply(network.model, whole, attacked_stats, x, True, part.draws)
 
         losses, outputs, stats = objective.loss(train_fn, part.batch, perturbed, parallel.total)
         counted = network.program.task.sums(outputs, part.batch)
@@ -125,11 +129,11 @@ def _perturb(
     mode = network.program.objective.attack_statistics
 
     def model_fn(x: Array, stats: Any) -> tuple[Array, Any]:
-        return models.training_logits(model, weights, stats, x)
+        return models.apply(model, weights, stats, x, True, part.draws)
 
     def outputs_fn(x: Array) -> Array:
         if mode == "frozen":
-            return models.logits(model, weights, batch_stats, x)
+            return models.apply(model, weights, batch_stats, x)[0]
         return model_fn(x, batch_stats)[0]
 
     if mode == "batch_and_update" and objective.inner is not None:

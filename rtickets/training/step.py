@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from rtickets import masks
+from rtickets import masks, models
 from rtickets.attacks.search import repeat
 from rtickets.masks import Mask
 from rtickets.platform import parallel
@@ -64,7 +64,14 @@ def _make_part(program: Program, state: TrainState, run: RunData, raw: Batch) ->
     keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(step_key, i)))(positions)
     batch = program.task.augment(program.transform, keys[:, 0], raw)
     inherited = jax.tree.map(lambda leaf: leaf[positions], state.carry)
-    return Part(batch, keys[:, 1], inherited)
+    draws = _draws(step_key, positions, state.step) if models.draws(program.model) else None
+    return Part(batch, keys[:, 1], inherited, draws)
+
+
+def _draws(key: Array, positions: Array, step: Array) -> Array:
+    """Return the keys of what the network draws: others in every replay of a batch."""
+    own = jax.vmap(lambda i: jax.random.fold_in(jax.random.fold_in(key, i), 2))(positions)
+    return jax.vmap(lambda one: jax.random.fold_in(one, step))(own)
 
 
 def _accumulate(network: StepNetwork, state: TrainState, part: Part) -> Sums:

@@ -1,0 +1,46 @@
+"""How a network is called, whatever its architecture.
+
+A network is a linen module that maps `(inputs, train)` to outputs. Its variables are `params` and,
+where it normalises by batch statistics, `batch_stats`: the state, which is empty for a network
+without. One that draws something in training (dropout, stochastic depth) has a true attribute
+`draws` and takes a third argument then, one PRNG key per example, or None where it is evaluated.
+Keys belong to examples, so that neither the number of devices nor that of micro-batches changes
+what is drawn; `rtickets.models.drop` draws by them.
+"""
+
+from typing import Any
+
+from jax import Array
+
+STATE = "batch_stats"
+
+
+def draws(model: Any) -> bool:
+    """Return whether a network draws something in training."""
+    return bool(getattr(model, "draws", False))
+
+
+def apply(
+    model: Any, params: Any, state: Any, inputs: Any, train: bool = False, rngs: Array | None = None
+) -> tuple[Any, Any]:
+    """Return what a network answers, and its state afterwards.
+
+    Args:
+        model: the network.
+        params: its weights.
+        state: its normalisation statistics; {} where it has none.
+        inputs: as it takes them, examples first.
+        train: normalise by the statistics of the inputs, and fold these into the running ones;
+            draw what it draws.
+        rngs: PRNG keys (B,), for a network that draws.
+
+    Returns:
+        (outputs, state); without `train` no output depends on another example, and the state is
+        the given one.
+    """
+    variables = {"params": params, **({STATE: state} if state else {})}
+    arguments = (inputs, train, rngs) if draws(model) else (inputs, train)
+    if not train:
+        return model.apply(variables, *arguments), state
+    outputs, updated = model.apply(variables, *arguments, mutable=[STATE])
+    return outputs, updated.get(STATE, state)
