@@ -14,10 +14,14 @@ from rtickets.attacks.functions import apgd_ce, apgd_dlr, apgd_t, fab_t, square
 from rtickets.attacks.inputs import example_keys
 from rtickets.attacks.pgd import pgd
 from rtickets.attacks.projections import Norm, project, uniform_in_ball, unit_direction
+from rtickets.attacks.registry import ATTACKS
 from rtickets.attacks.search import LogitsFn
+from rtickets.attacks.settings import AttackConfig
 
 __all__ = [
+    "ATTACKS",
     "MEMBERS",
+    "AttackConfig",
     "LogitsFn",
     "Member",
     "Norm",

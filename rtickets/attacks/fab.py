@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from pydantic.dataclasses import dataclass as settings
 
 from rtickets.attacks.broken import only_finite
 from rtickets.attacks.hyperplane import move_to_hyperplane
@@ -15,6 +16,8 @@ from rtickets.attacks.losses import margin
 from rtickets.attacks.models import answers
 from rtickets.attacks.projections import Norm, l2_norm, per_example, project, uniform_in_ball
 from rtickets.attacks.search import Job, LogitsFn, choose, is_fooled
+from rtickets.attacks.settings import Repeated
+from rtickets.settings.kinds import STRICT, Positive
 
 _ALPHA_MAX = 0.1  # largest share of the step that starts from the original image
 _ETA = 1.05  # overshoot beyond the linearised boundary
@@ -210,3 +213,36 @@ def _size(delta: Array, norm: Norm) -> Array:
         return l2_norm(delta).reshape(-1)
     reduce = jnp.max if norm == "linf" else jnp.sum
     return reduce(jnp.abs(delta), tuple(range(1, delta.ndim)))
+
+
+@settings(frozen=True, config=STRICT)
+class FabSettings(Repeated):
+    """FAB away from the label: every step takes the gradients of all logits."""
+
+    name: Literal["fab"] = "fab"
+    plain = True
+
+    def search(self, norm: Norm, num_classes: int, samples: int) -> Fab:
+        """Return the search; it is not for random models."""
+        return Fab(norm, self.steps, False, num_classes)
+
+    def passes_per_step(self, classes: int) -> float:
+        """Return one pass, and one for every logit."""
+        return 1.0 + classes
+
+
+@settings(frozen=True, config=STRICT)
+class FabTargetedSettings(Repeated):
+    """FAB towards one likely class after the other.
+
+    Attributes:
+        num_targets: classes that it aims at.
+    """
+
+    name: Literal["fab_t"] = "fab_t"
+    plain = True
+    num_targets: Positive = 9
+
+    def search(self, norm: Norm, num_classes: int, samples: int) -> Fab:
+        """Return the search; it is not for random models."""
+        return Fab(norm, self.steps, True, num_classes)

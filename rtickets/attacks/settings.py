@@ -1,111 +1,121 @@
-"""Settings of attacks."""
+"""What an attack is to a configuration: frozen settings that know their search and its cost.
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+An entry of the registry is a subclass with the fields that only it has, and with `search`, what an
+ensemble runs (`rtickets.attacks.search.Search`: start, step, evaluations). What others ask of it
+are attributes: whether it needs images, whether it goes without gradients, what a step costs, why
+it is not for training. So dry runs, checks and reports know no attack by name.
+
+To add one, write a subclass in a file of its own, beside its search, and announce it in
+`rtickets.attacks.registry`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
 from rtickets.attacks.lengths import why_not_noise, why_not_radius, why_not_step
+from rtickets.attacks.losses import LossName
+from rtickets.attacks.projections import Norm
+from rtickets.attacks.search import Search
 from rtickets.errors import InputError
 from rtickets.settings.kinds import STRICT, NotNegative, Positive
+from rtickets.settings.variants import Variant
 
-_STEPS = {"pgd": 10, "pgd_t": 10, "fgsm": 1, "fgsm_rs": 1, "square": 5000}
-_SEARCHES = ("pgd", "pgd_t", "apgd_ce", "apgd_dlr", "apgd_t", "fab", "fab_t", "square")
-_USERS = {
-    "num_steps": _SEARCHES,
-    "step_size": ("pgd", "pgd_t", "fgsm_rs"),
-    "random_start": ("pgd", "pgd_t"),
-    "loss": ("pgd", "pgd_t"),
-    "rule": ("pgd", "pgd_t"),
-    "best": ("pgd",),
-    "restarts": (*_SEARCHES, "fgsm_rs"),
-    "num_targets": ("pgd_t", "apgd_t", "fab_t"),
-    "version": ("autoattack",),
-    "input_noise": (
-        "pgd", "pgd_t", "fgsm", "fgsm_rs", "apgd_ce", "apgd_dlr", "apgd_t", "autoattack",
-    ),
+IMAGE_GRADIENT = 2.0  # forward passes that a gradient to the images takes, with that of the loss
+_ONCE = {
+    "num_steps": None, "step_size": None, "random_start": True, "loss": "ce", "rule": "steepest",
+    "best": False, "restarts": 1, "num_targets": 9, "version": "standard", "input_noise": 0.0,
+    "samples": 20,
 }  # fmt: skip
+"""Fields that every stored attack had once, whether it used them or not, with their defaults."""
 
 
 @dataclass(frozen=True, config=STRICT)
-class AttackConfig:
-    """An attack in a ball. Fields that an attack does not use keep their defaults.
+class AttackConfig(Variant):
+    """An attack in a ball.
 
     Attributes:
-        name: 'pgd', its one-step forms 'fgsm' and 'fgsm_rs' and its targeted one 'pgd_t', the
-            attacks of the ensembles 'apgd_ce', 'apgd_dlr', 'apgd_t', 'fab', 'fab_t' and 'square',
-            or a whole ensemble, 'autoattack'.
+        name: which attack: 'pgd', its one-step forms 'fgsm' and 'fgsm_rs' and its targeted one
+            'pgd_t', the attacks of the ensembles 'apgd_ce', 'apgd_dlr', 'apgd_t', 'fab', 'fab_t'
+            and 'square', or a whole ensemble, 'autoattack'.
         norm: 'linf', 'l2' or 'l1'.
         eps: radius in pixel units.
-        num_steps: number of steps; None is 10 for 'pgd' and 'pgd_t', 5000 queries for 'square',
-            and 100 for the others.
-        step_size: of 'pgd', 'pgd_t' and 'fgsm_rs', length of a step; None is 2.5 eps / num_steps
-            (Madry et al. 2018), for 'fgsm_rs' 1.25 eps (Wong et al. 2020).
-        random_start: of 'pgd' and 'pgd_t', start from a uniform point of the ball.
-        loss: of 'pgd' and 'pgd_t', what is maximised: 'ce', 'margin' or 'dlr'.
-        rule: of 'pgd' and 'pgd_t', 'steepest' ascent or 'adam'.
-        best: of 'pgd' in training, return the worst image of all that were visited, instead of the
-            last, for one more evaluation; evaluations always do.
-        restarts: runs from different random points.
-        num_targets: classes that 'pgd_t', 'apgd_t' and 'fab_t' aim at.
-        version: of 'autoattack': 'standard', 'plus', 'fast', or 'rand' for random networks, see
-            `rtickets.attacks.MEMBERS`.
         radii: in an evaluation, further radii to measure at, for a curve; the step follows.
-        input_noise: in an evaluation, attack the network with Gaussian noise of this standard
-            deviation on its input, in pixel units, drawn anew at every evaluation.
-        samples: with input_noise, draws that gradients and losses are averaged over (expectation
-            over transformation, Athalye et al. 2018); the accuracy is the mean over at least 100
-            fresh draws per image.
     """
 
-    name: Literal[
-        "pgd", "pgd_t", "fgsm", "fgsm_rs", "apgd_ce", "apgd_dlr", "apgd_t", "fab", "fab_t",
-        "square", "autoattack",
-    ] = "pgd"  # fmt: skip
-    norm: Literal["linf", "l2", "l1"] = "linf"
+    family: ClassVar[str] = "attack"
+    entries: ClassVar[dict[str, Any]] = {}
+    norm: Norm = "linf"
     eps: NotNegative = 8 / 255
-    num_steps: Positive | None = None
-    step_size: NotNegative | None = None
-    random_start: bool = True
-    loss: Literal["ce", "margin", "dlr"] = "ce"
-    rule: Literal["steepest", "adam"] = "steepest"
-    best: bool = False
-    restarts: Positive = 1
-    num_targets: Positive = 9
-    version: Literal["standard", "plus", "fast", "rand"] = "standard"
     radii: tuple[NotNegative, ...] = ()
-    input_noise: NotNegative = 0.0
-    samples: Positive = 20
+
+    # What an attack without such fields has; subclasses may make fields of them.
+    restarts = 1
+    input_noise = 0.0
+    samples = 20
+    # What others may ask; subclasses say otherwise.
+    usual_steps = 100
+    is_search = True  # not another attack, or several, under a name of its own
+    plain = False  # whether the fields of a Member say all about it
+    needs_images = False  # (B, H, W, C), no vectors or sequences
+    black_box = False  # without gradients
+
+    @property
+    def kind(self) -> str:
+        """The entry whose search it runs."""
+        return self.name
 
     @property
     def steps(self) -> int:
         """The number of steps."""
-        return _STEPS.get(self.name, 100) if self.num_steps is None else self.num_steps
+        return getattr(self, "num_steps", None) or self.usual_steps
 
     @property
     def step(self) -> float:
-        """The length of a step of the one-step and fixed-step attacks, in pixel units."""
-        if self.step_size is not None:
-            return self.step_size
-        return {"fgsm": 1.0, "fgsm_rs": 1.25}.get(self.name, 2.5 / self.steps) * self.eps
+        """The length of a step of attacks that do not choose their own, in pixel units."""
+        return 0.0
 
     @property
-    def starts_at_random(self) -> bool:
-        """Whether the attacks of PGD's family start from a random point."""
-        return self.random_start and self.name != "fgsm"
+    def targets(self) -> int | None:
+        """The number of classes it aims at, None where it does not."""
+        return getattr(self, "num_targets", None)
 
     @property
-    def targeted(self) -> bool:
-        """Whether it aims at classes."""
-        return self.name.endswith("_t")
+    def loss_name(self) -> LossName | None:
+        """The loss that it maximises, where it is one of `rtickets.attacks.losses`."""
+        return None
+
+    def search(self, norm: Norm, num_classes: int, samples: int) -> Search:
+        """Return what the ensembles run, the same for all restarts and radii.
+
+        Args:
+            norm: norm of the ball.
+            num_classes: width of the logits.
+            samples: draws of a random model per evaluation, 0 for one that takes no key.
+
+        Returns:
+            The search.
+        """
+        raise NotImplementedError
+
+    def member_fields(self) -> dict[str, Any]:
+        """Return what else a `rtickets.attacks.Member` of it holds."""
+        return {} if self.plain else {"settings": self}
+
+    def passes_per_step(self, classes: int) -> float:
+        """Return how many forward passes a step takes per image, with so many classes."""
+        return IMAGE_GRADIENT
+
+    @property
+    def training_evaluations(self) -> int:
+        """The evaluations with gradients that it takes in training."""
+        return self.steps
 
     @property
     def why_not_for_training(self) -> str | None:
         """Say why it is for evaluations alone, or None where it is not."""
-        one_run = self.restarts == 1 and not self.radii and not self.input_noise
-        if self.name in ("pgd", "fgsm", "fgsm_rs") and one_run:
-            return None
         return (
             f"attack {self.name!r} with {self.restarts} restarts, radii={self.radii} and "
             f"input_noise={self.input_noise:g} is not for training; choose 'pgd', 'fgsm' or "
@@ -118,48 +128,31 @@ class AttackConfig:
         Raises:
             InputError: for another attack.
         """
-        if why := self.why_not_for_training:
-            raise InputError(why)
-        return {
-            "eps": self.eps,
-            "step_size": self.step,
-            "num_steps": self.steps,
-            "norm": self.norm,
-            "random_start": self.starts_at_random,
-            "loss": self.loss,
-            "rule": self.rule,
-            "best": self.best,
-        }
+        raise InputError(self.why_not_for_training or f"attack {self.name!r} is no form of PGD")
+
+    @classmethod
+    def _upgraded(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        own = cls.__dataclass_fields__
+        return {k: v for k, v in values.items() if k in own or k not in _ONCE or v != _ONCE[k]}
 
     @model_validator(mode="after")
     def _check(self) -> "AttackConfig":
-        unused = [
-            field
-            for field, names in _USERS.items()
-            if self.name not in names and getattr(self, field) != getattr(AttackConfig, field)
-        ]
-        if unused:
-            raise ValueError(f"attack {self.name!r} does not use {', '.join(unused)}; leave it out")
-        if self.restarts > 1 and not self.random_start:
+        if self.restarts > 1 and not getattr(self, "random_start", True):
             raise ValueError(f"restarts={self.restarts} are all alike without random_start")
         if not self.input_noise and self.samples != AttackConfig.samples:
             raise ValueError(f"samples={self.samples} are all alike without input_noise; set both")
-        if self.name == "autoattack" and (self.version == "rand") != (self.input_noise > 0):
-            raise ValueError(
-                f"version={self.version!r} with input_noise={self.input_noise}: 'rand' is for "
-                "random networks and the other versions are not; set both or neither"
-            )
         if problems := "; ".join(self._too_long(None)):
             raise ValueError(problems)
         return self
 
     def _too_long(self, shape: Sequence[int] | None) -> Iterator[str]:
         """Yield what is certainly wrong with lengths, for images of a shape (H, W, C) if known."""
-        ratio = 0.0 if self.step_size is None else self.step_size / (self.eps or 1.0)
+        step = getattr(self, "step_size", None)
+        ratio = 0.0 if step is None else step / (self.eps or 1.0)
         checked = (
             why_not_radius(self.eps, self.norm, shape),
             *(why_not_radius(radius, self.norm, shape, "radii") for radius in self.radii),
-            why_not_step(self.step_size or 0.0, self.eps, self.norm, shape),
+            why_not_step(step or 0.0, self.eps, self.norm, shape),
             *(
                 why_not_step(ratio * radius, radius, self.norm, shape, f"step_size at {radius:g}")
                 for radius in self.radii
@@ -181,3 +174,33 @@ class AttackConfig:
         """
         if problems := "; ".join(self._too_long(shape)):
             raise InputError(f"{label}: {problems}")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Noisy(AttackConfig):
+    """An attack that also works against random networks.
+
+    Attributes:
+        input_noise: in an evaluation, attack the network with Gaussian noise of this standard
+            deviation on its input, in pixel units, drawn anew at every evaluation.
+        samples: with input_noise, draws that gradients and losses are averaged over (expectation
+            over transformation, Athalye et al. 2018); the accuracy is the mean over at least 100
+            fresh draws per image.
+    """
+
+    input_noise: NotNegative = 0.0
+    samples: Positive = 20
+
+
+@dataclass(frozen=True, config=STRICT)
+class Repeated(AttackConfig):
+    """An attack of many steps that can be run more than once.
+
+    Attributes:
+        num_steps: number of steps; None is 10 for 'pgd' and 'pgd_t', 5000 queries for 'square',
+            and 100 for the others.
+        restarts: runs from different random points.
+    """
+
+    num_steps: Positive | None = None
+    restarts: Positive = 1

@@ -1,17 +1,19 @@
 """The Square attack (Andriushchenko et al. 2020): random search without gradients."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from pydantic.dataclasses import dataclass as settings
 
 from rtickets.attacks.losses import cross_entropy, margin
 from rtickets.attacks.models import answers
 from rtickets.attacks.projections import Norm, check_norm, per_example, project, unit_direction
 from rtickets.attacks.search import Job, LogitsFn, choose, is_fooled
+from rtickets.attacks.settings import Repeated
 from rtickets.attacks.square_shapes import (
     SCHEDULED,
     Window,
@@ -22,6 +24,7 @@ from rtickets.attacks.square_shapes import (
     window_sizes,
 )
 from rtickets.errors import InputError
+from rtickets.settings.kinds import STRICT
 
 _LOSSES = {"margin": margin, "ce": cross_entropy}
 _TILES = 5  # bumps along the shorter side of the first perturbation
@@ -197,3 +200,28 @@ def _on_the_ball(job: Job, delta: Array, norm: Norm) -> Array:
     if norm == "l1":
         return project(job.x + delta, job.x, job.eps, "l1")
     return jnp.clip(job.x + per_example(job.eps, job.x) * unit_direction(delta, "l2"), 0, 1)
+
+
+@settings(frozen=True, config=STRICT)
+class SquareSettings(Repeated):
+    """Random search, without gradients; `num_steps` are its queries.
+
+    Attributes:
+        rescale: fit the schedule of windows, made for 10,000 queries, to their number.
+    """
+
+    name: Literal["square"] = "square"
+    rescale: bool = True
+    usual_steps, plain, needs_images, black_box = 5000, True, True, True
+
+    def search(self, norm: Norm, num_classes: int, samples: int) -> Square:
+        """Return the search; it is not for random models."""
+        return Square(norm, self.steps, rescale=self.rescale)
+
+    def member_fields(self) -> dict[str, Any]:
+        """Return how the schedule goes."""
+        return {"rescale": self.rescale}
+
+    def passes_per_step(self, classes: int) -> float:
+        """Return one pass."""
+        return 1.0

@@ -40,7 +40,7 @@ def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         raise InputError(f"{config_words[0]}: the verb bench takes no configuration")
     import jax
 
-    from rtickets.attacks.settings import AttackConfig
+    from rtickets.attacks.pgd_settings import PgdSettings
     from rtickets.costs import bench
     from rtickets.models.settings import ModelConfig
     from rtickets.platform import parallel
@@ -56,7 +56,7 @@ def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     read = _measure_input(options, devices)
     if not options.json:
         print("\n".join(bench.as_lines(read, options.workers)), flush=True)
-    attack = AttackConfig(num_steps=options.num_steps)
+    attack = PgdSettings(num_steps=options.num_steps)
     steps = bench.measure_steps(
         model, options.image_size, options.batch_size, attack, devices, options.seconds
     )

@@ -99,7 +99,10 @@ def _part(path: str) -> str:
 
 def _family_of(cls: type, path: str, text: str) -> type[Variant] | None:
     """Return the family of settings of which a path, that of a part or its name, chooses one."""
-    kind = find_kind(cls, _part(path))
+    try:
+        kind = find_kind(cls, _part(path))
+    except InputError:  # said better where the values are known
+        return None
     family = kind.section
     if (kind.optional and text == "None") or family is None or not issubclass(family, Variant):
         return None

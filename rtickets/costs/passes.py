@@ -3,12 +3,12 @@
 A backward pass to the weights takes two of them, one to the images alone takes one.
 """
 
-from rtickets.attacks import autoattack_members
+from rtickets.attacks.ensemble.from_settings import members_of
 from rtickets.attacks.expectation import number_of_turns
-from rtickets.attacks.settings import AttackConfig
+from rtickets.attacks.settings import IMAGE_GRADIENT, AttackConfig
 from rtickets.training.settings import ObjectiveConfig
 
-WEIGHT_GRADIENT, IMAGE_GRADIENT = 3, 2  # forward passes, with that of the loss
+WEIGHT_GRADIENT = 3  # forward passes, with that of the loss
 _RANDOM_STEP = IMAGE_GRADIENT + 1  # of a random network the best image so far is evaluated as well
 
 
@@ -28,7 +28,7 @@ def passes_per_step(objective: ObjectiveConfig, trainable: str = "all") -> float
     if objective.name == "free":  # the gradient to the images comes with that to the weights
         return outer + 1
     inner = objective.name in ("pgd", "fast", "trades", "mart")
-    evaluations = objective.attack.steps + objective.attack.best if inner else 0
+    evaluations = objective.attack.training_evaluations if inner else 0
     return outer + IMAGE_GRADIENT * evaluations
 
 
@@ -42,20 +42,12 @@ def passes_of_attack(config: AttackConfig, classes: int) -> float:
     Returns:
         The number.
     """
-    radii, runs = len({config.eps, *config.radii}), list[tuple[str, int, int]]()
-    if config.name == "autoattack":
-        members = autoattack_members(config.version, config.norm)
-        runs = [(m.kind, m.num_steps, m.restarts * (m.num_targets or 1)) for m in members]
-    else:
-        targets = config.num_targets if config.targeted else 1
-        runs = [(config.name, config.steps, config.restarts * targets)]
+    radii, members = len({config.eps, *config.radii}), members_of(config, config.eps)
+    runs = [(each, each.restarts * (each.num_targets or 1)) for each in members]
     if not config.input_noise:
-        return radii * sum(_per_step(kind, classes) * steps * times for kind, steps, times in runs)
-    times = sum(times for *_, times in runs)
-    steps = sum(steps * times for _, steps, times in runs)
+        passes = [m.own.passes_per_step(classes) * m.num_steps * times for m, times in runs]
+        return radii * sum(passes)
+    times = sum(times for _, times in runs)
+    steps = sum(member.num_steps * times for member, times in runs)
     rated = (2 * times + 1) * number_of_turns(config.samples)  # what each run compares, the result
     return float(radii * config.samples * (_RANDOM_STEP * steps + rated))
-
-
-def _per_step(attack: str, classes: int) -> float:
-    return {"square": 1.0, "fab": 1.0 + classes}.get(attack, IMAGE_GRADIENT)

@@ -98,13 +98,13 @@ def estimate(config: object, setting: Setting) -> list[Estimate]:
 
 
 def _needs_data(config: DrawConfig) -> bool:
-    return config.method != "omp" or config.criterion in ("snip", "grasp", "taylor")
+    return config.reads_task
 
 
 def needs_logits(config: object) -> bool:
     """Return whether a stage runs its network under the head that it comes with."""
     if isinstance(config, DrawConfig):
-        scored = config.criterion not in ("magnitude", "random")
+        scored = config.how.make is not None
         return config.control == "reinitialised" or (config.method == "omp" and scored)
     return isinstance(config, EvaluateConfig)
 

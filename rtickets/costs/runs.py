@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from rtickets.costs.network_costs import NetworkCost, network_cost
-from rtickets.costs.passes import IMAGE_GRADIENT, WEIGHT_GRADIENT, passes_of_attack, passes_per_step
+from rtickets.costs.passes import IMAGE_GRADIENT, passes_of_attack, passes_per_step
 from rtickets.costs.task_sizes import TaskSizes
 from rtickets.draw.ladder import states_to
 from rtickets.draw.settings import DrawConfig
@@ -186,7 +186,8 @@ def estimate_draw(
         config.attack.check_lengths("attack", task.shape)
     if config.train is None:
         cost = network_cost(model, task.classes, task.shape)
-        passes = WEIGHT_GRADIENT + (IMAGE_GRADIENT * config.attack.steps if config.attack else 0)
+        attacked = IMAGE_GRADIENT * config.attack.training_evaluations if config.attack else 0
+        passes = config.how.passes + attacked
         about = f"{config.criterion} in {config.num_rounds} rounds on {config.examples} images"
         operations = cost.forward * config.examples * config.num_rounds * passes
         memory = _memory(cost, task._replace(stored=0), config.batch_size, 1)

@@ -1,9 +1,10 @@
 """Drawing in rounds: score, remove some, score what is left, down to the sparsity asked for."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args
+from collections.abc import Mapping
+from typing import Literal, get_args
 
 from rtickets import masks
+from rtickets.draw.criteria.base import ScoreFn
 from rtickets.draw.doubts import Say, warn
 from rtickets.draw.omp import check_pattern, draw_omp, removed_before
 from rtickets.draw.ranking import Scope
@@ -13,7 +14,6 @@ from rtickets.masks.patterns import GroupNorm
 from rtickets.platform import preemption
 
 Schedule = Literal["exponential", "linear"]
-ScoreFn = Callable[[Params, Mask], Any]
 
 
 def draw_scheduled(

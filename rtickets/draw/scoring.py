@@ -1,6 +1,5 @@
 """Scores of a stored network, as a configuration describes them."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,18 +9,12 @@ import numpy as np
 from jax import Array
 
 from rtickets import data, models
-from rtickets.draw import criteria
-from rtickets.draw.scheduled import ScoreFn
+from rtickets.draw.criteria import CRITERIA, Subject, adversarial
+from rtickets.draw.criteria.base import ScoreFn
 from rtickets.draw.settings import DrawConfig
 from rtickets.masks import Params
 from rtickets.tickets import class_order, provenance
 from rtickets.tickets.ticket import Ticket
-
-_FROM_DATA: dict[str, Callable[..., criteria.Scores]] = {
-    "snip": criteria.snip,
-    "taylor": criteria.taylor,
-    "grasp": criteria.grasp,
-}
 
 
 def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
@@ -31,7 +24,7 @@ def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
     stored, on one device.
 
     Args:
-        config: the draw; its criterion is neither 'magnitude' nor 'random'.
+        config: the draw; its criterion is not of weights alone.
         network: the network, with the provenance that a stage leaves.
 
     Returns:
@@ -41,40 +34,25 @@ def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
         InputError: if the network's provenance is missing, or its classes are not those of the
             data.
     """
-    if config.criterion == "synflow":
-        return _synflow(config, network)
-    model = provenance.build_model(network.meta)
+    model, make = provenance.build_model(network.meta), CRITERIA[config.criterion].make
+    assert make is not None  # who asks knows
 
     def logits_fn(params: Params, x: Array) -> Array:
         return models.logits(model, params, network.batch_stats, x)
 
-    temperature = criteria.GRASP_TEMPERATURE if config.criterion == "grasp" else 1.0
-    loss_fn = criteria.cross_entropy(logits_fn, temperature)
     attack = config.attack
-    perturb = None if attack is None else criteria.adversarial(logits_fn, **attack.as_pgd())
-    score = partial(
-        _FROM_DATA[config.criterion],
-        loss_fn,
-        perturb=perturb,
-        prunable=config.prunable,
-        exclude=config.exclude,
+    return make(
+        Subject(
+            model,
+            network.batch_stats,
+            tuple(network.meta["image_shape"]),
+            logits_fn,
+            partial(load_batches, config, network.meta),
+            None if attack is None else adversarial(logits_fn, **attack.as_pgd()),
+            config.prunable,
+            config.exclude,
+        )
     )
-    batches = load_batches(config, network.meta)
-    return lambda params, mask: score(params, batches, mask=mask)
-
-
-def _synflow(config: DrawConfig, network: Ticket) -> ScoreFn:
-    """Return synaptic flow through the network without its normalisation of pixels and batches."""
-    model = provenance.build_model(network.meta)
-    model = model.clone(mean=(0.0,), std=(1.0,), dtype=jnp.float32)
-    batch_stats = criteria.unit_statistics(network.batch_stats)
-
-    def logits_fn(params: Params, x: Array) -> Array:
-        return models.logits(model, params, batch_stats, x)
-
-    shape = tuple(network.meta["image_shape"])
-    score = partial(criteria.synflow, prunable=config.prunable, exclude=config.exclude)
-    return lambda params, mask: score(logits_fn, params, shape, mask=mask)
 
 
 def load_batches(config: DrawConfig, meta: Any) -> list[tuple[Array, Array, Array]]:

@@ -8,12 +8,13 @@ from pydantic.dataclasses import dataclass
 
 from rtickets.attacks.settings import AttackConfig
 from rtickets.data.settings import DataConfig
+from rtickets.draw.criteria.base import CriterionEntry
+from rtickets.draw.criteria.registry import CRITERIA
 from rtickets.masks.layout_names import parse_names
 from rtickets.masks.patterns import PATTERN
-from rtickets.settings.kinds import STRICT, Duration, Fraction, Positive, Seed, Sparsity
+from rtickets.settings.kinds import STRICT, Duration, Fraction, OneOf, Positive, Seed, Sparsity
 from rtickets.training.settings import TrainConfig
 
-_FROM_DATA = ("snip", "grasp", "taylor")
 _OF_DATA = ("examples", "batch_size", "attack")
 _OF_ROUNDS = ("rounds", "schedule")
 
@@ -107,7 +108,7 @@ class DrawConfig:
     sparsity: Sparsity = 0.9
     pattern: Annotated[str, StringConstraints(pattern=f"^({PATTERN})$")] = "element"
     scope: Literal["global", "uniform", "erk"] = "global"
-    criterion: Literal["magnitude", "random", "snip", "grasp", "synflow", "taylor"] = "magnitude"
+    criterion: Annotated[str, OneOf(CRITERIA)] = "magnitude"
     group_norm: Literal["l1", "l2"] = "l1"
     prunable: str = r"(?!(.*/)?head/).*kernel"
     exclude: str | None = None
@@ -126,21 +127,26 @@ class DrawConfig:
     flip_fraction: Fraction = 0.1
 
     @property
+    def how(self) -> CriterionEntry:
+        """What the criterion says of itself."""
+        return CRITERIA[self.criterion]
+
+    @property
     def num_rounds(self) -> int:
         """The number of rounds."""
         if self.rounds is not None:
             return self.rounds
-        return 100 if self.criterion == "synflow" and not self._n_of_m else 1
+        return 1 if self._n_of_m else self.how.rounds
 
     @property
     def seeded(self) -> bool:
         """Whether the mask, before a control is made of it, depends on `seed`."""
-        return self.criterion == "random" or self.criterion in _FROM_DATA
+        return self.how.seeded or self.how.from_data
 
     @property
     def reads_task(self) -> bool:
         """Whether images are read, of the network's task where `data` is None."""
-        return self.method != "omp" or self.criterion in _FROM_DATA
+        return self.method != "omp" or self.how.from_data
 
     @property
     def drawn_sparsity(self) -> float:
@@ -182,17 +188,19 @@ class DrawConfig:
             raise ValueError(why)
         if self.num_rounds > 1 and self._n_of_m:
             raise ValueError(f"pattern={self.pattern!r} is drawn in one round")
-        if self.criterion == "grasp" and self.group_norm == "l2":
-            raise ValueError("criterion='grasp' has scores of both signs; group_norm must be 'l1'")
+        if self.how.signed and self.group_norm == "l2":
+            raise ValueError(
+                f"criterion={self.criterion!r} has scores of both signs; group_norm must be 'l1'"
+            )
         return self
 
     def _check_unused(self) -> None:
         """Refuse settings that would be silently ignored."""
-        from_data = self.criterion in _FROM_DATA
+        from_data = self.how.from_data
         unused: tuple[str, ...] = ()
         if not from_data:
             unused += _OF_DATA
-        if not from_data and self.criterion != "synflow":
+        if not self.how.in_rounds:
             unused += _OF_ROUNDS
         if not from_data and self.method == "omp":
             unused += ("data",)

@@ -14,7 +14,7 @@ import numpy as np
 
 from rtickets.attacks import WorstCase, worst_case
 from rtickets.attacks.ensemble.from_settings import members_of
-from rtickets.attacks.ensemble.members import BLACK_BOX
+from rtickets.attacks.ensemble.members import without_gradients
 from rtickets.attacks.honesty import check_model
 from rtickets.attacks.honesty.findings import Finding
 from rtickets.attacks.honesty.results import check_broken, check_results
@@ -134,8 +134,9 @@ def _findings(found: WorstCase, curve: Mapping[float, float], *, random: bool) -
         if found.expected:  # three standard errors of the difference of two means over draws
             arguments["error"] = 3 * (0.5 / (total * found.expected.draws)) ** 0.5
     *before, last = (row.attack for row in found.rows)
-    if before and last in BLACK_BOX:  # an attack with gradients after it might find the same
-        black = np.isin(found.fooled_by, BLACK_BOX)
+    blind = without_gradients()
+    if before and last in blind:  # an attack with gradients after it might find the same
+        black = np.isin(found.fooled_by, blind)
         arguments |= {"white_box": ~found.robust & ~black, "black_box": black}
     return findings + list(check_results(**arguments).findings if arguments else ())
 
@@ -148,7 +149,7 @@ def _across(
     fair = {label: own for label, own in attacks.items() if not own.input_noise}
     for norm, eps in dict.fromkeys((attack.norm, attack.eps) for attack in fair.values()):
         alike = [label for label, own in fair.items() if (own.norm, own.eps) == (norm, eps)]
-        black = [label for label in alike if attacks[label].name in BLACK_BOX]
+        black = [label for label in alike if attacks[label].black_box]
         white = [label for label in alike if label not in black]
         if black and white:
             fooled = (

@@ -26,6 +26,7 @@ from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 
 from rtickets.errors import InputError
+from rtickets.settings.kinds import OneOf
 from rtickets.settings.variants import Variant
 
 LABEL = "LABEL"
@@ -251,6 +252,9 @@ def _bounded(words: str, extras: list[Any]) -> str:
         return "duration such as 160ep or 500it"
     if any("block:" in pattern for pattern in patterns):
         return "element | row | kernel | channel | block:AxB | N:M"
+    for extra in extras:
+        if isinstance(extra, OneOf):
+            return " | ".join(extra.entries)
     limits = [each for e in extras if isinstance(e, FieldInfo) for each in e.metadata]
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
     found = [

@@ -85,11 +85,18 @@ class Variant:
     @classmethod
     def _known(cls, values: Any) -> Any:
         """Refuse fields that this entry does not have, and say which ones have them."""
+        if isinstance(values, Mapping):
+            values = cls._upgraded(values)
         given = (values.kwargs or {}) if isinstance(values, ArgsKwargs) else values
         if isinstance(given, Mapping) and not cls.is_family():
             own = [field.name for field in dataclasses.fields(cls)]
             if unknown := [name for name in given if name not in own]:
                 raise _errors(cls, {n: (given[n], cls._no_field(n, own)) for n in unknown})
+        return values
+
+    @classmethod
+    def _upgraded(cls, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return stored fields as they are now, for families whose fields were others once."""
         return values
 
     @classmethod
@@ -99,8 +106,11 @@ class Variant:
             for other, entry in cls.entries.items()
             if name in (field.name for field in dataclasses.fields(entry))
         ]
-        whose = f" (of {', '.join(others)})" if others else ""
-        return f"{cls.family} {cls.name!r} does not use {name}{whose}; it has {', '.join(own)}"
+        whose = f" ({', '.join(others)} {'do' if others[1:] else 'does'})" if others else ""
+        return (
+            f"{cls.family} {cls.name!r} does not use {name}; leave it out{whose}; the fields are "
+            f"{', '.join(own)}"
+        )
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

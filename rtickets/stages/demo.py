@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from rtickets.attacks.settings import AttackConfig
+from rtickets.attacks.pgd_settings import PgdSettings
 from rtickets.data.settings import DataConfig
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.models.settings import ModelConfig
@@ -33,13 +33,13 @@ def demo_study() -> StudyConfig:
         objectives={
             "natural": ObjectiveConfig(),
             "robust": ObjectiveConfig(
-                name="pgd", attack=AttackConfig(norm="linf", eps=8 / 255, num_steps=2)
+                name="pgd", attack=PgdSettings(norm="linf", eps=8 / 255, num_steps=2)
             ),
         },
         sparsities=(0.8, 0.9, 0.95, 0.98),
         transfers={"finetune": _transfer("finetune", 0.4), "linear": _transfer("linear", 1.0)},
         evaluate=EvaluateConfig(
-            attacks={"pgd": AttackConfig(norm="linf", eps=8 / 255, num_steps=5)},
+            attacks={"pgd": PgdSettings(norm="linf", eps=8 / 255, num_steps=5)},
             attack_examples=100,
             honesty_examples=16,
             batch_size=100,

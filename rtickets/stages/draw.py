@@ -61,9 +61,9 @@ def draw(
         )
         own = {"start": network.mask, "layouts": meta.get("layouts"), "say": notes.append}
         options: dict[str, Any] = {**config.omp_options(), **own}
-        if config.criterion == "magnitude" or config.criterion == "random":
-            criterion, seed = config.criterion, config.seed
-            mask = draw_omp(params, sparsity, criterion=criterion, seed=seed, **options)
+        if config.how.make is None:
+            criterion: Any = config.criterion
+            mask = draw_omp(params, sparsity, criterion=criterion, seed=config.seed, **options)
         else:
             score_fn, rounds = make_score_fn(config, network), config.num_rounds
             mask = draw_scheduled(params, sparsity, score_fn, rounds, config.schedule, **options)

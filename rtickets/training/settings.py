@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from rtickets.attacks.lengths import why_not_noise
+from rtickets.attacks.pgd_settings import PgdSettings
 from rtickets.attacks.settings import AttackConfig
 from rtickets.settings.kinds import STRICT, Duration, Fraction, NotNegative, Positive, Seed
 from rtickets.training.observe.settings import ObserveConfig
@@ -50,7 +51,7 @@ class ObjectiveConfig:
     """
 
     name: Literal["natural", "pgd", "fast", "free", "trades", "mart", "gaussian"] = "natural"
-    attack: AttackConfig = field(default_factory=lambda: AttackConfig(num_steps=7))
+    attack: AttackConfig = field(default_factory=lambda: PgdSettings(num_steps=7))
     sigma: NotNegative = 0.25
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     beta: NotNegative | None = None
@@ -77,7 +78,7 @@ class ObjectiveConfig:
         if self.name in ("natural", "gaussian"):
             return None
         if self.name in ("fast", "free"):  # one step is no measure of what one step trains
-            return AttackConfig(
+            return PgdSettings(
                 norm=self.attack.norm, eps=self.attack.eps, num_steps=self.check_steps
             )
         return self.attack
@@ -114,16 +115,15 @@ class ObjectiveConfig:
         if why := attack.why_not_for_training:
             yield why
         if wanted is not None and attack.name != wanted:
-            steps = "" if wanted == "pgd" else ", and attack.num_steps=None"
             yield (
                 f"objective {self.name!r} attacks by {wanted!r}, not {attack.name!r}; set "
-                f"attack.name={wanted!r}{steps}"
+                f"attack.name={wanted!r}"
             )
         if self.name == "free" and attack.norm == "l1":
             yield "objective 'free' takes attack.norm 'linf' or 'l2', not 'l1'"
         if self.name == "trades":
             for name in ("random_start", "loss", "rule", "best"):
-                if getattr(attack, name) != getattr(AttackConfig, name):
+                if getattr(attack, name, None) != getattr(type(attack), name, None):
                     yield f"objective 'trades' does not use attack.{name}; leave it out"
 
 

@@ -29,14 +29,13 @@ def test_new_labels_stand_beside_the_old_ones_in_every_part_by_label():
         StudyConfig,
         "objectives.fast.name=fast",
         "objectives.fast.attack.name=fgsm_rs",
-        "objectives.fast.attack.num_steps=None",
         "draws.rows.pattern=row",
         "ladders.rows=(0.5,)",
         "transfers.linear.mode=linear",
         "evaluate.attacks.pgd.num_steps=20",
     )
     assert set(config.objectives) == {"natural", "robust", "fast"}
-    assert config.objectives["fast"].attack.num_steps is None
+    assert config.objectives["fast"].attack == AttackConfig(name="fgsm_rs")
     assert config.draws["rows"].pattern == "row"
     assert config.ladders == {"rows": (0.5,)}
     assert set(config.transfers) == {"finetune", "linear"}
@@ -137,7 +136,7 @@ def test_a_choice_of_numbers_takes_a_number():
         (EvaluateConfig, "atacks.a.eps=1", ("atacks", "did you mean attacks", "smoothing")),
         (EvaluateConfig, "attacks.a.epsilon=1", ("attacks.a.epsilon", "attacks.a.eps", "norm")),
         (DrawConfig, "sparsity.x=1", ("sparsity.x", "no fields")),
-        (DrawConfig, "attack=pgd", ("attack='pgd'", "--config.attack.FIELD")),
+        (TrainConfig, "objective=pgd", ("objective='pgd'", "--config.objective.FIELD")),
         (DrawConfig, "scope", ("--config.scope", "VALUE")),
         (EvaluateConfig, "attacks=None", ("attacks='None'", "--config.attacks.LABEL.FIELD", "{}")),
         (StudyConfig, "ladders=0.5", ("ladders='0.5'", "--config.ladders.LABEL=VALUE")),
@@ -230,3 +229,17 @@ def test_another_name_keeps_what_was_set_of_what_both_have():
     assert optimizer == OptimizerConfig(name="adamw", warmup="2ep")
     with pytest.raises(InputError, match="nesterov"):
         read(TrainConfig, "optimizer=adamw", *words)
+
+
+@pytest.mark.parametrize("choice", ["attacks.mine=fab_t", "attacks.mine.name=fab_t"])
+def test_another_attack_than_the_files_has_its_own_fields(choice):
+    attack = AttackConfig(norm="l2", eps=0.5, num_steps=20, loss="margin", rule="adam")
+    file = EvaluateConfig(attacks={"mine": attack})
+    config = read(EvaluateConfig, "attacks.mine.num_targets=3", choice, default=file)
+    expected = AttackConfig(name="fab_t", norm="l2", eps=0.5, num_steps=20, num_targets=3)
+    assert config.attacks == {"mine": expected}
+    for field in ("loss", "num_queries"):
+        with pytest.raises(InputError) as caught:
+            read(EvaluateConfig, choice, f"attacks.mine.{field}=1", default=file)
+        assert f"attacks.mine.{field}" in str(caught.value)
+        assert "num_targets" in str(caught.value)

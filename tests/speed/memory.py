@@ -30,9 +30,8 @@ def build(options, name, devices):
         mean=(0.5,) * 3, std=(0.25,) * 3,
     )  # fmt: skip
     one_step = name in ATTACKS
-    attack = AttackConfig(
-        name=ATTACKS.get(name, "pgd"), num_steps=None if one_step else options.steps
-    )
+    steps = {} if one_step else {"num_steps": options.steps}
+    attack = AttackConfig(name=ATTACKS.get(name, "pgd"), **steps)
     return training.Program(
         model=model,
         objective=ObjectiveConfig(name=name, attack=attack),

@@ -84,7 +84,7 @@ RUN_AS["autoattack"] = ["apgd_ce", "apgd_t", "fab_t", "square"]
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_every_attack_can_be_evaluated(name, evaluate):
-    assert set(ATTACKS) == set(AttackConfig.__annotations__["name"].__args__)
+    assert set(ATTACKS) == set(AttackConfig.entries)
     run = evaluate(EvaluateConfig(attacks={"mine": ATTACKS[name]}, **FEW))
     result = strict_json(run.path / "result.json")
     assert list(result) == ["clean", "attacks", "honesty"]

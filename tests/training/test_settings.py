@@ -56,7 +56,7 @@ def test_fields_that_an_objective_does_not_use_are_refused_by_name(name):
     ("values", "message"),
     [
         ({"name": "fast"}, "'fast' attacks by 'fgsm_rs', not 'pgd'; set attack.name='fgsm_rs'"),
-        ({"name": "free"}, "'free' attacks by 'fgsm', not 'pgd'.*attack.num_steps=None"),
+        ({"name": "free"}, "'free' attacks by 'fgsm', not 'pgd'.*attack.name='fgsm'"),
         (values_of("trades", attack={"name": "fgsm"}), "'trades' attacks by 'pgd', not 'fgsm'"),
         ({"name": "free", "attack": {"name": "fgsm", "norm": "l1"}}, "'linf' or 'l2', not 'l1'"),
         (values_of("trades", attack={"loss": "dlr"}), "'trades' does not use attack.loss"),

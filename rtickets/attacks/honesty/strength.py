@@ -6,7 +6,7 @@ import numpy as np
 from jax import Array
 
 from rtickets.attacks.ensemble.autoattack import autoattack_members
-from rtickets.attacks.ensemble.members import BLACK_BOX, Member
+from rtickets.attacks.ensemble.members import Member
 from rtickets.attacks.honesty import attacks, probes
 from rtickets.attacks.honesty.findings import Finding, judged
 from rtickets.attacks.projections import Norm
@@ -54,8 +54,8 @@ def check_strength(members: Sequence[Member], norm: Norm, num_classes: int) -> F
     own, standard = (
         spent(each, norm, num_classes) for each in (members, autoattack_members("standard", norm))
     )
-    steps = max((each.num_steps for each in members if each.kind not in BLACK_BOX), default=0)
-    queries = max((each.num_steps for each in members if each.kind in BLACK_BOX), default=0)
+    steps = max((each.num_steps for each in members if not each.black_box), default=0)
+    queries = max((each.num_steps for each in members if each.black_box), default=0)
     kinds = [f"{steps} step{'s' * (steps != 1)} along gradients"] if steps else []
     kinds += [f"{queries} queries without gradients"] if queries else []
     seen = (

@@ -5,23 +5,29 @@ by path, which `rtickets.draw.draw_omp(params, sparsity, scores=...)` takes. Wha
 whole network takes the mask of one that is pruned already.
 """
 
+from rtickets.draw.criteria.base import CriterionEntry, Subject, scored_on_data
 from rtickets.draw.criteria.gradient import grasp, snip, taylor
 from rtickets.draw.criteria.losses import GRASP_TEMPERATURE, adversarial, cross_entropy
+from rtickets.draw.criteria.registry import CRITERIA
 from rtickets.draw.criteria.synflow import synflow, unit_statistics
 from rtickets.draw.criteria.weights import Criterion, Leaves, Scores, magnitude, random
 from rtickets.masks.choose import prunable_leaves
 
 __all__ = [
+    "CRITERIA",
     "GRASP_TEMPERATURE",
     "Criterion",
+    "CriterionEntry",
     "Leaves",
     "Scores",
+    "Subject",
     "adversarial",
     "cross_entropy",
     "grasp",
     "magnitude",
     "prunable_leaves",
     "random",
+    "scored_on_data",
     "snip",
     "synflow",
     "taylor",

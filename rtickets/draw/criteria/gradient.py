@@ -22,7 +22,8 @@ import numpy as np
 from jax import Array
 
 from rtickets import masks
-from rtickets.draw.criteria.losses import Batch, LossFn, Perturb
+from rtickets.draw.criteria.base import scored_on_data
+from rtickets.draw.criteria.losses import GRASP_TEMPERATURE, Batch, LossFn, Perturb
 from rtickets.draw.criteria.weights import Scores
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
@@ -257,3 +258,8 @@ def _loss_of_weights(
     if perturb is not None:
         batch = perturb(params, *batch)
     return lambda weights: loss_fn(replace_leaves(params, weights), *batch)
+
+
+SNIP = scored_on_data(snip, passes=3)
+TAYLOR = scored_on_data(taylor, passes=3)
+GRASP = scored_on_data(grasp, 9, GRASP_TEMPERATURE, signed=True)  # H g: twice as much as g

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rtickets import models
+from rtickets.draw.criteria.base import CriterionEntry, ScoreFn, Subject
 from rtickets.draw.criteria.losses import LogitsOf
 from rtickets.draw.criteria.weights import Scores
 from rtickets.errors import InputError
@@ -132,3 +134,18 @@ def _flow_of(logits_fn: LogitsOf) -> Callable[..., Array]:
         return factor * outputs.astype(jnp.float32).sum()
 
     return flow
+
+
+def _of_network(subject: Subject) -> ScoreFn:
+    """Score a network without its normalisation of pixels and batches."""
+    model = subject.model.clone(mean=(0.0,), std=(1.0,), dtype=jnp.float32)
+    batch_stats = unit_statistics(subject.batch_stats)
+
+    def logits_fn(params: Params, x: Array) -> Array:
+        return models.logits(model, params, batch_stats, x)
+
+    score = partial(synflow, prunable=subject.prunable, exclude=subject.exclude)
+    return lambda params, mask: score(logits_fn, params, subject.image_shape, mask=mask)
+
+
+SYNFLOW = CriterionEntry(_of_network, in_rounds=True, rounds=100)  # Tanaka et al. 2020

@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from rtickets.draw.criteria.base import CriterionEntry
 from rtickets.masks.ordered import modulus
 
 Criterion = Literal["magnitude", "random"]
@@ -41,3 +42,7 @@ def random(shapes: Mapping[str, tuple[int, ...]], seed: int) -> Scores:
         path: np.random.default_rng([seed, index]).random(shape, np.float32)
         for index, (path, shape) in enumerate(shapes.items())
     }
+
+
+MAGNITUDE = CriterionEntry()
+RANDOM = CriterionEntry(seeded=True)
