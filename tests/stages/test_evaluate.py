@@ -263,14 +263,14 @@ def test_radii_and_attacks_are_set_on_the_command_line(rtickets, network):
     [
         (("--config.attacks.pgd.name=apgd",), "attacks.pgd.name='apgd'"),
         (
-            ("--config.attacks.pgd.name=fgsm",),
-            "attacks.pgd: attack 'fgsm' does not use num_steps; leave it out",
+            ("--config.attacks.pgd.name=fgsm", "--config.attacks.pgd.num_steps=5"),
+            "attacks.pgd.num_steps",
         ),
         (
             ("--config.attacks.pgd.name=autoattack", "--config.attacks.pgd.restarts=2"),
-            "attack 'autoattack' does not use num_steps, restarts; leave it out",
+            "attacks.pgd.restarts",
         ),
-        (("--config.attacks.pgd.version=plus",), "attack 'pgd' does not use version"),
+        (("--config.attacks.pgd.version=plus",), "attacks.pgd.version"),
         (("--config.attacks.pgd.radii=(0.1,-1.0)",), "attacks.pgd.radii.1=-1.0"),
         (
             ("--config.attacks.pgd.restarts=2", "--config.attacks.pgd.random_start=false"),
