@@ -72,7 +72,7 @@ def test_pretraining_differs_in_the_objective_alone(name):
         )
         for objective in ("natural", name)
     )
-    different = {path for path in natural if natural[path] != other[path]}
+    different = {path for path in natural | other if natural.get(path) != other.get(path)}
     assert different
     assert all(path.startswith("train.objective.") for path in different)
 
