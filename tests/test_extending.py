@@ -1,0 +1,62 @@
+"""The page on additions holds configuration files: what they add is trained, drawn and attacked."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtickets import Ticket, cli, masks
+from rtickets.attacks.registry import ATTACKS
+from rtickets.draw.criteria.registry import CRITERIA
+from rtickets.storage.files import read_json
+from rtickets.training.optimizers import OPTIMIZERS
+
+PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
+BLOCK = re.compile(r"```python\n(\"\"\"rtickets \w+ --config=(\w+\.py) .*?)```", re.DOTALL)
+SMALL = {
+    "lion.py": ["data.source=npz", "data.path=data.npz", "model.width=0.03125"]
+    + [f"train.{field}" for field in ("duration=2it", "batch_size=16")],
+    "noise.py": ["attack_examples=8", "batch_size=8", "honesty_examples=0"],
+    "fisher.py": ["examples=16", "batch_size=8"],
+}
+
+
+@pytest.fixture(autouse=True)
+def _only_here():
+    """Leave the registries as they were."""
+    before = [(entries, dict(entries)) for entries in (OPTIMIZERS, ATTACKS, CRITERIA)]
+    yield
+    for entries, kept in before:
+        entries.clear()
+        entries.update(kept)
+
+
+def test_every_block_is_a_configuration_that_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    labels = np.arange(80) % 2
+    images = np.random.default_rng(0).integers(0, 100, (80, 8, 8)) + 120 * labels[:, None, None]
+    arrays = {"x_train": images.astype(np.uint8), "y_train": labels}
+    np.savez("data.npz", **arrays, x_test=arrays["x_train"][:16], y_test=labels[:16])
+    blocks = {name: text for text, name in BLOCK.findall(PAGE.read_text())}
+    assert set(blocks) == set(SMALL)
+    for name, text in blocks.items():
+        assert len([line for line in text.splitlines() if line.strip()]) < 60
+        Path(name).write_text(text)
+
+    def run(verb, name, *options):
+        small = [f"--config.{field}" for field in SMALL[name]]
+        words = [verb, f"--config={name}", "--workdir=runs", *small, *options]
+        assert cli.main([*words, "--dry-run"]) == 0
+        assert cli.main(words) == 0
+        (folder,) = Path("runs").glob(f"{verb}-*")
+        return folder
+
+    trained = run("pretrain", "lion.py")
+    assert read_json(trained / "config.json")["train"]["optimizer"]["name"] == "lion"
+    source = f"--config.ticket={trained}"
+    drawn = Ticket.load(run("draw", "fisher.py", source) / "ticket")
+    assert masks.sparsity(drawn.mask) == pytest.approx(0.8, abs=1e-3)
+    found = read_json(run("evaluate", "noise.py", source) / "result.json")
+    assert "noise" in found["attacks"]
+    assert "noise" in capsys.readouterr().out
