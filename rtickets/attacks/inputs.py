@@ -72,6 +72,8 @@ def as_images(x: ArrayLike) -> Any:
         InputError: for no images, integers, one image without a batch, values outside [0, 1], NaN;
             values are not checked while they are being traced.
     """
+    if np.ma.isMaskedArray(x):
+        raise InputError("images are a masked array, which hides some of its values; fill it first")
     images = x if isinstance(x, jax.Array | np.ndarray) else _read(x, "images")
     if not images.size:
         raise InputError(f"there are no images: their shape is {images.shape}")
@@ -232,6 +234,8 @@ def example_keys(key: KeyLike, batch: int) -> Array:
 def _typed(key: KeyLike) -> Array:
     """Return typed keys for typed ones, raw ones and seeds."""
     if isinstance(key, int | np.integer) and not isinstance(key, bool):
+        if not -(2**63) <= key < 2**63:
+            raise InputError(f"key={key} is no seed, which has 64 bits at most")
         return jax.random.key(int(key))
     if isinstance(key, jax.Array | np.ndarray):
         if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):

@@ -31,6 +31,8 @@ def check_length(length: Length, name: str = "eps", *, batch: int | None = None)
     """
     if not is_traced(length):
         try:
+            if np.asarray(length).dtype.kind not in "fiu":
+                raise TypeError
             length = np.asarray(length, np.float64)
         except (TypeError, ValueError):
             raise InputError(f"{name}={length!r} is not a number; expected pixel units") from None

@@ -86,6 +86,8 @@ def draw_omp(
     _check_option("scope", scope, get_args(Scope))
     _check_option("criterion", criterion, get_args(Criterion))
     _check_option("group_norm", group_norm, get_args(GroupNorm))
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed={seed!r} must be an integer of at least 0")
     weights = prunable_leaves(params, prunable, exclude)
     shapes = {path: np.shape(leaf) for path, leaf in weights.items()}
     seen = layouts_of(params, weights, layouts, layouts_needed_by(pattern, scope))

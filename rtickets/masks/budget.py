@@ -21,9 +21,9 @@ def survivors(total: int, sparsity: float) -> int:
     Raises:
         InputError: for a sparsity outside [0, 1).
     """
-    if not 0 <= sparsity < 1:
+    if isinstance(sparsity, str) or not 0 <= sparsity < 1:
         raise InputError(
-            f"sparsity={sparsity} is outside [0, 1); it is the removed fraction, so 0.9 keeps 10%"
+            f"sparsity={sparsity!r} is outside [0, 1); it is the removed fraction, so 0.9 keeps 10%"
         )
     return max(total - round(total * sparsity), min(total, 1))
 

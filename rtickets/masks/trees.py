@@ -110,13 +110,18 @@ def _apply_leaf(keep: Any, leaf: Any) -> Any:
     traced = any(isinstance(value, jax.core.Tracer) for value in (keep, leaf))
     of_host = not traced and not isinstance(leaf, jax.Array)
     known = getattr(leaf, "dtype", None)  # which numbers of Python lack
-    wide = of_host and known is not None and jax.dtypes.canonicalize_dtype(known) != known
-    xp: Any = np if wide else jnp  # JAX would make 32 bits of 64
+    xp: Any = np if of_host and known is not None and _is_foreign(known) else jnp
     # A traced scalar is multiplied in like an array: what it holds is for the device to know, and
     # leaving it out would let XLA fuse, and so round, the training step in another way.
     if np.ndim(keep) or traced:
-        return xp.where(keep, leaf, xp.zeros((), leaf.dtype))
+        kept = xp.where(keep, leaf, xp.zeros((), leaf.dtype))
+        return kept.astype(leaf.dtype) if xp is np else kept  # NumPy swaps bytes
     return xp.array(leaf)
+
+
+def _is_foreign(dtype: np.dtype) -> bool:
+    """Whether JAX has no such arrays: it would make 32 bits of 64, and knows one order of bytes."""
+    return dtype.hasobject or not dtype.isnative or jax.dtypes.canonicalize_dtype(dtype) != dtype
 
 
 class Count(NamedTuple):

@@ -17,8 +17,7 @@ from typing import NamedTuple
 
 from rtickets.errors import InputError, printable
 from rtickets.runs import failures
-from rtickets.storage import guarded
-from rtickets.training.observe import throughput
+from rtickets.storage import guarded, throughput
 
 _FOLDER = re.compile(r"[a-z]+-.+-[0-9a-f]{10}", re.DOTALL)
 _HOLDER = re.compile(r"process (\d+) on (.*)")

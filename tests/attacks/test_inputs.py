@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import rtickets
 from rtickets.attacks import (
     Member,
     apgd_ce,
@@ -320,3 +321,29 @@ def test_counts_are_integers(settings):
 def test_complex_logits_are_refused():
     with pytest.raises(InputError, match="complex64"):
         apgd_ce(Model(lambda logits: logits * 1j), X, Y, KEY, eps=0.1, num_steps=1)
+
+
+LINEAR = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+POINTS = np.random.default_rng(1).uniform(size=(5, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"eps": "0.05"}, "eps='0.05'"),
+        ({"eps": None}, "eps=None"),
+        ({"key": 2**70}, "key=1180591620717411303424"),
+        ({"x": np.ma.masked_array(POINTS, POINTS > 0.5)}, "masked array"),
+        ({"members": "pgd"}, "members='pgd'"),
+        ({"members": ["pgd"]}, r"members=\['pgd'\]"),
+        ({"batch_size": 2.5}, "batch_size=2.5"),
+        ({"folder": "nowhere"}, "nowhere"),
+    ],
+)
+def test_what_an_ensemble_cannot_use_is_named(change, named):
+    member = rtickets.attacks.Member("pgd", num_steps=2, step_size=0.02)
+    options = {"x": POINTS, "key": 0, "eps": 0.05, "members": [member]} | change
+    with pytest.raises(InputError, match=named):
+        rtickets.attacks.worst_case(
+            lambda x: x @ LINEAR, y=np.arange(5) % 3, norm="linf", **options
+        )

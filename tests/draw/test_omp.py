@@ -206,3 +206,19 @@ def test_an_expression_that_matches_nothing_is_refused():
 
 def test_draw_omp_is_public():
     assert rtickets.draw_omp is draw_omp
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"sparsity": "0.5"}, "sparsity='0.5'"),
+        ({"seed": -1}, "seed=-1"),
+        ({"seed": 1.5}, "seed=1.5"),
+        ({"seed": None}, "seed=None"),
+    ],
+)
+def test_numbers_that_are_none_are_named(change, named):
+    params = {"body": {"kernel": np.ones((4, 4), np.float32)}}
+    options = {"sparsity": 0.5, "criterion": "random"} | change
+    with pytest.raises(InputError, match=named):
+        draw_omp(params, **options)

@@ -269,3 +269,11 @@ def test_apply_takes_numbers_of_python_where_nothing_may_be_pruned():
     )
     np.testing.assert_array_equal(applied["kernel"], [1, 0])
     assert applied["scale"] == 2.5
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", object])
+def test_weights_that_jax_has_no_arrays_of_stay_what_they_are(dtype):
+    weights = np.arange(1, 5).astype(dtype)
+    applied = masks.apply({"k": np.array([True, False, True, False])}, {"k": weights})["k"]
+    assert applied.dtype == weights.dtype
+    np.testing.assert_array_equal(applied.astype(np.float64), [1, 0, 3, 0])

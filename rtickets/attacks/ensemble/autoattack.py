@@ -21,7 +21,7 @@ from rtickets.attacks.identity import pin
 from rtickets.attacks.inputs import KeyLike, as_images, check_labels, read_inputs, refuse_trace
 from rtickets.attacks.plain import check_plain
 from rtickets.attacks.projections import Norm, check_norm
-from rtickets.attacks.radii import check_radius, check_step
+from rtickets.attacks.radii import check_count, check_radius, check_step
 from rtickets.attacks.search import LogitsFn, is_fooled
 from rtickets.errors import InputError
 from rtickets.platform import parallel
@@ -158,6 +158,7 @@ def worst_case(
     refuse_trace("worst_case", logits_fn, x, y, key, eps)
     check_norm(norm)
     members = autoattack_members(version, norm) if members is None else members
+    folder = None if folder is None else Path(folder)
     _check_settings(members, batch_size, folder)
     images = as_images(x)
     check_radius(eps, norm, images.shape[1:])
@@ -199,8 +200,9 @@ def _last_legs(task: EnsembleWork) -> list[int]:
 
 
 def _check_settings(members: Sequence[Member], batch_size: int, folder: Path | None) -> None:
-    if batch_size < 1:
-        raise InputError(f"batch_size={batch_size} must be at least 1")
+    check_count(batch_size, 1, "batch_size")
+    if not all(isinstance(member, Member) for member in members):
+        raise InputError(f"members={members!r}: expected instances of rtickets.attacks.Member")
     if len({member.samples > 0 for member in members}) != 1:
         raise InputError(
             f"members={members}: expected one or more; all or none may have samples, for a model "

@@ -15,8 +15,8 @@ from rtickets.attacks.honesty.results import check_results as check_results
 from rtickets.attacks.inputs import KeyLike
 from rtickets.attacks.lengths import cube_radius
 from rtickets.attacks.projections import Norm
+from rtickets.attacks.radii import check_count
 from rtickets.attacks.search import LogitsFn
-from rtickets.errors import InputError
 
 _SAME = 1e-4  # of the spread of the logits: rounding differs between calls on some devices
 _ROUGH = 0.05  # of the same: rounding of models in bfloat16 at another place in the batch
@@ -61,8 +61,7 @@ def check_model(
     Raises:
         InputError: for arguments, labels or clean logits that cannot be used.
     """
-    if num_steps < 8:
-        raise InputError(f"num_steps={num_steps} must be at least 8, to compare with fewer")
+    check_count(num_steps, 8, "num_steps")  # it is compared with fewer
     subject = probes.make_subject(logits_fn, x, y, key, eps, norm, samples)
     changes = probes.logit_changes(subject)
     return Verdict(

@@ -25,11 +25,11 @@ import jax
 from rtickets.platform import console, parallel
 from rtickets.storage import guarded
 from rtickets.storage.files import read_sound_lines, write_json, write_text
+from rtickets.storage.throughput import FILE as THROUGHPUT
+from rtickets.storage.throughput import read_lines
 from rtickets.training.observe.profiling import Tracer, step_split
 from rtickets.training.observe.settings import ObserveConfig
 from rtickets.training.observe.tensorboard import EventFile, check_installed
-from rtickets.training.observe.throughput import FILE as THROUGHPUT
-from rtickets.training.observe.throughput import read_lines
 
 PROFILE = "profile"
 _MEMORY = ("bytes_in_use", "peak_bytes_in_use", "bytes_limit")
