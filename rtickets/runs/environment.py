@@ -69,7 +69,7 @@ def _installed_commit() -> str | None:
     """
     try:
         installed = importlib.metadata.distribution("rtickets")
-        if not Path(str(installed.locate_file("rtickets"))).samefile(Path(__file__).parent):
+        if not Path(str(installed.locate_file("rtickets"))).samefile(Path(__file__).parents[1]):
             return None  # another one, that lies elsewhere
         told = json.loads(installed.read_text("direct_url.json") or "{}")
         return str(told["vcs_info"]["commit_id"])[:12]

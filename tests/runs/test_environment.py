@@ -234,7 +234,7 @@ def test_an_installed_package_says_its_commit_or_that_it_is_unknown(
 ):
     installed(tmp_path, **files)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(environment, "__file__", str(tmp_path / "rtickets" / "environment.py"))
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "rtickets" / "runs" / "x.py"))
     assert environment._commit.__wrapped__() == commit
     assert f"commit {commit}" in environment.as_lines([{"commit": commit}])[0]
 
@@ -243,12 +243,13 @@ def test_a_package_of_another_place_lends_no_commit(tmp_path, monkeypatch):
     installed(tmp_path / "a", direct_url={"vcs_info": {"commit_id": "0123456789abcdef"}})
     monkeypatch.syspath_prepend(tmp_path / "a")
     (tmp_path / "b" / "rtickets").mkdir(parents=True)
-    monkeypatch.setattr(environment, "__file__", str(tmp_path / "b" / "rtickets" / "x.py"))
+    monkeypatch.setattr(environment, "__file__", str(tmp_path / "b" / "rtickets" / "runs" / "x.py"))
     assert environment._commit.__wrapped__().startswith("unknown (installed package")
 
 
 def test_a_checkout_that_git_does_not_know_has_an_unknown_commit(tmp_path, monkeypatch):
     (tmp_path / ".git").mkdir()
-    (tmp_path / "rtickets").mkdir()
-    monkeypatch.setattr(environment, "__file__", str(tmp_path / "rtickets" / "environment.py"))
+    file = tmp_path / "rtickets" / "runs" / "environment.py"
+    file.parent.mkdir(parents=True)
+    monkeypatch.setattr(environment, "__file__", str(file))
     assert environment._commit.__wrapped__() == "unknown (git does not tell)"
