@@ -22,6 +22,7 @@ from rtickets.platform import parallel
 from rtickets.report import write_report
 from rtickets.runs import folders
 from rtickets.runs.consent import Consent, attempt
+from rtickets.settings import config_files
 from rtickets.stages.study import run_study
 
 SHORT = TrainConfig(
@@ -108,7 +109,9 @@ def test_the_exit_status_is_1_and_the_lines_say_why(study, config, folder, capsy
     text = (
         "from rtickets.settings import config_files\n"
         "from rtickets.config import *\n"
-        f"def get_config():\n    return config_files.editable({config!r})\n"
+        f"VALUES = {config_files.to_dict(config)!r}\n"
+        "def get_config():\n"
+        "    return config_files.editable(config_files.parse(StudyConfig, VALUES))\n"
     )
     (tmp_path / "failing.py").write_text(text)
     words = ["study", f"--config={tmp_path / 'failing.py'}", f"--workdir={folder}", "--devices=1"]
