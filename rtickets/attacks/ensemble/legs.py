@@ -180,8 +180,10 @@ def _member_keys(keys: Array, index: int) -> Array:
 
 
 def _slots_like(task: EnsembleWork, num_classes: int, leg: int, slots: int) -> Any:
-    return slots_like(
+    count = len(task.devices)
+    own = slots_like(
         task.search(leg, num_classes),
-        (slots // len(task.devices), *task.x.shape[1:]),
+        (slots // count, *task.x.shape[1:]),
         jax.random.key_data(task.keys).shape[1],
     )
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype), own)
