@@ -21,7 +21,7 @@ from rtickets.attacks.ensemble.queue import (
     slots_like,
     work,
 )
-from rtickets.attacks.ensemble.saved_state import Progress, load_progress, save_progress
+from rtickets.attacks.ensemble.saved_state import FILE, Progress, load_progress, save_progress
 from rtickets.attacks.ensemble.work import EnsembleWork
 from rtickets.attacks.expectation import SELECTION, is_worse
 from rtickets.attacks.functions import targets_by_logit
@@ -62,7 +62,13 @@ def run_ensemble(
         fingerprint = task.fingerprint(logits)
         answers = answers_of(task.logits_fn, task.x, task.keys, task.members[0].samples)
         like = partial(_slots_like, task, logits.shape[1])
-        progress = load_progress(folder, fingerprint, answers, like) or progress
+        stored = load_progress(folder, fingerprint, answers, like)
+        if stored is None and (folder / FILE).exists():
+            say(
+                f"{folder / FILE} is damaged, or of another version or number of devices; all "
+                "attacks begin anew"
+            )
+        progress = stored or progress
         save = partial(save_progress, folder, fingerprint=fingerprint, answers=answers)
     targets = np.asarray(targets_by_logit(jnp.asarray(logits), jnp.asarray(task.y)))
     while progress.leg < len(task.legs()):

@@ -297,6 +297,31 @@ def test_killed_at_any_moment_it_ends_bit_equal(tmp_path, monkeypatch):
     assert_same(found, expected)
 
 
+@pytest.mark.parametrize(("devices", "mapping"), [(1, "shard_map"), (2, "pmap"), (2, "shard_map")])
+def test_killed_within_an_attack_its_state_is_found_again(tmp_path, monkeypatch, devices, mapping):
+    options = {"devices": devices, "batch_size": 8, "mapping": mapping}
+    lines = []
+    with monkeypatch.context() as patch:
+        patch.setattr(legs, "_SAVE_SECONDS", -1.0)
+        patch.setattr(legs, "work", fails_at(legs.work, 5))
+        with pytest.raises(Killed):
+            attack((PGD, TARGETED), folder=tmp_path, **options)
+    found = attack((PGD, TARGETED), folder=tmp_path, say=lines.append, **options)
+    assert [line for line in lines if "anew" in line] == []
+    assert_same(found, attack((PGD, TARGETED), **options))
+
+
+def fails_at(function, call):
+    counted = iter(range(1, 10**6))
+
+    def failing(*args, **options):
+        if next(counted) == call:
+            raise Killed
+        return function(*args, **options)
+
+    return failing
+
+
 def test_killed_between_writes_it_goes_on_from_the_last(tmp_path, monkeypatch):
     expected = attack(RESUMED, batch_size=8)
     monkeypatch.setattr(legs, "_SAY_SECONDS", -1.0)
@@ -327,7 +352,9 @@ def test_a_damaged_file_begins_anew(tmp_path):
     content = (tmp_path / FILE).read_bytes()
     for damaged in (content[: len(content) // 2], b"", content[:60] + b"\xff" + content[61:]):
         (tmp_path / FILE).write_bytes(damaged)
-        assert_same(attack((PGD, TARGETED), folder=tmp_path), expected)
+        lines = []
+        assert_same(attack((PGD, TARGETED), folder=tmp_path, say=lines.append), expected)
+        assert "begin anew" in lines[0]
 
 
 def test_a_folder_of_other_work_is_refused(tmp_path):
