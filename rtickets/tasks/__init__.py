@@ -4,9 +4,6 @@ from rtickets.data.arrays import Dataset
 from rtickets.tasks.base import Batch, Headline, ImageTask, Measured, Sums, Task
 from rtickets.tasks.classification import Classification
 
-TASKS: dict[str, type[Task]] = {"classification": Classification}
-"""Every task by name."""
-
 
 def task_of(dataset: Dataset) -> Task:
     """Return what the examples of a data set ask: to tell its classes apart."""
@@ -14,7 +11,6 @@ def task_of(dataset: Dataset) -> Task:
 
 
 __all__ = [
-    "TASKS",
     "Batch",
     "Classification",
     "Headline",

@@ -3,7 +3,7 @@ import numpy as np
 import optax
 import pytest
 
-from rtickets.tasks import TASKS, Classification
+from rtickets.tasks import Classification
 from rtickets.tasks.accuracy import measure
 
 GENERATOR = np.random.default_rng(4)
@@ -13,8 +13,9 @@ BATCH = {"image": np.zeros((20, 2, 2, 1), np.float32), "label": LABELS}
 RIGHT = LOGITS.argmax(-1) == LABELS
 
 
-def test_it_is_found_by_name():
-    assert TASKS["classification"]() == Classification()
+def test_equal_settings_share_programs():
+    assert hash(Classification()) == hash(Classification())
+    assert Classification() == Classification()
     assert hash(Classification()) != hash(Classification("balanced"))
 
 
