@@ -82,14 +82,16 @@ def test_every_attack_compares(attack):
 
 
 def test_what_is_up_to_date_or_random_is_attacked():
-    pgd(around(Model()), X, Y, KEY, eps=0.1, step_size=0.1, num_steps=1)
+    found = pgd(around(Model()), X, Y, KEY, eps=0.1, step_size=0.1, num_steps=1)
+    assert 0 < jnp.abs(found - X).max() <= 0.1 + 1e-6
 
     @jax.jit
     def noisy(x, keys):
         noise = jax.vmap(lambda key: jax.random.normal(key, (3,)))(keys)
         return x.reshape(len(x), -1)[:, :3] + noise
 
-    pgd(noisy, X, Y, KEY, eps=0.1, step_size=0.1, num_steps=1, samples=2)
+    found = pgd(noisy, X, Y, KEY, eps=0.1, step_size=0.1, num_steps=1, samples=2)
+    assert 0 < jnp.abs(found - X).max() <= 0.1 + 1e-6
 
 
 def test_only_a_jit_of_its_own_costs_a_run():
