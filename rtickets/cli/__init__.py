@@ -16,7 +16,7 @@ from rtickets.cli.data import DATA
 from rtickets.cli.dry import dry_run
 from rtickets.cli.fields import asks_for_help, print_fields
 from rtickets.cli.importing import IMPORT
-from rtickets.cli.stages import DRAW, EVALUATE, PRETRAIN, TRANSFER
+from rtickets.cli.stages import STAGE_VERBS
 from rtickets.cli.start import is_one_of_several, leave, lost_another
 from rtickets.cli.status import STATUS
 from rtickets.cli.studies import DEMO, REPORT, STUDY
@@ -37,10 +37,7 @@ __all__ = ["VERBS", "main"]
 
 VERBS: dict[str, Verb] = {
     "demo": DEMO,
-    "pretrain": PRETRAIN,
-    "draw": DRAW,
-    "transfer": TRANSFER,
-    "evaluate": EVALUATE,
+    **STAGE_VERBS,
     "study": STUDY,
     "report": REPORT,
     "status": STATUS,

@@ -149,6 +149,11 @@ class DrawConfig:
         return self.method != "omp" or self.how.from_data
 
     @property
+    def scores_network(self) -> bool:
+        """Whether the criterion runs the network, under the head that it comes with."""
+        return self.method == "omp" and self.how.make is not None
+
+    @property
     def drawn_sparsity(self) -> float:
         """The sparsity of the mask that is drawn, before a control is made of it."""
         return round(1 - self.sparsity, 12) if self.control == "complement" else self.sparsity

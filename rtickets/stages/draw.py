@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from rtickets import masks, models
+from rtickets.costs import Estimate, Setting
 from rtickets.draw import draw_omp, draw_scheduled
 from rtickets.draw.controls import control_mask
 from rtickets.draw.omp import check_pattern
@@ -16,10 +17,12 @@ from rtickets.masks import Params
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
 from rtickets.settings import config_files
+from rtickets.stages.draw_costs import estimate_draw
 from rtickets.stages.iterate import iterate, rewind_point
 from rtickets.stages.learn import learn
+from rtickets.stages.stage import Stage
 from rtickets.stages.train import save_ticket
-from rtickets.stages.upstream import check_dense
+from rtickets.stages.upstream import check_dense, removed
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket
 
@@ -123,3 +126,20 @@ def _revived(ticket: Ticket, dense: Ticket) -> Params:
     paths = masks.leaf_paths(ticket.params)
     leaves = [weights[path] if np.ndim(kept[path]) else leaf for path, leaf in paths.items()]
     return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(ticket.params), leaves)
+
+
+def _estimate(config: DrawConfig, setting: Setting) -> list[Estimate]:
+    if config.control == "reinitialised" or config.scores_network:
+        setting.check_head()
+    task = setting.task_of(config.data) if config.reads_task else None
+    lost = 0.0 if setting.source is None else removed(setting.source, config)
+    model = setting.model_for(task)
+    return [setting.noted(estimate_draw(config, task, model, setting.devices, removed=lost), task)]
+
+
+STAGE = Stage(
+    DrawConfig,
+    run=draw,
+    name=lambda config: f"{config.control or config.method}{config.sparsity:.4g}",
+    estimate=_estimate,
+)

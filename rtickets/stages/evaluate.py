@@ -6,9 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from rtickets import data, evaluation, masks
+from rtickets.costs import Estimate, Setting
+from rtickets.costs.network_costs import network_cost
+from rtickets.costs.passes import passes_of_attack
+from rtickets.costs.runs import describe, memory_of
+from rtickets.costs.task_sizes import TaskSizes
 from rtickets.evaluation.settings import EvaluateConfig
+from rtickets.models.settings import ModelConfig
 from rtickets.platform import console, parallel, processes
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
+from rtickets.stages.stage import Stage
 from rtickets.storage.files import write_json
 from rtickets.tickets import class_order, provenance
 from rtickets.tickets.ticket import Ticket
@@ -75,3 +82,51 @@ def evaluate(
     if parallel.is_primary():
         shutil.rmtree(run.path / "attacks", ignore_errors=True)
     return run
+
+
+def estimate_evaluation(
+    config: EvaluateConfig, task: TaskSizes, model: ModelConfig, devices: int, times: int = 1
+) -> Estimate:
+    """Estimate an evaluation; attacks stop at images that are fooled, so this is an upper bound.
+
+    Args:
+        config: the evaluation.
+        task: its data.
+        model: the network.
+        devices: over how many devices.
+        times: how often a study runs it.
+
+    Returns:
+        The estimate.
+
+    Raises:
+        InputError: for an attack whose radius is larger than all images.
+    """
+    config.check_lengths(task.shape)
+    cost = network_cost(model, task.classes, task.shape)
+    images = task.test if config.split == "test" else task.validation
+    attacked = min(images, config.attack_examples or images)
+    work = [passes_of_attack(attack, task.classes) for attack in config.attacks.values()]
+    passes = images + attacked * sum(work)
+    about = f"{images:,} images, {attacked if config.attacks else 0:,} of them attacked"
+    if config.smoothing is not None:
+        certified = min(images, config.smoothing.examples or images)
+        passes += certified * (config.smoothing.samples + config.smoothing.selection_samples)
+        about += f", {certified:,} certified"
+    return Estimate(
+        f"evaluate, {task.name}",
+        times,
+        (describe(task, model, cost), about),
+        cost.forward * passes,
+        memory_of(cost, task._replace(stored=0), config.batch_size, devices),
+    )
+
+
+def _estimate(config: EvaluateConfig, setting: Setting) -> list[Estimate]:
+    setting.check_head()
+    task = setting.task_of(config.data)
+    found = estimate_evaluation(config, task, setting.model_for(task), setting.devices)
+    return [setting.noted(found, task)]
+
+
+STAGE = Stage(EvaluateConfig, run=evaluate, name=lambda config: config.split, estimate=_estimate)

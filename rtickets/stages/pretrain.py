@@ -6,11 +6,15 @@ from typing import Any
 import jax
 
 from rtickets import data, masks, models
+from rtickets.costs import Estimate, Setting
+from rtickets.costs.runs import estimate_training
+from rtickets.costs.task_sizes import task_of
 from rtickets.data.images.augment import check_resize, make_transform
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, folder_of, run_once
 from rtickets.settings import config_files
 from rtickets.stages.settings import PretrainConfig
+from rtickets.stages.stage import Stage
 from rtickets.stages.train import TrainingRun, train_network, training_result, write_ticket
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket
@@ -53,3 +57,18 @@ def pretrain(
         return training_result(folder, outcome)
 
     return run_once(folder_of(workdir, "pretrain", name, config), config, body)
+
+
+def _estimate(config: PretrainConfig, setting: Setting) -> list[Estimate]:
+    check_resize(config.data)
+    name = f"pretrain, {config.train.objective.name}"
+    task = task_of(config.data)
+    return [estimate_training(name, task, config.model, config.train, setting.devices)]
+
+
+STAGE = Stage(
+    PretrainConfig,
+    run=lambda config, _, workdir, name, devices: pretrain(config, workdir, name, devices),
+    name=lambda config: str(config.train.objective.name),
+    estimate=_estimate,
+)

@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from rtickets.costs import Estimate, Setting
+from rtickets.costs.runs import estimate_training
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
 from rtickets.stages.settings import TransferConfig
+from rtickets.stages.stage import Stage
 from rtickets.stages.train import TrainingRun, prepare, train_network, training_result, write_ticket
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket
@@ -45,3 +48,39 @@ def transfer(
         return {**training_result(folder, outcome), "moves": config.moves}
 
     return run_once(folder_of(workdir, "transfer", name, config, source), config, body)
+
+
+def estimate_transfer(
+    config: TransferConfig, setting: Setting, name: str, times: int = 1
+) -> Estimate:
+    """Estimate a transfer.
+
+    Args:
+        config: the transfer.
+        setting: the ticket and the devices.
+        name: what to call it.
+        times: how often a study runs it.
+
+    Returns:
+        The estimate.
+
+    Raises:
+        InputError: as `estimate_training`.
+    """
+    task = setting.task_of(config.data)
+    found = estimate_training(
+        name, task, setting.model_for(task), config.train, setting.devices,
+        trainable="all" if config.mode == "finetune" else "head", times=times,
+    )  # fmt: skip
+    found = found._replace(about=(*found.about, f"moves {config.moves}"))
+    return setting.noted(found, task)
+
+
+STAGE = Stage(
+    TransferConfig,
+    run=transfer,
+    name=lambda config: f"{config.data.source}-{config.mode}",
+    estimate=lambda config, setting: [
+        estimate_transfer(config, setting, f"transfer, {config.mode}")
+    ],
+)

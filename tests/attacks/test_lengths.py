@@ -13,9 +13,10 @@ from rtickets.config import (
     SmoothingConfig,
     TrainConfig,
 )
-from rtickets.costs import Setting, estimate
+from rtickets.costs import Setting
 from rtickets.errors import InputError
 from rtickets.settings import config_files
+from rtickets.stages.registry import estimate
 from rtickets.training import objectives
 
 SHAPE = (2, 3, 4)

@@ -13,7 +13,7 @@ def say_of(name, workdir, capsys):
     """Return the run's folder, and what a verb says when it was called with a --name."""
     folder = folder_of(workdir, "draw", name, DrawConfig())
     options = argparse.Namespace(name=name, retry_failed=False, accept_changes=False)
-    stages._run(lambda: folder, options)
+    stages.attempted(lambda: folder, options)
     return folder.path, capsys.readouterr().err
 
 

@@ -19,7 +19,7 @@ from rtickets.config import (
     TrainConfig,
     TransferConfig,
 )
-from rtickets.costs import Setting, as_text, estimate, network_costs
+from rtickets.costs import Setting, as_text, network_costs
 from rtickets.costs.network_costs import network_cost
 from rtickets.costs.passes import passes_of_attack, passes_per_step
 from rtickets.costs.task_sizes import task_of
@@ -27,6 +27,8 @@ from rtickets.data import SOURCES, Raw, Source, Split
 from rtickets.errors import InputError
 from rtickets.settings import config_files
 from rtickets.stages import recipes
+from rtickets.stages.draw_costs import estimate_draw
+from rtickets.stages.registry import estimate
 
 ROOT = Path(__file__).parents[2]
 KINDS = {
@@ -162,11 +164,13 @@ def test_without_a_ticket_the_network_fits_the_images_and_is_named(name, stem, f
 
 def test_states_of_iterative_pruning_are_counted_from_the_ticket_s_sparsity():
     draw = DrawConfig(method="imp", sparsity=0.5, train=TrainConfig(duration="10it"))
-    for removed, states in ((0.0, 4), (0.36, 2)):
-        (found,) = estimate(draw, Setting(removed=removed))
+    network = ModelConfig(width=0.125)
+    task = task_of(DataConfig())
+    for lost, states in ((0.0, 4), (0.36, 2)):
+        found = estimate_draw(draw, task, network, devices=1, removed=lost)
         assert f"each of {states} states" in found.name
     with pytest.raises(InputError, match=r"sparsity=0\.5 is reached already"):
-        estimate(draw, Setting(removed=0.6))
+        estimate_draw(draw, task, network, devices=1, removed=0.6)
 
 
 def test_a_study_counts_its_grid():

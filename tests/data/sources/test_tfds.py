@@ -14,7 +14,7 @@ from PIL import Image
 from rtickets import cli, data
 from rtickets.cli import overrides
 from rtickets.config import DataConfig, ModelConfig, TransferConfig
-from rtickets.costs import Setting, estimate
+from rtickets.costs import Setting
 from rtickets.costs.network_costs import network_cost
 from rtickets.costs.task_sizes import task_of
 from rtickets.data.images.streamed import StreamedImages
@@ -22,6 +22,7 @@ from rtickets.data.prepare.tfds import prepare_tfds
 from rtickets.data.sources.tfds import open_builder
 from rtickets.data.sources.vtab import TASKS, _clevr_distance, _feature, _kitti_distance
 from rtickets.errors import InputError
+from rtickets.stages.registry import estimate
 
 tfds = pytest.importorskip("tensorflow_datasets")
 pytestmark = pytest.mark.filterwarnings("default")  # of that package and what it imports

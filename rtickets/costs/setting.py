@@ -1,0 +1,80 @@
+"""What an estimate depends on besides the configuration."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rtickets.costs.runs import Estimate
+from rtickets.costs.task_sizes import TaskSizes, task_of
+from rtickets.data.settings import DataConfig
+from rtickets.models.settings import ModelConfig
+from rtickets.runs.folders import StartingTicket
+from rtickets.settings import config_files
+from rtickets.tickets import provenance
+from rtickets.tickets.ticket import Ticket
+
+_SMALL = 96  # pixels up to which a network is assumed to have the small stem
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The network, the task and the devices that a configuration leaves open.
+
+    Attributes:
+        model: the network of tickets; None assumes one that fits the size of images.
+        task: the task that it was last trained on, None where it does not say.
+        shape: (H, W, C) that it takes, or None for what its task has.
+        devices: number of devices.
+        source: the ticket that a stage starts from, None where none is given.
+        meta: its provenance.
+    """
+
+    model: ModelConfig | None = None
+    task: DataConfig | None = field(default_factory=DataConfig)
+    shape: tuple[int, int, int] | None = None
+    devices: int = 1
+    source: StartingTicket | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def of_ticket(source: StartingTicket, devices: int) -> "Setting":
+        """Return the setting of a stage that starts from a ticket."""
+        meta = Ticket.load(source.ticket).meta
+        model = config_files.parse(ModelConfig, meta["model"])
+        task = provenance.trained_on(meta)[0] if "task" in meta else None
+        return Setting(model, task, tuple(meta["image_shape"]), devices, source, meta)
+
+    def check_head(self) -> None:
+        """Check that a network that runs under its own head has one.
+
+        Raises:
+            InputError: where it has none.
+        """
+        if self.source is not None:
+            provenance.check_head(self.meta)
+
+    def task_of(self, config: DataConfig | None) -> TaskSizes:
+        """Return a task brought to the network's size, unless it names one itself.
+
+        None is the task that the network was last trained on.
+        """
+        config = config or self.task or provenance.trained_on({})[0]
+        task = task_of(config)
+        if self.shape is None or config.image_size is not None:
+            return task
+        return task._replace(shape=self.shape)
+
+    def model_for(self, task: TaskSizes | None) -> ModelConfig:
+        """Return the network of tickets, or what is assumed where there is none."""
+        if self.model is not None:
+            return self.model
+        large = task is not None and max(task.shape[:2]) > _SMALL
+        return ModelConfig(stem="imagenet" if large else "small")
+
+    def noted(self, found: Estimate, task: TaskSizes | None) -> Estimate:
+        """Return an estimate that says which network it assumes, if it does."""
+        if self.model is not None or task is None:
+            return found
+        model = self.model_for(task)
+        note = f"no ticket given: a {model.arch} with the {model.stem} stem is assumed"
+        return found._replace(about=(*found.about, note))
