@@ -139,6 +139,21 @@ def test_a_file_that_fails_says_why_in_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_that_ends_the_process_is_an_error(tmp_path):
+    path = tmp_path / "ends.py"
+    path.write_text("raise SystemExit(0)\n")
+    with pytest.raises(InputError, match="SystemExit: 0"):
+        read(path)
+
+
+def test_two_files_are_refused_instead_of_one_being_ignored(study_file):
+    words = [f"--config={study_file}", "--config", "studies/demo"]
+    with pytest.raises(InputError, match="--config=studies/demo: give one file"):
+        overrides.from_command_line(StudyConfig, words)
+    same = [f"--config={study_file}"] * 2
+    assert overrides.from_command_line(StudyConfig, same) == read(study_file)
+
+
 def test_a_wrong_field_in_a_file_is_named_in_one_line(tmp_path):
     path = tmp_path / "wrong.py"
     path.write_text(
@@ -219,6 +234,19 @@ def test_labels_that_the_report_uses_itself_are_refused():
         StudyConfig(evaluate=EvaluateConfig(attacks={"clean": AttackConfig()}))
     with pytest.raises(ValueError, match="'certified'"):
         EvaluateConfig(attacks={"certified": AttackConfig()})
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "twice"),
+    [
+        ("seeds", (0, 1, 0), "has 0 more"),
+        ("sparsities", (0.5, 0.5), "has 0.5 more"),
+        ("ladders", {"omp": (0.2, 0.8, 0.2)}, r"ladders.omp=.* has 0.2 more"),
+    ],
+)
+def test_a_study_measures_nothing_twice(field, values, twice):
+    with pytest.raises(ValueError, match=twice):
+        StudyConfig(**{field: values})
 
 
 def test_best_needs_validation():

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtickets.cli.verb import EXIT_HELP, Verb, positive
+from rtickets.cli.verb import EXIT_HELP, Verb, path_of, positive
 from rtickets.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ steps of a network on images in memory, natural and with PGD. Compilation is lef
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--images", type=Path, metavar="DIR", help="JPEG files (default: made up)")
+    parser.add_argument(
+        "--images", type=path_of, metavar="DIR", help="JPEG files (default: made up)"
+    )
     parser.add_argument("--workers", type=positive, default=2, help="threads (default: 2)")
     parser.add_argument("--arch", default="resnet18", help="network (default: resnet18)")
     parser.add_argument("--width", type=float, default=1.0, help="of its layers (default: 1)")

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtickets.cli.verb import EXIT_HELP, Verb
+from rtickets.cli.verb import EXIT_HELP, Verb, path_of
 from rtickets.errors import InputError
 
 _HELP = f"""
@@ -19,7 +19,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     show.add_argument("name", metavar="NAME")
     copy = actions.add_parser("copy", help="copy one, to change it", allow_abbrev=False)
     copy.add_argument("name", metavar="NAME")
-    copy.add_argument("to", metavar="FILE", nargs="?", type=Path, help="default: its own name here")
+    copy.add_argument(
+        "to", metavar="FILE", nargs="?", type=path_of, help="default: its own name here"
+    )
 
 
 def _configs(options: argparse.Namespace, config_words: Sequence[str]) -> None:

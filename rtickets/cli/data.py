@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtickets.cli.verb import CONFIG_HELP, Verb, config_class, read_config
+from rtickets.cli.verb import CONFIG_HELP, Verb, config_class, path_of, read_config
 from rtickets.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     prepare.add_argument("name", metavar="NAME", help="a name of `data list`, voc2012 or tfds:NAME")
     prepare.add_argument(
         "--data-dir",
-        type=Path,
+        type=path_of,
         metavar="DIR",
         help="where to (default: $RTICKETS_DATA/NAME, or rtickets-data/NAME in the home folder)",
     )
     prepare.add_argument(
         "--manual",
-        type=Path,
+        type=path_of,
         metavar="DIR",
         help="take the set's files from here, packed or unpacked; nothing is downloaded",
     )

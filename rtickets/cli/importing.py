@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtickets.cli.verb import EXIT_HELP, Verb
+from rtickets.cli.verb import EXIT_HELP, Verb, path_of
 from rtickets.errors import InputError, printable
 
 _HELP = f"""
@@ -20,9 +20,11 @@ alike cannot be told apart from it: --reference compares with logits of the orig
 
 
 def _add_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("file", type=Path, metavar="FILE", help="the checkpoint")
+    verb.add_argument("file", type=path_of, metavar="FILE", help="the checkpoint")
     verb.add_argument("--arch", required=True, help="architecture, such as resnet50")
-    verb.add_argument("--out", required=True, type=Path, metavar="DIR", help="the ticket to write")
+    verb.add_argument(
+        "--out", required=True, type=path_of, metavar="DIR", help="the ticket to write"
+    )
     verb.add_argument(
         "--dry-run",
         action="store_true",
@@ -50,7 +52,7 @@ def _add_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--reference",
-        type=Path,
+        type=path_of,
         metavar="FILE.npz",
         help="images and logits of the original, to be compared with",
     )

@@ -123,13 +123,21 @@ def _names_first(cls: type, changes: list[tuple[str, str]]) -> list[tuple[str, s
 
 
 def split_file(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Return the value of --config, if it is there, and the other words."""
-    file, others = None, []
+    """Return the value of --config, if it is there, and the other words.
+
+    Raises:
+        InputError: if there are two different files, of which one would be ignored.
+    """
+    file: str | None = None
+    others = []
     words = iter(arguments)
     for word in words:
         match = re.fullmatch(r"--?config(=(?P<value>.*))?", word, re.DOTALL)
         if match:
-            file = match["value"] if match["value"] is not None else next(words, "")
+            given = match["value"] if match["value"] is not None else next(words, "")
+            if file not in (None, given):
+                raise InputError(f"--config={file} and --config={given}: give one file")
+            file = given
         else:
             others.append(word)
     return file, others
@@ -198,7 +206,7 @@ def _load(file: str) -> ConfigDict:
         cls = getattr(configs, error.title, None)
         problems = "; ".join(describe(problem, cls) for problem in error.errors())
         raise InputError(f"--config={file}: bad {error.title}: {problems}") from None
-    except Exception as error:  # whatever a user's file does wrong is a bad input of ours
+    except (Exception, SystemExit) as error:  # what a user's file does wrong is a bad input
         raise InputError(f"--config={file}: {type(error).__name__}: {error}") from None
     if not isinstance(config, ConfigDict):
         raise InputError(

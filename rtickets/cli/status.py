@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtickets.cli.verb import EXIT_HELP, Verb
+from rtickets.cli.verb import EXIT_HELP, Verb, path_of
 from rtickets.errors import InputError
 
 _HELP = f"""
@@ -17,7 +17,7 @@ accelerators. There is no --config.
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "workdir",
-        type=Path,
+        type=path_of,
         nargs="?",
         default=Path("runs"),
         metavar="WORKDIR",

@@ -47,8 +47,11 @@ def _report(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     if config_words:
         raise InputError(f"{config_words[0]}: {options.run} has its configuration; leave it out")
     path = find_run(options.run, options.workdir)
-    if path.name.startswith("evaluate-"):
-        _show_evaluation(folders.run_at(path, "evaluate"))
+    stage = path.name.partition("-")[0]
+    if stage == "evaluate":
+        _show_evaluation(folders.run_at(path, stage))
+    elif stage in ("pretrain", "draw", "transfer"):
+        raise InputError(f"{path}: a run of {stage} has no report; studies and evaluations have")
     else:
         show_study(folders.run_at(path, "study"))
 

@@ -3,9 +3,8 @@
 import argparse
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
-from rtickets.cli.verb import EXIT_HELP, Verb
+from rtickets.cli.verb import EXIT_HELP, Verb, path_of
 from rtickets.errors import InputError, printable
 
 _HELP = f"""
@@ -28,7 +27,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         action.add_argument("paths", nargs=count, metavar="PATH")
         if name != "verify":
             action.add_argument("--json", action="store_true", help="print JSON")
-            action.add_argument("--pictures", type=Path, metavar="DIR", help="write PNG pictures")
+            action.add_argument(
+                "--pictures", type=path_of, metavar="DIR", help="write PNG pictures"
+            )
         if name == "show":
             action.add_argument(
                 "--layout",

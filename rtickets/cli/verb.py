@@ -73,7 +73,7 @@ def add_workdir(parser: argparse.ArgumentParser) -> None:
     """Add where run folders lie."""
     parser.add_argument(
         "--workdir",
-        type=Path,
+        type=path_of,
         default=Path("runs"),
         metavar="DIR",
         help="where run folders lie (default: runs)",
@@ -149,6 +149,17 @@ def add_stage_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a single stage."""
     add_run_options(parser)
     parser.add_argument("--name", help="readable part of the run folder's name")
+
+
+def path_of(text: str) -> Path:
+    """Return the path that a word stands for, for argparse.
+
+    An empty word, as of a variable of the shell that is not set, would stand for the folder that
+    the command is called in.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty; give one, or . for this folder")
+    return Path(text)
 
 
 def positive(text: str) -> int:

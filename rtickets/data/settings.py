@@ -16,6 +16,8 @@ PartOfOne = Annotated[float, Field(gt=0, le=1)]
 
 def _absolute(path: str) -> str:
     """Return a path that means the same from every folder."""
+    if not path:
+        raise ValueError("the path is empty; give one, or None for none")
     return str(Path(path).expanduser().absolute())
 
 

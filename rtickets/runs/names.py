@@ -21,8 +21,9 @@ def find_run(text: str, workdir: Path = Path("runs")) -> Path:
 
     Args:
         text: a path; 'latest:PREFIX', the complete run whose folder's name begins with the prefix
-            and that was completed last; or a pattern with *, ? or [...] that one folder matches. A
-            prefix or pattern without a folder is looked for in `workdir`.
+            and that was completed last, of those named just so where there are some (the prefix
+            draw-omp0.9 means no draw-omp0.95 then); or a pattern with *, ? or [...] that one
+            folder matches. A prefix or pattern without a folder is looked for in `workdir`.
         workdir: where run folders lie.
 
     Returns:
@@ -54,7 +55,8 @@ def _latest(text: str, workdir: Path) -> Path:
     if not found:
         where = Path(prefix).parent if "/" in prefix else workdir
         raise InputError(f"{text!r}: {where} has no complete run whose name begins so")
-    return max(found, key=lambda path: (path / "COMPLETE").stat().st_mtime_ns)
+    named = [path for path in found if path.name.rpartition("-")[0] == Path(prefix).name]
+    return max(named or found, key=lambda path: (path / "COMPLETE").stat().st_mtime_ns)
 
 
 def _matches(pattern: str, workdir: Path) -> list[Path]:

@@ -74,10 +74,14 @@ def read_status(workdir: Path) -> list[Status]:
         A status for each: the studies, then the stages, each in the order they began.
 
     Raises:
-        InputError: if there is no such folder.
+        InputError: if there is no such folder, or it is that of a run.
     """
     if not workdir.is_dir():
         raise InputError(f"{workdir} is no folder; give that of the runs: rtickets status WORKDIR")
+    if _FOLDER.fullmatch(workdir.absolute().name) and _has_begun(workdir):
+        raise InputError(
+            f"{workdir} is one run; give the folder it lies in: rtickets status WORKDIR"
+        )
     found = [path for path in workdir.iterdir() if _FOLDER.fullmatch(path.name)]
     folders = sorted(filter(_has_begun, found), key=lambda path: _changed(path / _CONFIG))
     studies = [folder for folder in folders if folder.name.startswith("study-")]

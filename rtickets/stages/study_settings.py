@@ -19,12 +19,12 @@ class StudyConfig:
 
     Attributes:
         name: title of the report and prefix of its folder.
-        seeds: seeds of the whole chain, from pretraining to the few-shot subset.
+        seeds: seeds of the whole chain, from pretraining to the few-shot subset, each once.
         baseline: the objective that the others are compared with.
         pretrain: the pretraining run; its objective and seed are replaced.
         objectives: pretraining objectives by label.
         draws: ways of drawing by label; their sparsity is replaced.
-        sparsities: the ladder.
+        sparsities: the ladder, each once.
         ladders: ladders of single ways of drawing, by their label, in the place of `sparsities`.
         transfers: downstream runs by label; their seed is replaced.
         evaluate: what is measured at the end of each.
@@ -68,7 +68,17 @@ class StudyConfig:
             raise ValueError(
                 "seeds, draws, sparsities, every ladder and transfers need at least one entry each"
             )
+        self._check_differ()
         return self
+
+    def _check_differ(self) -> None:
+        """Refuse what stands twice: it would count as two measurements, with no deviation."""
+        ladders = {f"ladders.{label}": ladder for label, ladder in self.ladders.items()}
+        for name, values in {"seeds": self.seeds, "sparsities": self.sparsities, **ladders}.items():
+            twice = sorted({value for value in values if values.count(value) > 1})
+            if twice:
+                shown = ", ".join(map(str, twice))
+                raise ValueError(f"{name}={values} has {shown} more than once; give each once")
 
     def ladder(self, draw: str) -> tuple[float, ...]:
         """Return the sparsities of a way of drawing."""

@@ -72,8 +72,14 @@ def test_the_version_is_printed(capsys):
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("dance",), ("pretrain", "--workdri=x"), ("demo", "--cpu-devices=0")]
-)
+    "words",
+    [
+        (), ("dance",), ("pretrain", "--workdri=x"), ("demo", "--cpu-devices=0"),
+        ("demo", "--workdir="), ("status", ""), ("import", "x", "--arch=resnet18", "--out="),
+        ("ticket", "show", "x", "--pictures="), ("data", "prepare", "dtd", "--data-dir="),
+        ("data", "prepare", "dtd", "--manual="), ("configs", "copy", "studies/tiny", ""),
+    ],
+)  # fmt: skip
 def test_bad_words_exit_with_2(words, capsys):
     with pytest.raises(SystemExit) as stop:
         run(*words)
@@ -86,6 +92,7 @@ def test_bad_words_exit_with_2(words, capsys):
         (("--config.train.batch_sise=4",), "batch_sise"),
         (("--config.train.batch_size=0",), "train.batch_size=0"),
         (("--config.data.path=nowhere.npz",), "nowhere.npz"),
+        (("--config.data.source=npz", "--config.data.path="), "the path is empty"),
         (("--config.data.source=imagenot",), "source='imagenot' is unknown"),
         (("--config.train.batch_size=7",), "batch_size=7 does not divide over 2 devices"),
         (("--config.train.batch_size=4096",), "batch_size=4096 exceeds"),

@@ -62,6 +62,11 @@ def test_a_report_of_what_is_not_done_says_how_it_goes_on(tmp_path, capsys):
     assert f"rtickets status {tmp_path}" in said
 
 
+def test_a_report_of_a_run_that_has_none_says_which_have(tmp_path, capsys):
+    assert cli.main(["report", str(tmp_path / "draw-omp0.9-0123456789")]) == 2
+    assert "studies and evaluations have" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [("report",), ("ticket", "show"), ("ticket", "verify")])
 def test_a_folder_that_does_not_exist_is_named_as_such(words, tmp_path, capsys):
     assert cli.main([*words, str(tmp_path / "nothing")]) == 2

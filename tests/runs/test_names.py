@@ -28,6 +28,18 @@ def test_the_latest_is_the_one_that_was_completed_last(workdir):
     assert find_run("latest:draw-[x]", workdir).name == "draw-[x]-4"
 
 
+def test_runs_that_are_called_just_so_come_before_longer_names(tmp_path):
+    for time, name in enumerate(("draw-omp0.9-1", "draw-omp0.9-2", "draw-omp0.95-3", "draw-omp-4")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "COMPLETE").write_text("")
+        os.utime(tmp_path / name / "COMPLETE", (time, time))
+    assert find_run("latest:draw-omp0.9", tmp_path).name == "draw-omp0.9-2"
+    assert find_run(f"latest:{tmp_path}/draw-omp0.9").name == "draw-omp0.9-2"
+    assert find_run("latest:draw-omp0.", tmp_path).name == "draw-omp0.95-3"
+    assert find_run("latest:draw-omp", tmp_path).name == "draw-omp-4"
+    assert find_run("latest:draw-omp0.9-1", tmp_path).name == "draw-omp0.9-1"
+
+
 def test_a_run_that_is_not_complete_is_never_the_latest(workdir):
     with pytest.raises(InputError, match="no complete run"):
         find_run("latest:pretrain-d", workdir)

@@ -165,6 +165,11 @@ def test_other_things_in_the_folder_are_left_alone(tmp_path):
 def test_a_folder_that_is_not_there_is_bad_input(tmp_path, capsys):
     with pytest.raises(InputError, match="is no folder"):
         read_status(tmp_path / "nowhere")
+    run = tmp_path / "draw-omp0.9-0123456789"
+    run.mkdir()
+    (run / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="is one run; give the folder it lies in"):
+        read_status(run)
     assert cli.main(["status", str(tmp_path / "nowhere")]) == 2
     assert cli.main(["status", str(tmp_path), "--config.a=1"]) == 2
     assert "no configuration" in capsys.readouterr().err

@@ -112,6 +112,11 @@ def read_npz(path: Path) -> Raw:
         check_zip(path)
         with path.open("rb") as file, NpzFile(file, allow_pickle=False) as archive:
             _check_names(archive.files, str(path))
+            twice = sorted(
+                {one for one in archive.files if archive.files.count(one) > 1 and one in _OF_NPZ}
+            )
+            if twice:
+                raise InputError(f"{path}: holds {some(twice)} more than once")
             arrays = {name: archive[name] for name in archive.files if name in _OF_NPZ}
             others = sorted(set(archive.files) - arrays.keys())
     except InputError:
@@ -155,8 +160,8 @@ def _class_names(arrays: Mapping[str, np.ndarray], name: str) -> tuple[str, ...]
     """Return the names of the classes, numbers where there are none."""
     labels = arrays["y_train"]
     if "class_names" in arrays:
-        names = np.ravel(arrays["class_names"])
-        count = names.size
+        names = _texts(arrays["class_names"], name)
+        count = len(names)
     else:
         count = int(labels.max()) + 1 if labels.size and labels.dtype.kind in "iu" else 1
     if count > max(labels.size, 1):
@@ -164,4 +169,15 @@ def _class_names(arrays: Mapping[str, np.ndarray], name: str) -> tuple[str, ...]
             f"{name}: {labels.size:,} training labels cannot be of {count:,} classes; expected "
             "labels 0, 1, ... with an example of every class"
         )
-    return tuple(str(one) for one in (names if "class_names" in arrays else range(count)))
+    return names if "class_names" in arrays else tuple(map(str, range(count)))
+
+
+def _texts(names: np.ndarray, name: str) -> tuple[str, ...]:
+    """Return the texts of an array of names; bytes are UTF-8, numbers count as they are written."""
+    if names.ndim != 1 or names.dtype.kind not in "USiu":
+        found = f"{names.dtype} of shape {names.shape}"
+        raise InputError(f"{name}: class_names are {found}; expected texts of shape (classes,)")
+    try:
+        return tuple(one.decode() if isinstance(one, bytes) else str(one) for one in names.tolist())
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: class_names are bytes, and no UTF-8: {error}") from None

@@ -1,5 +1,6 @@
 import gzip
 import struct
+import warnings
 import zipfile
 
 import numpy as np
@@ -140,6 +141,27 @@ def test_an_archive_with_one_split_numbers_its_classes(npz):
     np.testing.assert_array_equal(raw.train.images[..., 0], IMAGES)
 
 
+@pytest.mark.parametrize(
+    ("names", "texts"),
+    [
+        (np.array(["ä".encode(), b"b", b"c"]), ("ä", "b", "c")),
+        (np.array([7, 8, 9]), ("7", "8", "9")),
+    ],
+)
+def test_class_names_may_be_bytes_or_numbers(npz, names, texts):
+    assert read_npz(npz(**ARRAYS, class_names=names)).class_names == texts
+
+
+@pytest.mark.parametrize("name", ["x_train.npy", "x_train", "class_names.npy"])
+def test_an_archive_that_holds_an_array_twice_is_refused(npz, name):
+    path = npz(**ARRAYS, class_names=np.array(["a", "b", "c"]))
+    with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile's own, of the duplicate
+        archive.writestr(name, b"")
+    with pytest.raises(InputError, match=f"holds {name.removesuffix('.npy')} more than once"):
+        read_npz(path)
+
+
 def test_an_archive_may_have_a_test_split_and_class_names(npz):
     names = np.array(["ant", "bee", "cow"])
     raw = read_npz(npz(**ARRAYS, x_test=IMAGES[:3], y_test=LABELS[:3], class_names=names))
@@ -206,7 +228,10 @@ def test_damage_anywhere_in_an_archive_is_named_or_harmless(tmp_path):
             ARRAYS | {"class_names": np.array(["a", "b"])},
             r"labels lie in \[0, 2\]; expected \[0, 2",
         ),
-        (ARRAYS | {"class_names": np.array("a")}, r"labels lie in \[0, 2\]; expected \[0, 1"),
+        (ARRAYS | {"class_names": np.array("a")}, r"class_names are <U1 of shape \(\)"),
+        (ARRAYS | {"class_names": np.array([["a"], ["b"], ["c"]])}, r"<U1 of shape \(3, 1\)"),
+        (ARRAYS | {"class_names": np.array([0.5, 1, 2])}, "class_names are float64"),
+        (ARRAYS | {"class_names": np.array([b"a", b"b", b"\xff"])}, "no UTF-8"),
         (
             ARRAYS | {"x_test": IMAGES[:, :2], "y_test": LABELS},
             r"pets: test images are \(2, 2, 1\), training images \(3, 2, 1\)",
