@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -19,6 +20,10 @@ from rtickets.data.images.augment import Transform
 from rtickets.draw import draw_omp
 from rtickets.models.resnet import BasicBlock, ResNet
 from rtickets.platform import parallel
+
+# An example takes as long as the machine leaves it: a busy one is no fault.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 jax.config.update("jax_num_cpu_devices", 4)
 
