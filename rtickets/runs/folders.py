@@ -6,7 +6,7 @@ WORKDIR/<stage>-<name>-<digest>/   config.json  metrics.jsonl  checkpoints/  res
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from rtickets.data.fingerprint import fingerprint
 from rtickets.data.settings import DataConfig
 from rtickets.errors import FailedBeforeError, InputError, NonFiniteLossError
 from rtickets.platform import preemption, processes
+from rtickets.platform.short_repr import with_short_repr
 from rtickets.runs import environment, failures, run_identity
 from rtickets.runs.names import find_run, readable
 from rtickets.settings import config_files
@@ -43,16 +44,20 @@ class StartingTicket(NamedTuple):
     digest: str
 
 
+@with_short_repr
 class RunFolder(NamedTuple):
     """A stage's folder.
 
     Attributes:
         path: the folder.
         digest: its configuration's digest, which takes in those of its inputs.
+        config: the configuration that the run is resolved to, as the dictionary that is stored,
+            compared and passed on; empty of a folder that was found, not planned.
     """
 
     path: Path
     digest: str
+    config: Mapping[str, Any] = {}
 
     @property
     def source(self) -> StartingTicket:
@@ -96,9 +101,8 @@ def folder_of(
     tickets = [source.digest for source in inputs]
     digest = run_identity.digest(config, *tickets, *_data_digests(config, inputs))
     existing = sorted(workdir.glob(f"{stage}-*-{digest}"))
-    return RunFolder(
-        existing[0] if existing else workdir / f"{stage}-{readable(name)}-{digest}", digest
-    )
+    path = existing[0] if existing else workdir / f"{stage}-{readable(name)}-{digest}"
+    return RunFolder(path, digest, config_files.to_dict(config))
 
 
 def _data_digests(config: Any, inputs: Sequence[StartingTicket]) -> list[str]:
@@ -112,15 +116,14 @@ def _data_digests(config: Any, inputs: Sequence[StartingTicket]) -> list[str]:
     return [f"{source} {digest}" for source, digest in found if digest is not None]
 
 
-def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
+def run_once(folder: RunFolder, body: Body) -> RunFolder:
     """Run a stage unless it is done.
 
     Of several processes the primary decides whether it is done and writes the folder, and the
     others return when all is written.
 
     Args:
-        folder: the stage's folder.
-        config: its configuration, stored beside its result.
+        folder: the stage's folder, of `folder_of`; its configuration is stored beside its result.
         body: does the work in the folder and returns its result, which JSON can hold. It may find
             what an interrupted run left there.
 
@@ -138,7 +141,7 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
         Preempted: if the process was asked to stop.
     """
     preemption.check()
-    path, complete, failed, changed = _state(folder, config)
+    path, complete, failed, changed = _state(folder)
     folder = folder._replace(path=Path(path))
     environment.settle(folder.path, changed, reused=complete)
     if complete:
@@ -146,7 +149,7 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
     if failed is not None:
         raise FailedBeforeError(folder.path, failed)
     with ExitStack() as stack:
-        processes.on_primary(lambda: stack.enter_context(_prepared(folder, config)))
+        processes.on_primary(lambda: stack.enter_context(_prepared(folder)))
         if not processes.on_primary(lambda: folder.complete):  # by another process, a moment ago
             try:
                 result = body(folder.path)
@@ -158,24 +161,23 @@ def run_once(folder: RunFolder, config: Any, body: Body) -> RunFolder:
     return folder
 
 
-def _state(folder: RunFolder, config: Any) -> list[Any]:
+def _state(folder: RunFolder) -> list[Any]:
     """Return the path, whether the stage is done or failed, and what differs from its settings."""
 
     def look() -> list[Any]:
-        path, done = folder.path, _is_done(folder, config)
+        path, done = folder.path, _is_done(folder)
         return [str(path), done, failures.reason_of(path), environment.compare(path, reused=done)]
 
-    values = config_files.to_paths(config_files.to_dict(config))
+    values = config_files.to_paths(folder.config)
     processes.check_agreement("the stage", {"digest": folder.digest, **values})
     return list(processes.on_primary(look))
 
 
-def begin_run(folder: RunFolder, config: Any, check: Callable[[], None] = lambda: None) -> bool:
+def begin_run(folder: RunFolder, check: Callable[[], None] = lambda: None) -> bool:
     """Make the folder that several workers share and store its configuration there, unless it is.
 
     Args:
-        folder: the stage's folder.
-        config: its configuration.
+        folder: the stage's folder, of `folder_of`.
         check: called unless the stage is complete, before anything is made; may refuse it.
 
     Returns:
@@ -187,27 +189,27 @@ def begin_run(folder: RunFolder, config: Any, check: Callable[[], None] = lambda
     """
 
     def make() -> bool:
-        done = _is_done(folder, config)
+        done = _is_done(folder)
         if not (folder.path / _CONFIG).is_file():
             guarded.check_no_link(folder.path)
             folder.path.mkdir(parents=True, exist_ok=True)
-            write_json(folder.path / _CONFIG, config_files.to_dict(config))
+            write_json(folder.path / _CONFIG, folder.config)
         if not done:
             environment.record(folder.path)
         return done
 
-    _, done, _, changed = _state(folder, config)
+    _, done, _, changed = _state(folder)
     environment.settle(folder.path, changed, reused=done)
     if not done:
         check()
     return bool(processes.on_primary(make))
 
 
-def _is_done(folder: RunFolder, config: Any) -> bool:
+def _is_done(folder: RunFolder) -> bool:
     """Whether the stage is complete, with the defaults of today."""
     stored = folder.path / _CONFIG
     if stored.is_file():
-        changed = run_identity.changed_fields(config, read_json(stored))
+        changed = run_identity.changed_fields(folder.config, read_json(stored))
         if changed:
             raise InputError(
                 f"{folder.path} was made with other defaults ({'; '.join(changed)}); use another "
@@ -217,7 +219,7 @@ def _is_done(folder: RunFolder, config: Any) -> bool:
 
 
 @contextmanager
-def _prepared(folder: RunFolder, config: Any) -> Iterator[None]:
+def _prepared(folder: RunFolder) -> Iterator[None]:
     """Make the folder, hold it, and clear away what a killed process was writing.
 
     A folder in which nothing was done is removed again where the block refuses the input.
@@ -229,7 +231,7 @@ def _prepared(folder: RunFolder, config: Any) -> Iterator[None]:
         for path in folder.path.iterdir():
             if re.fullmatch(r"\..+\.\d+(\.old)?", path.name, re.DOTALL):
                 guarded.remove(path)
-        write_json(folder.path / _CONFIG, config_files.to_dict(config))
+        write_json(folder.path / _CONFIG, folder.config)
         environment.record(folder.path)
         yield
 

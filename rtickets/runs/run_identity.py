@@ -47,19 +47,19 @@ def _what_counts(values: Any) -> Any:
     return {name: _what_counts(v) for name, v in values.items() if name not in _NOT_COUNTED}
 
 
-def changed_fields(config: Any, stored: Mapping[str, Any]) -> list[str]:
+def changed_fields(config: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
     """Compare a configuration with a stored one of the same digest.
 
     They differ where a default has changed since, for the digest does not see defaults.
 
     Args:
-        config: a dataclass of `rtickets.config`.
+        config: a configuration as a dictionary.
         stored: what JSON holds of the earlier one; fields that it lacks are new and do not count.
 
     Returns:
         The fields that differ, as 'field=now, then=before'.
     """
-    now = to_paths(json.loads(json.dumps(_what_counts(to_dict(config)))))
+    now = to_paths(json.loads(json.dumps(_what_counts(config))))
     then = to_paths(_what_counts(stored))
     return [
         f"{path}={value!r}, then {then[path]!r}"

@@ -73,7 +73,7 @@ def draw(
         meta = provenance.extend(meta, "draw", config)
         return save_ticket(folder, Ticket(mask, params, network.batch_stats, meta), notes)
 
-    return run_once(folder_of(workdir, "draw", name, config, source), config, body)
+    return run_once(folder_of(workdir, "draw", name, config, source), body)
 
 
 def _control(
@@ -112,7 +112,7 @@ def _control(
         params = _revived(ticket, Ticket.load(dense.ticket))
         return save_ticket(folder, Ticket(mask, params, ticket.batch_stats, meta))
 
-    return run_once(folder_of(workdir, "draw", name, config, base.source), config, body)
+    return run_once(folder_of(workdir, "draw", name, config, base.source), body)
 
 
 def _name_of_base(name: str, control: str) -> str:

@@ -78,7 +78,7 @@ def evaluate(
             **evaluation.measure_robustness(config, subject_of, folder),
         }
 
-    run = run_once(folder_of(workdir, "evaluate", name, config, source), config, body)
+    run = run_once(folder_of(workdir, "evaluate", name, config, source), body)
     if parallel.is_primary():
         shutil.rmtree(run.path / "attacks", ignore_errors=True)
     return run

@@ -105,7 +105,7 @@ def rewind_point(
         save_ticket(folder, rewound)
         return training_result(folder, outcome)
 
-    return run_once(folder_of(workdir, "rewind", name, own, source), own, body).source
+    return run_once(folder_of(workdir, "rewind", name, own, source), body).source
 
 
 def rewind_steps(config: DrawConfig, steps_per_epoch: int) -> int:
@@ -164,7 +164,7 @@ def _state(
         result = save_ticket(folder, Ticket(mask, params, stats, meta), notes)
         return {**result, "training": training_result(folder, outcome)}
 
-    return run_once(folder_of(workdir, "draw", name, config, source), config, body)
+    return run_once(folder_of(workdir, "draw", name, config, source), body)
 
 
 def _not_yet(_: str) -> None:

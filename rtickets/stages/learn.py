@@ -84,7 +84,7 @@ def learn(
         result = save_ticket(folder, Ticket(learned, trained, outcome.batch_stats, meta), notes)
         return {**result, "training": training_result(folder, outcome)}
 
-    return run_once(folder_of(workdir, "draw", name, config, source), config, body)
+    return run_once(folder_of(workdir, "draw", name, config, source), body)
 
 
 def _what_scores_leave_open(settings: LearnedMask, params: Params, scores: Any) -> list[str]:

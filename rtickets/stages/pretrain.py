@@ -56,7 +56,7 @@ def pretrain(
         write_ticket(folder / "ticket", Ticket(mask, outcome.params, outcome.batch_stats, meta))
         return training_result(folder, outcome)
 
-    return run_once(folder_of(workdir, "pretrain", name, config), config, body)
+    return run_once(folder_of(workdir, "pretrain", name, config), body)
 
 
 def _estimate(config: PretrainConfig, setting: Setting) -> list[Estimate]:

@@ -119,7 +119,7 @@ def run_study(
         processes.on_primary(lambda: _reopen(study))
     retried: set[Path] = set()
     check = partial(check_study, config, devices)
-    if attempt(lambda: begin_run(study, config, check), consent, retried):
+    if attempt(lambda: begin_run(study, check), consent, retried):
         return study
     study_progress.begin_study(study.path, [unit._asdict() for unit in units])
 
@@ -159,7 +159,7 @@ def run_study(
             results[kind].append({**unit._asdict(), **found})
         return results
 
-    claim([lambda: run_once(study, config, body)], worker)
+    claim([lambda: run_once(study, body)], worker)
     return study
 
 

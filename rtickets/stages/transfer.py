@@ -47,7 +47,7 @@ def transfer(
         write_ticket(folder / "ticket", trained)
         return {**training_result(folder, outcome), "moves": config.moves}
 
-    return run_once(folder_of(workdir, "transfer", name, config, source), config, body)
+    return run_once(folder_of(workdir, "transfer", name, config, source), body)
 
 
 def estimate_transfer(

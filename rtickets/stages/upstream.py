@@ -71,4 +71,4 @@ def goes_on(config: DrawConfig, meta: Mapping[str, Any]) -> bool:
     if entry.pop("stage", None) != "draw":
         return False
     own = config_files.replace(config, sparsity=entry.get("sparsity", config.sparsity))
-    return not run_identity.changed_fields(own, entry)
+    return not run_identity.changed_fields(config_files.to_dict(own), entry)

@@ -43,7 +43,7 @@ def run(capsys):
 
 def complete_run(tmp_path):
     folder = folder_of(tmp_path, "draw", "omp", DrawConfig())
-    return run_once(folder, DrawConfig(), lambda path: {"saved": str(save(path / "ticket"))}).path
+    return run_once(folder, lambda path: {"saved": str(save(path / "ticket"))}).path
 
 
 def test_show_prints_provenance_sparsity_and_layers(run, ticket):

@@ -21,7 +21,7 @@ def run_of(folder, result, network=None):
             (path / "network.json").write_text(json.dumps(network))
         return result
 
-    return run_once(run, EvaluateConfig(), body)
+    return run_once(run, body)
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def study_of(folder, cells):
         for objective in CLEAN
     ]
     folder = folder_of(folder, "study", "small", CONFIG)
-    return run_once(folder, CONFIG, lambda _: {"cells": cells, "sources": sources})
+    return run_once(folder, lambda _: {"cells": cells, "sources": sources})
 
 
 @pytest.fixture
@@ -383,7 +383,7 @@ def test_a_piped_table_is_whole_however_wide_it_is(tmp_path, capsys):
     row = cells()[0]
     listed = [{**row, "objective": label, "seed": 0} for label in config.objectives]
     folder = folder_of(tmp_path, "study", "wide", config)
-    show_report(run_once(folder, config, lambda _: {"cells": listed, "sources": []}))
+    show_report(run_once(folder, lambda _: {"cells": listed, "sources": []}))
     shown = capsys.readouterr().out
     assert all(f" {label} " in shown for label in labels)
     assert shown.count("90.0 (") == 30
@@ -404,7 +404,7 @@ def test_the_title_of_a_table_that_is_narrower_is_one_line(tmp_path, monkeypatch
     config = config_files.replace(CONFIG, objectives={"natural": ObjectiveConfig()})
     listed = [{**cells()[0], "objective": "natural", "seed": 0}]
     folder = folder_of(tmp_path, "study", "narrow", config)
-    show_report(run_once(folder, config, lambda _: {"cells": listed, "sources": []}))
+    show_report(run_once(folder, lambda _: {"cells": listed, "sources": []}))
     lines = capsys.readouterr().out.splitlines()
     assert "finetune: test accuracy (%), (gain over natural)" in lines
 

@@ -105,7 +105,7 @@ def stopped(tmp_path):
                 raise Preempted("asked to stop")
             return {}
 
-        return folders.run_once(folder, TransferConfig(), body)
+        return folders.run_once(folder, body)
 
     with pytest.raises(Preempted):
         run(stop=True)
@@ -187,12 +187,12 @@ def test_reusing_a_complete_run_of_other_settings_needs_consent(done, setting, v
 
 
 def test_a_complete_study_of_other_settings_needs_consent(tmp_path):
-    folder, config = folders.folder_of(tmp_path, "study", "x", StudyConfig()), StudyConfig()
-    folders.run_once(folder, config, lambda _: {})
+    folder = folders.folder_of(tmp_path, "study", "x", StudyConfig())
+    folders.run_once(folder, lambda _: {})
     pretend(folder.path, prng="rbg")
     with pytest.raises(ChangedError, match=r"prng .*rbg.*--accept-changes"):
-        folders.begin_run(folder, config)
-    assert attempt(lambda: folders.begin_run(folder, config), Consent(accept_changes=True), set())
+        folders.begin_run(folder)
+    assert attempt(lambda: folders.begin_run(folder), Consent(accept_changes=True), set())
 
 
 def test_a_complete_run_in_a_folder_that_cannot_be_written_is_reused(done, capsys, monkeypatch):

@@ -139,7 +139,7 @@ def stage(tmp_path):
         attempts.append(path)
         raise NonFiniteLossError("the loss is not finite by step 3")
 
-    return lambda: folders.run_once(folder, TransferConfig(), body), attempts
+    return lambda: folders.run_once(folder, body), attempts
 
 
 def test_a_stage_that_diverged_says_so_at_once(stage):

@@ -37,7 +37,7 @@ def complete(folder):
         save_ticket(path / "ticket")
         return {"kept": 3}
 
-    return run_once(folder, CONFIG, body)
+    return run_once(folder, body)
 
 
 def never(_):
@@ -110,7 +110,7 @@ def test_a_run_leaves_configuration_result_and_the_mark(complete):
 
 def test_a_complete_run_is_not_run_again(complete):
     times = {path: path.stat().st_mtime_ns for path in complete.path.rglob("*")}
-    assert run_once(complete, CONFIG, never) == complete
+    assert run_once(complete, never) == complete
     assert times == {path: path.stat().st_mtime_ns for path in complete.path.rglob("*")}
 
 
@@ -120,7 +120,7 @@ def test_checkpoints_go_when_a_run_is_complete(folder):
         (path / "metrics.jsonl").write_text("{}\n")
         return {}
 
-    run_once(folder, CONFIG, body)
+    run_once(folder, body)
     assert not (folder.path / "checkpoints").exists()
     assert (folder.path / "metrics.jsonl").exists()
 
@@ -131,7 +131,7 @@ def test_a_run_that_raises_is_not_complete_and_keeps_its_checkpoints(folder):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_once(folder, CONFIG, body)
+        run_once(folder, body)
     assert not folder.complete
     assert (folder.path / "checkpoints").is_dir()
     with pytest.raises(InputError, match=f"{folder.path} is not complete; run its stage first"):
@@ -147,13 +147,13 @@ def test_a_run_that_was_interrupted_finds_what_it_left(folder):
         return {"found": found}
 
     with pytest.raises(KeyboardInterrupt):
-        run_once(folder, CONFIG, body)
-    assert run_once(folder, CONFIG, body).result() == {"found": True}
+        run_once(folder, body)
+    assert run_once(folder, body).result() == {"found": True}
 
 
 def test_a_result_that_json_cannot_hold_is_not_complete(folder):
     with pytest.raises(TypeError, match="not JSON serializable"):
-        run_once(folder, CONFIG, lambda _: {"x": object()})
+        run_once(folder, lambda _: {"x": object()})
     assert not folder.complete
 
 
@@ -163,7 +163,7 @@ def test_the_mark_is_written_after_the_result(folder, monkeypatch):
 
     monkeypatch.setattr("rtickets.runs.folders.write_text", killed)
     with pytest.raises(KeyboardInterrupt):
-        run_once(folder, CONFIG, lambda _: {})
+        run_once(folder, lambda _: {})
     assert (folder.path / "result.json").exists()
     assert not folder.complete
 
@@ -224,22 +224,22 @@ def test_a_place_without_a_ticket_is_named(tmp_path, make, said):
 def test_a_result_made_with_other_defaults_is_not_passed_off(tmp_path):
     config = DrawConfig(sparsity=0.5)
     folder = folder_of(tmp_path, "draw", "x", config)
-    run_once(folder, config, lambda path: {})
+    run_once(folder, lambda path: {})
     stored = json.loads((folder.path / "config.json").read_text())
     stored["scope"] = "uniform"
     (folder.path / "config.json").write_text(json.dumps(stored))
     with pytest.raises(InputError, match="scope='global', then 'uniform'"):
-        run_once(folder, config, lambda path: {})
+        run_once(folder, lambda path: {})
 
 
 def test_a_field_that_is_new_since_does_not_matter(tmp_path):
     config = DrawConfig(sparsity=0.5)
     folder = folder_of(tmp_path, "draw", "x", config)
-    run_once(folder, config, lambda path: {"value": 1})
+    run_once(folder, lambda path: {"value": 1})
     stored = json.loads((folder.path / "config.json").read_text())
     del stored["group_norm"]
     (folder.path / "config.json").write_text(json.dumps(stored))
-    assert run_once(folder, config, lambda path: {"value": 2}).result() == {"value": 1}
+    assert run_once(folder, lambda path: {"value": 2}).result() == {"value": 1}
 
 
 # --- other processes, damage, being asked to stop -------------------------------------------------
@@ -249,11 +249,11 @@ def test_a_folder_in_use_is_refused_before_anything_is_touched(folder, tmp_path)
     def body(path):
         before = {file: file.stat().st_mtime_ns for file in path.iterdir()}
         with pytest.raises(InputError, match=r"is in use by process \d+ on .*; wait for it to end"):
-            run_once(folder, CONFIG, never)
+            run_once(folder, never)
         assert {file: file.stat().st_mtime_ns for file in path.iterdir()} == before
         return {"kept": 1}
 
-    assert run_once(folder, CONFIG, body).result() == {"kept": 1}
+    assert run_once(folder, body).result() == {"kept": 1}
     assert names(folder.path) == ["COMPLETE", "config.json", "environment.json", "result.json"]
 
 
@@ -262,13 +262,13 @@ def test_a_folder_that_another_process_completed_meanwhile_is_not_run_again(fold
 
     @contextmanager
     def overtaken(*arguments):
-        run_once(folder, CONFIG, lambda _: {"by": "another"})
+        run_once(folder, lambda _: {"by": "another"})
         with prepared(*arguments):
             yield
 
     with monkeypatch.context() as patch:
         patch.setattr(folders, "_prepared", lambda *a: (patch.undo(), overtaken(*a))[1])
-        assert run_once(folder, CONFIG, never).result() == {"by": "another"}
+        assert run_once(folder, never).result() == {"by": "another"}
 
 
 def test_what_a_killed_process_was_writing_is_cleared_away_and_nothing_else(folder):
@@ -278,7 +278,7 @@ def test_what_a_killed_process_was_writing_is_cleared_away_and_nothing_else(fold
     for name in (".ticket.77", ".ticket.77.old"):
         (folder.path / name / "deep").mkdir(parents=True)
     temporary_name(folder.path / "result.json").write_text("x")
-    run_once(folder, CONFIG, lambda _: {})
+    run_once(folder, lambda _: {})
     assert names(folder.path) == [
         ".nfs0001",
         "COMPLETE",
@@ -293,13 +293,13 @@ def test_what_a_killed_process_was_writing_is_cleared_away_and_nothing_else(fold
 @pytest.mark.parametrize("done", [True, False])
 def test_a_damaged_configuration_is_one_line(folder, text, done):
     if done:
-        run_once(folder, CONFIG, lambda _: {})
+        run_once(folder, lambda _: {})
     folder.path.mkdir(parents=True, exist_ok=True)
     (folder.path / "config.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(
         InputError, match=r"config\.json is damaged: .*; restore it .* or remove"
     ) as e:
-        run_once(folder, CONFIG, never)
+        run_once(folder, never)
     assert "\n" not in str(e.value)
 
 
@@ -312,7 +312,7 @@ def test_a_damaged_result_is_one_line(complete):
 def test_a_process_that_was_asked_to_stop_begins_nothing(folder, monkeypatch):
     monkeypatch.setattr(preemption, "requested", lambda: True)
     with pytest.raises(Preempted):
-        run_once(folder, CONFIG, never)
+        run_once(folder, never)
     assert not folder.path.exists()
 
 
@@ -322,16 +322,16 @@ def test_behind_a_link_in_the_place_of_a_run_nothing_is_written_or_removed(folde
     (foreign / ".notes.12").write_text("mine")
     folder.path.symlink_to(foreign)
     with pytest.raises(InputError, match="is a symbolic link"):
-        run_once(folder, CONFIG, never)
+        run_once(folder, never)
     with pytest.raises(InputError, match="is a symbolic link"):
-        folders.begin_run(folder, CONFIG)
+        folders.begin_run(folder)
     assert names(foreign) == [".notes.12", "checkpoints"]
 
 
 def test_a_complete_run_may_lie_elsewhere(complete, tmp_path):
     complete.path.rename(tmp_path / "other-disk")
     complete.path.symlink_to("other-disk")
-    assert run_once(complete, CONFIG, never).result() == {"kept": 3}
+    assert run_once(complete, never).result() == {"kept": 3}
 
 
 def test_links_that_look_like_remains_are_removed_and_what_they_lead_to_is_not(folder, tmp_path):
@@ -339,7 +339,7 @@ def test_links_that_look_like_remains_are_removed_and_what_they_lead_to_is_not(f
     folder.path.mkdir()
     (folder.path / ".ticket.12").symlink_to(tmp_path / "mine")
     (folder.path / ".a\nb.12").mkdir()
-    run_once(folder, CONFIG, lambda _: {})
+    run_once(folder, lambda _: {})
     assert not any(name.startswith(".") for name in names(folder.path))
     assert (tmp_path / "mine" / "deep").is_dir()
 
@@ -360,7 +360,7 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(complete, name):
         with pytest.raises(InputError, match=r"result\.json is no regular file"):
             complete.result()
     else:
-        run_once(complete, CONFIG, never)
+        run_once(complete, never)
 
 
 @pytest.mark.parametrize(
@@ -384,7 +384,7 @@ def refused(_):
 
 def test_a_stage_that_is_refused_leaves_no_folder(folder, tmp_path):
     with pytest.raises(InputError, match="does not fit"):
-        run_once(folder, CONFIG, refused)
+        run_once(folder, refused)
     assert names(tmp_path) == []
 
 
@@ -396,14 +396,14 @@ def test_a_stage_that_is_refused_keeps_what_was_there_and_what_was_done(folder, 
     folder.path.mkdir()
     (tmp_path / "mine").touch()
     with pytest.raises(InputError):
-        run_once(folder, CONFIG, refused)
+        run_once(folder, refused)
     assert names(tmp_path) == sorted([folder.path.name, "mine"])
     with pytest.raises(InputError):
-        run_once(folder, CONFIG, late)
+        run_once(folder, late)
     assert "metrics.jsonl" in names(folder.path)
 
 
 def test_what_is_checked_before_a_study_begins_leaves_no_folder(folder, tmp_path):
     with pytest.raises(InputError, match="does not fit"):
-        folders.begin_run(folder, CONFIG, lambda: refused(None))
+        folders.begin_run(folder, lambda: refused(None))
     assert names(tmp_path) == []

@@ -242,5 +242,5 @@ def test_what_is_watched_does_not_change_the_name_of_a_run(config):
     assert watched != config
     assert run_identity.digest(watched) == run_identity.digest(config)
     stored = json.loads(json.dumps(config_files.to_dict(config)))
-    assert not run_identity.changed_fields(watched, stored)
+    assert not run_identity.changed_fields(config_files.to_dict(watched), stored)
     assert config_files.replace_everywhere(watched, {"observe": ObserveConfig()}) == config
