@@ -12,9 +12,10 @@ from rtickets.models.settings import ModelConfig
 from rtickets.settings.kinds import to_steps
 from rtickets.stages.settings import PretrainConfig, TransferConfig, moves
 from rtickets.stages.study_settings import StudyConfig
+from rtickets.training.objectives import ObjectiveConfig
 from rtickets.training.observe.settings import ObserveConfig
 from rtickets.training.optimizers import OptimizerConfig
-from rtickets.training.settings import AveragingConfig, ObjectiveConfig, TrainConfig
+from rtickets.training.settings import AveragingConfig, TrainConfig
 
 __all__ = [
     "AttackConfig",

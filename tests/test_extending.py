@@ -10,13 +10,16 @@ from rtickets import Ticket, cli, masks
 from rtickets.attacks.registry import ATTACKS
 from rtickets.draw.criteria.registry import CRITERIA
 from rtickets.storage.files import read_json
+from rtickets.training.objectives import OBJECTIVES
 from rtickets.training.optimizers import OPTIMIZERS
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 BLOCK = re.compile(r"```python\n(\"\"\"rtickets \w+ --config=(\w+\.py) .*?)```", re.DOTALL)
+TRAINED = ["data.source=npz", "data.path=data.npz", "model.width=0.03125"]
+TRAINED += ["train.duration=2it", "train.batch_size=16"]
 SMALL = {
-    "lion.py": ["data.source=npz", "data.path=data.npz", "model.width=0.03125"]
-    + [f"train.{field}" for field in ("duration=2it", "batch_size=16")],
+    "lion.py": TRAINED,
+    "stability.py": [*TRAINED, "train.objective.weight=0.5"],
     "noise.py": ["attack_examples=8", "batch_size=8", "honesty_examples=0"],
     "fisher.py": ["examples=16", "batch_size=8"],
 }
@@ -25,7 +28,7 @@ SMALL = {
 @pytest.fixture(autouse=True)
 def _only_here():
     """Leave the registries as they were."""
-    before = [(entries, dict(entries)) for entries in (OPTIMIZERS, ATTACKS, CRITERIA)]
+    before = [(entries, dict(entries)) for entries in (OPTIMIZERS, OBJECTIVES, ATTACKS, CRITERIA)]
     yield
     for entries, kept in before:
         entries.clear()
@@ -46,14 +49,17 @@ def test_every_block_is_a_configuration_that_runs(tmp_path, monkeypatch, capsys)
 
     def run(verb, name, *options):
         small = [f"--config.{field}" for field in SMALL[name]]
-        words = [verb, f"--config={name}", "--workdir=runs", *small, *options]
+        workdir = Path(name).stem
+        words = [verb, f"--config={name}", f"--workdir={workdir}", *small, *options]
         assert cli.main([*words, "--dry-run"]) == 0
         assert cli.main(words) == 0
-        (folder,) = Path("runs").glob(f"{verb}-*")
+        (folder,) = Path(workdir).glob(f"{verb}-*")
         return folder
 
     trained = run("pretrain", "lion.py")
     assert read_json(trained / "config.json")["train"]["optimizer"]["name"] == "lion"
+    stable = read_json(run("pretrain", "stability.py") / "config.json")["train"]["objective"]
+    assert (stable["name"], stable["weight"]) == ("stability", 0.5)
     source = f"--config.ticket={trained}"
     drawn = Ticket.load(run("draw", "fisher.py", source) / "ticket")
     assert masks.sparsity(drawn.mask) == pytest.approx(0.8, abs=1e-3)

@@ -22,8 +22,8 @@ from rtickets.data.images.views import View, decode
 from rtickets.errors import InputError
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import parallel
+from rtickets.training.objectives import Adversarial, ObjectiveConfig
 from rtickets.training.optimizers import OptimizerConfig
-from rtickets.training.settings import ObjectiveConfig
 
 _SIZE = 224
 _BATCH = 32
@@ -188,7 +188,7 @@ def measure_steps(
     parallel.check_batch_size(batch_size, devices)
     rates = [
         _rate_of_steps(model, image_size, batch_size, objective, devices, seconds)
-        for objective in (ObjectiveConfig(), ObjectiveConfig(name="pgd", attack=attack))
+        for objective in (ObjectiveConfig(), Adversarial(attack=attack))
     ]
     return StepRates(*rates)
 

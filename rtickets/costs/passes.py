@@ -6,7 +6,7 @@ A backward pass to the weights takes two of them, one to the images alone takes 
 from rtickets.attacks.ensemble.from_settings import members_of
 from rtickets.attacks.expectation import number_of_turns
 from rtickets.attacks.settings import IMAGE_GRADIENT, AttackConfig
-from rtickets.training.settings import ObjectiveConfig
+from rtickets.training.objectives import ObjectiveConfig
 
 WEIGHT_GRADIENT = 3  # forward passes, with that of the loss
 _RANDOM_STEP = IMAGE_GRADIENT + 1  # of a random network the best image so far is evaluated as well
@@ -22,14 +22,7 @@ def passes_per_step(objective: ObjectiveConfig, trainable: str = "all") -> float
     Returns:
         The number: those of the loss and its gradient, and of the inner maximisation.
     """
-    outer = float(WEIGHT_GRADIENT if trainable == "all" else 1)
-    if objective.name in ("trades", "mart"):  # clean and adversarial images
-        outer *= 2
-    if objective.name == "free":  # the gradient to the images comes with that to the weights
-        return outer + 1
-    inner = objective.name in ("pgd", "fast", "trades", "mart")
-    evaluations = objective.attack.training_evaluations if inner else 0
-    return outer + IMAGE_GRADIENT * evaluations
+    return objective.passes_per_step(float(WEIGHT_GRADIENT if trainable == "all" else 1))
 
 
 def passes_of_attack(config: AttackConfig, classes: int) -> float:

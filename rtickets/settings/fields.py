@@ -120,7 +120,9 @@ def find_kind(cls: type, path: str, values: Any = None) -> Kind:
             known = _known(kind.section, name, values) if kind.section else {}
             if name not in known:
                 above = ".".join(names[:position])
-                raise InputError(_unknown(cls, path, name, above, list(known)))
+                raise InputError(
+                    _unknown(cls, path, name, above, list(known)) + _of_names(kind.section, name)
+                )
             kind = known[name]
         values = values.get(name) if isinstance(values, Mapping) else None
     return kind
@@ -145,19 +147,38 @@ def fields_of(config: Any, prefix: str = "") -> Iterator[Field]:
 
     Yields:
         Fields that hold a value. Of a part that is None its own fields follow with the defaults
-        that they have once one of them is set, and of fields by label those of a new label.
+        that they have once one of them is set, of fields by label those of a new label, and of a
+        part whose name chooses its fields those that other names have.
     """
-    meanings = _meanings(type(config))
-    for name, kind in kinds_of(type(config)).items():
-        path, value, meaning = f"{prefix}{name}", getattr(config, name), meanings.get(name, "")
-        if kind.label_of is not None:
-            yield from _labelled(path, kind, value, meaning)
-        elif kind.section is None:
-            yield Field(path, kind.words, value, meaning)
-        else:
-            if value is None:
-                yield Field(path, "None, or the fields below", None, meaning)
-            yield from fields_of(kind.section() if value is None else value, f"{path}.")
+    for name in kinds_of(type(config)):
+        yield from _field(config, name, prefix)
+    if isinstance(config, Variant):
+        yield from _of_other_names(config, prefix)
+
+
+def _field(config: Any, name: str, prefix: str) -> Iterator[Field]:
+    """Yield a field of a configuration, or those of its part."""
+    kind, meaning = kinds_of(type(config))[name], _meanings(type(config)).get(name, "")
+    path, value = f"{prefix}{name}", getattr(config, name)
+    if kind.label_of is not None:
+        yield from _labelled(path, kind, value, meaning)
+    elif kind.section is None:
+        yield Field(path, kind.words, value, meaning)
+    else:
+        if value is None:
+            yield Field(path, "None, or the fields below", None, meaning)
+        yield from fields_of(kind.section() if value is None else value, f"{path}.")
+
+
+def _of_other_names(config: Variant, prefix: str) -> Iterator[Field]:
+    """Yield the fields that entries of other names have, with their defaults there."""
+    entries, listed = config.its_family().entries, set(kinds_of(type(config)))
+    for entry in entries.values():
+        for name in [name for name in kinds_of(entry) if name not in listed]:
+            listed.add(name)
+            whose = ", ".join(other for other, each in entries.items() if name in kinds_of(each))
+            for field in _field(entry(), name, prefix):
+                yield field._replace(meaning=f"of {whose}: {field.meaning}")
 
 
 def fields_at(config: Any, path: str) -> list[Field]:
@@ -215,6 +236,14 @@ def _unknown(cls: type, path: str, name: str, above: str, known: list[str]) -> s
     close = [f"{above}.{one}" if above else one for one in close] or _elsewhere(cls, name)
     hint = f" (did you mean {' or '.join(close)}?)" if close else ""
     return f"unknown field {path}{hint}; the fields of {above or 'config'} are {', '.join(known)}"
+
+
+def _of_names(section: type | None, name: str) -> str:
+    """Return which names of a family have a field that this one lacks."""
+    if section is None or not issubclass(section, Variant) or not section.is_family():
+        return ""
+    have = [other for other, entry in section.entries.items() if name in kinds_of(entry)]
+    return f"; with name={' or '.join(have)} there is a field {name}: set it first" if have else ""
 
 
 def _elsewhere(cls: type, name: str) -> list[str]:

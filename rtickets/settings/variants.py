@@ -14,8 +14,8 @@ of a user's adds to the same dictionary.
 """
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, get_type_hints
 
 from pydantic import GetCoreSchemaHandler, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
@@ -73,13 +73,11 @@ class Variant:
             name: the other entry.
 
         Returns:
-            The name, and of what the two have in common the fields that do not have the first one's
-            default; the rest belongs to the first alone.
+            All fields of the other one: of what the two have in common the values that are not the
+            first one's default, else its own defaults. The same holds within parts; where it has a
+            part of another name than the first, that part's settings become its own.
         """
-        defaults, fields = cls.entry(values.get("name"))(), dataclasses.fields(cls.entry(name))
-        both = {field.name for field in fields} & set(values) - {"name"}
-        kept = {key: values[key] for key in both if values[key] != getattr(defaults, key, None)}
-        return {"name": name, **kept}
+        return _carry_over(values, cls.entry(values.get("name"))(), cls.entry(name)())
 
     @model_validator(mode="before")
     @classmethod
@@ -91,7 +89,9 @@ class Variant:
         if isinstance(given, Mapping) and not cls.is_family():
             own = [field.name for field in dataclasses.fields(cls)]
             if unknown := [name for name in given if name not in own]:
-                raise _errors(cls, {n: (given[n], cls._no_field(n, own)) for n in unknown})
+                problems = {n: (given[n], cls._no_field(n, own)) for n in unknown}
+                known = {name: value for name, value in given.items() if name in own}
+                raise _errors(cls, problems, _problems_of(cls, known))
         return values
 
     @classmethod
@@ -115,9 +115,20 @@ class Variant:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         if not cls.is_family():
-            return handler(source)
+            return core_schema.no_info_before_validator_function(cls._its_own, handler(source))
         dump = core_schema.plain_serializer_function_ser_schema(cls._dump, info_arg=True)
         return core_schema.no_info_plain_validator_function(cls._chosen, serialization=dump)
+
+    @classmethod
+    def _its_own(cls, value: Any) -> Any:
+        """Refuse the settings of other entries, where a field takes those of this one alone."""
+        name = value.get("name", cls.name) if isinstance(value, Mapping) else cls.name
+        name = value.name if isinstance(value, Variant) else name
+        if name != cls.name:
+            raise ValueError(
+                f"this {cls.family} is always {cls.name!r}, not {name!r}; set its name to that"
+            )
+        return value
 
     @classmethod
     def _chosen(cls, value: Any) -> Any:
@@ -136,12 +147,60 @@ class Variant:
         return {**named, **values}
 
 
-def _errors(cls: type, problems: Mapping[str, tuple[Any, str]]) -> ValidationError:
-    """Return what pydantic raises, from (value, message) by field."""
+def _carry_over(values: Mapping[str, Any], before: Any, after: Any) -> dict[str, Any]:
+    """Return the fields of `after`, with what `values` set in the place of those of `before`."""
+    found, defaults = _dumped(after), _dumped(before)
+    for name in (set(found) & set(defaults) & set(values)) - {"name"}:
+        value, old, new = values[name], getattr(before, name), getattr(after, name)
+        if not (isinstance(value, Mapping) and isinstance(new, Variant)):
+            if value != defaults[name]:
+                found[name] = value
+            continue
+        chosen = value.get("name", old.name)
+        if chosen == old.name:
+            found[name] = _carry_over(value, old, new)
+        elif _takes_any(after, name):
+            found[name] = dict(value)
+        else:
+            found[name] = _carry_over(value, new.entry(chosen)(), new)
+    return found
+
+
+def _dumped(settings: Any) -> dict[str, Any]:
+    values: dict[str, Any] = TypeAdapter(type(settings)).dump_python(settings)
+    return values
+
+
+def _takes_any(settings: Any, name: str) -> bool:
+    """Whether a field takes all entries of a family."""
+    hint = get_type_hints(type(settings))[name]
+    return isinstance(hint, type) and issubclass(hint, Variant) and hint.is_family()
+
+
+def _problems_of(cls: type, values: Mapping[str, Any]) -> list[InitErrorDetails]:
+    """Return what pydantic has against fields that are known."""
+    try:
+        TypeAdapter(cls).validate_python(dict(values))
+    except ValidationError as error:
+        return [
+            InitErrorDetails(
+                type=PydanticCustomError("variant", "{text}", {"text": problem["msg"]}),
+                loc=problem["loc"],
+                input=problem["input"],
+            )
+            for problem in error.errors()
+        ]
+    return []
+
+
+def _errors(
+    cls: type, problems: Mapping[str, tuple[Any, str]], others: Sequence[InitErrorDetails] = ()
+) -> ValidationError:
+    """Return what pydantic raises, from (value, message) by field, and other problems."""
     lines = [
         InitErrorDetails(
             type=PydanticCustomError("variant", "{text}", {"text": text}), loc=(name,), input=value
         )
         for name, (value, text) in problems.items()
     ]
-    return ValidationError.from_exception_data(cls.__name__, lines)
+    return ValidationError.from_exception_data(cls.__name__, [*lines, *others])

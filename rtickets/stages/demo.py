@@ -8,8 +8,9 @@ from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.models.settings import ModelConfig
 from rtickets.stages.settings import PretrainConfig, TransferConfig
 from rtickets.stages.study_settings import StudyConfig
+from rtickets.training.objectives import Adversarial, ObjectiveConfig
 from rtickets.training.optimizers import OptimizerConfig
-from rtickets.training.settings import ObjectiveConfig, TrainConfig
+from rtickets.training.settings import TrainConfig
 
 
 def demo_study() -> StudyConfig:
@@ -32,9 +33,7 @@ def demo_study() -> StudyConfig:
         ),
         objectives={
             "natural": ObjectiveConfig(),
-            "robust": ObjectiveConfig(
-                name="pgd", attack=PgdSettings(norm="linf", eps=8 / 255, num_steps=2)
-            ),
+            "robust": Adversarial(attack=PgdSettings(norm="linf", eps=8 / 255, num_steps=2)),
         },
         sparsities=(0.8, 0.9, 0.95, 0.98),
         transfers={"finetune": _transfer("finetune", 0.4), "linear": _transfer("linear", 1.0)},

@@ -13,8 +13,9 @@ from rtickets.errors import InputError
 from rtickets.models.settings import ModelConfig
 from rtickets.settings import config_files
 from rtickets.stages.settings import PretrainConfig, TransferConfig
+from rtickets.training.objectives import Adversarial, ObjectiveConfig
 from rtickets.training.optimizers import OptimizerConfig
-from rtickets.training.settings import ObjectiveConfig, TrainConfig
+from rtickets.training.settings import TrainConfig
 
 ImageNetArch = Literal["resnet18", "resnet50"]
 Mode = Literal["finetune", "linear"]
@@ -159,7 +160,7 @@ def _robust(attack: str) -> ObjectiveConfig:
     norm, eps = grid[attack]
     values = {"norm": norm, "eps": eps, "num_steps": 3, "step_size": 2 / 3 * eps}
     inner = config_files.parse(AttackConfig, values | {"random_start": False, "best": True})
-    return ObjectiveConfig(name="pgd", attack=inner)
+    return Adversarial(attack=inner)
 
 
 def transfer(

@@ -10,7 +10,7 @@ from rtickets.draw.settings import DrawConfig
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.settings.kinds import STRICT, Label, Seed, Sparsity
 from rtickets.stages.settings import PretrainConfig, TransferConfig
-from rtickets.training.settings import ObjectiveConfig, conflicts
+from rtickets.training.objectives import ObjectiveConfig
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -59,7 +59,7 @@ class StudyConfig:
         wrong = [
             f"objectives.{label}: {problem}"
             for label, objective in self.objectives.items()
-            for problem in conflicts(self.pretrain.train, objective)
+            for problem in objective.conflicts(self.pretrain.train)
         ]
         if wrong:
             raise ValueError("; ".join(wrong))

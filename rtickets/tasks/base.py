@@ -96,6 +96,16 @@ class Task(Protocol):
         """The measure that selection and reports go by."""
         ...
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether outputs are logits over classes, of which `labels` are the right ones."""
+        ...
+
+    @property
+    def has_divergence(self) -> bool:
+        """Whether `divergence` is known."""
+        ...
+
     def __hash__(self) -> int:
         """Return the same for equal settings, which share a compiled program."""
         ...
@@ -168,9 +178,13 @@ class ImageTask:
 
     Attributes:
         input: name of the images in a batch.
+        has_classes: see `Task`.
+        has_divergence: likewise.
     """
 
     input: ClassVar[str] = "image"
+    has_classes: ClassVar[bool] = False
+    has_divergence: ClassVar[bool] = False
 
     def prepare(self, transform: Transform, raw: Batch) -> Batch:
         """Return the images resized and scaled, the rest as it is."""

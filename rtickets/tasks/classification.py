@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,8 @@ class Classification(ImageTask):
             2016, section 7).
     """
 
+    has_classes: ClassVar[bool] = True
+    has_divergence: ClassVar[bool] = True
     metric: Metric = "accuracy"
     label_smoothing: float = 0.0
 

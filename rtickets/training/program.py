@@ -10,8 +10,9 @@ from rtickets.masks import Params
 from rtickets.masks.learned_masks import SCORES, LearnedMask, apply_scores
 from rtickets.platform import parallel
 from rtickets.tasks import Classification, Task
+from rtickets.training.objectives import ObjectiveConfig
 from rtickets.training.optimizers import OptimizerConfig
-from rtickets.training.settings import AveragingConfig, ObjectiveConfig, TrainConfig
+from rtickets.training.settings import AveragingConfig, TrainConfig
 
 HEAD = "head"  # the top-level entry of the parameters that a downstream task replaces
 Trainable = Literal["all", "head", "scores", "scores and head"]

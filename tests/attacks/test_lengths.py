@@ -79,7 +79,9 @@ def long_l2(**values):
     ("config", "message"),
     [
         (
-            PretrainConfig(train=TrainConfig(objective=ObjectiveConfig("pgd", long_l2()))),
+            PretrainConfig(
+                train=TrainConfig(objective=ObjectiveConfig(name="pgd", attack=long_l2()))
+            ),
             "objective 'pgd': eps=128 in l2 is more than 28, .*write 128/255",
         ),
         (EvaluateConfig(attacks={"mine": long_l2()}), "attacks.mine: eps=128 in l2"),

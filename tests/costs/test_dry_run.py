@@ -59,6 +59,9 @@ def test_a_resnet_has_its_published_costs():
         (ObjectiveConfig(name="pgd", attack=AttackConfig(num_steps=3)), 9),
         (ObjectiveConfig(name="pgd", attack=AttackConfig(num_steps=3, best=True)), 11),
         (ObjectiveConfig(name="trades", attack=AttackConfig(num_steps=10)), 26),
+        (ObjectiveConfig(name="mart", attack=AttackConfig(num_steps=1)), 8),
+        (ObjectiveConfig(name="fast"), 5),
+        (ObjectiveConfig(name="free"), 4),
     ],
 )
 def test_work_is_counted_in_forward_passes(objective, passes):

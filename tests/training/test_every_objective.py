@@ -1,5 +1,7 @@
 """What holds for every objective, with every option of training."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,7 @@ from rtickets.config import AveragingConfig, OptimizerConfig
 from rtickets.data.images.augment import Transform
 from rtickets.platform import parallel
 from rtickets.settings import config_files
+from rtickets.training.objectives import OBJECTIVES
 
 DECAYED = OptimizerConfig(learning_rate=0.0, weight_decay=0.1, schedule="constant")
 OPTIONS = {
@@ -35,11 +38,15 @@ def program_of(small, objective, shape, options):
     fields["devices"] = parallel.local_devices(count, mapping)
     for name in [name for name in fields if name.startswith("objective__")]:
         value = fields.pop(name)
-        if name != "objective__attack_statistics" or objective.name in (
-            "pgd", "fast", "trades", "mart",
-        ):  # fmt: skip
-            objective = config_files.replace(objective, **{name.removeprefix("objective__"): value})
+        field = name.removeprefix("objective__")
+        if field in {own.name for own in dataclasses.fields(objective)}:
+            objective = config_files.replace(objective, **{field: value})
     return small.program(objective=objective, **fields)
+
+
+def test_every_objective_of_the_registry_is_trained_here(objectives):
+    assert set(objectives) == set(OBJECTIVES)
+    assert all(type(objectives[name]) is entry for name, entry in OBJECTIVES.items())
 
 
 def check_pruned(small, pruned, state):

@@ -15,7 +15,7 @@ from rtickets.data.images.augment import Transform
 from rtickets.settings import config_files
 from rtickets.tasks import Classification
 from rtickets.training.objectives import make_objective, search_and_update
-from rtickets.training.objectives.adversarial import adversarial
+from rtickets.training.objectives.pgd import adversarial
 
 ATTACK = {"eps": 0.5, "step_size": 0.2, "num_steps": 3, "norm": "l2"}
 

@@ -147,21 +147,21 @@ def on_perturbed(task: Task) -> Loss:
     return loss
 
 
-def check_classes(task: Task, name: str) -> None:
-    """Check that a task has classes, for objectives that are about their probabilities.
+def refusal(name: str, needs: str, task: Task) -> InputError:
+    """Return the error of an objective that needs what a task has not.
 
     Args:
-        task: the task.
         name: of the objective.
+        needs: what it does that the task does not allow.
+        task: the task.
 
-    Raises:
-        InputError: if it has none.
+    Returns:
+        The error.
     """
-    if not isinstance(task, Classification):
-        raise InputError(
-            f"objective {name!r} compares probabilities of classes, and {type(task).__name__} has "
-            "none; choose 'natural', 'gaussian', 'pgd', 'fast' or 'free'"
-        )
+    return InputError(
+        f"objective {name!r} {needs}, and {type(task).__name__} has none; choose another "
+        "objective.name, such as 'natural' or 'pgd'"
+    )
 
 
 def clean_and_perturbed(train_fn: TrainFn, images: Array, perturbed: Array) -> tuple[Any, Any, Any]:

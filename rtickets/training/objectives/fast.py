@@ -5,12 +5,20 @@ accuracy under PGD falls to nothing (catastrophic overfitting). It shows in the 
 training images that are held out, the validation split.
 """
 
+from collections.abc import Iterator
+from dataclasses import field
 from functools import partial
+from typing import Literal
+
+from pydantic.dataclasses import dataclass
 
 from rtickets.attacks import Norm
+from rtickets.attacks.pgd_settings import FgsmRsSettings
+from rtickets.settings.kinds import STRICT, Fraction
 from rtickets.tasks import Task
-from rtickets.training.objectives.adversarial import adversarial
 from rtickets.training.objectives.base import CLASSIFICATION, Objective, Stop
+from rtickets.training.objectives.pgd import adversarial
+from rtickets.training.objectives.settings import OneStep, Searched, Trained
 
 
 def fast(
@@ -51,3 +59,31 @@ def has_collapsed(before: float | None, now: float, most: float) -> bool:
         True for a collapse.
     """
     return before is not None and now < before - most
+
+
+@dataclass(frozen=True, config=STRICT)
+class Fast(OneStep, Searched):
+    """The loss after one step from a random start (Wong et al. 2020), until it collapses.
+
+    Attributes:
+        attack: the step; it is always 'fgsm_rs'.
+        collapse: training stops when the validation score under PGD falls by more than this from
+            one validation to the next, and returns weights from before.
+    """
+
+    name: Literal["fast"] = "fast"
+    attack: FgsmRsSettings = field(default_factory=FgsmRsSettings)
+    collapse: Fraction = 0.2
+
+    def make(self, task: Task) -> Objective:
+        """Return `fast`."""
+        attack = self.attack
+        return fast(
+            task, eps=attack.eps, step_size=attack.step, norm=attack.norm, collapse=self.collapse
+        )
+
+    def conflicts(self, train: Trained) -> Iterator[str]:
+        """Yield that a collapse could not be seen."""
+        if int(train.validate_every[:-2]) == 0:
+            yield "objective 'fast' needs validate_every to see a collapse, for instance '1ep'"
+        yield from super().conflicts(train)

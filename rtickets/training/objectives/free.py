@@ -1,12 +1,19 @@
 """Free adversarial training: the gradient that trains the weights also moves the perturbation."""
 
+from collections.abc import Iterator
+from dataclasses import field
+from typing import Literal
+
 import jax.numpy as jnp
 from jax import Array
+from pydantic.dataclasses import dataclass
 
 from rtickets.attacks.broken import only_finite
+from rtickets.attacks.pgd_settings import FgsmSettings
 from rtickets.attacks.projections import Norm, l2_norm, unit_direction
 from rtickets.attacks.radii import check_radius, check_step
 from rtickets.errors import InputError
+from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks import Task
 from rtickets.training.objectives.base import (
     CLASSIFICATION,
@@ -15,6 +22,7 @@ from rtickets.training.objectives.base import (
     on_perturbed,
     unperturbed,
 )
+from rtickets.training.objectives.settings import OneStep
 
 
 def free(
@@ -65,3 +73,39 @@ def free(
         return moved * jnp.minimum(1, eps / jnp.where(length > 0, length, 1))
 
     return Objective(unperturbed(task), on_perturbed(task), carry=Carry(start, add, move))
+
+
+@dataclass(frozen=True, config=STRICT)
+class Free(OneStep):
+    """The loss under a perturbation that every step's own gradient moves (Shafahi et al. 2019).
+
+    Attributes:
+        attack: the step of the perturbation; it is always 'fgsm'.
+        replays: steps that see a batch, in a row; a run of any duration takes as many steps as with
+            other objectives, so it sees 1 / replays of their batches.
+    """
+
+    name: Literal["free"] = "free"
+    attack: FgsmSettings = field(default_factory=FgsmSettings)
+    replays: Positive = 4
+
+    def make(self, task: Task) -> Objective:
+        """Return `free`."""
+        attack = self.attack
+        return free(task, eps=attack.eps, step_size=attack.step, norm=attack.norm)
+
+    @property
+    def batch_replays(self) -> int:
+        """The replays."""
+        return self.replays
+
+    @property
+    def search_passes(self) -> float:
+        """The gradient to the images comes with that to the weights."""
+        return 1.0
+
+    def problems(self) -> Iterator[str]:
+        """Yield that there is no such step."""
+        if self.attack.norm == "l1":
+            yield "objective 'free' takes attack.norm 'linf' or 'l2', not 'l1'"
+        yield from super().problems()

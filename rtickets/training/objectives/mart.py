@@ -1,26 +1,29 @@
 """MART: adversarial training that minds the images that are misclassified without an attack."""
 
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from pydantic.dataclasses import dataclass
 
 from rtickets.attacks import Norm
 from rtickets.attacks.losses import LossName
 from rtickets.attacks.pgd import Rule
+from rtickets.settings.kinds import STRICT, NotNegative
 from rtickets.tasks import Batch, Task
 from rtickets.tasks.base import Reduce, alone
 from rtickets.tasks.classification import cross_entropy, kl_divergence
-from rtickets.training.objectives.adversarial import pgd_inner
 from rtickets.training.objectives.base import (
     CLASSIFICATION,
     Objective,
     TrainFn,
-    check_classes,
     clean_and_perturbed,
+    refusal,
     searched,
 )
+from rtickets.training.objectives.pgd import pgd_inner
+from rtickets.training.objectives.settings import Searched
 
 
 def mart(
@@ -55,8 +58,12 @@ def mart(
 
     Returns:
         The objective.
+
+    Raises:
+        InputError: for a task without classes, and for a radius or step that cannot be.
     """
-    check_classes(task, "mart")
+    if not task.has_classes:
+        raise refusal("mart", "compares probabilities of classes", task)
     inner = pgd_inner(
         task, eps, step_size, norm=norm, num_steps=num_steps, random_start=random_start, loss=loss,
         rule=rule, best=best,
@@ -88,3 +95,20 @@ def rival_loss(logits: Array, labels: Array) -> Array:
     rival = jnp.where(classes == labels[:, None], -jnp.inf, logits).argmax(-1)
     others = jnp.where(classes == rival[:, None], -jnp.inf, logits)
     return jax.nn.logsumexp(logits, -1) - jax.nn.logsumexp(others, -1)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Mart(Searched):
+    """A boosted loss, and a divergence that counts where the clean image is misclassified.
+
+    Attributes:
+        beta: weight of the divergence (Wang et al. 2020).
+    """
+
+    name: Literal["mart"] = "mart"
+    beta: NotNegative = 5.0
+    loss_passes = 2  # clean and adversarial images
+
+    def make(self, task: Task) -> Objective:
+        """Return `mart`."""
+        return mart(task, **self.attack.as_pgd(), beta=self.beta)

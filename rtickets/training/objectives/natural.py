@@ -1,18 +1,18 @@
-"""Objectives that do not attack: the loss on clean and on noisy images."""
+"""Natural training: the loss of the inputs as they are."""
 
-import jax
-from jax import Array
+from typing import Literal
 
-from rtickets.attacks.lengths import why_not_noise
-from rtickets.errors import InputError
-from rtickets.tasks import Batch, Task
-from rtickets.tasks.search import OutputsFn
+from pydantic.dataclasses import dataclass
+
+from rtickets.settings.kinds import STRICT
+from rtickets.tasks import Task
 from rtickets.training.objectives.base import (
     CLASSIFICATION,
     Objective,
     on_perturbed,
     unperturbed,
 )
+from rtickets.training.objectives.settings import ObjectiveConfig
 
 
 def natural(task: Task = CLASSIFICATION) -> Objective:
@@ -20,28 +20,12 @@ def natural(task: Task = CLASSIFICATION) -> Objective:
     return Objective(unperturbed(task), on_perturbed(task))
 
 
-def gaussian(sigma: float, task: Task = CLASSIFICATION) -> Objective:
-    """Return the loss on images with Gaussian noise (Cohen et al. 2019, section 3.3).
+@dataclass(frozen=True, config=STRICT)
+class Natural(ObjectiveConfig):
+    """The loss itself."""
 
-    The noise takes images outside [0, 1], as it does when the network is smoothed.
+    name: Literal["natural"] = "natural"
 
-    Args:
-        sigma: standard deviation of the noise in pixel units.
-        task: what the network is asked to do.
-
-    Returns:
-        The objective.
-
-    Raises:
-        InputError: for noise that is certainly too large.
-    """
-    if why := why_not_noise(sigma):
-        raise InputError(why)
-
-    def perturb(outputs_fn: OutputsFn, batch: Batch, keys: Array) -> Array:
-        del outputs_fn
-        images: Array = batch[task.input]
-        noise = jax.vmap(lambda key: jax.random.normal(key, images.shape[1:]))(keys)
-        return images + sigma * noise
-
-    return Objective(perturb, on_perturbed(task))
+    def make(self, task: Task) -> Objective:
+        """Return `natural`."""
+        return natural(task)

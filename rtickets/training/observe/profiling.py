@@ -16,7 +16,7 @@ from rtickets.masks import Mask
 from rtickets.platform import parallel
 from rtickets.storage import guarded
 from rtickets.tasks import Batch
-from rtickets.training.settings import ObjectiveConfig
+from rtickets.training.objectives import ObjectiveConfig
 
 _UNTRACED = 2  # calls of the device before the trace: the first compiles, the second warms up
 _REPEATS = 5

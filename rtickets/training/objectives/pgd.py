@@ -1,14 +1,16 @@
 """Adversarial training: the loss of PGD examples."""
 
-from typing import Any
+from typing import Any, Literal
 
 from jax import Array
+from pydantic.dataclasses import dataclass
 
 from rtickets.attacks import Norm
 from rtickets.attacks.losses import LossName
 from rtickets.attacks.pgd import Rule
 from rtickets.attacks.radii import check_radius, check_step
 from rtickets.attacks.search import Job
+from rtickets.settings.kinds import STRICT
 from rtickets.tasks import Batch, Task
 from rtickets.tasks.search import Ascent, OutputsFn, make_job, make_pgd
 from rtickets.training.objectives.base import (
@@ -18,6 +20,7 @@ from rtickets.training.objectives.base import (
     on_perturbed,
     searched,
 )
+from rtickets.training.objectives.settings import Searched
 
 
 def adversarial(
@@ -80,3 +83,14 @@ def pgd_inner(task: Task, eps: float, step_size: float, *, norm: Norm, **setting
         return search, make_job(task, batch, keys, eps, step_size)
 
     return inner
+
+
+@dataclass(frozen=True, config=STRICT)
+class Adversarial(Searched):
+    """The loss on adversarial examples (Madry et al. 2018)."""
+
+    name: Literal["pgd"] = "pgd"
+
+    def make(self, task: Task) -> Objective:
+        """Return `adversarial`."""
+        return adversarial(task, **self.attack.as_pgd())
