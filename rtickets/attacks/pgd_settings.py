@@ -45,6 +45,11 @@ class PgdFamily(Noisy):
         one_run = self.restarts == 1 and not self.radii and not self.input_noise
         return None if one_run and self.targets is None else super().why_not_for_training
 
+    @property
+    def needs_classes(self) -> bool:
+        """Targets, losses of logits and averages of logits over noise do."""
+        return self.targets is not None or self.loss != "ce" or self.input_noise > 0
+
     def as_pgd(self) -> dict[str, Any]:
         """Return the keyword arguments of `rtickets.attacks.pgd` for an attack of training.
 

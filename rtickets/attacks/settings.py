@@ -122,6 +122,11 @@ class AttackConfig(Variant):
             "'fgsm_rs' without restarts, radii and noise"
         )
 
+    @property
+    def needs_classes(self) -> bool:
+        """Whether it is of logits over classes alone, instead of any loss with a gradient."""
+        return True
+
     def as_pgd(self) -> dict[str, Any]:
         """Return the keyword arguments of `rtickets.attacks.pgd` for an attack of training.
 

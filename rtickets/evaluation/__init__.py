@@ -1,5 +1,6 @@
 """Measurements of a network on a split."""
 
+from rtickets.evaluation.evaluate import evaluate_network
 from rtickets.evaluation.predict import Examples, Network, judge, on_devices, predict
 from rtickets.evaluation.robustness import measure_robustness
 from rtickets.evaluation.subject import make_subject
@@ -9,6 +10,7 @@ __all__ = [
     "Accuracy",
     "Examples",
     "Network",
+    "evaluate_network",
     "is_correct",
     "judge",
     "make_subject",

@@ -1,12 +1,13 @@
-"""Certified accuracy of the smoothed network."""
+"""What can be certified of the smoothed network."""
 
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rtickets.evaluation.entries import of_right
 from rtickets.evaluation.settings import SmoothingConfig
 from rtickets.evaluation.shares import do_share
-from rtickets.evaluation.smoothing import ABSTAIN, Certificates, certified_accuracy, certify
+from rtickets.evaluation.smoothing import ABSTAIN, Certificates, certified_right, certify
 from rtickets.evaluation.subject import Subject, logits_fn
 from rtickets.platform import processes
 
@@ -20,7 +21,8 @@ def measure_certified(subject: Subject, config: SmoothingConfig, folder: Path) -
         folder: the run folder; what is counted is kept in its `attacks`.
 
     Returns:
-        Certified accuracies by radius, and the number of images that were abstained from.
+        What is certified by radius, by the headline of the task, and the number of images that were
+        abstained from.
     """
     fn = logits_fn(subject.network, subject.devices.local[:1])
     total = len(subject.y)
@@ -34,9 +36,9 @@ def measure_certified(subject: Subject, config: SmoothingConfig, folder: Path) -
     found = do_share(lambda folder: own(folder=folder), folder / "attacks" / "certified")
     certificates = Certificates(*(processes.merge_shares(each, total) for each in found))
     radii = sorted(set(config.radii))
-    accuracies = certified_accuracy(certificates, subject.y, radii, subject.metric)
+    right = certified_right(certificates, subject.y, radii)
     curve = [
-        {"radius": radius, **accuracy._asdict()}
-        for radius, accuracy in zip(radii, accuracies, strict=True)
+        {"radius": radius, **of_right(subject.task, each, subject.batch)}
+        for radius, each in zip(radii, right, strict=True)
     ]
     return {"curve": curve, "abstained": int((certificates.prediction == ABSTAIN).sum())}

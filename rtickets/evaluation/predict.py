@@ -1,6 +1,6 @@
 """Answers of a network to a whole split, clean or under attack."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -96,15 +96,12 @@ def predict(
 ) -> Any:
     """Return what the network answers to every example.
 
-    The last batch is filled up, so that nothing is compiled twice. Random starts belong to the
-    example's position in the split, so that results do not depend on the batch size.
-
     Args:
         network: the network.
         examples: the split.
         attack: attack the images first, by one of the pgd family; its radius and step are data.
-        batch_size: examples per call, over all devices; rounded up to a multiple of them.
-        seed: of the attack's random starts.
+        batch_size: see `answers`.
+        seed: see `answers`.
 
     Returns:
         Its outputs, float32 with a leading axis of N examples: logits (N, classes) of a classifier.
@@ -112,19 +109,57 @@ def predict(
     Raises:
         Preempted: if the process was asked to stop.
     """
+    pgd = attack.as_pgd() if attack else None
+    return answers(network, examples, pgd=pgd, batch_size=batch_size, seed=seed)[0]
+
+
+def answers(
+    network: Network,
+    examples: Examples,
+    *,
+    pgd: Mapping[str, Any] | None = None,
+    chosen: np.ndarray | None = None,
+    keep_inputs: bool = False,
+    batch_size: int = 256,
+    seed: int = 0,
+) -> tuple[Any, dict[str, np.ndarray]]:
+    """Return what the network answers to examples, and what they are.
+
+    The last batch is filled up, so that nothing is compiled twice. Random starts belong to the
+    example's position in the split, so that results do not depend on the batch size.
+
+    Args:
+        network: the network.
+        examples: the split.
+        pgd: attack the inputs first, with these arguments of `rtickets.attacks.pgd`; its radius and
+            step are data.
+        chosen: places in the split of the examples to take; None is all of them.
+        keep_inputs: return what the network saw, too, attacked where it was.
+        batch_size: examples per call, over all devices; rounded up to a multiple of them.
+        seed: of the attack's random starts.
+
+    Returns:
+        (outputs, float32 with a leading axis of the N chosen; the arrays of these examples as the
+        task prepares them, without the inputs unless they are kept), all on the host.
+
+    Raises:
+        Preempted: if the process was asked to stop.
+    """
     devices = examples.devices
     batch_size = -(-batch_size // len(devices)) * len(devices)
-    count = len(examples.split)
+    taken = np.arange(len(examples.split)) if chosen is None else chosen
+    count = len(taken)
     padded = -(-count // batch_size) * batch_size
-    order = np.minimum(np.arange(padded, dtype=np.int32), count - 1)
+    order = taken[np.minimum(np.arange(padded), count - 1)].astype(np.int32)
     replicated = parallel.replicate((network.params, network.batch_stats), devices)
     key = jax.random.key(seed)
-    settings = attack.as_pgd() if attack else {"eps": 0.0, "step_size": 0.0}
+    settings = {"eps": 0.0, "step_size": 0.0} if pgd is None else dict(pgd)
     size = jnp.float32(settings.pop("eps")), jnp.float32(settings.pop("step_size"))
-    inner = tuple(settings.items()) if attack else None
+    inner = None if pgd is None else tuple(settings.items())
     run = _compiled(
-        network.model, examples.task, examples.transform, inner, devices, examples.streamed
-    )
+        network.model, examples.task, examples.transform, inner, devices, examples.streamed,
+        keep_inputs,
+    )  # fmt: skip
     parts: list[Any] = []
     check = preemption.late_check(devices)
     with closing(_batches(examples, order, batch_size)) as batches:
@@ -150,8 +185,14 @@ def judge(network: Network, examples: Examples, **options: Any) -> dict[str, Mea
     Returns:
         The measures.
     """
-    outputs = predict(network, examples, **options)
-    return examples.task.measures(examples.task.sums(outputs, examples.split.arrays))
+    attack = options.pop("attack", None)
+    pgd = attack.as_pgd() if attack else None
+    return measures_of(examples.task, *answers(network, examples, pgd=pgd, **options))
+
+
+def measures_of(task: Task, outputs: Any, batch: Mapping[str, Any]) -> dict[str, Measured]:
+    """Return the measures of answers, on the host, to examples that the task prepared."""
+    return task.measures(task.sums(outputs, batch))
 
 
 def _batches(
@@ -183,6 +224,7 @@ def _compiled(
     attack: tuple[tuple[str, Any], ...] | None,
     devices: parallel.Devices,
     streamed: bool,
+    keep_inputs: bool,
 ) -> Any:
     def outputs(
         params: Params,
@@ -204,7 +246,8 @@ def _compiled(
             keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(chosen)
             sizes = {"eps": eps, "step_size": step_size}
             x = attacked(task, outputs_fn, batch, keys, **sizes, **dict(attack))
-        return parallel.gather(outputs_fn(x))
+        asked = {name: each for name, each in batch.items() if name != task.input}
+        return parallel.gather((outputs_fn(x), asked | ({task.input: x} if keep_inputs else {})))
 
     own = 0 if streamed else None
     in_axes = (None, None, own, 0, None, None, None)

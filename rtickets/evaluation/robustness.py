@@ -22,12 +22,12 @@ from rtickets.attacks.honesty.strength import check_reported, check_strength
 from rtickets.attacks.projections import Norm
 from rtickets.attacks.settings import AttackConfig
 from rtickets.evaluation.certified import measure_certified
+from rtickets.evaluation.entries import of_right
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.evaluation.shares import attack_in_shares
 from rtickets.evaluation.subject import Subject, logits_fn, spread
 from rtickets.platform import console, processes
 from rtickets.storage.files import write_bytes
-from rtickets.tasks.accuracy import measure
 
 _HONEST_STEPS = 20
 
@@ -94,7 +94,7 @@ def _right(found: WorstCase) -> np.ndarray:
 
 
 def _runs(subject: Subject, found: WorstCase) -> list[dict[str, Any]]:
-    """Return the table of the attacks, without times and by the metric of the data set."""
+    """Return the table of the attacks, without times and by the headline of the task."""
     left, runs = found.correct, []
     for index, row in enumerate(found.rows):
         left = left & (found.fooled_by != row.attack)
@@ -109,7 +109,7 @@ def _say(about: str, line: str) -> None:
 
 
 def _accuracy(subject: Subject, correct: np.ndarray) -> dict[str, Any]:
-    return measure(subject.metric, correct, subject.y)._asdict()
+    return of_right(subject.task, correct, subject.batch)
 
 
 def _findings(found: WorstCase, curve: Mapping[float, float], *, random: bool) -> list[Finding]:

@@ -174,6 +174,26 @@ def certified_accuracy(
         One accuracy per radius, with a 95% interval over examples; abstaining is never correct.
 
     Raises:
+        InputError: see `certified_right`.
+    """
+    right = certified_right(certificates, labels, radii)
+    return [measure(metric, each, np.asarray(labels)) for each in right]
+
+
+def certified_right(
+    certificates: Certificates, labels: np.ndarray, radii: Sequence[float]
+) -> list[np.ndarray]:
+    """Return which predictions are the label's and certified at least up to each radius.
+
+    Args:
+        certificates: of N images.
+        labels: integers (N,).
+        radii: L2 radii in pixel units.
+
+    Returns:
+        bool (N,) per radius; abstaining is never right.
+
+    Raises:
         InputError: if labels and certificates differ in number, or for a negative radius.
     """
     prediction, certified = certificates
@@ -183,4 +203,4 @@ def certified_accuracy(
     if not all(radius >= 0 for radius in radii):
         raise InputError(f"radii={list(radii)} must be at least 0")
     correct = (prediction == labels) & (prediction != ABSTAIN)
-    return [measure(metric, correct & (certified >= radius), labels) for radius in radii]
+    return [correct & (certified >= radius) for radius in radii]

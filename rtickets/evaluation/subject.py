@@ -10,12 +10,13 @@ from jax.tree_util import Partial
 
 from rtickets import models
 from rtickets.attacks import LogitsFn
-from rtickets.data.arrays import Metric, Split
+from rtickets.data.arrays import Split, Table
 from rtickets.data.images.augment import Transform
 from rtickets.evaluation.predict import Network
 from rtickets.platform import parallel
 from rtickets.platform.programs import Pinned
 from rtickets.platform.short_repr import with_short_repr
+from rtickets.tasks import Classification, Task
 
 _PREPARED = 1024  # images turned into floats at once
 
@@ -26,38 +27,50 @@ class Subject(NamedTuple):
 
     Attributes:
         network: the network.
-        x: float32 images (N, H, W, C) in [0, 1], on the host.
-        y: int32 labels (N,).
+        batch: examples of a task with classes as it prepares them, on the host; the images are
+            float32 (N, H, W, C) in [0, 1].
         keys: typed PRNG keys (N,), of the images' places in the split.
         batch_size: images evaluated at once, over all devices.
         devices: where to compute.
-        metric: what accuracies are.
+        task: what is asked of the images, and how answers are judged.
     """
 
     network: Network
-    x: np.ndarray
-    y: np.ndarray
+    batch: dict[str, np.ndarray]
     keys: Array
     batch_size: int
     devices: parallel.Devices
-    metric: Metric = "accuracy"
+    task: Task = Classification()
+
+    @property
+    def x(self) -> np.ndarray:
+        """The images."""
+        return self.batch[self.task.input]
+
+    @property
+    def y(self) -> np.ndarray:
+        """Their classes, int32 (N,)."""
+        labels = self.task.labels(self.batch)
+        assert labels is not None  # others are attacked in `loss_attack`
+        return np.asarray(labels)
 
     def take(self, count: int) -> "Subject":
         """Return the subject with `count` images spread evenly over its own, or all."""
-        chosen = spread(len(self.y), count)
-        return self._replace(x=self.x[chosen], y=self.y[chosen], keys=self.keys[chosen])
+        chosen = spread(len(self.x), count)
+        batch = {name: each[chosen] for name, each in self.batch.items()}
+        return self._replace(batch=batch, keys=self.keys[chosen])
 
 
 def make_subject(
     network: Network,
-    split: Split,
+    split: Split | Table,
     transform: Transform,
     *,
     count: int | None,
     seed: int,
     batch_size: int,
     devices: parallel.Devices,
-    metric: Metric = "accuracy",
+    task: Task | None = None,
 ) -> Subject:
     """Prepare images of a split for attacks.
 
@@ -69,20 +82,20 @@ def make_subject(
         seed: of all randomness.
         batch_size: images evaluated at once, over all devices.
         devices: where to compute.
-        metric: what accuracies are.
+        task: what is asked of the images, a task with classes; None is to classify them.
 
     Returns:
         The subject.
     """
-    chosen = spread(len(split), count)
-    prepare = _compiled(transform)
-    parts = np.array_split(chosen, -(-len(chosen) // _PREPARED))
-    x = np.concatenate([np.asarray(prepare(np.asarray(split.images[part]))) for part in parts])
+    task, chosen = task or Classification(), spread(len(split), count)
+    prepare, parts = _compiled(task, transform), []
+    for part in np.array_split(chosen, -(-len(chosen) // _PREPARED)):
+        raw = {name: np.asarray(each[part]) for name, each in split.arrays.items()}
+        parts.append(jax.tree.map(np.asarray, prepare(raw)))
+    batch = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    batch[task.input] = np.clip(batch[task.input], 0, 1)  # resizing may leave it by a rounding
     fold = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))
-    # resizing may leave [0, 1] by a rounding error
-    return Subject(
-        network, np.clip(x, 0, 1), split.labels[chosen], fold(chosen), batch_size, devices, metric
-    )
+    return Subject(network, batch, fold(chosen), batch_size, devices, task)
 
 
 def spread(total: int, count: int | None) -> np.ndarray:
@@ -112,8 +125,8 @@ def logits_fn(network: Network, devices: parallel.Devices, input_noise: float = 
 
 
 @lru_cache(maxsize=16)
-def _compiled(transform: Transform) -> Any:
-    return jax.jit(transform.prepare)
+def _compiled(task: Task, transform: Transform) -> Any:
+    return jax.jit(partial(task.prepare, transform))
 
 
 @lru_cache(maxsize=64)

@@ -33,7 +33,8 @@ def _of_attacks(honesty: Mapping[str, Any]) -> list[str]:
     names = dict.fromkeys(f"{finding['check']} ({finding['about']})" for finding in failed)
     verdict = "trust: NO - " + ", ".join(names) if failed else "trust: yes"
     if not failed and (honesty["passed"] is None or not honesty["findings"]):
-        verdict = f"{NOT_CHECKED} (the model was not examined; honesty_examples > 0 does)"
+        why = honesty.get("reason", "the model was not examined; honesty_examples > 0 does")
+        verdict = f"{NOT_CHECKED} ({why})"
     marks = {True: "ok  ", False: "FAIL"}
     return [
         verdict,

@@ -1,11 +1,10 @@
 """Measuring a network."""
 
 import shutil
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rtickets import data, evaluation, masks
+from rtickets import data, evaluation, masks, tasks
 from rtickets.costs import Estimate, Setting
 from rtickets.costs.network_costs import network_cost
 from rtickets.costs.passes import passes_of_attack
@@ -38,9 +37,8 @@ def evaluate(
         devices: where to compute.
 
     Returns:
-        The complete folder; its result has the clean accuracy, one per attack, by the metric of
-        the task; whether these can be
-        trusted, and certified accuracies.
+        The complete folder; its result is that of `rtickets.evaluation.evaluate_network`, after
+        `notes` on the classes where there are any.
     """
 
     def body(folder: Path) -> dict[str, Any]:
@@ -62,21 +60,9 @@ def evaluate(
         )
         about = {"history": provenance.history_lines(meta), "sparsity": masks.sparsity(ticket.mask)}
         processes.on_primary(lambda: write_json(folder / "network.json", about))
-        examples = evaluation.on_devices(split, transform, devices)
-        logits = evaluation.predict(network, examples, batch_size=config.batch_size)
-        correct = evaluation.is_correct(logits, split.labels)
-        clean = evaluation.measure(task.metric, correct, split.labels)._asdict()
-        subject_of = partial(
-            evaluation.make_subject, network, split, transform, seed=config.seed,
-            batch_size=config.batch_size, devices=devices, metric=task.metric,
-        )  # fmt: skip
-        named: dict[str, Any] = {} if task.metric == "accuracy" else {"metric": task.metric}
-        named |= {"notes": about_classes} if about_classes else {}
-        return {
-            **named,
-            "clean": clean,
-            **evaluation.measure_robustness(config, subject_of, folder),
-        }
+        examples = evaluation.on_devices(split, transform, devices, tasks.task_of(task))
+        named = {"notes": about_classes} if about_classes else {}
+        return {**named, **evaluation.evaluate_network(config, network, examples, folder)}
 
     run = run_once(folder_of(workdir, "evaluate", name, config, source), body)
     if parallel.is_primary():

@@ -5,14 +5,14 @@ does not get through.
 """
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import (
     Annotated,
     Any,
     NotRequired,  # pydantic takes Python's own from 3.12 on
-    TypeVar,
 )
 
-from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from rtickets.errors import InputError
@@ -21,45 +21,71 @@ from rtickets.settings import config_files
 from rtickets.settings.kinds import Label, Seed, Sparsity
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.storage.files import read_json
+from rtickets.tasks import Classification, Headline, units
 
-T = TypeVar("T")
-Share = Annotated[float, Field(ge=0, le=1)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,80}$")]
+Unit = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{0,20}$")]
 Count = Annotated[int, Field(ge=0)]
 Radius = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 FolderName = Annotated[str, StringConstraints(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")]
 _MOST_PROBLEMS = 3  # that a message names
 
 
-class Accuracy(TypedDict):
-    """See `rtickets.tasks.accuracy.Accuracy`."""
+class HeadlineResult(TypedDict):
+    """See `rtickets.tasks.Headline`."""
 
-    correct: Count
+    name: Text
+    unit: NotRequired[Unit]
+    higher_is_better: NotRequired[bool]
+    words: NotRequired[Text]
+
+
+class MeasureResult(TypedDict):
+    """See `rtickets.tasks.Measured`."""
+
+    value: Number
+    low: Number
+    high: Number
+    unit: Unit
+    higher_is_better: bool | None
+    detail: NotRequired[bool]
+
+
+class Value(TypedDict):
+    """The headline measure with its interval, and how many answers are right, a mean over draws.
+
+    The latter is there where answers are right or wrong.
+    """
+
+    correct: NotRequired[Annotated[int | float, Field(ge=0, allow_inf_nan=False)]]
     examples: Count
-    value: Share
-    low: Share
-    high: Share
+    value: Number
+    low: Number
+    high: Number
 
 
-class PointOfAttack(Accuracy):
-    """Accuracy at a radius of an attack."""
+class PointOfAttack(Value):
+    """At a radius of an attack."""
 
     eps: Radius
 
 
-class PointOfCertificate(Accuracy):
-    """Certified accuracy at a radius."""
+class PointOfCertificate(Value):
+    """What is certified at a radius."""
 
     radius: Radius
 
 
-class AttackAccuracy(Accuracy):
-    """Accuracy under an attack, and over its radii."""
+class AttackValue(Value):
+    """Under an attack, and over its radii."""
 
     curve: NotRequired[list[PointOfAttack]]
+    measures: NotRequired[dict[Text, MeasureResult]]
 
 
 class Certified(TypedDict):
-    """Certified accuracy over the radius."""
+    """What is certified over the radius."""
 
     curve: list[PointOfCertificate]
 
@@ -75,17 +101,23 @@ class Finding(TypedDict):
 
 
 class Honesty(TypedDict):
-    """Whether robust accuracies can be trusted; None where that was not examined."""
+    """Whether values under attack can be trusted; None where that was not examined, and why."""
 
     passed: bool | None
     findings: list[Finding]
+    reason: NotRequired[str]
 
 
 class Evaluation(TypedDict):
-    """The result of an evaluation."""
+    """The result of an evaluation.
 
-    clean: Accuracy
-    attacks: dict[Label, AttackAccuracy]
+    Older ones have no `headline` and `measures`; `metric` names theirs where it is no accuracy.
+    """
+
+    headline: NotRequired[HeadlineResult]
+    clean: Value
+    measures: NotRequired[dict[Text, MeasureResult]]
+    attacks: dict[Label, AttackValue]
     metric: NotRequired[str]
     honesty: NotRequired[Honesty]
     certified: NotRequired[Certified]
@@ -121,11 +153,33 @@ class FailedUnit(TypedDict):
     transfer: NotRequired[Label]
 
 
+def headline_of(evaluation: Mapping[str, Any]) -> Headline:
+    """Return what the values of an evaluation are of, also of one that does not say it."""
+    if "headline" in evaluation:
+        return Headline(**evaluation["headline"])
+    return Classification(evaluation.get("metric", "accuracy")).headline
+
+
+def _checked_shares(evaluation: Any) -> Any:
+    """Refuse shares of a whole that are none."""
+    found = [*evaluation.get("measures", {}).values()]
+    if headline_of(evaluation).unit == units.SHARE:
+        curves = [each.get("curve", []) for each in evaluation["attacks"].values()]
+        curves.append(evaluation.get("certified", {"curve": []})["curve"])
+        values = [evaluation["clean"], *evaluation["attacks"].values(), *chain(*curves)]
+        found += [{**each, "unit": units.SHARE} for each in values]
+    for each in found:
+        numbers = [each[name] for name in ("value", "low", "high")]
+        if each["unit"] == units.SHARE and not all(0 <= number <= 1 for number in numbers):
+            raise ValueError(f"{numbers} are no shares: not all lie in [0, 1]")
+    return evaluation
+
+
 class StudyResult(TypedDict):
     """The result of a study."""
 
-    cells: list[CellResult]
-    sources: list[SourceResult]
+    cells: list[Annotated[CellResult, AfterValidator(_checked_shares)]]
+    sources: list[Annotated[SourceResult, AfterValidator(_checked_shares)]]
     failed: NotRequired[list[FailedUnit]]
 
 
@@ -135,7 +189,7 @@ def read_evaluation(folder: RunFolder) -> Evaluation:
     Raises:
         InputError: if it is not complete, or its result is none of an evaluation.
     """
-    return _checked(Evaluation, folder)
+    return _checked(Annotated[Evaluation, AfterValidator(_checked_shares)], folder)
 
 
 def read_study(folder: RunFolder) -> StudyResult:
@@ -161,7 +215,7 @@ def read_study_config(folder: RunFolder) -> StudyConfig:
         raise InputError(f"{file}: {error}") from None
 
 
-def _checked(kind: type[T], folder: RunFolder) -> T:
+def _checked(kind: Any, folder: RunFolder) -> Any:
     try:
         return TypeAdapter(kind).validate_python(folder.result())
     except ValidationError as error:

@@ -27,7 +27,7 @@ from rtickets.runs.workers import ALONE, Worker, claim
 from rtickets.settings import config_files
 from rtickets.stages import study_progress
 from rtickets.stages.iterate import rewind_steps
-from rtickets.stages.results import read_evaluation, read_study
+from rtickets.stages.results import headline_of, read_evaluation, read_study
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.training.batches import steps_per_epoch
 from rtickets.training.settings import TrainConfig
@@ -138,8 +138,9 @@ def run_study(
             console.say(f"{place}: {_name(unit)}: FAILED: {reason}")
             return
         if study_progress.done(study.path, number):
-            accuracy = read_evaluation(folder)["clean"]["value"]
-            console.say(f"{place}: {_name(unit)}: {accuracy:.1%}")
+            found = read_evaluation(folder)
+            value = headline_of(found).say(found["clean"]["value"])
+            console.say(f"{place}: {_name(unit)}: {value}")
 
     if not claim([partial(run, number) for number in range(len(units))], worker):
         return study

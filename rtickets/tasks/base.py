@@ -32,6 +32,7 @@ from jax import Array
 
 from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
+from rtickets.tasks import units
 
 Batch = Mapping[str, Any]
 Sums = dict[str, Any]
@@ -46,14 +47,16 @@ class Measured(NamedTuple):
         low: lower end of its 95% interval over examples.
         high: upper end.
         unit: 'share' for one of a whole, printed in percent; else the name of a unit, or ''.
-        higher_is_better: its direction.
+        higher_is_better: its direction; None for what has none, as a temperature.
+        detail: one of many alike, as a class: for tables of single evaluations, not for overviews.
     """
 
     value: float
     low: float
     high: float
     unit: str = ""
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
+    detail: bool = False
 
 
 class Headline(NamedTuple):
@@ -63,11 +66,18 @@ class Headline(NamedTuple):
         name: its name among the measures.
         unit: see `Measured`.
         higher_is_better: its direction.
+        words: what it is called in text; '' is its name.
     """
 
     name: str
     unit: str = ""
     higher_is_better: bool = True
+    words: str = ""
+
+    @property
+    def called(self) -> str:
+        """What it is called in text."""
+        return self.words or self.name
 
     def score(self, value: float) -> float:
         """Return a value so that the larger is the better."""
@@ -75,7 +85,7 @@ class Headline(NamedTuple):
 
     def say(self, value: float) -> str:
         """Return a value as a person reads it."""
-        return f"{value:.1%}" if self.unit == "share" else f"{value:.4g} {self.unit}".rstrip()
+        return units.said(value, self.unit)
 
 
 def alone(tree: Any) -> Any:
@@ -155,6 +165,20 @@ class Task(Protocol):
         """
         ...
 
+    def judged(self, right: Any, batch: Batch) -> Measured:
+        """Return the headline where nothing but which answers are right is known, on the host.
+
+        So it is under attacks on classes, and where predictions are certified.
+
+        Args:
+            right: bool (N,), or the share of draws of a random network in which it is, float (N,).
+            batch: what was asked.
+
+        Raises:
+            InputError: where the headline is no matter of right and wrong.
+        """
+        ...
+
     def divergence(self, outputs: Any, reference: Any) -> Array:
         """Return how far answers are from others to the same questions, float32 (b,), 0 if alike.
 
@@ -203,6 +227,10 @@ class ImageTask:
         """Return None: outputs are not logits over classes."""
         del batch
         return None
+
+    def judged(self, right: Any, batch: Batch) -> Measured:
+        """Refuse: answers are better or worse."""
+        raise InputError(f"{type(self).__name__} knows no right and wrong answers")
 
     def divergence(self, outputs: Any, reference: Any) -> Array:
         """Refuse: no distance between answers is known."""

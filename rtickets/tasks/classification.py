@@ -34,7 +34,8 @@ class Classification(ImageTask):
     @property
     def headline(self) -> Headline:
         """The metric."""
-        return Headline(self.metric, "share")
+        words = "balanced accuracy" if self.metric == "balanced" else ""
+        return Headline(self.metric, "share", words=words)
 
     def loss(self, outputs: Array, batch: Batch, reduce: Reduce = alone) -> Array:
         """Return the cross-entropy."""
@@ -67,6 +68,10 @@ class Classification(ImageTask):
     def labels(self, batch: Batch) -> Array:
         """Return the classes."""
         return jnp.asarray(batch["label"])
+
+    def judged(self, right: Any, batch: Batch) -> Measured:
+        """Return the metric."""
+        return _measured(accuracy.measure(self.metric, right, np.asarray(batch["label"])))
 
     def divergence(self, outputs: Array, reference: Array) -> Array:
         """Return KL(reference || outputs)."""

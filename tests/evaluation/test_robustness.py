@@ -22,6 +22,7 @@ from rtickets.evaluation.robustness import (
 from rtickets.evaluation.subject import Subject
 from rtickets.platform import parallel
 from rtickets.settings import config_files
+from rtickets.tasks import Classification
 
 SHAPE = (4, 4, 1)
 WEIGHTS = np.random.default_rng(0).normal(size=16).astype(np.float32)
@@ -55,7 +56,8 @@ def subject_of(levels=0, batch_size=16):
     x = 0.5 + np.outer(along, WEIGHTS).reshape(-1, *SHAPE).astype(np.float32)
     keys = jax.random.split(jax.random.key(1), len(y))
     network = Network(Linear(levels), {"head": head}, {})
-    return Subject(network, x, y, keys, batch_size, parallel.local_devices(2))
+    batch = {"image": x, "label": y}
+    return Subject(network, batch, keys, batch_size, parallel.local_devices(2))
 
 
 def robust_share(eps, norm="linf"):
@@ -329,7 +331,7 @@ def test_what_a_random_network_is_attacked_with_is_compared_on_fresh_draws(tmp_p
 
 
 def test_a_balanced_task_has_one_metric_throughout(tmp_path):
-    subject = subject_of()._replace(metric="balanced")
+    subject = subject_of()._replace(task=Classification("balanced"))
     subject = subject.take(15)  # 8 and 7 images of the two classes
     square = AttackConfig(name="square", eps=PGD.eps, num_steps=30)
     result, _ = measure(square, tmp_path, subject=subject)

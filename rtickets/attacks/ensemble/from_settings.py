@@ -23,10 +23,10 @@ def members_of(config: AttackConfig, eps: float) -> tuple[Member, ...]:
         members = autoattack_members(config.version, config.norm)
         return tuple(replace(member, samples=samples) for member in members)
     counts = config.steps, config.restarts, config.targets, samples
-    return (Member(config.kind, *counts, **_at_radius(config, eps).member_fields()),)
+    return (Member(config.kind, *counts, **at_radius(config, eps).member_fields()),)
 
 
-def _at_radius(config: AttackConfig, eps: float) -> AttackConfig:
+def at_radius(config: AttackConfig, eps: float) -> AttackConfig:
     """Return the attack at another radius, a step of its own in proportion."""
     changes: dict[str, Any] = {"eps": eps}
     step = getattr(config, "step_size", None)

@@ -1,0 +1,84 @@
+"""Measures as results hold them: names and values that JSON can take."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from rtickets.errors import InputError
+from rtickets.tasks import Headline, Measured, Task
+from rtickets.tasks.base import Batch
+
+
+def entry(name: str, found: Measured) -> dict[str, Any]:
+    """Return a measure with all that a report needs to show it.
+
+    Args:
+        name: what it is called, for the error.
+        found: the measure.
+
+    Returns:
+        Its fields; those of false or empty meaning are there too, `detail` where it is true.
+
+    Raises:
+        InputError: for a value that is no number.
+    """
+    fields = found._asdict()
+    detail = fields.pop("detail")
+    numbers = {key: float(fields[key]) for key in ("value", "low", "high")}
+    if wrong := [f"{key}={number}" for key, number in numbers.items() if not math.isfinite(number)]:
+        raise InputError(
+            f"{name}: {', '.join(wrong)}; expected finite numbers: the network's answers, or what "
+            "is made of them, are not finite"
+        )
+    return {**fields, **numbers, **({"detail": True} if detail else {})}
+
+
+def entries(found: Mapping[str, Measured]) -> dict[str, dict[str, Any]]:
+    """Return all measures by name, see `entry`."""
+    return {name: entry(name, each) for name, each in found.items()}
+
+
+def headline_entry(headline: Headline) -> dict[str, Any]:
+    """Return what is known of the measure that `clean` and attacks are of."""
+    return {name: value for name, value in headline._asdict().items() if value != ""}
+
+
+def of_right(task: Task, right: np.ndarray, batch: Batch) -> dict[str, Any]:
+    """Return the headline where answers are right or wrong.
+
+    Args:
+        task: what was asked.
+        right: bool (N,), or of a random network the share of draws in which it is, float (N,).
+        batch: the examples, as the task prepared them.
+
+    Returns:
+        How many are `correct`, of how many `examples`, and the value with its interval.
+    """
+    found = entry(task.headline.name, task.judged(right, batch))
+    count = int(right.sum()) if right.dtype == bool else float(right.sum())
+    return {"correct": count, "examples": len(right), **_interval(found)}
+
+
+def of_outputs(task: Task, outputs: Any, batch: Batch) -> dict[str, Any]:
+    """Return the headline of a network's answers.
+
+    Args:
+        task: what was asked.
+        outputs: the answers, on the host.
+        batch: the examples.
+
+    Returns:
+        As `of_right`; `correct` where there are classes.
+    """
+    if task.labels(batch) is not None:
+        return of_right(task, ~np.asarray(task.fooled(outputs, batch)), batch)
+    name = task.headline.name
+    found = entry(name, task.measures(task.sums(outputs, batch))[name])
+    return {"examples": len(jax.tree.leaves(outputs)[0]), **_interval(found)}
+
+
+def _interval(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: found[key] for key in ("value", "low", "high")}

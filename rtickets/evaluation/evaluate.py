@@ -1,0 +1,54 @@
+"""All that one evaluation measures of a network."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rtickets.evaluation.entries import entries, headline_entry, of_outputs
+from rtickets.evaluation.loss_attack import check_without_classes, measure_losses
+from rtickets.evaluation.predict import Examples, Network, answers, measures_of
+from rtickets.evaluation.robustness import measure_robustness
+from rtickets.evaluation.settings import EvaluateConfig
+from rtickets.evaluation.subject import make_subject
+
+
+def evaluate_network(
+    config: EvaluateConfig, network: Network, examples: Examples, folder: Path
+) -> dict[str, Any]:
+    """Measure a network on a split, whatever its task is.
+
+    With classes, attacks count who is fooled (`Task.fooled`) and are checked; without, they raise
+    the task's loss, and its measures are those of the worst answers (`loss_attack`).
+
+    Args:
+        config: what to measure.
+        network: the network.
+        examples: the split and its task.
+        folder: the run folder; its `attacks`, which a killed evaluation goes on from, is left.
+
+    Returns:
+        'headline', the name, unit and direction of the measure that all others but `measures` are
+        of; 'clean', its value with an interval; 'measures', all of the task, by name; 'attacks' and
+        'honesty', see `measure_robustness` and `measure_losses`; 'certified', where it is asked
+        for.
+
+    Raises:
+        InputError: for what the task has no meaning for, before anything is computed.
+    """
+    task = examples.task
+    classes = task.labels(examples.split.arrays) is not None
+    if not classes:
+        check_without_classes(config, task)
+    outputs, batch = answers(network, examples, batch_size=config.batch_size)
+    result = {
+        "headline": headline_entry(task.headline),
+        "clean": of_outputs(task, outputs, batch),
+        "measures": entries(measures_of(task, outputs, batch)),
+    }
+    if not classes:
+        return {**result, **measure_losses(config, network, examples, folder)}
+    subject_of = partial(
+        make_subject, network, examples.split, examples.transform, seed=config.seed,
+        batch_size=config.batch_size, devices=examples.devices, task=task,
+    )  # fmt: skip
+    return {**result, **measure_robustness(config, subject_of, folder)}
