@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rtickets.errors import InputError
+
 ConfigClass = Callable[[], tuple[type, Any]]
 
 EXIT_HELP = """
@@ -157,9 +159,14 @@ def path_of(text: str) -> Path:
     An empty word, as of a variable of the shell that is not set, would stand for the folder that
     the command is called in.
     """
+    from rtickets.platform.private import expanded
+
     if not text:
         raise argparse.ArgumentTypeError("the path is empty; give one, or . for this folder")
-    return Path(text)
+    try:
+        return expanded(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def positive(text: str) -> int:

@@ -1,11 +1,11 @@
 """Settings of data: a set, how it is split, how its images are changed."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from rtickets.platform.private import expanded
 from rtickets.settings.kinds import STRICT, Fraction, NotNegative, Positive
 
 NotNegativeInt = Annotated[int, Field(ge=0)]
@@ -18,7 +18,7 @@ def _absolute(path: str) -> str:
     """Return a path that means the same from every folder."""
     if not path:
         raise ValueError("the path is empty; give one, or None for none")
-    return str(Path(path).expanduser().absolute())
+    return str(expanded(path).absolute())
 
 
 @dataclass(frozen=True, config=STRICT)

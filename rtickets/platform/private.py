@@ -1,4 +1,4 @@
-"""Folders of this user alone, for what runs when it is read: compiled programs, jobs to start.
+"""Folders of this user: the home, and those for what runs when it is read: programs, jobs to start.
 
 Such files are code. In a folder that others may write to, anybody could replace them, and what
 reads them would do as they say.
@@ -47,7 +47,31 @@ def _base(kind: Literal["cache", "state"]) -> Path:
     named = Path(os.environ.get(variable) or "")
     if named.is_absolute():  # others are to be ignored
         return named
+    return home(f"set {variable}") / below_home
+
+
+def home(instead: str) -> Path:
+    """Return the user's home folder, which accounts made for a container lack.
+
+    Args:
+        instead: what the error says to do.
+
+    Raises:
+        InputError: if there is none.
+    """
     try:
-        return Path.home() / below_home
+        return Path.home()
     except RuntimeError as error:
-        raise InputError(f"this user has no home folder ({error}); set {variable}") from None
+        raise InputError(f"this user has no home folder ({error}); {instead}") from None
+
+
+def expanded(path: str) -> Path:
+    """Return a path in which a first ~ or ~USER is a home folder: shells leave it in --option=~/x.
+
+    Raises:
+        InputError: if there is no such home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{path!r}: {error} Give the whole path, or ./~") from None

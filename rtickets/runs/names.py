@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from rtickets.errors import InputError
+from rtickets.platform.private import expanded
 
 LATEST = "latest:"
 _LONGEST = 100  # bytes of the readable part of a folder's name
@@ -34,6 +35,7 @@ def find_run(text: str, workdir: Path = Path("runs")) -> Path:
     """
     if text.startswith(LATEST):
         return _latest(text, workdir)
+    text = str(expanded(text)) if text.startswith("~") else text
     if Path(text).exists() or not glob.has_magic(text):
         return Path(text)
     found = sorted(path for path in _matches(text, workdir) if path.is_dir())

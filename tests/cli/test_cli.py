@@ -75,7 +75,8 @@ def test_the_version_is_printed(capsys):
     "words",
     [
         (), ("dance",), ("pretrain", "--workdri=x"), ("demo", "--cpu-devices=0"),
-        ("demo", "--workdir="), ("status", ""), ("import", "x", "--arch=resnet18", "--out="),
+        ("demo", "--workdir="), ("demo", "--workdir=~no-such-user/x"), ("status", ""),
+        ("import", "x", "--arch=resnet18", "--out="),
         ("ticket", "show", "x", "--pictures="), ("data", "prepare", "dtd", "--data-dir="),
         ("data", "prepare", "dtd", "--manual="), ("configs", "copy", "studies/tiny", ""),
     ],
@@ -93,6 +94,7 @@ def test_bad_words_exit_with_2(words, capsys):
         (("--config.train.batch_size=0",), "train.batch_size=0"),
         (("--config.data.path=nowhere.npz",), "nowhere.npz"),
         (("--config.data.source=npz", "--config.data.path="), "the path is empty"),
+        (("--config.data.source=npz", "--config.data.path=~no-such-user/x"), "~no-such-user/x"),
         (("--config.data.source=imagenot",), "source='imagenot' is unknown"),
         (("--config.train.batch_size=7",), "batch_size=7 does not divide over 2 devices"),
         (("--config.train.batch_size=4096",), "batch_size=4096 exceeds"),

@@ -5,12 +5,14 @@ import stat
 
 import pytest
 
+from rtickets.data.sources.prepared_sets import data_root
 from rtickets.errors import InputError
+from rtickets.platform import private
 from rtickets.platform.private import private_folder
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
+@pytest.fixture(autouse=True, name="home")
+def _home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
@@ -61,3 +63,21 @@ def test_a_folder_of_another_user_is_refused(home):
     os.chown(folder, 12345, 12345)
     with pytest.raises(InputError, match="is no folder of this user"):
         private_folder("cache", "x")
+
+
+def test_a_home_folder_is_put_for_its_sign(home):
+    assert private.expanded("~/runs") == home / "runs"
+    assert str(private.expanded("a/~")) == "a/~"
+    with pytest.raises(InputError, match="'~nobody-of-this-name/x'"):
+        private.expanded("~nobody-of-this-name/x")
+
+
+def test_an_account_without_a_home_folder_is_told_what_to_set(monkeypatch):
+    def none():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(private.Path, "home", none)
+    with pytest.raises(InputError, match=r"no home folder .* set RTICKETS_DATA"):
+        data_root()
+    with pytest.raises(InputError, match=r"no home folder .* set XDG_CACHE_HOME"):
+        private_folder("cache", "compiled")

@@ -22,6 +22,13 @@ def test_a_path_is_itself(workdir):
     assert find_run("nowhere/at-all").name == "at-all"
 
 
+def test_a_path_may_begin_in_the_home_folder(workdir, monkeypatch):
+    monkeypatch.setenv("HOME", str(workdir))
+    assert find_run("~/pretrain-a-1") == workdir / "pretrain-a-1"
+    with pytest.raises(InputError, match="~no-such-user"):
+        find_run("~no-such-user/x")
+
+
 def test_the_latest_is_the_one_that_was_completed_last(workdir):
     assert find_run("latest:pretrain-", workdir).name == "pretrain-b-2"
     assert find_run(f"latest:{workdir}/pretrain-").name == "pretrain-b-2"

@@ -22,6 +22,7 @@ from rtickets.data.settings import DataConfig
 from rtickets.data.sources.array_files import read_npz
 from rtickets.data.sources.public import PublicSet
 from rtickets.errors import InputError
+from rtickets.platform.private import home
 from rtickets.storage.files import read_json
 
 FORMAT = 1
@@ -70,7 +71,8 @@ class _Record:
 
 def data_root() -> Path:
     """Return where prepared sets lie: $RTICKETS_DATA, or rtickets-data in the home folder."""
-    return Path(os.environ.get("RTICKETS_DATA") or Path.home() / "rtickets-data")
+    named = os.environ.get("RTICKETS_DATA")
+    return Path(named) if named else home("set RTICKETS_DATA") / "rtickets-data"
 
 
 def folder_of(name: str, path: str | None = None) -> Path:
