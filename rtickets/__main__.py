@@ -21,9 +21,22 @@ def main() -> int:
     for number in (*statuses.SIGNALS, signal.SIGINT):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, stop)
+    _open_what_is_closed()
     from rtickets.cli import main as run  # a moment in which nothing would be heard
 
     return run()
+
+
+def _open_what_is_closed() -> None:
+    """Let closed standard streams lead nowhere: the next file opened would get their numbers.
+
+    What libraries write to standard error would then go into a checkpoint.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
 if __name__ == "__main__":

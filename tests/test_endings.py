@@ -100,6 +100,11 @@ def speaks(*_):
     with open("reached", "w"):
         pass
 
+def opens(*_):
+    with open("opened", "w") as file:
+        if file.fileno() < 3:
+            open("taken", "w").close()
+
 kind = sys.argv[1]
 cli.VERBS["status"] = cli.VERBS["status"]._replace(run=globals()[kind.removesuffix(" slowly")])
 if kind.endswith(" slowly"):
@@ -306,6 +311,30 @@ def test_words_that_a_full_disk_did_not_take_are_lost_and_nothing_else(tmp_path)
     with open("/dev/full", "w") as full, start("speaks", cwd=tmp_path, stderr=full) as process:  # noqa: PTH123
         assert end(process)[0] == 0
     assert (tmp_path / "reached").exists()
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["study", "--help"]])
+def test_help_that_a_full_disk_did_not_take_is_no_success(words):
+    command = [sys.executable, "-m", "rtickets", *words]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("rtickets: the disk is full")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("done", 0), ("failed", 1), ("bad", 2), ("speaks", 0), ("opens", 0)]
+)
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_lead_nowhere(tmp_path, kind, status, closed):
+    """A file that is opened must not get their numbers, to which libraries write."""
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh"]
+    with start(kind, shell=shell, cwd=tmp_path) as process:
+        found, said = end(process)
+    assert found == status
+    assert "Traceback" not in said
+    assert not (tmp_path / "taken").exists()
 
 
 def test_statuses_of_signals_are_those_of_a_shell():

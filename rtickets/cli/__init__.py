@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     own_process = arguments is None
     never_fail_to_print(whatever_happens=own_process)
     ours, config_words = _split_config(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(ours)
+    options = _parse(ours)
     with preemption.listening(until_exit=own_process) as notice:
         status, done = statuses.FAILED, False
         try:
@@ -76,6 +76,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if notice is not None:
                 notice.leave_with(status)
         return leave(status)
+
+
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    """Read the options; help and the version, which end the process, are written before it ends."""
+    try:
+        return _parser().parse_args(words)
+    except SystemExit:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            print(f"rtickets: {printable(explain(error))}", file=sys.stderr)
+            sys.exit(statuses.BAD_INPUT)
+        raise
 
 
 def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:

@@ -10,6 +10,7 @@ import errno
 import io
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from rtickets.errors import printable
@@ -27,14 +28,16 @@ def never_fail_to_print(*, whatever_happens: bool = False) -> None:
 
     Args:
         whatever_happens: also let work go on when nobody reads its output any more: a pipe that was
-            closed or a terminal that is gone takes what is written as before, and drops it. For
-            processes that are ours alone.
+            closed, a terminal that is gone or a stream that never was open takes what is written
+            as before, and drops it. For processes that are ours alone.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     if whatever_happens:
         for name in ("stdout", "stderr"):
             stream = getattr(sys, name)
+            if stream is None:
+                setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
             if isinstance(stream, io.TextIOWrapper):
                 setattr(sys, name, _lasting(stream, all_errors=name == "stderr"))
 
