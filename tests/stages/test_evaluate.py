@@ -13,8 +13,9 @@ from rtickets.draw import Ticket
 from rtickets.evaluation import robustness
 from rtickets.platform import parallel
 from rtickets.runs import run_identity
-from rtickets.runs.folders import find_ticket
+from rtickets.runs.folders import find_ticket, run_at
 from rtickets.settings import config_files
+from rtickets.stages import results
 from rtickets.tickets import provenance
 
 PGD = AttackConfig(eps=0.05, num_steps=3)
@@ -60,9 +61,12 @@ def evaluate(network, tmp_path):
 
 
 def strict_json(path):
+    """Read a result, which must also pass for one of the stage where others read it."""
+
     def refuse(constant):
         raise AssertionError(f"{constant} is not JSON")
 
+    results.read_evaluation(run_at(path.parent, "evaluate"))
     return json.loads(path.read_text(), parse_constant=refuse)
 
 
@@ -257,6 +261,20 @@ def test_radii_and_attacks_are_set_on_the_command_line(rtickets, network):
     measured = json.loads(printed[: printed.rindex("}") + 1])
     radii = [point["eps"] for point in measured["attacks"]["pgd"]["curve"]]
     assert radii == [0.0, 2 / 255, 0.1]
+
+
+def test_a_random_network_is_measured_printed_and_reported(rtickets, network, capsys):
+    """What is right of it is a mean over draws, so no whole number."""
+    status, printed, errors = rtickets(
+        network, "--config.attacks.pgd.input_noise=0.3", "--config.attacks.pgd.samples=7",
+        "--config.honesty_examples=0",
+    )  # fmt: skip
+    assert (status, errors) == (0, "")
+    correct = json.loads(printed[: printed.rindex("}") + 1])["attacks"]["pgd"]["correct"]
+    assert correct != int(correct)
+    done = printed.splitlines()[-1].removeprefix("done: ")
+    assert cli.main(["report", done]) == 0
+    assert "pgd: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
