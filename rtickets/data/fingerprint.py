@@ -14,8 +14,8 @@ MISSING = "missing"
 """What identifies files that are not there."""
 
 _WHOLE = 1 << 30  # bytes up to which all contents are read
-_SAMPLED = 1_000  # files of a larger set whose beginnings are read
-_BEGINNING = 1 << 16  # bytes
+_SAMPLED = 1_000  # files of a larger set that are looked into, or blocks of fewer files
+_BLOCK = 1 << 16  # bytes
 
 
 class _File(NamedTuple):
@@ -30,7 +30,8 @@ def fingerprint(config: DataConfig) -> str | None:
     """Return what identifies the files that a task is read from.
 
     Names, sizes and contents count; places and times do not. Of sets of more than 1 GiB the
-    contents are the first 64 KiB of 1,000 files, spread evenly over them.
+    contents are the first and last 64 KiB of 1,000 files, spread evenly over them, or of fewer
+    files 1,000 blocks. The end of an .npz file has the checksums of all its arrays.
 
     Args:
         config: the task.
@@ -78,10 +79,19 @@ def _digest(root: Path, files: tuple[_File, ...]) -> str:
     names = ((file.name if root.is_dir() else root.suffix, file.size) for file in files)
     found = hashlib.sha256(repr(list(names)).encode(errors="surrogateescape"))
     whole = sum(file.size for file in files) <= _WHOLE
-    for file in files if whole else files[:: -(-len(files) // _SAMPLED)]:
+    seen = files if whole else files[:: -(-len(files) // _SAMPLED)]
+    for file in seen:
         with (folder / file.name).open("rb") as opened:
             if whole:
                 found.update(hashlib.file_digest(opened, "sha256").digest())
-            else:
-                found.update(opened.read(_BEGINNING))
+                continue
+            for start in _starts(file.size, max(2, _SAMPLED // len(seen))):
+                opened.seek(start)
+                found.update(opened.read(_BLOCK))
     return found.hexdigest()[:16]
+
+
+def _starts(size: int, blocks: int) -> list[int]:
+    """Return where blocks of a file begin: at most this many, the first and the last among them."""
+    last = max(size - _BLOCK, 0)
+    return sorted({last * index // (blocks - 1) for index in range(blocks)})

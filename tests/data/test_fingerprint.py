@@ -49,14 +49,40 @@ def test_everything_that_is_read_counts(images, change):
     assert of(images) != before
 
 
-def test_of_a_large_set_the_beginnings_of_some_files_are_read(images, monkeypatch):
+def test_of_a_large_set_the_ends_of_some_files_are_read(images, monkeypatch):
     monkeypatch.setattr(module, "_WHOLE", 1)
-    monkeypatch.setattr(module, "_BEGINNING", 2)
+    monkeypatch.setattr(module, "_BLOCK", 1)
+    monkeypatch.setattr(module, "_SAMPLED", 3)
     before = of(images)
-    rewrite(images / "a" / "1.png", b"a/9")
+    rewrite(images / "a" / "1.png", b"a-1")
     assert of(images) == before
-    rewrite(images / "a" / "1.png", b"x/1")
-    assert of(images) != before
+    for changed in (b"a-9", b"x-1"):
+        rewrite(images / "a" / "1.png", changed)
+        assert of(images) != before
+
+
+def test_of_a_large_archive_every_array_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_WHOLE", 1)
+    monkeypatch.setattr(module, "_BLOCK", 512)
+    monkeypatch.setattr(module, "_SAMPLED", 3)
+    arrays = {f"x{index}": np.zeros(100_000, np.uint8) for index in range(4)}
+    digests = set()
+    for value in range(3):
+        arrays["x1"][20_000] = value
+        path = tmp_path / f"{value}.npz"
+        np.savez(path, **arrays)
+        digests.add(fingerprint(DataConfig(source="npz", path=str(path))))
+    assert len(digests) == 3
+
+
+@pytest.mark.parametrize("size", [0, 1, 4, 5, 9, 10_000])
+def test_blocks_are_spread_from_the_beginning_to_the_end(size, monkeypatch):
+    monkeypatch.setattr(module, "_BLOCK", 4)
+    starts = module._starts(size, 5)
+    assert starts[0] == 0
+    assert starts[-1] + 4 >= size
+    assert len(starts) <= 5
+    assert max(np.diff(starts), default=0) <= size // 4 + 1
 
 
 def test_one_file_may_be_called_anything(tmp_path):
