@@ -6,6 +6,7 @@ steps of attacks are in pixel units of images in [0, 1].
 
 from rtickets.attacks.settings import AttackConfig
 from rtickets.data.settings import DataConfig
+from rtickets.data.task_settings import TaskConfig
 from rtickets.draw.settings import DrawConfig, ImpConfig, LmpConfig
 from rtickets.evaluation.settings import EvaluateConfig, SmoothingConfig
 from rtickets.models.settings import ModelConfig
@@ -32,6 +33,7 @@ __all__ = [
     "PretrainConfig",
     "SmoothingConfig",
     "StudyConfig",
+    "TaskConfig",
     "TrainConfig",
     "TransferConfig",
     "moves",

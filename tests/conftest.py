@@ -15,7 +15,7 @@ from PIL import Image
 
 from rtickets import masks, models, training
 from rtickets.config import AttackConfig, ObjectiveConfig, OptimizerConfig
-from rtickets.data import Split
+from rtickets.data import Split, labelled
 from rtickets.data.images.augment import Transform
 from rtickets.draw import draw_omp
 from rtickets.models.resnet import BasicBlock, ResNet
@@ -108,7 +108,7 @@ def tiny() -> Tiny:
     generator = np.random.default_rng(0)
     labels = np.arange(48, dtype=np.int32) % 3
     images = generator.integers(0, 120, (48, 8, 8, 1)) + 60 * labels[:, None, None, None]
-    split = Split(images.astype(np.uint8), labels)
+    split = labelled(images.astype(np.uint8), labels)
     return Tiny(model, params, batch_stats, draw_omp(params, 0.5), split)
 
 

@@ -8,18 +8,23 @@ import pytest
 
 from rtickets import Ticket, cli, masks
 from rtickets.attacks.registry import ATTACKS
+from rtickets.data import SOURCES
 from rtickets.draw.criteria.registry import CRITERIA
 from rtickets.storage.files import read_json
+from rtickets.tasks import TASKS
 from rtickets.training.objectives import OBJECTIVES
 from rtickets.training.optimizers import OPTIMIZERS
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 BLOCK = re.compile(r"```python\n(\"\"\"rtickets \w+ --config=(\w+\.py) .*?)```", re.DOTALL)
-TRAINED = ["data.source=npz", "data.path=data.npz", "model.width=0.03125"]
-TRAINED += ["train.duration=2it", "train.batch_size=16"]
+REGISTRIES = (OPTIMIZERS, OBJECTIVES, ATTACKS, CRITERIA, SOURCES, TASKS)
+SHORT = ["model.width=0.03125", "train.duration=2it", "train.batch_size=16"]
+TRAINED = ["data.source=npz", "data.path=data.npz", *SHORT]
 SMALL = {
     "lion.py": TRAINED,
     "stability.py": [*TRAINED, "train.objective.weight=0.5"],
+    "stripes.py": SHORT,
+    "reading.py": SHORT,
     "noise.py": ["attack_examples=8", "batch_size=8", "honesty_examples=0"],
     "fisher.py": ["examples=16", "batch_size=8"],
 }
@@ -28,7 +33,7 @@ SMALL = {
 @pytest.fixture(autouse=True)
 def _only_here():
     """Leave the registries as they were."""
-    before = [(entries, dict(entries)) for entries in (OPTIMIZERS, OBJECTIVES, ATTACKS, CRITERIA)]
+    before = [(entries, dict(entries)) for entries in REGISTRIES]
     yield
     for entries, kept in before:
         entries.clear()
@@ -60,6 +65,9 @@ def test_every_block_is_a_configuration_that_runs(tmp_path, monkeypatch, capsys)
     assert read_json(trained / "config.json")["train"]["optimizer"]["name"] == "lion"
     stable = read_json(run("pretrain", "stability.py") / "config.json")["train"]["objective"]
     assert (stable["name"], stable["weight"]) == ("stability", 0.5)
+    striped = Ticket.load(run("pretrain", "stripes.py") / "ticket")
+    assert striped.meta["class_names"] == ["upright", "level"]
+    assert Ticket.load(run("pretrain", "reading.py") / "ticket").meta["asks"]["name"] == "reading"
     source = f"--config.ticket={trained}"
     drawn = Ticket.load(run("draw", "fisher.py", source) / "ticket")
     assert masks.sparsity(drawn.mask) == pytest.approx(0.8, abs=1e-3)

@@ -69,21 +69,26 @@ def _list() -> None:
 
 def _info(config_words: Sequence[str]) -> None:
     from rtickets import data
+    from rtickets.tasks import task_of
 
     config = read_config(DATA, config_words)
     if config.source == "voc2012":
         _info_voc(config.path)
         return
-    task = data.load(config)
-    streamed = isinstance(task.train.images, data.StreamedImages)
+    asks, task = task_of(config), data.load(config)
+    streamed = task.train.streamed
     stays = ", encoded on disk" if streamed else ""
     print(
         f"{config.source}: images {task.train.images.shape[1:]}, {task.train.images.dtype}{stays}"
     )
     for name in ("train", "validation", "test"):
         print(f"{name:14} {len(getattr(task, name)):,} images")
-    print(f"{'classes':14} {len(task.class_names)}: {printable(', '.join(task.class_names))}")
-    print(f"{'metric':14} {task.metric}")
+    if task.class_names:
+        print(f"{'classes':14} {len(task.class_names)}: {printable(', '.join(task.class_names))}")
+    else:
+        others = (f"{name} {a.shape[1:]} {a.dtype}" for name, a in task.train.arrays.items())
+        print(f"{'task':14} {asks.name}, of {', '.join(others)}")
+    print(f"{'metric':14} {asks.headline.name}")
     print(f"{'mean, std':14} {task.mean}, {task.std}")
     notes = task.notes + (_copies_on_disk(config.source, task) if streamed else ())
     for note in notes:

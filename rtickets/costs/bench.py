@@ -14,7 +14,7 @@ from PIL import Image
 
 from rtickets import masks, models, training
 from rtickets.attacks.settings import AttackConfig
-from rtickets.data import Split
+from rtickets.data.arrays import labelled
 from rtickets.data.images.augment import Transform
 from rtickets.data.images.stream import TrainingOrder, training_batches
 from rtickets.data.images.streamed import Encoded, ImageFiles, StreamedImages, streamed
@@ -142,10 +142,10 @@ def _cut(images: StreamedImages, position: int) -> np.ndarray:
 
 
 def _stream(images: StreamedImages, devices: parallel.Devices) -> None:
-    split = Split(images, np.zeros(len(images), np.int32))
+    split = labelled(images, np.zeros(len(images), np.int32))
     order = TrainingOrder(len(images), _BATCH, 0, 0, len(images) // _BATCH)
     put = partial(jax.device_put, device=devices[0])
-    for images_there in training_batches(split, order, lambda batch: put(batch.images)):
+    for images_there in training_batches(split, order, lambda batch: put(batch["image"])):
         jax.block_until_ready(images_there)
 
 

@@ -60,13 +60,13 @@ def estimate_training(
             images.
     """
     train.objective.check_lengths(task.shape)
-    cost = network_cost(model, task.classes, task.shape)
+    cost = network_cost(model, task.outputs, task.shape)
     per_epoch = steps_per_epoch(task.train, train.batch_size)
     steps = to_steps(train.duration, per_epoch)
     every = to_steps(train.validate_every, per_epoch)
     passes = passes_per_step(train.objective, trainable)
     check = train.objective.validation_attack
-    held_out = 1 + (passes_of_attack(check, task.classes) if check else 0)
+    held_out = 1 + (passes_of_attack(check, task.outputs) if check else 0)
     images = steps * train.batch_size
     validated = (steps // every) * task.validation if every else 0
     return Estimate(
@@ -89,7 +89,7 @@ def describe(task: TaskSizes, model: ModelConfig, cost: NetworkCost) -> str:
     return (
         f"{model.arch}, {cost.weights / 1e6:.2f} M weights ({cost.prunable / 1e6:.2f} M prunable), "
         f"{cost.forward / 1e9:.3g} GFLOP an image; {task.name}: {task.train:,} images of {shape}, "
-        f"{task.classes} classes{streamed}"
+        f"{task.outputs} {task.answers}{streamed}"
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rtickets.costs.runs import Estimate
-from rtickets.costs.task_sizes import TaskSizes, task_of
+from rtickets.costs.task_sizes import TaskSizes, sizes_of
 from rtickets.data.settings import DataConfig
 from rtickets.models.settings import ModelConfig
 from rtickets.runs.folders import StartingTicket
@@ -59,7 +59,7 @@ class Setting:
         None is the task that the network was last trained on.
         """
         config = config or self.task or provenance.trained_on({})[0]
-        task = task_of(config)
+        task = sizes_of(config)
         if self.shape is None or config.image_size is not None:
             return task
         return task._replace(shape=self.shape)

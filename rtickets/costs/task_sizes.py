@@ -9,6 +9,7 @@ from rtickets.data import source_of
 from rtickets.data.images.augment import make_transform
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.source import Facts
+from rtickets.tasks import Task, task_of
 
 
 class TaskSizes(NamedTuple):
@@ -19,7 +20,8 @@ class TaskSizes(NamedTuple):
         train: number of training images.
         validation: number of validation images.
         test: number of test images.
-        classes: number of classes.
+        outputs: width of a head for it.
+        answers: what the outputs are called.
         shape: (H, W, C) that the network takes.
         stored: bytes of the training images in device memory; 0 where they are streamed.
     """
@@ -28,12 +30,13 @@ class TaskSizes(NamedTuple):
     train: int
     validation: int
     test: int
-    classes: int
+    outputs: int
+    answers: str
     shape: tuple[int, int, int]
     stored: int
 
 
-def task_of(config: DataConfig) -> TaskSizes:
+def sizes_of(config: DataConfig) -> TaskSizes:
     """Return the sizes of a task; it is read only if nothing is known about it.
 
     Args:
@@ -45,26 +48,26 @@ def task_of(config: DataConfig) -> TaskSizes:
     Raises:
         InputError: if the task is unknown, or has to be read and cannot be.
     """
-    facts = source_of(config).facts
-    sizes = _read(config) if facts is None else _known(facts, config)
+    facts, task = source_of(config).facts, task_of(config)
+    sizes = _read(task, config) if facts is None else _known(task, facts, config)
     transform = make_transform(config)
     stored = sizes.shape or (*(transform.size or (224, 224)), 3)
     size = sizes.train * stored[0] * stored[1] * stored[2] if sizes.in_memory else 0
-    return TaskSizes(config.source, *sizes[:4], transform.output_shape(stored), size)
+    return TaskSizes(config.source, *sizes[:4], task.answers, transform.output_shape(stored), size)
 
 
 class _Sizes(NamedTuple):
-    """Sizes of the splits, number of classes, shape of images where it is known, where they lie."""
+    """Sizes of the splits, width of the head, shape of images where it is known, where they lie."""
 
     train: int
     validation: int
     test: int
-    classes: int
+    outputs: int
     shape: tuple[int, int, int] | None
     in_memory: bool
 
 
-def _known(facts: Facts, config: DataConfig) -> _Sizes:
+def _known(task: Task, facts: Facts, config: DataConfig) -> _Sizes:
     train, test = facts.train, facts.test
     if test is None:
         test = round(train * config.test_fraction)
@@ -72,15 +75,15 @@ def _known(facts: Facts, config: DataConfig) -> _Sizes:
     validation = round(train * config.validation_fraction)
     train = config.train_examples or train - validation
     in_memory = facts.shape is not None or config.stream is False
-    return _Sizes(train, validation, test, facts.classes, facts.shape, in_memory)
+    return _Sizes(train, validation, test, task.width(facts.about), facts.shape, in_memory)
 
 
-def _read(config: DataConfig) -> _Sizes:
-    task = data.load(config)
-    images = task.train.images
-    train, validation, test = (len(split) for split in task[:3])
+def _read(task: Task, config: DataConfig) -> _Sizes:
+    dataset = data.load(config)
+    images = dataset.train.images
+    train, validation, test = (len(split) for split in dataset[:3])
     height, width, channels = images.shape[1:]
     return _Sizes(
-        train, validation, test, len(task.class_names), (height, width, channels),
+        train, validation, test, task.width(task.about(dataset)), (height, width, channels),
         isinstance(images, np.ndarray),
     )  # fmt: skip

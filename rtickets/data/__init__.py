@@ -1,6 +1,6 @@
 """Data sets: loaded, split and described."""
 
-from rtickets.data.arrays import Dataset, Raw, Split
+from rtickets.data.arrays import Dataset, Raw, Split, labelled
 from rtickets.data.images.streamed import StreamedImages
 from rtickets.data.loading import load
 from rtickets.data.sources.registry import SOURCES, get_source, source_of
@@ -20,6 +20,7 @@ __all__ = [
     "few_shot",
     "get_source",
     "hold_out",
+    "labelled",
     "load",
     "source_of",
 ]

@@ -1,57 +1,72 @@
-"""Images and labels as arrays, checked once at the boundary."""
+"""Examples as arrays, checked once at the boundary."""
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from rtickets.data.images.streamed import StreamedImages
 from rtickets.errors import InputError
 from rtickets.platform.short_repr import with_short_repr
 
-if TYPE_CHECKING:
-    from rtickets.data.images.streamed import StreamedImages
-
 Metric = Literal["accuracy", "balanced"]
+IMAGE, LABEL = "image", "label"
+"""Names of the images of a split, and of their classes."""
 
 
 @with_short_repr
-class Split(NamedTuple):
-    """Images and labels of one split.
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Examples of one split, as arrays by the names that the batches of their task have.
 
     Attributes:
-        images: uint8 (N, H, W, C); `StreamedImages` if they stay encoded on disk.
-        labels: int32 (N,).
+        arrays: examples first, all of the same length. `image` is uint8 (N, H, W, C), or
+            `StreamedImages` if they stay encoded on disk; the others lie in memory. Of classified
+            images, `label` is int32 (N,).
     """
 
-    images: "np.ndarray | StreamedImages"
-    labels: np.ndarray
+    arrays: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        """Check that the arrays are of the same examples."""
+        lengths = {name: len(each) for name, each in self.arrays.items()}
+        if len(set(lengths.values())) != 1:
+            raise InputError(f"the arrays of a split have lengths {lengths}; expected one length")
 
     def __len__(self) -> int:
         """Return the number of examples."""
-        return len(self.labels)
+        return len(next(iter(self.arrays.values())))
 
     @property
-    def arrays(self) -> "dict[str, Any]":
-        """The arrays of the examples by name, as tasks know them."""
-        return {"image": self.images, "label": self.labels}
+    def images(self) -> np.ndarray | StreamedImages:
+        """The images."""
+        found: np.ndarray | StreamedImages = self.arrays[IMAGE]
+        return found
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The classes of the images, where they have some."""
+        found: np.ndarray = self.arrays[LABEL]
+        return found
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the images stay encoded on disk."""
+        return isinstance(self.arrays.get(IMAGE), StreamedImages)
 
     def take(self, indices: np.ndarray) -> "Split":
         """Return the examples at `indices`, in that order."""
-        return Split(self.images[indices], self.labels[indices])
+        return Split({name: each[indices] for name, each in self.arrays.items()})
+
+    def having(self, **arrays: Any) -> "Split":
+        """Return the split with arrays in the place of those of their names."""
+        return Split({**self.arrays, **arrays})
 
 
-@with_short_repr
-class Table(NamedTuple):
-    """Examples of any task, in memory: arrays of the same length by name, images among them."""
-
-    arrays: dict[str, np.ndarray]
-
-    def __len__(self) -> int:
-        """Return the number of examples."""
-        return min(len(each) for each in self.arrays.values())
-
-    def take(self, indices: np.ndarray) -> "Table":
-        """Return the examples at `indices`, in that order."""
-        return Table({name: each[indices] for name, each in self.arrays.items()})
+def labelled(images: np.ndarray | StreamedImages, labels: np.ndarray) -> Split:
+    """Return images, see `Split`, and their classes, int32 (N,), as a split."""
+    return Split({IMAGE: images, LABEL: labels})
 
 
 @with_short_repr
@@ -61,7 +76,7 @@ class Raw(NamedTuple):
     Attributes:
         train: the training split.
         test: its own test split, where it has one.
-        class_names: one name per class.
+        class_names: one name per class, of images that are classified.
         validation: a validation split that belongs to the task, where there is one.
         mean: per-channel mean in [0, 1], where it is known without decoding the images.
         std: per-channel standard deviation likewise.
@@ -71,7 +86,7 @@ class Raw(NamedTuple):
 
     train: Split
     test: Split | None
-    class_names: tuple[str, ...]
+    class_names: tuple[str, ...] = ()
     validation: Split | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
@@ -87,7 +102,7 @@ class Dataset(NamedTuple):
         train: what weights are fitted on.
         validation: what choices are made on.
         test: what is reported.
-        class_names: one name per class.
+        class_names: one name per class, of images that are classified.
         mean: per-channel mean of the training images in [0, 1].
         std: per-channel standard deviation likewise.
         metric: what accuracies on it are: 'accuracy', or 'balanced' over the classes.
@@ -109,7 +124,7 @@ class Dataset(NamedTuple):
 def in_memory(raw: Raw) -> Raw:
     """Decode all images, training images as others, so that crops are made on the device."""
     splits = (
-        None if split is None else Split(np.asarray(split.images), split.labels)
+        None if split is None else split.having(image=np.asarray(split.images))
         for split in (raw.train, raw.test, raw.validation)
     )
     train, test, validation = splits
@@ -120,7 +135,8 @@ def in_memory(raw: Raw) -> Raw:
 
 def is_viewed(split: Split) -> bool:
     """Return whether images of a split are brought to their final size when they are decoded."""
-    return not isinstance(split.images, np.ndarray) and split.images.view.size is not None
+    images = split.images
+    return not isinstance(images, np.ndarray) and images.view.size is not None
 
 
 def checked_split(images: np.ndarray, labels: np.ndarray, num_classes: int, name: str) -> Split:
@@ -160,4 +176,4 @@ def checked_split(images: np.ndarray, labels: np.ndarray, num_classes: int, name
     empty = np.flatnonzero(np.bincount(labels, minlength=num_classes) == 0)
     if empty.size:
         raise InputError(f"{name}: class {empty[0]} has no examples")
-    return Split(np.ascontiguousarray(images), labels)
+    return labelled(np.ascontiguousarray(images), labels)

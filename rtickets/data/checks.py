@@ -1,15 +1,36 @@
-"""What has to hold for every data set, wherever it comes from."""
+"""What has to hold for every set of classified images, wherever it comes from."""
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from pydantic.dataclasses import dataclass
 
-from rtickets.data.arrays import Raw
+from rtickets.data.arrays import LABEL, Raw
+from rtickets.data.task_settings import TaskConfig
 from rtickets.errors import InputError
+from rtickets.settings.kinds import STRICT
 
 _SHOWN = 5  # names that a line shows
+
+
+@dataclass(frozen=True, config=STRICT)
+class Classes(TaskConfig):
+    """What loading asks of tasks whose images have a class each."""
+
+    def split(self, arrays: Mapping[str, Any]) -> np.ndarray:
+        """Return the classes."""
+        return np.asarray(arrays[LABEL])
+
+    def check(self, raw: Raw, name: str) -> tuple[str, ...]:
+        """Check class names and labels, and return what is odd about them."""
+        check_raw(raw, name)
+        return class_notes(raw)
+
+
+CLASSES = Classes()
 
 
 def check_raw(raw: Raw, name: str) -> None:
@@ -32,6 +53,12 @@ def check_raw(raw: Raw, name: str) -> None:
             raise InputError(
                 f"{name}: the class name {one} is no Unicode text; name it, or its folder, in UTF-8"
             ) from None
+    if LABEL not in raw.train.arrays or not raw.class_names:
+        raise InputError(
+            f"{name}: its examples are {', '.join(raw.train.arrays)} with "
+            f"{len(raw.class_names)} class names; to classify them, they need `label` and a name "
+            "per class; else name the task of the source, or data.task"
+        )
     classes = len(raw.class_names)
     for split, part in (("train", raw.train), ("val", raw.validation), ("test", raw.test)):
         if part is None or not len(part):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rtickets.data.arrays import Dataset, Split
+from rtickets.data.arrays import IMAGE, LABEL, Dataset, Split
 
 _PAIRS = (("validation", "training"), ("test", "training"), ("test", "validation"))
 
@@ -21,11 +21,13 @@ class Digests(NamedTuple):
 
     Attributes:
         images: a digest per image.
-        labels: their labels.
+        labels: integers (N,) that tell apart what goes with the images: their labels, or digests.
+        about: what that is.
     """
 
     images: list[bytes]
     labels: np.ndarray
+    about: str = LABEL
 
 
 def digest(data: Any) -> bytes:
@@ -64,19 +66,31 @@ def describe_copies(splits: Mapping[str, Digests]) -> tuple[str, ...]:
 
 
 def _copies(name: str, ours: Digests, of: str, theirs: Digests) -> str:
-    mine, images = list(zip(*ours, strict=True)), set(theirs.images)
+    mine = list(zip(ours.images, ours.labels.tolist(), strict=True))
+    images = set(theirs.images)
     pairs = set(zip(theirs.images, theirs.labels.tolist(), strict=True))
-    found = [(image, int(label)) not in pairs for image, label in mine if image in images]
+    found = [pair not in pairs for pair in mine if pair[0] in images]
     if not found:
         return ""
     line = f"{len(found):,} of {len(mine):,} {name} images are exact copies of {of} images"
-    return f"{line}, {sum(found):,} of them with another label" if any(found) else line
+    return f"{line}, {sum(found):,} of them with another {ours.about}" if any(found) else line
 
 
 def _digests(split: Split) -> Digests:
-    images = split.images
+    images, rest = split.images, _rest(split)
     if isinstance(images, np.ndarray):
-        return Digests([digest(image) for image in np.ascontiguousarray(images)], split.labels)
+        return Digests([digest(image) for image in np.ascontiguousarray(images)], *rest)
     with ThreadPoolExecutor(images.workers) as pool:
         of: Iterable[bytes] = pool.map(lambda i: digest(images.files.read(int(i))), images.chosen)
-        return Digests(list(of), split.labels)
+        return Digests(list(of), *rest)
+
+
+def _rest(split: Split) -> tuple[np.ndarray, str]:
+    """Return what tells apart what goes with the images of a split, and what that is."""
+    others = {name: each for name, each in split.arrays.items() if name != IMAGE}
+    if set(others) == {LABEL}:
+        return split.labels, LABEL
+    arrays = [np.ascontiguousarray(each) for each in others.values()]
+    rows = (b"".join(each[place].tobytes() for each in arrays) for place in range(len(split)))
+    digests = [int.from_bytes(digest(row)[:7], "big") for row in rows]
+    return np.array(digests, np.int64), " or ".join(others)

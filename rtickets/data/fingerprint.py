@@ -1,6 +1,7 @@
 """What identifies the files of a data set, so that a run is told from one on other data."""
 
 import hashlib
+import json
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.registry import source_of
 from rtickets.errors import InputError
+from rtickets.settings import config_files
 
 MISSING = "missing"
 """What identifies files that are not there."""
@@ -50,6 +52,22 @@ def fingerprint(config: DataConfig) -> str | None:
     if root is None or not root.exists():
         return MISSING
     return _digest(root, tuple(_listed(root)))
+
+
+def asked_by_source(config: DataConfig) -> str | None:
+    """Return the settings of the task that a source asks, where the configuration leaves it to it.
+
+    Args:
+        config: the data.
+
+    Returns:
+        JSON; None where the configuration says the task itself, or the source none of its own.
+    """
+    try:
+        task = None if config.task else source_of(config).task
+    except InputError:
+        return None
+    return None if task is None else json.dumps(config_files.to_dict(task), sort_keys=True)
 
 
 def _listed(root: Path) -> list[_File]:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from rtickets.data.arrays import Dataset, in_memory, is_viewed
-from rtickets.data.checks import check_raw, class_notes
+from rtickets.data.arrays import Dataset, Split, in_memory, is_viewed
+from rtickets.data.checks import CLASSES
 from rtickets.data.copies import find_copies
 from rtickets.data.images.augment import make_transform
 from rtickets.data.images.statistics import pixel_statistics
@@ -11,6 +11,7 @@ from rtickets.data.images.streamed import StreamedImages
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.registry import source_of
 from rtickets.data.splits import few_shot, hold_out
+from rtickets.data.task_settings import TaskConfig
 
 _SAMPLE = 500  # streamed images that pixel statistics are estimated from
 
@@ -34,28 +35,35 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     """
     source = source_of(config)
     raw = source.load(config, make_transform(config).view)
-    check_raw(raw, config.source)
+    asks = config.task or source.task or CLASSES
+    odd = asks.check(raw, config.source)
     if config.stream is False:
         raw = in_memory(raw)
     train, test, validation = raw.train, raw.test, raw.validation
     if test is None:
-        train, test = hold_out(train, config.test_fraction, f"{config.source}: test split")
+        part = config.test_fraction, f"{config.source}: test split"
+        train, test = hold_out(train, *part, _strata(asks, train))
     if validation is None:
-        train, validation = hold_out(
-            train, config.validation_fraction, f"{config.source}: validation split"
-        )
+        part = config.validation_fraction, f"{config.source}: validation split"
+        train, validation = hold_out(train, *part, _strata(asks, train))
     mean, std = raw.mean, raw.std
     if mean is None or std is None:
         mean, std = pixel_statistics(_sample(train.images))
     if config.train_examples is not None:
-        train = few_shot(train, config.train_examples, seed)
+        train = few_shot(train, config.train_examples, seed, _strata(asks, train))
     task = Dataset(
         train, validation, test, raw.class_names, mean, std, source.metric,
-        raw.viewed or is_viewed(train), (*raw.notes, *class_notes(raw)),
+        raw.viewed or is_viewed(train), (*raw.notes, *odd),
     )  # fmt: skip
-    if not isinstance(train.images, np.ndarray):
+    if train.streamed:
         return task
     return task._replace(notes=task.notes + find_copies(task))
+
+
+def _strata(asks: TaskConfig, split: Split) -> np.ndarray:
+    """Return what a task has the parts of a split balanced over, zeros where that is nothing."""
+    strata = asks.split(split.arrays)
+    return np.zeros(len(split), np.int32) if strata is None else strata
 
 
 def _sample(images: np.ndarray | StreamedImages) -> np.ndarray:

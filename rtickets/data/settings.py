@@ -1,10 +1,17 @@
 """Settings of data: a set, how it is split, how its images are changed."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
+from rtickets.data.task_settings import TaskConfig
 from rtickets.platform.private import expanded
 from rtickets.settings.kinds import STRICT, Fraction, NotNegative, Positive
 
@@ -48,6 +55,8 @@ class DataConfig:
         stream: leave images encoded on disk and decode them for every batch; None does so for
             photographs, False decodes all into memory first.
         workers: threads that decode; None is one per core, at most 16.
+        task: what the network is asked to do with the examples, see `rtickets.tasks`; None is what
+            the source says, which for those of the package is to classify them.
     """
 
     source: str = "fashion_mini"
@@ -67,6 +76,15 @@ class DataConfig:
     lighting: NotNegative | None = None
     stream: bool | None = None
     workers: Positive | None = None
+    task: TaskConfig | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual_task(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out `task` where there is none, as in tickets of before there were tasks."""
+        values: dict[str, Any] = dump(self)
+        if values.get("task", self) is None:
+            del values["task"]
+        return values
 
     @model_validator(mode="after")
     def _check(self) -> "DataConfig":

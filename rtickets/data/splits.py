@@ -1,4 +1,4 @@
-"""Deterministic splits and class-balanced subsets.
+"""Deterministic splits and subsets, balanced over classes where there are some.
 
 Which images are held out never depends on a run's seed, so that all runs of a comparison are
 judged on the same ones.
@@ -12,48 +12,54 @@ from rtickets.errors import InputError
 _SPLIT_SEED = 0
 
 
-def hold_out(split: Split, fraction: float, name: str) -> tuple[Split, Split]:
-    """Split off a stratified random part.
+def hold_out(
+    split: Split, fraction: float, name: str, strata: np.ndarray | None = None
+) -> tuple[Split, Split]:
+    """Split off a random part, stratified by class.
 
     Args:
         split: the examples.
         fraction: part of every class to split off, in (0, 1).
         name: what the error calls the part.
+        strata: the classes, integers (N,), all alike to split at random; None is those that images
+            of the split have.
 
     Returns:
         (rest, part), both in the original order.
 
     Raises:
-        InputError: if a class would be left without an example on either side.
+        InputError: if a class, or all, would be left without an example on either side.
     """
     generator = np.random.default_rng(_SPLIT_SEED)
     held = np.zeros(len(split), bool)
-    for label, members in enumerate(_by_class(split)):
+    for label, members in enumerate(_by_class(split, strata)):
         count = round(members.size * fraction)
         if not 0 < count < members.size:
+            which = f" of class {label}" if members.size < len(split) else ""
             raise InputError(
-                f"{name}: {fraction} of the {members.size} examples of class {label} leaves one "
-                "side empty"
+                f"{name}: {fraction} of the {members.size} examples{which} leaves one side empty"
             )
         held[generator.permutation(members)[:count]] = True
     return split.take(np.flatnonzero(~held)), split.take(np.flatnonzero(held))
 
 
-def few_shot(split: Split, examples: int, seed: int) -> Split:
-    """Draw a class-balanced random subset.
+def few_shot(split: Split, examples: int, seed: int, strata: np.ndarray | None = None) -> Split:
+    """Draw a random subset, balanced over classes.
 
     Args:
         split: the examples.
         examples: size of the subset; class sizes differ by at most one.
         seed: of the draw; a larger subset of the same seed contains the smaller.
+        strata: the classes, integers (N,), all alike to split at random; None is those that images
+            of the split have.
 
     Returns:
         The subset, in the original order.
 
     Raises:
-        InputError: if a class is too small, or would get no example.
+        InputError: if a class, or the split, is too small, or a class would get no example.
     """
-    classes = _by_class(split)
+    classes = _by_class(split, strata)
     if examples < len(classes):
         raise InputError(f"train_examples={examples} is fewer than the {len(classes)} classes")
     generator = np.random.default_rng([_SPLIT_SEED, seed])
@@ -61,8 +67,9 @@ def few_shot(split: Split, examples: int, seed: int) -> Split:
     for label, members in enumerate(classes):
         count = examples // len(classes) + (label < examples % len(classes))
         if count > members.size:
+            which = f"needs {count} examples of class {label}, which has"
             raise InputError(
-                f"train_examples={examples} needs {count} examples of class {label}, which has "
+                f"train_examples={examples} {which if len(classes) > 1 else 'is more than the'} "
                 f"{members.size} for training"
             )
         chosen.append(generator.permutation(members)[:count])
@@ -85,7 +92,8 @@ def epoch_order(examples: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([1, seed, epoch]).permutation(examples).astype(np.int32)
 
 
-def _by_class(split: Split) -> list[np.ndarray]:
+def _by_class(split: Split, strata: np.ndarray | None) -> list[np.ndarray]:
     """Return the examples of every class, in order; one pass, however many classes there are."""
-    order = np.argsort(split.labels, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(split.labels))[:-1])
+    strata = split.labels if strata is None else strata
+    order = np.argsort(strata, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(strata))[:-1])

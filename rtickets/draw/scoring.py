@@ -8,12 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rtickets import data, models
-from rtickets.draw.criteria import CRITERIA, Subject, adversarial
+from rtickets import models
+from rtickets.draw.criteria import CRITERIA, Subject
 from rtickets.draw.criteria.base import ScoreFn
+from rtickets.draw.criteria.losses import task_adversarial
 from rtickets.draw.settings import DrawConfig
 from rtickets.masks import Params
-from rtickets.tickets import class_order, provenance
+from rtickets.tickets import provenance
+from rtickets.tickets.asked import asked_again
+from rtickets.tickets.head import known
 from rtickets.tickets.ticket import Ticket
 
 
@@ -31,13 +34,13 @@ def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
         A function from masked weights and their mask to scores by path.
 
     Raises:
-        InputError: if the network's provenance is missing, or its classes are not those of the
-            data.
+        InputError: if the network's provenance is missing, or its head is not for the data.
     """
     model, make = provenance.build_model(network.meta), CRITERIA[config.criterion].make
     assert make is not None  # who asks knows
+    task, _ = known(network.meta)
 
-    def logits_fn(params: Params, x: Array) -> Array:
+    def outputs_fn(params: Params, x: Array) -> Any:
         return models.logits(model, params, network.batch_stats, x)
 
     attack = config.attack
@@ -46,16 +49,17 @@ def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
             model,
             network.batch_stats,
             tuple(network.meta["image_shape"]),
-            logits_fn,
+            outputs_fn,
             partial(load_batches, config, network.meta),
-            None if attack is None else adversarial(logits_fn, **attack.as_pgd()),
+            None if attack is None else task_adversarial(task, outputs_fn, **attack.as_pgd()),
             config.prunable,
             config.exclude,
+            task,
         )
     )
 
 
-def load_batches(config: DrawConfig, meta: Any) -> list[tuple[Array, Array, Array]]:
+def load_batches(config: DrawConfig, meta: Any) -> list[tuple[Array, dict[str, Array], Array]]:
     """Return the training examples that a draw scores on.
 
     Args:
@@ -63,27 +67,27 @@ def load_batches(config: DrawConfig, meta: Any) -> list[tuple[Array, Array, Arra
         meta: the network's provenance.
 
     Returns:
-        Batches of (float32 images (B, H, W, C) in [0, 1], int32 labels (B,), PRNG keys (B,)).
+        Batches of (float32 images (B, H, W, C) in [0, 1], the other arrays of the task's batch by
+        name, PRNG keys (B,)).
 
     Raises:
-        InputError: if the task cannot be loaded or its classes are not the network's.
+        InputError: if the data cannot be loaded or the network's head is not for them.
     """
-    task_config, seed = (config.data, config.seed) if config.data else provenance.last_task(meta)
-    task = data.load(task_config, seed)
-    task = class_order.matched(meta, task_config, task)
-    transform = provenance.fitting_transform(task_config, meta).left_to_do(task)
-    chosen = task.train.take(balanced_order(task.train.labels, config.seed)[: config.examples])
+    asks = asked_again(meta, config.data, config.seed)
+    task, train = asks.task, asks.dataset.train
+    transform = provenance.fitting_transform(asks.config, meta).left_to_do(asks.dataset)
+    strata = task.split(train.arrays)
+    strata = np.zeros(len(train), np.int32) if strata is None else strata
+    chosen = train.take(balanced_order(strata, config.seed)[: config.examples])
     key = jax.random.key(config.seed)
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(len(chosen)))
-    return [
-        (
-            transform.prepare(jnp.asarray(np.asarray(chosen.images[part]))),
-            jnp.asarray(chosen.labels[part]),
-            keys[part],
-        )
-        for first in range(0, len(chosen), config.batch_size)
-        for part in [slice(first, first + config.batch_size)]
-    ]
+    batches = []
+    for first in range(0, len(chosen), config.batch_size):
+        part = slice(first, first + config.batch_size)
+        raw = {name: jnp.asarray(np.asarray(each[part])) for name, each in chosen.arrays.items()}
+        batch = dict(task.prepare(transform, raw))
+        batches.append((batch.pop(task.input), batch, keys[part]))
+    return batches
 
 
 def balanced_order(labels: np.ndarray, seed: int) -> np.ndarray:

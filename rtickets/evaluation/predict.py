@@ -12,10 +12,9 @@ from jax import Array
 
 from rtickets import models
 from rtickets.attacks.settings import AttackConfig
-from rtickets.data.arrays import Split, Table
+from rtickets.data.arrays import Split
 from rtickets.data.images.augment import Transform
 from rtickets.data.images.stream import Batch, evaluation_batches
-from rtickets.data.images.streamed import StreamedImages
 from rtickets.masks import Params
 from rtickets.platform import parallel, preemption
 from rtickets.platform.short_repr import with_short_repr
@@ -52,7 +51,7 @@ class Examples(NamedTuple):
         data: their arrays on every device; None if the images stay on disk.
     """
 
-    split: Split | Table
+    split: Split
     transform: Transform
     devices: parallel.Devices
     task: Task
@@ -65,7 +64,7 @@ class Examples(NamedTuple):
 
 
 def on_devices(
-    split: Split | Table,
+    split: Split,
     transform: Transform,
     devices: parallel.Devices,
     task: Task | None = None,
@@ -81,8 +80,7 @@ def on_devices(
     Returns:
         The examples.
     """
-    streamed = isinstance(split, Split) and isinstance(split.images, StreamedImages)
-    data = None if streamed else parallel.replicate(split.arrays, devices)
+    data = None if split.streamed else parallel.replicate(split.arrays, devices)
     return Examples(split, transform, devices, task or Classification(), data)
 
 
@@ -203,14 +201,13 @@ def _batches(
     if examples.data is not None:
         yield from [examples.data] * (len(order) // batch_size)
         return
-    assert isinstance(split, Split)  # tables lie in memory
     mine = parallel.own_part(order.reshape(-1, batch_size), devices, axis=1)
 
     def put(batch: Batch) -> dict[str, Any]:
         shape = (len(devices.local), -1)
         return {
             name: parallel.put(part.reshape(*shape, *part.shape[1:]), devices)
-            for name, part in batch.arrays.items()
+            for name, part in batch.items()
         }
 
     yield from evaluation_batches(split, mine.ravel(), mine.shape[1], put)

@@ -10,7 +10,7 @@ from jax.tree_util import Partial
 
 from rtickets import models
 from rtickets.attacks import LogitsFn
-from rtickets.data.arrays import Split, Table
+from rtickets.data.arrays import Split
 from rtickets.data.images.augment import Transform
 from rtickets.evaluation.predict import Network
 from rtickets.platform import parallel
@@ -63,7 +63,7 @@ class Subject(NamedTuple):
 
 def make_subject(
     network: Network,
-    split: Split | Table,
+    split: Split,
     transform: Transform,
     *,
     count: int | None,

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets.data.fingerprint import fingerprint
+from rtickets.data.fingerprint import asked_by_source, fingerprint
 from rtickets.data.settings import DataConfig
 from rtickets.errors import FailedBeforeError, InputError, NonFiniteLossError
 from rtickets.platform import preemption, processes
@@ -113,7 +113,8 @@ def _data_digests(config: Any, inputs: Sequence[StartingTicket]) -> list[str]:
             meta = read_description(source.ticket).get("meta", {})
             tasks += [config_files.parse(DataConfig, meta["task"])] if "task" in meta else []
     found = [(task.source, fingerprint(task)) for task in tasks]
-    return [f"{source} {digest}" for source, digest in found if digest is not None]
+    asked = [f"{task.source} {what}" for task in tasks if (what := asked_by_source(task))]
+    return [f"{source} {digest}" for source, digest in found if digest is not None] + asked
 
 
 def run_once(folder: RunFolder, body: Body) -> RunFolder:

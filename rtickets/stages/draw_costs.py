@@ -40,7 +40,7 @@ def estimate_draw(
     if config.attack is not None:
         config.attack.check_lengths("attack", task.shape)
     if config.train is None:
-        cost = network_cost(model, task.classes, task.shape)
+        cost = network_cost(model, task.outputs, task.shape)
         attacked = IMAGE_GRADIENT * config.attack.training_evaluations if config.attack else 0
         passes = config.how.passes + attacked
         about = f"{config.criterion} in {config.num_rounds} rounds on {config.examples} images"

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from rtickets import data, evaluation, masks, tasks
+from rtickets import evaluation, masks
 from rtickets.costs import Estimate, Setting
 from rtickets.costs.network_costs import network_cost
 from rtickets.costs.passes import passes_of_attack
@@ -16,7 +16,8 @@ from rtickets.platform import console, parallel, processes
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
 from rtickets.stages.stage import Stage
 from rtickets.storage.files import write_json
-from rtickets.tickets import class_order, provenance
+from rtickets.tickets import provenance
+from rtickets.tickets.asked import asked_again
 from rtickets.tickets.ticket import Ticket
 
 
@@ -44,14 +45,12 @@ def evaluate(
     def body(folder: Path) -> dict[str, Any]:
         ticket = Ticket.load(source.ticket)
         meta = ticket.meta
-        task_config, seed = (config.data, 0) if config.data else provenance.last_task(meta)
-        loaded = data.load(task_config, seed)
-        task = class_order.matched(meta, task_config, loaded)
-        about_classes = list(task.notes[len(loaded.notes) :])
+        asks = asked_again(meta, config.data, seed=0)
+        task, about_classes = asks.dataset, list(asks.changes)
         split = task.test if config.split == "test" else task.validation
         for note in task.notes:
             console.say(f"data: {note}")
-        transform = provenance.fitting_transform(task_config, meta).left_to_do(task)
+        transform = provenance.fitting_transform(asks.config, meta).left_to_do(task)
         config.check_lengths(transform.output_shape(split.images.shape[1:]))
         network = evaluation.Network(
             provenance.build_model(meta),
@@ -60,7 +59,7 @@ def evaluate(
         )
         about = {"history": provenance.history_lines(meta), "sparsity": masks.sparsity(ticket.mask)}
         processes.on_primary(lambda: write_json(folder / "network.json", about))
-        examples = evaluation.on_devices(split, transform, devices, tasks.task_of(task))
+        examples = evaluation.on_devices(split, transform, devices, asks.task)
         named = {"notes": about_classes} if about_classes else {}
         return {**named, **evaluation.evaluate_network(config, network, examples, folder)}
 
@@ -89,10 +88,10 @@ def estimate_evaluation(
         InputError: for an attack whose radius is larger than all images.
     """
     config.check_lengths(task.shape)
-    cost = network_cost(model, task.classes, task.shape)
+    cost = network_cost(model, task.outputs, task.shape)
     images = task.test if config.split == "test" else task.validation
     attacked = min(images, config.attack_examples or images)
-    work = [passes_of_attack(attack, task.classes) for attack in config.attacks.values()]
+    work = [passes_of_attack(attack, task.outputs) for attack in config.attacks.values()]
     passes = images + attacked * sum(work)
     about = f"{images:,} images, {attacked if config.attacks else 0:,} of them attacked"
     if config.smoothing is not None:

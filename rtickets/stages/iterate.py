@@ -180,7 +180,7 @@ def _prepare(config: DrawConfig, ticket: Ticket) -> tuple[Ready, DataConfig]:
 
 def _run(config: DrawConfig, ready: Ready, folder: Path, devices: parallel.Devices) -> TrainingRun:
     train = _train_config(config)
-    return TrainingRun(ready.model, ready.task, ready.transform, train, folder, devices)
+    return ready.run(train, folder, devices)
 
 
 def _train_config(config: DrawConfig) -> TrainConfig:

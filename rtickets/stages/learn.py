@@ -23,7 +23,7 @@ from rtickets.masks.learned_masks import (
 from rtickets.masks.patterns import parse_pattern
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
-from rtickets.stages.train import TrainingRun, prepare, save_ticket, train_network, training_result
+from rtickets.stages.train import prepare, save_ticket, train_network, training_result
 from rtickets.stages.upstream import check_dense
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket
@@ -72,7 +72,7 @@ def learn(
         scores = initial_scores(settings, ready.params, key, config.lmp.start)
         params = {**ready.params, SCORES: scores}
         mask = {**ready.mask, SCORES: jax.tree.map(lambda _: np.ones((), bool), scores)}
-        run = TrainingRun(ready.model, ready.task, ready.transform, train, folder, devices)
+        run = ready.run(train, folder, devices)
         trainable: Trainable = "scores and head" if config.lmp.train_head else "scores"
         weights = (params, ticket.batch_stats)
         outcome = train_network(run, weights, mask, trainable=trainable, learned_mask=settings)

@@ -8,7 +8,7 @@ import jax
 from rtickets import data, masks, models
 from rtickets.costs import Estimate, Setting
 from rtickets.costs.runs import estimate_training
-from rtickets.costs.task_sizes import task_of
+from rtickets.costs.task_sizes import sizes_of
 from rtickets.data.images.augment import check_resize, make_transform
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, folder_of, run_once
@@ -16,7 +16,9 @@ from rtickets.settings import config_files
 from rtickets.stages.settings import PretrainConfig
 from rtickets.stages.stage import Stage
 from rtickets.stages.train import TrainingRun, train_network, training_result, write_ticket
+from rtickets.tasks import task_of
 from rtickets.tickets import provenance
+from rtickets.tickets.head import remembering
 from rtickets.tickets.ticket import Ticket
 
 
@@ -37,21 +39,20 @@ def pretrain(
 
     def body(folder: Path) -> dict[str, Any]:
         check_resize(config.data)
-        task = data.load(config.data, config.train.seed)
-        transform = make_transform(config.data).left_to_do(task)
-        shape = transform.output_shape(task.train.images.shape[1:])
+        task, dataset = task_of(config.data), data.load(config.data, config.train.seed)
+        transform = make_transform(config.data).left_to_do(dataset)
+        shape = transform.output_shape(dataset.train.images.shape[1:])
         meta = {
-            "model": config_files.to_dict(config.model),
-            "class_names": list(task.class_names),
+            **remembering({"model": config_files.to_dict(config.model)}, task, dataset),
             "image_shape": list(shape),
-            "mean": list(provenance.channel_statistics(task.mean, shape[-1])),
-            "std": list(provenance.channel_statistics(task.std, shape[-1])),
+            "mean": list(provenance.channel_statistics(dataset.mean, shape[-1])),
+            "std": list(provenance.channel_statistics(dataset.std, shape[-1])),
             **provenance.extend({}, "pretrain", config, config.data, config.train.seed),
         }
         model = provenance.build_model(meta)
         weights = models.initialise(model, jax.random.key(config.train.seed), shape)
         mask = masks.full(weights[0])
-        run = TrainingRun(model, task, transform, config.train, folder, devices)
+        run = TrainingRun(model, task, dataset, transform, config.train, folder, devices)
         outcome = train_network(run, weights, mask)
         write_ticket(folder / "ticket", Ticket(mask, outcome.params, outcome.batch_stats, meta))
         return training_result(folder, outcome)
@@ -62,8 +63,8 @@ def pretrain(
 def _estimate(config: PretrainConfig, setting: Setting) -> list[Estimate]:
     check_resize(config.data)
     name = f"pretrain, {config.train.objective.name}"
-    task = task_of(config.data)
-    return [estimate_training(name, task, config.model, config.train, setting.devices)]
+    sizes = sizes_of(config.data)
+    return [estimate_training(name, sizes, config.model, config.train, setting.devices)]
 
 
 STAGE = Stage(

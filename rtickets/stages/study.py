@@ -29,6 +29,7 @@ from rtickets.stages import study_progress
 from rtickets.stages.iterate import rewind_steps
 from rtickets.stages.results import headline_of, read_evaluation, read_study
 from rtickets.stages.study_settings import StudyConfig
+from rtickets.tasks import task_of
 from rtickets.training.batches import steps_per_epoch
 from rtickets.training.settings import TrainConfig
 
@@ -219,10 +220,10 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
 
 def _check_kernels(config: StudyConfig) -> None:
     """Look at the shapes of the network that all draws start from."""
-    task, model = data.load(config.pretrain.data), config.pretrain.model
-    transform = make_transform(config.pretrain.data).left_to_do(task)
-    shape = transform.output_shape(task.train.images.shape[1:])
-    network = models.build(model.arch, len(task.class_names), width=model.width, stem=model.stem)
+    task, dataset = task_of(config.pretrain.data), data.load(config.pretrain.data)
+    transform = make_transform(config.pretrain.data).left_to_do(dataset)
+    shape = transform.output_shape(dataset.train.images.shape[1:])
+    network = models.from_config(config.pretrain.model, task.width(task.about(dataset)))
     images = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
     params = jax.eval_shape(network.init, jax.random.key(0), images)["params"]
     for label, draw in config.draws.items():

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from rtickets.costs import Estimate, Setting
 from rtickets.costs.runs import estimate_training
-from rtickets.costs.task_sizes import task_of
+from rtickets.costs.task_sizes import sizes_of
 from rtickets.data.images.augment import check_resize
 from rtickets.draw.settings import DrawConfig
 from rtickets.settings import config_files
@@ -33,7 +33,7 @@ def estimate_study(config: StudyConfig, setting: Setting) -> list[Estimate]:
 
 def _runs(config: StudyConfig, setting: Setting) -> Iterator[Estimate]:
     check_resize(config.pretrain.data)
-    source, model, devices = task_of(config.pretrain.data), config.pretrain.model, setting.devices
+    source, model, devices = sizes_of(config.pretrain.data), config.pretrain.model, setting.devices
     setting = replace(setting, model=model, task=config.pretrain.data, shape=source.shape)
     for label, objective in config.objectives.items():
         train = config_files.replace(config.pretrain.train, objective=objective)

@@ -9,7 +9,8 @@ from zlib import crc32
 import jax
 import numpy as np
 
-from rtickets import data, evaluation, masks, models, tasks, training
+from rtickets import data, evaluation, masks, models, training
+from rtickets.data.arrays import IMAGE
 from rtickets.data.images.augment import Transform
 from rtickets.data.settings import DataConfig
 from rtickets.masks import Mask, Params
@@ -18,7 +19,9 @@ from rtickets.platform import console, parallel, processes
 from rtickets.settings import config_files
 from rtickets.settings.kinds import to_steps
 from rtickets.storage.files import write_json
-from rtickets.tickets import class_order, provenance
+from rtickets.tasks import Task, task_of
+from rtickets.tickets import asked, provenance
+from rtickets.tickets.head import remembering
 from rtickets.tickets.ticket import Ticket
 from rtickets.training import HEAD, Trainable
 from rtickets.training.batches import steps_per_epoch
@@ -32,20 +35,27 @@ class Ready(NamedTuple):
     """A ticket made ready to be trained on a task.
 
     Attributes:
-        model: the network, its head as wide as the task has classes.
-        task: the task's images.
+        model: the network, its head as wide as the task asks.
+        task: what it is trained to do.
+        dataset: the examples.
         transform: from stored pixels to the network's input.
         params: the ticket's weights under a fresh head, or under its own.
         mask: the ticket's mask, with the head's leaves.
-        meta: the ticket's provenance with the task's classes and pixel statistics.
+        meta: the ticket's provenance with the task, its head and pixel statistics.
     """
 
     model: models.Model
-    task: data.Dataset
+    task: Task
+    dataset: data.Dataset
     transform: Transform
     params: Params
     mask: Mask
     meta: dict[str, Any]
+
+    def run(self, config: TrainConfig, folder: Path, devices: parallel.Devices) -> "TrainingRun":
+        """Return its training in a stage's folder."""
+        what = self.model, self.task, self.dataset, self.transform
+        return TrainingRun(*what, config, folder, devices)
 
 
 def prepare(
@@ -64,7 +74,7 @@ def prepare(
         seed: of the fresh head and of the choice of examples.
         normalization: normalise pixels by the statistics of the ticket's 'source' or of the
             'target'.
-        keep_head: keep the ticket's head where the task has its classes, in whatever order.
+        keep_head: keep the ticket's head where it fits, see `Task.aligned`.
 
     Returns:
         Everything that training needs.
@@ -72,23 +82,23 @@ def prepare(
     Raises:
         InputError: if the task cannot be loaded or does not fit the ticket's provenance.
     """
-    task = data.load(config, seed)
+    task, dataset = task_of(config), data.load(config, seed)
     meta = dict(ticket.meta)
-    transform = provenance.fitting_transform(config, meta).left_to_do(task)
+    transform = provenance.fitting_transform(config, meta).left_to_do(dataset)
     if normalization == "target":
         channels = meta["image_shape"][-1]
-        meta["mean"] = list(provenance.channel_statistics(task.mean, channels))
-        meta["std"] = list(provenance.channel_statistics(task.std, channels))
-    same = class_order.in_order_of(meta, task) if keep_head else None
+        meta["mean"] = list(provenance.channel_statistics(dataset.mean, channels))
+        meta["std"] = list(provenance.channel_statistics(dataset.std, channels))
+    same = asked.aligned(meta, task, dataset) if keep_head else None
     if same is not None:
         model = provenance.build_model(meta)
-        return Ready(model, same, transform, ticket.params, ticket.mask, meta)
-    meta["class_names"] = list(task.class_names)
+        return Ready(model, task, same, transform, ticket.params, ticket.mask, meta)
+    meta = remembering(meta, task, dataset)
     model = provenance.build_model(meta)
     fresh, _ = models.initialise(model, jax.random.key(seed), tuple(meta["image_shape"]))
     params = {**ticket.params, HEAD: fresh[HEAD]}
     mask = {**ticket.mask, HEAD: jax.tree.map(lambda _: np.ones((), bool), fresh[HEAD])}
-    return Ready(model, task, transform, params, mask, meta)
+    return Ready(model, task, dataset, transform, params, mask, meta)
 
 
 class TrainingRun(NamedTuple):
@@ -96,7 +106,8 @@ class TrainingRun(NamedTuple):
 
     Attributes:
         model: the network.
-        task: its images.
+        task: what it is trained to do.
+        dataset: the examples.
         transform: from stored pixels to the network's input.
         config: the run's configuration.
         folder: the stage's folder.
@@ -104,7 +115,8 @@ class TrainingRun(NamedTuple):
     """
 
     model: models.Model
-    task: data.Dataset
+    task: Task
+    dataset: data.Dataset
     transform: Transform
     config: TrainConfig
     folder: Path
@@ -113,7 +125,7 @@ class TrainingRun(NamedTuple):
     @property
     def steps_per_epoch(self) -> int:
         """Number of batches in an epoch."""
-        return steps_per_epoch(len(self.task.train), self.config.batch_size)
+        return steps_per_epoch(len(self.dataset.train), self.config.batch_size)
 
 
 def train_network(
@@ -142,17 +154,16 @@ def train_network(
     """
     config, devices = run.config, run.devices
     training.check_batch_size(config, devices)
-    shape = run.transform.output_shape(run.task.train.images.shape[1:])
+    shape = run.transform.output_shape(run.dataset.train.images.shape[1:])
     config.objective.check_lengths(shape)
-    processes.check_agreement("the training data", _fingerprint(run.task.train))
-    for note in run.task.notes:
+    processes.check_agreement("the training data", _fingerprint(run.dataset.train))
+    for note in run.dataset.notes:
         console.say(f"data: {note}")
-    task = tasks.task_of(run.task)
     program = training.Program(
         model=run.model,
         objective=config.objective,
         optimizer=config_files.replace(config.optimizer, learning_rate=0.0),
-        transform=device_transform(run.transform, run.task.train),
+        transform=device_transform(run.transform, run.dataset.train),
         batch_size=config.batch_size,
         total_steps=to_steps(config.duration, run.steps_per_epoch),
         steps_per_epoch=run.steps_per_epoch,
@@ -164,26 +175,27 @@ def train_network(
         accumulate=config.accumulate,
         sync_statistics=config.sync_statistics,
         image_shape=shape,
-        task=task,
+        task=run.task,
     )
-    held_out = evaluation.on_devices(run.task.validation, run.transform, devices, task)
+    held_out = evaluation.on_devices(run.dataset.validation, run.transform, devices, run.task)
     attack = config.objective.validation_attack
     weights_of = jax.jit(partial(training.weights_of, learned_mask))
 
     def validate(params: Params, batch_stats: Any) -> float:
         network = evaluation.Network(run.model, weights_of(params), batch_stats)
         found = evaluation.judge(network, held_out, attack=attack, batch_size=config.batch_size)
-        return found[task.headline.name].value
+        return float(found[run.task.headline.name].value)
 
     name = run.folder.name.rsplit("-", 1)[0]
-    loop = Loop(program, config, run.task.train, mask, validate, run.folder, name, steps)
+    loop = Loop(program, config, run.dataset.train, mask, validate, run.folder, name, steps)
     return loop.fit(*weights, opt_state)
 
 
 def _fingerprint(split: data.Split) -> dict[str, Any]:
     """Return what tells other data apart without reading all of it."""
     few = np.asarray(split.images[:: max(len(split) // 64, 1)])
-    sums = {"images": crc32(few.tobytes()), "labels": crc32(split.labels.tobytes())}
+    arrays = {**split.arrays, IMAGE: few}
+    sums = {name: crc32(np.ascontiguousarray(each).tobytes()) for name, each in arrays.items()}
     return {"shape": list(split.images.shape), **sums}
 
 

@@ -9,7 +9,7 @@ from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
 from rtickets.stages.settings import TransferConfig
 from rtickets.stages.stage import Stage
-from rtickets.stages.train import TrainingRun, prepare, train_network, training_result, write_ticket
+from rtickets.stages.train import prepare, train_network, training_result, write_ticket
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket
 from rtickets.training import Trainable
@@ -39,7 +39,7 @@ def transfer(
         ticket = Ticket.load(source.ticket)
         ready = prepare(ticket, config.data, config.train.seed, config.normalization)
         meta = provenance.extend(ready.meta, "transfer", config, config.data, config.train.seed)
-        run = TrainingRun(ready.model, ready.task, ready.transform, config.train, folder, devices)
+        run = ready.run(config.train, folder, devices)
         trainable: Trainable = "all" if config.mode == "finetune" else "head"
         weights = (ready.params, ticket.batch_stats)
         outcome = train_network(run, weights, ready.mask, trainable=trainable)

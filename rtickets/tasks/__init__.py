@@ -1,16 +1,12 @@
 """What a network is asked to do and how that is judged: one file a task, see `tasks.base`."""
 
-from rtickets.data.arrays import Dataset
-from rtickets.tasks.base import Batch, Headline, ImageTask, Measured, Sums, Task
+from rtickets.tasks.base import Batch, Headline, Measured, Sums, Task
 from rtickets.tasks.classification import Classification
-
-
-def task_of(dataset: Dataset) -> Task:
-    """Return what the examples of a data set ask: to tell its classes apart."""
-    return Classification(metric=dataset.metric)
-
+from rtickets.tasks.images import ImageTask
+from rtickets.tasks.registry import TASKS, task_of
 
 __all__ = [
+    "TASKS",
     "Batch",
     "Classification",
     "Headline",

@@ -17,21 +17,29 @@ split.
 **Measures** are numbers with a 95% interval, a unit and a direction. One of them is the headline:
 validation, the choice of the best weights and reports go by it.
 
-**Frozen, hashable, static.** A task is a frozen dataclass whose fields are its settings. It is part
-of what is compiled: equal tasks share programs, and its methods are traced. So they are pure, work
-on traced arrays (`measures` alone is called on the host, with NumPy arrays), and read nothing but
-their arguments and the fields.
+**What is known of the examples.** A ticket remembers what its head answers: `about(dataset)`, a
+dictionary that JSON can hold, such as the names of classes. From it come the `width` of the head,
+and whether a head fits another data set (`aligned`, `matched`).
+
+**Frozen, hashable, static.** A task is a frozen dataclass whose fields are its settings, one of the
+family `rtickets.data.task_settings.TaskConfig`, so that a configuration or a source can name it;
+`rtickets.tasks.registry` announces it. It is part of what is compiled: equal tasks share programs,
+and `prepare`, `augment`, `loss`, `sums`, `fooled`, `labels` and `divergence` are traced. So they
+are pure, work on traced arrays, and read nothing but their arguments and the fields. The others are
+called on the host, with NumPy arrays.
+
+`rtickets.tasks.ImageTask` is a start: a task on images says its `name`, `headline`, `width`,
+`loss`, `sums` and `measures`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
+from rtickets.data.arrays import Dataset, Raw
 from rtickets.data.images.augment import Transform
-from rtickets.errors import InputError
 from rtickets.tasks import units
 
 Batch = Mapping[str, Any]
@@ -97,8 +105,18 @@ class Task(Protocol):
     """A task; see the head of this file for the contract."""
 
     @property
+    def name(self) -> str:
+        """What configurations and tickets call it."""
+        ...
+
+    @property
     def input(self) -> str:
         """Name of the array that the network sees."""
+        ...
+
+    @property
+    def answers(self) -> str:
+        """What the outputs of a head are, in the plural, for lines about sizes."""
         ...
 
     @property
@@ -118,6 +136,54 @@ class Task(Protocol):
 
     def __hash__(self) -> int:
         """Return the same for equal settings, which share a compiled program."""
+        ...
+
+    def split(self, arrays: Mapping[str, Any]) -> np.ndarray | None:
+        """Return what parts of a split are balanced over, see `TaskConfig.split`."""
+        ...
+
+    def check(self, raw: Raw, name: str) -> tuple[str, ...]:
+        """Return what is odd about the examples of a source, see `TaskConfig.check`."""
+        ...
+
+    def about(self, dataset: Dataset) -> dict[str, Any]:
+        """Return what a head for a data set is for, as JSON gives it back."""
+        ...
+
+    def width(self, about: Mapping[str, Any]) -> int:
+        """Return the number of outputs of a head.
+
+        Args:
+            about: what it is for, as `about` returns it.
+
+        Raises:
+            InputError: if that is of no head.
+        """
+        ...
+
+    def aligned(self, about: Mapping[str, Any], dataset: Dataset) -> Dataset | None:
+        """Return a data set as a head that was trained before can be trained on it further.
+
+        Args:
+            about: what the head is for.
+            dataset: the data set.
+
+        Returns:
+            The data set, its examples changed where need be, such as classes in the head's order;
+            None if it needs a fresh head.
+        """
+        ...
+
+    def matched(self, about: Mapping[str, Any], dataset: Dataset) -> Dataset:
+        """Return a data set as a head can be judged on it, what is changed said in its notes.
+
+        Args:
+            about: what the head is for.
+            dataset: the data set.
+
+        Raises:
+            InputError: if the head does not answer it.
+        """
         ...
 
     def prepare(self, transform: Transform, raw: Batch) -> Batch:
@@ -194,50 +260,3 @@ class Task(Protocol):
             InputError: where targets are nothing that can be smoothed.
         """
         ...
-
-
-@dataclass(frozen=True)
-class ImageTask:
-    """What tasks on images have in common; they fill in `headline`, `loss`, `sums`, `measures`.
-
-    Attributes:
-        input: name of the images in a batch.
-        has_classes: see `Task`.
-        has_divergence: likewise.
-    """
-
-    input: ClassVar[str] = "image"
-    has_classes: ClassVar[bool] = False
-    has_divergence: ClassVar[bool] = False
-
-    def prepare(self, transform: Transform, raw: Batch) -> Batch:
-        """Return the images resized and scaled, the rest as it is."""
-        return {**raw, self.input: transform.prepare(raw[self.input])}
-
-    def augment(self, transform: Transform, keys: Array, raw: Batch) -> Batch:
-        """Return the images changed at random, the rest as it is."""
-        return {**raw, self.input: transform.training_input(keys, raw[self.input])}
-
-    def fooled(self, outputs: Any, batch: Batch) -> Array:
-        """Return that no answer is wrong beyond dispute."""
-        del outputs
-        return jnp.zeros(len(batch[self.input]), bool)
-
-    def labels(self, batch: Batch) -> Array | None:
-        """Return None: outputs are not logits over classes."""
-        del batch
-        return None
-
-    def judged(self, right: Any, batch: Batch) -> Measured:
-        """Refuse: answers are better or worse."""
-        raise InputError(f"{type(self).__name__} knows no right and wrong answers")
-
-    def divergence(self, outputs: Any, reference: Any) -> Array:
-        """Refuse: no distance between answers is known."""
-        raise InputError(f"{type(self).__name__} knows no distance between answers")
-
-    def smoothed(self, amount: float) -> "Task":
-        """Refuse: targets are not spread over anything."""
-        raise InputError(
-            f"label_smoothing={amount} is for classes; {type(self).__name__} has none: set it to 0"
-        )

@@ -1,23 +1,29 @@
 """Classification of images: one right class out of several."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
-from rtickets.data.arrays import Metric
-from rtickets.tasks import accuracy
+from rtickets.data.arrays import Dataset, Metric
+from rtickets.data.checks import Classes
+from rtickets.errors import InputError
+from rtickets.settings.kinds import STRICT
+from rtickets.tasks import accuracy, class_order
 from rtickets.tasks.accuracy import Accuracy, is_correct
-from rtickets.tasks.base import Batch, Headline, ImageTask, Measured, Reduce, Sums, alone
+from rtickets.tasks.base import Batch, Headline, Measured, Reduce, Sums, alone
+from rtickets.tasks.images import ImageTask
 
 
-@dataclass(frozen=True)
-class Classification(ImageTask):
+@dataclass(frozen=True, config=STRICT)
+class Classification(Classes, ImageTask):
     """The network answers logits over classes; batches hold `image` and `label`, int32 (B,).
 
     Attributes:
@@ -28,14 +34,37 @@ class Classification(ImageTask):
 
     has_classes: ClassVar[bool] = True
     has_divergence: ClassVar[bool] = True
+    answers: ClassVar[str] = "classes"
+    name: Literal["classification"] = "classification"
     metric: Metric = "accuracy"
-    label_smoothing: float = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     @property
     def headline(self) -> Headline:
         """The metric."""
         words = "balanced accuracy" if self.metric == "balanced" else ""
         return Headline(self.metric, "share", words=words)
+
+    def about(self, dataset: Dataset) -> dict[str, Any]:
+        """Return the names of the classes."""
+        return {"class_names": list(dataset.class_names)}
+
+    def width(self, about: Mapping[str, Any]) -> int:
+        """Return the number of classes; a backbone that was imported has none yet."""
+        if not about["class_names"]:
+            raise InputError(
+                "the ticket is a backbone without a head, so it tells no classes apart: transfer "
+                "it to a task first; draws by magnitude or at random need no head"
+            )
+        return len(about["class_names"])
+
+    def aligned(self, about: Mapping[str, Any], dataset: Dataset) -> Dataset | None:
+        """Return the data set, its classes in the head's order, or None if it has others."""
+        return class_order.in_order_of(about["class_names"], dataset)
+
+    def matched(self, about: Mapping[str, Any], dataset: Dataset) -> Dataset:
+        """Return the data set, its classes in the head's order, see `class_order.matched`."""
+        return class_order.matched(about["class_names"], dataset)
 
     def loss(self, outputs: Array, batch: Batch, reduce: Reduce = alone) -> Array:
         """Return the cross-entropy."""

@@ -18,13 +18,14 @@ from rtickets.masks.layout_names import names_in
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import console
 from rtickets.settings import config_files
+from rtickets.tickets.head import known
 
 
 def build_model(meta: Any) -> models.Model:
     """Return the network that a ticket's provenance describes.
 
     Args:
-        meta: what `stages` stored: model, class_names, mean and std.
+        meta: what `stages` stored: model, mean and std, and what its head is for.
 
     Returns:
         The module.
@@ -34,8 +35,9 @@ def build_model(meta: Any) -> models.Model:
     """
     check_head(meta)
     config = config_files.parse(ModelConfig, meta["model"])
-    classes, mean, std = len(meta["class_names"]), tuple(meta["mean"]), tuple(meta["std"])
-    return models.from_config(config, classes, mean=mean, std=std)
+    task, about = known(meta)
+    mean, std = tuple(meta["mean"]), tuple(meta["std"])
+    return models.from_config(config, task.width(about), mean=mean, std=std)
 
 
 def extend(
@@ -156,13 +158,13 @@ def channel_statistics(statistics: tuple[float, ...], channels: int) -> tuple[fl
 
 
 def trained_on(meta: Any) -> tuple[DataConfig, int]:
-    """Return the task that a ticket was last trained on, and the seed that drew its examples.
+    """Return the data that a ticket was last trained on, and the seed that drew its examples.
 
     Args:
         meta: the ticket's provenance.
 
     Returns:
-        (task, seed).
+        (data, seed), with the task that the ticket remembers, whatever the source asks now.
 
     Raises:
         InputError: if the provenance does not say.
@@ -172,7 +174,10 @@ def trained_on(meta: Any) -> tuple[DataConfig, int]:
             "the ticket does not say what it was trained on, as those that are imported; name the "
             "task, for instance --config.data.source=cifar10"
         )
-    return config_files.parse(DataConfig, meta["task"]), meta["seed"]
+    config = config_files.parse(DataConfig, meta["task"])
+    if "asks" in meta and config.task is None:
+        config = config_files.replace(config, task=known(meta)[0])
+    return config, meta["seed"]
 
 
 def last_task(meta: Any) -> tuple[DataConfig, int]:
@@ -188,17 +193,14 @@ def last_task(meta: Any) -> tuple[DataConfig, int]:
 
 
 def check_head(meta: Any) -> None:
-    """Check that a ticket tells classes apart, which an imported backbone does not yet.
+    """Check that a ticket has a head, which an imported backbone has not yet.
 
     Raises:
         InputError: if it has none.
     """
     _check(meta)
-    if not meta["class_names"]:
-        raise InputError(
-            "the ticket is a backbone without a head, so it tells no classes apart: transfer it to "
-            "a task first; draws by magnitude or at random need no head"
-        )
+    task, about = known(meta)
+    task.width(about)
 
 
 def check_split(meta: Any, task: DataConfig) -> None:
@@ -221,7 +223,8 @@ def check_split(meta: Any, task: DataConfig) -> None:
 
 
 def _check(meta: Any) -> None:
-    missing = {"model", "class_names", "mean", "std", "image_shape"} - set(meta)
+    of_head = {"asks", "about"} if "asks" in meta else {"class_names"}
+    missing = {"model", "mean", "std", "image_shape", *of_head} - set(meta)
     if missing:
         raise InputError(
             f"the ticket's provenance lacks {', '.join(sorted(missing))}; it was not made by a "
@@ -256,4 +259,6 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "seed": lambda value: isinstance(value, Integral),
     "task": lambda value: isinstance(value, Mapping),
     "history": lambda value: isinstance(value, list | tuple),
+    "asks": lambda value: isinstance(value, Mapping),
+    "about": lambda value: isinstance(value, Mapping),
 }

@@ -13,7 +13,6 @@ import numpy as np
 
 from rtickets import training
 from rtickets.data import Split, StreamedImages
-from rtickets.data.arrays import Table
 from rtickets.data.images.augment import Transform
 from rtickets.data.images.stream import Batch, TrainingOrder, training_batches
 from rtickets.platform import parallel
@@ -32,7 +31,7 @@ class FromMemory:
 
     steps_per_dispatch = 50
 
-    def __init__(self, program: training.Program, split: Split | Table, seed: int) -> None:
+    def __init__(self, program: training.Program, split: Split, seed: int) -> None:
         """Copy the examples to the devices."""
         self._program, self._seed, self._examples = program, seed, len(split)
         self._data = parallel.replicate(split.arrays, program.devices)
@@ -103,7 +102,7 @@ class FromDisk:
         def put(batch: Batch) -> dict[str, Any]:
             return {
                 name: parallel.put(part.reshape(local, -1, *part.shape[1:]), program.devices)
-                for name, part in batch.arrays.items()
+                for name, part in batch.items()
             }
 
         return training_batches(self._split, order, put)
@@ -112,7 +111,7 @@ class FromDisk:
 Feed = FromMemory | FromDisk
 
 
-def make_feed(program: training.Program, split: Split | Table, seed: int) -> Feed:
+def make_feed(program: training.Program, split: Split, seed: int) -> Feed:
     """Return where a run's examples come from.
 
     Args:
@@ -123,6 +122,6 @@ def make_feed(program: training.Program, split: Split | Table, seed: int) -> Fee
     Returns:
         The feed of images in memory, or of streamed ones.
     """
-    if isinstance(split, Split) and isinstance(split.images, StreamedImages):
+    if split.streamed:
         return FromDisk(program, split, seed)
     return FromMemory(program, split, seed)

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 
 from rtickets import training
 from rtickets.data import Split
-from rtickets.data.arrays import Table
 from rtickets.errors import NonFiniteLossError, Preempted
 from rtickets.masks import Mask, Params
 from rtickets.platform import console, parallel, preemption, processes
@@ -37,7 +36,7 @@ class Loop:
         self,
         program: training.Program,
         config: TrainConfig,
-        split: Split | Table,
+        split: Split,
         mask: Mask,
         validate: Validate,
         folder: Path,

@@ -22,8 +22,8 @@ from rtickets.config import (
 from rtickets.costs import Setting, as_text, network_costs
 from rtickets.costs.network_costs import network_cost
 from rtickets.costs.passes import passes_of_attack, passes_per_step
-from rtickets.costs.task_sizes import task_of
-from rtickets.data import SOURCES, Raw, Source, Split
+from rtickets.costs.task_sizes import sizes_of
+from rtickets.data import SOURCES, Raw, Source, labelled
 from rtickets.errors import InputError
 from rtickets.settings import config_files
 from rtickets.stages import recipes
@@ -92,38 +92,38 @@ def test_attacks_take_a_gradient_a_step_and_square_a_query():
     ],
 )
 def test_a_task_s_sizes_are_known_without_reading_it(config, sizes):
-    task = task_of(config)
+    task = sizes_of(config)
     assert (task.train, task.validation, task.test) == sizes
 
 
 def test_photographs_are_streamed_and_small_images_lie_in_memory():
-    photos = task_of(DataConfig(source="food101"))
+    photos = sizes_of(DataConfig(source="food101"))
     assert (photos.shape, photos.stored) == ((224, 224, 3), 0)
-    small = task_of(DataConfig(source="cifar10", image_size=224, validation_fraction=0.5))
+    small = sizes_of(DataConfig(source="cifar10", image_size=224, validation_fraction=0.5))
     assert (small.shape, small.stored) == ((224, 224, 3), 25_000 * 32 * 32 * 3)
 
 
 def test_an_unknown_set_is_read(tmp_path):
     images, labels = np.zeros((50, 6, 5, 1), np.uint8), np.arange(50) % 2
     np.savez(tmp_path / "set.npz", x_train=images, y_train=labels)
-    task = task_of(DataConfig(source="npz", path=str(tmp_path / "set.npz")))
+    task = sizes_of(DataConfig(source="npz", path=str(tmp_path / "set.npz")))
     assert (task.train, task.validation, task.test) == (36, 4, 10)
-    assert (task.classes, task.shape) == (2, (6, 5, 1))
+    assert (task.outputs, task.shape) == (2, (6, 5, 1))
     with pytest.raises(InputError, match="nowhere"):
-        task_of(DataConfig(source="npz", path=str(tmp_path / "nowhere.npz")))
+        sizes_of(DataConfig(source="npz", path=str(tmp_path / "nowhere.npz")))
 
 
 def test_a_validation_split_of_the_set_s_own_is_counted(monkeypatch):
     """As VTAB's: 800 + 200 images, nothing carved from them."""
     sizes = (800, 200, 30)
     train, validation, test = (
-        Split(np.zeros((size, 8, 8, 3), np.uint8), np.arange(size) % 4) for size in sizes
+        labelled(np.zeros((size, 8, 8, 3), np.uint8), np.arange(size) % 4) for size in sizes
     )
     raw = Raw(train, test, tuple("abcd"), validation)
     monkeypatch.setitem(SOURCES, "own", Source(lambda config, view: raw, "", ""))
-    task = task_of(DataConfig(source="own"))
-    assert (task.train, task.validation, task.test, task.classes) == (*sizes, 4)
-    assert task_of(DataConfig(source="own", train_examples=80)).train == 80
+    task = sizes_of(DataConfig(source="own"))
+    assert (task.train, task.validation, task.test, task.outputs) == (*sizes, 4)
+    assert sizes_of(DataConfig(source="own", train_examples=80)).train == 80
 
 
 def test_a_training_run_adds_up():
@@ -156,8 +156,8 @@ def test_without_a_ticket_the_network_fits_the_images_and_is_named(name, stem, f
     config = recipes.transfer(name)
     (found,) = estimate(config, Setting())
     assert found.about[-1] == f"no ticket given: a resnet18 with the {stem} stem is assumed"
-    task = task_of(config.data)
-    cost = network_cost(ModelConfig(stem=stem), task.classes, task.shape)
+    task = sizes_of(config.data)
+    cost = network_cost(ModelConfig(stem=stem), task.outputs, task.shape)
     assert cost.forward == pytest.approx(forward, rel=0.2)
     images = 150 * (task.train // config.train.batch_size) * config.train.batch_size
     assert found.operations == pytest.approx(cost.forward * (3 * images + 30 * task.validation))
@@ -168,7 +168,7 @@ def test_without_a_ticket_the_network_fits_the_images_and_is_named(name, stem, f
 def test_states_of_iterative_pruning_are_counted_from_the_ticket_s_sparsity():
     draw = DrawConfig(method="imp", sparsity=0.5, train=TrainConfig(duration="10it"))
     network = ModelConfig(width=0.125)
-    task = task_of(DataConfig())
+    task = sizes_of(DataConfig())
     for lost, states in ((0.0, 4), (0.36, 2)):
         found = estimate_draw(draw, task, network, devices=1, removed=lost)
         assert f"each of {states} states" in found.name

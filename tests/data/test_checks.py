@@ -5,14 +5,14 @@ import os
 import numpy as np
 import pytest
 
-from rtickets.data.arrays import Raw, Split
+from rtickets.data.arrays import Raw, labelled
 from rtickets.data.checks import check_raw, class_notes
 from rtickets.errors import InputError
 
 
 def raw(names=("a", "b", "c"), train=(0, 1, 2), test=(0,)):
     splits = (
-        Split(np.zeros((len(labels), 2, 2, 1), np.uint8), np.array(labels, np.int32))
+        labelled(np.zeros((len(labels), 2, 2, 1), np.uint8), np.array(labels, np.int32))
         for labels in (train, test)
     )
     return Raw(*splits, tuple(names))

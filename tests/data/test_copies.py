@@ -6,7 +6,7 @@ from PIL import Image
 
 from rtickets import cli, data
 from rtickets.config import DataConfig
-from rtickets.data.arrays import Dataset, Split
+from rtickets.data.arrays import Dataset, labelled
 from rtickets.data.copies import find_copies
 
 
@@ -16,7 +16,7 @@ def split(values, labels=None):
         np.array(values, np.uint8)[:, None, None, None], (len(values), 2, 2, 1)
     )
     labels = np.zeros(len(values)) if labels is None else np.array(labels)
-    return Split(images, labels.astype(np.int32))
+    return labelled(images, labels.astype(np.int32))
 
 
 def notes(train, validation, test):

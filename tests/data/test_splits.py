@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtickets.data import Split, epoch_order, few_shot, hold_out
+from rtickets.data import epoch_order, few_shot, hold_out, labelled
 from rtickets.errors import InputError
 
 class_sizes = st.lists(st.integers(4, 30), min_size=2, max_size=5)
@@ -14,7 +14,7 @@ def numbered(sizes):
     """Examples in random order whose only pixel pair is their number."""
     labels = np.random.default_rng(1).permutation(np.repeat(np.arange(len(sizes)), sizes))
     numbers = np.stack(np.divmod(np.arange(len(labels)), 256), -1).astype(np.uint8)
-    return Split(numbers.reshape(-1, 1, 2, 1), labels.astype(np.int32))
+    return labelled(numbers.reshape(-1, 1, 2, 1), labels.astype(np.int32))
 
 
 def numbers(split):
@@ -132,6 +132,6 @@ def test_many_classes_take_no_longer_than_many_examples():
     """Each was looked for among all examples once."""
     count = 200_000
     images = np.broadcast_to(np.zeros((1, 1, 1, 1), np.uint8), (2 * count, 1, 1, 1))
-    split = Split(images, np.arange(2 * count, dtype=np.int32) // 2)
+    split = labelled(images, np.arange(2 * count, dtype=np.int32) // 2)
     rest, held = hold_out(split, 0.5, "half")
     assert len(rest) == len(held) == count

@@ -75,13 +75,15 @@ def test_the_stage_scores_on_the_training_split_alone(stored):
     config = DrawConfig(criterion="snip", examples=500, batch_size=16)
     batches = load_batches(config, stored.meta)
     images = np.concatenate([x for x, _, _ in batches])
-    assert [len(y) for _, y, _ in batches] == [16, 16, 4]  # 48 less the other two splits
+    assert [len(y["label"]) for _, y, _ in batches] == [16, 16, 4]  # 48 less the other two splits
     train = data.load(stored.task).train.images
     pixels = np.round(255 * images).astype(np.uint8)
     assert {image.tobytes() for image in pixels} == {image.tobytes() for image in train}
     fewer = load_batches(DrawConfig(criterion="snip", examples=9, batch_size=4), stored.meta)
-    assert [len(y) for _, y, _ in fewer] == [4, 4, 1]
-    np.testing.assert_array_equal(np.bincount(np.concatenate([y for _, y, _ in fewer])), [3, 3, 3])
+    assert [len(y["label"]) for _, y, _ in fewer] == [4, 4, 1]
+    np.testing.assert_array_equal(
+        np.bincount(np.concatenate([y["label"] for _, y, _ in fewer])), [3, 3, 3]
+    )
 
 
 def test_the_stage_s_attack_changes_the_scores(stored, tiny):

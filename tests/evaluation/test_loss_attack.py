@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtickets.config import AttackConfig, EvaluateConfig, SmoothingConfig
-from rtickets.data.arrays import Table
+from rtickets.data import Split
 from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
 from rtickets.evaluation import Network, evaluate_network, on_devices
@@ -58,7 +58,7 @@ def evaluate(folder, devices=1, task=None, kernel=WEIGHTS, **fields):
     params = {"head": {"kernel": jnp.asarray(kernel)[:, None], "bias": jnp.zeros(1)}}
     where = parallel.local_devices(devices)
     examples = on_devices(
-        Table({"image": IMAGES, "kilos": TARGETS}), Transform(), where, task or Weight()
+        Split({"image": IMAGES, "kilos": TARGETS}), Transform(), where, task or Weight()
     )
     config = EvaluateConfig(**{"batch_size": 8, **fields})
     return evaluate_network(config, Network(Linear(), params, {}), examples, folder)

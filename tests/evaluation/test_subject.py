@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtickets.data import Split
+from rtickets.data import labelled
 from rtickets.data.images.augment import Transform
 from rtickets.evaluation import Network, make_subject, on_devices, predict
 from rtickets.evaluation import subject as module
@@ -62,7 +62,7 @@ def test_a_subject_has_the_split_s_images_as_the_network_gets_them(tiny, monkeyp
 def test_images_stay_in_their_range_when_they_are_resized(tiny):
     generator = np.random.default_rng(0)
     images = (generator.integers(0, 2, tiny.split.images.shape) * 255).astype(np.uint8)
-    black_and_white = tiny._replace(split=Split(images, tiny.split.labels))
+    black_and_white = tiny._replace(split=labelled(images, tiny.split.labels))
     subject = subject_of(black_and_white, transform=Transform(size=(13, 11)))
     assert subject.x.shape == (48, 13, 11, 1)
     assert subject.x.min() >= 0

@@ -11,7 +11,7 @@ from rtickets.config import AttackConfig, ImpConfig, ObjectiveConfig, OptimizerC
 from rtickets.draw import Ticket, draw_omp, survivors
 from rtickets.errors import InputError
 from rtickets.platform import parallel
-from rtickets.stages.train import TrainingRun, prepare, train_network
+from rtickets.stages.train import prepare, train_network
 from rtickets.tickets import provenance
 from rtickets.training.loop import Loop
 
@@ -77,8 +77,10 @@ def test_weights_go_back_to_an_early_step_of_training(bench):
     ready = prepare(dense, bench.tasks["up"], short.seed, keep_head=True)
     folder = bench.workdir / "two-steps-digest"
     folder.mkdir()
-    run = TrainingRun(
-        ready.model, ready.task, ready.transform, short, folder, parallel.local_devices(1)
+    run = ready.run(
+        short,
+        folder,
+        parallel.local_devices(1),
     )
     expected = train_network(run, (dense.params, dense.batch_stats), dense.mask)
     chex.assert_trees_all_equal(rewound.params, expected.params)

@@ -16,12 +16,12 @@ RIGHT = LOGITS.argmax(-1) == LABELS
 def test_equal_settings_share_programs():
     assert hash(Classification()) == hash(Classification())
     assert Classification() == Classification()
-    assert hash(Classification()) != hash(Classification("balanced"))
+    assert hash(Classification()) != hash(Classification(metric="balanced"))
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "balanced"])
 def test_sums_over_parts_give_the_measures_of_the_whole(metric):
-    task = Classification(metric)
+    task = Classification(metric=metric)
     parts = [
         task.sums(jnp.asarray(LOGITS[part]), {name: each[part] for name, each in BATCH.items()})
         for part in (slice(0, 7), slice(7, 20))
@@ -36,7 +36,7 @@ def test_sums_over_parts_give_the_measures_of_the_whole(metric):
 
 
 def test_classes_without_examples_do_not_count():
-    task = Classification("balanced")
+    task = Classification(metric="balanced")
     batch = {"label": np.array([0, 2])}
     logits = np.array([[5.0, 0, 0, 0], [5.0, 0, 0, 0]], np.float32)
     assert task.measures(task.sums(logits, batch))["balanced"].value == 0.5

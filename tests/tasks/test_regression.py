@@ -10,7 +10,7 @@ import pytest
 
 from rtickets import evaluation, masks, models, training
 from rtickets.config import AttackConfig, ObjectiveConfig, OptimizerConfig, TrainConfig
-from rtickets.data.arrays import Table
+from rtickets.data import Split
 from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
 from rtickets.models.resnet import BasicBlock, ResNet
@@ -58,7 +58,7 @@ def table():
     level = generator.uniform(0, 1, 32).astype(np.float32)
     noise = generator.integers(-20, 21, (32, 8, 8, 1))
     images = np.clip(255 * level[:, None, None, None] + noise, 0, 255).astype(np.uint8)
-    return Table({"image": images, "level": level})
+    return Split({"image": images, "level": level})
 
 
 @pytest.fixture(scope="module")

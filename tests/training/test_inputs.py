@@ -8,7 +8,7 @@ from PIL import Image
 
 from rtickets import evaluation
 from rtickets.config import AttackConfig, OptimizerConfig, TrainConfig
-from rtickets.data import Split
+from rtickets.data import labelled
 from rtickets.data.images.augment import Transform
 from rtickets.data.images.streamed import ImageFiles, streamed
 from rtickets.data.images.views import View
@@ -25,7 +25,7 @@ def disk(tiny, tmp_path_factory):
     paths = tuple(root / f"{number}.png" for number in range(len(tiny.split)))
     for path, image in zip(paths, tiny.split.images, strict=True):
         Image.fromarray(image[..., 0]).save(path)
-    return Split(streamed(ImageFiles(paths), View(None, channels=1), 2), tiny.split.labels)
+    return labelled(streamed(ImageFiles(paths), View(None, channels=1), 2), tiny.split.labels)
 
 
 def config_with(**changes):
@@ -114,7 +114,7 @@ def test_a_broken_image_stops_the_run_by_its_name(tiny, disk, tmp_path):
     paths = list(disk.images.files.paths)
     paths[7] = tmp_path / "broken.png"
     paths[7].write_bytes(b"nothing")
-    broken = Split(streamed(ImageFiles(tuple(paths)), View(None, channels=1), 2), disk.labels)
+    broken = labelled(streamed(ImageFiles(tuple(paths)), View(None, channels=1), 2), disk.labels)
     loop = loop_in(tmp_path / "run", tiny, broken)
     with pytest.raises(InputError, match=r"broken\.png: cannot be read as an image"):
         loop.fit(tiny.params, tiny.batch_stats)
@@ -142,5 +142,5 @@ def test_images_that_were_cropped_on_the_host_are_not_cropped_again(tiny, disk):
     assert device_transform(transform, tiny.split) == transform
     assert device_transform(transform, disk) == transform
     view = View((8, 8), random_crop=(0.1, 1.0), channels=1)
-    cut = Split(streamed(disk.images.files, view, 2), disk.labels)
+    cut = labelled(streamed(disk.images.files, view, 2), disk.labels)
     assert device_transform(transform, cut) == Transform((8, 8), flip=True)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from rtickets.data.arrays import Split
+from rtickets.data.arrays import IMAGE, Split
 from rtickets.data.images.records import INSTALL
 from rtickets.data.images.streamed import StreamedImages
 from rtickets.data.splits import epoch_order
@@ -24,16 +24,8 @@ _ALIGNED = 64  # bytes
 _CROPS = 3  # tells seeds of crops from those of orders and splits
 
 
-class Batch(NamedTuple):
-    """Images uint8 (B, H, W, C) and labels int32 (B,)."""
-
-    images: np.ndarray
-    labels: np.ndarray
-
-    @property
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The same by name, as tasks know them."""
-        return {"image": self.images, "label": self.labels}
+Batch = dict[str, np.ndarray]
+"""The arrays of a split for some examples (B, ...), the images decoded, uint8 (B, H, W, C)."""
 
 
 @dataclass(frozen=True)
@@ -84,26 +76,25 @@ def _cached_order(examples: int, seed: int, epoch: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Training:
-    """Decodes the example at a position, as it is trained on."""
+    """Returns which example stands at a position, and its image as it is trained on."""
 
     split: Split
     order: TrainingOrder
 
-    def __call__(self, position: int) -> tuple[np.ndarray, np.int32]:
+    def __call__(self, position: int) -> tuple[int, np.ndarray]:
         example, batch, place = self.order.place(position)
-        images = _streamed(self.split)
         seed = (_CROPS, self.order.seed, batch, place)
-        return images.training(example, seed), self.split.labels[example]
+        return example, _streamed(self.split).training(example, seed)
 
 
 @dataclass(frozen=True)
 class _Evaluation:
-    """Decodes the example at a position, as it is evaluated."""
+    """Returns which example stands at a position, and its image as it is evaluated."""
 
     split: Split
 
-    def __call__(self, position: int) -> tuple[np.ndarray, np.int32]:
-        return _streamed(self.split).evaluation(position), self.split.labels[position]
+    def __call__(self, position: int) -> tuple[int, np.ndarray]:
+        return position, _streamed(self.split).evaluation(position)
 
 
 def training_batches(
@@ -149,7 +140,7 @@ def evaluation_batches(
 
 
 def _batches(
-    decode: Callable[[int], Any],
+    decode: Callable[[int], tuple[int, np.ndarray]],
     positions: Any,
     size: int,
     split: Split,
@@ -165,14 +156,19 @@ def _batches(
     except ImportError:
         raise InputError(f"data that is streamed from disk needs grain: {INSTALL}") from None
     images = _streamed(split)
+    others = {name: array for name, array in split.arrays.items() if name != IMAGE}
     ahead = max(2, -(-2 * images.workers // size))  # batches, so that no thread runs out of work
 
     def batch(number: int) -> Any:
-        filled = Batch(_empty((size, *images.image_shape)), np.empty(size, np.int32))
+        filled = {
+            name: np.empty((size, *array.shape[1:]), array.dtype) for name, array in others.items()
+        }
+        filled[IMAGE] = _empty((size, *images.image_shape))
 
         def fill(place: int) -> None:
-            position = int(positions[number * size + place])
-            filled.images[place], filled.labels[place] = decode(position)
+            example, filled[IMAGE][place] = decode(int(positions[number * size + place]))
+            for name, array in others.items():
+                filled[name][place] = array[example]
 
         for _ in threads.map(fill, range(size)):
             pass

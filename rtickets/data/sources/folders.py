@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rtickets.data.arrays import Raw, Split, in_memory
+from rtickets.data.arrays import Raw, in_memory, labelled
 from rtickets.data.images.pictures import is_image_name, read_header
 from rtickets.data.images.streamed import ImageFiles, streamed
 from rtickets.data.images.views import View
@@ -111,7 +111,7 @@ def _streamed(folder: Path, listing: Listing, view: View, workers: int | None) -
     for name, files in listing.files.items():
         labels = np.repeat(np.arange(len(files), dtype=np.int32), [len(paths) for paths in files])
         paths = tuple(path for paths in files for path in paths)
-        splits[name] = Split(streamed(ImageFiles(paths), view, workers), labels)
+        splits[name] = labelled(streamed(ImageFiles(paths), view, workers), labels)
     sizes = sorted({split.images.shape[1:3] for split in splits.values()})
     if len(sizes) > 1:
         raise InputError(

@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, mod
 from pydantic.dataclasses import dataclass
 
 from rtickets.data.archives import digest
-from rtickets.data.arrays import Raw, Split
+from rtickets.data.arrays import Raw, labelled
 from rtickets.data.images.records import Records
 from rtickets.data.images.streamed import streamed
 from rtickets.data.images.views import View
@@ -150,7 +150,7 @@ def load_prepared(public: PublicSet, config: DataConfig, view: View) -> Raw:
     for split, about in record["splits"].items():
         images = streamed(Records(folder / f for f in about["files"]), view, config.workers)
         labels = _read_labels(folder / f"labels_{split}.npy", len(images), len(names))
-        splits[split] = Split(images, labels)
+        splits[split] = labelled(images, labels)
     return Raw(
         splits["train"], splits["test"], names, None, *statistics,
         notes=tuple(record.get("notes", ())),

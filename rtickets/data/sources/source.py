@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rtickets.data.arrays import Metric, Raw
 from rtickets.data.images.views import View
 from rtickets.data.settings import DataConfig
+from rtickets.data.task_settings import TaskConfig
 
 
 class Augmentation(NamedTuple):
@@ -31,7 +32,7 @@ class Facts(NamedTuple):
     Attributes:
         train: number of training images.
         test: number of test images, None where they are split off the training images.
-        classes: number of classes.
+        classes: number of classes, 0 where images have none.
         shape: (H, W, C) of a stored image, or None where they have many sizes.
     """
 
@@ -40,9 +41,18 @@ class Facts(NamedTuple):
     classes: int
     shape: tuple[int, int, int] | None
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """What is known of what a head for the set is for, see `rtickets.tasks.base`."""
+        return {"class_names": [str(number) for number in range(self.classes)]}
+
 
 class Source(NamedTuple):
     """A data set that can be loaded by name.
+
+    What `load` returns is checked and split as the task of the set asks. Its examples are images
+    and what else the task's batches hold; of classified images, `labelled(images, labels)` and the
+    names of the classes.
 
     Attributes:
         load: reads it; images that it leaves encoded on disk are looked at through the view.
@@ -53,6 +63,7 @@ class Source(NamedTuple):
         facts: what is known about it without reading it.
         files: returns the file or folder that identifies it, None where no path is given; None for
             a set that comes with a package.
+        task: what its examples ask; None is to classify them, by `metric`.
     """
 
     load: Callable[[DataConfig, View], Raw]
@@ -62,3 +73,4 @@ class Source(NamedTuple):
     metric: Metric = "accuracy"
     facts: Facts | None = None
     files: Callable[[DataConfig], Path | None] | None = None
+    task: TaskConfig | None = None

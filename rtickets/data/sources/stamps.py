@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rtickets.data.arrays import Raw, Split
+from rtickets.data.arrays import Raw, labelled
 from rtickets.data.images.streamed import ImageFiles, streamed
 from rtickets.data.images.views import View
 from rtickets.errors import InputError
@@ -32,4 +32,4 @@ def read_stamps(folder: Path, view: View, workers: int | None) -> Raw:
             raise InputError(f"{folder / name}: class without images")
     labels = np.repeat(np.arange(len(files), dtype=np.int32), [len(paths) for paths in files])
     images = streamed(ImageFiles(tuple(p for paths in files for p in paths)), view, workers)
-    return Raw(Split(images, labels), None, STAMP_CLASSES)
+    return Raw(labelled(images, labels), None, STAMP_CLASSES)

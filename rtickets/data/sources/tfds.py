@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rtickets.data.arrays import Raw, Split
+from rtickets.data.arrays import Raw, Split, labelled
 from rtickets.data.images.streamed import streamed
 from rtickets.data.images.views import View
 from rtickets.data.settings import DataConfig
@@ -165,7 +165,7 @@ def load_split(
     if not len(images):
         raise InputError(f"{builder.data_path}: the split {split} is empty")
     labels = read_labels(Path(builder.data_path), images, f"{task}-{split}", label_fn)
-    return Split(streamed(images, view, workers), labels)
+    return labelled(streamed(images, view, workers), labels)
 
 
 def open_builder(name: str, path: str | None) -> Any:

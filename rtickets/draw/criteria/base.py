@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from rtickets.draw.criteria.losses import Batch, LogitsOf, Perturb, cross_entropy
+from rtickets.draw.criteria.losses import Batch, OutputsOf, Perturb, task_loss
 from rtickets.masks import Mask, Params
+from rtickets.tasks import Task
 
 ScoreFn = Callable[[Params, Mask], Any]
 """Maps masked weights and their mask to scores by path; those with the smallest die."""
@@ -23,21 +24,24 @@ class Subject(NamedTuple):
         model: the network, a module of linen.
         batch_stats: its normalisation statistics.
         image_shape: of its inputs, (H, W, C).
-        logits_fn: maps (params, images) to logits (B, classes).
-        load_batches: returns (images in [0, 1], labels, PRNG keys), a batch each; reads the data.
+        outputs_fn: maps (params, images) to outputs.
+        load_batches: returns (images in [0, 1], the other arrays of the task's batch by name, PRNG
+            keys), a batch each; reads the data.
         perturb: what the loss is taken on instead of a batch, or None.
         prunable: see `rtickets.masks.select`.
         exclude: likewise.
+        task: what the network is asked to do.
     """
 
     model: Any
     batch_stats: Any
     image_shape: tuple[int, ...]
-    logits_fn: LogitsOf
+    outputs_fn: OutputsOf
     load_batches: Callable[[], Sequence[Batch]]
     perturb: Perturb | None
     prunable: str
     exclude: str | None
+    task: Task
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def scored_on_data(
     Args:
         score: maps (loss_fn, params, batches, *, mask, perturb, prunable, exclude) to scores.
         passes: forward passes' worth of work per example.
-        temperature: divides the logits.
+        temperature: divides logits over classes.
         signed: whether scores have both signs.
 
     Returns:
@@ -80,7 +84,8 @@ def scored_on_data(
     """
 
     def make(subject: Subject) -> ScoreFn:
-        loss_fn, batches = cross_entropy(subject.logits_fn, temperature), subject.load_batches()
+        loss_fn = task_loss(subject.task, subject.outputs_fn, temperature)
+        batches = subject.load_batches()
         options = {
             "perturb": subject.perturb, "prunable": subject.prunable, "exclude": subject.exclude
         }  # fmt: skip

@@ -1,17 +1,25 @@
-"""What scores from data are taken of: the loss of a classifier, on clean or adversarial images."""
+"""What scores from data are taken of: a loss, on clean or adversarial inputs.
 
-from collections.abc import Callable
+`task_loss` and `task_adversarial` are those of any task; `cross_entropy` and `adversarial` those of
+a classifier that is only a function of its weights and of images.
+"""
+
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
 
 from rtickets.attacks import pgd
 from rtickets.masks import Params
+from rtickets.tasks import Task
+from rtickets.tasks.search import attacked
 
 Batch = tuple[Any, ...]
 LogitsOf = Callable[[Params, Array], Array]
+OutputsOf = Callable[[Params, Array], Any]
 LossFn = Callable[..., Array]
 Perturb = Callable[..., Batch]
 
@@ -51,5 +59,47 @@ def adversarial(logits_fn: LogitsOf, **settings: Any) -> Perturb:
 
     def perturb(params: Params, x: Array, y: Array, keys: Array) -> Batch:
         return pgd(lambda images: logits_fn(params, images), x, y, keys, **settings), y, keys
+
+    return perturb
+
+
+def task_loss(task: Task, outputs_fn: OutputsOf, temperature: float = 1.0) -> LossFn:
+    """Return the loss function of a task.
+
+    Args:
+        task: what the network is asked to do.
+        outputs_fn: maps (params, inputs) to outputs, examples first.
+        temperature: divides the outputs where they are logits over classes.
+
+    Returns:
+        (params, inputs, the other arrays of the task's batch by name, ...) -> mean loss, float32;
+        more arrays are ignored.
+    """
+
+    def loss(params: Params, x: Array, rest: Mapping[str, Array], *_: Array) -> Array:
+        batch = {**rest, task.input: x}
+        scale = 1.0 if task.labels(batch) is None else temperature
+        outputs = jax.tree.map(lambda leaf: leaf.astype(jnp.float32) / scale, outputs_fn(params, x))
+        return task.loss(outputs, batch).mean()
+
+    return loss
+
+
+def task_adversarial(task: Task, outputs_fn: OutputsOf, **settings: Any) -> Perturb:
+    """Return a `perturb` that puts PGD examples of a task in the place of its inputs.
+
+    Args:
+        task: what the network is asked to do.
+        outputs_fn: maps (params, inputs) to outputs, examples on their own.
+        **settings: of `rtickets.attacks.pgd`: eps, step_size, num_steps and others.
+
+    Returns:
+        (params, inputs, the other arrays by name, keys) -> the same with adversarial inputs; keys
+        are one PRNG key per example.
+    """
+
+    def perturb(params: Params, x: Array, rest: Mapping[str, Array], keys: Array) -> Batch:
+        batch = {**rest, task.input: x}
+        return attacked(task, lambda x: outputs_fn(params, x), batch, keys, **settings), rest, keys
 
     return perturb

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rtickets.data import Split
+from rtickets.data import labelled
 from rtickets.data.images.stream import TrainingOrder, evaluation_batches, training_batches
 from rtickets.data.images.streamed import ImageFiles, streamed
 from rtickets.data.images.views import View
@@ -25,11 +25,11 @@ def split(tmp_path_factory):
         Image.new("L", (4, 4), number).save(root / f"{number}.png")
     files = ImageFiles(tuple(root / f"{number}.png" for number in range(23)))
     images = streamed(files, View(None, channels=1), 3)
-    return Split(images, np.arange(23, dtype=np.int32) % 5)
+    return labelled(images, np.arange(23, dtype=np.int32) % 5)
 
 
 def numbers(batches):
-    return [batch.images[:, 0, 0, 0].tolist() for batch in batches]
+    return [batch["image"][:, 0, 0, 0].tolist() for batch in batches]
 
 
 @settings(max_examples=30, deadline=None)
@@ -49,10 +49,10 @@ def test_batches_are_those_of_the_order_with_their_labels(split):
     batches = list(training_batches(split, order))
     assert numbers(batches) == batch_indices(23, 4, 7, 3, 12).tolist()
     for batch in batches:
-        assert batch.images.dtype == np.uint8
-        assert batch.images.shape == (4, 4, 4, 1)
-        np.testing.assert_array_equal(batch.labels, batch.images[:, 0, 0, 0] % 5)
-        assert batch.labels.dtype == np.int32
+        assert batch["image"].dtype == np.uint8
+        assert batch["image"].shape == (4, 4, 4, 1)
+        np.testing.assert_array_equal(batch["label"], batch["image"][:, 0, 0, 0] % 5)
+        assert batch["label"].dtype == np.int32
 
 
 def test_going_on_in_the_middle_of_an_epoch_gives_what_was_left(split):
@@ -79,12 +79,12 @@ def test_crops_do_not_depend_on_the_number_of_hosts_or_the_first_step(tmp_path):
     Image.fromarray(pixels).save(tmp_path / "0.png")
     view = View((8, 8), random_crop=(0.1, 1.0))
     files = ImageFiles((tmp_path / "0.png",) * 8)
-    one = Split(streamed(files, view, 2), np.zeros(8, np.int32))
-    whole = [batch.images for batch in training_batches(one, TrainingOrder(8, 4, 3, 0, 4))]
+    one = labelled(streamed(files, view, 2), np.zeros(8, np.int32))
+    whole = [batch["image"] for batch in training_batches(one, TrainingOrder(8, 4, 3, 0, 4))]
     assert len({image.tobytes() for batch in whole for image in batch}) == 16
     second = TrainingOrder(8, 4, 3, 2, 4, (3, 1))
     for step, batch in enumerate(training_batches(one, second), 2):
-        np.testing.assert_array_equal(batch.images, whole[step][[3, 1]])
+        np.testing.assert_array_equal(batch["image"], whole[step][[3, 1]])
 
 
 def test_evaluation_takes_the_examples_it_is_told(split):
@@ -97,7 +97,7 @@ def test_a_broken_image_is_named_from_within_the_threads(split, tmp_path):
     paths = list(split.images.files.paths)
     paths[9] = tmp_path / "broken.png"
     paths[9].write_bytes(b"nothing")
-    bad = Split(streamed(ImageFiles(tuple(paths)), View(None, channels=1), 2), split.labels)
+    bad = labelled(streamed(ImageFiles(tuple(paths)), View(None, channels=1), 2), split.labels)
     with pytest.raises(InputError, match=r"broken\.png: cannot be read as an image"):
         list(training_batches(bad, TrainingOrder(23, 23, 0, 0, 3)))
 
@@ -116,7 +116,7 @@ def test_threads_end_with_the_batches(split):
 
 def test_what_is_done_ahead_is_done_to_every_batch(split):
     def shapes(batch):
-        return batch.images.shape, threading.current_thread() is threading.main_thread()
+        return batch["image"].shape, threading.current_thread() is threading.main_thread()
 
     found = list(training_batches(split, TrainingOrder(23, 4, 0, 0, 3), shapes))
     assert found == [((4, 4, 4, 1), False)] * 3

@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from rtickets.data import Split
+from rtickets.data import labelled
 from rtickets.data.sources.make_fashion_mini import first_per_class, main
 from rtickets.errors import InputError
 
@@ -34,7 +34,7 @@ def read(path):
 def test_the_first_of_every_class_stay_in_their_order():
     labels = np.array([*range(10), 3, 3, 0, 3, *range(10)], np.int32)
     images = np.arange(24, dtype=np.uint8).reshape(24, 1, 1, 1)
-    chosen = first_per_class(Split(images, labels), 2)
+    chosen = first_per_class(labelled(images, labels), 2)
     expected = [*range(11), 12, 15, 16, 18, 19, 20, 21, 22, 23]
     assert chosen.images.ravel().tolist() == expected
     assert chosen.labels.tolist() == labels[expected].tolist()

@@ -8,7 +8,7 @@ import pytest
 
 from rtickets import data
 from rtickets.config import DataConfig
-from rtickets.costs.task_sizes import task_of
+from rtickets.costs.task_sizes import sizes_of
 from rtickets.data import SOURCES, get_source
 from rtickets.data.fingerprint import MISSING, fingerprint
 from rtickets.data.images.augment import make_transform
@@ -107,7 +107,7 @@ def test_sources_on_disk_need_a_path_that_exists(name, tmp_path):
         load(name, path=str(tmp_path / "no"))
 
 
-@pytest.mark.parametrize("use", [data.load, task_of])
+@pytest.mark.parametrize("use", [data.load, sizes_of])
 @pytest.mark.parametrize("name", [name for name in SOURCES if SOURCES[name].files is None])
 def test_a_path_for_a_source_that_reads_none_is_refused(name, use, tmp_path):
     (tmp_path / "mine.npz").touch()

@@ -16,7 +16,7 @@ from rtickets.cli import overrides
 from rtickets.config import DataConfig, ModelConfig, TransferConfig
 from rtickets.costs import Setting
 from rtickets.costs.network_costs import network_cost
-from rtickets.costs.task_sizes import task_of
+from rtickets.costs.task_sizes import sizes_of
 from rtickets.data.images.streamed import StreamedImages
 from rtickets.data.prepare.tfds import prepare_tfds
 from rtickets.data.sources.tfds import open_builder
@@ -255,7 +255,7 @@ def test_vtab_takes_800_and_200_and_the_whole_test_part(tmp_path):
 
 def test_the_configuration_of_vtab_can_be_estimated(tmp_path):
     write(tmp_path, {"train": 2000, "test": 16}, name="svhn_cropped")
-    plain = task_of(config(tmp_path, "tfds:svhn_cropped"))
+    plain = sizes_of(config(tmp_path, "tfds:svhn_cropped"))
     assert (plain.train, plain.validation, plain.test) == (1800, 200, 16)
     assert (plain.shape, plain.stored) == ((8, 8, 3), 0)
     file = Path(__file__).parents[3] / "configs" / "transfer" / "vtab.py"

@@ -11,6 +11,7 @@ from rtickets.draw.criteria import CRITERIA, Subject
 from rtickets.errors import InputError
 from rtickets.settings import config_files
 from rtickets.settings.fields import find_kind
+from rtickets.tasks import Classification
 
 SHAPE = (8, 8, 1)
 names = pytest.mark.parametrize("name", CRITERIA)
@@ -27,14 +28,16 @@ def network(tiny):
     def load_batches():
         read.append(1)
         x = jnp.asarray(tiny.split.images[:8] / 255, jnp.float32)
-        return [(x, jnp.asarray(tiny.split.labels[:8]), jax.random.split(jax.random.key(0), 8))]
+        rest = {"label": jnp.asarray(tiny.split.labels[:8])}
+        return [(x, rest, jax.random.split(jax.random.key(0), 8))]
 
     def logits_fn(params, x):
         return models.logits(tiny.model, params, tiny.batch_stats, x)
 
     pattern = masks.DEFAULT_PRUNABLE
     return tiny, read, Subject(
-        tiny.model, tiny.batch_stats, SHAPE, logits_fn, load_batches, None, pattern, None
+        tiny.model, tiny.batch_stats, SHAPE, logits_fn, load_batches, None, pattern, None,
+        Classification(),
     )  # fmt: skip
 
 

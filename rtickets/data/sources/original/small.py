@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rtickets.data.arrays import Raw, Split, checked_split
+from rtickets.data.arrays import Raw, Split, checked_split, labelled
 from rtickets.data.limits import opened, size_of
 from rtickets.data.sources import array_pickles
 from rtickets.data.sources.original.listing import find, locate, read_lines, read_mat
@@ -112,7 +112,7 @@ def _binary(path: Path, label_bytes: int) -> Split:
             f"{path}: has {data.size} bytes, not a multiple of {label_bytes + _PIXELS}"
         )
     records = data.reshape(-1, label_bytes + _PIXELS)
-    return Split(_pixels(records[:, label_bytes:]), records[:, label_bytes - 1].astype(np.int32))
+    return labelled(_pixels(records[:, label_bytes:]), records[:, label_bytes - 1].astype(np.int32))
 
 
 def _pickled(path: Path, label_key: bytes) -> Split:
@@ -129,7 +129,7 @@ def _pickled(path: Path, label_key: bytes) -> Split:
         )
     if len(labels) != len(data):
         raise InputError(f"{path}: has {len(data)} images and {len(labels)} labels")
-    return Split(_pixels(data), np.asarray(labels, np.int32))
+    return labelled(_pixels(data), np.asarray(labels, np.int32))
 
 
 def _names(path: Path, key: bytes) -> tuple[str, ...]:

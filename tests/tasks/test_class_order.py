@@ -3,19 +3,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtickets.config import DataConfig
-from rtickets.data.arrays import Dataset, Split
+from rtickets.data.arrays import Dataset, labelled
 from rtickets.errors import InputError
-from rtickets.tickets.class_order import in_order_of, matched
+from rtickets.tasks import Classification
+from rtickets.tasks.class_order import in_order_of, matched
 
-META = {"model": {}, "mean": [0.5], "std": [0.2], "image_shape": [8, 8, 1]}
 NAMES = ("ant", "bee", "cat", "dog")
 
 
 def task_of(names):
     labels = np.arange(12, dtype=np.int32) % len(names)
-    split = Split(np.zeros((12, 8, 8, 1), np.uint8), labels)
+    split = labelled(np.zeros((12, 8, 8, 1), np.uint8), labels)
     return Dataset(split, split, split, tuple(names), (0.5,), (0.2,))
+
+
+def judge(own):
+    Classification().width({"class_names": own})
+    return matched(own, task_of(NAMES))
 
 
 def named(task):
@@ -27,22 +31,22 @@ def named(task):
 def test_every_example_keeps_its_class_and_gets_the_ticket_s_label(own, theirs):
     task = task_of(theirs)
     for found in (
-        matched({**META, "class_names": own}, DataConfig(), task),
-        in_order_of({**META, "class_names": own}, task),
+        matched(own, task),
+        in_order_of(own, task),
     ):
         assert list(found.class_names) == list(own)
         assert named(found) == named(task)
         assert all(split.labels.dtype == np.int32 for split in found[:3])
-    assert bool(matched({**META, "class_names": own}, DataConfig(), task).notes) == (own != theirs)
+    assert bool(matched(own, task).notes) == (own != theirs)
 
 
 def test_classes_without_names_are_taken_in_order_for_judging_but_not_for_training():
-    meta = {**META, "class_names": [f"class_{index}" for index in range(4)]}
+    own = [f"class_{index}" for index in range(4)]
     task = task_of(NAMES)
-    found = matched(meta, DataConfig(), task)
+    found = matched(own, task)
     assert named(found) == named(task)
     assert "no names" in found.notes[0]
-    assert in_order_of(meta, task) is None
+    assert in_order_of(own, task) is None
 
 
 @pytest.mark.parametrize(
@@ -58,5 +62,5 @@ def test_classes_without_names_are_taken_in_order_for_judging_but_not_for_traini
 )
 def test_other_classes_are_refused(own, message):
     with pytest.raises(InputError, match=message):
-        matched({**META, "class_names": own}, DataConfig(), task_of(NAMES))
-    assert in_order_of({**META, "class_names": own}, task_of(NAMES)) is None
+        judge(own)
+    assert in_order_of(own, task_of(NAMES)) is None

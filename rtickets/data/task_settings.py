@@ -1,0 +1,50 @@
+"""What loading asks of a task, and the settings that tasks are.
+
+What a task is stands in `rtickets.tasks.base`; data lie below it in the house, so that the family
+of settings, and what a data set has to know of the task that its examples are for, are here.
+"""
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from rtickets.settings.kinds import STRICT
+from rtickets.settings.variants import Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rtickets.data.arrays import Raw
+
+
+@dataclass(frozen=True, config=STRICT)
+class TaskConfig(Variant):
+    """What a network is asked to do with the examples of a data set; see `rtickets.tasks`."""
+
+    family: ClassVar[str] = "task"
+    entries: ClassVar[dict[str, Any]] = {}
+
+    def split(self, arrays: "Mapping[str, Any]") -> np.ndarray | None:
+        """Return integers (N,): every part of a split gets its share of the examples of each.
+
+        None is to split at random.
+        """
+        del arrays
+        return None
+
+    def check(self, raw: "Raw", name: str) -> tuple[str, ...]:
+        """Return what is odd about the examples of a source, in lines.
+
+        Args:
+            raw: what the source delivered.
+            name: what errors call it.
+
+        Returns:
+            The lines.
+
+        Raises:
+            InputError: if the task cannot be asked about them.
+        """
+        del raw, name
+        return ()

@@ -1,0 +1,37 @@
+"""The tasks by name, as configurations choose them; the default first."""
+
+from typing import cast
+
+from rtickets.data.settings import DataConfig
+from rtickets.data.sources.registry import source_of
+from rtickets.data.task_settings import TaskConfig
+from rtickets.errors import InputError
+from rtickets.tasks.base import Task
+from rtickets.tasks.classification import Classification
+
+TASKS: dict[str, type[TaskConfig]] = TaskConfig.entries
+TASKS |= {"classification": Classification}
+
+
+def task_of(config: DataConfig) -> Task:
+    """Return what a network is asked to do with the examples of a data set.
+
+    Args:
+        config: the data set.
+
+    Returns:
+        The task that the configuration names, else that of the source, else to classify.
+
+    Raises:
+        InputError: if the source is unknown, or its task is not in the registry, so that a ticket
+            could not name it.
+    """
+    source = source_of(config)
+    found = config.task or source.task or Classification(metric=source.metric)
+    if TASKS.get(found.name) is not type(found):
+        kind = type(found).__name__
+        raise InputError(
+            f"source={config.source!r} asks the task {kind}, called {found.name!r}, which is not "
+            f"registered under that name; add rtickets.tasks.TASKS[{found.name!r}] = {kind}"
+        )
+    return cast(Task, found)
