@@ -28,9 +28,22 @@ def warn_of_broken(broken: Array) -> None:
     if isinstance(broken, jax.core.Tracer):
         return
     if count := int(broken.sum()):
-        warnings.warn(
-            f"gradients of {count} of {len(broken)} images had entries that are not finite, which "
-            "the attack took as 0: these images look more robust than they are; look for roots, "
-            "norms, logarithms and divisions at 0 in the model",
-            stacklevel=3,
-        )
+        what = "these images look more robust than they are"
+        warnings.warn(why_broken(count, len(broken), what), stacklevel=3)
+
+
+def why_broken(count: int, total: int, what: str) -> str:
+    """Return a line about gradients that were not finite.
+
+    Args:
+        count: number of images that had them.
+        total: of so many.
+        what: follows from it.
+
+    Returns:
+        What happened, what follows, and where to look.
+    """
+    return (
+        f"gradients of {count} of {total} images had entries that are not finite, which the attack "
+        f"took as 0: {what}; look for roots, norms, logarithms and divisions at 0 in the model"
+    )

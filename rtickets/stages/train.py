@@ -207,12 +207,14 @@ def training_result(folder: Path, outcome: Outcome) -> dict[str, Any]:
         outcome: how the training went.
 
     Returns:
-        The selected step and its headline measure, and the step that the objective ended it at.
+        The selected step and its headline measure, the step that the objective ended it at, and as
+        `broken_gradients` how many attacked examples had gradients that are not finite, if any.
     """
     timing = {"seconds": outcome.seconds, "images_per_second": outcome.images_per_second}
     processes.on_primary(lambda: write_json(folder / "timing.json", timing))
     result: dict[str, Any] = {"step": outcome.step, "validation": outcome.validation}
-    return {**result, **outcome.stopped}
+    broken = {"broken_gradients": outcome.broken} if outcome.broken else {}
+    return {**result, **outcome.stopped, **broken}
 
 
 def write_ticket(path: Path, ticket: Ticket) -> None:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from rtickets import training
+from rtickets.attacks.broken import why_broken
 from rtickets.data import Split
 from rtickets.errors import NonFiniteLossError, Preempted
 from rtickets.masks import Mask, Params
@@ -235,6 +236,11 @@ class Loop:
         }
         measured = self.program.task.measures(tally.sums)
         line |= {name: each.value for name, each in measured.items()}
+        if tally.broken:
+            line["broken_gradients"] = tally.broken
+            if not tally.broken_before:
+                weak = f"what it is trained on by step {step} is weaker than it should be"
+                console.say(f"{self.name}: {why_broken(tally.broken, tally.examples, weak)}")
         note = f"loss {line['loss']:.3f}"
         if self.validate_every:
             value = self.validate(*training.selected(now.state))

@@ -12,7 +12,7 @@ from rtickets.masks import Params
 from rtickets.masks.learned_masks import SCORES, living_groups
 from rtickets.platform import parallel
 from rtickets.tasks import Batch
-from rtickets.training.objectives import Objective, search_and_update
+from rtickets.training.objectives import Objective, Perturbed, search_and_update
 from rtickets.training.program import Program, split_trainable, weights_of, without_scores
 from rtickets.training.state import Totals
 
@@ -97,7 +97,7 @@ def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part
     """
     perturbed, attacked_stats = _perturb(network, objective, batch_stats, part)
 
-    def loss_fn(trained: Params, perturbed: Array) -> tuple[Array, tuple[Totals, Any]]:
+    def loss_fn(trained: Params, inputs: Array) -> tuple[Array, tuple[Totals, Any]]:
         whole = network.weights(trained)
 
         def train_fn(x: Array) -> tuple[Array, Any]:
@@ -105,26 +105,31 @@ def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part
                 return models.apply(network.model, whole, attacked_stats, x)
             return models.apply(network.model, whole, attacked_stats, x, True, part.draws)
 
-        losses, outputs, stats = objective.loss(train_fn, part.batch, perturbed, parallel.total)
+        losses, outputs, stats = objective.loss(train_fn, part.batch, inputs, parallel.total)
         counted = network.program.task.sums(outputs, part.batch)
-        totals = Totals(losses.sum(), counted, jnp.int32(len(losses)))
+        totals = Totals(losses.sum(), counted, jnp.int32(len(losses)), _count(perturbed.broken))
         return totals.loss / network.program.batch_size, (totals, stats)
 
     if objective.carry is None:
-        found, (totals, stats) = jax.grad(loss_fn, has_aux=True)(network.trained, perturbed)
+        found, (totals, stats) = jax.grad(loss_fn, has_aux=True)(network.trained, perturbed.inputs)
         return Sums(found, totals, stats, None)
     both = jax.grad(loss_fn, (0, 1), has_aux=True)
-    (found, slope), (totals, stats) = both(network.trained, perturbed)
-    return Sums(found, totals, stats, objective.carry.move(part.carry, slope))
+    (found, slope), (totals, stats) = both(network.trained, perturbed.inputs)
+    carry, broken = objective.carry.move(part.carry, slope)
+    return Sums(found, totals._replace(broken=_count(broken)), stats, carry)
+
+
+def _count(broken: Array | None) -> Array:
+    return jnp.int32(0) if broken is None else broken.sum(dtype=jnp.int32)
 
 
 def _perturb(
     network: StepNetwork, objective: Objective, batch_stats: Any, part: Part
-) -> tuple[Array, Any]:
+) -> tuple[Perturbed, Any]:
     """Return the inputs that the loss is taken on, and the running statistics after the attack."""
     task = network.program.task
     if objective.carry is not None:
-        return objective.carry.add(part.batch[task.input], part.carry), batch_stats
+        return Perturbed(objective.carry.add(part.batch[task.input], part.carry)), batch_stats
     model, weights = network.model, network.weights(network.trained)
     mode = network.program.objective.attack_statistics
 

@@ -39,6 +39,7 @@ class Outcome(NamedTuple):
         seconds: wall-clock time of this process's part of the run.
         images_per_second: throughput of that part, compilation included.
         stopped: why the objective ended the run early, in its word, and at which step; or empty.
+        broken: number of examples, over all steps, whose attack met gradients that were not finite.
     """
 
     params: Params
@@ -49,6 +50,7 @@ class Outcome(NamedTuple):
     seconds: float
     images_per_second: float
     stopped: Mapping[str, int] = MappingProxyType({})
+    broken: int = 0
 
 
 def validated(
@@ -114,4 +116,5 @@ def outcome(
         seconds,
         images_per_second,
         {} if judge.stop is None or tally.stopped is None else {judge.stop.name: tally.stopped},
+        tally.broken_before + tally.broken,
     )

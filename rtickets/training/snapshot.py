@@ -35,6 +35,8 @@ class Tally(NamedTuple):
         examples: number of examples since.
         metrics: length of the metrics file in bytes, when it was saved.
         stopped: step at which the objective ended the run early, or None.
+        broken: number of examples since that line whose attack met gradients that were not finite.
+        broken_before: the same up to that line, from the run's first step.
     """
 
     logged: int
@@ -44,6 +46,8 @@ class Tally(NamedTuple):
     examples: int = 0
     metrics: int = 0
     stopped: int | None = None
+    broken: int = 0
+    broken_before: int = 0
 
     def add(self, totals: training.Totals) -> "Tally":
         """Count what a dispatch returned."""
@@ -51,11 +55,13 @@ class Tally(NamedTuple):
             loss=self.loss + float(totals.loss),
             sums={name: _sum(self.sums.get(name), each) for name, each in totals.sums.items()},
             examples=self.examples + int(totals.examples),
+            broken=self.broken + int(totals.broken),
         )
 
     def next_line(self, step: int) -> "Tally":
         """Begin to count anew after a line of metrics."""
-        return Tally(step, self.validation, stopped=self.stopped)
+        before = self.broken_before + self.broken
+        return Tally(step, self.validation, stopped=self.stopped, broken_before=before)
 
 
 def _sum(before: Any, more: Any) -> Any:

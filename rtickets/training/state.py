@@ -57,11 +57,14 @@ class Totals(NamedTuple):
         loss: float32 sum of the loss.
         sums: what the task counts, of inputs as the objective changes them; by name.
         examples: int32 number of examples.
+        broken: int32 number of examples whose attack met gradients that were not finite; entries
+            that were not were taken as 0.
     """
 
     loss: Array
     sums: Sums
     examples: Array
+    broken: Array
 
 
 def init_state(program: Program, params: Params, batch_stats: Any, mask: Mask) -> TrainState:

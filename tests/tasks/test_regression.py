@@ -148,7 +148,7 @@ def test_steps_follow_the_gradient_of_the_loss(best):
     image = jnp.array([[0.4, 0.6], [0.97, 0.9]]).reshape(2, 1, 2, 1)
     batch = {"image": image, "level": jnp.array([0.4, 0.5])}
     keys = jax.random.split(jax.random.key(0), 2)
-    found = objective.perturb(lambda x: x.mean((1, 2)), batch, keys)
+    found = objective.perturb(lambda x: x.mean((1, 2)), batch, keys).inputs
     np.testing.assert_allclose(found.reshape(2, 2), [[0.5, 0.7], [1.0, 1.0]], atol=1e-6)
 
 

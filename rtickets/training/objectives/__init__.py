@@ -4,7 +4,13 @@ What one is made of is in `rtickets.training.objectives.base`, what it is to a c
 `rtickets.training.objectives.settings`.
 """
 
-from rtickets.training.objectives.base import Carry, Objective, TrainFn, search_and_update
+from rtickets.training.objectives.base import (
+    Carry,
+    Objective,
+    Perturbed,
+    TrainFn,
+    search_and_update,
+)
 from rtickets.training.objectives.fast import fast
 from rtickets.training.objectives.free import free
 from rtickets.training.objectives.gaussian import gaussian
@@ -21,6 +27,7 @@ __all__ = [
     "Carry",
     "Objective",
     "ObjectiveConfig",
+    "Perturbed",
     "TrainFn",
     "adversarial",
     "fast",

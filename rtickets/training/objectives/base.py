@@ -23,9 +23,22 @@ from rtickets.tasks.search import Ascent, OutputsFn
 CLASSIFICATION = Classification()
 TrainFn = Callable[[Array], tuple[Any, Any]]
 ModelFn = Callable[[Array, Any], tuple[Any, Any]]
-Perturb = Callable[[OutputsFn, Batch, Array], Array]
+Perturb = Callable[[OutputsFn, Batch, Array], "Perturbed"]
 Inner = Callable[[OutputsFn, Batch, Array], tuple[Ascent, Job]]
 Loss = Callable[..., tuple[Array, Any, Any]]
+
+
+class Perturbed(NamedTuple):
+    """The inputs that the loss is taken on.
+
+    Attributes:
+        inputs: like `batch[task.input]`.
+        broken: bool (b,), where the search met gradients that were not finite; None where nothing
+            was searched.
+    """
+
+    inputs: Array
+    broken: Array | None = None
 
 
 class Carry(NamedTuple):
@@ -34,13 +47,13 @@ class Carry(NamedTuple):
     Attributes:
         start: (batch size, shape of an input) -> the first perturbation.
         add: (images, perturbation) -> the images that the loss is taken on.
-        move: (perturbation, gradient of the loss with respect to those images) -> the perturbation
-            of the next step.
+        move: (perturbation, gradient of the loss with respect to those images) -> (the perturbation
+            of the next step, bool (b,): where entries of the gradient were not finite).
     """
 
     start: Callable[[int, tuple[int, ...]], Any]
     add: Callable[[Array, Array], Array]
-    move: Callable[[Array, Array], Array]
+    move: Callable[[Array, Array], tuple[Array, Array]]
 
 
 class Stop(NamedTuple):
@@ -60,8 +73,8 @@ class Objective(NamedTuple):
     """What a training step minimises.
 
     Attributes:
-        perturb: (outputs_fn, batch, keys) -> inputs; keys are one per example. Where `outputs_fn`
-            uses frozen normalisation statistics, examples do not see each other.
+        perturb: (outputs_fn, batch, keys) -> `Perturbed`; keys are one per example. Where
+            `outputs_fn` uses frozen normalisation statistics, examples do not see each other.
         loss: (train_fn, batch, perturbed, reduce=alone) -> (loss per example, outputs, new
             statistics), where `train_fn` maps inputs to (outputs, new statistics), `reduce` is that
             of `Task.loss`, and the outputs are those that the task counts.
@@ -81,10 +94,9 @@ class Objective(NamedTuple):
 def unperturbed(task: Task) -> Perturb:
     """Return the function that leaves the inputs as they are."""
 
-    def perturb(outputs_fn: OutputsFn, batch: Batch, keys: Array) -> Array:
+    def perturb(outputs_fn: OutputsFn, batch: Batch, keys: Array) -> Perturbed:
         del outputs_fn, keys
-        found: Array = batch[task.input]
-        return found
+        return Perturbed(batch[task.input])
 
     return perturb
 
@@ -92,16 +104,17 @@ def unperturbed(task: Task) -> Perturb:
 def searched(inner: Inner) -> Perturb:
     """Return the function that runs an inner maximisation to its end."""
 
-    def perturb(outputs_fn: OutputsFn, batch: Batch, keys: Array) -> Array:
+    def perturb(outputs_fn: OutputsFn, batch: Batch, keys: Array) -> Perturbed:
         search, job = inner(outputs_fn, batch, keys)
-        return jax.lax.stop_gradient(run(search, outputs_fn, job).x_adv)
+        state = run(search, outputs_fn, job)
+        return Perturbed(jax.lax.stop_gradient(state.x_adv), state.broken)
 
     return perturb
 
 
 def search_and_update(
     search: Ascent, job: Job, model_fn: ModelFn, stats: Any, fooled: Callable[[Any], Array]
-) -> tuple[Array, Any]:
+) -> tuple[Perturbed, Any]:
     """Run an inner maximisation under batch statistics and fold them into the running ones.
 
     Args:
@@ -113,7 +126,7 @@ def search_and_update(
         fooled: outputs -> where they are wrong beyond dispute, (B,).
 
     Returns:
-        (perturbed inputs, running statistics, updated once per evaluation).
+        (the result, running statistics, updated once per evaluation).
     """
     count = jnp.zeros(job.y.shape, jnp.int32)
 
@@ -132,7 +145,8 @@ def search_and_update(
         return search.move(job, state, found, count + index), updated
 
     state, stats = repeat(body, search.evaluations, (begin_search(search, job), stats))
-    return jax.lax.stop_gradient((state.x_adv, stats))
+    found = Perturbed(jax.lax.stop_gradient(state.x_adv), state.broken)
+    return found, jax.lax.stop_gradient(stats)
 
 
 def on_perturbed(task: Task) -> Loss:

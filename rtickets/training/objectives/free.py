@@ -64,13 +64,13 @@ def free(
     def add(images: Array, perturbation: Array) -> Array:
         return jnp.clip(images + perturbation, 0, 1)
 
-    def move(perturbation: Array, gradient: Array) -> Array:
-        gradient, _ = only_finite(gradient)
+    def move(perturbation: Array, gradient: Array) -> tuple[Array, Array]:
+        gradient, broken = only_finite(gradient)
         moved = perturbation + step * unit_direction(gradient, norm)
         if norm == "linf":
-            return jnp.clip(moved, -eps, eps)
+            return jnp.clip(moved, -eps, eps), broken
         length = l2_norm(moved)
-        return moved * jnp.minimum(1, eps / jnp.where(length > 0, length, 1))
+        return moved * jnp.minimum(1, eps / jnp.where(length > 0, length, 1)), broken
 
     return Objective(unperturbed(task), on_perturbed(task), carry=Carry(start, add, move))
 

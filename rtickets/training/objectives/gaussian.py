@@ -12,7 +12,7 @@ from rtickets.errors import InputError
 from rtickets.settings.kinds import STRICT, NotNegative
 from rtickets.tasks import Batch, Task
 from rtickets.tasks.search import OutputsFn
-from rtickets.training.objectives.base import CLASSIFICATION, Objective, on_perturbed
+from rtickets.training.objectives.base import CLASSIFICATION, Objective, Perturbed, on_perturbed
 from rtickets.training.objectives.settings import ObjectiveConfig
 
 
@@ -34,11 +34,11 @@ def gaussian(sigma: float, task: Task = CLASSIFICATION) -> Objective:
     if why := why_not_noise(sigma):
         raise InputError(why)
 
-    def perturb(outputs_fn: OutputsFn, batch: Batch, keys: Array) -> Array:
+    def perturb(outputs_fn: OutputsFn, batch: Batch, keys: Array) -> Perturbed:
         del outputs_fn
         images: Array = batch[task.input]
         noise = jax.vmap(lambda key: jax.random.normal(key, images.shape[1:]))(keys)
-        return images + sigma * noise
+        return Perturbed(images + sigma * noise)
 
     return Objective(perturb, on_perturbed(task))
 

@@ -6,12 +6,7 @@ from pydantic.dataclasses import dataclass
 
 from rtickets.settings.kinds import STRICT
 from rtickets.tasks import Task
-from rtickets.training.objectives.base import (
-    CLASSIFICATION,
-    Objective,
-    on_perturbed,
-    unperturbed,
-)
+from rtickets.training.objectives.base import CLASSIFICATION, Objective, on_perturbed, unperturbed
 from rtickets.training.objectives.settings import ObjectiveConfig
 
 

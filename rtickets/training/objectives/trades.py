@@ -38,10 +38,12 @@ class KlState(NamedTuple):
     Attributes:
         x: the image that is evaluated next, (B, H, W, C).
         fooled: never: it does not ask what the right answer is, (B,).
+        broken: whether a gradient had entries that were not finite, (B,).
     """
 
     x: Array
     fooled: Array
+    broken: Array
 
     @property
     def x_adv(self) -> Array:
@@ -73,7 +75,8 @@ class KlAscent:
         shape = job.x.shape[1:]
         noise = jax.vmap(lambda key: jax.random.normal(key, shape))(job.key)
         x = project(job.x + _START * noise, job.x, job.eps, self.norm)
-        return KlState(x, jnp.zeros(job.y.shape, bool))
+        no = jnp.zeros(job.y.shape, bool)
+        return KlState(x, no, no)
 
     def step(self, logits_fn: LogitsFn, job: Job, state: KlState, count: Array) -> KlState:
         """Evaluate the current image and move on."""
@@ -96,7 +99,7 @@ class KlAscent:
         del count
         assert job.step_size is not None
         x = climb(state.x, found.gradient, job.step_size, job.x, job.eps, self.norm)
-        return KlState(x, state.fooled)
+        return KlState(x, state.fooled, state.broken | found.broken)
 
 
 def trades(

@@ -36,7 +36,7 @@ def test_the_attack_is_one_step_from_a_random_start():
     found = objectives.make_objective(FAST).perturb(
         logits_fn, {"image": images, "label": labels}, keys
     )
-    np.testing.assert_array_equal(found, fgsm_rs(logits_fn, images, labels, keys, eps=0.05))
+    np.testing.assert_array_equal(found.inputs, fgsm_rs(logits_fn, images, labels, keys, eps=0.05))
 
 
 def test_validation_is_under_more_steps_than_training():

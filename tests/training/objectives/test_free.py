@@ -27,7 +27,8 @@ def test_the_perturbation_moves_as_in_the_paper():
     carry = objectives.free(eps=0.1).carry
     perturbation = jnp.array([0.0, 0.05, -0.1, 0.1]).reshape(1, 2, 2, 1)
     gradient = jnp.array([-2.0, 1e-9, -3.0, 0.0]).reshape(1, 2, 2, 1)
-    moved = carry.move(perturbation, gradient)
+    moved, broken = carry.move(perturbation, gradient)
+    assert not broken.any()
     np.testing.assert_allclose(moved.ravel(), [-0.1, 0.1, -0.1, 0.1], rtol=1e-6)
 
 
@@ -39,7 +40,7 @@ def test_the_perturbation_stays_in_the_ball_and_images_in_range(norm):
     for _ in range(6):
         gradient = generator.normal(size=perturbation.shape)
         gradient[0] = 0
-        perturbation = carry.move(perturbation, jnp.asarray(gradient, jnp.float32))
+        perturbation, _ = carry.move(perturbation, jnp.asarray(gradient, jnp.float32))
         length = np.abs(perturbation).max((1, 2, 3)) if norm == "linf" else l2_norm(perturbation)
         assert (np.ravel(length) <= 0.5 * (1 + 1e-6)).all()
     np.testing.assert_array_equal(perturbation[0], 0)
@@ -49,10 +50,11 @@ def test_the_perturbation_stays_in_the_ball_and_images_in_range(norm):
     np.testing.assert_array_equal(perturbed[0], images[0])
 
 
-def test_a_gradient_that_is_not_finite_moves_nothing():
-    zero, broken = jnp.zeros((1, 1, 2, 1)), jnp.full((1, 1, 2, 1), jnp.nan)
-    moved = objectives.free(eps=0.1).carry.move(zero, broken)
-    np.testing.assert_array_equal(moved, 0)
+def test_an_entry_that_is_not_finite_moves_nothing_and_is_told():
+    gradient = jnp.array([[jnp.nan, -jnp.inf], [0.0, jnp.nan], [1.0, 2.0]]).reshape(3, 1, 2, 1)
+    moved, broken = objectives.free(eps=0.1).carry.move(jnp.zeros_like(gradient), gradient)
+    np.testing.assert_allclose(moved.reshape(3, 2), [[0, 0], [0, 0], [0.1, 0.1]])
+    np.testing.assert_array_equal(broken, [True, True, False])
 
 
 def test_no_radius_and_no_replays_is_natural_training(tiny):

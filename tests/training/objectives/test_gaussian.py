@@ -18,7 +18,7 @@ def noise(sigma, keys=KEYS, shape=(8, 8, 2)):
     images = jnp.full((len(keys), *shape), 0.5)
     labels = jnp.zeros(len(keys), jnp.int32)
     return np.asarray(
-        gaussian(sigma).perturb(None, {"image": images, "label": labels}, keys) - images
+        gaussian(sigma).perturb(None, {"image": images, "label": labels}, keys).inputs - images
     )
 
 
@@ -35,7 +35,7 @@ def test_the_noise_is_gaussian_in_pixel_units(sigma):
 
 def test_images_are_not_clipped():
     images = jnp.ones((64, 4, 4, 1))
-    perturbed = gaussian(0.5).perturb(None, {"image": images}, KEYS)
+    perturbed = gaussian(0.5).perturb(None, {"image": images}, KEYS).inputs
     assert (perturbed > 1).mean() == pytest.approx(0.5, abs=0.06)
 
 
@@ -56,7 +56,7 @@ def test_the_gradient_is_that_of_the_clean_image_on_average():
     images = jnp.tile(jnp.array([0.2, 0.9, 0.0, 0.4]).reshape(1, 2, 2, 1), (64, 1, 1, 1))
     labels = jnp.zeros(64, jnp.int32)
     objective = gaussian(0.25)
-    perturbed = objective.perturb(None, {"image": images, "label": labels}, KEYS)
+    perturbed = objective.perturb(None, {"image": images, "label": labels}, KEYS).inputs
 
     def loss(weights):
         def train_fn(x):
@@ -74,7 +74,7 @@ def test_the_gradient_is_that_of_the_clean_image_on_average():
 def test_the_loss_is_that_of_the_noisy_images():
     images, labels = jnp.zeros((64, 1, 2, 1)), jnp.ones(64, jnp.int32)
     objective = gaussian(1.0)
-    perturbed = objective.perturb(None, {"image": images, "label": labels}, KEYS)
+    perturbed = objective.perturb(None, {"image": images, "label": labels}, KEYS).inputs
     losses, logits, stats = objective.loss(
         lambda x: (x.reshape(len(x), 2), "statistics"),
         {"image": images, "label": labels},
@@ -100,7 +100,7 @@ def test_training_learns_and_pruned_weights_stay_exactly_zero(tiny):
 def test_a_configuration_makes_the_objective():
     batch = {"image": jnp.zeros((64, 2, 2, 1)), "label": jnp.zeros(64, jnp.int32)}
     made = training.make_objective(NOISY).perturb(None, batch, KEYS)
-    np.testing.assert_array_equal(made, gaussian(0.3).perturb(None, batch, KEYS))
+    np.testing.assert_array_equal(made.inputs, gaussian(0.3).perturb(None, batch, KEYS).inputs)
 
 
 @pytest.mark.parametrize("sigma", [-0.1, float("inf"), float("nan")])

@@ -82,9 +82,11 @@ def test_it_attacks_as_pgd_does(best):
     labels = jnp.arange(6) % 3
     attack = AttackConfig(norm="l2", eps=0.2, num_steps=3, best=best)
     found = [
-        objectives.make_objective(ObjectiveConfig(name=name, attack=attack)).perturb(
+        objectives.make_objective(ObjectiveConfig(name=name, attack=attack))
+        .perturb(
             lambda x: x.reshape(len(x), -1) @ weights, {"image": images, "label": labels}, KEYS
         )
+        .inputs
         for name in ("pgd", "mart")
     ]
     np.testing.assert_array_equal(*found)

@@ -28,7 +28,7 @@ def batch():
 
 def perturbed(attack, images, labels):
     objective = training.make_objective(ObjectiveConfig(name="pgd", attack=attack))
-    return objective.perturb(logits_fn, {"image": images, "label": labels}, KEYS)
+    return objective.perturb(logits_fn, {"image": images, "label": labels}, KEYS).inputs
 
 
 def lengths(moves, norm):

@@ -94,8 +94,8 @@ def test_the_attack_raises_the_divergence_inside_the_ball(images, norm):
     eps = {"linf": 0.1, "l2": 0.2, "l1": 0.4}[norm]
     options = {"eps": eps, "step_size": eps / 3, "norm": norm}
     batch = {"image": images, "label": LABELS}
-    found = objectives.trades(num_steps=5, **options).perturb(logits_fn, batch, KEYS)
-    start = objectives.trades(num_steps=0, **options).perturb(logits_fn, batch, KEYS)
+    found = objectives.trades(num_steps=5, **options).perturb(logits_fn, batch, KEYS).inputs
+    start = objectives.trades(num_steps=0, **options).perturb(logits_fn, batch, KEYS).inputs
     moves = np.asarray(found - images, np.float64).reshape(6, -1)
     orders = {"linf": np.inf, "l2": 2, "l1": 1}
     assert (np.linalg.norm(moves, orders[norm], axis=1) <= eps * (1 + 1e-5)).all()
