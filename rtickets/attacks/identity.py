@@ -11,7 +11,7 @@ from jax import Array
 from jax.tree_util import Partial
 
 from rtickets.attacks.search import LogitsFn, call_model, join_model, split_model
-from rtickets.platform.programs import Pinned, digest
+from rtickets.platform.programs import Pinned, digest_of, has_own_jit, trace
 
 _IMAGES = 8
 ALIKE = 0.05  # relative difference: more than rounding on other devices, less than other models
@@ -51,7 +51,8 @@ def pin(logits_fn: LogitsFn, x: Any, key: Array, samples: int) -> LogitsFn:
         return call_model(join_model(function, arguments), x, key, min(samples, 1))
 
     shape = jax.ShapeDtypeStruct(x.shape, jnp.float32)
-    pinned = Pinned(function, digest(logits, shape, key, arguments))
+    program = trace(logits, shape, key, arguments)
+    pinned = Pinned(function, digest_of(program), jitted=has_own_jit(program))
     if not isinstance(logits_fn, Partial):
         return pinned
     args, keywords = arguments

@@ -4,10 +4,7 @@ A model with a `jax.jit` of its own keeps the weights and flags of the objects t
 from when it was first called, even where attacks trace it anew. Without any `jax.jit` it shows.
 """
 
-import functools
-import inspect
-from collections.abc import Iterator
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+import warnings
 from typing import Any
 
 import jax
@@ -20,11 +17,16 @@ from rtickets.attacks.search import LogitsFn, call_model, join_model, split_mode
 from rtickets.errors import InputError
 from rtickets.platform.programs import Pinned
 
-_IMAGES, _DEPTH = 8, 4
-_JITTED = type(jax.jit(lambda: None))
+_IMAGES = 8
 
 
 def check_plain(logits_fn: LogitsFn, logits: Any, x: Any, key: Array, samples: int) -> None:
+    """Compare as `why_not_plain` does, and warn where that cannot be done."""
+    if why := why_not_plain(logits_fn, logits, x, key, samples):
+        warnings.warn(why, stacklevel=3)
+
+
+def why_not_plain(logits_fn: LogitsFn, logits: Any, x: Any, key: Array, samples: int) -> str:
     """Compare the answers of a compiled model with those of the model without `jax.jit`.
 
     Only a model that has a `jax.jit` of its own is run for it; others are traced by every attack.
@@ -36,19 +38,19 @@ def check_plain(logits_fn: LogitsFn, logits: Any, x: Any, key: Array, samples: i
         key: keys (B,).
         samples: draws of a random model, 0 for one that takes no key.
 
+    Returns:
+        Why they cannot be compared, '' where they are alike or need not be compared.
+
     Raises:
         InputError: if they differ by more than rounding; a model whose plain answers differ among
             themselves is random, which others find.
     """
     function, arguments = split_model(logits_fn)
     if in_trace() or is_traced((logits_fn, x)):
-        return
-    if isinstance(function, Pinned):
-        if not function.program:  # it never changes
-            return
-        function = function.function
-    if not has_own_jit(function):
-        return
+        return ""
+    if not isinstance(function, Pinned) or not function.jitted:
+        return ""
+    function = function.function
 
     def plain() -> np.ndarray:
         few = call_model(join_model(function, arguments), x[:_IMAGES], key[:_IMAGES], samples)
@@ -57,8 +59,12 @@ def check_plain(logits_fn: LogitsFn, logits: Any, x: Any, key: Array, samples: i
     try:
         with jax.disable_jit():
             one, other = plain(), plain()
-    except Exception:  # what runs only compiled cannot be compared
-        return
+    except Exception as error:
+        return (
+            f"not checked: the model has a jax.jit of its own and does not run without "
+            f"({type(error).__name__}: {str(error)[:200]}), so weights or flags that changed since "
+            "it was compiled would not be seen; give the function without jax.jit"
+        )
     apart = difference(np.asarray(logits)[:_IMAGES], one)
     if difference(one, other) <= ALIKE < apart:
         raise InputError(
@@ -67,40 +73,4 @@ def check_plain(logits_fn: LogitsFn, logits: Any, x: Any, key: Array, samples: i
             "weights or flags that it was compiled with; give the function without jax.jit, or "
             "weights as arguments of a jax.tree_util.Partial"
         )
-
-
-def has_own_jit(function: Any) -> bool:
-    """Return whether a function is, or refers to, one that `jax.jit` made outside of jax."""
-    level, seen = [function], set()
-    for _ in range(_DEPTH):
-        if any(isinstance(each, _JITTED) for each in level):
-            return True
-        seen |= set(map(id, level))
-        parts = {id(part): part for each in level for part in _parts(each)}
-        level = [part for name, part in parts.items() if name not in seen]
-    return False
-
-
-def _parts(function: Any) -> Iterator[Any]:
-    """Yield what a callable refers to and may call."""
-    if isinstance(function, functools.partial):
-        found = [function.func, *function.args, *function.keywords.values()]
-    elif isinstance(function, MethodType):
-        found = [function.__func__, function.__self__]
-    elif isinstance(function, FunctionType):
-        found = _referred(function)
-    else:
-        found = [*getattr(function, "__dict__", {}).values(), type(function).__call__]
-    for each in found:
-        of_jax = str(getattr(each, "__module__", "")).split(".")[0] == "jax"
-        skipped = isinstance(each, ModuleType | type | BuiltinFunctionType)
-        if callable(each) and not skipped and not of_jax:
-            yield each
-
-
-def _referred(function: FunctionType) -> list[Any]:
-    try:
-        names = inspect.getclosurevars(function)
-    except ValueError:  # a variable that has no value yet
-        return []
-    return [*names.nonlocals.values(), *names.globals.values()]
+    return ""

@@ -262,7 +262,7 @@ def measure_robustness(
 
 def _passed(findings: Sequence[Mapping[str, Any]], examined: Mapping[Any, float]) -> bool | None:
     """Return whether all checks passed, None where none failed but the network was not examined."""
-    if not all(finding["passed"] for finding in findings):
+    if any(finding["passed"] is False for finding in findings):
         return False
     return True if examined else None
 

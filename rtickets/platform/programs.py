@@ -10,6 +10,7 @@ then another one, and one that has not shares what was compiled.
 import hashlib
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
+_JAX = Path(jax.__file__).parent
+_COMPILED, _MAPPED = ("jit", "pjit"), ("shard_map", "xla_pmap")  # primitives
 _BY_NAME = re.compile("custom_(jvp|vjp)_call")  # their rules are part of the gradient, or unused
 
 
@@ -26,11 +29,14 @@ class Pinned:
     Attributes:
         function: the function.
         program: digest of what it computes; '' for one that is known never to change.
+        jitted: whether parts of it are compiled by a `jax.jit` of its own, see `has_own_jit`.
     """
 
-    def __init__(self, function: Callable[..., Any], program: str = "") -> None:
+    def __init__(
+        self, function: Callable[..., Any], program: str = "", *, jitted: bool = False
+    ) -> None:
         """Take a function as one that computes what the digest says."""
-        self.function, self.program = function, program
+        self.function, self.program, self.jitted = function, program, jitted
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Call the function."""
@@ -51,16 +57,21 @@ class Pinned:
 
 
 def digest(function: Callable[..., Any], moving: Any, *fixed: Any) -> str:
-    """Return a digest of what a function and its gradient compute.
+    """Return a digest of what a function and its gradient compute; see `trace`, `digest_of`."""
+    return digest_of(trace(function, moving, *fixed))
+
+
+def trace(function: Callable[..., Any], moving: Any, *fixed: Any) -> core.ClosedJaxpr:
+    """Return what a function and its gradient compute.
 
     Args:
         function: (moving, *fixed) -> pytree of arrays.
         moving: pytree of float arrays, or their shapes; the gradient is that with respect to them.
-        *fixed: further pytrees of arrays or shapes. Their values are not part of the digest; those
+        *fixed: further pytrees of arrays or shapes. Their values are not part of the program; those
             of everything else that the function refers to are.
 
     Returns:
-        The digest.
+        The program.
 
     Raises:
         Exception: whatever the function raises when it is traced.
@@ -75,9 +86,13 @@ def digest(function: Callable[..., Any], moving: Any, *fixed: Any) -> str:
 
     moving, fixed = jax.tree.map(_shape, (moving, fixed))
     try:
-        traced = jax.make_jaxpr(with_gradient)(moving, *fixed)
+        return jax.make_jaxpr(with_gradient)(moving, *fixed)
     except Exception:  # no gradient, as of a callback, or the function's own error
-        traced = jax.make_jaxpr(alone)(moving, *fixed)
+        return jax.make_jaxpr(alone)(moving, *fixed)
+
+
+def digest_of(traced: core.ClosedJaxpr) -> str:
+    """Return a digest of a program."""
     total = hashlib.sha256(str(traced).encode())
     for part in _beyond_text(traced):
         total.update(part)
@@ -108,6 +123,34 @@ def _beyond_text(traced: Any) -> Iterator[bytes]:
                 yield from _beyond_text(parameter)
             elif callable(parameter) and not own:
                 yield repr(parameter).encode()
+
+
+def has_own_jit(traced: Any) -> bool:
+    """Return whether a program has parts that a `jax.jit` outside of JAX compiled.
+
+    Such parts keep the weights and flags of objects from when they were first traced, and a new
+    trace of the whole takes them over.
+
+    Args:
+        traced: the program.
+
+    Returns:
+        True also where JAX does not tell whose function a part is.
+    """
+    for equation in getattr(traced, "jaxpr", traced).eqns:
+        parts = jax.tree.leaves(tuple(equation.params.values()), is_leaf=_is_program)
+        for part in filter(_is_program, parts):
+            if equation.primitive.name in _COMPILED and not _is_of_jax(part):
+                return True
+            if equation.primitive.name in _MAPPED or has_own_jit(part):
+                return True
+    return False
+
+
+def _is_of_jax(program: Any) -> bool:
+    about = getattr(program, "jaxpr", program).debug_info
+    path = getattr(about, "func_filename", None)
+    return path is not None and Path(path).is_relative_to(_JAX)
 
 
 def _is_program(parameter: Any) -> bool:

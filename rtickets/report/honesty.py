@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rtickets.attacks.honesty.findings import MARKS
+
 NOT_CHECKED = "trust: not checked"
 _CERTIFIED = (
     "certified accuracies: not checked: no attack is compared with them; they are lower bounds of "
@@ -29,16 +31,15 @@ def certified_lines(results: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _of_attacks(honesty: Mapping[str, Any]) -> list[str]:
-    failed = [finding for finding in honesty["findings"] if not finding["passed"]]
+    failed = [finding for finding in honesty["findings"] if finding["passed"] is False]
     names = dict.fromkeys(f"{finding['check']} ({finding['about']})" for finding in failed)
     verdict = "trust: NO - " + ", ".join(names) if failed else "trust: yes"
     if not failed and (honesty["passed"] is None or not honesty["findings"]):
         why = honesty.get("reason", "the model was not examined; honesty_examples > 0 does")
         verdict = f"{NOT_CHECKED} ({why})"
-    marks = {True: "ok  ", False: "FAIL"}
     return [
         verdict,
-        *(f"{marks[finding['passed']]} {_said(finding)}" for finding in honesty["findings"]),
+        *(f"{MARKS[finding['passed']]} {_said(finding)}" for finding in honesty["findings"]),
     ]
 
 
@@ -55,7 +56,7 @@ def doubts(result: Mapping[str, Any]) -> tuple[int, list[tuple[Mapping[str, Any]
     honest = [one for one in _evaluations(result) if "honesty" in one]
     checked = [one for one in honest if one["honesty"]["passed"] is not None]
     return len(checked), [
-        (one, "; ".join(_said(f) for f in one["honesty"]["findings"] if not f["passed"]))
+        (one, "; ".join(_said(f) for f in one["honesty"]["findings"] if f["passed"] is False))
         for one in checked
         if not one["honesty"]["passed"]
     ]

@@ -105,7 +105,7 @@ def doubtful_lines(doubtful: Sequence[tuple[Mapping[str, Any], str]]) -> list[st
     """Return which evaluations should not be trusted, a line each, with the checks that say so."""
     lines = []
     for one, _ in doubtful[:_MOST_NAMED]:
-        failed = [found for found in one["honesty"]["findings"] if not found["passed"]]
+        failed = [found for found in one["honesty"]["findings"] if found["passed"] is False]
         checks = dict.fromkeys(f"{found['check']} ({found['about']})" for found in failed)
         lines.append(
             f"NOT TRUSTED: {_words_of(cells_of(one))}: {', '.join(checks)}, see the report"

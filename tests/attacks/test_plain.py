@@ -5,10 +5,11 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import pytest
+from flax import linen as nn
 
 from rtickets.attacks import Member, apgd_ce, pgd, worst_case
 from rtickets.attacks.honesty import check_model
-from rtickets.attacks.plain import has_own_jit
+from rtickets.attacks.identity import pin
 from rtickets.errors import InputError
 
 X = jax.random.uniform(jax.random.key(1), (12, 4, 4, 1), minval=0.2, maxval=0.8)
@@ -51,6 +52,50 @@ def with_argument(model):
     return partial(lambda network, x: network(x), jax.jit(model))
 
 
+def in_a_list(model):
+    layers = [jax.jit(model)]
+    return lambda x: layers[0](x)
+
+
+def as_default(model):
+    compiled = jax.jit(model)
+
+    def call(x, inner=compiled):
+        return inner(x)
+
+    return call
+
+
+def decorated(model):
+    class Holder:
+        @partial(jax.jit, static_argnums=0)
+        def forward(self, x):
+            return model(x)
+
+        def __call__(self, x):
+            return self.forward(x)
+
+    return Holder()
+
+
+def deep(model):
+    call = jax.jit(model)
+    for _ in range(6):
+        call = partial(lambda inner, x: inner(x), call)
+    return lambda x: call(x)
+
+
+def mapped(model):
+    return jax.vmap(jax.jit(lambda image: model(image[None])[0]))
+
+
+def over_devices(model):
+    call = jax.pmap(model)
+    return lambda x: call(x[None])[0]
+
+
+WRAPS = (around, within, of_method, held, with_argument, in_a_list, as_default, decorated, deep,
+         mapped, over_devices)  # fmt: skip
 MEMBER = Member("pgd", 2, step_size=0.1, random_start=False)
 ATTACKS = {
     "pgd": partial(pgd, step_size=0.1, num_steps=1),
@@ -60,7 +105,7 @@ ATTACKS = {
 }
 
 
-@pytest.mark.parametrize("wrap", [around, within, of_method, held, with_argument])
+@pytest.mark.parametrize("wrap", WRAPS)
 def test_a_jit_of_its_own_with_old_weights_is_refused(wrap):
     model = Model()
     logits_fn = wrap(model)
@@ -94,10 +139,39 @@ def test_what_is_up_to_date_or_random_is_attacked():
     assert 0 < jnp.abs(found - X).max() <= 0.1 + 1e-6
 
 
-def test_only_a_jit_of_its_own_costs_a_run():
-    def plain(x):
-        return jnp.dot(x.reshape(len(x), -1), jnp.ones((16, 3)))
+class Network(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.Conv(2, (3, 3))(x))
+        return nn.Dense(3)(jnp.where(x > 0.1, x, 0.1).reshape(len(x), -1))
 
-    assert not has_own_jit(plain)
-    assert not has_own_jit(Model())
-    assert has_own_jit(within(Model()))
+
+def test_only_a_jit_of_its_own_costs_a_run():
+    network = Network()
+    plain = partial(network.apply, network.init(jax.random.key(0), X))
+    keys = jax.random.split(KEY, len(X))
+    assert not pin(plain, X, keys, 0).jitted
+    assert not pin(Model(), X, keys, 0).jitted
+    assert pin(jax.jit(plain), X, keys, 0).jitted
+    assert pin(within(Model()), X, keys, 0).jitted
+
+
+def only_compiled(x):
+    if not isinstance(x, jax.core.Tracer):
+        raise RuntimeError("this model is for tracing")
+    return x.reshape(len(x), -1)[:, :3]
+
+
+def test_what_does_not_run_without_jit_is_told():
+    logits_fn = jax.jit(only_compiled)
+    for attack in ("pgd", "apgd", "ensemble"):
+        with pytest.warns(UserWarning, match="not checked.*for tracing"):
+            ATTACKS[attack](logits_fn, X, Y, KEY, eps=0.1)
+
+
+def test_the_verdict_names_what_it_could_not_check():
+    verdict = check_model(jax.jit(only_compiled), X, Y, KEY, eps=0.1, num_steps=8)
+    assert [each.check for each in verdict.findings if each.passed is None] == ["plain call"]
+    lines = "\n".join(verdict.lines())
+    assert "plain call: not checked" in lines
+    assert verdict._replace(findings=verdict.findings[-1:]).passed is False  # nothing was checked

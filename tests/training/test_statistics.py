@@ -41,7 +41,8 @@ def test_an_attack_in_the_batch_evaluates_and_updates_step_by_step(small, scene)
         batch = {"image": images, "label": labels}
         search, job = inner(None, batch, keys)
         fooled = partial(Classification().fooled, batch=batch)
-        return search_and_update(search, job, model_fn, small.batch_stats, fooled)
+        made, stats = search_and_update(search, job, model_fn, small.batch_stats, fooled)
+        return made.inputs, stats
 
     @jax.jit
     def expected(images, labels, keys):

@@ -36,8 +36,10 @@ _ADVICE = {
     "accuracy over eps": "a larger ball holds the smaller one, so the attack fails at the larger "
     "eps; give it more steps and restarts, or count images that a smaller eps fools as fooled",
 }
-CHECKS = tuple(_ADVICE)
+CHECKS = (*_ADVICE, "plain call")  # unknown where there is a finding: else the model is refused
 """Names of the checks of `check_model` and `check_results`; both look for 'black box'."""
+MARKS = {True: "ok  ", False: "FAIL", None: "??  "}
+"""What findings are marked with in text, by `passed`."""
 
 
 class Finding(NamedTuple):
@@ -45,13 +47,13 @@ class Finding(NamedTuple):
 
     Attributes:
         check: its name, of `CHECKS`.
-        passed: whether nothing speaks against the evaluation.
+        passed: whether nothing speaks against the evaluation; None if that could not be checked.
         value: what was measured, in the unit that the message names.
         message: what was seen and, if not passed, what it means and what to do.
     """
 
     check: str
-    passed: bool
+    passed: bool | None
     value: float
     message: str
 
@@ -63,17 +65,22 @@ class Verdict(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        """Whether there were checks and every one passed."""
-        return bool(self.findings) and all(finding.passed for finding in self.findings)
+        """Whether there were checks and none that could be made failed."""
+        checked = [finding.passed for finding in self.findings if finding.passed is not None]
+        return bool(checked) and all(checked)
 
     def lines(self) -> list[str]:
         """Return the verdict and one line per finding."""
-        failed = ", ".join(finding.check for finding in self.findings if not finding.passed)
-        marks = {True: "ok  ", False: "FAIL"}
-        otherwise = "trust: yes" if self.findings else "trust: not checked"
+        failed, unknown = (
+            ", ".join(finding.check for finding in self.findings if finding.passed is passed)
+            for passed in (False, None)
+        )
+        otherwise = "trust: yes" if self.passed else "trust: not checked"
+        if self.passed and unknown:
+            otherwise += f", but not checked - {unknown}"
         return [
             f"trust: NO - {failed}" if failed else otherwise,
-            *(f"{marks[each.passed]} {each.check}: {each.message}" for each in self.findings),
+            *(f"{MARKS[each.passed]} {each.check}: {each.message}" for each in self.findings),
         ]
 
 

@@ -16,7 +16,7 @@ from rtickets.attacks.inputs import (
     read_inputs,
     refuse_trace,
 )
-from rtickets.attacks.plain import check_plain
+from rtickets.attacks.plain import why_not_plain
 from rtickets.attacks.projections import Norm, check_norm
 from rtickets.attacks.radii import check_radius
 from rtickets.attacks.search import (
@@ -42,6 +42,7 @@ class Examined(NamedTuple):
         norm: norm of the ball.
         samples: draws of a random model, 0 for one that takes no key.
         clean: float64 logits of the images (B, classes).
+        unknown: why the model cannot be compared with itself without `jax.jit`, or ''.
     """
 
     logits_fn: LogitsFn
@@ -49,6 +50,7 @@ class Examined(NamedTuple):
     norm: Norm
     samples: int
     clean: np.ndarray
+    unknown: str = ""
 
 
 def make_subject(
@@ -72,9 +74,9 @@ def make_subject(
     logits_fn = pin(logits_fn, x, keys, samples)
     clean = clean_logits(logits_fn, x, keys, samples)
     check_labels(clean, y)
-    check_plain(logits_fn, clean, x, keys, samples)
+    unknown = why_not_plain(logits_fn, clean, x, keys, samples)
     job = Job(x, y, y, keys, jnp.full(y.shape, eps, jnp.float32))
-    return Examined(logits_fn, job, norm, samples, np.asarray(clean, np.float64))
+    return Examined(logits_fn, job, norm, samples, np.asarray(clean, np.float64), unknown)
 
 
 def logits_at(subject: Examined, x: Array) -> np.ndarray:

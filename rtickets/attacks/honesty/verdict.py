@@ -56,7 +56,8 @@ def check_model(
 
     Returns:
         One finding per check of a model, in the order of `CHECKS`; no 'black box' for a random one
-        and for inputs that are not images (B, H, W, C).
+        and for inputs that are not images (B, H, W, C). 'plain call' is there only for a model
+        that runs nowhere but in its own `jax.jit`.
 
     Raises:
         InputError: for arguments, labels or clean logits that cannot be used.
@@ -69,8 +70,13 @@ def check_model(
             *_outputs(subject, np.median(changes, axis=1)),
             *_gradients(subject, changes[-1] > 0),
             *_attacks(subject, eps, num_steps),
+            *_plain(subject.unknown),
         )
     )
+
+
+def _plain(unknown: str) -> list[Finding]:
+    return [Finding("plain call", None, float("nan"), unknown)] if unknown else []
 
 
 def _outputs(subject: probes.Examined, changes: np.ndarray) -> list[Finding]:

@@ -291,7 +291,7 @@ def test_names_cost_and_compilations(subject):
 
     verdict = check_model(counted, x, y, KEY, eps=EPS, num_steps=20)
     jax.effects_barrier()
-    assert tuple(finding.check for finding in verdict.findings) == CHECKS[:-3]
+    assert tuple(finding.check for finding in verdict.findings) == CHECKS[:-4]
     assert len(called) == 4.25 * 20 + 35 + 50
     assert len(traced) == 1 + 2 + 3  # what it computes, calls not compiled, and compilations
 
