@@ -41,12 +41,7 @@ class Retention(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """What was read.
-
-    Attributes:
-        tree: pytree of host arrays.
-        meta: the numbers beside them.
-    """
+    """What was read: a pytree of host arrays, and the numbers beside them."""
 
     tree: Any
     meta: dict[str, Any]
@@ -79,7 +74,6 @@ class Checkpoints:
 
         Args:
             step: its name; if it exists, its score is added where it has none, and no more.
-            tree: pytree of arrays.
             meta: numbers that JSON can hold.
             score: what the best checkpoints are chosen by, the higher the better.
 
@@ -88,6 +82,7 @@ class Checkpoints:
         """
         if self._orbax is None:
             return
+        # Before anything is removed: only what is whole by now may take the place of older ones.
         self.wait()
         self._prune()
         if step in self.steps():
@@ -121,19 +116,13 @@ class Checkpoints:
         checksums.seal(written, ("tree", "meta"))
 
     def wait(self) -> None:
-        """Wait until the newest checkpoint is written.
-
-        Raises:
-            OSError: if it could not be.
-        """
+        """Wait until the newest checkpoint is written; raise OSError if it could not be."""
         if self._orbax is not None:
             with orbax_files.as_os_error(self._folder):
                 self._orbax.wait_until_finished()
 
     def restore(self, like: Any) -> Restored | None:
-        """Read the newest checkpoint that is sound, in every process.
-
-        Those that are not are set aside with a warning.
+        """Read the newest sound checkpoint, in every process; set damaged ones aside and say so.
 
         Args:
             like: pytree of arrays of the expected structure, shapes and dtypes.
@@ -166,6 +155,7 @@ class Checkpoints:
         meta = on_primary(newest)
         if meta is None:
             return None
+        # Other processes have read nothing; what they give has the right shapes, and is not used.
         found = {path: arrays.get(path, leaf) for path, leaf in expected.items()}
         return Restored(contents.tree_of(contents.broadcast(found), like), meta)
 
@@ -232,9 +222,6 @@ def open_checkpoints(folder: Path, retention: Retention) -> Iterator[Checkpoints
     Args:
         folder: made with the first checkpoint.
         retention: which checkpoints are kept.
-
-    Yields:
-        The checkpoints.
 
     Raises:
         InputError: for a link in the place of the folder.

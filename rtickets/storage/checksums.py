@@ -13,12 +13,7 @@ _OF_THE_FILE = (errno.EIO, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 def seal(folder: Path, parts: tuple[str, ...]) -> None:
-    """Write the list.
-
-    Args:
-        folder: the folder.
-        parts: folders in it whose files are listed.
-    """
+    """Write the list, of all files in some folders of this one."""
     listed = {
         path.relative_to(folder).as_posix(): _digest(path)
         for part in parts
@@ -39,6 +34,8 @@ def find_damage(folder: Path) -> str | None:
         return f"{FILE} is missing"
     except (ValueError, LookupError, TypeError, RecursionError):
         return f"{FILE} is changed"
+    # The list may be anybody's as well: its digest shows damage, not who wrote it, so every name in
+    # it is looked at before it is opened.
     for name, digest in listed.items():
         try:
             if {"", "..", "."}.intersection(name.split("/")):  # leads out of the folder

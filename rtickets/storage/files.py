@@ -40,17 +40,8 @@ def open_metrics(path: Path, length: int = 0) -> Iterator[MetricsFile]:
     """Open a metrics file for appending and cut it to its first `length` bytes, if it has more.
 
     A checkpoint stores the file's length, and a resumed run cuts the file back to it, so that a run
-    that was killed leaves the same file as one that was not.
-
-    Args:
-        path: the file.
-        length: how much of it to keep.
-
-    Yields:
-        The open file; one that does nothing in other processes than the primary.
-
-    Raises:
-        InputError: for a link, which might lead to anybody's file, or what is no regular file.
+    that was killed leaves the same file as one that was not. In other processes than the primary
+    nothing is written.
     """
     from rtickets.platform.processes import is_primary  # JAX, which those who only read do without
 
@@ -71,12 +62,9 @@ def read_sound_lines(path: Path) -> list[dict[str, Any]]:
     """Return the JSON objects of a file of which a power cut may have left anything.
 
     It is for what may lack a line, as `throughput.jsonl`; the file may be missing.
-
-    Raises:
-        InputError: for what is no regular file.
     """
     try:
-        lines = guarded.read_bytes(path).split(b"\n")[:-1]
+        lines = guarded.read_bytes(path).split(b"\n")[:-1]  # what follows is not yet a whole line
     except FileNotFoundError:
         return []
     found = []
@@ -96,30 +84,15 @@ def temporary_name(path: Path) -> Path:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object from a file that the package wrote, or that somebody put in its place.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The object.
-
-    Raises:
-        InputError: if the file is damaged, or no regular file.
-        FileNotFoundError: if there is none.
-    """
+    """Read a JSON object from a file that the package wrote, see `read_object`."""
     return read_object(path, _REPAIR)
 
 
 def read_object(path: Path, repair: str) -> dict[str, Any]:
-    """Read a JSON object.
+    """Read a JSON object, nested less than 100 levels deep, so that anything may walk through it.
 
     Args:
-        path: the file.
-        repair: what to do if it is damaged, for the error message.
-
-    Returns:
-        The object, nested less than 100 levels deep, so that anything may walk through it.
+        repair: what to do if it is damaged, for the message.
 
     Raises:
         InputError: if the file is damaged, or no regular file.
@@ -163,6 +136,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
+            # A rename may reach the disk before the data does, and a power cut leave an empty file.
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:

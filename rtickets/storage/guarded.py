@@ -2,7 +2,8 @@
 
 A name in a folder that a group shares may be a link to a file of the user's own, or a pipe that
 nobody writes to. What is written and removed here is never behind a link, and what is opened is a
-regular file, or an `InputError` names it.
+regular file: every function that opens one raises `InputError` for anything else, by its name, and
+`FileNotFoundError` where there is nothing to read.
 """
 
 import errno
@@ -27,16 +28,7 @@ _SAFE = os.O_CLOEXEC | os.O_NONBLOCK  # a pipe without a writer would be waited 
 
 
 def read_bytes(path: Path, most: int = MOST) -> bytes:
-    """Return the contents of a regular file, or of one that a link leads to.
-
-    Args:
-        path: the file.
-        most: how many bytes it may have.
-
-    Raises:
-        InputError: for anything else than a regular file, or a larger one.
-        FileNotFoundError: if there is none.
-    """
+    """Return the bytes of a regular file or of one that a link leads to; refuse over `most`."""
     with open_to_read(path) as file:
         if os.fstat(file.fileno()).st_size > most:
             raise InputError(f"{path} has more than {most:,} bytes; it is no file of rtickets")
@@ -44,36 +36,20 @@ def read_bytes(path: Path, most: int = MOST) -> bytes:
 
 
 def open_to_read(path: Path) -> BufferedReader:
-    """Open a regular file, or one that a link leads to, for reading.
-
-    Raises:
-        InputError: for anything else than a regular file.
-        FileNotFoundError: if there is none.
-    """
+    """Open a regular file, or one that a link leads to, for reading."""
     return open(path, "rb", opener=lambda _, flags: _checked(path, os.open(path, flags | _SAFE)))
 
 
 def open_to_append(path: Path) -> IO[bytes]:
-    """Open a regular file for writing at its end; it is made where there is none.
-
-    Raises:
-        InputError: for a link, or anything else than a regular file.
-    """
+    """Open a regular file that is no link for writing at its end; make it where there is none."""
     return open(path, "ab", opener=lambda _, flags: open_own(path, flags & ~os.O_CREAT))
 
 
 def open_own(path: Path, flags: int) -> int:
     """Open a regular file that is no link, and make it where there is none, as the umask says.
 
-    Args:
-        path: the file.
-        flags: how, as for `os.open`.
-
     Returns:
-        The descriptor.
-
-    Raises:
-        InputError: for a link, or anything else than a regular file.
+        The descriptor, of a file opened with the flags of `os.open` that are given.
     """
     flags |= os.O_NOFOLLOW | _SAFE
     while True:
@@ -94,6 +70,7 @@ def open_own(path: Path, flags: int) -> int:
 
 
 def _checked(path: Path, descriptor: int) -> int:
+    # Of the open file: another could lie under the name by the time it is opened.
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return descriptor
     os.close(descriptor)
@@ -105,11 +82,7 @@ def _no_file(path: Path) -> InputError:
 
 
 def own_folder(path: Path) -> Path:
-    """Make a folder, unless it is there.
-
-    Raises:
-        InputError: if a link is there, which might lead anywhere.
-    """
+    """Make a folder, unless it is there."""
     check_no_link(path)
     path.mkdir(parents=True, exist_ok=True)
     return path
@@ -131,9 +104,6 @@ def plain_path(folder: Path) -> Iterator[Path]:
     Orbax, TensorStore and the profiler look for files by patterns and name them by URLs, to which
     brackets, backslashes, line breaks and other signs are more than parts of a name, and take text
     alone. Where a path has any of these, the folder is opened and goes by its descriptor's number.
-
-    Args:
-        folder: an existing folder.
 
     Yields:
         A path, good while the block runs.

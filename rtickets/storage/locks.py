@@ -25,9 +25,6 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 def locked(folder: Path) -> Iterator[None]:
     """Hold a folder while the block runs; no two processes or threads can.
 
-    Args:
-        folder: an existing folder.
-
     Raises:
         InUseError: if another process holds it.
         InputError: if a link or anything else than a file lies in the place of the lock.
@@ -41,6 +38,7 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         with suppress(PermissionError):  # another user's file in a sticky folder
+            # Before it is let go of: whoever gets this lock next sees that the file is gone.
             file.unlink(missing_ok=True)
         os.close(descriptor)
 

@@ -38,11 +38,7 @@ def _alone() -> Any:
 
 
 def check_readable(folder: Path, arrays: Arrays) -> None:
-    """Read arrays back, in parts, and compare them with those that were to be written.
-
-    Args:
-        folder: what was written of a checkpoint's tree.
-        arrays: the arrays by path.
+    """Read arrays by path back, in parts, and compare them with those that were to be written.
 
     Raises:
         OSError: if anything cannot be read, or differs.
@@ -75,7 +71,7 @@ def _parts(arrays: Arrays) -> Iterator[Arrays]:
 
 
 def _equal(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays are the same bit for bit."""
+    """Whether two arrays are the same bit for bit; as numbers, no NaN equals itself."""
     if (a.dtype, a.shape) != (b.dtype, b.shape):
         return False
     x, y = (np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in (a, b))
@@ -94,7 +90,7 @@ def as_os_error(folder: Path) -> Iterator[None]:
         with guarded.as_os_error(folder):
             yield
     except Exception:
-        time.sleep(_SECONDS_OF_STRAGGLERS)
+        time.sleep(_SECONDS_OF_STRAGGLERS)  # what they say falls into `quiet`, see there
         raise
 
 

@@ -51,12 +51,7 @@ _HOSTILE_BUILTINS = {
 
 
 class Unpickled(NamedTuple):
-    """What a pickle holds.
-
-    Attributes:
-        value: the object.
-        inert: names that were replaced by stand-ins, and how often.
-    """
+    """The object that a pickle holds, and how often each name was replaced by a stand-in."""
 
     value: Any
     inert: dict[str, int]
@@ -249,6 +244,8 @@ def read(
 
 def _scan(file: IO[bytes], most: int) -> int:
     """Return where the pickle ends, after checking what would cost memory to believe."""
+    # Opcode by opcode and without making anything: a few bytes can ask for gigabytes, and once the
+    # reader is at it nothing stops it.
     start, cost = file.tell(), 0
     for opcode, argument, position in pickletools.genops(file):
         used = (position or 0) - start
