@@ -66,12 +66,7 @@ class CountedWork:
 
 @contextmanager
 def task(name: str, total: int, done: int = 0) -> Iterator[CountedWork]:
-    """Show a piece of work while it goes on.
-
-    Args:
-        name: what it is.
-        total: number of images.
-        done: how many of them an earlier run did.
+    """Show a piece of work of `total` images while it goes on, of which an earlier run did `done`.
 
     Yields:
         The task; it says what was done when the block ends without an error.

@@ -43,14 +43,7 @@ class Devices(Sequence[jax.Device]):
 
 
 def local_devices(count: int | None = None, mapping: Mapping = "pmap") -> Devices:
-    """Return devices of this process.
-
-    Args:
-        count: how many, or None for all.
-        mapping: see `Devices`.
-
-    Returns:
-        Devices of the default backend.
+    """Return devices of this process, all unless `count` says how many.
 
     Raises:
         InputError: if there are fewer.
@@ -62,14 +55,10 @@ def local_devices(count: int | None = None, mapping: Mapping = "pmap") -> Device
 
 
 def all_devices(count: int | None = None, mapping: Mapping = "pmap") -> Devices:
-    """Return devices of all processes, as many of each.
+    """Return devices of all processes, as many of each, the same in every process.
 
     Args:
         count: how many over all processes, or None for all.
-        mapping: see `Devices`.
-
-    Returns:
-        Devices of the default backend, the same in every process.
 
     Raises:
         InputError: if there are fewer, or processes would have different numbers of them.
@@ -77,6 +66,7 @@ def all_devices(count: int | None = None, mapping: Mapping = "pmap") -> Devices:
     processes = jax.process_count()
     if processes == 1:
         return local_devices(count, mapping)
+    # The shards of a process lie beside each other, whatever the order of `jax.devices()`.
     found = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
     sizes = Counter(device.process_index for device in found)
     if len(set(sizes.values())) > 1:

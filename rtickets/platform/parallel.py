@@ -42,12 +42,9 @@ def parallel(
     Args:
         fn: the function one device runs; collectives use the axis name `AXIS`.
         in_axes: 0 for arguments with a leading device axis, None for replicated ones.
-        out_axes: 0 for outputs that differ by device, None for reduced ones.
-        devices: the devices.
+        out_axes: 0 for outputs that differ by device, None for reduced ones, which carry no device
+            axis.
         donate: positions of arguments whose buffers may be reused.
-
-    Returns:
-        The compiled function; with `out_axes=None` its outputs carry no device axis.
     """
     if devices.mapping == "shard_map":
         return _shard_map(fn, in_axes, out_axes, devices, tuple(donate))
@@ -111,25 +108,18 @@ def _spec(axis: int | None) -> PartitionSpec:
 
 
 def replicate(tree: Any, devices: Devices) -> Any:
-    """Copy a pytree to every device of this process.
+    """Copy a pytree of arrays or numbers to every device of this process.
 
-    Args:
-        tree: pytree of arrays or numbers.
-        devices: the devices.
-
-    Returns:
-        The pytree as replicated jax arrays, fresh buffers that may be donated.
+    The buffers are fresh, so that they may be donated: `device_put` alone may return the caller's.
     """
     sharding = NamedSharding(_mesh(devices.local), PartitionSpec())
     return jax.tree.map(lambda leaf: jax.device_put(jnp.array(leaf, copy=True), sharding), tree)
 
 
 def shard(batch: np.ndarray, devices: Devices, axis: int = 0, micro: int = 1) -> np.ndarray:
-    """Split the examples of a host array over the devices.
+    """Split the examples of a host array over D devices, L of them of this process.
 
     Args:
-        batch: array with its examples on `axis`.
-        devices: D devices, L of them of this process.
         axis: position of the examples.
         micro: consecutive micro-batches that the batch is made of; D times their number must divide
             the number of examples.
@@ -147,29 +137,12 @@ def shard(batch: np.ndarray, devices: Devices, axis: int = 0, micro: int = 1) ->
 
 
 def own_part(batch: np.ndarray, devices: Devices, axis: int = 0) -> np.ndarray:
-    """Return the examples of this process, those of all its devices beside each other.
-
-    Args:
-        batch: array with its examples on `axis`.
-        devices: D devices; D must divide the number of examples.
-        axis: position of the examples.
-
-    Returns:
-        A part of the array.
-    """
+    """Return the examples on `axis` of this process, those of all its devices beside each other."""
     return np.concatenate(list(shard(batch, devices, axis)), axis)
 
 
 def put(parts: np.ndarray, devices: Devices) -> Any:
-    """Begin to copy an array to the devices of this process, one part each.
-
-    Args:
-        parts: array with a leading axis of the L devices of this process.
-        devices: the devices.
-
-    Returns:
-        The array.
-    """
+    """Begin to copy an array to this process's L devices, a part of its leading axis each."""
     return jax.device_put(parts, NamedSharding(_mesh(devices.local), PartitionSpec(AXIS)))
 
 
@@ -183,15 +156,7 @@ def check_batch_size(batch_size: int, devices: Devices) -> None:
 
 
 def positions(per_device: int, micro: int = 1) -> Array:
-    """Return the positions in the whole batch of the examples that `shard` gave this device.
-
-    Args:
-        per_device: number of these examples.
-        micro: see `shard`.
-
-    Returns:
-        int32 (per_device,).
-    """
+    """Return where in the whole batch, int32, the examples are that `shard` gave this device."""
     share = per_device // micro
     starts = (jnp.arange(micro) * jax.lax.axis_size(AXIS) + jax.lax.axis_index(AXIS)) * share
     return (starts[:, None] + jnp.arange(share)).ravel()
@@ -213,14 +178,6 @@ def gather(tree: Any) -> Any:
 
 
 def join(part: Array, micro: int = 1) -> Array:
-    """Return the whole batch that `shard` split.
-
-    Args:
-        part: this device's examples, (B / D, ...).
-        micro: see `shard`.
-
-    Returns:
-        (B, ...), the same on all devices.
-    """
+    """Return the whole batch that `shard` split, the same on all devices."""
     parts = part.reshape(micro, -1, *part.shape[1:])
     return jax.lax.all_gather(parts, AXIS, axis=1, tiled=True).reshape(-1, *part.shape[1:])

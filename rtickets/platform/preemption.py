@@ -66,6 +66,7 @@ def listening(
         sys.unraisablehook = partial(notice.on_unraisable, hook=sys.unraisablehook)
     thread = threading.Thread(target=notice.listen, args=(grace_seconds,), daemon=True)
     thread.start()
+    # Before the handlers: a signal that came in between would reach nobody.
     previous_fd = signal.set_wakeup_fd(notice.descriptor(), warn_on_full_buffer=False)
     handlers = _set_handlers(notice)
     token = _NOTICE.set(notice)
@@ -152,11 +153,7 @@ def requested() -> bool:
 
 
 def check() -> None:
-    """Stop here if that was asked for and there is nothing to save.
-
-    Raises:
-        Preempted: if so.
-    """
+    """Raise `Preempted` if stopping was asked for, where there is nothing to save."""
     if requested():
         raise Preempted("asked to stop")
 
@@ -164,14 +161,12 @@ def check() -> None:
 def late_check(devices: "Devices") -> Callable[[], None]:
     """Return a `check` for between dispatches, which does not wait for those under way.
 
-    Of several processes, the first call waits for all. Each later one begins to ask all, behind
-    what was dispatched before, and goes by the answer to the second call before it.
+    Of several processes, which must all call it at the same points, the first call waits for all.
+    Each later one begins to ask all, behind what was dispatched before, and goes by the answer to
+    the second call before it. With one process it is `check` itself.
 
     Args:
         devices: what the dispatches run on.
-
-    Returns:
-        The check, with one process `check` itself. Every process must call it at the same points.
     """
     import jax
     import numpy as np

@@ -20,7 +20,6 @@ def private_folder(kind: Literal["cache", "state"], name: str) -> Path:
 
     Args:
         kind: 'cache' for what can be made anew, 'state' for what cannot.
-        name: of the folder.
 
     Returns:
         $XDG_CACHE_HOME/rtickets/NAME, by default ~/.cache/rtickets/NAME, or the same of the state.

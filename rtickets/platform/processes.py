@@ -115,11 +115,7 @@ def is_primary() -> bool:
 def broadcast(tree: Any) -> Any:
     """Return the primary process's pytree of host arrays in every process.
 
-    Args:
-        tree: pytree of the same structure, shapes and dtypes in every process.
-
-    Returns:
-        The primary's values as numpy arrays.
+    Structure, shapes and dtypes are the same in every process.
     """
     if jax.process_count() == 1:
         return tree
@@ -135,14 +131,8 @@ def on_primary(fn: Callable[[], Any]) -> Any:
     """Run a function in the primary process alone and return its result in every process.
 
     Args:
-        fn: returns something that JSON can hold.
-
-    Returns:
-        What it returned.
-
-    Raises:
-        InputError: in every process, if it raised one; likewise InUseError.
-        OSError: likewise, as for a full disk.
+        fn: returns something that JSON can hold. InputError, InUseError and OSError, as for a full
+            disk, are raised in every process if it raises one.
     """
     if jax.process_count() == 1:
         return fn()
@@ -167,14 +157,13 @@ def on_primary(fn: Callable[[], Any]) -> Any:
 
 
 def check_agreement(about: str, values: Mapping[str, Any]) -> None:
-    """Compare what processes were given, before they wait for each other in vain.
+    """Raise InputError in every process if any two were given different values.
+
+    It is for before they wait for each other in vain.
 
     Args:
         about: what it is, for the error message.
         values: anything that JSON can hold, by name.
-
-    Raises:
-        InputError: in every process, if any two differ.
     """
     if jax.process_count() == 1:
         return
@@ -193,10 +182,7 @@ def check_agreement(about: str, values: Mapping[str, Any]) -> None:
 
 
 def own_share(count: int) -> np.ndarray:
-    """Return the examples that this process works on, where each process takes a share.
-
-    Args:
-        count: number of examples of all processes.
+    """Return which of `count` examples this process works on, where each process takes a share.
 
     Returns:
         Indices: every P-th of 0 ... count - 1, or all where there are fewer than P processes.
@@ -206,20 +192,16 @@ def own_share(count: int) -> np.ndarray:
 
 
 def merge_shares(mine: np.ndarray, count: int) -> np.ndarray:
-    """Return the rows of all processes in every process.
+    """Return the rows of all processes, (count, ...), in every process.
 
     Args:
         mine: array (n, ...) with a row for each of `own_share(count)`.
-        count: number of examples of all processes.
-
-    Returns:
-        Array (count, ...).
     """
     if len(mine) == count:
         return mine
     rows = -(-count // jax.process_count())
     size = max(_CHUNK // max(mine[:1].nbytes, 1), 1)
-    padded = np.resize(mine, (rows, *mine.shape[1:]))
+    padded = np.resize(mine, (rows, *mine.shape[1:]))  # all must give one shape; cut off below
     parts = [gather(padded[first : first + size]) for first in range(0, rows, size)]
     merged = np.concatenate(parts, axis=1).swapaxes(0, 1)  # (rows, P, ...)
     return merged.reshape(-1, *mine.shape[1:])[:count]

@@ -38,16 +38,13 @@ class Pinned:
         """Take a function as one that computes what the digest says."""
         self.function, self.program, self.jitted = function, program, jitted
 
-    def __call__(self, *args: Any, **keywords: Any) -> Any:
-        """Call the function."""
+    def __call__(self, *args: Any, **keywords: Any) -> Any:  # noqa: D102
         return self.function(*args, **keywords)
 
     def __hash__(self) -> int:
-        """Return the hash of the program, since a function may have none."""
-        return hash(self.program)
+        return hash(self.program)  # a function may have none
 
     def __eq__(self, other: object) -> bool:
-        """Return whether function and program are the same."""
         if not isinstance(other, Pinned) or self.program != other.program:
             return False
         methods = [getattr(each.function, "__func__", None) for each in (self, other)]
@@ -65,7 +62,7 @@ def trace(function: Callable[..., Any], moving: Any, *fixed: Any) -> core.Closed
     """Return what a function and its gradient compute.
 
     Args:
-        function: (moving, *fixed) -> pytree of arrays.
+        function: (moving, *fixed) -> pytree of arrays; what it raises when traced is raised here.
         moving: pytree of float arrays, or their shapes; the gradient is that with respect to them.
         *fixed: further pytrees of arrays or shapes. Their values are not part of the program; those
             of everything else that the function refers to are.

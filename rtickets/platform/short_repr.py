@@ -11,11 +11,7 @@ _LONGEST = 60  # characters of a value that is shown as it is
 def short_repr(value: Any) -> str:
     """Return the class and the fields of a NamedTuple or dataclass, arrays as dtype[shape].
 
-    Args:
-        value: the instance.
-
-    Returns:
-        A line of some hundred characters, whatever the instance holds.
+    It is a line of some hundred characters, whatever the instance holds.
     """
     names = getattr(value, "_fields", None) or [f.name for f in dataclasses.fields(value)]
     fields = ", ".join(f"{name}={_shown(getattr(value, name))}" for name in names)
