@@ -52,28 +52,14 @@ def _plain_type(hint: Any) -> type | None:
 
 
 def to_dict(config: Any, *, exclude_defaults: bool = False) -> dict[str, Any]:
-    """Return a configuration dataclass as nested dictionaries.
-
-    Args:
-        config: a dataclass of `rtickets.config`.
-        exclude_defaults: leave out the fields that have their default value.
-
-    Returns:
-        Dictionaries with string keys; tuples stay tuples.
-    """
+    """Return a configuration dataclass as nested dictionaries, in which tuples stay tuples."""
+    # As its family, which adds the name of the entry.
     cls: Any = config.its_family() if isinstance(config, Variant) else type(config)
     return TypeAdapter(cls).dump_python(config, exclude_defaults=exclude_defaults)
 
 
 def parse(cls: type[T], values: Mapping[str, Any]) -> T:
-    """Turn nested dictionaries into a checked configuration.
-
-    Args:
-        cls: a dataclass of `rtickets.config`.
-        values: nested dictionaries, a `ConfigDict` or parsed JSON.
-
-    Returns:
-        The frozen dataclass.
+    """Turn nested dictionaries, a `ConfigDict` or parsed JSON into a checked, frozen configuration.
 
     Raises:
         InputError: naming every bad field at once.
@@ -90,11 +76,12 @@ def parse(cls: type[T], values: Mapping[str, Any]) -> T:
 def describe(problem: Any, cls: type | None = None) -> str:
     """Return one problem that pydantic found, as part of a line; `cls` lets it suggest names."""
     where = ".".join(str(part) for part in problem["loc"])
+    # pydantic knows neither the fields that a name would have nor those that it was meant for.
     if problem["type"] == "unexpected_keyword_argument":
         if cls is None:
             return f"unknown field {where}"
         try:
-            find_kind(cls, where)
+            find_kind(cls, where)  # raises, with the names that may have been meant
         except InputError as error:
             return str(error)
     message = problem["msg"].removeprefix("Value error, ")
@@ -159,15 +146,7 @@ def replace(config: T, **changes: Any) -> T:
 
 
 def replace_everywhere(config: T, changes: Mapping[str, Any]) -> T:
-    """Return a configuration with the fields of these names replaced, at any depth.
-
-    Args:
-        config: a dataclass of `rtickets.config`.
-        changes: new values by the name of the field.
-
-    Returns:
-        A new configuration; parts that lack the fields stay as they are.
-    """
+    """Return a configuration with the fields of these names replaced, wherever parts have them."""
     if isinstance(config, Mapping):
         parts = {name: replace_everywhere(part, changes) for name, part in config.items()}
         return parts  # type: ignore[return-value]

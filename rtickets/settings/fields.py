@@ -54,14 +54,7 @@ class Kind(NamedTuple):
 
 
 class Field(NamedTuple):
-    """A field with a value.
-
-    Attributes:
-        path: its dotted path below the configuration.
-        words: its type.
-        value: its value.
-        meaning: what it means, a line or more; '' where that is not documented.
-    """
+    """A field with a value; its dotted path, its type and what it means, '' if undocumented."""
 
     path: str
     words: str
@@ -77,6 +70,7 @@ def kind_of(annotation: Any) -> Kind:
     bare = [get_args(part)[0] if get_origin(part) is Annotated else part for part in parts]
     section: Any = bare[0] if len(bare) == 1 and dataclasses.is_dataclass(bare[0]) else None
     label_of = get_args(bare[0])[1] if get_origin(bare[0]) is Mapping else None
+    # Of a Literal the first choice tells.
     text = any(part is str or isinstance(next(iter(get_args(part)), None), str) for part in bare)
     many = any(get_origin(part) is tuple for part in bare)
     words = " | ".join([_words(part) for part in parts] + ["None"] * optional)
@@ -200,6 +194,7 @@ def fields_at(config: Any, path: str) -> list[Field]:
             name in (own, LABEL) for own, name in zip(asked, names, strict=False)
         ):
             alike.append((names, field))
+    # A path that was written out goes before the fields of any new label, which it also matches.
     exact = [field for names, field in alike if names[: len(asked)] == asked]
     return exact or [
         field._replace(path=".".join([*asked, *names[len(asked) :]])) for names, field in alike
@@ -222,6 +217,7 @@ def _labelled(path: str, kind: Kind, value: Mapping[str, Any], meaning: str) -> 
 def _meanings(cls: type) -> dict[str, str]:
     """Return what the `Attributes:` of docstrings say, its own and those above, by name."""
     found: dict[str, str] = {}
+    # From the base up, so that a class has the last word on the fields that it describes anew.
     for one in reversed(cls.__mro__):
         _, _, text = inspect.cleandoc(one.__doc__ or "").partition("\nAttributes:\n")
         entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8,}.*)*)", text, re.MULTILINE)
@@ -277,6 +273,7 @@ def _words(annotation: Any) -> str:
 
 def _bounded(words: str, extras: list[Any]) -> str:
     patterns = [str(e.pattern) for e in extras if isinstance(e, StringConstraints)]
+    # A pattern tells a user nothing: those of `kinds` and of the patterns of masks have words.
     if any(r"(ep|it)" in pattern for pattern in patterns):
         return "duration such as 160ep or 500it"
     if any("block:" in pattern for pattern in patterns):

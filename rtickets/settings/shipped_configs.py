@@ -20,13 +20,7 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Path:
-    """Return the file of a name.
-
-    Args:
-        name: such as 'studies/demo'; 'configs/studies/demo.py' is the same.
-
-    Returns:
-        Its path.
+    """Return the file of a name such as 'studies/demo'; 'configs/studies/demo.py' is the same.
 
     Raises:
         InputError: if there is none, with the close names.

@@ -52,11 +52,7 @@ class Variant:
 
     @classmethod
     def entry(cls, name: str | None = None) -> Any:
-        """Return the class of a name, None being the first.
-
-        Raises:
-            ValidationError: for a name that the registry lacks; it is a ValueError.
-        """
+        """Return the class of a name, None being the first; a ValidationError (ValueError) for none."""
         if name is None:
             name = next(iter(cls.entries))
         if name not in cls.entries:
@@ -66,7 +62,7 @@ class Variant:
 
     @classmethod
     def as_another(cls, values: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """Return settings of one entry as those of another.
+        """Return settings of one entry, named in `values`, as those of the entry `name`.
 
         Args:
             values: fields of the entry that they name.
@@ -79,6 +75,7 @@ class Variant:
         """
         return _carry_over(values, cls.entry(values.get("name"))(), cls.entry(name)())
 
+    # Before pydantic looks: it would call fields unknown, without the entries that have them.
     @model_validator(mode="before")
     @classmethod
     def _known(cls, values: Any) -> Any:
