@@ -30,16 +30,12 @@ def attempt(run: Callable[[], T], consent: Consent, retried: set[Path]) -> T:
 
     Args:
         run: runs them; it is called again after every stage that stopped it and is agreed to.
-        consent: what is agreed to.
         retried: stages that were tried again already, which are not once more; more are added.
-
-    Returns:
-        What `run` returns.
 
     Raises:
         FailedBeforeError: for a stage that failed before and is not to be tried again.
-        ChangedError: for a stage that began, or was done, under other settings, which is not agreed
-            to.
+        ChangedError: for a stage that began, or was done, under other settings, if that is not
+            agreed to.
     """
     while True:
         try:

@@ -91,9 +91,7 @@ def differences(
 def compare(folder: Path, *, reused: bool = False) -> dict[str, str]:
     """Return how this process differs from what a run was computed with last, in words, by name.
 
-    Args:
-        folder: the run's.
-        reused: whether it is complete; then nothing differs either from what it was reused with.
+    A complete run that is `reused` does not differ either from what it was reused with.
     """
     stored, now = read(folder), current()
     if not stored or (reused and now in read(folder, _REUSED)):
@@ -102,14 +100,12 @@ def compare(folder: Path, *, reused: bool = False) -> dict[str, str]:
 
 
 def settle(folder: Path, found: Mapping[str, str], *, reused: bool = False) -> None:
-    """Say what differs where a run goes on or is reused, or refuse that.
+    """Say what differs where a run goes on or is `reused`, or refuse that.
 
     What a complete run is reused with is written down, so that it is said once.
 
     Args:
-        folder: the run's.
         found: what `compare` found.
-        reused: whether it is complete.
 
     Raises:
         ChangedError: if a setting differs that changes results.
@@ -127,12 +123,7 @@ def settle(folder: Path, found: Mapping[str, str], *, reused: bool = False) -> N
 
 
 def record(folder: Path, *, reused: bool = False) -> None:
-    """Write down what a run is computed with, or reused with, unless it was that last.
-
-    Args:
-        folder: the run's.
-        reused: whether it is complete.
-    """
+    """Write down what a run is computed with, or reused with, unless it was that last."""
     stored, reuses, now = read(folder), read(folder, _REUSED), current()
     known = [*stored[-1:], *reuses] if reused else stored[-1:]
     if not processes.is_primary() or now in known:
@@ -149,7 +140,6 @@ def read(folder: Path, part: str = _COMPUTED) -> list[dict[str, Any]]:
     """Return what a run was computed with, [] for one that has not begun.
 
     Args:
-        folder: the run's.
         part: 'environments', or 'reused' for what it was reused with when it was complete.
 
     Raises:

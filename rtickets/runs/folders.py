@@ -70,11 +70,7 @@ class RunFolder(NamedTuple):
         return (self.path / _COMPLETE).is_file()
 
     def result(self) -> dict[str, Any]:
-        """Return what the stage measured.
-
-        Raises:
-            InputError: if the stage is not done, or its result is damaged.
-        """
+        """Return what the stage measured; raise InputError if it is not done or this is damaged."""
         if not self.complete:
             state = "is not complete" if self.path.is_dir() else "does not exist"
             raise InputError(f"{self.path} {state}; run its stage first")
@@ -86,20 +82,18 @@ def folder_of(
 ) -> RunFolder:
     """Return the folder of a stage; nothing is made.
 
+    Its digest is made from the configuration, the digests of the inputs, and the contents of the
+    data that is read from files.
+
     Args:
-        workdir: where all folders lie.
         stage: 'pretrain', 'draw', 'transfer', 'evaluate' or 'study'.
         name: a readable part of a new folder's name; it does not tell configurations apart. What a
             name of a folder should not have, such as a slash, becomes '_'.
-        config: the stage's configuration.
         *inputs: the tickets it reads.
-
-    Returns:
-        The folder, its digest made from the configuration, the digests of the inputs, and the
-        contents of the data that is read from files.
     """
     tickets = [source.digest for source in inputs]
     digest = run_identity.digest(config, *tickets, *_data_digests(config, inputs))
+    # The digest alone identifies a run: one that had another readable name is the same.
     existing = sorted(workdir.glob(f"{stage}-*-{digest}"))
     path = existing[0] if existing else workdir / f"{stage}-{readable(name)}-{digest}"
     return RunFolder(path, digest, config_files.to_dict(config))
@@ -127,9 +121,6 @@ def run_once(folder: RunFolder, body: Body) -> RunFolder:
         folder: the stage's folder, of `folder_of`; its configuration is stored beside its result.
         body: does the work in the folder and returns its result, which JSON can hold. It may find
             what an interrupted run left there.
-
-    Returns:
-        The folder, complete.
 
     Raises:
         InputError: if the folder was made with other defaults than today's, if its configuration is
@@ -240,22 +231,12 @@ def _prepared(folder: RunFolder) -> Iterator[None]:
 def _finish(folder: RunFolder, result: dict[str, Any]) -> None:
     write_json(folder.path / "result.json", result)
     write_text(folder.path / _COMPLETE, f"{folder.digest}\n")
+    # Last: until `COMPLETE` is there, a killed run goes on from them.
     discard_checkpoints(folder.path / "checkpoints")
 
 
 def run_at(path: Path, stage: str) -> RunFolder:
-    """Return the run of a folder.
-
-    Args:
-        path: the folder.
-        stage: what its name begins with, such as 'study'.
-
-    Returns:
-        The run.
-
-    Raises:
-        InputError: if the folder is not one of the stage's.
-    """
+    """Return the run of a folder; raise InputError unless it is one of the stage's."""
     if not path.exists():
         raise InputError(f"{path} does not exist; give WORKDIR/{stage}-NAME-DIGEST")
     if not path.name.startswith(f"{stage}-") or not (path / _CONFIG).is_file():
@@ -265,14 +246,11 @@ def run_at(path: Path, stage: str) -> RunFolder:
 
 
 def find_ticket(path: str | None, workdir: Path = Path("runs")) -> StartingTicket:
-    """Return the ticket that a user points at.
+    """Return the ticket that a user points at, identified by its run's digest or else its contents.
 
     Args:
         path: a run folder that holds a ticket, or a ticket's own folder, as `find_run` reads it.
         workdir: where run folders lie.
-
-    Returns:
-        The ticket, identified by the run's digest where there is one, else by its contents.
 
     Raises:
         InputError: if there is none, or its run is not complete.

@@ -156,6 +156,7 @@ def _status(folder: Path, count: _Count, running: bool) -> Status:
     if state == "running" and count.seconds_each is not None:
         assert count.done is not None
         assert count.total is not None
+        # Counted from the last line, not from now: between two lines time passes, too.
         left = max((count.total - count.done) * count.seconds_each - (now - count.last), 0.0)
     changed = max(_changed(path) for path in (folder, *folder.iterdir()))
     idle = max(now - changed, 0.0)

@@ -17,12 +17,7 @@ _SECONDS_BETWEEN_ROUNDS = 5.0
 
 
 class Worker(NamedTuple):
-    """One of several workers.
-
-    Attributes:
-        number: which one, from 0.
-        of: how many there are.
-    """
+    """One of `of` workers, counted from 0."""
 
     number: int
     of: int
@@ -63,9 +58,6 @@ def claim(
     Args:
         tasks: each does nothing if it is done already, and raises InUseError if another process is
             at it or at something it needs.
-        worker: this worker.
-        seconds_between_rounds: how long to wait if everything is taken.
-        sleep: waits so long.
 
     Returns:
         Whether all tasks are done; False means that others are about to end the last ones.
@@ -82,6 +74,8 @@ def claim(
                 taken.append((task, error.folder))
         holders = {folder for _, folder in taken}
         if len(taken) == len(left):
+            # As many holders as tasks: none of these waits for another, and all end without this
+            # worker.
             if worker.of > 1 and len(holders) == len(taken):
                 return False
             if holders != waited_for:

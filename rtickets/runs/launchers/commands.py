@@ -9,27 +9,20 @@ from rtickets.runs.workers import Worker
 
 
 def worker_command(words: Sequence[str], worker: Worker) -> list[str]:
-    """Return the command that runs one worker of a study.
+    """Return the command, beginning with this Python, that runs one worker of a study.
 
     Args:
         words: options of `rtickets study`, without those of a launcher.
-        worker: which worker.
-
-    Returns:
-        The words of the command, beginning with this Python.
     """
     return [sys.executable, "-m", "rtickets", "study", *words, f"--worker={worker}"]
 
 
 def words_of(options: argparse.Namespace, leave_out: Collection[str]) -> list[str]:
-    """Return the words that parsed options came from.
+    """Return the words that parsed options came from, one per value.
 
     Args:
         options: what argparse made of them; every option is called like its long form.
-        leave_out: names of options to leave out.
-
-    Returns:
-        One word per value; options that were not given and have no default are not there.
+        leave_out: names of options to leave out. Those without a value have no word either.
     """
     words = []
     for name, value in _set_options(vars(options), leave_out).items():

@@ -24,12 +24,7 @@ _WORST_FIRST = (
 
 
 class Found(NamedTuple):
-    """The devices of this machine.
-
-    Attributes:
-        platform: 'cpu', 'gpu' or 'tpu'.
-        number: how many there are.
-    """
+    """The devices of this machine: 'cpu', 'gpu' or 'tpu', and how many there are."""
 
     platform: str
     number: int
@@ -38,8 +33,7 @@ class Found(NamedTuple):
 def find_devices() -> Found:
     """Return the devices of this machine, from a process that lets go of them again.
 
-    Raises:
-        InputError: if JAX cannot start here.
+    Here JAX would keep them from the workers.
     """
     environment = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     asked = subprocess.run(
@@ -54,15 +48,11 @@ def find_devices() -> Found:
 
 
 def environment_of(worker: Worker, found: Found, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that give a worker its device.
+    """Return the variables to set besides, which give a worker its device.
 
     Args:
-        worker: which worker.
         found: the devices; several workers may share one.
         environment: variables of the process that starts it; devices that it names are used.
-
-    Returns:
-        The variables to set besides.
     """
     if found.platform == "cpu":
         return {}
@@ -90,14 +80,10 @@ def run_workers(
     Args:
         words: options of `rtickets study`, without those of a launcher.
         count: number of workers; None is one per device.
-        found: the devices.
         stop: asked several times a second; True ends the workers, which save what they have.
 
     Returns:
         The worst exit status of a worker.
-
-    Raises:
-        InputError: if a TPU would have to be shared.
     """
     count = count or found.number
     if found.platform == "tpu" and count > found.number:
@@ -127,14 +113,11 @@ def run_workers(
 
 
 def worst(ended: Sequence[int]) -> int:
-    """Return the exit status that stands for those of several processes.
+    """Return the worst of the exit statuses of several processes, which stands for them.
 
     Args:
-        ended: their statuses, or what `subprocess` has for them. Those that a scheduler takes for a
+        ended: statuses, or what `subprocess` has for them. Those that a scheduler takes for a
             reason to start them again count as being stopped, and those that are not ours as 1.
-
-    Returns:
-        The worst.
     """
     ours = []
     for status in map(statuses.of_process, ended):

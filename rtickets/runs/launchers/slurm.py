@@ -36,11 +36,7 @@ class WorkerJob:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __call__(self) -> None:
-        """Run the command.
-
-        Raises:
-            RuntimeError: if it fails.
-        """
+        """Run the command; raise RuntimeError if it fails."""
         warning = _warning_signal()
         ours = signal.signal(warning, signal.SIG_IGN)  # SLURM sends it to the command as well
         self._process = subprocess.Popen(self.command)
@@ -78,9 +74,6 @@ def parse_parameters(words: Sequence[str]) -> dict[str, str | bool]:
 
     Returns:
         Values by name, underscores in the names; True for an option without a value.
-
-    Raises:
-        InputError: for a time that is no number of minutes, or a name that is none.
     """
     parameters: dict[str, str | bool] = {}
     for word in words:
@@ -115,16 +108,11 @@ def submit(
     *,
     cluster: str = "slurm",
 ) -> list[Any]:
-    """Submit workers as one job array.
+    """Submit a worker for each command as one job array, and return submitit's jobs.
 
     Args:
-        commands: a command for each worker.
-        name: of the jobs.
         parameters: options of sbatch.
         cluster: which of submitit's executors to use; 'local' needs no SLURM.
-
-    Returns:
-        submitit's jobs.
 
     Raises:
         InputError: if submitit or SLURM is missing.
