@@ -1,4 +1,8 @@
-"""Weights of other projects as tickets; nothing in a file is executed."""
+"""Weights of other projects as tickets; nothing in a file is executed.
+
+What is wrong with a file is an `InputError` that goes on after the file's name, which
+`import_checkpoint` puts before it.
+"""
 
 from rtickets.importers.describe import describe
 from rtickets.importers.importer import Imported, import_checkpoint, save

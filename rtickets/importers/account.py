@@ -71,15 +71,10 @@ def fit(
     """Turn the tensors of a layout into our leaves.
 
     Args:
-        model: the network.
         channels: number of channels of its images.
         tensors: tensors by their names in the layout, in PyTorch's axis order. Where those of the
             head are missing, it becomes the identity, so that logits are features.
-        layout: the layout.
         alive: masks of the tensors, by name.
-
-    Returns:
-        The leaves.
 
     Raises:
         InputError: if a leaf has no tensor, a tensor no leaf, or a shape or value is wrong.
@@ -128,9 +123,6 @@ def with_epsilon(batch_stats: Any, difference: float) -> Any:
     Args:
         batch_stats: statistics; leaves named 'var' change.
         difference: what the original adds minus what ours adds.
-
-    Returns:
-        The statistics.
 
     Raises:
         InputError: if a variance would be negative.

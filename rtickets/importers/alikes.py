@@ -103,16 +103,7 @@ _KUANGLIU = Alike(
 
 
 def alikes_of(config: ModelConfig, layout: str, activation: str) -> tuple[Alike, ...]:
-    """Return the kinds of networks that have the names and shapes of a network of ours.
-
-    Args:
-        config: our network.
-        layout: name of the layout that its tensors have.
-        activation: of its layers.
-
-    Returns:
-        The kinds.
-    """
+    """Return the kinds of networks that have the names and shapes of a network of ours."""
     if config.arch == "efficientnet_lite0":
         return (_TIMM_LITE,) if layout == "timm" else ()
     activations = (_SILU, _OTHERS) if activation == "relu" else (_RELU, _OTHERS)
@@ -146,12 +137,10 @@ def judge(
         chosen: options that were given, such as '--epsilon'; they settle what they are about.
         proven: whether logits of the original are compared with ours, which settles everything.
 
-    Returns:
-        The judgement.
-
     Raises:
         InputError: if a hint names a kind that computes something else, unless it is settled.
     """
+    # The file's name proves nothing, as anybody may have given it; below it may contradict.
     said = [hint for hint in hints if hint.place != "file name"]
     by = next((str(hint) for hint in said if _names(hint, config.arch)), "")
     words = tuple(dict.fromkeys(map(str, said)))
@@ -173,14 +162,7 @@ def judge(
 
 
 def contradiction(config: ModelConfig, layout: str, activation: str, hint: Hint) -> str:
-    """Return what else than our network a hint tells of, '' if nothing is known.
-
-    Args:
-        config: what the file is imported as.
-        layout: name of the layout that its tensors have.
-        activation: of our network.
-        hint: the hint.
-    """
+    """Return what else than our network a hint tells of, '' if nothing is known; see `judge`."""
     for alike in alikes_of(config, layout, activation):
         if re.search(alike.pattern, hint.text):
             return alike.what

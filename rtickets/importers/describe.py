@@ -10,14 +10,7 @@ _MANY_ZEROS = 0.05  # of the prunable weights; a trained network has next to non
 
 
 def describe(report: Mapping[str, Any]) -> list[str]:
-    """Say what was imported.
-
-    Args:
-        report: of an `Imported`.
-
-    Returns:
-        Lines for a person.
-    """
+    """Say in lines for a person what was imported, from the report of an `Imported`."""
     model, tensors, pixels = report["model"], report["tensors"], report["normalization"]
     kinds = [model[name] for name in ("variant", "activation") if model[name]]
     lines = [

@@ -50,18 +50,12 @@ class StateDict(NamedTuple):
 def read_state_dict(
     path: Path, key: str | None = None, weights: Weights | None = None
 ) -> StateDict:
-    """Read the state dict of a checkpoint; nothing in the file is executed.
+    """Read the state dict of a checkpoint; its tensors are read when they are used.
 
     Args:
         path: a file of `torch.save` or of safetensors.
         key: where in the file the state dict lies; None finds it.
         weights: which of several state dicts to take, see `state_dicts.find`.
-
-    Returns:
-        The tensors, read when they are used.
-
-    Raises:
-        InputError: if the file is damaged, hostile, of another format or holds no state dict.
     """
     with path.open("rb") as file:
         head = file.read(512)

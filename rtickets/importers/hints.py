@@ -83,12 +83,8 @@ def gather(path: Path, arguments: Any, metadata: Mapping[str, str]) -> Hints:
     """Collect what a file says about its network.
 
     Args:
-        path: the file.
         arguments: what a checkpoint holds besides weights.
         metadata: words that the format keeps.
-
-    Returns:
-        The hints.
     """
     found = [Hint("file name", "file", path.name)]
     found += [Hint("metadata", name, value) for name, value in metadata.items()]
@@ -150,7 +146,10 @@ def _read_beside(path: Path) -> Mapping[str, Any]:
 
 
 def _entries(tree: Any) -> Iterator[tuple[str, Any]]:
-    """Yield dotted names and plain values in nested dictionaries, each of which is read once."""
+    """Yield dotted names and plain values in nested dictionaries, each of which is read once.
+
+    A file may nest one dictionary in itself many times over: what is read is bounded.
+    """
     seen: set[int] = set()
     parts: deque[tuple[str, Any, int]] = deque([("", tree, 0)])
     while parts:

@@ -42,18 +42,13 @@ class Imported(NamedTuple):
 
 
 def import_checkpoint(path: str | Path, arch: str, options: Options | None = None) -> Imported:
-    """Turn another project's checkpoint into a ticket.
-
-    Nothing in the file is executed, and PyTorch is not needed.
+    """Turn another project's checkpoint into a ticket; PyTorch is not needed.
 
     Args:
         path: a state dict of `torch.save` (alone or in a training checkpoint) or of safetensors, or
             an ONNX residual network.
         arch: name of the architecture, see `rtickets.models.build`.
         options: what the file may not say.
-
-    Returns:
-        The ticket and the report.
 
     Raises:
         InputError: if the file is damaged or hostile, does not fit the architecture to the last
@@ -71,17 +66,14 @@ def import_checkpoint(path: str | Path, arch: str, options: Options | None = Non
 
 
 def save(imported: Imported, folder: Path) -> None:
-    """Write the ticket, and the report in its folder as import.json.
-
-    Raises:
-        InputError: if the folder exists.
-    """
+    """Write the ticket, and the report as import.json, into a folder that must not exist."""
     imported.ticket.save(folder)
     write_json(folder / "import.json", imported.report)
 
 
 def _import(path: Path, arch: Any, options: Options) -> Imported:
     opened, sizes, seen, model, fitted = _fitted(path, arch, options)
+    # Before masks are taken: what turns a convolution round turns its mask, too.
     fitted = _adjusted(fitted, model, options)
     mask = _mask(fitted, options)
     if masks.sparsity(mask):
@@ -116,6 +108,7 @@ def _import(path: Path, arch: Any, options: Options) -> Imported:
         "mean": list(seen.mean), "std": list(seen.std),
         "history": [{"stage": "import", **entry}],
     }  # fmt: skip
+    # Without a head the identity stood in, so that features could be compared.
     kept = [name for name in fitted.params if name != HEAD or sizes.classes is not None]
     mask, params = ({name: tree[name] for name in kept} for tree in (mask, fitted.params))
     ticket = Ticket(mask, params, fitted.batch_stats, meta)

@@ -48,9 +48,8 @@ class Layout(NamedTuple):
         if self.variant != "deepmind":
             return self.statistics, self.reason
         if channels == 3 and classes in _CIFAR:
-            return _CIFAR[
-                classes
-            ], f"the statistics of CIFAR-{classes}, which such networks keep in code"
+            reason = f"the statistics of CIFAR-{classes}, which such networks keep in code"
+            return _CIFAR[classes], reason
         return NONE, _NONE_REASON
 
 

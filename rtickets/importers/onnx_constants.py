@@ -23,8 +23,7 @@ class Constant(NamedTuple):
 def compute(kind: str, arguments: list[Any]) -> Constant | None:
     """Return what an operation makes of constants alone: itself, or something of no interest.
 
-    Raises:
-        InputError: for an operation that no exporter needs for the shapes of activations.
+    No exporter needs more for the shapes of activations; anything else is refused.
     """
     if kind not in _SHAPE_ARITHMETIC:
         raise InputError(f"its graph has the operation {kind} on constants, which no network needs")
@@ -32,11 +31,7 @@ def compute(kind: str, arguments: list[Any]) -> Constant | None:
 
 
 def check_windows(operation: Any) -> None:
-    """Check that an operation looks at few pixels at a time.
-
-    Raises:
-        InputError: if it does not.
-    """
+    """Raise InputError for an operation that looks at many pixels at a time."""
     found = attributes(operation)
     names = ("pads", "kernel_shape", "strides", "dilations")
     if any(abs(pixels) > _MAX_WINDOW for name in names for pixels in found.get(name, ())):
@@ -44,11 +39,7 @@ def check_windows(operation: Any) -> None:
 
 
 def constant(operation: Any) -> Constant:
-    """Return what an operation of the kind Constant states.
-
-    Raises:
-        InputError: for a sparse tensor.
-    """
+    """Return what an operation of the kind Constant states."""
     from onnx import numpy_helper
 
     ((kind, value),) = attributes(operation).items()
@@ -66,11 +57,7 @@ def attributes(operation: Any) -> dict[str, Any]:
 
 
 def need(value: Any, what: str) -> Constant:
-    """Return a value that has to be a tensor of the file.
-
-    Raises:
-        InputError: if it is not, or holds no numbers, naming what it is for.
-    """
+    """Return a value that has to be a tensor of numbers; refuse others, naming `what` it is."""
     if not isinstance(value, Constant):
         raise InputError(f"its graph computes {what} instead of storing it")
     if value.array.dtype.kind in "OUSc":

@@ -63,17 +63,10 @@ def _damage_named() -> Iterator[None]:
 
 @_damage_named()
 def read_onnx(path: Path, model: Model) -> OnnxNetwork:
-    """Read a residual network.
+    """Read a residual network from an ONNX file.
 
     Args:
-        path: an ONNX file.
         model: the network of ours that it should be, for its number of blocks.
-
-    Returns:
-        Its layers.
-
-    Raises:
-        InputError: if the file is damaged or holds no such network.
     """
     if not isinstance(model, ResNet):
         raise InputError("of ONNX, residual networks alone can be imported (--arch=resnet...)")
@@ -85,6 +78,7 @@ def read_onnx(path: Path, model: Model) -> OnnxNetwork:
         tensors |= _leaves(name, step)
     used = {name for step in graph.steps for name in step.names}
     shape = graph.input_shape
+    # Exporters of TensorFlow keep channels last.
     last = len(shape) == 4 and shape[3] in (1, 3) and shape[1] not in (1, 3)
     size = shape[1 if last else 2] if len(shape) == 4 else None
     if size is not None and not 1 <= size <= _MAX_SIZE:
@@ -146,6 +140,7 @@ def _branches(join: Node) -> tuple[list[Node], list[Node]]:
         [step for step in reversed(path) if step not in shared and step.kind == "conv"]
         for path in paths
     ]
+    # The order of a sum's arguments says nothing; the shorter path is the shortcut.
     shortcut, main = sorted(found, key=len)
     if not shared or len(shortcut) > 1 or not 2 <= len(main) <= 3:
         raise InputError("has blocks that are not those of a residual network of ours")
@@ -177,7 +172,7 @@ def _leaves(name: str, step: Node) -> dict[str, np.ndarray]:
         f"{norm}.weight": scale,
         f"{norm}.bias": shift,
         f"{norm}.running_mean": np.broadcast_to(mean, (outputs,)),
-        f"{norm}.running_var": np.maximum(variance - _EPSILON, 0),
+        f"{norm}.running_var": np.maximum(variance - _EPSILON, 0),  # which ours adds again
     }
 
 

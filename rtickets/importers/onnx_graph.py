@@ -83,11 +83,10 @@ _KINDS = {
 
 
 def load(path: Path) -> Any:
-    """Read an ONNX file.
+    """Read an ONNX file whose weights lie in it.
 
     Raises:
-        InputError: if the package `onnx` is missing, the file is damaged or its weights lie
-            elsewhere.
+        InputError: also if the package `onnx` is missing.
     """
     try:
         import onnx
@@ -112,13 +111,7 @@ def load(path: Path) -> Any:
 
 
 def follow(model: Any) -> Graph:
-    """Follow the graph of a network from its input to its logits.
-
-    Args:
-        model: what `load` returned.
-
-    Returns:
-        Its steps.
+    """Follow the graph of a network, as `load` returned it, from its input to its logits.
 
     Raises:
         InputError: for an operation that no residual network has.
@@ -151,6 +144,7 @@ def follow(model: Any) -> Graph:
     kind = inputs[0].type.tensor_type
     shape = tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim)
     takes_bytes = kind.elem_type == TensorProto.UINT8
+    # What acts on a layer gives its step again.
     return Graph(list(dict.fromkeys(steps)), constants, logits, inputs[0].name, shape, takes_bytes)
 
 
@@ -212,9 +206,10 @@ def _batch_norm(operation: Any, head: Node, rest: list[Any]) -> Node:
     parts = [need(value, "normalisation statistics") for value in rest]
     if head.kind != "conv" or head.norm is not None or head.scale.size > 1:
         raise InputError("its graph normalises something else than the output of a convolution")
+    # float64: constants of several operations are multiplied before one float32 is made of them.
     scale, bias, mean, variance = (part.array.astype(np.float64) for part in parts)
     variance = variance + attributes(operation).get("epsilon", 1e-5)
-    head.norm = (mean - head.shift, variance)
+    head.norm = (mean - head.shift, variance)  # a convolution's bias moves the mean
     head.scale, head.shift = scale, bias
     head.names += [part.name for part in parts]
     return head

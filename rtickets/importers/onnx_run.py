@@ -42,6 +42,7 @@ def _run(evaluator: Any, graph: Graph, image: np.ndarray) -> np.ndarray:
     values = {graph.input_name: image}
     for index, node in enumerate(nodes):
         arguments = [values.get(name, constants.get(name)) for name in node.input]
+        # Before it runs: what it would make is known by the shapes of its arguments.
         _check(node, arguments)
         values.update(zip(node.output, node.run(*arguments), strict=False))
         if graph.logits in values:

@@ -61,7 +61,7 @@ def open_checkpoint(
     choice: Choice | None = None,
     kept: float | None = None,
 ) -> Opened:
-    """Find a network in a file.
+    """Find a network in a file, in the layout whose names fit best.
 
     Args:
         path: a file of `torch.save`, safetensors or ONNX (*.onnx).
@@ -69,12 +69,6 @@ def open_checkpoint(
         key: where in the file the state dict lies; None finds it.
         choice: which of its names are meant; None is what can be found.
         kept: share of the weights of every layer that learnt scores keep, or None.
-
-    Returns:
-        The network, in the layout whose names fit best.
-
-    Raises:
-        InputError: if there is none, or the file is damaged or hostile.
     """
     choice = choice or Choice()
     if path.suffix == ".onnx":

@@ -40,11 +40,7 @@ def fixed_images(shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def read_reference(path: Path) -> Reference:
-    """Read the logits of the original network from an .npz file of `images` and `logits`.
-
-    Raises:
-        InputError: if the file is damaged or lacks them.
-    """
+    """Read the logits of the original network from an .npz file of `images` and `logits`."""
     try:
         check_zip(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -73,9 +69,6 @@ def report(
     """Describe an imported network in numbers.
 
     Args:
-        model: the network.
-        params: its weights.
-        batch_stats: its normalisation statistics.
         shape: (H, W, C) of its images.
         reference: what the original computes, or None.
 

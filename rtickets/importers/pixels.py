@@ -37,9 +37,6 @@ def given(mean: Sequence[float], std: Sequence[float], channels: int, origin: st
         channels: number of channels of the network.
         origin: what states them.
 
-    Returns:
-        The statistics.
-
     Raises:
         InputError: if they are of another number of channels, another order, or not of images in
             [0, 1].
@@ -70,23 +67,10 @@ def given(mean: Sequence[float], std: Sequence[float], channels: int, origin: st
 def stated(
     mean: Sequence[float], std: Sequence[float], origin: str, channels: int, *, bgr: bool = False
 ) -> Pixels:
-    """Return statistics that a file states, of images in [0, 1] or in [0, 255].
+    """Return statistics that a file states, of images in [0, 1] or in [0, 255]; see `given`.
 
     Those of images in [0, 255] are divided by 255, which leaves the network the same function of
-    the image.
-
-    Args:
-        mean: per channel, or one value for all.
-        std: likewise.
-        origin: what states them.
-        channels: number of channels of the network.
-        bgr: the network takes blue first, and the file states its statistics so.
-
-    Returns:
-        The statistics.
-
-    Raises:
-        InputError: if they are of another number of channels or order, or of no images.
+    the image. With `bgr` the network takes blue first, and the file states its statistics so.
     """
     if not np.isfinite([*mean, *std]).all() or not len(mean) or min(std, default=0) <= 0:
         raise InputError(

@@ -38,7 +38,6 @@ def take_masks(
     """Take the masks out of a state dict.
 
     Args:
-        tensors: by name.
         kept: share of the weights of every layer that scores keep, or None.
         shares: what the file says about it, for the error.
 

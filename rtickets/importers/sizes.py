@@ -36,16 +36,7 @@ def sizes_of(arch: Arch, published: Model, opened: Opened, options: Options) -> 
     """Return what the shapes of a file's tensors tell.
 
     Args:
-        arch: name of the architecture.
-        published: the network of ours in its published size.
-        opened: the file.
-        options: what the file may not say.
-
-    Returns:
-        The sizes.
-
-    Raises:
-        InputError: if a tensor that tells them is missing or has no such shape.
+        published: the network of ours in its published size, whose widths its own are measured by.
     """
     stem = _shape(opened, "stem_conv", 4)
     path = "stage1_block1/conv1" if isinstance(published, models.WideResNet) else "stem_conv"
@@ -93,15 +84,12 @@ def _shape(opened: Opened, layer: str, rank: int) -> tuple[int, ...]:
 def class_names_of(
     count: int | None, given: Sequence[str] | None, said: Mapping[str, Any]
 ) -> tuple[tuple[str, ...], str]:
-    """Return the names of the classes, and where they come from.
+    """Return the names of the classes, and where they come from; no names without a head.
 
     Args:
         count: number of classes, None without a head.
         given: names that somebody gives, or None.
         said: what a config.json beside the file says.
-
-    Returns:
-        (names, their origin); no names without a head.
 
     Raises:
         InputError: if the given names are not as many as there are classes.

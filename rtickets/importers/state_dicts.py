@@ -46,11 +46,8 @@ def find(tree: Any, key: str | None = None, weights: Weights | None = None) -> F
     Args:
         tree: nested dictionaries.
         key: where it lies, parts joined with '.'; None finds it.
-        weights: of several, take the 'raw' ones or their running average, 'ema'; None takes the
-            raw ones where there are both.
-
-    Returns:
-        The state dict.
+        weights: of several, take the 'raw' ones or their running average, 'ema'; None takes the raw
+            ones where there are both.
 
     Raises:
         InputError: if there is none, or it is not clear which of several is meant.
@@ -122,6 +119,7 @@ def _state_dicts(tree: Mapping[Any, Any]) -> Iterator[tuple[str, Mapping[str, An
     while parts:
         prefix, part, depth = parts.popleft()
         for name, value in part.items():
+            # An optimiser's moments look like weights.
             if not isinstance(name, str) or not isinstance(value, Mapping) or "optim" in name:
                 continue
             is_new = id(value) not in known

@@ -43,11 +43,6 @@ class Storage:
     start: int = 0
 
     def __post_init__(self) -> None:
-        """Check the numbers.
-
-        Raises:
-            InputError: if they are none, or below 0 or beyond 64 bits.
-        """
         if not _are_sizes(self.count, self.start):
             raise InputError(
                 f"its storage {self.key} begins at {_shown(self.start)} and has "
@@ -79,11 +74,6 @@ class StoredTensor:
     dtype_name: str
 
     def __post_init__(self) -> None:
-        """Check that the tensor lies in its storage, and is not larger.
-
-        Raises:
-            InputError: if it does not.
-        """
         sound = _are_sizes(self.offset, *self.shape, *self.strides)
         sound = sound and len(self.shape) == len(self.strides) <= _MAX_RANK
         if (
@@ -102,11 +92,6 @@ class StoredTensor:
         raise TypeError("a pickle may not change a tensor")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """Read the elements.
-
-        Raises:
-            InputError: if the storage is damaged.
-        """
         if self.dtype_name not in TORCH_DTYPES:
             raise InputError(f"holds a tensor of {self.dtype_name}, which cannot be imported")
         kind = TORCH_DTYPES[self.dtype_name]

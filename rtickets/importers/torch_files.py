@@ -100,17 +100,7 @@ def _storage(file_size: int, pid: Any) -> Storage:
 
 
 def read_zip(path: Path) -> Unpickled:
-    """Read a file of `torch.save` since PyTorch 1.6.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The object saved, its tensors as `StoredTensor`.
-
-    Raises:
-        InputError: if the archive is damaged, hostile or holds a TorchScript program.
-    """
+    """Read a file of `torch.save` since PyTorch 1.6; its tensors are `StoredTensor`."""
     try:
         with zipfile.ZipFile(path) as archive:
             size = path.stat().st_size
@@ -133,6 +123,7 @@ def _check_archive(archive: zipfile.ZipFile, size: int) -> str:
         raise InputError("refused: its zip archive has two entries of the same name")
     if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
         raise InputError("its zip archive is compressed or encrypted; torch.save writes neither")
+    # Entries may lie on top of each other, so that a small file unpacks to a huge one.
     if sum(entry.file_size for entry in entries) > size:
         raise InputError("refused: the entries of its zip archive are larger than the file")
     roots = [name.removesuffix("/data.pkl") for name in names if name.endswith("/data.pkl")]
@@ -159,17 +150,7 @@ def _read_entry(path: Path, root: str, key: str) -> bytes:
 
 
 def read_legacy(path: Path) -> Unpickled:
-    """Read a file of `torch.save` before PyTorch 1.6.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The object saved, its tensors as `StoredTensor`.
-
-    Raises:
-        InputError: if the file is damaged, hostile or not one of PyTorch.
-    """
+    """Read a file of `torch.save` before PyTorch 1.6; its tensors are `StoredTensor`."""
     places: dict[str, tuple[int, int]] = {}
     storages: dict[str, Storage] = {}
 
@@ -194,6 +175,7 @@ def read_legacy(path: Path) -> Unpickled:
         named = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
         if not named or set(keys) != set(storages):
             raise InputError("its list of storages does not fit its pickle; the file is damaged")
+        # Last, as they lie behind the pickles; nothing reads a tensor before.
         places |= _places(file, [storages[key] for key in keys])
     return result
 

@@ -72,14 +72,10 @@ class Unwrapped(NamedTuple):
 
 
 def unwrap(tensors: Mapping[str, Tensor], choice: Choice | None = None) -> Unwrapped:
-    """Strip a network of its wrappers.
+    """Strip a state dict of its wrappers; every tensor of it is in the result or listed there.
 
     Args:
-        tensors: a state dict.
         choice: what was asked for; None is nothing.
-
-    Returns:
-        The bare network; every tensor of the state dict is in it or listed.
 
     Raises:
         InputError: if the attack's copy of the network or of the statistics is another one, or what
@@ -98,6 +94,7 @@ def unwrap(tensors: Mapping[str, Tensor], choice: Choice | None = None) -> Unwra
         left[name] = f"not under {outer}"
     bare = {name.removeprefix(outer): kept[name] for name in inside if name not in statistics}
     copies = {name for name in bare if name.startswith(_ATTACKER)}
+    # Copies are dropped for being equal, never for their names.
     duplicates = _checked_copies(bare, copies, outer)
     network = [name for name in bare if name not in copies]
     inner = common_prefix(network)
@@ -144,6 +141,7 @@ def _chosen_prefix(tensors: Mapping[str, Tensor], choice: Choice) -> tuple[str, 
         for prefix, count in _groups(names, common).items()
         if count >= _SHARE * len(names) and not prefix.startswith(common + _ATTACKER)
     }
+    # A raw network and an average beside each other; parts of one network are all of one kind.
     if len(set(groups.values())) < 2:
         return common, {}
     chosen = [name for name, kind in groups.items() if kind == (choice.weights == "ema")]
