@@ -51,13 +51,11 @@ VERBS: dict[str, Verb] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
+    """Run the command, and return the exit status.
 
     Args:
-        arguments: words after the command's name; None takes them from the process.
-
-    Returns:
-        The exit status.
+        arguments: words after the command's name; None takes them from the process, which is then
+            this command's alone: its signals, its streams and its end.
     """
     own_process = arguments is None
     never_fail_to_print(whatever_happens=own_process)
@@ -95,6 +93,8 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
     """Run a verb and return the exit status."""
     verb = VERBS[options.verb]
     try:
+        # Whatever a verb raises ends here in one line and a status, see docs/reliability.md,
+        # Endings.
         if asks_for_help(config_words):
             print_fields(verb, options.verb, config_words)
             status = statuses.DONE
@@ -103,7 +103,7 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
             status = statuses.DONE
         else:
             status = verb.run(options, config_words) or statuses.DONE
-        sys.stdout.flush()
+        sys.stdout.flush()  # a full disk or a closed pipe shows here, while it can be told
         return status
     except Preempted as error:
         print(f"rtickets: {printable(error)}; the same command goes on", file=sys.stderr)

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtickets.cli.verb import EXIT_HELP, Verb, path_of, positive
-from rtickets.errors import InputError
+from rtickets.cli.verb import EXIT_HELP, Verb, path_of, positive, refuse_config
 
 if TYPE_CHECKING:
     from rtickets.platform.parallel import Devices
@@ -38,8 +37,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    if config_words:
-        raise InputError(f"{config_words[0]}: the verb bench takes no configuration")
+    refuse_config("bench", config_words)
     import jax
 
     from rtickets.attacks.pgd_settings import PgdSettings

@@ -4,8 +4,7 @@ import argparse
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from rtickets.cli.verb import CONFIG_HELP, EXIT_HELP, Verb
-from rtickets.errors import InputError
+from rtickets.cli.verb import CONFIG_HELP, EXIT_HELP, Verb, refuse_config
 
 _TYPES = {"str", "int", "float", "bool"}
 _HELP = f"""
@@ -39,8 +38,7 @@ def make_completion(verbs: Callable[[], Mapping[str, Verb]]) -> Verb:
     """Return the verb; `verbs` returns all verbs of the command, this one among them."""
 
     def run(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-        if config_words:
-            raise InputError(f"{config_words[0]}: the verb completion takes no configuration")
+        refuse_config("completion", config_words)
         if options.shell == "words":
             for word in complete(options.line, verbs()):
                 print(word)
@@ -51,14 +49,9 @@ def make_completion(verbs: Callable[[], Mapping[str, Verb]]) -> Verb:
 
 
 def complete(line: str, verbs: Mapping[str, Verb]) -> list[str]:
-    """Return how the last word of a command can go on.
+    """Return how the last word of a command, given up to the cursor, can go on.
 
-    Args:
-        line: the command up to the cursor.
-        verbs: the verbs by name.
-
-    Returns:
-        What may stand in the place of the last word after its last '=' or ':'.
+    It is what may stand in the place of that word after its last '=' or ':', see `_BASH`.
     """
     words = line.split()
     last = "" if not line or line[-1].isspace() else words.pop()
@@ -78,6 +71,7 @@ def _words_of(verb: Verb, words: Sequence[str], last: str) -> Iterable[str]:
     """Return what may follow the words of a command that has its verb."""
     parser = argparse.ArgumentParser(add_help=False)
     verb.add_options(parser)
+    # argparse has no public way to ask for its options; bash and zsh could not do without.
     actions = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
     chosen = next((word for word in words[2:] if actions and word in actions[0].choices), None)
     has_config = verb.config is not None

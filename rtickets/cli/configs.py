@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtickets.cli.verb import EXIT_HELP, Verb, path_of
+from rtickets.cli.verb import EXIT_HELP, Verb, path_of, refuse_config
 from rtickets.errors import InputError
 
 _HELP = f"""
@@ -27,8 +27,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _configs(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     from rtickets.settings import shipped_configs
 
-    if config_words:
-        raise InputError(f"{config_words[0]}: the verb configs takes no configuration")
+    refuse_config("configs", config_words)
     if options.action == "list":
         known = shipped_configs.names()
         width = max(map(len, known))

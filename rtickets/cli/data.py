@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rtickets.cli.verb import CONFIG_HELP, Verb, config_class, path_of, read_config
+from rtickets.cli.verb import CONFIG_HELP, Verb, config_class, path_of, read_config, refuse_config
 from rtickets.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _data(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    if options.action != "info" and config_words:
-        raise InputError(f"{config_words[0]}: data {options.action} takes no configuration")
+    if options.action != "info":
+        refuse_config(f"data {options.action}", config_words)
     if options.action == "list":
         _list()
     elif options.action == "prepare":

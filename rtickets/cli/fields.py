@@ -5,8 +5,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from rtickets.cli.verb import Verb
-from rtickets.errors import InputError
+from rtickets.cli.verb import Verb, refuse_config
 
 _OPTION = re.compile(r"--?config\.help(=(?P<part>.*))?")
 
@@ -20,7 +19,6 @@ def print_fields(verb: Verb, name: str, config_words: Sequence[str]) -> None:
     """Print the fields of a verb's configuration.
 
     Args:
-        verb: the verb.
         name: of the verb.
         config_words: words that concern the configuration, with --config.help or
             --config.help=FIELD, which lists a part alone. Other words set the values shown.
@@ -33,7 +31,7 @@ def print_fields(verb: Verb, name: str, config_words: Sequence[str]) -> None:
     from rtickets.settings.fields import fields_at, find_kind
 
     if verb.config is None:
-        raise InputError(f"{config_words[0]}: the verb {name} takes no configuration")
+        return refuse_config(name, config_words)
     cls, default = verb.config()
     asked = [match for word in config_words if (match := _OPTION.fullmatch(word))]
     part = asked[0]["part"]

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtickets.cli.verb import EXIT_HELP, Verb, path_of
+from rtickets.cli.verb import EXIT_HELP, Verb, path_of, refuse_config
 from rtickets.errors import InputError, printable
 
 _HELP = f"""
@@ -112,13 +112,12 @@ def _import(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     """Import a checkpoint, write the ticket and print what was done."""
     from rtickets import importers
 
-    if config_words:
-        raise InputError(f"{config_words[0]}: the verb import takes no configuration")
+    refuse_config("import", config_words)
     if (options.mean is None) != (options.std is None):
         raise InputError("--mean and --std go together; give both")
     if options.key is not None and options.weights is not None:
         raise InputError("--key says which weights to take already; leave it or --weights")
-    if options.out.exists():
+    if options.out.exists():  # before anything is read, which takes a while
         raise InputError(f"{options.out} exists; choose another --out")
     imported = importers.import_checkpoint(
         options.file,

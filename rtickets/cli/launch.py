@@ -51,15 +51,10 @@ def check_launch_options(options: argparse.Namespace) -> None:
 
 
 def launch(config: Any, options: argparse.Namespace, config_words: Sequence[str]) -> int:
-    """Start the workers of a study.
+    """Start the workers of a study, and return the exit status.
 
     Args:
-        config: the study.
-        options: the options of the verb.
         config_words: the words that the configuration came from.
-
-    Returns:
-        The exit status.
     """
     from rtickets.runs.launchers.commands import words_of
 
@@ -103,11 +98,7 @@ def _submit(config: Any, options: argparse.Namespace, words: Sequence[str]) -> i
 
 
 def show_study(study: Any) -> None:
-    """Print the report of a complete study, and write it.
-
-    Raises:
-        OSError: if it cannot be written, but for a folder that is not ours to write to.
-    """
+    """Print the report of a complete study, and write it unless its folder is read-only to us."""
     from rtickets import report
 
     report.show_report(study)

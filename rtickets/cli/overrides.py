@@ -33,19 +33,15 @@ _FRACTION = rf"({_NUMBER})/({_NUMBER})"
 def from_command_line(cls: type[T], arguments: Sequence[str], default: T | None = None) -> T:
     """Read `--config=FILE.py` and its `--config.field=value` overrides.
 
-    Numbers may be written as fractions, so `--config.train.objective.attack.eps=8/255` works.
-    A label that is not there yet, as in `--config.attacks.mine.name=square`, is added, and a part
+    Numbers may be written as fractions, so `--config.train.objective.attack.eps=8/255` works. A
+    label that is not there yet, as in `--config.attacks.mine.name=square`, is added, and a part
     that is None begins, both with the defaults of their class. `None` is no value, where a field
     may be without. Of a part whose settings its name chooses, `--config.attacks.mine=square` is
     short for that; it keeps what the file sets of the fields that both have.
 
     Args:
         cls: the dataclass that the file must describe.
-        arguments: the arguments after the verb that concern the configuration.
         default: configuration to use without a file; None makes the file obligatory.
-
-    Returns:
-        The checked configuration.
 
     Raises:
         InputError: for a missing or broken file, an unknown field or a bad value.
@@ -88,7 +84,7 @@ def _change(cls: type, values: dict[str, Any], path: str, text: str) -> None:
         node = node[parent]
     if family is not None and text in family.entries:
         changed = family.as_another(node, text)
-        node.clear()
+        node.clear()  # in place, as the part above holds it
         node.update(changed)
     node[name] = _value(kind, text)
 
@@ -181,6 +177,7 @@ def _divided(match: re.Match[str]) -> str:
 
 def _check_class(cls: type, values: Mapping[str, Any], file: str) -> None:
     """Raise InputError if a file describes what another verb takes."""
+    # The file holds names and values alone; each of the classes has fields of its own.
     if set(values) == set(kinds_of(cls)):
         return
     for other in _OF_FILES:
@@ -193,6 +190,7 @@ def _check_class(cls: type, values: Mapping[str, Any], file: str) -> None:
 
 def _load(file: str) -> ConfigDict:
     """Call get_config() of FILE.py, or get_config(argument) of FILE.py:argument."""
+    # A file's own name may have a colon.
     path, *argument = [file] if Path(file).is_file() else file.rsplit(":", 1)
     found = Path(path) if Path(path).is_file() else shipped_configs.find(path)
     spec = importlib.util.spec_from_file_location("rtickets_config_file", found)

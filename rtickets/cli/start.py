@@ -19,14 +19,10 @@ _LAST_WORDS = 3.0  # seconds that the primary leaves the others to say what fail
 
 
 def start(options: argparse.Namespace, *, keep_compiled: bool = True) -> "Devices":
-    """Set JAX up, join the other processes where there are some, and return the devices.
+    """Set JAX up, join the other processes where there are some, and return the devices of all.
 
     Args:
-        options: of the command line.
         keep_compiled: keep what is compiled for other processes.
-
-    Returns:
-        The devices of all processes.
 
     Raises:
         InputError: if processes cannot meet, were called differently or differ in their devices.

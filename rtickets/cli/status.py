@@ -5,8 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtickets.cli.verb import EXIT_HELP, Verb, path_of
-from rtickets.errors import InputError
+from rtickets.cli.verb import EXIT_HELP, Verb, path_of, refuse_config
 
 _HELP = f"""
 Reads the run folders and nothing else: it may run beside trainings, and on a machine without
@@ -29,8 +28,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _status(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     from rtickets.runs import status
 
-    if config_words:
-        raise InputError(f"{config_words[0]}: the verb status takes no configuration")
+    refuse_config("status", config_words)
     found = status.read_status(options.workdir)
     if options.json:
         print(json.dumps([one._asdict() for one in found], indent=2))

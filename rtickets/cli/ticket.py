@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from rtickets.cli.verb import EXIT_HELP, Verb, path_of
+from rtickets.cli.verb import EXIT_HELP, Verb, path_of, refuse_config
 from rtickets.errors import InputError, printable
 
 _HELP = f"""
@@ -46,8 +46,7 @@ def _ticket(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     from rtickets.tickets import inspect
     from rtickets.tickets.tables import as_text
 
-    if config_words:
-        raise InputError(f"{config_words[0]}: the verb ticket takes no configuration")
+    refuse_config("ticket", config_words)
     if options.action == "verify":
         return _verify(options.paths)
     tickets = [inspect.verify(folders.find_ticket(path).ticket) for path in options.paths]

@@ -62,6 +62,12 @@ def consent_of(options: argparse.Namespace) -> Any:
     return Consent(options.retry_failed, options.accept_changes)
 
 
+def refuse_config(verb: str, words: Sequence[str]) -> None:
+    """Raise InputError if there are words about a configuration, which a verb does not take."""
+    if words:
+        raise InputError(f"{words[0]}: the verb {verb} takes no configuration")
+
+
 def read_config(verb: Verb, words: Sequence[str]) -> Any:
     """Return the checked configuration of a verb that takes one."""
     from rtickets.cli import overrides
