@@ -49,16 +49,7 @@ class InputRates(NamedTuple):
 
 
 def write_photographs(folder: Path, count: int = 64, seed: int = 0) -> list[Path]:
-    """Write JPEG files of the size and weight of ImageNet's, 500x375 pixels and about 100 kB.
-
-    Args:
-        folder: where to.
-        count: how many.
-        seed: of their contents.
-
-    Returns:
-        The files.
-    """
+    """Write JPEG files of the size and weight of ImageNet's, 500x375 pixels and about 100 kB."""
     generator = np.random.default_rng(seed)
     y, x = np.mgrid[:375, :500]
     paths = []
@@ -72,11 +63,7 @@ def write_photographs(folder: Path, count: int = 64, seed: int = 0) -> list[Path
 
 
 def find_photographs(folder: Path) -> list[Path]:
-    """Return the JPEG files in a folder and below.
-
-    Raises:
-        InputError: if there are fewer than a batch.
-    """
+    """Return the JPEG files in a folder and below; raise InputError for fewer than a batch."""
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg"))
     if len(paths) < _BATCH:
         raise InputError(f"{folder}: has {len(paths)} JPEG files; expected at least {_BATCH}")
@@ -92,10 +79,6 @@ def measure_input(
         paths: JPEG files, at least 32.
         workers: threads.
         devices: batches go to the first of them.
-        rounds: how often each is measured.
-
-    Returns:
-        The rates.
     """
     paths = paths[:: -(-len(paths) // _FILES)]
     paths = paths[: len(paths) // _BATCH * _BATCH]
@@ -112,7 +95,7 @@ def measure_input(
     if not alike:
         del kinds["whole"]
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
-    for _ in range(rounds + 1):
+    for _ in range(rounds + 1):  # the first one warms up, and does not count
         for name, run in kinds.items():
             start = time.monotonic()
             run()
@@ -150,12 +133,7 @@ def _stream(images: StreamedImages, devices: parallel.Devices) -> None:
 
 
 class StepRates(NamedTuple):
-    """Images per second of whole training steps on images in memory.
-
-    Attributes:
-        natural: without an attack.
-        pgd: with the attack.
-    """
+    """Images per second of whole training steps on images in memory, natural and with an attack."""
 
     natural: float
     pgd: float
@@ -176,11 +154,7 @@ def measure_steps(
         image_size: height and width of its colour images.
         batch_size: examples per step, over all devices.
         attack: the inner maximisation.
-        devices: where to train.
         seconds: how long to measure each, at least two steps.
-
-    Returns:
-        The rates.
 
     Raises:
         InputError: if the devices do not divide the batch.

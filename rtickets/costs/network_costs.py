@@ -36,15 +36,11 @@ class NetworkCost(NamedTuple):
 def network_cost(
     config: ModelConfig, classes: int, image_shape: tuple[int, int, int]
 ) -> NetworkCost:
-    """Return the costs of a network.
+    """Return costs from traced shapes and XLA's count of operations before any optimisation.
 
     Args:
-        config: the network.
-        classes: width of its head.
+        classes: width of the network's head.
         image_shape: (H, W, C) of its input.
-
-    Returns:
-        The costs, from traced shapes and XLA's count of operations before any optimisation.
     """
     model = models.from_config(config, classes)
     x = jax.ShapeDtypeStruct((_PROBE, *image_shape), jnp.float32)
@@ -61,7 +57,7 @@ def network_cost(
         return jax.vjp(lambda p: loss(p, batch_stats, x), params)[1]
 
     kept = jax.tree.leaves(jax.eval_shape(pullback, params, batch_stats, x))
-    fixed = _bytes(params)
+    fixed = _bytes(params)  # are kept as well, however many images there are
     sizes = [leaf.size for leaf in jax.tree.leaves(params)]
     selected = jax.tree.leaves(masks.select(params))
     return NetworkCost(
@@ -77,14 +73,12 @@ def _bytes(tree: Any) -> int:
 
 
 def measured_rate(devices: parallel.Devices, precision: str = "float32") -> float:
-    """Measure how fast this machine convolves, over all devices, in a second or so.
+    """Measure in a second or so how many floating point operations this machine does in one.
+
+    They are those of a convolution, over all devices; simulated CPU devices share what there is.
 
     Args:
-        devices: the devices.
         precision: of the multiplication.
-
-    Returns:
-        Floating point operations per second; simulated CPU devices share what there is.
     """
     size, features = 28, 128
     x = jnp.ones((64, size, size, features), precision)

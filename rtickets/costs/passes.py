@@ -15,12 +15,8 @@ _RANDOM_STEP = IMAGE_GRADIENT + 1  # of a random network the best image so far i
 def passes_per_step(objective: ObjectiveConfig, trainable: str = "all") -> float:
     """Return how many forward passes a training step takes per image.
 
-    Args:
-        objective: what is minimised.
-        trainable: 'all' weights or the 'head'.
-
-    Returns:
-        The number: those of the loss and its gradient, and of the inner maximisation.
+    They are those of the loss and its gradient to 'all' weights or the 'head', and of the inner
+    maximisation.
     """
     return objective.passes_per_step(float(WEIGHT_GRADIENT if trainable == "all" else 1))
 
@@ -29,11 +25,7 @@ def passes_of_attack(config: AttackConfig, classes: int) -> float:
     """Return at most how many forward passes an attack takes per image, over all its radii.
 
     Args:
-        config: the attack.
         classes: of the task; untargeted FAB takes the gradients of all logits.
-
-    Returns:
-        The number.
     """
     radii, members = len({config.eps, *config.radii}), members_of(config, config.eps)
     runs = [(each, each.restarts * (each.num_targets or 1)) for each in members]

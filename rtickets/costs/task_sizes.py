@@ -39,12 +39,6 @@ class TaskSizes(NamedTuple):
 def sizes_of(config: DataConfig) -> TaskSizes:
     """Return the sizes of a task; it is read only if nothing is known about it.
 
-    Args:
-        config: the task.
-
-    Returns:
-        The sizes.
-
     Raises:
         InputError: if the task is unknown, or has to be read and cannot be.
     """

@@ -4,15 +4,10 @@ from rtickets.costs.runs import Estimate
 
 
 def as_text(estimates: list[Estimate], rate: float, devices: int) -> str:
-    """Return estimates as lines.
+    """Return estimates as lines, a paragraph per kind of run and a total.
 
     Args:
-        estimates: what runs.
         rate: floating point operations per second of this machine.
-        devices: number of devices.
-
-    Returns:
-        A paragraph per kind of run, and a total.
     """
     lines = []
     for one in estimates:
