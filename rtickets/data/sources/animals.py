@@ -15,16 +15,10 @@ _CLASSES = (
 
 
 def read_animals(folder: Path) -> Raw:
-    """Read the package's images and labels, without the exact duplicates.
-
-    Args:
-        folder: holds animal_{data,label}_version_3.gz.
+    """Read the images and labels of animal_{data,label}_version_3.gz, without the exact duplicates.
 
     Returns:
         One split of 28x28 grey images; the first of equal images stays.
-
-    Raises:
-        InputError: if the files are damaged or hold anything but arrays.
     """
     images, labels = (
         _read_array(folder / f"animal_{kind}_version_3.gz") for kind in ("data", "label")
@@ -32,7 +26,7 @@ def read_animals(folder: Path) -> Raw:
     split = checked_split(images, labels, len(_CLASSES), "animals")
     flat = np.asarray(split.images).reshape(len(split), -1)
     _, first = np.unique(flat, axis=0, return_index=True)
-    return Raw(split.take(np.sort(first)), None, _CLASSES)
+    return Raw(split.take(np.sort(first)), None, _CLASSES)  # in the order of the package
 
 
 def _read_array(path: Path) -> np.ndarray:

@@ -19,11 +19,7 @@ _OF_NPZ = ("x_train", "y_train", "x_test", "y_test", "class_names")
 
 
 def existing(path: str | None, source: str, hint: str) -> Path:
-    """Return the path of a source.
-
-    Raises:
-        InputError: with the hint, if there is none or nothing lies there.
-    """
+    """Return the path of a source; raise InputError with the hint if nothing lies there."""
     if path is None:
         raise InputError(f"source={source!r} needs data.path: {hint}")
     if not Path(path).exists():
@@ -32,21 +28,12 @@ def existing(path: str | None, source: str, hint: str) -> Path:
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Read an IDX file of unsigned bytes (the format of MNIST), gzipped or not.
-
-    Args:
-        path: the file.
-
-    Returns:
-        uint8 array of the shape in the header.
-
-    Raises:
-        InputError: for a damaged file or another element type.
-    """
+    """Read an IDX file of unsigned bytes (the format of MNIST), gzipped or not, in its shape."""
     packed = size_of(path)
     with opened(path) as file:
         shape = _idx_shape(path, file)
         count = math.prod(shape)
+        # A header may promise any size, and a small gzip unpack to it.
         if path.suffix == ".gz":
             check_unpacked(count, packed, path)
         data = file.read(count if path.suffix == ".gz" else min(count, packed))
@@ -71,17 +58,11 @@ def _idx_shape(path: Path, file: BinaryIO) -> tuple[int, ...]:
 
 
 def read_idx_folder(folder: Path, class_names: tuple[str, ...] | None = None) -> Raw:
-    """Read the four IDX files of an MNIST-like set.
+    """Read the four IDX files of an MNIST-like set, both splits.
 
     Args:
         folder: holds {train,t10k}-{images-idx3,labels-idx1}-ubyte, gzipped or not.
         class_names: one name per class; None numbers them.
-
-    Returns:
-        Both splits.
-
-    Raises:
-        InputError: for a missing or broken file.
     """
     arrays: dict[str, np.ndarray] = {}
     if class_names is not None:
@@ -99,14 +80,7 @@ def read_idx_folder(folder: Path, class_names: tuple[str, ...] | None = None) ->
 def read_npz(path: Path) -> Raw:
     """Read x_train, y_train and, if there, x_test, y_test and class_names from an .npz file.
 
-    Args:
-        path: the file; pickled arrays are refused.
-
-    Returns:
-        The splits.
-
-    Raises:
-        InputError: for a damaged file or missing arrays.
+    Pickled arrays are refused.
     """
     try:
         check_zip(path)
@@ -128,11 +102,7 @@ def read_npz(path: Path) -> Raw:
 
 
 def raw_from_arrays(arrays: Mapping[str, np.ndarray], name: str) -> Raw:
-    """Check the arrays x_train, y_train, x_test, y_test, class_names of a set.
-
-    Raises:
-        InputError: if training images or labels are missing, or anything is malformed.
-    """
+    """Return the checked arrays x_train, y_train, x_test, y_test, class_names of a set."""
     _check_names(arrays, name)
     class_names = _class_names(arrays, name)
     train = checked_split(arrays["x_train"], arrays["y_train"], len(class_names), f"{name}: train")

@@ -46,11 +46,7 @@ def _known() -> dict[str, Known]:
 
 
 def load(file: IO[bytes], size: int) -> Any:
-    """Read a pickle of numbers, text, lists, dictionaries and arrays of numbers.
-
-    Args:
-        file: the open file, which can seek.
-        size: bytes that it has.
+    """Read a pickle of numbers, text, lists, dictionaries and arrays of numbers, of `size` bytes.
 
     Returns:
         The value; it is an array, or a dictionary that holds arrays, or none. Nothing is known

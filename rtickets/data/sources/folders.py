@@ -23,7 +23,7 @@ _OTHER_SPLITS = {"training", "trainval", "valid", "validation", "testing", *_SPL
 _SHOWN = 5  # kinds of files that a line names
 
 
-class Listing(NamedTuple):
+class ClassFolders(NamedTuple):
     """What lies in a folder of images.
 
     Attributes:
@@ -66,15 +66,11 @@ def read_folder(folder: Path, view: View, workers: int | None = None) -> Raw:
     """Read a folder as `stream_folder` lists it into memory, in grey if all its images are.
 
     Args:
-        folder: the folder.
         view: how images become arrays; training images as others.
         workers: threads that decode, or None.
 
-    Returns:
-        The splits.
-
     Raises:
-        InputError: for a missing or empty class folder, an unreadable image, or different sizes.
+        InputError: as `list_folder`, and for an unreadable image or different sizes.
     """
     listing = list_folder(folder)
     paths = (path for split in listing.files.values() for paths in split for path in paths)
@@ -90,15 +86,11 @@ def read_folder(folder: Path, view: View, workers: int | None = None) -> Raw:
 
 
 def stream_folder(folder: Path, view: View, workers: int | None) -> Raw:
-    """Return the images of a folder, left on disk.
+    """Return the images of a folder, see `list_folder`, left on disk.
 
     Args:
-        folder: see `list_folder`.
         view: how images become arrays.
         workers: threads that decode, or None.
-
-    Returns:
-        The splits.
 
     Raises:
         InputError: as `list_folder`, and for splits of different sizes.
@@ -106,7 +98,7 @@ def stream_folder(folder: Path, view: View, workers: int | None) -> Raw:
     return _streamed(folder, list_folder(folder), view, workers)
 
 
-def _streamed(folder: Path, listing: Listing, view: View, workers: int | None) -> Raw:
+def _streamed(folder: Path, listing: ClassFolders, view: View, workers: int | None) -> Raw:
     splits = {}
     for name, files in listing.files.items():
         labels = np.repeat(np.arange(len(files), dtype=np.int32), [len(paths) for paths in files])
@@ -123,14 +115,10 @@ def _streamed(folder: Path, listing: Listing, view: View, workers: int | None) -
     )  # fmt: skip
 
 
-def list_folder(folder: Path) -> Listing:
+def list_folder(folder: Path) -> ClassFolders:
     """List a folder of class folders, or one with `train`, and maybe `val` and `test`, of them.
 
-    Args:
-        folder: the folder; classes are the folders of the training split in alphabetical order.
-
-    Returns:
-        Its images.
+    Classes are the folders of the training split in alphabetical order.
 
     Raises:
         InputError: for a missing or empty class folder, one of a class that is not trained on, or
@@ -147,7 +135,7 @@ def list_folder(folder: Path) -> Listing:
             raise InputError(f"{part / min(strange)}: is no class of {parts['train']}")
         left_out.outside += sum(map(_is_image, part.iterdir()))
         files[name] = [_images_of(part / class_name, left_out) for class_name in class_names]
-    return Listing(files, class_names, left_out.notes())
+    return ClassFolders(files, class_names, left_out.notes())
 
 
 def _split_folders(folder: Path, left_out: _LeftOut) -> dict[str, Path]:
@@ -197,7 +185,7 @@ def _walk(folder: Path, left_out: _LeftOut) -> Iterable[Path]:
     waiting, seen = [folder], set()
     while waiting:
         current = waiting.pop()
-        status = current.stat()
+        status = current.stat()  # of what a link leads to: links may lead round in circles
         if (status.st_dev, status.st_ino) in seen:
             left_out.again += 1
             continue

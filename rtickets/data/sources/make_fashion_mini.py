@@ -25,12 +25,7 @@ def first_per_class(split: Split, count: int) -> Split:
 
 
 def main(folder: str, output: str) -> None:
-    """Write the file.
-
-    Args:
-        folder: holds the four IDX files.
-        output: the file to write.
-    """
+    """Write the file from the folder of the four IDX files."""
     raw = read_idx_folder(Path(folder), FASHION_CLASSES)
     assert raw.test is not None  # an IDX folder always has both splits
     train, test = first_per_class(raw.train, 1200), first_per_class(raw.test, 200)

@@ -81,14 +81,7 @@ def folder_of(name: str, path: str | None = None) -> Path:
 
 
 def read_record(folder: Path, name: str) -> dict[str, Any]:
-    """Return what is known about a prepared set.
-
-    Args:
-        folder: its folder.
-        name: the set.
-
-    Returns:
-        The contents of prepared.json.
+    """Return the contents of prepared.json: what is known about a prepared set.
 
     Raises:
         InputError: if it is not prepared, only in part, as another set, or misses files.
@@ -111,6 +104,7 @@ def read_record(folder: Path, name: str) -> dict[str, Any]:
         raise InputError(
             f"{file}: describes {found!r} in format {version!r}; expected {name!r} in {FORMAT}"
         )
+    # Sizes alone, as reading everything takes long: `verify` compares the checksums.
     for one, about in record["files"].items():
         size = (folder / one).stat().st_size if (folder / one).is_file() else None
         if size != about["bytes"]:
@@ -127,18 +121,11 @@ def _first(error: ValidationError) -> str:
 
 
 def load_prepared(public: PublicSet, config: DataConfig, view: View) -> Raw:
-    """Load a prepared set.
+    """Load a prepared set; photographs stay encoded.
 
     Args:
-        public: the set.
         config: where it lies, and how many threads decode.
         view: how photographs become arrays.
-
-    Returns:
-        Its splits; photographs stay encoded.
-
-    Raises:
-        InputError: if it is not prepared, or damaged.
     """
     folder = folder_of(public.name, config.path)
     record = read_record(folder, public.name)
@@ -176,18 +163,7 @@ def _read_labels(path: Path, count: int, classes: int) -> np.ndarray:
 
 
 def verify(folder: Path, name: str) -> dict[str, Any]:
-    """Compare the files of a prepared set with the checksums that were stored when it was made.
-
-    Args:
-        folder: its folder.
-        name: the set.
-
-    Returns:
-        The contents of prepared.json.
-
-    Raises:
-        InputError: naming the first file that differs.
-    """
+    """Return prepared.json after comparing the files of a set with the checksums in it."""
     record = read_record(folder, name)
     for one, about in record["files"].items():
         if digest(folder / one) != about["sha256"]:

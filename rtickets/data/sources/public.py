@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rtickets.data.arrays import Metric, Raw
-from rtickets.data.sources.original import imagenet, photos, small
+from rtickets.data.sources.original import cifar_svhn, imagenet, photos
 from rtickets.data.sources.original.listing import Listing
 from rtickets.data.sources.source import Augmentation
 
@@ -105,12 +105,12 @@ _SETS = (
     PublicSet(
         "cifar10", "CIFAR-10, 32x32 colour, 10 classes", 10, 50_000, 10_000,
         (_toronto("cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),),
-        small.read_cifar10, _NATIVE,
+        cifar_svhn.read_cifar10, _NATIVE,
     ),
     PublicSet(
         "cifar100", "CIFAR-100, 32x32 colour, 100 classes", 100, 50_000, 10_000,
         (_toronto("cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),),
-        small.read_cifar100, _NATIVE,
+        cifar_svhn.read_cifar100, _NATIVE,
     ),
     PublicSet(
         "svhn_cropped", "Street View House Numbers, 32x32 colour, 10 digits", 10, 73_257, 26_032,
@@ -118,7 +118,7 @@ _SETS = (
             _svhn("train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373"),
             _svhn("test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3"),
         ),
-        small.read_svhn, Augmentation(), about="train / test, without extra",
+        cifar_svhn.read_svhn, Augmentation(), about="train / test, without extra",
     ),
     PublicSet(
         "caltech101", "Caltech-101, photographs of 101 objects", 101, 3_030, 5_647,

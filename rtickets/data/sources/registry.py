@@ -105,11 +105,7 @@ def _folder(config: DataConfig, view: View) -> Raw:
 
 
 def package_file(package: str, relative: str, install: str) -> Path:
-    """Return the path of a file that a package ships, without importing the package.
-
-    Raises:
-        InputError: if the package or the file is missing.
-    """
+    """Return the path of a file that a package ships, without importing the package."""
     spec = importlib.util.find_spec(package)
     for root in (spec.submodule_search_locations or ()) if spec else ():
         if (path := Path(root) / relative).exists():
@@ -199,12 +195,6 @@ def get_source(name: str) -> Source:
     Args:
         name: one of `SOURCES`, 'tfds:NAME' for a set of TensorFlow Datasets, 'vtab:NAME' for one of
             VTAB-1k.
-
-    Returns:
-        The source.
-
-    Raises:
-        InputError: if there is none of that name.
     """
     kind, _, own = name.partition(":")
     if kind == "tfds" and own:
@@ -222,11 +212,7 @@ def get_source(name: str) -> Source:
 
 
 def source_of(config: DataConfig) -> Source:
-    """Return the source of a task.
-
-    Raises:
-        InputError: if there is none of that name, or it is not read from the path that is given.
-    """
+    """Return the source of a task, which must read from the path if one is given."""
     source = get_source(config.source)
     if source.files is None and config.path is not None:
         raise InputError(

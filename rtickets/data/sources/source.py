@@ -1,4 +1,8 @@
-"""What a data source is."""
+"""What a data source is.
+
+Whatever reads one names the file in the `InputError` that it raises for a missing, damaged or
+hostile file: data comes from anybody, and damage surfaces as whatever a decoder trips over.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -15,16 +15,8 @@ STAMP_CLASSES = ("animals", "food", "household", "plants", "seasonal", "town", "
 def read_stamps(folder: Path, view: View, workers: int | None) -> Raw:
     """List the seven classes of stamps that have more than 30 images; transparency becomes white.
 
-    Args:
-        folder: holds a folder per class, with folders in it.
-        view: how images become arrays.
-        workers: threads that decode, or None.
-
     Returns:
         One split of 466 images in version 2022.06.04 of the package.
-
-    Raises:
-        InputError: for a missing class.
     """
     files = [sorted((folder / name).rglob("*.png")) for name in STAMP_CLASSES]
     for name, paths in zip(STAMP_CLASSES, files, strict=True):

@@ -27,13 +27,10 @@ from rtickets.errors import InputError
 
 
 def tfds_source(name: str) -> Source:
-    """Return the source of a set of TensorFlow Datasets.
+    """Return the source of a set, by its name in TensorFlow Datasets.
 
-    Args:
-        name: as TensorFlow Datasets calls it, with a configuration and version where needed.
-
-    Returns:
-        The source; metric and augmentation are those of our set of that name, where there is one.
+    The name has a configuration and version where needed. Metric and augmentation are those of our
+    set of that name, where there is one.
     """
     ours = PUBLIC_SETS.get(name.split("/")[0].split(":")[0])
     return Source(
@@ -80,11 +77,7 @@ class TfdsImages:
         return len(self._source)
 
     def example(self, index: int) -> dict[str, Any]:
-        """Return an example with all its features, its image encoded.
-
-        Raises:
-            InputError: naming it, if it cannot be read.
-        """
+        """Return an example with all its features, its image encoded."""
         try:
             return self._source[index]
         except Exception as error:  # damage surfaces as whatever the reader trips over
@@ -101,7 +94,7 @@ class TfdsImages:
 
 
 def load_tfds(name: str, config: DataConfig, view: View) -> Raw:
-    """Load a set that TensorFlow Datasets has prepared.
+    """Load a set that TensorFlow Datasets has prepared; its images stay encoded.
 
     Training and validation splits are one where there is a test split as well; without one, a
     validation split is for testing. A test split without labels (they are -1), as ImageNet has it
@@ -111,12 +104,6 @@ def load_tfds(name: str, config: DataConfig, view: View) -> Raw:
         name: as TensorFlow Datasets calls it.
         config: `path` is its folder of data sets; threads that decode.
         view: how images of many sizes become arrays; images of one size stay as they are.
-
-    Returns:
-        Its splits, images encoded.
-
-    Raises:
-        InputError: if it is not there, or has no images with labels.
     """
     builder = open_builder(name, config.path)
     features, splits = builder.info.features, builder.info.splits
@@ -152,14 +139,8 @@ def load_split(
     Args:
         builder: of `open_builder`.
         split: as TensorFlow Datasets writes it.
-        name: the set.
-        view: how images become arrays.
-        workers: threads that decode.
         label_fn: from an example to its label; None takes its feature 'label'.
         task: what the label is, for the name of the file.
-
-    Returns:
-        The split, images encoded.
     """
     images = TfdsImages(builder, split, name)
     if not len(images):
@@ -169,18 +150,7 @@ def load_split(
 
 
 def open_builder(name: str, path: str | None) -> Any:
-    """Open a prepared set; nothing is downloaded.
-
-    Args:
-        name: as TensorFlow Datasets calls it.
-        path: its folder of data sets, or None.
-
-    Returns:
-        The builder.
-
-    Raises:
-        InputError: if the package or the set is not there.
-    """
+    """Open a prepared set in its folder of data sets; nothing is downloaded."""
     try:
         import tensorflow_datasets as tfds
     except ImportError:
@@ -210,20 +180,16 @@ def _folder_of(root: Path, name: str) -> Path | None:
             f"{root / own}: holds the configurations {', '.join(configurations)}; choose one, such "
             f"as tfds:{own}/{configurations[0]}"
         )
+    # By number: as text, version 10 would come before 9.
     return max(
         found, key=lambda folder: [int(n) for n in re.findall(r"\d+", folder.name)], default=None
     )
 
 
 def view_of(feature: Any, view: View) -> View:
-    """Return the view of images that a set describes.
+    """Return the view of images that a set describes, as `feature`.
 
-    Args:
-        feature: what the set says about its images.
-        view: how images of many sizes become arrays.
-
-    Returns:
-        The view: images of one size stay as they are, and are resized on the device.
+    Images of one size stay as they are, and are resized on the device.
     """
     height, width, channels = feature.shape
     channels = 1 if channels == 1 else 3

@@ -14,8 +14,8 @@ from rtickets.storage.files import write_bytes
 LabelFn = Callable[[dict[str, Any]], int]
 
 
-class Examples(Protocol):
-    """The examples of a split."""
+class TfdsExamples(Protocol):
+    """The examples of a split of TensorFlow Datasets."""
 
     def __len__(self) -> int:
         """Return their number."""
@@ -31,18 +31,11 @@ class Examples(Protocol):
 
 
 def class_names_of(feature: Any, examples: int, name: str) -> tuple[str, ...]:
-    """Return the names of the classes that a set describes.
+    """Return the names of the classes that a set describes, numbers where there are none.
 
     Args:
         feature: what the set says about its labels.
-        examples: number of training examples.
-        name: the set.
-
-    Returns:
-        The names, numbers where there are none.
-
-    Raises:
-        InputError: for more classes than examples.
+        examples: number of training examples, of which there must be as many as classes.
     """
     if feature.num_classes > examples:  # before `names` are made of them
         raise InputError(
@@ -52,26 +45,21 @@ def class_names_of(feature: Any, examples: int, name: str) -> tuple[str, ...]:
     return tuple(feature.names or map(str, range(feature.num_classes)))
 
 
-def has_labels(images: Examples) -> bool:
+def has_labels(images: TfdsExamples) -> bool:
     """Return whether any of 100 images, spread evenly, is labelled; none need not be."""
     some = range(0, len(images), max(len(images) // 100, 1))
     return not some or any(images.example(index)["label"] >= 0 for index in some)
 
 
-def read_labels(folder: Path, images: Examples, name: str, label_fn: LabelFn | None) -> np.ndarray:
-    """Return the labels of a split, which are kept beside the data once they have been read.
+def read_labels(
+    folder: Path, images: TfdsExamples, name: str, label_fn: LabelFn | None
+) -> np.ndarray:
+    """Return the labels of a split, int32 (N,), which are kept beside the data once they were read.
 
     Args:
         folder: the data.
-        images: the split.
         name: of the file that keeps them.
         label_fn: from an example to its label; None takes its feature 'label'.
-
-    Returns:
-        int32 (N,).
-
-    Raises:
-        InputError: naming an example without a label.
     """
     safe = "".join(c if c.isalnum() else "_" for c in name)
     file = folder / f"rtickets_labels_{safe}.npy"
@@ -91,7 +79,7 @@ def read_labels(folder: Path, images: Examples, name: str, label_fn: LabelFn | N
     return labels
 
 
-def _label(of: LabelFn, images: Examples, index: int) -> int:
+def _label(of: LabelFn, images: TfdsExamples, index: int) -> int:
     try:
         label = of(images.example(index))
     except InputError:

@@ -125,11 +125,7 @@ TASKS: dict[str, VtabTask] = {
 
 
 def vtab_source(name: str) -> Source:
-    """Return the source of a task of VTAB-1k.
-
-    Raises:
-        InputError: if there is none of that name.
-    """
+    """Return the source of one of `TASKS`."""
     if name not in TASKS:
         raise InputError(f"source='vtab:{name}' is unknown; choose one of {', '.join(TASKS)}")
     description = f"VTAB-1k, {name}, 800 + 200 images"
@@ -143,18 +139,12 @@ def vtab_source(name: str) -> Source:
 
 
 def load_vtab(name: str, config: DataConfig, view: View) -> Raw:
-    """Load a task of VTAB-1k.
+    """Load a task of VTAB-1k: 800 training, 200 validation and all test images.
 
     Args:
         name: one of `TASKS`.
         config: `path` is the folder of TensorFlow Datasets; threads that decode.
         view: how images of many sizes become arrays.
-
-    Returns:
-        800 training, 200 validation and all test images.
-
-    Raises:
-        InputError: if its set is not there.
     """
     task = TASKS[name]
     builder = open_builder(task.builder, config.path)

@@ -16,16 +16,10 @@ _PIXELS = 3 * 32 * 32
 
 
 def read_cifar10(root: Path) -> Raw:
-    """Read CIFAR-10 (Krizhevsky 2009), its Python or its binary version.
+    """Read CIFAR-10 (Krizhevsky 2009), its Python or its binary version: 50,000 + 10,000 images.
 
     Args:
         root: holds cifar-10-batches-py or cifar-10-batches-bin, or their files.
-
-    Returns:
-        50,000 training and 10,000 test images.
-
-    Raises:
-        InputError: for missing or broken files.
     """
     numbers = range(1, 6)
     if folder := find(root, "data_batch_1.bin"):
@@ -43,12 +37,6 @@ def read_cifar100(root: Path) -> Raw:
 
     Args:
         root: holds cifar-100-python or cifar-100-binary, or their files.
-
-    Returns:
-        50,000 training and 10,000 test images.
-
-    Raises:
-        InputError: for missing or broken files.
     """
     if folder := find(root, "fine_label_names.txt"):
         names = tuple(read_lines(folder / "fine_label_names.txt"))
@@ -65,13 +53,8 @@ def read_svhn(root: Path) -> Raw:
     """Read the cropped digits of SVHN (Netzer et al. 2011), without its extra images.
 
     Args:
-        root: holds train_32x32.mat and test_32x32.mat.
-
-    Returns:
-        73,257 training and 26,032 test images; the label 10 of the files is the digit 0.
-
-    Raises:
-        InputError: for missing or broken files.
+        root: holds train_32x32.mat (73,257 images) and test_32x32.mat (26,032), in which the label
+            10 is the digit 0.
     """
     names = tuple(str(digit) for digit in range(10))
     folder = locate(root, "train_32x32.mat")

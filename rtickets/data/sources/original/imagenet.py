@@ -10,8 +10,8 @@ from rtickets.data.archives import unpack
 from rtickets.data.limits import size_of
 from rtickets.data.sources.original.listing import (
     Blob,
-    Examples,
     Listing,
+    SplitListing,
     examples,
     read_lines,
     read_mat,
@@ -25,17 +25,12 @@ _DEVKIT = "ILSVRC2012_devkit_t12"
 def read_imagenet(root: Path) -> Listing:
     """Read the training images, and the official validation images for testing.
 
-    Classes are in the order of their WordNet identifiers, like in all common libraries.
+    Classes are in the order of their WordNet identifiers, like in all common libraries. Images in
+    archives are parts of these files.
 
     Args:
         root: holds either the two archives of images and the unpacked or packed development kit, or
             the folders train/ and val/ with a folder per identifier.
-
-    Returns:
-        The set; images in archives are parts of these files.
-
-    Raises:
-        InputError: for missing or broken files.
     """
     if (root / "train").is_dir():
         return _from_folders(root)
@@ -51,7 +46,7 @@ def read_imagenet(root: Path) -> Listing:
     labels = np.repeat(np.arange(len(names)), [len(train[name]) for name in names])
     return Listing(
         names,
-        {"train": Examples(blobs, labels.astype(np.int32)), "test": _validation(root, names)},
+        {"train": SplitListing(blobs, labels.astype(np.int32)), "test": _validation(root, names)},
     )
 
 
@@ -94,7 +89,7 @@ def _members(path: Path, start: int = 0) -> list[tarfile.TarInfo]:
     return found
 
 
-def _validation(root: Path, names: tuple[str, ...]) -> Examples:
+def _validation(root: Path, names: tuple[str, ...]) -> SplitListing:
     """Return the validation images in the order of their numbers, with the kit's labels."""
     infos = _members(root / _VAL)
     numbers, identifiers = _ground_truth(root)
@@ -107,7 +102,7 @@ def _validation(root: Path, names: tuple[str, ...]) -> Examples:
         raise InputError(f"{root / _TRAIN}: has no class {min(unknown)}")
     labels = np.array([names.index(identifiers[number]) for number in numbers], np.int32)
     blobs = tuple(Blob(root / _VAL, info.offset_data, info.size) for info in infos)
-    return Examples(blobs, labels)
+    return SplitListing(blobs, labels)
 
 
 def _ground_truth(root: Path) -> tuple[list[int], dict[int, str]]:

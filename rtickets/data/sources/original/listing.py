@@ -26,11 +26,7 @@ class Blob(NamedTuple):
     size: int | None = None
 
     def read(self) -> bytes:
-        """Return the bytes.
-
-        Raises:
-            InputError: if they are not there.
-        """
+        """Return the bytes."""
         if (size_of(self.path) if self.size is None else self.size) > LARGEST_FILE:
             raise InputError(
                 f"{self.path}: has more than {LARGEST_FILE:,} bytes, which is no image"
@@ -46,7 +42,7 @@ class Blob(NamedTuple):
         return data
 
 
-class Examples(NamedTuple):
+class SplitListing(NamedTuple):
     """The images of a split and their labels, int32 (N,)."""
 
     images: tuple[Blob, ...]
@@ -57,14 +53,13 @@ class Listing(NamedTuple):
     """A data set of encoded images: class names, and its splits by name."""
 
     class_names: tuple[str, ...]
-    splits: Mapping[str, Examples]
+    splits: Mapping[str, SplitListing]
 
 
 def find(root: Path, anchor: str) -> Path | None:
-    """Return the folder in which a set lies, or None if there is none.
+    """Return the folder in which a set lies, or None: `root`, or one up to three levels below.
 
     Args:
-        root: the folder to look in, and in the folders up to three levels below.
         anchor: relative path of a file or folder of the set, which the folder holds.
     """
     for pattern in (anchor, f"*/{anchor}", f"*/*/{anchor}", f"*/*/*/{anchor}"):
@@ -75,11 +70,7 @@ def find(root: Path, anchor: str) -> Path | None:
 
 
 def locate(root: Path, anchor: str) -> Path:
-    """Return what `find` does.
-
-    Raises:
-        InputError: if there is none, naming what was looked for.
-    """
+    """Return what `find` does; raise InputError, naming what was looked for, if there is none."""
     folder = find(root, anchor)
     if folder is None:
         raise InputError(f"{root}: has no {anchor}, neither there nor in the folders below")
@@ -87,11 +78,7 @@ def locate(root: Path, anchor: str) -> Path:
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the lines of a list file in UTF-8 that are not empty or comments.
-
-    Raises:
-        InputError: if it cannot be read or lists nothing.
-    """
+    """Return the lines of a list file in UTF-8 that are not empty or comments, at least one."""
     try:
         size_of(path)
         lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
@@ -104,11 +91,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def read_mat(path: Path, *names: str) -> list[Any]:
-    """Return variables of a MATLAB file, axes of length 1 left out.
-
-    Raises:
-        InputError: if it cannot be read or lacks a variable.
-    """
+    """Return variables of a MATLAB file, axes of length 1 left out."""
     from scipy.io import loadmat, whosmat
 
     packed = size_of(path)
@@ -126,19 +109,12 @@ def read_mat(path: Path, *names: str) -> list[Any]:
     return [np.atleast_1d(found[name]) for name in names]
 
 
-def examples(files: Iterable[tuple[Path, int]], classes: int, source: Path) -> Examples:
+def examples(files: Iterable[tuple[Path, int]], classes: int, source: Path) -> SplitListing:
     """Check the images and labels of a split.
 
     Args:
         files: (image, label) pairs.
-        classes: number of classes.
         source: the list they come from, for errors.
-
-    Returns:
-        The split.
-
-    Raises:
-        InputError: naming the first image that is missing, or label that is none.
     """
     blobs, labels = [], []
     for path, label in files:
@@ -150,15 +126,11 @@ def examples(files: Iterable[tuple[Path, int]], classes: int, source: Path) -> E
         labels.append(label)
     if not blobs:
         raise InputError(f"{source}: lists no images")
-    return Examples(tuple(blobs), np.asarray(labels, np.int32))
+    return SplitListing(tuple(blobs), np.asarray(labels, np.int32))
 
 
 def index_of(name: str, class_names: Sequence[str], source: Path) -> int:
-    """Return the label of a class name.
-
-    Raises:
-        InputError: naming the list that has an unknown one.
-    """
+    """Return the label of a class name; `source` is the list that has it, for errors."""
     try:
         return class_names.index(name)
     except ValueError:

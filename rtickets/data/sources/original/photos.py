@@ -26,14 +26,8 @@ def read_caltech101(root: Path) -> Listing:
     """Read Caltech-101 (Fei-Fei et al. 2004): 30 training images a class, the rest for testing.
 
     Args:
-        root: holds 101_ObjectCategories with a folder per class; its folder BACKGROUND_Google,
-            which is no class, is left out.
-
-    Returns:
-        The set; the first 30 images by name are for training.
-
-    Raises:
-        InputError: for a class with 30 images or fewer.
+        root: holds 101_ObjectCategories with a folder per class, of which the first 30 images by
+            name are for training; its folder BACKGROUND_Google, which is no class, is left out.
     """
     folder = locate(root, "101_ObjectCategories") / "101_ObjectCategories"
     names = [p.name for p in folder.iterdir() if p.is_dir() and p.name != "BACKGROUND_Google"]
@@ -49,16 +43,10 @@ def read_caltech101(root: Path) -> Listing:
 
 
 def read_flowers102(root: Path) -> Listing:
-    """Read Oxford Flowers-102 (Nilsback & Zisserman 2008).
+    """Read Oxford Flowers-102 (Nilsback & Zisserman 2008), whose files have no names of classes.
 
     Args:
         root: holds jpg/, imagelabels.mat and setid.mat.
-
-    Returns:
-        The set; classes are named by their numbers, of which the files have no names.
-
-    Raises:
-        InputError: for missing or broken files.
     """
     folder, images = locate(root, "setid.mat"), locate(root, "jpg") / "jpg"
     (labels,) = read_mat(folder / "imagelabels.mat", "labels")
@@ -82,12 +70,6 @@ def read_dtd(root: Path) -> Listing:
 
     Args:
         root: holds images/ and labels/{train,val,test}1.txt.
-
-    Returns:
-        The set; training and validation lists are for training.
-
-    Raises:
-        InputError: for missing or broken files.
     """
     folder = locate(root, "labels/train1.txt")
     lists = {"train": ("train1.txt", "val1.txt"), "test": ("test1.txt",)}
@@ -108,12 +90,6 @@ def read_pets(root: Path) -> Listing:
 
     Args:
         root: holds images/ and annotations/{trainval,test}.txt.
-
-    Returns:
-        The set.
-
-    Raises:
-        InputError: for missing or broken files.
     """
     folder, images = locate(root, "annotations/trainval.txt"), locate(root, "images") / "images"
     found: dict[str, list[tuple[Path, int]]] = {}
@@ -138,12 +114,6 @@ def read_sun397(root: Path) -> Listing:
     Args:
         root: holds the classes' folders a/, b/, ..., and Partitions/ or its files ClassName.txt,
             Training_01.txt and Testing_01.txt.
-
-    Returns:
-        The set.
-
-    Raises:
-        InputError: for missing or broken files.
     """
     lists = locate(root, "Training_01.txt")
     images = locate(root, "a/abbey")
@@ -164,12 +134,6 @@ def read_cars196(root: Path) -> Listing:
     Args:
         root: holds cars_train/, cars_test/, devkit/ with cars_meta.mat and cars_train_annos.mat,
             and cars_test_annos_withlabels.mat there or beside it.
-
-    Returns:
-        The set.
-
-    Raises:
-        InputError: for missing or broken files.
     """
     folder = locate(root, "devkit/cars_meta.mat")
     devkit = folder / "devkit"
@@ -191,12 +155,6 @@ def read_food101(root: Path) -> Listing:
 
     Args:
         root: holds images/ and meta/ with {train,test}.json or {train,test}.txt.
-
-    Returns:
-        The set.
-
-    Raises:
-        InputError: for missing or broken files.
     """
     folder = locate(root, "meta/classes.txt")
     names = sorted(read_lines(folder / "meta" / "classes.txt"))
@@ -221,12 +179,6 @@ def read_aircraft(root: Path) -> Listing:
     Args:
         root: holds data/ with images/, variants.txt and images_variant_{trainval,test}.txt, or the
             contents of data/.
-
-    Returns:
-        The set.
-
-    Raises:
-        InputError: for missing or broken files.
     """
     folder = locate(root, "images_variant_trainval.txt")
     names = read_lines(folder / "variants.txt")

@@ -36,14 +36,8 @@ class SegmentationSplit(NamedTuple):
     def read(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Read an image and its mask.
 
-        Args:
-            index: which.
-
         Returns:
             (uint8 (H, W, 3), uint8 (H, W) of classes below 21, or 255 where none counts).
-
-        Raises:
-            InputError: naming a broken file, or a mask with another size or unknown classes.
         """
         image = np.asarray(_open(self.images[index]).convert("RGB"))
         opened = _open(self.masks[index])
@@ -61,16 +55,10 @@ class SegmentationSplit(NamedTuple):
 
 
 def read_voc2012(root: Path) -> dict[str, SegmentationSplit]:
-    """List the segmentation splits of VOC 2012.
+    """List the segmentation splits of VOC 2012, 'train' (1,464 images) and 'val' (1,449).
 
     Args:
         root: holds VOCdevkit/VOC2012, or the contents of one of the two.
-
-    Returns:
-        'train' (1,464 images) and 'val' (1,449).
-
-    Raises:
-        InputError: naming a list or an image that is missing.
     """
     folder = locate(root, "ImageSets/Segmentation/train.txt")
     splits = {}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from rtickets.data.sources.original.small import read_cifar10, read_cifar100, read_svhn
+from rtickets.data.sources.original.cifar_svhn import read_cifar10, read_cifar100, read_svhn
 from rtickets.errors import InputError
 
 NESTED = [0]
