@@ -51,40 +51,18 @@ class Transform:
     lighting: float = 0.0
 
     def prepare(self, images: Array) -> Array:
-        """Scale to [0, 1], convert channels and resize.
-
-        Args:
-            images: uint8 (B, H, W, C).
-
-        Returns:
-            float32 (B, H', W', C') in [0, 1].
-        """
+        """Scale to [0, 1], convert channels and resize, uint8 (B, H, W, C) to float32."""
         return self._resized(self._scaled(images))
 
     def training_input(self, keys: Array, images: Array) -> Array:
-        """Do what `prepare` does, and change the images at random.
-
-        Args:
-            keys: PRNG keys (B,).
-            images: uint8 (B, H, W, C).
-
-        Returns:
-            float32 (B, H', W', C') in [0, 1].
-        """
+        """Do what `prepare` does, and change the images at random, each by its own of (B,) keys."""
         x = self._scaled(images)
         if self.random_crop is None:
             return self.augment(keys, self._resized(x))
         return self.augment(keys, jax.vmap(self._crop_one)(keys, x))
 
     def augment(self, keys: Array, images: Array) -> Array:
-        """Crop out of padding, flip, and change colours at random.
-
-        Args:
-            keys: PRNG keys (B,).
-            images: float32 (B, H, W, C) in [0, 1].
-
-        Returns:
-            float32 (B, H, W, C) in [0, 1].
+        """Crop out of padding, flip, and change colours of float32 images in [0, 1] at random.
 
         Raises:
             InputError: for changes of colour of images without colour.
@@ -136,6 +114,7 @@ class Transform:
         return jnp.clip(resize_box(image, box, size, self.method), 0, 1)
 
     def _augment_one(self, key: Array, image: Array) -> Array:
+        # Every change has a key of its own, so that turning one on or off leaves the others' draws.
         crop_key, flip_key = jax.random.split(key)
         if self.crop_padding:
             pad = self.crop_padding
@@ -157,17 +136,7 @@ class Transform:
 
 
 def make_transform(config: DataConfig) -> Transform:
-    """Return the transform of a task, the source's defaults filled in.
-
-    Args:
-        config: the task.
-
-    Returns:
-        The transform.
-
-    Raises:
-        InputError: if the source is unknown.
-    """
+    """Return the transform of a task, the source's defaults filled in."""
     ours = get_source(config.source).augmentation
     size = _chosen(config.image_size, ours.image_size)
     random_crop = config.random_resized_crop
@@ -187,11 +156,7 @@ def make_transform(config: DataConfig) -> Transform:
 
 
 def check_resize(config: DataConfig) -> None:
-    """Check that a task by itself says how large images become, where it scales them.
-
-    Raises:
-        InputError: if it does not, so that the scaling would be left out.
-    """
+    """Raise InputError for a task that scales images without saying how large they become."""
     if config.resize and make_transform(config).size is None:
         raise InputError(
             f"data.resize={config.resize} scales images before data.image_size is cut out of "

@@ -40,6 +40,7 @@ def random_box(
     widths = xp.round(xp.sqrt(area * ratio)).astype(xp.int32)
     heights = xp.round(xp.sqrt(area / ratio)).astype(xp.int32)
     fits = (widths > 0) & (widths <= width) & (heights > 0) & (heights <= height)
+    # All attempts are drawn at once: a loop until one fits would not compile.
     first = xp.argmax(fits)
     size = xp.stack([heights[first], widths[first]])
     spare = xp.asarray(shape, xp.int32) - size

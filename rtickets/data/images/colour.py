@@ -1,4 +1,4 @@
-"""Random changes of colour, for one image and one key each."""
+"""Random changes of colour, for one image, float32 (H, W, 3) in [0, 1], and one key each."""
 
 from collections.abc import Callable
 
@@ -25,13 +25,7 @@ def grey(image: Array) -> Array:
 def jitter(key: Array, image: Array, strength: float) -> Array:
     """Change brightness, contrast and saturation, in a random order.
 
-    Args:
-        key: PRNG key.
-        image: float32 (H, W, 3) in [0, 1].
-        strength: each is multiplied by a factor uniform in [1 - strength, 1 + strength].
-
-    Returns:
-        float32 (H, W, 3) in [0, 1].
+    Each is multiplied by a factor uniform in [1 - strength, 1 + strength].
     """
     factor_key, order_key = jax.random.split(key)
     factors = jax.random.uniform(factor_key, (3,), minval=1 - strength, maxval=1 + strength)
@@ -63,13 +57,8 @@ def saturation(image: Array, factor: Array | float) -> Array:
 def lighting(key: Array, image: Array, strength: float) -> Array:
     """Add a random colour along the principal components of ImageNet's (Krizhevsky et al. 2012).
 
-    Args:
-        key: PRNG key.
-        image: float32 (H, W, 3) in [0, 1].
-        strength: standard deviation of the components' coefficients, 0.1 in the paper.
-
-    Returns:
-        float32 (H, W, 3), clipped to [0, 1] because attacks need that range.
+    `strength` is the standard deviation of the components' coefficients, 0.1 in the paper. The
+    result is clipped to [0, 1] because attacks need that range.
     """
     coefficients = strength * jax.random.normal(key, (3,))
     colour = jnp.asarray(_EIGENVECTORS) @ (coefficients * jnp.asarray(_EIGENVALUES))

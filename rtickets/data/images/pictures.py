@@ -56,11 +56,7 @@ def is_image_name(path: Path) -> bool:
 
 
 def read_file(path: Path) -> bytes:
-    """Return the contents of an image file.
-
-    Raises:
-        InputError: naming it, if it cannot be read or is far larger than an image.
-    """
+    """Return the contents of an image file that is not far larger than an image."""
     if size_of(path) > LARGEST_FILE:
         raise InputError(f"{path}: has more than {LARGEST_FILE:,} bytes, which is no image")
     try:

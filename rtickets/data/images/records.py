@@ -36,11 +36,7 @@ class Records:
         return len(self._source)
 
     def read(self, index: int) -> bytes:
-        """Return the contents of one.
-
-        Raises:
-            InputError: naming it, if it cannot be read.
-        """
+        """Return the contents of one."""
         try:
             return self._source[index]
         except InputError:
@@ -53,23 +49,11 @@ class Records:
         return f"{self.paths[0].parent}, record {index} of {self.paths[0].name} and on"
 
     def __getstate__(self) -> Any:
-        """Leave the open files behind."""
-        return {"paths": self.paths}
+        return {"paths": self.paths}  # open files cannot be sent to another process
 
 
 def write_records(path: Path, contents: Iterable[bytes]) -> int:
-    """Write a packed file, which is there whole or not at all.
-
-    Args:
-        path: the file.
-        contents: one image file after the other.
-
-    Returns:
-        Their number.
-
-    Raises:
-        InputError: if the writer is not installed.
-    """
+    """Write a packed file, which is there whole or not at all, and return how many it holds."""
     try:
         from array_record.python.array_record_module import ArrayRecordWriter
     except ImportError:

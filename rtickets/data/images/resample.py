@@ -15,15 +15,9 @@ Method = Literal["bilinear", "bicubic"]
 
 
 def resize(images: Array, size: tuple[int, int], method: Method = "bilinear") -> Array:
-    """Stretch whole images to a size.
+    """Stretch whole images, float (B, H, W, C), to (height, width).
 
-    Args:
-        images: float (B, H, W, C).
-        size: (height, width).
-        method: the filter.
-
-    Returns:
-        float (B, *size, C); 'bicubic' may leave the range of its input.
+    'bicubic' may leave the range of its input.
     """
     rows = weights(images.shape[1], size[0], 0, images.shape[1], method)
     columns = weights(images.shape[2], size[1], 0, images.shape[2], method)
@@ -31,16 +25,10 @@ def resize(images: Array, size: tuple[int, int], method: Method = "bilinear") ->
 
 
 def resize_box(image: Array, box: Array, size: tuple[int, int], method: Method) -> Array:
-    """Cut a box out of an image and stretch it to a size; pixels outside play no part.
+    """Cut a box out of an image, float (H, W, C), and stretch it to (height, width).
 
-    Args:
-        image: float (H, W, C).
-        box: integers (4,): top, left, height, width, inside the image; may be traced.
-        size: (height, width).
-        method: the filter.
-
-    Returns:
-        float (*size, C).
+    Pixels outside the box play no part. It is integers (4,): top, left, height, width, inside the
+    image, and may be traced.
     """
     rows = weights(image.shape[0], size[0], box[0], box[2], method)
     columns = weights(image.shape[1], size[1], box[1], box[3], method)
@@ -53,11 +41,8 @@ def weights(
     """Return how output pixels are made of input pixels, along one axis.
 
     Args:
-        size_in: number of input pixels.
-        size_out: number of output pixels.
         start: first pixel of the part that is resized; may be traced.
         length: number of its pixels; may be traced.
-        method: the filter.
 
     Returns:
         float32 (size_out, size_in), rows adding up to 1.
@@ -65,6 +50,7 @@ def weights(
     scale = jnp.asarray(length, jnp.float32) / size_out  # input pixels per output pixel
     centers = start + (jnp.arange(size_out) + 0.5) * scale
     pixels = jnp.arange(size_in)
+    # Shrinking stretches the filter over all pixels that become one, against aliasing.
     distance = (pixels + 0.5 - centers[:, None]) / jnp.maximum(scale, 1)
     inside = (pixels >= start) & (pixels < start + length)
     found = jnp.where(inside, _KERNELS[method](jnp.abs(distance)), 0)

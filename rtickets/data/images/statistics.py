@@ -4,16 +4,10 @@ import numpy as np
 
 
 def pixel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation of every channel in [0, 1], to four digits.
+    """Return mean and standard deviation of every channel of uint8 (N, H, W, C) in [0, 1].
 
-    Exact sums of integers, some images at a time: floats of a whole set would take 8 times its
-    memory.
-
-    Args:
-        images: uint8 (N, H, W, C).
-
-    Returns:
-        (mean, standard deviation), each C numbers.
+    To four digits, from exact sums of integers, some images at a time: floats of a whole set would
+    take 8 times its memory.
     """
     total, squares = 0, 0
     for part in np.array_split(images, -(-len(images) // 1000)):

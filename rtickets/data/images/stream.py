@@ -100,15 +100,12 @@ class _Evaluation:
 def training_batches(
     split: Split, order: TrainingOrder, put: Callable[[Batch], Any] = lambda batch: batch
 ) -> Iterator[Any]:
-    """Decode the batches of a host, ahead of their use.
+    """Decode the batches of a host, one per step, ahead of their use.
 
     Args:
         split: the training split, its images streamed.
         order: which examples, of which steps.
         put: done to every batch ahead of its use, in a thread: to copy it to devices.
-
-    Yields:
-        One batch per step, as `put` returns it.
 
     Raises:
         InputError: naming the first image that cannot be decoded.
@@ -125,16 +122,8 @@ def evaluation_batches(
     """Decode examples in a given order, as they are evaluated, ahead of their use.
 
     Args:
-        split: the split, its images streamed.
         positions: indices of examples, a multiple of the batch size.
-        batch_size: examples per batch.
         put: see `training_batches`.
-
-    Yields:
-        One batch after the other, as `put` returns it.
-
-    Raises:
-        InputError: naming the first image that cannot be decoded.
     """
     return _batches(_Evaluation(split), positions, batch_size, split, put)
 

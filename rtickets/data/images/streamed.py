@@ -17,7 +17,7 @@ from rtickets.errors import InputError
 
 
 class Encoded(Protocol):
-    """A sequence of image files, wherever they lie."""
+    """A sequence of image files, wherever they lie; one that cannot be read is an InputError."""
 
     def __len__(self) -> int:
         """Return their number."""
@@ -43,11 +43,7 @@ class ImageFiles:
         return len(self.paths)
 
     def read(self, index: int) -> bytes:
-        """Return the contents of one.
-
-        Raises:
-            InputError: naming it, if it cannot be read.
-        """
+        """Return the contents of one."""
         return read_file(self.paths[index])
 
     def name(self, index: int) -> str:
@@ -59,7 +55,8 @@ class ImageFiles:
 class StreamedImages:
     """Images that look like a uint8 array (N, H, W, C), of which parts are decoded on demand.
 
-    Indexing is lazy; `numpy.asarray` decodes, in the view of an evaluation.
+    Indexing is lazy; `numpy.asarray` decodes, in the view of an evaluation. A file that is broken
+    or has another size than the others is named when it is looked at.
 
     Attributes:
         files: where they are.
@@ -101,32 +98,11 @@ class StreamedImages:
         return array if dtype is None else array.astype(dtype)
 
     def evaluation(self, index: int) -> np.ndarray:
-        """Return an image as it is evaluated.
-
-        Args:
-            index: which.
-
-        Returns:
-            uint8 (H, W, C).
-
-        Raises:
-            InputError: naming a file that is broken or has another size than the others.
-        """
+        """Return an image as it is evaluated, uint8 (H, W, C)."""
         return self._seen(index, self.view.evaluation)
 
     def training(self, index: int, seed: Sequence[int]) -> np.ndarray:
-        """Return an image as it is trained on.
-
-        Args:
-            index: which.
-            seed: of its random crop.
-
-        Returns:
-            uint8 (H, W, C).
-
-        Raises:
-            InputError: naming a file that is broken or has another size than the others.
-        """
+        """Return an image as it is trained on, uint8 (H, W, C); the seed is of its random crop."""
         if self.view.random_crop is None:
             return self.evaluation(index)
         generator = np.random.default_rng(list(seed))
@@ -149,18 +125,11 @@ class StreamedImages:
 
 
 def streamed(files: Encoded, view: View, workers: int | None) -> StreamedImages:
-    """Return all of some files as images.
+    """Return all of some files as images; without `view.size` they are as large as the first.
 
     Args:
         files: where they are, at least one.
-        view: how they become arrays.
         workers: threads that decode; None is one per core, at most 16.
-
-    Returns:
-        The images; without `view.size` they are as large as the first of them.
-
-    Raises:
-        InputError: if that one is broken.
     """
     shape = view.size
     if shape is None:

@@ -63,19 +63,11 @@ class View(NamedTuple):
 
 
 def decode(data: bytes, name: str, channels: int = 3) -> Image.Image:
-    """Decode an image.
-
-    Args:
-        data: its file.
-        name: what errors call it.
-        channels: 1 or 3.
-
-    Returns:
-        The image in mode L or RGB; what is transparent is white.
+    """Decode an image file to mode L (1 channel) or RGB; what is transparent becomes white.
 
     Raises:
-        InputError: naming it, if it is broken, of no format that is read, has more than 8 bits a
-            channel, or would fill the memory.
+        InputError: by the name that errors call it, if it is broken, of no format that is read, has
+            more than 8 bits a channel, or would fill the memory.
     """
     image = open_image(data, name)
     try:
