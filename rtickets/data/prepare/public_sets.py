@@ -23,7 +23,7 @@ from rtickets.data.images.pictures import open_image
 from rtickets.data.images.records import Records, write_records
 from rtickets.data.images.statistics import pixel_statistics
 from rtickets.data.images.views import View, decode
-from rtickets.data.sources.original.listing import Blob, Examples, Listing
+from rtickets.data.sources.original.listing import Blob, Listing, SplitListing
 from rtickets.data.sources.prepared_sets import ARRAYS, FORMAT, RECORD, verify
 from rtickets.data.sources.public import PublicSet
 from rtickets.errors import InputError
@@ -41,7 +41,6 @@ def prepare(
     """Prepare a public set, or verify it if that is done.
 
     Args:
-        public: the set.
         folder: where to; downloads and unpacked files lie there meanwhile.
         manual: a folder with the set's files, packed or unpacked, in place of downloads.
         say: is told what happens.
@@ -182,7 +181,7 @@ def _write(listing: Listing, folder: Path, say: Say) -> dict[str, Any]:
 
 
 def _pack(
-    split: str, found: Examples, folder: Path, progress: "_Progress", say: Say
+    split: str, found: SplitListing, folder: Path, progress: "_Progress", say: Say
 ) -> tuple[list[str], list[bytes]]:
     """Pack the images of a split, and return the names of the files and a digest per image."""
     digests: list[bytes] = []
@@ -240,9 +239,7 @@ def _fingerprint(listing: Listing) -> str:
 def _checked(blobs: tuple[Blob, ...], digests: list[bytes]) -> Iterator[bytes]:
     """Read images, each with a header that can be read, so that broken files show here.
 
-    Args:
-        blobs: where they lie.
-        digests: gets a digest per image.
+    A digest of each is added to `digests`.
     """
     for blob in blobs:
         data = blob.read()
@@ -251,7 +248,7 @@ def _checked(blobs: tuple[Blob, ...], digests: list[bytes]) -> Iterator[bytes]:
         yield data
 
 
-def _seen(split: Examples) -> np.ndarray:
+def _seen(split: SplitListing) -> np.ndarray:
     """Return some photographs as they are evaluated, spread evenly over the split."""
     view = View((224, 224), 256)
     some = split.images[:: -(-len(split.images) // _SAMPLE)]

@@ -9,19 +9,13 @@ from rtickets.platform.terminal import show
 
 
 def prepare_tfds(name: str, root: Path, manual: Path | None = None, say: Say = show) -> Any:
-    """Download a set and write it as array_record files, unless that is done.
+    """Download a set and write it as array_record files, unless that is done; return its builder.
 
     Args:
         name: as TensorFlow Datasets calls it.
         root: folder of its data sets.
         manual: folder of files that have to be got by hand.
         say: is told what happens.
-
-    Returns:
-        The builder.
-
-    Raises:
-        InputError: if a package is missing, or the set cannot be prepared.
     """
     try:
         import tensorflow_datasets as tfds

@@ -22,17 +22,10 @@ def prepare_voc(
     """Unpack VOC 2012 and check that its lists are complete, or check a folder that is.
 
     Args:
-        folder: where to.
         manual: a folder with the archive or with VOCdevkit; the latter is used where it lies.
         say: is told what happens.
         counts: number of images by split.
         md5: the archive's checksum.
-
-    Returns:
-        The splits.
-
-    Raises:
-        InputError: if the archive cannot be had, or images are missing.
     """
     root = folder
     if manual is not None and not (manual / VOC2012.name).is_file():
