@@ -30,7 +30,6 @@ def download(url: str, path: Path, md5: str | None = None, say: Say = lambda tex
     """Download a file, or go on with one that was interrupted; a complete one is left alone.
 
     Args:
-        url: where it lies.
         path: the file; what has arrived so far lies beside it under `.part`.
         md5: its checksum, where the authors or a common library publish one.
         say: is told what happens.
@@ -49,7 +48,7 @@ def download(url: str, path: Path, md5: str | None = None, say: Say = lambda tex
     request = urllib.request.Request(url, headers=headers)
     try:
         with urllib.request.urlopen(request) as answer:
-            goes_on = bool(have) and answer.status == 206
+            goes_on = bool(have) and answer.status == 206  # servers may send all of it again
             with part.open("ab" if goes_on else "wb") as file:
                 shutil.copyfileobj(answer, file, _CHUNK)
             expected = answer.headers.get("Content-Length")
@@ -77,11 +76,7 @@ def _refused(url: str, path: Path, error: Exception) -> InputError:
 
 
 def check(path: Path, md5: str | None) -> None:
-    """Check the checksum of a file, where one is known.
-
-    Raises:
-        InputError: if it is another.
-    """
+    """Check the checksum of a file, where one is known."""
     if md5 is None:
         return
     found = digest(path, "md5")
@@ -105,9 +100,6 @@ def unpack(archive: Path, folder: Path, most: int | None = None) -> int:
 
     Returns:
         Bytes that came of it, every member rounded up to a block of a disk.
-
-    Raises:
-        InputError: for a broken or malicious archive.
     """
     packed = size_of(archive)
     room = _Room(archive, packed, most_unpacked(packed) if most is None else most)
@@ -132,11 +124,7 @@ class _Room:
         self.taken = 0
 
     def take(self, count: int) -> None:
-        """Count some bytes.
-
-        Raises:
-            InputError: if they are too many.
-        """
+        """Count some bytes, and refuse what is too many."""
         self.taken += count
         if self.taken > self._most:
             raise InputError(
@@ -184,13 +172,8 @@ def _unpack_tar(archive: Path, folder: Path, room: _Room) -> None:
 def unpack_once(archive: Path, folder: Path, say: Say = lambda text: None) -> Path:
     """Unpack an archive unless that is done, and the archives in it.
 
-    Args:
-        archive: the archive.
-        folder: under which a folder of the archive's name is made.
-        say: is told what happens.
-
     Returns:
-        The folder of the contents, which is there whole or not at all.
+        The folder of the contents, of the archive's name, which is there whole or not at all.
     """
     target = folder / archive.name
     if target.is_dir():
@@ -200,7 +183,7 @@ def unpack_once(archive: Path, folder: Path, say: Say = lambda text: None) -> Pa
     temporary = folder / f"{archive.name}.part"
     shutil.rmtree(temporary, ignore_errors=True)
     most = most_unpacked(size_of(archive))
-    most -= unpack(archive, temporary, most)
+    most -= unpack(archive, temporary, most)  # one allowance: archives in it could multiply it
     for inner in sorted(path for path in temporary.rglob("*") if is_archive(path)):
         most -= unpack(inner, inner.parent, most)
         inner.unlink()

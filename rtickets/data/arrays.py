@@ -148,9 +148,6 @@ def checked_split(images: np.ndarray, labels: np.ndarray, num_classes: int, name
         num_classes: number of classes; each must have an example.
         name: what the errors call the split.
 
-    Returns:
-        The split, images with a channel axis and labels as int32.
-
     Raises:
         InputError: for a wrong dtype, shape or label, or a class without examples.
     """

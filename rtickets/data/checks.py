@@ -34,14 +34,10 @@ CLASSES = Classes()
 
 
 def check_raw(raw: Raw, name: str) -> None:
-    """Check class names and labels.
+    """Check that class names are text and differ, and that every label has a class.
 
     Args:
-        raw: what a source delivered.
-        name: what the errors call it.
-
-    Raises:
-        InputError: if two classes have one name, a name is no text, or a label has no class.
+        name: what the errors call what a source delivered.
     """
     twice = [one for one, count in Counter(raw.class_names).items() if count > 1]
     if twice:

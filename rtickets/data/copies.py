@@ -38,9 +38,6 @@ def digest(data: Any) -> bytes:
 def find_copies(task: Dataset) -> tuple[str, ...]:
     """Compare the splits of a task, by pixels in memory or by files of encoded images.
 
-    Args:
-        task: the task; its encoded images are read once.
-
     Returns:
         A line per pair of splits that share images.
     """
@@ -49,10 +46,7 @@ def find_copies(task: Dataset) -> tuple[str, ...]:
 
 
 def describe_copies(splits: Mapping[str, Digests]) -> tuple[str, ...]:
-    """Compare splits.
-
-    Args:
-        splits: some or all of 'training', 'validation' and 'test'.
+    """Compare some or all of the splits 'training', 'validation' and 'test'.
 
     Returns:
         A line per pair that shares images: of how many, and how many with another label.

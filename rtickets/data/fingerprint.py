@@ -35,9 +35,6 @@ def fingerprint(config: DataConfig) -> str | None:
     contents are the first and last 64 KiB of 1,000 files, spread evenly over them, or of fewer
     files 1,000 blocks. The end of an .npz file has the checksums of all its arrays.
 
-    Args:
-        config: the task.
-
     Returns:
         16 hexadecimal digits, 'missing' where nothing is there, or None for a source that comes
         with a package. Loading refuses what is missing, and knows which run it is of.
@@ -96,6 +93,7 @@ def _digest(root: Path, files: tuple[_File, ...]) -> str:
     folder = root.parent if root.is_file() else root
     names = ((file.name if root.is_dir() else root.suffix, file.size) for file in files)
     found = hashlib.sha256(repr(list(names)).encode(errors="surrogateescape"))
+    # Times are arguments all the same, so that the cache sees a change.
     whole = sum(file.size for file in files) <= _WHOLE
     seen = files if whole else files[:: -(-len(files) // _SAMPLED)]
     for file in seen:

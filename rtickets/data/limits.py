@@ -26,15 +26,9 @@ def most_unpacked(packed: int) -> int:
 
 
 def check_unpacked(unpacked: int, packed: int, name: object) -> None:
-    """Check that something is not packed too well to be honest.
+    """Refuse what is packed too well to be honest: bytes unpacked against bytes as it is.
 
-    Args:
-        unpacked: bytes that it takes unpacked.
-        packed: bytes that it takes as it is.
-        name: what the error calls it.
-
-    Raises:
-        InputError: if it is.
+    `name` is what the error calls it.
     """
     if unpacked > most_unpacked(packed):
         raise InputError(
@@ -47,7 +41,6 @@ def check_zip(path: Path) -> None:
     """Check what the members of a zip archive, such as an .npz file, would unpack to.
 
     Raises:
-        InputError: if there is no such file, or they are packed too well to be honest.
         Exception: whatever a damaged archive makes the reader trip over.
     """
     packed = size_of(path)
@@ -56,12 +49,7 @@ def check_zip(path: Path) -> None:
 
 
 def size_of(path: Path) -> int:
-    """Return the size of a file.
-
-    Raises:
-        InputError: if there is none, or a folder, a device or a pipe, of which reading may never
-            end.
-    """
+    """Return the size of a file; refuse folders, devices and pipes, whose reading may never end."""
     try:
         if path.is_file():
             return path.stat().st_size
@@ -73,14 +61,7 @@ def size_of(path: Path) -> int:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a file, unpacked if its name ends with .gz.
-
-    Yields:
-        The file; what goes wrong with reading it becomes an `InputError` that names it.
-
-    Raises:
-        InputError: if it cannot be read.
-    """
+    """Open a file, unpacked if its name ends with .gz; what goes wrong with it names it."""
     size_of(path)
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -90,13 +71,9 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def gunzip(path: Path) -> io.BytesIO:
-    """Unpack a gzip file into memory.
-
-    Raises:
-        InputError: if it is damaged, or unpacks to more than its size deserves.
-    """
+    """Unpack a gzip file into memory, unless it unpacks to more than its size deserves."""
     packed = size_of(path)
     with opened(path) as file:
-        data = file.read(most_unpacked(packed) + 1)
+        data = file.read(most_unpacked(packed) + 1)  # one byte more tells that there is more
     check_unpacked(len(data), packed, path)
     return io.BytesIO(data)

@@ -24,7 +24,6 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     images, also when only a few are kept; of streamed images, from 500 spread evenly over them.
 
     Args:
-        config: the task.
         seed: draws the few-shot subset.
 
     Returns:
@@ -49,6 +48,7 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     mean, std = raw.mean, raw.std
     if mean is None or std is None:
         mean, std = pixel_statistics(_sample(train.images))
+    # Last, so that subsets of all sizes share splits and pixel statistics.
     if config.train_examples is not None:
         train = few_shot(train, config.train_examples, seed, _strata(asks, train))
     task = Dataset(

@@ -18,7 +18,6 @@ def hold_out(
     """Split off a random part, stratified by class.
 
     Args:
-        split: the examples.
         fraction: part of every class to split off, in (0, 1).
         name: what the error calls the part.
         strata: the classes, integers (N,), all alike to split at random; None is those that images
@@ -47,14 +46,10 @@ def few_shot(split: Split, examples: int, seed: int, strata: np.ndarray | None =
     """Draw a random subset, balanced over classes.
 
     Args:
-        split: the examples.
         examples: size of the subset; class sizes differ by at most one.
         seed: of the draw; a larger subset of the same seed contains the smaller.
         strata: the classes, integers (N,), all alike to split at random; None is those that images
             of the split have.
-
-    Returns:
-        The subset, in the original order.
 
     Raises:
         InputError: if a class, or the split, is too small, or a class would get no example.
@@ -77,17 +72,9 @@ def few_shot(split: Split, examples: int, seed: int, strata: np.ndarray | None =
 
 
 def epoch_order(examples: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order of the examples in an epoch.
+    """Return the order of the examples in an epoch, a permutation of range(examples), int32.
 
     A pure function of its arguments, so a run that is resumed needs no iterator state.
-
-    Args:
-        examples: number of examples.
-        seed: the run's seed.
-        epoch: number of the epoch, from 0.
-
-    Returns:
-        A permutation of range(examples), int32.
     """
     return np.random.default_rng([1, seed, epoch]).permutation(examples).astype(np.int32)
 
