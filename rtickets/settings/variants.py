@@ -52,7 +52,7 @@ class Variant:
 
     @classmethod
     def entry(cls, name: str | None = None) -> Any:
-        """Return the class of a name, None being the first; a ValidationError (ValueError) for none."""
+        """Return the class of a name, the first for None; raise ValidationError for others."""
         if name is None:
             name = next(iter(cls.entries))
         if name not in cls.entries:
