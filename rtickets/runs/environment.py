@@ -51,6 +51,7 @@ def _commit() -> str:
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return _installed_commit() or f"unknown (installed package {__version__})"
+    # `--dirty` would write the index, which somebody may be at.
     git = ["git", "--no-optional-locks", "-C", str(root)]
     try:
         found = subprocess.run(

@@ -23,14 +23,14 @@ _WORST_FIRST = (
 )
 
 
-class Found(NamedTuple):
+class MachineDevices(NamedTuple):
     """The devices of this machine: 'cpu', 'gpu' or 'tpu', and how many there are."""
 
     platform: str
     number: int
 
 
-def find_devices() -> Found:
+def find_devices() -> MachineDevices:
     """Return the devices of this machine, from a process that lets go of them again.
 
     Here JAX would keep them from the workers.
@@ -44,10 +44,12 @@ def find_devices() -> Found:
         lines = asked.stderr.strip().splitlines() or ["it says nothing"]
         raise InputError(f"JAX cannot start on this machine: {lines[-1]}")
     platform, count = answer.split()[1:]
-    return Found("gpu" if platform in ("cuda", "rocm") else platform, int(count))
+    return MachineDevices("gpu" if platform in ("cuda", "rocm") else platform, int(count))
 
 
-def environment_of(worker: Worker, found: Found, environment: Mapping[str, str]) -> dict[str, str]:
+def environment_of(
+    worker: Worker, found: MachineDevices, environment: Mapping[str, str]
+) -> dict[str, str]:
     """Return the variables to set besides, which give a worker its device.
 
     Args:
@@ -71,7 +73,7 @@ def environment_of(worker: Worker, found: Found, environment: Mapping[str, str])
 def run_workers(
     words: Sequence[str],
     count: int | None,
-    found: Found,
+    found: MachineDevices,
     *,
     stop: Callable[[], bool] = lambda: False,
 ) -> int:
@@ -126,7 +128,7 @@ def worst(ended: Sequence[int]) -> int:
     return min(ours, key=_WORST_FIRST.index)
 
 
-def _start(worker: Worker, words: Sequence[str], found: Found) -> "subprocess.Popen[str]":
+def _start(worker: Worker, words: Sequence[str], found: MachineDevices) -> "subprocess.Popen[str]":
     own = environment_of(worker, found, os.environ)
     return subprocess.Popen(
         worker_command(words, worker),

@@ -7,7 +7,7 @@ import pytest
 
 from rtickets.errors import InputError
 from rtickets.runs.launchers import local
-from rtickets.runs.launchers.local import Found, environment_of, run_workers, worst
+from rtickets.runs.launchers.local import MachineDevices, environment_of, run_workers, worst
 from rtickets.runs.workers import Worker
 
 TPU = {"TPU_CHIPS_PER_PROCESS_BOUNDS": "1,1,1", "TPU_PROCESS_BOUNDS": "1,1,1"}
@@ -28,7 +28,7 @@ TPU = {"TPU_CHIPS_PER_PROCESS_BOUNDS": "1,1,1", "TPU_PROCESS_BOUNDS": "1,1,1"}
     ],
 )  # fmt: skip
 def test_every_worker_has_its_device(worker, found, environment, expected):
-    assert environment_of(Worker(*worker), Found(*found), environment) == expected
+    assert environment_of(Worker(*worker), MachineDevices(*found), environment) == expected
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def workers_run(monkeypatch):
 
 def test_the_lines_of_workers_carry_their_number(workers_run, capsys):
     workers_run("import sys; print('out', sys.argv[1]); print('error', file=sys.stderr)")
-    assert run_workers(["word"], 2, Found("cpu", 1)) == 0
+    assert run_workers(["word"], 2, MachineDevices("cpu", 1)) == 0
     lines = sorted(capsys.readouterr().err.splitlines())
     assert lines == ["[0] error", "[0] out word", "[1] error", "[1] out word"]
 
@@ -87,13 +87,13 @@ def test_the_lines_of_workers_carry_their_number(workers_run, capsys):
 def test_there_is_a_worker_for_each_device_with_the_device(workers_run, capsys, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     workers_run("import os; print(os.environ['CUDA_VISIBLE_DEVICES'])")
-    run_workers([], None, Found("gpu", 3))
+    run_workers([], None, MachineDevices("gpu", 3))
     assert sorted(capsys.readouterr().err.splitlines()) == ["[0] 0", "[1] 1", "[2] 2"]
 
 
 def test_a_worker_that_fails_does_not_end_the_others(workers_run, capsys):
     workers_run("import sys, time\nif number: sys.exit(2)\ntime.sleep(0.5); print('done')")
-    assert run_workers([], 2, Found("cpu", 1)) == 2
+    assert run_workers([], 2, MachineDevices("cpu", 1)) == 2
     assert "[0] done" in capsys.readouterr().err
 
 
@@ -107,13 +107,13 @@ def test_being_stopped_stops_the_workers(workers_run):
     stop = threading.Event()
     timer = threading.Timer(1.0, stop.set)
     timer.start()
-    assert run_workers([], 2, Found("cpu", 1), stop=stop.is_set) == 75
+    assert run_workers([], 2, MachineDevices("cpu", 1), stop=stop.is_set) == 75
     assert time.monotonic() - start < 30
 
 
 def test_chips_of_a_tpu_are_not_shared():
     with pytest.raises(InputError, match="--workers=5: the 4 TPU chips cannot be shared"):
-        run_workers([], 5, Found("tpu", 4))
+        run_workers([], 5, MachineDevices("tpu", 4))
 
 
 def test_interrupting_leaves_no_worker_behind(workers_run, monkeypatch):
@@ -126,7 +126,7 @@ def test_interrupting_leaves_no_worker_behind(workers_run, monkeypatch):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_workers([], 2, Found("cpu", 1), stop=interrupted)
+        run_workers([], 2, MachineDevices("cpu", 1), stop=interrupted)
     assert [process.poll() for process in started] == [-15, -15]
     with pytest.raises(ProcessLookupError):
         os.kill(started[0].pid, 0)

@@ -94,7 +94,7 @@ def test_a_job_array_is_submitted_with_the_words_of_the_command(
 def test_workers_that_end_before_the_study_does_say_why(
     config_file, tmp_path, capsys, monkeypatch, status, said
 ):
-    monkeypatch.setattr(local, "find_devices", lambda: local.Found("cpu", 1))
+    monkeypatch.setattr(local, "find_devices", lambda: local.MachineDevices("cpu", 1))
     monkeypatch.setattr(local, "run_workers", lambda *_, **__: status)
     words = (f"--config={config_file}", f"--workdir={tmp_path}", "--launcher=local")
     assert run("study", *words) == status
