@@ -12,14 +12,10 @@ def survivors(total: int, sparsity: float) -> int:
     """Return how many of `total` weights, or groups of weights, a ticket keeps.
 
     Args:
-        total: their number.
-        sparsity: removed fraction, in [0, 1).
+        sparsity: removed fraction, in [0, 1); anything else is refused.
 
     Returns:
         `total - round(total * sparsity)`, as a Python integer and at least 1 when `total` is.
-
-    Raises:
-        InputError: for a sparsity outside [0, 1).
     """
     if isinstance(sparsity, str) or not 0 <= sparsity < 1:
         raise InputError(
@@ -49,6 +45,7 @@ def erk_densities(weights: Mapping[str, np.ndarray], sparsity: float) -> dict[st
         budget = (1 - sparsity) * sum(sizes.values()) - sum(sizes[path] for path in dense)
         scale = budget / sum(raw[path] * sizes[path] for path in sizes if path not in dense)
         full = {path for path in sizes if path not in dense and scale * raw[path] > 1}
+        # Each layer that is made dense takes budget from the others, so this is asked anew.
         if not full:
             return {path: 1.0 if path in dense else scale * raw[path] for path in sizes}
         dense |= full
@@ -72,6 +69,7 @@ def share_out(
     """
     ideal = {path: totals[path] * densities[path] for path in totals}
     kept = {path: min(math.floor(share), totals[path]) for path, share in ideal.items()}
+    # Densities are shares of weights; of groups of several sizes they need not add up to `exact`.
     exact, wanted = survivors(sum(totals.values()), sparsity), sum(ideal.values())
     budget = exact if abs(exact - wanted) <= 0.5 + 1e-6 else max(round(wanted), min(exact, 1))
     missing = budget - sum(kept.values())

@@ -18,7 +18,6 @@ def check(mask: Any, params: Any | None = None) -> None:
     traced, so that a compiled step is the same with and without the check.
 
     Args:
-        mask: what should be a mask.
         params: pytree of the weights that it should fit; None checks what can be without them.
 
     Raises:
@@ -41,6 +40,7 @@ def _is_none(node: Any) -> bool:
 
 
 def _check_leaf(path: str, keep: Any, shape: tuple[int, ...] | None) -> None:
+    # Before its dtype is looked at, which is bool as any mask's.
     if np.ma.isMaskedArray(keep):
         fits, found = False, "a masked array, which hides some of its values"
     elif isinstance(keep, bool) or str(getattr(keep, "dtype", None)) == "bool":

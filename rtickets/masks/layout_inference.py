@@ -25,14 +25,11 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def infer(path: str, shapes: Shapes) -> str | None:
-    """Return the layout of a kernel.
+    """Return the layout of a kernel, a letter per axis, or None where it is unknown.
 
     Args:
         path: of the kernel.
         shapes: shapes of all parameters by path; () where a shape is not known, as in masks.
-
-    Returns:
-        A letter per axis, see `rtickets.masks.layouts`, or None where it is unknown.
     """
     module, name, leaf = _parts(path)
     shape = shapes[path]

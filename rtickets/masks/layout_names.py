@@ -68,19 +68,7 @@ def resolve(
 def named(
     shapes: Mapping[str, tuple[int, ...]], paths: Iterable[str], names: Mapping[str, str]
 ) -> dict[str, Layout]:
-    """Return the layouts of the kernels that are named.
-
-    Args:
-        shapes: see `resolve`.
-        paths: see `resolve`.
-        names: see `resolve`.
-
-    Returns:
-        A layout per path of `paths` that is named.
-
-    Raises:
-        InputError: see `resolve`.
-    """
+    """Return the layouts of those of the kernels that are named; it takes what `resolve` takes."""
     given: dict[str, Layout] = {}
     for expression, layout in _compile(names).items():
         matched = [path for path in shapes if expression.fullmatch(path)]
@@ -126,6 +114,7 @@ def names_in(
     if not isinstance(stored, Mapping) or not all(isinstance(r, str) for r in stored.values()):
         raise InputError(f"the ticket is damaged: its layouts are {stored!r:.80}")
     shapes = {path: np.shape(leaf) for path, leaf in leaf_paths(params).items()}
+    # What a ticket stores matches one leaf each, and may match none of these weights any more.
     kept = {re.escape(path): path for path in shapes if re.escape(path) in stored}
     given = named(shapes, paths, parse_names(entries))
     found = named(shapes, kept.values(), {name: stored[name] for name in kept}) | given
@@ -138,19 +127,10 @@ def layouts_of(
     names: Mapping[str, str] | None = None,
     needed_by: str | None = None,
 ) -> Layouts:
-    """Return the layouts of kernels among parameters.
+    """Do what `resolve` does for kernels among parameters, of which only shapes are read.
 
     Args:
-        params: pytree of weights; only shapes are read.
-        paths: the kernels.
-        names: see `resolve`.
         needed_by: see `require`; None where unknown layouts will do.
-
-    Returns:
-        What `resolve` returns.
-
-    Raises:
-        InputError: what `resolve` and `require` raise.
     """
     shapes = {path: np.shape(leaf) for path, leaf in leaf_paths(params).items()}
     layouts = resolve(shapes, paths, names)
@@ -160,15 +140,11 @@ def layouts_of(
 
 
 def require(layouts: Layouts, shapes: Mapping[str, tuple[int, ...]], why: str) -> None:
-    """Refuse kernels whose layout is unknown.
+    """Refuse kernels whose layout is unknown, naming the first, its shape and how to name a layout.
 
     Args:
-        layouts: what `resolve` returned.
         shapes: shapes of the kernels by path.
         why: what needs to know, such as "pattern='row'".
-
-    Raises:
-        InputError: naming the first of them, its shape and how to name its layout.
     """
     unknown = [path for path, layout in layouts.items() if layout is None]
     if unknown:

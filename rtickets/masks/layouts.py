@@ -33,16 +33,11 @@ Layouts = dict[str, "Layout | None"]  # by path; None where the layout is unknow
 
 @dataclass(frozen=True)
 class Layout:
-    """The roles of a kernel's axes.
-
-    Attributes:
-        roles: see the head of this module.
-    """
+    """The roles of a kernel's axes, see the head of this module."""
 
     roles: str
 
     def __post_init__(self) -> None:
-        """Refuse what is no layout."""
         once = all(self.roles.count(letter) <= 1 for letter in "dhw")
         if not (re.fullmatch("[sdhwio]+", self.roles) and {"i", "o"} <= {*self.roles} and once):
             raise InputError(
@@ -67,15 +62,7 @@ class Layout:
 
 
 def to_canonical(array: Any, layout: Layout) -> Any:
-    """Return the canonical view of a kernel; one that is canonical already is returned itself.
-
-    Args:
-        array: array of NumPy or JAX, with an axis per letter of the layout.
-        layout: its layout.
-
-    Returns:
-        (stack..., space..., I, O), of the same kind.
-    """
+    """Return the canonical view of a kernel of NumPy or JAX, itself if it is canonical already."""
     shape = tuple(array.shape[axis] for axis in layout.order)
     if layout.order != tuple(range(array.ndim)):
         array = array.transpose(layout.order)
@@ -84,16 +71,7 @@ def to_canonical(array: Any, layout: Layout) -> Any:
 
 
 def from_canonical(array: Any, layout: Layout, shape: Sequence[int]) -> Any:
-    """Return the kernel of which an array is the canonical view.
-
-    Args:
-        array: (stack..., space..., I, O), of NumPy or JAX.
-        layout: the kernel's layout.
-        shape: the kernel's shape.
-
-    Returns:
-        Array of `shape`, of the same kind.
-    """
+    """Return the kernel, of a layout and shape, of which an array is the canonical view."""
     ordered = tuple(shape[axis] for axis in layout.order)
     if array.shape != ordered:
         array = array.reshape(ordered)
@@ -102,11 +80,7 @@ def from_canonical(array: Any, layout: Layout, shape: Sequence[int]) -> Any:
 
 
 def split(leaves: Mapping[str, Any], layouts: Layouts) -> dict[str, Any]:
-    """Return the layers that kernels are made of.
-
-    Args:
-        leaves: kernels by path, arrays of NumPy or JAX.
-        layouts: a layout per kernel.
+    """Return the layers that kernels by path are made of.
 
     Returns:
         (space..., I, O) by path, and by 'path[n]' for copy n of a stack. A kernel of unknown layout
@@ -127,16 +101,7 @@ def split(leaves: Mapping[str, Any], layouts: Layouts) -> dict[str, Any]:
 def join(
     layers: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]], layouts: Layouts
 ) -> dict[str, Any]:
-    """Undo `split`, for arrays of any dtype.
-
-    Args:
-        layers: what `split` returned, or arrays of these shapes.
-        shapes: shapes of the kernels by path.
-        layouts: a layout per kernel.
-
-    Returns:
-        Kernels by path.
-    """
+    """Undo `split`, for arrays of any dtype, given the shapes of the kernels."""
     leaves = {}
     for path, shape in shapes.items():
         layout = layouts[path]

@@ -17,10 +17,12 @@ from jax import Array
 
 from rtickets.errors import InputError
 from rtickets.masks import trees
+from rtickets.masks.budget import survivors
 from rtickets.masks.layout_names import layouts_of
 from rtickets.masks.layouts import Layouts, join, split, split_shapes
 from rtickets.masks.ordered import modulus
 from rtickets.masks.patterns import expand, group_scores, group_sizes, parse_pattern
+from rtickets.masks.prunable import prunable_leaves
 from rtickets.masks.topk import keep_in_rankings, keep_largest
 from rtickets.masks.trees import DEFAULT_PRUNABLE, Mask, Params
 
@@ -60,8 +62,6 @@ def initial_scores(
     """Return the scores that learning starts from.
 
     Args:
-        settings: how scores become a mask.
-        params: pytree of weights.
         key: PRNG key of the 'kaiming' start.
         start: the 'magnitude' of the group (its mean absolute weight), or 'kaiming', uniform with
             He et al.'s bound for a slope of sqrt(5), that is 1 / sqrt(fan in).
@@ -76,7 +76,7 @@ def initial_scores(
     pattern = parse_pattern(settings.pattern)
     if pattern.name == "n:m":
         raise InputError(f"pattern={settings.pattern!r} has no groups to score; draw it by OMP")
-    leaves = _prunable(settings, params)
+    leaves = prunable_leaves(params, settings.prunable, settings.exclude)
     layouts = _layouts(settings, params, leaves, "start='kaiming'" if start == "kaiming" else None)
     sizes_of = {path: modulus(path, leaf) for path, leaf in leaves.items()}
     scores = {}
@@ -93,16 +93,7 @@ def initial_scores(
 
 
 def mask_of(settings: LearnedMask, params: Params, scores: Mapping[str, Any]) -> Mask:
-    """Return the mask that scores stand for.
-
-    Args:
-        settings: how scores become a mask.
-        params: pytree of weights; only shapes are read.
-        scores: what `initial_scores` returned, or what training made of it.
-
-    Returns:
-        A mask of the structure of `params`.
-    """
+    """Return the mask that scores stand for, of the structure of `params`."""
     keep = _spread(settings, params, living_groups(settings, params, scores))
     leaves = [keep.get(path, jnp.ones((), bool)) for path in trees.leaf_paths(params)]
     return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(params), leaves)
@@ -117,9 +108,6 @@ def apply_scores(
     """Return the masked weights, differentiable with respect to the scores.
 
     Args:
-        settings: how scores become a mask.
-        params: pytree of weights.
-        scores: scores by name.
         keep: what `living_groups` returned for them, or None to find it here.
 
     Returns:
@@ -144,15 +132,9 @@ def apply_scores(
 def living_groups(
     settings: LearnedMask, params: Params, scores: Mapping[str, Any]
 ) -> dict[str, Array]:
-    """Find the groups that live; this is what a step spends on its mask, so it is done once.
+    """Find the groups that live: bool arrays in the shapes of the scores, by the path of the layer.
 
-    Args:
-        settings: how scores become a mask.
-        params: pytree of weights; only shapes are read.
-        scores: scores by name.
-
-    Returns:
-        bool arrays in the shapes of the scores, by the path of the layer.
+    This is what a step spends on its mask, so it is done once.
     """
     pattern = parse_pattern(settings.pattern)
     shapes = _layer_shapes(settings, params)
@@ -160,14 +142,14 @@ def living_groups(
     values = list(ranked.values())
     if settings.scope == "uniform":
         alone = [[index] for index in range(len(values))]
-        budgets = [_survivors(value.size, settings.sparsity) for value in values]
+        budgets = [survivors(value.size, settings.sparsity) for value in values]
         found = keep_in_rankings(values, [1] * len(values), alone, budgets)
         return dict(zip(ranked, found, strict=True))
     sizes = [group_sizes(shape, pattern) for shape in shapes.values()]
-    budget = _survivors(sum(int(size.sum()) for size in sizes), settings.sparsity)
+    budget = survivors(sum(int(size.sum()) for size in sizes), settings.sparsity)
     equal = len({int(s) for size in sizes for s in (size.min(), size.max())}) == 1
-    if equal:
-        budget = _survivors(sum(size.size for size in sizes), settings.sparsity)
+    if equal:  # groups of one size are counted themselves, so that their number is exact
+        budget = survivors(sum(size.size for size in sizes), settings.sparsity)
     else:
         budget = max(budget, *(int(size.max()) for size in sizes))  # room for one group at least
     found = keep_largest(values, [1] * len(sizes) if equal else sizes, budget)
@@ -182,15 +164,6 @@ def ranked_scores(
     return {path: rank(scores[_name(path)]) for path in _layer_shapes(settings, params)}
 
 
-def _survivors(total: int, sparsity: float) -> int:
-    return max(total - round(total * sparsity), 1)
-
-
-def _prunable(settings: LearnedMask, params: Params) -> dict[str, Any]:
-    chosen = trees.leaf_paths(trees.select(params, settings.prunable, settings.exclude))
-    return {path: leaf for path, leaf in trees.leaf_paths(params).items() if chosen[path]}
-
-
 def _layouts(
     settings: LearnedMask, params: Params, leaves: Mapping[str, Any], needed_by: str | None = None
 ) -> Layouts:
@@ -200,7 +173,7 @@ def _layouts(
 
 
 def _layer_shapes(settings: LearnedMask, params: Params) -> dict[str, tuple[int, ...]]:
-    leaves = _prunable(settings, params)
+    leaves = prunable_leaves(params, settings.prunable, settings.exclude)
     shapes = {path: np.shape(leaf) for path, leaf in leaves.items()}
     return split_shapes(shapes, _layouts(settings, params, leaves))
 
@@ -208,7 +181,7 @@ def _layer_shapes(settings: LearnedMask, params: Params) -> dict[str, tuple[int,
 def _spread(settings: LearnedMask, params: Params, groups: Mapping[str, Array]) -> dict[str, Any]:
     """Spread one value per group of every layer over the weights of the kernels, by path."""
     pattern = parse_pattern(settings.pattern)
-    leaves = _prunable(settings, params)
+    leaves = prunable_leaves(params, settings.prunable, settings.exclude)
     layouts = _layouts(settings, params, leaves)
     shapes = {path: np.shape(leaf) for path, leaf in leaves.items()}
     layers = split_shapes(shapes, layouts)

@@ -9,18 +9,7 @@ from rtickets.errors import InputError
 
 
 def modulus(path: str, values: Any) -> np.ndarray:
-    """Return absolute values.
-
-    Args:
-        path: what to call the values in an error.
-        values: array of floating, complex or integer numbers.
-
-    Returns:
-        float32 of what fits in there, else float64.
-
-    Raises:
-        InputError: for anything else.
-    """
+    """Return absolute values of floating, complex or integer numbers, see `real`."""
     values = np.asarray(values)
     if np.iscomplexobj(values):
         return np.abs(values.astype(np.complex128))
@@ -28,17 +17,9 @@ def modulus(path: str, values: Any) -> np.ndarray:
 
 
 def real(path: str, values: Any) -> np.ndarray:
-    """Return real numbers as they are.
+    """Return real numbers as they are: float32 of what fits in there, else float64.
 
-    Args:
-        path: what to call the values in an error.
-        values: array of floating numbers or integers.
-
-    Returns:
-        float32 of what fits in there, else float64.
-
-    Raises:
-        InputError: for anything else.
+    Anything else has no order and is refused, by the path that errors call it.
     """
     values = np.asarray(values)
     if jnp.issubdtype(values.dtype, jnp.floating):

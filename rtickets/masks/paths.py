@@ -14,14 +14,10 @@ from rtickets.errors import InputError
 
 
 def leaf_paths(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> dict[str, Any]:
-    """Return the leaves of a pytree under their paths.
+    """Return the leaves of a pytree under their paths, in flattening order.
 
     Args:
-        tree: any pytree.
         is_leaf: says of a node that it is a leaf, as None never is otherwise.
-
-    Returns:
-        Leaves keyed by path, in flattening order.
 
     Raises:
         InputError: if two leaves have one path, as with the keys 'a/b' and 'a', 'b', or keys of a

@@ -44,14 +44,7 @@ class Pattern:
         return f"block:{self.sizes[0]}x{self.sizes[1]}" if self.name == "block" else self.name
 
     def block(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the size of a group along every axis of a kernel.
-
-        Args:
-            shape: the kernel's shape, of any rank from 1.
-
-        Returns:
-            One size per axis.
-        """
+        """Return the size of a group along every axis of a kernel, of any rank from 1."""
         spatial = max(len(shape) - 2, 0)
         if self.name == "row" and spatial:
             return (1,) * (spatial - 1) + (shape[spatial - 1],) + (1,) * (len(shape) - spatial)
@@ -65,17 +58,7 @@ class Pattern:
 
 
 def parse_pattern(text: str) -> Pattern:
-    """Parse a pattern such as 'row', 'block:4x4' or '2:4'.
-
-    Args:
-        text: see the head of this module.
-
-    Returns:
-        The pattern.
-
-    Raises:
-        InputError: if the text is none, or N:M does not have N < M.
-    """
+    """Parse a pattern such as 'row', 'block:4x4' or '2:4', see the head of this module."""
     if not re.fullmatch(PATTERN, text):
         raise InputError(
             f"pattern={text!r} is unknown; choose element, row, kernel, channel, block:AxB or N:M"
@@ -91,14 +74,13 @@ def parse_pattern(text: str) -> Pattern:
 
 
 def group_scores(scores: np.ndarray, pattern: Pattern, norm: GroupNorm = "l1") -> np.ndarray:
-    """Return one score per group.
+    """Return one score per group of a kernel, for any pattern but n:m.
 
     Scores are averaged over the group, so that groups of different sizes can be ranked together;
     within a kernel the order is that of the sums.
 
     Args:
         scores: float array of a kernel's shape, not negative with 'l2'.
-        pattern: any but n:m.
         norm: 'l1' is the mean, 'l2' the root of the mean square.
 
     Returns:
@@ -131,13 +113,7 @@ def group_sizes(shape: tuple[int, ...], pattern: Pattern) -> np.ndarray:
 def expand(keep: Any, shape: tuple[int, ...], pattern: Pattern) -> Any:
     """Spread one value per group over the weights of a kernel, such as whether the group lives.
 
-    Args:
-        keep: array in the shape of `group_scores`, of NumPy or JAX.
-        shape: the kernel's shape.
-        pattern: any but n:m.
-
-    Returns:
-        Array of `shape` and of the same kind.
+    It takes arrays of NumPy or JAX in the shape of `group_scores`, for any pattern but n:m.
     """
     for axis, size in enumerate(pattern.block(shape)):
         if size > 1:
@@ -147,15 +123,7 @@ def expand(keep: Any, shape: tuple[int, ...], pattern: Pattern) -> Any:
 
 
 def living_groups(keep: np.ndarray, pattern: Pattern) -> tuple[np.ndarray, int]:
-    """Return which groups have a living weight, and how many of them have a dead one too.
-
-    Args:
-        keep: bool array of a kernel's shape.
-        pattern: any but n:m.
-
-    Returns:
-        (bool array in the shape of `group_scores`, number of groups that live in part).
-    """
+    """Return which groups have a living weight, and how many of them have a dead one too."""
     shares = group_scores(keep.astype(np.float32), pattern)
     return shares > 0, int(((shares > 0) & (shares < 1)).sum())
 
@@ -168,16 +136,7 @@ def runs_of_inputs(values: np.ndarray, m: int) -> np.ndarray:
 
 
 def keep_n_of_m(scores: np.ndarray, n: int, m: int) -> np.ndarray:
-    """Return the mask that keeps the n largest of every m consecutive inputs.
-
-    Args:
-        scores: float array (..., I, O) with I a multiple of m.
-        n: survivors of a run.
-        m: length of a run.
-
-    Returns:
-        bool array of the same shape; ties go to the lower index.
-    """
+    """Mark the n largest of every m consecutive inputs of (..., I, O), ties by the lower index."""
     *spatial, inputs, outputs = scores.shape
     runs = scores.reshape(*spatial, inputs // m, m, outputs)
     order = np.argsort(-runs, axis=-2, kind="stable")

@@ -1,6 +1,9 @@
-"""The largest of many values, exactly as many as a budget allows, found on the device.
+"""The largest of many values, exactly as many as a budget allows; ties go to the lower index.
 
-For scores that change with every step; `rtickets.draw.ranking.top_k` does it once, on the host.
+`top_k` does it once, on the host: `np.partition` is linear, exact and the same on every machine.
+`keep_largest` and `keep_in_rankings` are for scores that change with every step, and do it on the
+device and without sorting: the smallest value that is kept is found digit by digit of its binary
+representation.
 """
 
 from collections.abc import Sequence
@@ -13,13 +16,21 @@ from jax import Array
 _SIGN_BIT = np.uint32(1 << 31)
 
 
+def top_k(scores: np.ndarray, k: int) -> np.ndarray:
+    """Mark exactly k of a flat array of scores of the host, in [0, n], the largest."""
+    if k <= 0 or k >= scores.size:
+        return np.full(scores.shape, k > 0)
+    threshold = np.partition(scores, scores.size - k)[scores.size - k]
+    keep = scores > threshold
+    ties = np.flatnonzero(scores == threshold)
+    keep[ties[: k - int(keep.sum())]] = True
+    return keep
+
+
 def keep_largest(
     values: Sequence[Array], sizes: Sequence[np.ndarray | int], budget: int, bits: int | None = None
 ) -> list[Array]:
-    """Mark the largest of all values, as many as fit into a budget; ties go to the lower index.
-
-    The smallest value that is kept is found digit by digit of its binary representation, on the
-    device and without sorting.
+    """Mark the largest of all values, as many as fit into a budget.
 
     Args:
         values: float32 arrays, ranked together.
@@ -44,14 +55,8 @@ def keep_in_rankings(
     """Do `keep_largest` in several rankings at once.
 
     Args:
-        values: float32 arrays.
-        sizes: what each value costs, see `keep_largest`.
         rankings: which of the arrays are ranked together, by their indices.
         budgets: the largest total cost of each ranking.
-        bits: see `keep_largest`.
-
-    Returns:
-        bool arrays of the values' shapes.
     """
     if bits is None:
         bits = 1 if jax.default_backend() == "cpu" else 4
@@ -69,6 +74,7 @@ def keep_in_rankings(
 
     def fix(index: Array, levels: list[Array]) -> list[Array]:
         shift = (32 - bits * (index + 1)).astype(jnp.uint32)
+        # The digit is the largest at which the budget still lies at or above the level.
         enough = [
             total(ranking, level + (digits << shift)) >= budget
             for ranking, level, budget in zip(rankings, levels, budgets, strict=True)

@@ -28,15 +28,11 @@ DEFAULT_PRUNABLE = r"(?!(.*/)?head/).*kernel"
 
 
 def select(params: Params, prunable: str = DEFAULT_PRUNABLE, exclude: str | None = None) -> Any:
-    """Mark the leaves that may be pruned.
+    """Mark the leaves that may be pruned, True of Python's bools in a pytree of this structure.
 
     Args:
-        params: pytree of weights.
         prunable: regular expression that a leaf's whole path must match.
         exclude: regular expression; leaves whose whole path matches it are left alone.
-
-    Returns:
-        A pytree of the same structure with Python bools as leaves, False at scalar and empty ones.
 
     Raises:
         InputError: if either expression is malformed or matches no leaf, or `prunable` only leaves
@@ -72,16 +68,7 @@ def _matching(pattern: str, paths: Mapping[str, Any], field: str) -> set[str]:
 
 
 def full(params: Params, prunable: str = DEFAULT_PRUNABLE, exclude: str | None = None) -> Mask:
-    """Return the mask of the dense network: every weight lives.
-
-    Args:
-        params: pytree of weights.
-        prunable: see `select`.
-        exclude: see `select`.
-
-    Returns:
-        A mask of the structure of `params`, True everywhere.
-    """
+    """Return the mask of the dense network: every weight lives; see `select`."""
     return jax.tree.map(
         lambda chosen, leaf: np.ones(np.shape(leaf) if chosen else (), bool),
         select(params, prunable, exclude),
@@ -90,18 +77,7 @@ def full(params: Params, prunable: str = DEFAULT_PRUNABLE, exclude: str | None =
 
 
 def apply(mask: Mask, params: Params) -> Params:
-    """Set the pruned weights to zero.
-
-    Args:
-        mask: mask of `params`.
-        params: pytree of weights of any dtype.
-
-    Returns:
-        Arrays of the weights, of unchanged dtype, exactly 0 where the mask is False.
-
-    Raises:
-        InputError: if the mask is none of these weights.
-    """
+    """Set the pruned weights, of any dtype, to zero: exactly 0 where the mask is False."""
     check(mask, params)
     return jax.tree.map(_apply_leaf, mask, params)
 
@@ -151,34 +127,13 @@ def prunable_leaves(mask: Mask) -> dict[str, np.ndarray]:
 
 
 def sparsity(mask: Mask) -> float:
-    """Return the removed fraction of the prunable weights.
-
-    Args:
-        mask: a mask.
-
-    Returns:
-        A number in [0, 1].
-
-    Raises:
-        InputError: if the mask is none.
-    """
+    """Return the removed fraction of the prunable weights, in [0, 1]."""
     leaves = prunable_leaves(mask).values()
     return Count(sum(int(m.sum()) for m in leaves), sum(m.size for m in leaves)).sparsity
 
 
 def summary(mask: Mask, params: Params) -> Summary:
-    """Count survivors per leaf, over the prunable weights and over all parameters.
-
-    Args:
-        mask: mask of `params`.
-        params: pytree of weights.
-
-    Returns:
-        The counts.
-
-    Raises:
-        InputError: if the mask is none of these weights.
-    """
+    """Count survivors per leaf, over the prunable weights and over all parameters."""
     check(mask, params)
     leaves = {path: Count(int(m.sum()), m.size) for path, m in prunable_leaves(mask).items()}
     prunable = Count(
@@ -193,13 +148,9 @@ def summary(mask: Mask, params: Params) -> Summary:
 def overlap(mask_a: Mask, mask_b: Mask) -> dict[str, float]:
     """Return the Jaccard index of the survivors of two masks, per prunable leaf.
 
-    Args:
-        mask_a: a mask.
-        mask_b: a mask of the same structure and shapes.
-
     Returns:
-        |A and B| / |A or B| keyed by path (1 where both are empty), and the index over all
-        prunable weights under the key '' (the root).
+        |A and B| / |A or B| keyed by path (1 where both are empty), and the index over all prunable
+        weights under the key '' (the root).
 
     Raises:
         InputError: if either is no mask, they do not have the same prunable leaves, or one of
@@ -217,33 +168,12 @@ def overlap(mask_a: Mask, mask_b: Mask) -> dict[str, float]:
 
 
 def pack(mask: Mask) -> dict[str, np.ndarray]:
-    """Pack the prunable leaves of a mask into bits for storage.
-
-    Args:
-        mask: a mask.
-
-    Returns:
-        uint8 arrays of ceil(size / 8) bytes, keyed by path.
-
-    Raises:
-        InputError: if the mask is none.
-    """
+    """Pack the prunable leaves of a mask into bits, uint8 (ceil(size / 8),) by path."""
     return {path: np.packbits(leaf) for path, leaf in prunable_leaves(mask).items()}
 
 
 def unpack(bits: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """Unpack the prunable leaves of a mask.
-
-    Args:
-        bits: what `pack` returned.
-        shapes: shapes of the prunable leaves by path.
-
-    Returns:
-        Boolean arrays by path.
-
-    Raises:
-        InputError: if bits and shapes do not fit each other.
-    """
+    """Unpack the prunable leaves of a mask by path, given their shapes, which must fit the bits."""
     if set(bits) != set(shapes):
         raise InputError("the mask and the shapes of the prunable leaves have different paths")
     leaves = {}

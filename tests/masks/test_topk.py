@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
-from rtickets.masks.topk import keep_largest
+from rtickets.masks.topk import keep_largest, top_k
+
+# Few distinct values, so that most scores are tied.
+scores = hnp.arrays(np.float32, st.integers(1, 60), elements=st.sampled_from([0, 0.5, 1, 2]))
 
 
 def largest(values, k):
@@ -87,3 +91,30 @@ def test_what_is_kept_fits_into_the_budget_and_the_first_left_out_does_not(value
     spent = np.cumsum(costs[best_first])
     left_out = np.flatnonzero(~keep[best_first])
     assert not left_out.size or spent[left_out[0]] > budget
+
+
+@pytest.mark.parametrize(
+    ("values", "k", "expected"),
+    [
+        ([3, 1, 2], 0, [0, 0, 0]),
+        ([3, 1, 2], 1, [1, 0, 0]),
+        ([3, 1, 2], 2, [1, 0, 1]),
+        ([3, 1, 2], 3, [1, 1, 1]),
+        ([1, 1, 1, 1], 2, [1, 1, 0, 0]),
+        ([0, 2, 1, 2, 1, 1], 4, [0, 1, 1, 1, 1, 0]),
+        ([0, 0, 0, 5], 2, [1, 0, 0, 1]),
+    ],
+)
+def test_top_k_literally(values, k, expected):
+    keep = top_k(np.array(values, np.float32), k)
+    assert keep.dtype == bool
+    np.testing.assert_array_equal(keep, np.array(expected, bool))
+
+
+@settings(max_examples=80, deadline=None)
+@given(scores, st.data())
+def test_top_k_is_the_head_of_a_stable_sort(values, data):
+    k = data.draw(st.integers(0, values.size))
+    expected = np.zeros(values.size, bool)
+    expected[np.argsort(-values, kind="stable")[:k]] = True
+    np.testing.assert_array_equal(top_k(values, k), expected)

@@ -12,32 +12,12 @@ from rtickets.masks.trees import DEFAULT_PRUNABLE, Params
 def prunable_leaves(
     params: Params, prunable: str = DEFAULT_PRUNABLE, exclude: str | None = None
 ) -> dict[str, Any]:
-    """Return the leaves that may be pruned.
-
-    Args:
-        params: pytree of weights.
-        prunable: see `rtickets.masks.select`.
-        exclude: likewise.
-
-    Returns:
-        The leaves by path, in flattening order.
-
-    Raises:
-        InputError: if either expression is malformed or matches no leaf.
-    """
+    """Return the leaves that `rtickets.masks.select` marks, by path in flattening order."""
     chosen = trees.leaf_paths(trees.select(params, prunable, exclude))
     return {path: leaf for path, leaf in trees.leaf_paths(params).items() if chosen[path]}
 
 
 def replace_leaves(params: Params, leaves: Mapping[str, Any]) -> Params:
-    """Return the weights with some leaves replaced.
-
-    Args:
-        params: pytree of weights.
-        leaves: the new ones by path.
-
-    Returns:
-        A pytree of the same structure.
-    """
+    """Return the weights with some leaves, given by path, replaced."""
     replaced = [leaves.get(path, leaf) for path, leaf in trees.leaf_paths(params).items()]
     return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(params), replaced)
