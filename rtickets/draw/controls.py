@@ -53,9 +53,6 @@ def control_mask(
             of prunable leaves alone may not.
         layouts: what they are where that cannot be inferred, see `rtickets.masks.layout_names`.
 
-    Returns:
-        A mask of the same structure.
-
     Raises:
         InputError: for an unknown control, one that would not keep the pattern, a fraction outside
             [0, 1], a mask that is none or not of `params`, or, for random and flipped groups, not
@@ -78,6 +75,7 @@ def control_mask(
     kept = {path: keep for path, keep in masks.prunable_leaves(mask).items() if keep.size}
     shaped = mask if params is None else params
     seen = layouts_of(shaped, kept, layouts, _layouts_needed_by(control, pattern))
+    # A mask of another pattern has more living groups than its survivors would fill.
     if control in ("random", "flipped"):
         _check_fits(split(kept, seen), parsed, control)
     leaves = [

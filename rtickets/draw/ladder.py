@@ -6,9 +6,7 @@ from typing import Literal
 from rtickets.errors import InputError
 
 Of = Literal["survivors", "original"]
-_DIGITS = (
-    12  # rounded, so that a state's sparsity is the number one would write: 0.36, not 0.3599..
-)
+_DIGITS = 12  # so that a state's sparsity is the number one would write: 0.36, not 0.3599...
 
 
 def imp_ladder(states: int = 19, rate: float = 0.2, of: Of = "survivors") -> tuple[float, ...]:
@@ -16,15 +14,12 @@ def imp_ladder(states: int = 19, rate: float = 0.2, of: Of = "survivors") -> tup
 
     Args:
         states: number of states.
-        rate: fraction removed in each.
+        rate: fraction removed in each, in (0, 1).
         of: whether it counts from the 'survivors' of the state before or from the 'original'.
 
     Returns:
         Rising removed fractions, to 12 decimals; by default 0.2, 0.36, ... 1 - 0.8^19 (Frankle &
         Carbin 2019).
-
-    Raises:
-        InputError: if nothing would survive, or the rate is not in (0, 1).
     """
     if not 0 < rate < 1 or states < 0:
         raise InputError(f"rate={rate} must be in (0, 1), and states={states} at least 0")
@@ -43,8 +38,7 @@ def states_to(
 
     Args:
         sparsity: removed fraction at the end, in [0, 1), of the dense network.
-        rate: see `imp_ladder`.
-        of: see `imp_ladder`.
+        rate: see `imp_ladder`, as `of`.
         start: removed fraction of the network that is iterated on, in [0, 1).
 
     Returns:

@@ -1,7 +1,6 @@
 """One-shot pruning: a ticket from the scores of the pretrained weights.
 
-Thresholds are found on the host. Selection by `np.partition` is linear, exact and the same on every
-machine, and it runs once per ticket, so there is nothing to gain from doing it on the device.
+Everything that draws takes the arguments of `draw_omp`, and means the same by them.
 """
 
 from collections.abc import Mapping
@@ -13,15 +12,15 @@ import numpy as np
 from rtickets import masks
 from rtickets.draw.criteria import Criterion, magnitude
 from rtickets.draw.criteria.groups import check_scores, of_groups, random_groups
-from rtickets.draw.doubts import Say, check_scores_tell, warn
 from rtickets.draw.ranking import Scope, check_runs, keep_best
+from rtickets.draw.ties import Say, check_scores_tell, warn
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
 from rtickets.masks.budget import survivors
-from rtickets.masks.choose import prunable_leaves
 from rtickets.masks.layout_names import layouts_of
 from rtickets.masks.layouts import join, split, split_shapes
 from rtickets.masks.patterns import GroupNorm, Pattern, parse_pattern
+from rtickets.masks.prunable import prunable_leaves
 
 
 def draw_omp(
@@ -86,6 +85,7 @@ def draw_omp(
     _check_option("scope", scope, get_args(Scope))
     _check_option("criterion", criterion, get_args(Criterion))
     _check_option("group_norm", group_norm, get_args(GroupNorm))
+    # Everything is refused before the first array is touched.
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise InputError(f"seed={seed!r} must be an integer of at least 0")
     weights = prunable_leaves(params, prunable, exclude)
@@ -99,6 +99,7 @@ def draw_omp(
         groups = random_groups(split_shapes(shapes, seen), parsed, seed)
     else:
         own = magnitude(weights) if scores is None else check_scores(scores, weights)
+        # 0 where dead, whatever the score: a group's mean would take it in.
         living = {path: np.where(alive[path], score, 0) for path, score in own.items()}
         groups = of_groups(split(living, seen), parsed, group_norm)
     kept = keep_best(groups, split(alive, seen), parsed, scope, sparsity)
@@ -108,18 +109,7 @@ def draw_omp(
 
 
 def alive_before(params: Params, start: Mask | None) -> dict[str, np.ndarray]:
-    """Return which weights are alive before a draw.
-
-    Args:
-        params: pytree of weights.
-        start: their mask, None where all are alive.
-
-    Returns:
-        The leaves of the mask by path, single Trues without one.
-
-    Raises:
-        InputError: if `start` is no mask of `params`.
-    """
+    """Return which weights live before a draw: the leaves of `start` by path, or single Trues."""
     if start is None:
         return dict.fromkeys(masks.leaf_paths(params), np.ones((), bool))
     try:
@@ -132,20 +122,7 @@ def alive_before(params: Params, start: Mask | None) -> dict[str, np.ndarray]:
 def removed_before(
     params: Params, start: Mask | None, prunable: str = DEFAULT_PRUNABLE, exclude: str | None = None
 ) -> float:
-    """Return the fraction of the prunable weights that is dead before a draw.
-
-    Args:
-        params: pytree of weights.
-        start: their mask, None where all are alive.
-        prunable: see `draw_omp`.
-        exclude: see `draw_omp`.
-
-    Returns:
-        A number in [0, 1].
-
-    Raises:
-        InputError: if `start` is no mask of `params`, or an expression matches nothing.
-    """
+    """Return the fraction of the prunable weights that is dead before a draw, in [0, 1]."""
     alive, weights = alive_before(params, start), prunable_leaves(params, prunable, exclude)
     living = sum(np.broadcast_to(alive[path], leaf.shape).sum() for path, leaf in weights.items())
     return float(1 - living / sum(leaf.size for leaf in weights.values()))
@@ -188,11 +165,6 @@ def check_kernels(
 
     Args:
         params: pytree of anything with shapes.
-        pattern: see `draw_omp`, as all others.
-        scope: see `draw_omp`.
-        prunable: see `draw_omp`.
-        exclude: see `draw_omp`.
-        layouts: see `draw_omp`.
 
     Raises:
         InputError: for an expression that matches nothing, an unknown layout where one is needed,
@@ -207,18 +179,7 @@ def check_kernels(
 
 
 def check_pattern(pattern: str, sparsity: float) -> Pattern:
-    """Parse a pattern and check that a sparsity can be drawn with it.
-
-    Args:
-        pattern: see `draw_omp`.
-        sparsity: removed fraction.
-
-    Returns:
-        The parsed pattern.
-
-    Raises:
-        InputError: for an unknown pattern, a sparsity outside [0, 1), or one that N:M cannot give.
-    """
+    """Parse a pattern and check that a sparsity in [0, 1) can be drawn with it."""
     parsed = parse_pattern(pattern)
     survivors(0, sparsity)
     if parsed.name == "n:m":

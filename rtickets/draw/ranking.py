@@ -20,6 +20,7 @@ from rtickets.masks.patterns import (
     living_groups,
     runs_of_inputs,
 )
+from rtickets.masks.topk import top_k
 
 Scope = Literal["global", "uniform", "erk"]
 
@@ -62,16 +63,11 @@ def keep_best(
     Args:
         scores: what `rtickets.draw.criteria.groups.of_groups` returns, by layer.
         alive: bool arrays of the layers' shapes, of the weights that were alive before.
-        pattern: what lives or dies together.
-        scope: what is ranked against each other, see `rtickets.draw_omp`.
         sparsity: removed fraction, counted from the dense network.
 
-    Returns:
-        What lives.
-
     Raises:
-        InputError: if the pattern does not fit a layer, or the living do not fit the pattern or
-            are too few.
+        InputError: if the pattern does not fit a layer, or the living do not fit the pattern or are
+            too few.
     """
     if pattern.name == "n:m":
         return _keep_n_of_m(scores, alive, pattern)
@@ -89,6 +85,7 @@ def keep_best(
         parts = {path: top_k(score.ravel(), kept[path]) for path, score in ranked.items()}
         rankings = [Ranking(p, ranked[p].reshape(1, -1), part[None]) for p, part in parts.items()]
     groups = {path: part.reshape(lives[path].shape) for path, part in parts.items()}
+    # Ranked last, the dead are kept only where the budget is larger than what lives.
     for path, part in groups.items():
         if (part & ~lives[path]).any():
             raise InputError(
@@ -97,25 +94,6 @@ def keep_best(
             )
     whole = {path: expand(part, alive[path].shape, pattern) for path, part in groups.items()}
     return Kept(whole, groups, ranked, rankings)
-
-
-def top_k(scores: np.ndarray, k: int) -> np.ndarray:
-    """Mark the k largest of a flat array of scores, ties going to the lower index.
-
-    Args:
-        scores: float array (n,).
-        k: how many to mark, in [0, n].
-
-    Returns:
-        A boolean array (n,) with exactly k True entries.
-    """
-    if k <= 0 or k >= scores.size:
-        return np.full(scores.shape, k > 0)
-    threshold = np.partition(scores, scores.size - k)[scores.size - k]
-    keep = scores > threshold
-    ties = np.flatnonzero(scores == threshold)
-    keep[ties[: k - int(keep.sum())]] = True
-    return keep
 
 
 def _whole_groups(path: str, alive: np.ndarray, pattern: Pattern) -> np.ndarray:
@@ -130,15 +108,7 @@ def _whole_groups(path: str, alive: np.ndarray, pattern: Pattern) -> np.ndarray:
 
 
 def check_runs(shapes: Mapping[str, tuple[int, ...]], pattern: Pattern) -> None:
-    """Refuse layers whose inputs do not divide into the runs of N:M.
-
-    Args:
-        shapes: (space..., inputs, outputs) by layer.
-        pattern: N:M.
-
-    Raises:
-        InputError: naming the first such layer.
-    """
+    """Refuse layers (space..., inputs, outputs) whose inputs do not divide into runs of N:M."""
     for path, shape in shapes.items():
         if shape[-2] % pattern.sizes[1]:
             raise InputError(

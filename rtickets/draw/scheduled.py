@@ -5,9 +5,9 @@ from typing import Literal, get_args
 
 from rtickets import masks
 from rtickets.draw.criteria.base import ScoreFn
-from rtickets.draw.doubts import Say, warn
 from rtickets.draw.omp import check_pattern, draw_omp, removed_before
 from rtickets.draw.ranking import Scope
+from rtickets.draw.ties import Say, warn
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
 from rtickets.masks.patterns import GroupNorm
@@ -35,23 +35,16 @@ def draw_scheduled(
     """Draw a mask in rounds, each scoring the network that the one before left.
 
     Nothing is trained in between. SynFlow takes 100 rounds on the exponential schedule (Tanaka et
-    al. 2020), without which whole layers die.
+    al. 2020), without which whole layers die. For what is not named here see `draw_omp`.
 
     Args:
-        params: pytree of weights.
         sparsity: fraction of the prunable weights to remove in all, in [0, 1).
         score_fn: maps (masked weights, their mask) to the scores that `draw_omp` takes; those of
             dead weights are not read.
-        rounds: number of rounds, at least 1.
+        rounds: number of rounds, at least 1; N:M has one sparsity, so takes one.
         schedule: see `sparsity_schedule`.
-        pattern: see `draw_omp`; N:M has one sparsity, so takes one round.
-        scope: see `draw_omp`.
-        prunable: see `draw_omp`.
-        exclude: see `draw_omp`.
-        group_norm: see `draw_omp`.
         start: mask of weights that are pruned already; the schedule begins at its sparsity.
-        layouts: see `draw_omp`.
-        say: see `draw_omp`; of the rounds before the last it is told the first line alone.
+        say: of the rounds before the last it is told the first line alone.
 
     Returns:
         The mask of the last round, as exact as that of `draw_omp`. Every round's mask lies in the
@@ -68,6 +61,7 @@ def draw_scheduled(
     earlier, told = None, list[str]()
     for number, reached in enumerate(sparsity_schedule(sparsity, rounds, schedule, before), 1):
         preemption.check()
+        # A hundred rounds would say the same a hundred times: of those before the last, the first.
         if told and earlier is None:
             earlier = f"in round {number - 1} of {rounds}: {told[0]}"
         told = []
@@ -96,8 +90,6 @@ def sparsity_schedule(
     """Return the sparsity after every round.
 
     Args:
-        sparsity: after the last round, in [0, 1).
-        rounds: their number, at least 1.
         schedule: 'exponential' keeps the same share of the survivors in every round, so that round
             r of R from a dense network ends at 1 - (1 - sparsity)^(r / R); 'linear' removes the
             same number of weights.
@@ -120,4 +112,4 @@ def sparsity_schedule(
         between = [start + (sparsity - start) * share for share in shares]
     else:
         between = [1 - (1 - start) * ((1 - sparsity) / (1 - start)) ** share for share in shares]
-    return [*between, sparsity]
+    return [*between, sparsity]  # exactly: the formula would round it

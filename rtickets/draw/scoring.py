@@ -30,9 +30,6 @@ def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
         config: the draw; its criterion is not of weights alone.
         network: the network, with the provenance that a stage leaves.
 
-    Returns:
-        A function from masked weights and their mask to scores by path.
-
     Raises:
         InputError: if the network's provenance is missing, or its head is not for the data.
     """
@@ -80,6 +77,7 @@ def load_batches(config: DrawConfig, meta: Any) -> list[tuple[Array, dict[str, A
     strata = np.zeros(len(train), np.int32) if strata is None else strata
     chosen = train.take(balanced_order(strata, config.seed)[: config.examples])
     key = jax.random.key(config.seed)
+    # A key belongs to its example, so that the size of batches changes no attack.
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(len(chosen)))
     batches = []
     for first in range(0, len(chosen), config.batch_size):
@@ -91,15 +89,7 @@ def load_batches(config: DrawConfig, meta: Any) -> list[tuple[Array, dict[str, A
 
 
 def balanced_order(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Return a random order in which classes take turns as long as they have examples left.
-
-    Args:
-        labels: integers (N,).
-        seed: of the order.
-
-    Returns:
-        A permutation of range(N).
-    """
+    """Return a random order in which classes take turns as long as they have examples left."""
     order = np.random.default_rng([2, seed]).permutation(len(labels))
     turn = np.empty(len(labels), np.int64)
     for label in np.unique(labels):

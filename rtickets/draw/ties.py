@@ -32,7 +32,6 @@ def check_scores_tell(kept: Kept, pattern: Pattern, say: Say) -> None:
 
     Args:
         kept: what lives, and how that was decided.
-        pattern: what lives or dies together.
         say: is told, one line each, of layers whose living groups all score alike while some of
             them die, and of rankings in which ties gave a hundredth of the survivors or more.
 
@@ -87,6 +86,7 @@ class _Tally(NamedTuple):
 def _tally(ranking: Ranking) -> _Tally:
     scores, keep = ranking.scores, ranking.keep
     lives = scores > -np.inf
+    # The smallest score that lives; ties at it are cut where some of them die.
     threshold = np.where(keep, scores, np.inf).min(1)
     at_threshold = scores == threshold[:, None]
     tied, kept = at_threshold.sum(1), (at_threshold & keep).sum(1)

@@ -8,9 +8,9 @@ import jax
 import numpy as np
 
 from rtickets.draw.criteria.groups import check_finite
-from rtickets.draw.doubts import check_scores_tell
 from rtickets.draw.ranking import Kept, Ranking
 from rtickets.draw.settings import DrawConfig
+from rtickets.draw.ties import check_scores_tell
 from rtickets.masks import Params
 from rtickets.masks.learned_masks import (
     SCORES,

@@ -9,13 +9,10 @@ from hypothesis.extra import numpy as hnp
 import rtickets
 from rtickets import masks
 from rtickets.draw.omp import draw_omp
-from rtickets.draw.ranking import top_k
 from rtickets.errors import InputError
 from rtickets.masks.budget import survivors
 
 sparsities = st.floats(0, 1, exclude_max=True)
-# Few distinct values, so that most scores are tied.
-scores = hnp.arrays(np.float32, st.integers(1, 60), elements=st.sampled_from([0, 0.5, 1, 2]))
 
 
 def network(*sizes, seed=0, ties=False):
@@ -63,33 +60,6 @@ def test_survivors_literally(total, sparsity, expected):
 def test_a_sparsity_outside_the_unit_interval_is_named(sparsity):
     with pytest.raises(InputError, match=f"sparsity={sparsity} is outside"):
         survivors(10, sparsity)
-
-
-@pytest.mark.parametrize(
-    ("values", "k", "expected"),
-    [
-        ([3, 1, 2], 0, [0, 0, 0]),
-        ([3, 1, 2], 1, [1, 0, 0]),
-        ([3, 1, 2], 2, [1, 0, 1]),
-        ([3, 1, 2], 3, [1, 1, 1]),
-        ([1, 1, 1, 1], 2, [1, 1, 0, 0]),
-        ([0, 2, 1, 2, 1, 1], 4, [0, 1, 1, 1, 1, 0]),
-        ([0, 0, 0, 5], 2, [1, 0, 0, 1]),
-    ],
-)
-def test_top_k_literally(values, k, expected):
-    keep = top_k(np.array(values, np.float32), k)
-    assert keep.dtype == bool
-    np.testing.assert_array_equal(keep, np.array(expected, bool))
-
-
-@settings(max_examples=80, deadline=None)
-@given(scores, st.data())
-def test_top_k_is_the_head_of_a_stable_sort(values, data):
-    k = data.draw(st.integers(0, values.size))
-    expected = np.zeros(values.size, bool)
-    expected[np.argsort(-values, kind="stable")[:k]] = True
-    np.testing.assert_array_equal(top_k(values, k), expected)
 
 
 def test_global_scope_ranks_all_layers_together():

@@ -11,7 +11,7 @@ from rtickets.draw.criteria.losses import GRASP_TEMPERATURE, adversarial, cross_
 from rtickets.draw.criteria.registry import CRITERIA
 from rtickets.draw.criteria.synflow import synflow, unit_statistics
 from rtickets.draw.criteria.weights import Criterion, Leaves, Scores, magnitude, random
-from rtickets.masks.choose import prunable_leaves
+from rtickets.masks.prunable import prunable_leaves
 
 __all__ = [
     "CRITERIA",

@@ -78,9 +78,6 @@ def scored_on_data(
         passes: forward passes' worth of work per example.
         temperature: divides logits over classes.
         signed: whether scores have both signs.
-
-    Returns:
-        The entry.
     """
 
     def make(subject: Subject) -> ScoreFn:

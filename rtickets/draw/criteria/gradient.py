@@ -1,15 +1,19 @@
 """Scores from gradients on data: SNIP, Taylor expansion and GraSP, clean or adversarial.
 
 A loss function maps (params, *batch) to the mean loss of the batch, a scalar. A batch is a tuple of
-arrays with the examples on axis 0. `perturb` maps (params, *batch) to the batch that the loss is
-taken on instead, which is not differentiated through. Both are compiled once per function object
-and what it computes, so scoring in rounds should pass the same ones again; an object that has
-changed is traced to notice.
+arrays with the examples on axis 0; batches may differ in size and count by it. `perturb` maps
+(params, *batch) to the batch that the loss is taken on instead, for instance `adversarial(...)`,
+which is not differentiated through. Both are compiled once per function object and what it
+computes, so scoring in rounds should pass the same ones again; an object that has changed is traced
+to notice.
 
 With a `mask` the network is the one without its dead weights, as if they were no parameters: they
 are zero, images are attacked so, their gradients count nowhere and their scores are 0. Weights of
 half precision are scored as float32, where small gradients would vanish. A complex weight counts as
 its two real parts.
+
+Scores are float64 arrays by path, of the leaves that `rtickets.masks.select` marks. Batches without
+examples and weights that have no gradient are refused.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +31,7 @@ from rtickets.draw.criteria.losses import GRASP_TEMPERATURE, Batch, LossFn, Pert
 from rtickets.draw.criteria.weights import Scores
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
-from rtickets.masks.choose import prunable_leaves, replace_leaves
+from rtickets.masks.prunable import prunable_leaves, replace_leaves
 from rtickets.platform.programs import Pinned, digest
 
 
@@ -43,22 +47,7 @@ def snip(
 ) -> Scores:
     """Score a weight w by |w dL/dw|, L the mean loss of all examples (Lee et al. 2019).
 
-    Args:
-        loss_fn: see the head of this module.
-        params: pytree of weights.
-        batches: the data; batches may differ in size.
-        mask: which weights live, see the head of this module; None is all.
-        perturb: changes every batch first, for instance `adversarial(...)`.
-        prunable: see `rtickets.masks.select`.
-        exclude: likewise.
-
-    Returns:
-        float64 arrays by path, not negative. They are not divided by their sum as in the paper,
-        which changes no order.
-
-    Raises:
-        InputError: for batches without examples, an expression that matches no leaf, a mask that
-            does not fit, or weights that have no gradient.
+    Scores are not divided by their sum as in the paper, which changes no order.
     """
     params, weights = _network(params, mask, prunable, exclude)
     gradient = _mean_gradient(loss_fn, perturb, weights, params, batches)
@@ -78,25 +67,9 @@ def taylor(
 ) -> Scores:
     """Score a weight w by the mean over batches of (w dL/dw)^2, L a batch's mean loss.
 
-    That is the first-order importance of Molchanov et al. (2019). Gradients of different batches do
-    not cancel, as they do in SNIP. Batches of one example give the mean over examples.
-
-    Args:
-        loss_fn: see the head of this module.
-        params: pytree of weights.
-        batches: the data; a batch counts by its number of examples.
-        mask: which weights live, see the head of this module; None is all.
-        squared: take the mean of |w dL/dw| instead if False.
-        perturb: changes every batch first, for instance `adversarial(...)`.
-        prunable: see `rtickets.masks.select`.
-        exclude: likewise.
-
-    Returns:
-        float64 arrays by path, not negative.
-
-    Raises:
-        InputError: for batches without examples, an expression that matches no leaf, a mask that
-            does not fit, or weights that have no gradient.
+    That is the first-order importance of Molchanov et al. (2019); `squared=False` takes the mean of
+    |w dL/dw| instead. Gradients of different batches do not cancel, as they do in SNIP. Batches of
+    one example give the mean over examples.
     """
     params, weights = _network(params, mask, prunable, exclude)
     compiled = _gradient(*_pinned(loss_fn, perturb, weights, params, batches))
@@ -123,28 +96,13 @@ def grasp(
     g and H are gradient and Hessian of the mean loss of all examples, over the prunable weights.
     Wang et al. (2020) score with -w (H g) and remove the largest. Removing a weight lowers the
     squared norm of the gradient by about twice our score; a negative score means that it grows.
-
-    Args:
-        loss_fn: see the head of this module; `cross_entropy(logits_fn, GRASP_TEMPERATURE)` is the
-            published one.
-        params: pytree of weights.
-        batches: the data; batches may differ in size. Every one is read twice.
-        mask: which weights live, see the head of this module; None is all.
-        perturb: changes every batch first, for instance `adversarial(...)`.
-        prunable: see `rtickets.masks.select`.
-        exclude: likewise.
-
-    Returns:
-        float64 arrays by path, of either sign.
-
-    Raises:
-        InputError: for batches without examples, an expression that matches no leaf, a mask that
-            does not fit, or weights that have no gradient.
+    `cross_entropy(logits_fn, GRASP_TEMPERATURE)` is the published loss. Every batch is read twice.
     """
     params, weights = _network(params, mask, prunable, exclude)
     gradient = _mean_gradient(loss_fn, perturb, weights, params, batches)
     if mask is not None:
         kept = masks.leaf_paths(mask)
+        # Dead weights are no parameters: H g would take their part of g in.
         gradient = {path: np.where(kept[path], value, 0) for path, value in gradient.items()}
     # H g is linear in g, and of small gradients it would vanish: the largest is made about 1.
     largest = max(np.abs(value).max(initial=0) for value in gradient.values())

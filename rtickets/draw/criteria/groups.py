@@ -13,14 +13,10 @@ from rtickets.masks.patterns import GroupNorm, Pattern, group_scores, group_size
 
 
 def check_scores(scores: Any, weights: Mapping[str, Any]) -> Scores:
-    """Return the scores of the prunable weights.
+    """Return the scores of the prunable weights, float32 or float64 by path, in their order.
 
     Args:
         scores: arrays by path, or a pytree with these paths; other leaves are not read.
-        weights: the prunable leaves by path.
-
-    Returns:
-        float32 or float64 arrays by path, in the order of `weights`.
 
     Raises:
         InputError: if a leaf has none, or of another shape, or no real numbers.
@@ -56,7 +52,6 @@ def of_groups(scores: Scores, pattern: Pattern, norm: GroupNorm) -> Scores:
 
     Args:
         scores: scores of weights by path, 0 where dead.
-        pattern: what lives or dies together.
         norm: see `rtickets.masks.patterns.group_scores`.
 
     Returns:
@@ -77,16 +72,7 @@ def of_groups(scores: Scores, pattern: Pattern, norm: GroupNorm) -> Scores:
 
 
 def random_groups(shapes: Mapping[str, tuple[int, ...]], pattern: Pattern, seed: int) -> Scores:
-    """Return one random number a group: means of many would rank small groups first and last.
-
-    Args:
-        shapes: those of the prunable layers by path.
-        pattern: what lives or dies together.
-        seed: of the draw.
-
-    Returns:
-        What `of_groups` returns.
-    """
+    """Return one random number a group: means of many would rank small groups first and last."""
     whole = pattern.name == "n:m"
     grouped = {
         path: shape if whole else group_sizes(shape, pattern).shape

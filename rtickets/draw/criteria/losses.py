@@ -31,7 +31,6 @@ def cross_entropy(logits_fn: LogitsOf, temperature: float = 1.0) -> LossFn:
     """Return the loss function of a classifier.
 
     Args:
-        logits_fn: maps (params, images) to logits (B, classes).
         temperature: divides the logits; GraSP takes `GRASP_TEMPERATURE`.
 
     Returns:

@@ -16,7 +16,7 @@ from rtickets.draw.criteria.losses import LogitsOf
 from rtickets.draw.criteria.weights import Scores
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params, apply, leaf_paths
-from rtickets.masks.choose import prunable_leaves, replace_leaves
+from rtickets.masks.prunable import prunable_leaves, replace_leaves
 from rtickets.platform.programs import Pinned, digest
 
 _BIAS = r"(.*/)?bias"
@@ -48,11 +48,8 @@ def synflow(
     Args:
         logits_fn: maps (params, x) to outputs (1, classes). It must be proportional to x without
             the biases: no pixel normalisation; batch normalisation with `unit_statistics`.
-        params: pytree of weights.
         input_shape: shape of one input, for images (H, W, C).
         mask: which weights live, the others are zero; None is all.
-        prunable: see `rtickets.masks.select`.
-        exclude: likewise.
 
     Returns:
         float64 arrays by path, not negative; all 0 where no path through the network is left.
@@ -80,6 +77,7 @@ def synflow(
     if whole == 0:
         return {path: np.zeros(leaf.shape) for path, leaf in weights.items()}
     scale = _HEADROOM * whole**-0.5
+    # Whatever does not shrink with the input, such as a bias of another name, shows here.
     if not np.isclose(total(scale / 2), whole, rtol=1e-2):
         raise InputError(
             "logits_fn is not proportional to its input, so it has no synaptic flow; leave out "
@@ -96,14 +94,7 @@ def synflow(
 
 
 def unit_statistics(batch_stats: Any) -> Any:
-    """Return normalisation statistics that leave activations as they are.
-
-    Args:
-        batch_stats: pytree whose leaves are called 'mean' and 'var', as linen's BatchNorm keeps.
-
-    Returns:
-        The same with means of 0 and variances of 1.
-    """
+    """Return normalisation statistics that leave activations as they are: means 0, variances 1."""
     units = {
         path: np.full(np.shape(leaf), path.endswith("var"), np.float32)
         for path, leaf in leaf_paths(batch_stats).items()

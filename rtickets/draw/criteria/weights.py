@@ -14,29 +14,14 @@ Scores = dict[str, np.ndarray]
 
 
 def magnitude(weights: Leaves) -> Scores:
-    """Score every weight by its absolute value (Han et al. 2015).
-
-    Args:
-        weights: arrays by path, see `rtickets.masks.ordered.modulus`.
-
-    Returns:
-        Arrays of the same shapes.
-
-    Raises:
-        InputError: for weights that are no numbers.
-    """
+    """Score every weight by its absolute value (Han et al. 2015)."""
     return {path: modulus(path, leaf) for path, leaf in weights.items()}
 
 
 def random(shapes: Mapping[str, tuple[int, ...]], seed: int) -> Scores:
-    """Score everything by chance, the control of every criterion.
+    """Score everything by chance, the control of every criterion: float32, uniform in [0, 1).
 
-    Args:
-        shapes: shapes of the scores by path.
-        seed: of the draw. A leaf's scores depend on the seed and its position among the leaves.
-
-    Returns:
-        float32 arrays, uniform in [0, 1).
+    A leaf's scores depend on the seed and its position among the leaves.
     """
     return {
         path: np.random.default_rng([seed, index]).random(shape, np.float32)

@@ -6,7 +6,7 @@ import pytest
 
 from rtickets import config
 from rtickets.draw.criteria import Criterion, magnitude, prunable_leaves, random
-from rtickets.masks.choose import replace_leaves
+from rtickets.masks.prunable import replace_leaves
 from rtickets.settings import config_files
 
 
