@@ -58,12 +58,6 @@ def describe(
 def as_json(meta: Any) -> dict[str, Any]:
     """Return a `meta` as JSON gives it back, with lists for tuples.
 
-    Args:
-        meta: should be a mapping of text to what JSON can hold.
-
-    Returns:
-        The same in plain dictionaries and lists.
-
     Raises:
         InputError: naming what JSON would change otherwise, such as a number of NumPy.
     """
@@ -104,13 +98,7 @@ def stages_in(meta: Any) -> list[Mapping[str, Any]]:
 
 
 def read_description(path: Path) -> dict[str, Any]:
-    """Read and check the JSON part of a ticket.
-
-    Args:
-        path: the ticket's folder.
-
-    Returns:
-        The contents of ticket.json.
+    """Return the checked contents of a ticket's ticket.json.
 
     Raises:
         InputError: if it is missing, damaged, foreign or newer.

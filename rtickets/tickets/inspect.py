@@ -31,7 +31,6 @@ def layers(
     """Count what is pruned in every prunable leaf.
 
     Args:
-        mask: a mask.
         params: the weights, or their shapes: biases tell what the axes of kernels are, which shapes
             of prunable leaves alone may not.
         layouts: what they are where that cannot be inferred, see `rtickets.masks.layout_names`.
@@ -42,9 +41,6 @@ def layers(
         inputs have none, in all copies of a stack. None for kernels where there are no spatial
         axes, and for all three where the layout is unknown. An input of a grouped convolution is
         that input of every group.
-
-    Raises:
-        InputError: for names of layouts that do not fit, and a mask that is not of `params`.
     """
     masks.check(mask, params)
     kept = masks.prunable_leaves(mask)
@@ -54,9 +50,6 @@ def layers(
 
 def describe(ticket: Ticket) -> dict[str, Table]:
     """Describe a ticket.
-
-    Args:
-        ticket: the ticket.
 
     Returns:
         `stages`, each with its configuration in short; `sparsity` over the prunable weights and
@@ -75,17 +68,10 @@ def describe(ticket: Ticket) -> dict[str, Table]:
 
 
 def with_names(ticket: Ticket, entries: Iterable[str]) -> Ticket:
-    """Return a ticket that knows more about its kernels.
+    """Return a ticket with names of layouts in its provenance, before those that it has.
 
     Args:
-        ticket: the ticket.
-        entries: names of layouts, see `rtickets.masks.layout_names.parse_names`.
-
-    Returns:
-        The ticket, the names in its provenance, before those that it has.
-
-    Raises:
-        InputError: for names that do not fit.
+        entries: see `rtickets.masks.layout_names.parse_names`.
     """
     paths = masks.prunable_leaves(ticket.mask)
     names = names_in(ticket.meta, ticket.params, paths, entries)
@@ -93,11 +79,9 @@ def with_names(ticket: Ticket, entries: Iterable[str]) -> Ticket:
 
 
 def compare(a: Ticket, b: Ticket) -> dict[str, Table]:
-    """Compare masks, weights and provenance of two tickets of one network.
+    """Compare masks, weights and provenance of two tickets of one network, with finite weights.
 
-    Args:
-        a: a ticket with finite weights.
-        b: another; leaves that are not prunable may differ in shape, as heads do.
+    Leaves that are not prunable may differ in shape, as heads do.
 
     Returns:
         `layers`, a row per prunable layer and one named 'all': weights, survivors of both, the
@@ -147,12 +131,6 @@ def verify(path: Path) -> Ticket:
     `Ticket.load` checks format, version and checksums, and that shapes, masks and stored survivors
     fit each other. Beyond that, all values must be finite, and the sparsity in ticket.json that of
     the masks. Prunable weights may have any dtype that `Ticket.save` stores, quantised ones too.
-
-    Args:
-        path: the ticket's folder.
-
-    Returns:
-        The ticket.
 
     Raises:
         InputError: naming the folder and the first thing that is wrong.
@@ -209,6 +187,7 @@ def _stage(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def _largest_difference(a: Any, b: Any, common: np.ndarray) -> float | None:
     x, y = (np.asarray(weights)[common] for weights in (a, b))
+    # In float64: a difference of bfloat16 or of integers would be rounded, or wrap around.
     wide = np.complex128 if np.iscomplexobj(x) or np.iscomplexobj(y) else np.float64
     return float(np.abs(x.astype(wide) - y.astype(wide)).max()) if x.size else None
 

@@ -1,4 +1,8 @@
-"""What a ticket remembers: its network, the task it was trained on and how it came about."""
+"""What a ticket remembers: its network, the task it was trained on and how it came about.
+
+It is the ticket's `meta`, a dictionary that JSON can hold; an imported or damaged one may lack any
+part, which an InputError names.
+"""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +17,8 @@ from rtickets.data.images.augment import Transform, make_transform
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
 from rtickets.masks import Params
-from rtickets.masks.choose import prunable_leaves
 from rtickets.masks.layout_names import names_in
+from rtickets.masks.prunable import prunable_leaves
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import console
 from rtickets.settings import config_files
@@ -47,16 +51,9 @@ def extend(
 
     Args:
         meta: provenance of the ticket that it started from, {} at the beginning.
-        stage: name of the stage.
         config: its configuration, appended to the history.
         task: the task, where the stage trains.
         seed: the seed that drew the task's examples, likewise.
-
-    Returns:
-        A new dictionary that JSON can hold.
-
-    Raises:
-        InputError: if the provenance is damaged.
     """
     before = meta.get("history", [])
     if not isinstance(before, list):
@@ -73,19 +70,8 @@ def name_layouts(
 ) -> dict[str, Any]:
     """Return the provenance with the layouts that a draw names.
 
-    Args:
-        meta: provenance of the ticket that the draw starts from.
-        params: the ticket's weights.
-        prunable: of the draw, see `DrawConfig`, as the next.
-        exclude: likewise.
-        layouts: likewise.
-
-    Returns:
-        A new dictionary, where there are names with these under 'layouts', of this draw and of
-        those before it, see `rtickets.masks.layout_names.names_in`.
-
-    Raises:
-        InputError: for names that fit no weights.
+    Where there are names, they stand under 'layouts', those of this draw and of those before it,
+    see `rtickets.masks.layout_names.names_in`.
     """
     paths = prunable_leaves(params, prunable, exclude)
     names = names_in(meta, params, paths, layouts)
@@ -93,13 +79,9 @@ def name_layouts(
 
 
 def history_lines(meta: Any) -> list[str]:
-    """Say how a ticket came about, a line a stage.
+    """Say how a ticket came about, a line a stage, the oldest first.
 
-    Args:
-        meta: its provenance; entries that are not those of a stage are named only.
-
-    Returns:
-        The lines, the oldest first.
+    Entries that are not those of a stage are named only.
     """
     return [_line(entry) for entry in meta.get("history", ()) if isinstance(entry, Mapping)]
 
@@ -124,15 +106,7 @@ def _line(entry: Mapping[str, Any]) -> str:
 def fitting_transform(config: DataConfig, meta: Any) -> Transform:
     """Return a task's transform, to the size and channels that a ticket was trained with.
 
-    Args:
-        config: the task; sizes and channels that it names itself stay.
-        meta: the ticket's provenance.
-
-    Returns:
-        The transform.
-
-    Raises:
-        InputError: if the provenance does not say what the network takes.
+    Sizes and channels that the task names itself stay.
     """
     _check(meta)
     height, width, channels = meta["image_shape"]
@@ -143,15 +117,7 @@ def fitting_transform(config: DataConfig, meta: Any) -> Transform:
 
 
 def channel_statistics(statistics: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    """Return pixel statistics for another number of channels.
-
-    Args:
-        statistics: one value per stored channel.
-        channels: number of channels that reach the network.
-
-    Returns:
-        The values, or their mean for every channel where the numbers differ.
-    """
+    """Return pixel statistics for a number of channels: their mean for each, if not theirs."""
     if len(statistics) == channels:
         return statistics
     return (float(np.mean(statistics)),) * channels
@@ -204,11 +170,7 @@ def check_head(meta: Any) -> None:
 
 
 def check_split(meta: Any, task: DataConfig) -> None:
-    """Check that a task is not split in another way than the one a ticket was trained on.
-
-    Raises:
-        InputError: if it is, so that training images would be tested on.
-    """
+    """Check that a task is not split in another way than the one a ticket was trained on."""
     if "task" not in meta:
         return
     trained, _ = trained_on(meta)

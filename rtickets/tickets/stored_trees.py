@@ -34,13 +34,9 @@ class Stored(NamedTuple):
 
 
 def flatten(trees: Mapping[str, Any]) -> Stored:
-    """Flatten trees.
+    """Flatten trees by name, nested mappings of arrays with keys of text or integers.
 
-    Args:
-        trees: by name, nested mappings of arrays with keys of text or integers.
-
-    Returns:
-        Its parts; every mapping counts as a dictionary.
+    Every mapping counts as a dictionary.
 
     Raises:
         InputError: naming what is neither a mapping nor an array that can be stored, a key of
@@ -96,12 +92,6 @@ def _unwrapped(value: Any) -> Any:
 def unflatten(stored: Stored) -> dict[str, Any]:
     """Build a tree from its parts, which may come from anywhere.
 
-    Args:
-        stored: what `flatten` returned.
-
-    Returns:
-        Nested dictionaries.
-
     Raises:
         InputError: if the parts contradict each other or nest too deep.
     """
@@ -128,17 +118,7 @@ def _place(tree: dict[str, Any], keys: Keys, value: Any) -> None:
 
 
 def to_keys(value: Any) -> Keys:
-    """Return keys that JSON held as a list.
-
-    Args:
-        value: what should be a list of text and integers, not empty.
-
-    Returns:
-        The keys.
-
-    Raises:
-        InputError: if it is none.
-    """
+    """Return keys that JSON held as a list, not empty, of text and integers."""
     if not isinstance(value, list) or not value or any(type(k) not in (str, int) for k in value):
         raise InputError(f"{value!r:.60} are no keys")
     return tuple(value)

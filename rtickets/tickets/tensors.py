@@ -35,17 +35,13 @@ _RESERVED = "__metadata__"
 
 
 def to_array(name: str, value: Any) -> np.ndarray:
-    """Return an array as it is stored.
-
-    Args:
-        name: its name, for messages.
-        value: an array of NumPy or JAX, on any devices of this process.
+    """Return an array of NumPy or JAX, on any devices of this process, as it is stored.
 
     Returns:
         Its values in C order and the machine's byte order; `value` itself where it is that.
 
     Raises:
-        InputError: for anything else, or a type that a file cannot hold.
+        InputError: by its name, for anything else, or a type that a file cannot hold.
     """
     if not isinstance(value, np.ndarray | np.generic | jax.Array) or np.ma.isMaskedArray(value):
         kind = type(value).__name__
@@ -66,17 +62,7 @@ def to_array(name: str, value: Any) -> np.ndarray:
 
 
 def to_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return the contents of a file of arrays by name.
-
-    Args:
-        arrays: what `to_array` returned.
-
-    Returns:
-        The bytes.
-
-    Raises:
-        InputError: for a name that the format cannot hold.
-    """
+    """Return the contents of a file of arrays that `to_array` returned, by name."""
     if _RESERVED in arrays:
         raise InputError(f"{_RESERVED!r} is a word of the file format; rename the leaf")
     try:
@@ -86,17 +72,7 @@ def to_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def from_bytes(data: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of a file by name.
-
-    Args:
-        data: contents of a file of safetensors, from anywhere.
-
-    Returns:
-        The arrays.
-
-    Raises:
-        InputError: if it is none, or holds types that NumPy lacks.
-    """
+    """Return the arrays, by name, of a file of safetensors that may come from anywhere."""
     try:
         return {
             name: np.frombuffer(tensor["data"], _DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
@@ -110,7 +86,7 @@ def same(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two arrays are alike to the last bit, also where they are not numbers."""
     if (a.dtype, a.shape) != (b.dtype, b.shape):
         return False
-    return bool((_bits(a) == _bits(b)).all())
+    return bool((_bits(a) == _bits(b)).all())  # as numbers, NaN equals nothing and -0 equals 0
 
 
 def _bits(array: np.ndarray) -> np.ndarray:

@@ -55,7 +55,6 @@ class Ticket:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check the mask."""
         masks.check(self.mask, self.params)
 
     def __repr__(self) -> str:
@@ -100,6 +99,7 @@ class Ticket:
             for name, data in files.items():
                 write_bytes(temporary / name, data)
             write_json(temporary / "ticket.json", description)
+            # Under its temporary name: what reads back changed never takes the place of a ticket.
             self._compare(Ticket.load(temporary), stored)
             if path.exists():  # moved away first: a kill while it is deleted would lose both
                 path.replace(old)
@@ -130,13 +130,10 @@ class Ticket:
 
     @classmethod
     def load(cls, path: str | Path) -> "Ticket":
-        """Read a ticket.
+        """Read a ticket that `save` wrote, its arrays as NumPy's in nested dictionaries.
 
         Args:
-            path: the folder that `save` wrote, or a run folder that holds one.
-
-        Returns:
-            The ticket, with NumPy arrays in nested dictionaries.
+            path: its folder, or a run folder that holds one.
 
         Raises:
             InputError: for a folder that is no ticket, is damaged, or has a newer format.
