@@ -107,9 +107,7 @@ def test_every_bad_field_is_named_at_once(study_file):
 
 
 def test_an_unknown_field_is_named_with_a_suggestion():
-    with pytest.raises(
-        InputError, match=r"unknown field data\.sorce \(did you mean data\.source\?\)"
-    ):
+    with pytest.raises(InputError, match=r"data\.sorce .*data\.source\?"):
         config_files.parse(PretrainConfig, {"data": {"sorce": "digits"}})
 
 
@@ -127,7 +125,7 @@ def test_a_missing_file_is_named(words, message):
 
 
 def test_a_stray_word_is_named(study_file):
-    with pytest.raises(InputError, match="unexpected argument 'stray'"):
+    with pytest.raises(InputError, match="'stray'"):
         overrides.from_command_line(StudyConfig, [f"--config={study_file}", "stray"])
 
 

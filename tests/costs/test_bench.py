@@ -51,7 +51,7 @@ def test_every_file_is_cut_to_a_box_of_its_own(tmp_path):
 
 def test_too_few_files_are_refused(tmp_path):
     bench.write_photographs(tmp_path, 2)
-    with pytest.raises(InputError, match="has 2 JPEG files; expected at least 32"):
+    with pytest.raises(InputError, match=r"2 JPEG.* 32"):
         bench.find_photographs(tmp_path)
 
 

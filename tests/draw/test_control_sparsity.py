@@ -58,14 +58,14 @@ def test_the_sparsity_is_kept_or_the_mask_is_refused(
 def test_a_mask_of_single_weights_has_no_control_in_groups(control, pattern):
     params = {"a": {"kernel": np.random.default_rng(0).standard_normal((3, 3, 4, 6))}}
     mask = draw_omp(params, 0.6)
-    with pytest.raises(InputError, match=rf"groups of a/kernel live in part.*pattern='{pattern}'"):
+    with pytest.raises(InputError, match=rf"a/kernel .*in part.*pattern='{pattern}'"):
         control_mask(mask, control, 0, pattern=pattern)
 
 
 @pytest.mark.parametrize("shape", [(8, 6), (6, 8), (2, 2)])
 def test_a_mask_of_single_weights_has_no_control_of_n_of_m(shape):
     keep = np.arange(np.prod(shape)).reshape(shape) % 3 == 0
-    with pytest.raises(InputError, match=r"not 2 of every 4 inputs of a/kernel live"):
+    with pytest.raises(InputError, match=r"2 of every 4 .*a/kernel"):
         control_mask({"a": {"kernel": keep}}, "random", 0, pattern="2:4")
 
 

@@ -124,7 +124,7 @@ def test_a_random_n_of_m_mask_is_one():
     ("control", "pattern"), [("shuffled", "block:2x2"), ("shuffled", "2:4"), ("flipped", "2:4")]
 )
 def test_controls_that_would_break_the_pattern_are_refused(control, pattern):
-    with pytest.raises(InputError, match=f"control='{control}' would not keep"):
+    with pytest.raises(InputError, match=f"control='{control}'"):
         control_mask(drawn(), control, 0, pattern=pattern)
 
 
@@ -213,7 +213,7 @@ def test_the_random_control_of_n_of_m_runs_over_inputs():
 )
 def test_a_control_that_needs_an_unknown_layout_is_refused(control, pattern):
     mask, layouts = stacked()
-    with pytest.raises(InputError, match=r"attention/kernel, of shape \(2, 3, 4\)"):
+    with pytest.raises(InputError, match=r"attention/kernel.* \(2, 3, 4\)"):
         control_mask(mask, control, 0, pattern=pattern)
     for other in ("random", "complement", "reinitialised"):
         control_mask(mask, other, 0)

@@ -58,7 +58,7 @@ def test_survivors_literally(total, sparsity, expected):
 
 @pytest.mark.parametrize("sparsity", [-0.1, 1, 1.5, 90, float("nan"), float("inf")])
 def test_a_sparsity_outside_the_unit_interval_is_named(sparsity):
-    with pytest.raises(InputError, match=f"sparsity={sparsity} is outside"):
+    with pytest.raises(InputError, match=f"sparsity={sparsity}"):
         survivors(10, sparsity)
 
 
@@ -144,7 +144,7 @@ def test_excluded_layers_stay_dense():
 
 @pytest.mark.parametrize("option", ["pattern", "scope", "criterion"])
 def test_an_unknown_option_is_named(option):
-    with pytest.raises(InputError, match=f"{option}='rowz' is unknown; choose"):
+    with pytest.raises(InputError, match=f"{option}='rowz' .*choose"):
         draw_omp(network((4,)), 0.5, **{option: "rowz"})
 
 
@@ -152,7 +152,7 @@ def test_an_unknown_option_is_named(option):
 def test_weights_that_are_not_finite_are_named(bad):
     params = network((4,), (4,))
     params["layer1"]["kernel"][2] = bad
-    with pytest.raises(InputError, match="scores of layer1/kernel are not finite"):
+    with pytest.raises(InputError, match=r"layer1/kernel .*finite"):
         draw_omp(params, 0.5)
 
 
@@ -170,7 +170,7 @@ def test_a_bad_sparsity_is_refused_in_every_scope(scope, sparsity):
 
 
 def test_an_expression_that_matches_nothing_is_refused():
-    with pytest.raises(InputError, match="prunable='weights' matches none"):
+    with pytest.raises(InputError, match="prunable='weights'"):
         draw_omp(network((4,)), 0.5, prunable="weights")
 
 

@@ -196,7 +196,7 @@ def test_rounds_go_on_from_a_ticket(scope):
     mask = draw_scheduled(params, 0.95, score_fn, 4, scope=scope, start=start)
     assert all((kernels(mask)[name] <= kernels(start)[name]).all() for name in NAMES)
     assert reached == pytest.approx([0.5, *sparsity_schedule(0.95, 4, start=0.5)[:-1]], abs=0.01)
-    with pytest.raises(InputError, match="keeps more of conv"):
+    with pytest.raises(InputError, match="more of conv"):
         draw_scheduled(params, 0.2, score_fn, 4, scope=scope, start=start)
 
 
@@ -204,7 +204,7 @@ def test_n_of_m_is_drawn_in_one_round():
     params = network()
     mask = draw_scheduled(params, 0.5, signed, 1, pattern="2:4")
     assert (mask["conv1"]["kernel"].reshape(3, 3, 2, 4, 16).sum(3) == 2).all()
-    with pytest.raises(InputError, match="pattern='2:4' is drawn in one round; got rounds=2"):
+    with pytest.raises(InputError, match=r"pattern='2:4' .*rounds=2"):
         draw_scheduled(params, 0.5, signed, 2, pattern="2:4")
 
 

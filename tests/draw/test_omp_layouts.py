@@ -161,7 +161,7 @@ def test_a_kernel_of_unknown_layout_is_pruned_by_weights_alone():
         mask = draw_omp(params, 0.75, scope=scope)
         assert mask["dense"]["kernel"].sum() == survivors(3 * 64, 0.75)
     for options in ({"pattern": "channel"}, {"pattern": "block:4x4"}, {"scope": "erk"}):
-        with pytest.raises(InputError, match=r"dense/kernel, of shape \(3, 8, 8\)"):
+        with pytest.raises(InputError, match=r"dense/kernel.* \(3, 8, 8\)"):
             draw_omp(params, 0.75, **options)
     with pytest.raises(InputError, match="pattern='2:4'"):
         draw_omp(params, 0.5, pattern="2:4")
@@ -172,7 +172,7 @@ def test_a_kernel_of_unknown_layout_is_pruned_by_weights_alone():
 def test_vectors_are_pruned_by_weights_alone():
     params = {"scale": np.arange(8.0), "dense": {"kernel": np.ones((4, 4))}}
     assert draw_omp(params, 0.5, prunable="scale")["scale"].sum() == 4
-    with pytest.raises(InputError, match=r"scale, of shape \(8,\)"):
+    with pytest.raises(InputError, match=r"scale.* \(8,\)"):
         draw_omp(params, 0.5, "channel", prunable=".*")
 
 

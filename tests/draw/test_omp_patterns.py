@@ -126,13 +126,13 @@ def test_a_ticket_drawn_from_a_ticket_is_a_part_of_it(pattern, scope):
 def test_what_a_ticket_lacks_cannot_be_drawn_from_it():
     params = network()
     start = draw_omp(params, 0.9)
-    with pytest.raises(InputError, match=r"sparsity=0\.5 keeps more of conv"):
+    with pytest.raises(InputError, match=r"sparsity=0\.5 .*conv"):
         draw_omp(params, 0.5, start=start)
 
 
 def test_excluded_layers_keep_the_mask_they_had():
     start = draw_omp(network(), 0.5)
-    with pytest.warns(DrawWarning, match="conv2/kernel is not prunable here and keeps the 61 of"):
+    with pytest.warns(DrawWarning, match="conv2/kernel .*not prunable.* 61 of"):
         mask = draw_omp(network(), 0.9, exclude="conv2/.*", start=start)
     np.testing.assert_array_equal(kernel_mask(mask, "conv2"), kernel_mask(start, "conv2"))
 

@@ -124,7 +124,7 @@ def test_any_start_at_all_keeps_the_promise_or_is_refused(pattern, scope, sparsi
 def test_n_of_m_from_a_start_that_is_sparser_is_refused_with_its_counts():
     params = network()
     start = draw_omp(params, 0.9)
-    with pytest.raises(InputError, match=r"pattern='2:4' keeps 2 of every 4.*fewer left in \d+ pl"):
+    with pytest.raises(InputError, match=r"pattern='2:4' .*2 of every 4.*fewer .*\d+ pl"):
         draw_omp(params, 0.5, pattern="2:4", start=start)
 
 

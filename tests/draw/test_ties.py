@@ -30,7 +30,7 @@ def test_nothing_is_drawn_from_scores_that_are_all_alike(value, scope, pattern):
     params = network(a=np.ones((4, 8)), b=np.ones((8, 4)))
     scores = {"a/kernel": np.full((4, 8), value), "b/kernel": np.full((8, 4), value)}
     options = {"scope": scope, "pattern": pattern, "scores": scores}
-    with pytest.raises(InputError, match=r"all score alike, as in a/kernel.*criterion='random'"):
+    with pytest.raises(InputError, match=r"alike.* a/kernel.*criterion='random'"):
         draw_omp(params, 0.5, **options)
     if pattern == "element":
         assert masks.sparsity(draw_omp(params, 0.0, **options)) == 0  # nothing had to be chosen
@@ -40,7 +40,7 @@ def test_living_scores_that_are_all_alike_are_refused_whatever_the_dead_score():
     params = network(a=np.arange(8.0).reshape(2, 4))
     start = {"a": {"kernel": np.arange(8).reshape(2, 4) > 3}}
     scores = {"a/kernel": np.where(start["a"]["kernel"], 1, np.arange(8).reshape(2, 4))}
-    with pytest.raises(InputError, match="the 4 living weights"):
+    with pytest.raises(InputError, match="4 living"):
         draw_omp(params, 0.75, scores=scores, start=start)
 
 
@@ -106,10 +106,10 @@ def test_ties_of_n_of_m_are_counted_over_all_runs():
 
 def test_by_default_it_is_a_warning():
     params = network(alive=np.arange(1.0, 17).reshape(4, 4), zero=np.zeros((4, 4)))
-    with pytest.warns(DrawWarning, match="16 living weights of zero/kernel"):
+    with pytest.warns(DrawWarning, match="16 .*zero/kernel"):
         draw_omp(params, 0.5)
     scores = masks.leaf_paths(params)
-    with pytest.warns(DrawWarning, match="16 living weights of zero/kernel"):
+    with pytest.warns(DrawWarning, match="16 .*zero/kernel"):
         draw_scheduled(params, 0.5, lambda *_: scores, 1)
 
 
@@ -126,7 +126,7 @@ def test_rounds_tell_what_the_last_one_tells_and_the_first_line_of_those_before(
 def test_broken_scores_are_counted(bad):
     params = network(a=np.ones((4, 4)))
     params["a"]["kernel"][1, :3] = bad
-    with pytest.raises(InputError, match="3 of 16 scores of a/kernel are not finite"):
+    with pytest.raises(InputError, match=r"3 of 16 .*a/kernel .*finite"):
         draw_omp(params, 0.5)
 
 
@@ -201,9 +201,7 @@ def test_sums_of_scores_neither_overflow_nor_vanish(norm, scale):
     "values", [np.ones((2, 2), complex), np.ones((2, 2), bool), [["a", "b"]] * 2]
 )
 def test_scores_without_an_order_are_named(values):
-    with pytest.raises(
-        InputError, match=r"score of a/kernel is (complex128|bool|<U1), which has no"
-    ):
+    with pytest.raises(InputError, match=r"a/kernel .*(complex128|bool|<U1)"):
         draw_omp(network(a=np.ones((2, 2))), 0.5, scores={"a/kernel": np.asarray(values)})
 
 

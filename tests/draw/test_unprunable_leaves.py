@@ -45,7 +45,7 @@ def test_every_draw_leaves_scalar_and_empty_leaves_alone(options):
 
 @pytest.mark.parametrize("name", ["scalar", "empty", "none"])
 def test_a_draw_of_such_leaves_alone_is_refused(name):
-    with pytest.raises(InputError, match=f"cannot be pruned: {name}/kernel"):
+    with pytest.raises(InputError, match=f"cannot .*{name}/kernel"):
         rtickets.draw_omp(PARAMS, 0.5, prunable=f"{name}/kernel")
 
 

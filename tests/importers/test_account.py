@@ -119,7 +119,7 @@ def test_a_tensor_missing_renamed_reshaped_or_broken_is_named(state, data):
 
 
 def test_negative_variances_are_refused(state):
-    with pytest.raises(InputError, match=r"bn1.running_var has negative variances"):
+    with pytest.raises(InputError, match=r"bn1.running_var .*negative"):
         fit({**state, "bn1.running_var": -np.ones(1, np.float32)})
 
 
@@ -133,5 +133,5 @@ def test_what_no_forward_pass_reads_is_listed():
     }
     extra = {"sub_block1.layer.0.conv1.weight": np.ones(1, np.float32)}
     assert account.fit(model, 3, {**state, **extra}, layout).unused == list(extra)
-    with pytest.raises(InputError, match=r"1 have no place in the network \(sub_block2"):
+    with pytest.raises(InputError, match=r"no place .*\(sub_block2"):
         account.fit(model, 3, {**state, "sub_block2.x.weight": state["fc.bias"]}, layout)

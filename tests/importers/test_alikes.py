@@ -82,13 +82,13 @@ def test_arguments_that_confirm_settle_it(torch_file, torch_like, state, words):
 
 def test_a_config_beside_the_file_and_metadata_are_read(torch_file, tmp_path, state):
     (tmp_path / "config.json").write_text(json.dumps({"architecture": "resnetblur18"}))
-    with pytest.raises(InputError, match=r"architecture=resnetblur18 in its config\.json"):
+    with pytest.raises(InputError, match=r"architecture=resnetblur18 .*config\.json"):
         import_checkpoint(torch_file(state), "resnet18")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     file = elsewhere / "model.safetensors"
     safetensors.numpy.save_file(dict(state), file, {"format": "pt", "model_name": "resnetaa18"})
-    with pytest.raises(InputError, match="model_name=resnetaa18 in its metadata"):
+    with pytest.raises(InputError, match=r"model_name=resnetaa18 .*metadata"):
         import_checkpoint(file, "resnet18")
 
 
@@ -97,7 +97,7 @@ def test_a_config_of_another_file_refuses_nothing_and_is_said(torch_file, tmp_pa
     words = {"architecture": "resnetblur18", "mean": [0.1] * 3, "std": [0.2] * 3}
     (tmp_path / "config.json").write_text(json.dumps(words))
     file = torch_file(state, "mine.pth")
-    with pytest.raises(InputError, match="resnetblur18 in its config"):
+    with pytest.raises(InputError, match=r"resnetblur18 .*config"):
         import_checkpoint(file, "resnet18")
     (tmp_path / "model.safetensors").touch()
     report = import_checkpoint(file, "resnet18").report
@@ -108,7 +108,7 @@ def test_a_config_of_another_file_refuses_nothing_and_is_said(torch_file, tmp_pa
     assert "contradicts: it tells of timm's resnetaa" in line
     for name, more in (("pytorch_model.bin", {}), ("mine.pth", {"file": "weights/mine.pth"})):
         (tmp_path / "config.json").write_text(json.dumps({**words, **more}))
-        with pytest.raises(InputError, match="resnetblur18 in its config"):
+        with pytest.raises(InputError, match=r"resnetblur18 .*config"):
             import_checkpoint(torch_file(state, name), "resnet18")
 
 
@@ -182,7 +182,7 @@ def test_an_epsilon_is_exactly_that_of_the_original(torch_file, state):
     other = import_checkpoint(torch_file(changed, "b.pt"), "resnet18", Options(image_size=32))
     np.testing.assert_array_equal(one.report["fixed_logits"], other.report["fixed_logits"])
     small = {n: t * 0 if n.endswith("running_var") else t for n, t in state.items()}
-    with pytest.raises(InputError, match=r"--epsilon: variances of .*norm.*var are too small"):
+    with pytest.raises(InputError, match=r"--epsilon: .*norm.*var"):
         import_checkpoint(torch_file(small, "c.pt"), "resnet18", Options(epsilon=1e-6))
 
 
@@ -190,12 +190,12 @@ def test_lite0_of_timm_itself_is_told_from_that_of_tensorflow(torch_file, state_
     state = state_of("efficientnet_lite0", layout=1, width=1 / 16)
     for name in ("efficientnet_lite0_ra-37913777.pth", "x.pt"):
         file = torch_file({"state_dict": state, "arch": "efficientnet_lite0"}, name)
-        with pytest.raises(InputError, match="pads as PyTorch does"):
+        with pytest.raises(InputError, match="pads"):
             import_checkpoint(file, "efficientnet_lite0")
     file = torch_file({"state_dict": state, "arch": "tf_efficientnet_lite0"})
     assert import_checkpoint(file, "efficientnet_lite0").report["alike"] == []
     report = import_checkpoint(torch_file(state), "efficientnet_lite0").report
-    assert "pads as PyTorch does" in report["alike"][0]
+    assert "pads" in report["alike"][0]
 
 
 @pytest.mark.parametrize(
@@ -236,5 +236,5 @@ def test_variants_of_networks_with_pre_activation_are_told_by_names_or_listed(to
 
 def test_networks_that_normalise_every_image_are_told(torch_file, state_of):
     state = state_of("wide_resnet28_10", width=1 / 160)
-    with pytest.raises(InputError, match="normalise every image by its own mean"):
+    with pytest.raises(InputError, match="every image"):
         import_checkpoint(torch_file(state, "Ding2020MMA.pt"), "wide_resnet28_10")

@@ -36,7 +36,7 @@ def test_shared_parts_are_read_once(torch_file, state):
     tree = {"state_dict": state, "args": shared({"arch": "resnetblur18"})}
     assert import_checkpoint(torch_file(tree), "resnet18").report["source"]["from"] == "state_dict"
     near = {"state_dict": state, "args": shared({"arch": "resnetblur18"}, depth=2)}
-    with pytest.raises(InputError, match=r"arch=resnetblur18 in its args\.k0\.k0"):
+    with pytest.raises(InputError, match=r"arch=resnetblur18 .*args\.k0\.k0"):
         import_checkpoint(torch_file(near), "resnet18")
 
 

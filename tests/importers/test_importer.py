@@ -173,7 +173,7 @@ def test_the_reference_is_compared_with(torch_file, tmp_path, state):
     assert report["parity"]["max_difference"] < 1e-4
     assert (report["parity"]["images"], report["parity"]["same_top1"]) == (20, 20)
     wrong = Options(reference=reference, statistics=((0.0,), (1.0,)))
-    with pytest.raises(InputError, match=r"does not compute what reference.npz says"):
+    with pytest.raises(InputError, match=r"not compute .*reference.npz"):
         import_checkpoint(file, "resnet18", wrong)
     for bad in (Reference("r", images, logits[:, :3]), Reference("r", images[..., :1], logits)):
         with pytest.raises(InputError, match="r has"):
@@ -193,7 +193,7 @@ def test_a_bad_reference_is_named(tmp_path, arrays):
 def test_a_reference_that_would_fill_the_memory_is_not_unpacked(tmp_path):
     with zipfile.ZipFile(tmp_path / "r.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
         file.writestr("images.npy", bytes(2**26 + 1))
-    with pytest.raises(InputError, match=r"--reference=.*would unpack to 67,108,865; expected"):
+    with pytest.raises(InputError, match=r"--reference=.*unpack to 67,108,865"):
         read_reference(tmp_path / "r.npz")
 
 

@@ -77,7 +77,7 @@ def test_a_graph_that_computes_something_else_is_refused(tmp_path, network):
             return super().block(x, place, 1 if place == "stage4_block1" else stride)
 
     path = Strided("layers", *network[1:]).write(tmp_path / "x.onnx")
-    with pytest.raises(InputError, match="does not compute what the file's own graph says"):
+    with pytest.raises(InputError, match=r"not compute .*own graph"):
         import_checkpoint(path, ARCH, Options(statistics=STATISTICS))
 
 
@@ -100,9 +100,9 @@ def test_a_graph_for_one_image_at_a_time_is_evaluated(tmp_path, network):
 
 def test_another_number_of_blocks_is_refused(tmp_path, network):
     path = Writer("layers", *network[1:]).write(tmp_path / "x.onnx")
-    with pytest.raises(InputError, match="has 8 residual blocks, the architecture has 16"):
+    with pytest.raises(InputError, match=r"8 residual blocks.* 16"):
         import_checkpoint(path, "resnet34")
-    with pytest.raises(InputError, match="residual networks alone"):
+    with pytest.raises(InputError, match="--arch=resnet"):
         import_checkpoint(path, "efficientnet_lite0")
 
 
@@ -136,7 +136,7 @@ def test_a_damaged_file_or_weights_elsewhere_are_refused(tmp_path, network):
     tensor.data_location = TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="../../etc/passwd")
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(InputError, match="weights lie in other files"):
+    with pytest.raises(InputError, match="other files"):
         import_checkpoint(path, ARCH)
 
 
@@ -167,7 +167,7 @@ def test_a_damaged_graph_is_named(tmp_path, network, damage):
     model = onnx.load_model_from_string(path.read_bytes())
     damage(model)
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(InputError, match="it is a damaged ONNX file: ") as caught:
+    with pytest.raises(InputError, match="damaged ONNX file: ") as caught:
         import_checkpoint(path, ARCH)
     assert "\n" not in str(caught.value)
 
@@ -195,7 +195,7 @@ def test_operations_on_constants_are_those_on_shapes_alone(tmp_path, kind):
     writer.add(kind, *inputs)
     path = tmp_path / "x.onnx"
     writer.save(path, writer.add("Relu", "images"), [None, 3, SIZE, SIZE])
-    with pytest.raises(InputError, match=f"has the operation {kind} on constants"):
+    with pytest.raises(InputError, match=f"operation {kind} .*constants"):
         import_checkpoint(path, ARCH)
 
 
@@ -265,7 +265,7 @@ def test_a_convolution_with_too_many_outputs_is_not_run(tmp_path, network):
         numpy_helper.from_array(np.zeros((10**6, 3, 1, 1), np.float32), "onnx::0")
     )
     x = np.zeros((1, 3, SIZE, SIZE), np.float32)
-    with pytest.raises(InputError, match="makes 324,000,000 numbers by Conv"):
+    with pytest.raises(InputError, match=r"324,000,000 .*Conv"):
         evaluate(loaded, onnx_graph.follow(loaded), x)
 
 
@@ -273,7 +273,7 @@ def test_windows_of_many_pixels_are_refused(tmp_path):
     writer, path = Writer("layers", {}, {}), tmp_path / "x.onnx"
     x = writer.add("MaxPool", "images", kernel_shape=[10**6] * 2)
     writer.save(path, writer.add("Relu", x), [None, 3, SIZE, SIZE])
-    with pytest.raises(InputError, match="has MaxPool over more than 64 pixels"):
+    with pytest.raises(InputError, match=r"MaxPool .*64 pixels"):
         import_checkpoint(path, ARCH)
 
 
@@ -284,7 +284,7 @@ def test_images_of_absurd_sizes_are_refused(tmp_path, network, size):
     for dim in model.graph.input[0].type.tensor_type.shape.dim[2:]:
         dim.dim_value = size
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(InputError, match=f"takes images of {size} pixels"):
+    with pytest.raises(InputError, match=f"{size} pixels"):
         import_checkpoint(path, ARCH)
 
 
@@ -294,12 +294,12 @@ def test_code_of_a_file_and_weights_in_others_are_refused(tmp_path, network):
     model = onnx.load_model_from_string(data)
     model.graph.node[1].domain = "my.own"
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(InputError, match="operations of its own"):
+    with pytest.raises(InputError, match="operations"):
         import_checkpoint(path, ARCH)
     model = onnx.load_model_from_string(data)
     tensor = numpy_helper.from_array(np.zeros(2, np.float32))
     tensor.external_data.add(key="location", value="../../etc/passwd")
     model.graph.node.append(helper.make_node("Constant", [], ["unused"], value=tensor))
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(InputError, match="weights lie in other files"):
+    with pytest.raises(InputError, match="other files"):
         import_checkpoint(path, ARCH)

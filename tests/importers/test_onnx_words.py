@@ -75,5 +75,5 @@ def test_a_graph_that_ends_with_features_is_a_backbone(tmp_path, network):
 def test_options_of_state_dicts_are_refused(tmp_path, network):
     path = Writer("layers", *network[1:]).write(tmp_path / "x.onnx")
     for options in (Options(key="x"), Options(prefix="x"), Options(scores_keep=0.1)):
-        with pytest.raises(InputError, match="an ONNX file holds a graph"):
+        with pytest.raises(InputError, match=r"ONNX .*graph"):
             import_checkpoint(path, ARCH, options)

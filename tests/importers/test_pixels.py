@@ -67,7 +67,7 @@ def test_blue_first_is_turned_round_and_red_first_is_refused_then():
 
 
 def test_options_are_never_converted():
-    with pytest.raises(InputError, match=r"--mean, --std: .*divide those of pixels in \[0, 255\]"):
+    with pytest.raises(InputError, match=r"--mean, --std: .*divide .*255"):
         given(*BYTES, 3, "--mean, --std")
 
 
@@ -93,14 +93,14 @@ def test_a_file_for_bytes_computes_what_the_same_one_for_images_in_0_to_1_does(t
 
 
 def test_options_in_bytes_stop_the_import(torch_file, state):
-    with pytest.raises(InputError, match=r"divide those of pixels in \[0, 255\] by 255"):
+    with pytest.raises(InputError, match=r"divide .*by 255"):
         import_checkpoint(torch_file(state), "resnet18", Options(statistics=BYTES))
 
 
 def test_images_of_a_reference_lie_in_0_to_1(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype(np.float32)
     np.savez(tmp_path / "r.npz", images=images, logits=np.zeros((2, 5)))
-    with pytest.raises(InputError, match=r"images lie in .*expected \[0, 1\]"):
+    with pytest.raises(InputError, match=r"images .*\[0, 1\]"):
         read_reference(tmp_path / "r.npz")
     np.savez(tmp_path / "r.npz", images=images / 255, logits=np.zeros((2, 5)))
     assert isinstance(read_reference(tmp_path / "r.npz"), Reference)

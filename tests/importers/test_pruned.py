@@ -110,12 +110,12 @@ def test_scores_keep_the_largest_magnitudes_of_every_layer(torch_file, state, na
 def test_scores_need_a_share_and_the_file_s_own_words_are_shown(torch_file, state):
     stored, _ = with_scores(state, kernels(state))
     file = torch_file({"state_dict": stored, "args": {"k": 0.05}})
-    with pytest.raises(InputError, match=r"--scores-keep.*the file has .*k=0.05 in its"):
+    with pytest.raises(InputError, match=r"--scores-keep.*k=0.05"):
         import_checkpoint(file, "resnet18")
-    with pytest.raises(InputError, match=r"--scores-keep=0.1: the file holds no scores"):
+    with pytest.raises(InputError, match=r"--scores-keep=0.1: .*no scores"):
         import_checkpoint(torch_file(state), "resnet18", Options(scores_keep=0.1))
     stored["conv1.popup_scores"] = stored["conv1.popup_scores"][:1]
-    with pytest.raises(InputError, match=r"no finite score for every weight of conv1.weight"):
+    with pytest.raises(InputError, match=r"finite .*conv1.weight"):
         import_checkpoint(torch_file(stored), "resnet18", Options(scores_keep=0.1))
 
 
@@ -130,7 +130,7 @@ def test_zeros_are_a_mask_when_asked_and_said_when_not(torch_file, state):
     check(ticket, state, alive)
     assert report["pruned"]["by"] == "zeros"
     assert not any("--zeros-are-pruned" in line for line in describe(report))
-    with pytest.raises(InputError, match="the file holds masks"):
+    with pytest.raises(InputError, match=r"--zeros-are-pruned: .*masks"):
         import_checkpoint(
             torch_file(pruned(state, alive)), "resnet18", Options(zeros_are_pruned=True)
         )

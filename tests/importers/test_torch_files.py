@@ -92,7 +92,7 @@ def test_a_damaged_storage_of_a_zip_fails_its_checksum(torch_file):
     at = data.index(np.full(100, 1.5, np.float32).tobytes())
     path.write_bytes(data[:at] + b"\xff" + data[at + 1 :])
     state = read_state_dict(path)
-    with pytest.raises(InputError, match="storage 0 is missing or damaged: Bad CRC-32"):
+    with pytest.raises(InputError, match=r"storage 0 .*Bad CRC-32"):
         np.asarray(state.tensors["a"])
     np.testing.assert_array_equal(np.asarray(state.tensors["b"]), 0)
 
@@ -144,7 +144,7 @@ def test_a_file_without_a_state_dict_says_what_it_holds(torch_file, tree, key, m
 def test_the_state_dict_is_found_or_chosen(torch_file):
     one, two = ({"w": np.full(1, value, np.float32)} for value in (1.0, 2.0))
     both = torch_file({"best": one, "other": two})
-    with pytest.raises(InputError, match="choose --key of best, other"):
+    with pytest.raises(InputError, match="--key of best, other"):
         read_state_dict(both)
     assert np.asarray(read_state_dict(both, "other").tensors["w"]) == 2
     usual = torch_file({"ema": one, "state_dict": two, "epoch": 1}, "usual.pt")
@@ -157,5 +157,5 @@ def test_the_state_dict_is_found_or_chosen(torch_file):
 
 def test_a_whole_pickled_model_is_refused(torch_file, torch_like):
     model = torch_like.Call(torch_like.Global("project.models", "Net"), state={"weight": 1})
-    with pytest.raises(InputError, match=r"whole pickled object, project.models.Net"):
+    with pytest.raises(InputError, match=r"project.models.Net"):
         read_state_dict(torch_file(model))

@@ -74,19 +74,19 @@ def test_a_network_stored_twice_is_taken_once_and_every_tensor_is_accounted_for(
 def test_copies_that_differ_are_refused():
     tensors = madry()
     tensors["module.attacker.model.fc.bias"] = np.zeros(2, np.float32)
-    with pytest.raises(InputError, match=r"attacker.model.fc.bias is not the same as module.model"):
+    with pytest.raises(InputError, match=r"attacker.model.fc.bias .*module.model"):
         unwrap(tensors)
 
 
 def test_an_extra_tensor_of_the_attacker_is_refused():
     tensors = {**madry(), "module.attacker.model.extra": np.zeros(2, np.float32)}
-    with pytest.raises(InputError, match="extra is not the same"):
+    with pytest.raises(InputError, match="extra"):
         unwrap(tensors)
 
 
 def test_statistics_that_differ_are_refused():
     tensors = {**madry(), "module.attacker.normalize.new_mean": MEAN + 0.1}
-    with pytest.raises(InputError, match="states two pixel statistics"):
+    with pytest.raises(InputError, match="two pixel statistics"):
         unwrap(tensors)
 
 
@@ -136,7 +136,7 @@ def test_a_prefix_leaves_the_rest_out_and_lists_it():
         assert bare.tensors == NETWORK
         assert bare.prefix == "module.encoder."
         assert bare.left == {"module.criterion.weight": "not under module.encoder."}
-    with pytest.raises(InputError, match=r"--prefix=decoder: no name begins so; there is module"):
+    with pytest.raises(InputError, match=r"--prefix=decoder: .*module"):
         unwrap(tensors, Choice(prefix="decoder"))
 
 
@@ -152,9 +152,9 @@ def test_what_is_ignored_is_listed_and_must_be_there():
     bare = unwrap(tensors, Choice(ignore="criterion.*"))
     assert (bare.tensors, bare.prefix) == (NETWORK, "model.")
     assert bare.left == {"criterion.weight": "--ignore"}
-    with pytest.raises(InputError, match=r"--ignore=loss: matches no whole name, such as model"):
+    with pytest.raises(InputError, match=r"--ignore=loss: .*model"):
         unwrap(tensors, Choice(ignore="loss"))
-    with pytest.raises(InputError, match=r"--ignore=\(: is no regular expression"):
+    with pytest.raises(InputError, match=r"--ignore=\(: .*regular expression"):
         unwrap(tensors, Choice(ignore="("))
 
 

@@ -33,7 +33,7 @@ def test_absolute_values_are_exact(values, expected):
 @pytest.mark.parametrize("values", [np.ones(2, bool), np.array(["a"]), np.array([None])])
 def test_what_has_no_order_is_named(values):
     for rank in (real, modulus):
-        with pytest.raises(InputError, match=f"a/kernel is {values.dtype}, which has no order"):
+        with pytest.raises(InputError, match=f"a/kernel .*{values.dtype}"):
             rank("a/kernel", values)
     with pytest.raises(InputError, match="a is complex128"):
         real("a", np.ones(2, complex))

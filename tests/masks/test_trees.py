@@ -63,7 +63,7 @@ def test_exclude_takes_leaves_away(network):
 def test_prunable_must_match_the_whole_path(network):
     assert chosen_paths(network, prunable=".*/bias") == {"block/norm/bias", "head/bias"}
     for part in ("kernel", "stem", "stem/k"):
-        with pytest.raises(InputError, match=f"prunable='{part}' matches none of the 6 leaves"):
+        with pytest.raises(InputError, match=f"prunable='{part}' .*6 leaves"):
             masks.select(network, part)
 
 
@@ -197,7 +197,7 @@ def test_unpack_restores_what_pack_packed(stem, conv):
     ],
 )
 def test_bits_that_do_not_fit_are_refused(bits, shape):
-    with pytest.raises(InputError, match="the mask of kernel does not fit weights of shape"):
+    with pytest.raises(InputError, match=r"kernel .*shape"):
         masks.unpack({"kernel": bits}, {"kernel": shape})
 
 
@@ -226,7 +226,7 @@ def test_scalar_and_empty_leaves_are_not_prunable():
 
 @pytest.mark.parametrize("prunable", ["scalar/.*", "empty/.*", "(scalar|empty)/kernel"])
 def test_an_expression_for_leaves_that_cannot_be_pruned_is_refused(prunable):
-    with pytest.raises(InputError, match=r"only scalar and empty leaves.*: (empty|scalar)/kernel"):
+    with pytest.raises(InputError, match=r"prunable=.*: (empty|scalar)/kernel"):
         masks.select(SCALARS, prunable)
 
 

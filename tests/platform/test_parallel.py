@@ -100,7 +100,7 @@ def test_keys_replicate():
 
 
 def test_too_many_devices_are_named():
-    with pytest.raises(InputError, match="9 devices were asked for, this host has 4"):
+    with pytest.raises(InputError, match=r"9 devices .* 4"):
         parallel.local_devices(9)
 
 

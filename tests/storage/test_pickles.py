@@ -33,7 +33,7 @@ def test_memory_stays_in_proportion_to_the_pickle(words, monkeypatch):
     """What would take more is refused before anything is made of it."""
     monkeypatch.setattr(pickles, "_Reader", lambda *_: pytest.fail("it was read"))
     start = b"\x80\x04ccollections\nOrderedDict\nq\x00"
-    with pytest.raises(InputError, match=r"refused: .* objects of [\d,]+ bytes"):
+    with pytest.raises(InputError, match=r"refused: .* [\d,]+ bytes"):
         read(start + words * (2**21 // len(words)) + b".")
 
 
@@ -57,12 +57,12 @@ def test_what_honest_pickles_hold_is_read(protocol):
 def test_a_pickle_may_have_so_many_bytes():
     data = pickle.dumps(["x" * 1000, 1])
     assert read(data, most=len(data)) == ["x" * 1000, 1]
-    with pytest.raises(InputError, match="larger than 500 bytes"):
+    with pytest.raises(InputError, match="500 bytes"):
         read(data, most=500)
 
 
 def test_a_strict_reader_refuses_every_name():
-    with pytest.raises(InputError, match=r"refused: it asks for collections\.Counter"):
+    with pytest.raises(InputError, match=r"refused: .*collections\.Counter"):
         read(b"ccollections\nCounter\n.", strict=True)
 
 

@@ -38,7 +38,7 @@ def forge(path, name, data):
 
 
 def test_a_folder_without_a_ticket_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere does not exist"):
+    with pytest.raises(InputError, match=r"nowhere"):
         Ticket.load(tmp_path / "nowhere")
 
 
@@ -48,7 +48,7 @@ def test_a_flipped_bit_is_found(saved, name, position):
     data = bytearray((saved / name).read_bytes())
     data[position] ^= 0x10
     (saved / name).write_bytes(bytes(data))
-    with pytest.raises(InputError, match=f"{name} is damaged: its checksum"):
+    with pytest.raises(InputError, match=f"{name} .*checksum"):
         Ticket.load(saved)
 
 
@@ -56,7 +56,7 @@ def test_a_flipped_bit_is_found(saved, name, position):
 @pytest.mark.parametrize("length", [0, 7, 60])
 def test_a_truncated_file_is_found(saved, name, length):
     (saved / name).write_bytes((saved / name).read_bytes()[:length])
-    with pytest.raises(InputError, match=f"{name} is damaged: its checksum"):
+    with pytest.raises(InputError, match=f"{name} .*checksum"):
         Ticket.load(saved)
 
 
@@ -84,14 +84,14 @@ def test_a_description_that_is_no_text_is_damaged(saved):
 @pytest.mark.parametrize("text", ["[]", "3", "null", "{}", '{"format": "other", "version": 1}'])
 def test_a_foreign_description_is_refused(saved, text):
     (saved / "ticket.json").write_text(text)
-    with pytest.raises(InputError, match="does not describe a ticket"):
+    with pytest.raises(InputError, match="describe a ticket"):
         Ticket.load(saved)
 
 
 @pytest.mark.parametrize("version", [3, 99, "2", None])
 def test_a_newer_format_is_named(saved, version):
     edit(saved, version=version)
-    with pytest.raises(InputError, match=f"format version {version}, this rtickets reads up to 2"):
+    with pytest.raises(InputError, match=f"version {version}, .*2"):
         Ticket.load(saved)
 
 
@@ -99,7 +99,7 @@ def test_a_newer_format_is_named(saved, version):
 @pytest.mark.parametrize("value", [..., None, 5, [], ["weights.safetensors"], "text"])
 def test_a_field_that_is_missing_or_of_another_kind_is_named(saved, field, value):
     edit(saved, **{field: value})
-    with pytest.raises(InputError, match=rf"ticket\.json is damaged: it lacks {field}"):
+    with pytest.raises(InputError, match=rf"ticket\.json .*damaged: .*{field}"):
         Ticket.load(saved)
 
 
@@ -107,7 +107,7 @@ def test_a_field_that_is_missing_or_of_another_kind_is_named(saved, field, value
 @pytest.mark.parametrize("value", [..., None, 5, "text"])
 def test_version_2_says_how_dictionaries_nest(saved, field, value):
     edit(saved, **{"version": 2, "keys": {}, "empty": [], field: value})
-    with pytest.raises(InputError, match=rf"ticket\.json is damaged: it lacks {field}"):
+    with pytest.raises(InputError, match=rf"ticket\.json .*damaged: .*{field}"):
         Ticket.load(saved)
 
 
@@ -159,7 +159,7 @@ def test_what_nests_too_deep_is_refused(saved, depth, kind):
     forge(saved, "weights.safetensors", save(arrays if kind == "empty" else {**arrays, name: ONE}))
     keys = {name: name.split("/")} if kind == "keys" else {}
     edit(saved, version=2, keys=keys, empty=[name.split("/")] if kind == "empty" else [])
-    with pytest.raises(InputError, match=r"is damaged: .*nests more than 100"):
+    with pytest.raises(InputError, match=r"damaged: .*100"):
         Ticket.load(saved)
 
 
@@ -167,7 +167,7 @@ def test_what_nests_too_deep_is_refused(saved, depth, kind):
 def test_arrays_beside_parameters_and_statistics_are_refused(saved, name):
     arrays = {"params/conv/kernel": np.ones(10), "params/conv/bias": np.ones(6), name: ONE}
     forge(saved, "weights.safetensors", save(arrays))
-    with pytest.raises(InputError, match=r"is damaged: it has '.*' beside params and batch_stats"):
+    with pytest.raises(InputError, match=r"damaged: .*'.*' beside params"):
         Ticket.load(saved)
 
 
@@ -195,7 +195,7 @@ def test_a_shape_that_does_not_fit_is_refused(saved, shape):
 def test_a_shape_that_no_array_can_have_is_refused(saved, shape, size):
     forge(saved, "mask.safetensors", save({"conv/kernel": np.zeros(size, np.uint8)}))
     edit(saved, shapes={"conv/kernel": shape})
-    with pytest.raises(InputError, match="mask of conv/kernel does not fit weights of shape"):
+    with pytest.raises(InputError, match=r"mask of conv/kernel .*shape"):
         Ticket.load(saved)
 
 
@@ -212,7 +212,7 @@ def test_a_shape_that_no_array_can_have_is_refused(saved, shape, size):
 def test_a_path_that_is_both_an_array_and_a_folder_is_refused(saved, arrays):
     own = {"params/conv/kernel": np.ones(10, np.float32), "params/conv/bias": np.ones(6)}
     forge(saved, "weights.safetensors", save({**own, **arrays}))
-    with pytest.raises(InputError, match=r"is damaged: .* both an array and a folder"):
+    with pytest.raises(InputError, match=r"damaged: .*array and a folder"):
         Ticket.load(saved)
 
 
@@ -222,13 +222,13 @@ def test_weights_that_are_no_folder_are_refused(saved, name):
     forge(saved, "mask.safetensors", save({}))
     arrays = {"params/conv/bias": np.ones(6)} if name == "batch_stats" else {}
     forge(saved, "weights.safetensors", save({**arrays, name: np.ones(3)}))
-    with pytest.raises(InputError, match="is damaged: params or batch_stats is an array"):
+    with pytest.raises(InputError, match="damaged: params or batch_stats"):
         Ticket.load(saved)
 
 
 def test_a_file_name_that_leads_elsewhere_is_refused(saved):
     edit(saved, sha256={"../../secret": "0" * 64})
-    with pytest.raises(InputError, match=r"names an unknown file '\.\./\.\./secret'"):
+    with pytest.raises(InputError, match=r"'\.\./\.\./secret'"):
         Ticket.load(saved)
 
 
@@ -237,7 +237,7 @@ def test_a_file_without_a_checksum_is_missed(saved, name):
     checksums = read_description(saved)["sha256"]
     del checksums[name]
     edit(saved, sha256=checksums)
-    with pytest.raises(InputError, match=f"damaged: it lacks '{name}'"):
+    with pytest.raises(InputError, match=f"damaged: .*'{name}'"):
         Ticket.load(saved)
 
 

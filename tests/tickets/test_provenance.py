@@ -59,7 +59,7 @@ def test_a_ticket_of_another_origin_is_refused(tmp_path, verb):
         "transfer": TransferConfig(data=DataConfig(source="digits")),
         "evaluate": EvaluateConfig(data=DataConfig(source="digits")),
     }[verb]
-    with pytest.raises(InputError, match="provenance lacks class_names"):
+    with pytest.raises(InputError, match="lacks class_names"):
         getattr(stages, verb)(config, source, tmp_path, "x", parallel.local_devices(1))
 
 
@@ -92,12 +92,12 @@ def test_provenance_of_other_kinds_is_damage(name, value):
 @pytest.mark.parametrize("changes", [{"task": [1]}, {"seed": "1"}, {"seed": None}])
 def test_a_task_of_another_kind_is_none(changes):
     meta = {**META, "task": config_files.to_dict(DataConfig(source="digits")), "seed": 3, **changes}
-    with pytest.raises(InputError, match="does not say what it was trained on"):
+    with pytest.raises(InputError, match="trained on"):
         provenance.trained_on(meta)
 
 
 def test_a_backbone_without_a_head_is_no_network_yet():
-    with pytest.raises(InputError, match="transfer it to a task first"):
+    with pytest.raises(InputError, match="transfer it"):
         provenance.build_model({**META, "class_names": []})
 
 

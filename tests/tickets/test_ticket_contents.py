@@ -132,7 +132,7 @@ def test_any_tree_comes_back_or_two_leaves_have_one_name(tmp_path_factory, param
     path = tmp_path_factory.mktemp("any") / "t"
     mask = jax.tree.map(lambda leaf: np.zeros(leaf.shape, bool) if leaf.ndim else True, params)
     if any(len(set(found)) < len(found) for found in map(list, map(names, (params, batch_stats)))):
-        with pytest.raises(InputError, match="two leaves have the"):
+        with pytest.raises(InputError, match="two leaves"):
             rtickets.Ticket(mask, params, batch_stats).save(path)
         assert not path.exists()
         return

@@ -184,7 +184,7 @@ def test_all_randomness_is_the_example_s_own():
 
 
 def test_colours_of_grey_images_cannot_change():
-    with pytest.raises(InputError, match=r"color_jitter=0\.1 .* need images of 3 channels"):
+    with pytest.raises(InputError, match=r"color_jitter=0\.1 .* data\.channels=3"):
         Transform(jitter=0.1).training_input(keys_for(1), random_images(1, 4, 4, 1))
 
 
@@ -220,7 +220,7 @@ def test_the_source_fills_in_what_the_configuration_leaves_open(config, expected
 
 
 def test_an_unknown_source_is_named():
-    with pytest.raises(InputError, match="source='cifra' is unknown"):
+    with pytest.raises(InputError, match="source='cifra'"):
         make_transform(DataConfig(source="cifra"))
 
 

@@ -97,12 +97,12 @@ def test_broken_missing_and_odd_images_are_named(tmp_path, save_image):
     assert images.evaluation(0).shape == (6, 6, 3)
     with pytest.raises(InputError, match=r"1\.png: cannot be read as an image"):
         np.asarray(images)
-    with pytest.raises(InputError, match=r"2\.png: cannot be read: .*No such file"):
+    with pytest.raises(InputError, match=r"2\.png: .*No such file"):
         images.evaluation(2)
-    with pytest.raises(InputError, match=r"3\.png: is 6x7, other images are 6x6; set data\.image"):
+    with pytest.raises(InputError, match=r"3\.png: .*6x7.* 6x6; .*data\.image"):
         images.training(3, (0,))
     Image.new("I;16", (6, 6), 7).save(paths[2])
-    with pytest.raises(InputError, match=r"2\.png: .* mode I;16; expected 8 bits"):
+    with pytest.raises(InputError, match=r"2\.png: .* I;16; .*8 bits"):
         images.evaluation(2)
 
 

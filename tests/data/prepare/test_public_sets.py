@@ -83,7 +83,7 @@ def test_a_prepared_set_is_verified_instead_of_made_again(pets, tmp_path):
     contents = bytearray(path.read_bytes())
     contents[len(contents) // 2] ^= 1
     path.write_bytes(contents)
-    with pytest.raises(InputError, match=r"test-00000.*has changed since it was prepared"):
+    with pytest.raises(InputError, match=r"test-00000.*changed"):
         prepare(public, out, None, quiet)
     path.write_bytes(contents[:-1])
     with pytest.raises(InputError, match=rf"has {len(contents) - 1} bytes, {len(contents)} were"):
@@ -101,7 +101,7 @@ def test_an_interrupted_preparation_keeps_the_files_it_has_written(pets, tmp_pat
     with pytest.raises(InputError, match=r"yorkshire_terrier_5\.jpg: cannot be read as an image"):
         prepare(public, out, root, said.append)
     assert said == [f"train-0000{i}-of-00003.array_record: 5 images" for i in range(2)]
-    with pytest.raises(InputError, match="is prepared only in part; run: rtickets data prepare"):
+    with pytest.raises(InputError, match="in part; run: rtickets data prepare"):
         load(public, out)
     kept = [path.stat().st_mtime_ns for path in sorted(out.glob("train-*.array_record"))]
     broken.write_bytes(good)
@@ -141,10 +141,10 @@ def test_archives_of_a_manual_folder_are_checked_and_unpacked(pets, tmp_path):
     assert len(record["sources"]["annotations.tar.gz"]["md5"]) == 32
     assert not (tmp_path / "out" / "unpacked").exists()
     wrong = dataclasses.replace(public, downloads=(downloads[1], downloads[0]._replace(md5="00")))
-    with pytest.raises(InputError, match=r"images\.tar\.gz: has the MD5 checksum .*, expected 00"):
+    with pytest.raises(InputError, match=r"images\.tar\.gz: .*MD5 .* 00"):
         prepare(wrong, tmp_path / "other", packed, quiet)
     (packed / "annotations.tar.gz").unlink()
-    with pytest.raises(InputError, match=r"has images\.tar\.gz, but no annotations\.tar\.gz"):
+    with pytest.raises(InputError, match=r"images\.tar\.gz.* no annotations\.tar\.gz"):
         prepare(public, tmp_path / "other", packed, quiet)
     with pytest.raises(InputError, match=r"cannot be downloaded from here; .* --manual"):
         prepare(public, tmp_path / "other", None, quiet)
@@ -188,7 +188,7 @@ def test_a_damaged_record_of_progress_starts_anew(pets, tmp_path, contents):
 def test_missing_images_are_counted(pets, tmp_path):
     public, root = pets
     full = dataclasses.replace(public, classes=37, train=3680, test=3669)
-    with pytest.raises(InputError, match="hold 2 classes, 12 training and 4 test images; expected"):
+    with pytest.raises(InputError, match="2 classes, 12 training and 4 test"):
         prepare(full, tmp_path / "out", root, quiet)
 
 

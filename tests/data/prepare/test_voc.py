@@ -42,7 +42,7 @@ def test_the_archive_is_unpacked_once(devkit, tmp_path):
     assert said[0] == f"unpacking {VOC2012.name}"
     assert said[1] == said[2] == f"voc2012: 2 train, 1 val images in {tmp_path / 'out'}"
     assert len(read_voc2012(tmp_path / "out")["val"]) == 1
-    with pytest.raises(InputError, match="has the MD5 checksum"):
+    with pytest.raises(InputError, match="MD5 checksum"):
         prepare_voc(tmp_path / "other", packed, said.append, COUNTS)
 
 
@@ -50,5 +50,5 @@ def test_an_unpacked_folder_is_used_where_it_lies(devkit, tmp_path):
     splits = prepare_voc(tmp_path / "out", devkit, lambda text: None, COUNTS)
     assert splits["val"].images[0].is_relative_to(devkit)
     assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match=r"train\.txt has 2 images; expected 1464"):
+    with pytest.raises(InputError, match=r"train\.txt .*2 images; .*1464"):
         prepare_voc(tmp_path / "out", devkit, lambda text: None)

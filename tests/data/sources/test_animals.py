@@ -67,7 +67,7 @@ def test_the_first_of_equal_images_stays(folder):
 def test_a_call_is_refused_and_not_made(folder, tmp_path):
     canary = tmp_path / "canary"
     data = pickle.dumps(Call(os.mkdir, str(canary)))
-    with pytest.raises(InputError, match=r"refused: it asks for posix\.mkdir"):
+    with pytest.raises(InputError, match=r"refused: .*posix\.mkdir"):
         read_animals(folder(data))
     assert not canary.exists()
     pickle.loads(data)
@@ -85,7 +85,7 @@ def test_a_call_is_refused_and_not_made(folder, tmp_path):
     ],
 )
 def test_nothing_but_arrays_is_loaded(folder, value, name):
-    with pytest.raises(InputError, match=f"refused: it asks for {name}"):
+    with pytest.raises(InputError, match=f"refused: .*{name}"):
         read_animals(folder(pickled(value)))
 
 
@@ -175,5 +175,5 @@ def test_zeros_that_would_fill_the_memory_are_refused(folder):
     with gzip.open(path / "animal_data_version_3.gz", "wb", 9) as file:
         for _ in range(80):
             file.write(bytes(2**20))
-    with pytest.raises(InputError, match=r"data_version_3\.gz: has [\d,]+ bytes and would unpack"):
+    with pytest.raises(InputError, match=r"data_version_3\.gz: .*unpack"):
         read_animals(path)

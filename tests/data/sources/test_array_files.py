@@ -50,12 +50,12 @@ def npz(tmp_path):
 
 
 def test_a_source_without_a_path_gets_the_hint():
-    with pytest.raises(InputError, match=r"source='npz' needs data\.path: a file of arrays"):
+    with pytest.raises(InputError, match=r"source='npz' .*data\.path: a file of arrays"):
         existing(None, "npz", "a file of arrays")
 
 
 def test_a_path_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"data\.path='.*/no' does not exist; expected a folder"):
+    with pytest.raises(InputError, match=r"data\.path='.*/no' .*a folder"):
         existing(str(tmp_path / "no"), "folder", "a folder")
     assert existing(str(tmp_path), "folder", "a folder") == tmp_path
 
@@ -73,26 +73,26 @@ def test_idx_files_are_read(tmp_path, array, suffix):
 @pytest.mark.parametrize("data", [b"", b"\0\0\x08", b"\0\0\x0d\x01\0\0\0\0", b"\x89PNG\r\n", b"PK"])
 def test_a_file_that_is_no_idx_of_bytes_is_named(tmp_path, data):
     (tmp_path / "file").write_bytes(data)
-    with pytest.raises(InputError, match="file: not an IDX file of unsigned bytes"):
+    with pytest.raises(InputError, match=r"file: .*IDX"):
         read_idx(tmp_path / "file")
 
 
 @pytest.mark.parametrize("length", [*range(4, len(idx(IMAGES))), -1])
 def test_an_idx_file_cut_anywhere_is_refused(tmp_path, length):
     (tmp_path / "file").write_bytes(idx(IMAGES)[:length])
-    with pytest.raises(InputError, match=r"file: (holds -?\d+ bytes, its header says|cut off)"):
+    with pytest.raises(InputError, match=r"file: (holds -?\d+ bytes|cut off)"):
         read_idx(tmp_path / "file")
 
 
 def test_an_idx_file_with_more_than_its_header_says_is_refused(tmp_path):
     (tmp_path / "file").write_bytes(idx(IMAGES) + b"\0")
-    with pytest.raises(InputError, match=r"holds 36 bytes and more, its header says \(6, 3, 2\)"):
+    with pytest.raises(InputError, match=r"36 bytes and more.*\(6, 3, 2\)"):
         read_idx(tmp_path / "file")
 
 
 def test_a_shape_beyond_64_bits_is_refused(tmp_path):
     (tmp_path / "file").write_bytes(bytes([0, 0, 8, 4]) + struct.pack(">4I", *[2**16] * 4))
-    with pytest.raises(InputError, match="holds 0 bytes, its header says"):
+    with pytest.raises(InputError, match="holds 0 bytes"):
         read_idx(tmp_path / "file")
 
 
@@ -124,13 +124,13 @@ def test_an_idx_folder_has_both_splits(idx_folder):
 
 def test_a_missing_idx_file_is_named(idx_folder):
     (idx_folder / "t10k-labels-idx1-ubyte.gz").unlink()
-    with pytest.raises(InputError, match=r"has neither t10k-labels-idx1-ubyte\.gz nor t10k-labels"):
+    with pytest.raises(InputError, match=r"t10k-labels-idx1-ubyte\.gz"):
         read_idx_folder(idx_folder, ("a", "b", "c"))
 
 
 def test_idx_files_that_do_not_belong_together_are_named(idx_folder):
     (idx_folder / "train-images-idx3-ubyte").write_bytes(idx(IMAGES[:5]))
-    with pytest.raises(InputError, match=r"train: labels are uint8 of shape \(6,\)"):
+    with pytest.raises(InputError, match=r"train: labels .*uint8.* \(6,\)"):
         read_idx_folder(idx_folder, ("a", "b", "c"))
 
 
@@ -172,25 +172,25 @@ def test_an_archive_may_have_a_test_split_and_class_names(npz):
 
 def test_pickled_arrays_are_refused_and_not_executed(npz):
     path = npz(x_train=np.array([Trap()], object), y_train=LABELS)
-    with pytest.raises(InputError, match=r"set\.npz: cannot be read as \.npz: Object arrays"):
+    with pytest.raises(InputError, match=r"set\.npz: .*Object arrays"):
         read_npz(path)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"no archive at all", b"\x80\x04K\x01."])
 def test_a_file_that_is_no_archive_is_refused(tmp_path, data):
     (tmp_path / "set.npz").write_bytes(data)
-    with pytest.raises(InputError, match=r"set\.npz: cannot be read as \.npz"):
+    with pytest.raises(InputError, match=r"set\.npz: .*\.npz"):
         read_npz(tmp_path / "set.npz")
 
 
 def test_a_single_array_is_no_archive(tmp_path):
     np.save(tmp_path / "x.npy", IMAGES)
-    with pytest.raises(InputError, match=r"x\.npy: cannot be read as \.npz"):
+    with pytest.raises(InputError, match=r"x\.npy: .*\.npz"):
         read_npz(tmp_path / "x.npy")
 
 
 def test_a_folder_is_no_archive(tmp_path):
-    with pytest.raises(InputError, match="cannot be read: it is a folder"):
+    with pytest.raises(InputError, match=r"cannot be read: .*folder"):
         read_npz(tmp_path)
 
 
@@ -276,11 +276,11 @@ def test_zeros_that_would_fill_the_memory_are_not_unpacked(tmp_path):
         file.write(bytes([0, 0, 8, 1]) + struct.pack(">I", count))
         for _ in range(count // 2**20):
             file.write(bytes(2**20))
-    with pytest.raises(InputError, match=r"file\.gz: has [\d,]+ bytes and would unpack to 134,217"):
+    with pytest.raises(InputError, match=r"file\.gz: .*unpack to 134,217"):
         read_idx(tmp_path / "file.gz")
     packed = (tmp_path / "file.gz").read_bytes()
     (tmp_path / "more.gz").write_bytes(gzip.compress(idx(IMAGES)) + packed)
-    with pytest.raises(InputError, match=r"holds 36 bytes and more, its header says \(6, 3, 2\)"):
+    with pytest.raises(InputError, match=r"36 bytes and more.*\(6, 3, 2\)"):
         read_idx(tmp_path / "more.gz")
 
 
@@ -288,7 +288,7 @@ def test_an_archive_that_would_fill_the_memory_is_not_unpacked(tmp_path):
     with zipfile.ZipFile(tmp_path / "set.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
         for name in ("a", "b", "c"):
             file.writestr(f"{name}.npy", bytes(2**25))
-    with pytest.raises(InputError, match=r"set\.npz: has [\d,]+ bytes and would unpack to 100,66"):
+    with pytest.raises(InputError, match=r"set\.npz: .*unpack to 100,66"):
         read_npz(tmp_path / "set.npz")
 
 
@@ -335,5 +335,5 @@ def test_labels_of_every_integer_type_are_taken(dtype):
 
 def test_more_names_than_examples_are_not_made(tmp_path):
     names = np.zeros(10**7, "S1")
-    with pytest.raises(InputError, match="6 training labels cannot be of 10,000,000 classes"):
+    with pytest.raises(InputError, match=r"6 training labels .*10,000,000 classes"):
         raw_from_arrays(ARRAYS | {"class_names": names}, "set")

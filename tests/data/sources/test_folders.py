@@ -158,7 +158,7 @@ def test_images_beside_the_splits_and_their_classes_are_counted(tmp_path):
 def test_a_folder_that_looks_like_a_split_is_no_class(tmp_path, name):
     for part in (f"{name}/a", f"{name}/b", "rest/a", "rest/b"):
         put(tmp_path / part / "x.png", GREY)
-    with pytest.raises(InputError, match=f"has {name}, but no folder train"):
+    with pytest.raises(InputError, match=f"{name}.* no folder train"):
         read_folder(tmp_path, STORED)
 
 
@@ -208,9 +208,7 @@ def test_suffixes_of_any_case_are_images(pets, suffix):
 
 def test_images_of_different_sizes_need_a_size(pets):
     put(pets / "dog" / "2.png", np.zeros((5, 7), np.uint8))
-    with pytest.raises(
-        InputError, match=r"2\.png: is 5x7, other images are 3x4; set data\.image_s"
-    ):
+    with pytest.raises(InputError, match=r"2\.png: .*5x7.* 3x4; .*data\.image_s"):
         read_folder(pets, STORED)
     assert read_folder(pets, View((3, 3))).train.images.shape == (4, 3, 3, 1)
 
@@ -277,7 +275,7 @@ def test_a_class_missing_from_the_test_split_is_named(pets, tmp_path):
 
 def test_one_class_is_not_enough(tmp_path):
     put(tmp_path / "cat" / "1.png", GREY)
-    with pytest.raises(InputError, match="expected a folder per class, found 1"):
+    with pytest.raises(InputError, match=r"a folder per class, .*1"):
         read_folder(tmp_path, STORED)
 
 

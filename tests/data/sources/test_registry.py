@@ -95,15 +95,15 @@ def test_a_missing_package_comes_with_its_installation():
 
 def test_a_missing_file_of_a_package_comes_with_its_installation(package):
     assert package_file("animal_mnist", "__init__.py", "") == package / "__init__.py"
-    with pytest.raises(InputError, match=r"b\.txt of the package animal_mnist is not there; do it"):
+    with pytest.raises(InputError, match=r"b\.txt .*animal_mnist.*; do it"):
         package_file("animal_mnist", "b.txt", "do it")
 
 
 @pytest.mark.parametrize("name", ["fashion_mnist", "npz", "idx", "folder"])
 def test_sources_on_disk_need_a_path_that_exists(name, tmp_path):
-    with pytest.raises(InputError, match=rf"source='{name}' needs data\.path"):
+    with pytest.raises(InputError, match=rf"source='{name}' .*data\.path"):
         load(name)
-    with pytest.raises(InputError, match=r"data\.path='.*/no' does not exist"):
+    with pytest.raises(InputError, match=r"data\.path='.*/no'"):
         load(name, path=str(tmp_path / "no"))
 
 
@@ -132,7 +132,7 @@ def test_idx_files_have_numbered_classes_or_named_ones(tmp_path):
     (tmp_path / "classes.txt").write_text("ant\nblue whale\ncow\n")
     assert load("idx", path=str(tmp_path)).class_names == ("ant", "blue whale", "cow")
     (tmp_path / "classes.txt").write_text("ant\nbee\n")
-    with pytest.raises(InputError, match=r"labels lie in \[0, 2\]; expected \[0, 2\)"):
+    with pytest.raises(InputError, match=r"labels .*\[0, 2\]; .*\[0, 2\)"):
         load("idx", path=str(tmp_path))
 
 
@@ -147,7 +147,7 @@ def test_a_folder_is_read_at_the_size_of_the_configuration(tmp_path):
 
 
 def test_an_unknown_source_is_named_with_those_there_are():
-    with pytest.raises(InputError, match=f"source='cifra' is unknown.*{', '.join(SOURCES)}"):
+    with pytest.raises(InputError, match=f"source='cifra'.*{', '.join(SOURCES)}"):
         get_source("cifra")
     with pytest.raises(InputError, match=r"did you mean cifar100? or cifar100?\?"):
         get_source("cifar1000")

@@ -197,5 +197,5 @@ def test_a_residual_network_is_scored_alike_in_one_batch_and_in_three(tiny):
 @pytest.mark.parametrize("batches", [[], [(np.ones((0, 4), np.float32), np.ones((0, 3)))]])
 def test_scores_from_no_data_are_refused(criterion, batches):
     params, _, _ = problem(0)
-    with pytest.raises(InputError, match="batches hold no examples"):
+    with pytest.raises(InputError, match=r"batches .*no examples"):
         criterion(least_squares, params, batches)

@@ -76,7 +76,7 @@ def test_a_network_that_is_not_proportional_to_its_input_is_refused():
     def shifted(params, x):
         return chain_logits(params, x - 0.5)
 
-    with pytest.raises(InputError, match="not proportional to its input"):
+    with pytest.raises(InputError, match="proportional"):
         synflow(shifted, chain(0), (3,))
 
 
@@ -85,7 +85,7 @@ def test_a_flow_that_float32_does_not_hold_is_refused(bad):
     params = chain(0, (3,) * 10)
     for layer in params.values():
         layer["kernel"][:] = bad
-    with pytest.raises(InputError, match="synaptic flow does not fit into float32"):
+    with pytest.raises(InputError, match="float32"):
         synflow(chain_logits, params, (3,))
 
 
@@ -111,7 +111,7 @@ def test_pixel_normalisation_is_refused(tiny):
     def logits_fn(params, x):
         return models.logits(tiny.model, params, unit_statistics(tiny.batch_stats), x)
 
-    with pytest.raises(InputError, match="leave out pixel normalisation"):
+    with pytest.raises(InputError, match="pixel normalisation"):
         synflow(logits_fn, tiny.params, (8, 8, 1))
 
 

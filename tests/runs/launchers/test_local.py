@@ -60,7 +60,7 @@ def test_the_devices_of_this_machine_are_found():
 
 def test_a_machine_where_jax_does_not_start_is_bad_input(monkeypatch):
     monkeypatch.setenv("JAX_PLATFORMS", "abacus")
-    with pytest.raises(InputError, match=r"JAX cannot start on this machine: .*abacus"):
+    with pytest.raises(InputError, match=r"JAX .*abacus"):
         local.find_devices()
 
 
@@ -112,7 +112,7 @@ def test_being_stopped_stops_the_workers(workers_run):
 
 
 def test_chips_of_a_tpu_are_not_shared():
-    with pytest.raises(InputError, match="--workers=5: the 4 TPU chips cannot be shared"):
+    with pytest.raises(InputError, match=r"--workers=5: .*4 TPU"):
         run_workers([], 5, MachineDevices("tpu", 4))
 
 

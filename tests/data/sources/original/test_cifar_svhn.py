@@ -129,12 +129,12 @@ def test_broken_batches_are_named(python_version, contents, message):
 def test_a_missing_or_short_file_is_named(binary_version):
     path = binary_version / "cifar-10-batches-bin" / "data_batch_2.bin"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(InputError, match=r"data_batch_2\.bin: has 12291 bytes, not a multiple"):
+    with pytest.raises(InputError, match=r"data_batch_2\.bin: .*12291 bytes"):
         read_cifar10(binary_version)
     path.unlink()
     with pytest.raises(InputError, match=r"data_batch_2\.bin: cannot be read"):
         read_cifar10(binary_version)
-    with pytest.raises(InputError, match="has no data_batch_1, neither there"):
+    with pytest.raises(InputError, match="no data_batch_1"):
         read_cifar10(binary_version / "elsewhere")
 
 
@@ -147,8 +147,8 @@ def test_svhn_has_its_zeros_under_ten(tmp_path):
     assert raw.train.labels.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
     np.testing.assert_array_equal(raw.test.images, pixels)
     savemat(tmp_path / "test_32x32.mat", {"X": pixels})
-    with pytest.raises(InputError, match=r"test_32x32\.mat: has no variable y"):
+    with pytest.raises(InputError, match=r"test_32x32\.mat: .*variable y"):
         read_svhn(tmp_path)
     (tmp_path / "test_32x32.mat").write_bytes(b"nothing")
-    with pytest.raises(InputError, match="cannot be read as a MATLAB file"):
+    with pytest.raises(InputError, match=r"\.mat: .*MATLAB"):
         read_svhn(tmp_path)

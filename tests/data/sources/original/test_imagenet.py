@@ -94,12 +94,12 @@ def test_missing_files_are_named(archives, name, message):
 
 def test_a_broken_archive_is_named(archives):
     (archives / "ILSVRC2012_img_train.tar").write_bytes(b"x" * 1024)
-    with pytest.raises(InputError, match=r"img_train\.tar: cannot be read as an archive"):
+    with pytest.raises(InputError, match=r"img_train\.tar: .*archive"):
         read_imagenet(archives)
 
 
 def test_too_few_validation_images_are_refused(archives):
     val = {"ILSVRC2012_val_00000001.JPEG": b"one"}
     (archives / "ILSVRC2012_img_val.tar").write_bytes(packed(val))
-    with pytest.raises(InputError, match="has 1 images, the development kit 3 labels"):
+    with pytest.raises(InputError, match=r"1 images.* 3 labels"):
         read_imagenet(archives)

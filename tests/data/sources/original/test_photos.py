@@ -31,7 +31,7 @@ def test_caltech101_takes_the_first_30_of_a_class(tmp_path, save_image):
     assert names(test) == ["image_0031.jpg", "image_0031.jpg", "image_0032.jpg"]
     assert test.labels.tolist() == [0, 1, 1]
     (folder / "Faces" / "image_0001.jpg").unlink()
-    with pytest.raises(InputError, match="Faces: has 30 images; expected more than 30"):
+    with pytest.raises(InputError, match=r"Faces: .*30 images"):
         photos.read_caltech101(tmp_path)
 
 
@@ -86,7 +86,7 @@ def test_dtd_takes_its_first_partition(tmp_path, save_image):
     assert len(found.splits["train"].images) == 6
     assert found.splits["test"].labels.tolist() == [1, 1, 0, 0]
     (root / "images" / "lined" / "lined_d.jpg").unlink()
-    with pytest.raises(InputError, match=r"labels: lists .*lined_d\.jpg, which does not exist"):
+    with pytest.raises(InputError, match=r"labels: .*lined_d\.jpg"):
         photos.read_dtd(tmp_path)
 
 
@@ -104,7 +104,7 @@ def test_pets_are_classes_of_breeds(tmp_path, save_image):
     assert found.splits["train"].labels.tolist() == [0, 1]
     assert names(found.splits["test"]) == ["american_bulldog_9.jpg"]
     lines(tmp_path / "a" / "annotations" / "test.txt", "american_bulldog_9 two")
-    with pytest.raises(InputError, match=r"test\.txt: has the line 'american_bulldog_9 two'"):
+    with pytest.raises(InputError, match=r"test\.txt: .*'american_bulldog_9 two'"):
         photos.read_pets(tmp_path)
 
 
@@ -120,7 +120,7 @@ def test_sun397_has_classes_of_several_words(tmp_path, save_image):
     assert found.class_names == ("a/abbey", "a/airport/inside")
     assert found.splits["test"].labels.tolist() == [0, 1]
     lines(tmp_path / "Partitions" / "Testing_01.txt", "/a/zoo/sun_1.jpg")
-    with pytest.raises(InputError, match=r"Testing_01\.txt: has the unknown class 'a/zoo'"):
+    with pytest.raises(InputError, match=r"Testing_01\.txt: .*'a/zoo'"):
         photos.read_sun397(tmp_path)
 
 
@@ -147,7 +147,7 @@ def test_cars_have_their_test_labels_in_a_file_of_their_own(tmp_path, save_image
     assert found.splits["train"].labels.tolist() == [1, 0]
     assert found.splits["test"].images[1].path.parent.name == "cars_test"
     savemat(devkit / "cars_train_annos.mat", {"annotations": np.zeros((2, 2))})
-    with pytest.raises(InputError, match="annotations lack the fields class and fname"):
+    with pytest.raises(InputError, match=r"annotations .*class and fname"):
         photos.read_cars196(tmp_path)
 
 
@@ -167,7 +167,7 @@ def test_food101_lists_come_as_json_or_text(tmp_path, save_image, form):
     assert found.class_names == ("apple_pie", "beignets")
     assert names(found.splits["test"]) == ["2.jpg", "2.jpg"]
     (meta / f"train.{form}").write_text("[]" if form == "json" else "\n")
-    with pytest.raises(InputError, match=r"train\.(json: holds a list|txt: lists nothing)"):
+    with pytest.raises(InputError, match=r"train\.(json: .*list|txt: .*nothing)"):
         photos.read_food101(tmp_path)
 
 
@@ -184,5 +184,5 @@ def test_aircraft_variants_may_have_spaces(tmp_path, save_image):
 
 
 def test_a_missing_list_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"has no labels/train1\.txt, neither there nor"):
+    with pytest.raises(InputError, match=r"no labels/train1\.txt"):
         photos.read_dtd(tmp_path)
