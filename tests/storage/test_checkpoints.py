@@ -352,7 +352,7 @@ def test_what_differs_from_what_was_to_be_written_is_never_there(tmp_path, monke
     monkeypatch.setattr(orbax_files, "_AT_ONCE", 1)  # each array in a part of its own
     save(tmp_path, 3)
     monkeypatch.setattr(orbax_files, "check_readable", differently)
-    with pytest.raises(OSError, match="is not what was written"):
+    with pytest.raises(OSError, match="what was written"):
         save(tmp_path, 6)
     assert step_of(restore(tmp_path)) == 3
 
@@ -364,7 +364,7 @@ def test_behind_a_link_nothing_is_written_or_removed(tmp_path):
     (foreign / "BEST").write_text("[1]")
     (tmp_path / "checkpoints").symlink_to(foreign)
     before = names(foreign)
-    with pytest.raises(InputError, match="checkpoints is a symbolic link"):
+    with pytest.raises(InputError, match=r"checkpoints .*link"):
         save(tmp_path / "checkpoints", 4, 5)
     discard_checkpoints(tmp_path / "checkpoints")
     assert names(foreign) == before

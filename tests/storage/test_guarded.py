@@ -49,7 +49,7 @@ def test_what_is_no_file_is_not_read_and_not_waited_for(tmp_path, kind):
         path.mkdir()
     else:
         path.symlink_to("/dev/zero")
-    with pytest.raises(InputError, match=f"{path} is no regular file"):
+    with pytest.raises(InputError, match=f"{path} .*regular file"):
         guarded.read_bytes(path)
 
 
@@ -103,5 +103,5 @@ def test_a_folder_is_made_once_and_never_behind_a_link(tmp_path):
     for _ in range(2):
         assert guarded.own_folder(tmp_path / "own").is_dir()
     (tmp_path / "link").symlink_to("own")
-    with pytest.raises(InputError, match="link is a symbolic link"):
+    with pytest.raises(InputError, match=r"link .*symbolic link"):
         guarded.own_folder(tmp_path / "link")

@@ -147,7 +147,7 @@ def test_keys_without_an_order_are_refused(saved):
     arrays = {"params/conv/kernel": np.ones(10), "params/conv/bias": np.ones(6), "params/7": ONE}
     forge(saved, "weights.safetensors", save(arrays))
     edit(saved, version=2, keys={"params/7": ["params", 7]}, empty=[])
-    with pytest.raises(InputError, match=r"is damaged: .*no order"):
+    with pytest.raises(InputError, match=r"damaged: .*no order"):
         Ticket.load(saved)
 
 
@@ -268,14 +268,14 @@ def test_an_element_type_that_numpy_lacks_is_refused(saved):
     data = save({"params/conv/kernel": np.zeros(10, np.uint8)}).replace(b'"U8"', b'"F8_E8M0"')
     size = len(data) - 10 - 8
     forge(saved, "weights.safetensors", size.to_bytes(8, "little") + data[8:])
-    with pytest.raises(InputError, match=r"weights\.safetensors is damaged: .*F8_E8M0"):
+    with pytest.raises(InputError, match=r"weights\.safetensors .*F8_E8M0"):
         Ticket.load(saved)
 
 
 def test_a_shape_of_no_elements_that_no_array_can_have_is_refused(saved):
     header = b'{"params/conv/bias":{"dtype":"F32","shape":[0,%d],"data_offsets":[0,0]}}' % 2**62
     forge(saved, "weights.safetensors", len(header).to_bytes(8, "little") + header)
-    with pytest.raises(InputError, match=r"weights\.safetensors is damaged: .*too big"):
+    with pytest.raises(InputError, match=r"weights\.safetensors .*too big"):
         Ticket.load(saved)
 
 

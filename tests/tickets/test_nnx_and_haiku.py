@@ -114,10 +114,10 @@ def test_a_state_with_keys_of_random_numbers_is_refused_with_the_remedy(net, tmp
 
 def test_a_module_and_a_variable_that_is_no_array_are_refused(net, tmp_path):
     mask = jax.tree.map(lambda _: True, net)
-    with pytest.raises(InputError, match="params is a Net"):
+    with pytest.raises(InputError, match=r"params .*Net"):
         rtickets.Ticket(mask, net).save(tmp_path / "t")
     state = nnx.State({"a": nnx.Param({"w": np.ones(2)})})
-    with pytest.raises(InputError, match="params/a is a Param"):
+    with pytest.raises(InputError, match=r"params/a .*Param"):
         rtickets.Ticket(jax.tree.map(lambda _: True, state), state).save(tmp_path / "t")
 
 

@@ -85,7 +85,7 @@ def test_a_ticket_that_does_not_say_its_task_needs_one():
     ],
 )
 def test_provenance_of_other_kinds_is_damage(name, value):
-    with pytest.raises(InputError, match=f"provenance is damaged: .*{name}"):
+    with pytest.raises(InputError, match=f"damaged: .*{name}"):
         provenance.build_model({**META, name: value})
 
 

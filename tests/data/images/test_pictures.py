@@ -48,7 +48,7 @@ def test_postscript_starts_no_interpreter(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["TGA", "PCX", "SGI", "ICO", "PDF", "EPS"])
 def test_formats_that_nobody_chose_are_refused(kind):
-    with pytest.raises(InputError, match="x: cannot be read as an image"):
+    with pytest.raises(InputError, match=r"x: .*image"):
         decode(encoded(Image.new("RGB", (16, 16)), kind), "x")
 
 

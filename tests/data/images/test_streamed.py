@@ -95,7 +95,7 @@ def test_broken_missing_and_odd_images_are_named(tmp_path, save_image):
     save_image(paths[3], 50, (7, 6))
     images = streamed(ImageFiles(paths), View(None), None)
     assert images.evaluation(0).shape == (6, 6, 3)
-    with pytest.raises(InputError, match=r"1\.png: cannot be read as an image"):
+    with pytest.raises(InputError, match=r"1\.png: .*image"):
         np.asarray(images)
     with pytest.raises(InputError, match=r"2\.png: .*No such file"):
         images.evaluation(2)

@@ -99,7 +99,7 @@ def test_a_shape_beyond_64_bits_is_refused(tmp_path):
 @pytest.mark.parametrize("damage", [b"", b"\x1f\x8b", b"no gzip"])
 def test_a_gzip_file_that_is_none_is_refused(tmp_path, damage):
     (tmp_path / "file.gz").write_bytes(damage)
-    with pytest.raises(InputError, match=r"file\.gz: (cannot be read|not an IDX)"):
+    with pytest.raises(InputError, match=r"file\.gz: (.*read|.*IDX)"):
         read_idx(tmp_path / "file.gz")
 
 
@@ -109,7 +109,7 @@ def test_a_flipped_bit_in_a_gzip_file_is_refused(tmp_path):
         data = bytearray(whole)
         data[position] ^= 0x5A
         (tmp_path / "file.gz").write_bytes(bytes(data))
-        with pytest.raises(InputError, match=r"file\.gz: (cannot be read|not an IDX|h)"):
+        with pytest.raises(InputError, match=r"file\.gz: (.*read|.*IDX|h)"):
             read_idx(tmp_path / "file.gz")
 
 
@@ -190,7 +190,7 @@ def test_a_single_array_is_no_archive(tmp_path):
 
 
 def test_a_folder_is_no_archive(tmp_path):
-    with pytest.raises(InputError, match=r"cannot be read: .*folder"):
+    with pytest.raises(InputError, match=r"read: .*folder"):
         read_npz(tmp_path)
 
 

@@ -169,7 +169,7 @@ def test_stamps_are_listed_by_class(tmp_path, save_image):
     assert raw.train.images.shape == (35, 8, 8, 3)
     assert raw.test is None
     (tmp_path / "town").rename(tmp_path / "city")
-    with pytest.raises(InputError, match="town: class without images"):
+    with pytest.raises(InputError, match=r"town: .*without images"):
         get_source("tux_stamps").load(
             DataConfig(source="tux_stamps", path=str(tmp_path)), View((8, 8))
         )

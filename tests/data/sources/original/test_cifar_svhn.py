@@ -132,7 +132,7 @@ def test_a_missing_or_short_file_is_named(binary_version):
     with pytest.raises(InputError, match=r"data_batch_2\.bin: .*12291 bytes"):
         read_cifar10(binary_version)
     path.unlink()
-    with pytest.raises(InputError, match=r"data_batch_2\.bin: cannot be read"):
+    with pytest.raises(InputError, match=r"data_batch_2\.bin: .*read"):
         read_cifar10(binary_version)
     with pytest.raises(InputError, match="no data_batch_1"):
         read_cifar10(binary_version / "elsewhere")
