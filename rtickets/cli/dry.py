@@ -15,7 +15,7 @@ def dry_run(verb: Verb, options: argparse.Namespace, config_words: Sequence[str]
     from rtickets.stages.registry import estimate
 
     config = read_config(verb, config_words)
-    devices = start(options, keep_compiled=False)
+    devices = start(options, keep_compiled=False)  # nothing is to be written
     path = getattr(config, "ticket", None)
     if path is None:
         setting = Setting(devices=len(devices))
