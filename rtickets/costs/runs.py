@@ -44,16 +44,8 @@ def estimate_training(
     """Estimate a training run.
 
     Args:
-        name: what to call it.
-        task: its data.
-        model: its network.
-        train: how it is trained.
-        devices: over how many devices.
         trainable: 'all' weights or the 'head'.
         times: how often a study runs it.
-
-    Returns:
-        The estimate.
 
     Raises:
         InputError: if the batch is larger than the training set, or the attack's radius than all
@@ -104,15 +96,9 @@ def memory_of(
     """Return the bytes that a run needs on every device, by what they are for.
 
     Args:
-        cost: of the network.
-        task: its data.
         batch: examples at once, over all devices.
-        devices: over how many devices.
         trainable: 'all' weights or the 'head'.
         moments: what the optimiser remembers, in copies of the weights.
-
-    Returns:
-        The parts.
     """
     # weights, masked weights, gradients, what the optimiser remembers
     copies = 3 + moments if trainable == "all" else 1

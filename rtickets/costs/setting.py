@@ -45,11 +45,7 @@ class Setting:
         return Setting(model, task, tuple(meta["image_shape"]), devices, source, meta)
 
     def check_head(self) -> None:
-        """Check that a network that runs under its own head has one.
-
-        Raises:
-            InputError: where it has none.
-        """
+        """Raise InputError where a network that runs under its own head has none."""
         if self.source is not None:
             provenance.check_head(self.meta)
 
