@@ -67,8 +67,6 @@ class Apgd:
 
     Attributes:
         norm: 'linf' or 'l2'.
-        num_steps: number of steps.
-        loss: 'ce', 'margin' or 'dlr'.
         targeted: whether jobs have targets.
         samples: draws of a random model per evaluation, 0 for one that takes no key.
         num_classes: width of the logits.
@@ -111,6 +109,7 @@ class Apgd:
         state, gradient = self._checkpoint(_record(state, found, count), found.gradient)
         uphill = ascend(state.x, gradient, state.step_size, self.norm)
         uphill = project(uphill, job.x, job.eps, self.norm)
+        # The first step has nothing to be carried on by.
         share = per_example(jnp.where(count == 0, 1.0, _MOMENTUM), state.x)
         x = state.x + share * (uphill - state.x) + (1 - share) * (state.x - state.previous)
         return state._replace(x=project(x, job.x, job.eps, self.norm), previous=state.x)
@@ -118,6 +117,7 @@ class Apgd:
     def _checkpoint(self, state: ApgdState, gradient: Array) -> tuple[ApgdState, Array]:
         """Halve the step and go back to the best image where the window brought too little."""
         here = state.since == state.window
+        # Not after a halving: shorter steps get a window of their own.
         stuck = ~state.halved & (state.checkpoint_loss >= state.best_loss)
         halve = here & ((state.rises <= _PROGRESS * state.window) | stuck)
         shorter = state.window - max(int(_WINDOW_DECREASE * self.num_steps), 1)

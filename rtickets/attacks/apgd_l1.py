@@ -52,15 +52,8 @@ class ApgdL1:
     30%, 30% and 40% of the steps are taken in balls of 3, 2 and 1 times the radius, each phase
     starting at the projection of the best image of the one before. Two details differ, without
     which the search stops short of the optimum of a linear model: entries that cannot move any
-    further do not use up the step, and the sparsity is rounded down, so that it can reach 1.
-
-    Attributes:
-        norm: 'l1'.
-        num_steps: number of steps.
-        loss: 'ce', 'margin' or 'dlr'.
-        targeted: whether jobs have targets.
-        samples: draws of a random model per evaluation, 0 for one that takes no key.
-        num_classes: width of the logits.
+    further do not use up the step, and the sparsity is rounded down, so that it can reach 1. For
+    the fields see `rtickets.attacks.apgd.Apgd`.
     """
 
     norm: Literal["l1"]
@@ -95,6 +88,7 @@ class ApgdL1:
         )
         state = state._replace(best_loss=best_loss)
         phase, steps, done = self._clock(count)
+        # Only the last phase searches the ball itself; the others' images may lie outside.
         state = _record(state, found, phase == len(_RADII) - 1)
         window = jnp.maximum(steps // _CHECKPOINTS, 1)
         here = (done > 0) & (done % window == 0)

@@ -61,18 +61,12 @@ def number_of_turns(samples: int) -> int:
 def rate_turn(
     logits_fn: LogitsFn, job: Job, x: Array, turn: Array | int, samples: int, *, reach: bool = False
 ) -> Rating:
-    """Rate images on a few draws, which belong to the keys and the turn alone.
+    """Rate images on a few draws, which belong to the keys and the turn alone; means over them.
 
     Args:
-        logits_fn: the random model.
         job: labels, targets and keys (B,).
-        x: images (B, ...).
-        turn: number of the turn.
         samples: draws of a turn.
         reach: succeed where the model answers the target, instead of wherever it errs.
-
-    Returns:
-        Means over the draws.
     """
     keys = jax.vmap(lambda key: jax.random.fold_in(key, turn))(job.key)
     logits = call_model(logits_fn, x, keys, samples)
@@ -119,18 +113,7 @@ def _compiled(function: Callable[..., Array], samples: int, reach: bool) -> Any:
 def worst(
     logits_fn: LogitsFn, job: Job, images: Sequence[Array], samples: int, *, reach: bool = False
 ) -> Array:
-    """Return, per example, the worst of several images on the same draws.
-
-    Args:
-        logits_fn: the random model.
-        job: labels, targets and keys (B,).
-        images: candidates, each (B, ...).
-        samples: draws of one evaluation.
-        reach: see `rate_turn`.
-
-    Returns:
-        Images (B, ...).
-    """
+    """Return, per example, the worst of several images (B, ...) on the same draws."""
     found, *others = images
     if not others:
         return found
@@ -155,17 +138,12 @@ def evaluate_against(
 ) -> tuple[Evaluation, Array]:
     """Evaluate images, and for a random model the best ones so far on the same draws.
 
-    A loss that was measured on other draws would keep the luckiest image, not the worst.
+    A loss that was measured on other draws would keep the luckiest image, not the worst. For what
+    is not named here see `evaluate`.
 
     Args:
-        logits_fn: the model.
-        loss: see `evaluate`, also for what is not named here.
-        job: labels and targets.
-        x: images (B, ...).
         best: (images (B, ...), their losses (B,), -infinity before any).
         key: keys (B,) of this evaluation.
-        samples: draws of a random model, 0 for one that takes no key.
-        reach: see `evaluate`.
 
     Returns:
         (evaluation, in which a random model is never fooled; loss to beat (B,)).

@@ -13,18 +13,7 @@ from rtickets.attacks.search import LogitsFn
 def fgsm(
     logits_fn: LogitsFn, x: ArrayLike, y: ArrayLike, *, eps: Array | float, norm: Norm = "linf"
 ) -> Array:
-    """Take one step of the length of the radius (Goodfellow et al. 2015).
-
-    Args:
-        logits_fn: see `pgd`.
-        x: floats (B, ...) in [0, 1].
-        y: integer labels (B,).
-        eps: radius in pixel units, scalar or (B,).
-        norm: 'linf', 'l2' or 'l1'.
-
-    Returns:
-        float32 images in the ball and in [0, 1].
-    """
+    """Take one step of the length of the radius (Goodfellow et al. 2015)."""
     return pgd(
         logits_fn, x, y, jax.random.key(0), eps=eps, step_size=eps, num_steps=1, norm=norm,
         random_start=False,
@@ -43,17 +32,7 @@ def fgsm_rs(
 ) -> Array:
     """Take one step from a uniform point of the ball (Wong et al. 2020).
 
-    Args:
-        logits_fn: see `pgd`.
-        x: floats (B, ...) in [0, 1].
-        y: integer labels (B,).
-        key: one PRNG key, or a seed, or one key per example.
-        eps: radius in pixel units, scalar or (B,).
-        step_size: length of the step; None is 1.25 eps, the published choice.
-        norm: 'linf', 'l2' or 'l1'.
-
-    Returns:
-        float32 images in the ball and in [0, 1].
+    `step_size` None is 1.25 eps, the published choice.
     """
     step = 1.25 * eps if step_size is None else step_size
     return pgd(logits_fn, x, y, key, eps=eps, step_size=step, num_steps=1, norm=norm)

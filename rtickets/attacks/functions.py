@@ -1,4 +1,4 @@
-"""The ensemble's attacks as functions of images."""
+"""The ensemble's attacks as functions of images; see the head of `rtickets.attacks`."""
 
 from typing import Any
 
@@ -25,15 +25,7 @@ from rtickets.attacks.search import Job, LogitsFn, choose, run
 
 
 def targets_by_logit(logits: Array, y: Array) -> Array:
-    """Return all classes but the label, the one with the largest logit first.
-
-    Args:
-        logits: (B, classes).
-        y: labels (B,).
-
-    Returns:
-        int32 (B, classes - 1).
-    """
+    """Return all classes but the label, int32 (B, classes - 1), the largest logit first."""
     others = jnp.where(jnp.arange(logits.shape[1]) == y[:, None], jnp.inf, -logits)
     return jnp.argsort(others, axis=1)[:, :-1].astype(jnp.int32)
 
@@ -97,24 +89,11 @@ def apgd_ce(
     """Run Auto-PGD on the cross-entropy (Croce & Hein 2020; for 'l1' Croce & Hein 2021).
 
     Args:
-        logits_fn: maps images (B, ...) in [0, 1] to logits (B, classes), each image by itself; see
-            `rtickets.attacks.models.LogitsFn` for what else may stand for a model.
-        x: floats (B, ...) in [0, 1]: images, or vectors or sequences.
-        y: integer labels (B,).
-        key: one PRNG key, or a seed, or one key per example.
-        eps: radius in pixel units, scalar or (B,).
-        norm: 'linf', 'l2' or 'l1'.
         num_steps: number of gradient steps.
         restarts: number of runs; the first result that fools the model is returned, per example.
-        samples: draws of a random model, which then takes keys (B,) too; 0 for one without keys.
-            Restarts and targets are then compared on the same draws, and the worst is returned.
+        samples: draws of a random model. Restarts and targets are then compared on the same draws,
+            and the worst is returned.
         unroll: see `rtickets.attacks.pgd`.
-
-    Returns:
-        float32 array like `x` in the ball and in [0, 1].
-
-    Raises:
-        InputError: for images outside [0, 1], unknown labels, NaN logits or bad settings.
     """
     member = Member("apgd_ce", num_steps, restarts, samples=samples)
     return _attack(member, logits_fn, x, y, key, eps, norm, unroll)
@@ -133,27 +112,9 @@ def apgd_dlr(
     samples: int = 0,
     unroll: bool | None = None,
 ) -> Array:
-    """Run Auto-PGD on the difference of logits ratio (Croce & Hein 2020, eq. 6).
+    """Run Auto-PGD on the difference of logits ratio (Croce & Hein 2020, eq. 6), as `apgd_ce`.
 
     With two classes the margin stands in for the ratio, which needs three.
-
-    Args:
-        logits_fn: see `apgd_ce`.
-        x: floats (B, ...) in [0, 1]: images, or vectors or sequences.
-        y: integer labels (B,).
-        key: one PRNG key, or a seed, or one key per example.
-        eps: radius in pixel units, scalar or (B,).
-        norm: 'linf', 'l2' or 'l1'.
-        num_steps: number of gradient steps.
-        restarts: number of runs.
-        samples: see `apgd_ce`.
-        unroll: see `rtickets.attacks.pgd`.
-
-    Returns:
-        float32 array like `x` in the ball and in [0, 1].
-
-    Raises:
-        InputError: as `apgd_ce`.
     """
     member = Member("apgd_dlr", num_steps, restarts, samples=samples)
     return _attack(member, logits_fn, x, y, key, eps, norm, unroll)
@@ -175,26 +136,9 @@ def apgd_t(
 ) -> Array:
     """Run Auto-PGD on the targeted ratio, one likely class after the other (eq. 7 there).
 
-    With fewer than four classes the targeted margin stands in for the ratio.
-
-    Args:
-        logits_fn: see `apgd_ce`.
-        x: floats (B, ...) in [0, 1]: images, or vectors or sequences.
-        y: integer labels (B,).
-        key: one PRNG key, or a seed, or one key per example.
-        eps: radius in pixel units, scalar or (B,).
-        norm: 'linf', 'l2' or 'l1'.
-        num_steps: number of gradient steps.
-        num_targets: number of classes aimed at, those with the largest clean logits first.
-        restarts: number of runs per class.
-        samples: see `apgd_ce`.
-        unroll: see `rtickets.attacks.pgd`.
-
-    Returns:
-        float32 array like `x` in the ball and in [0, 1].
-
-    Raises:
-        InputError: as `apgd_ce`.
+    With fewer than four classes the targeted margin stands in for the ratio. It takes what
+    `apgd_ce` takes, its restarts for every class, and `num_targets`: how many classes are aimed at,
+    those with the largest clean logits first.
     """
     member = Member("apgd_t", num_steps, restarts, num_targets, samples)
     return _attack(member, logits_fn, x, y, key, eps, norm, unroll)
@@ -215,23 +159,8 @@ def fab_t(
 ) -> Array:
     """Run FAB towards one likely class after the other (Croce & Hein 2020, minimally distorted).
 
-    Args:
-        logits_fn: see `apgd_ce`.
-        x: floats (B, ...) in [0, 1]: images, or vectors or sequences.
-        y: integer labels (B,).
-        key: one PRNG key, or a seed, or one key per example.
-        eps: radius in pixel units, scalar or (B,).
-        norm: 'linf', 'l2' or 'l1'.
-        num_steps: number of steps.
-        num_targets: number of classes aimed at, those with the largest clean logits first.
-        restarts: number of runs per class, all but the first from random points.
-        unroll: see `rtickets.attacks.pgd`.
-
-    Returns:
-        float32 array like `x` in the ball and in [0, 1].
-
-    Raises:
-        InputError: as `apgd_ce`.
+    It takes what `apgd_t` takes, but no random models; all runs but the first start from random
+    points.
     """
     member = Member("fab_t", num_steps, restarts, num_targets)
     return _attack(member, logits_fn, x, y, key, eps, norm, unroll)
@@ -251,22 +180,7 @@ def square(
 ) -> Array:
     """Run the Square attack, which needs no gradients (Andriushchenko et al. 2020).
 
-    Args:
-        logits_fn: see `apgd_ce`.
-        x: images (B, H, W, C) in [0, 1].
-        y: integer labels (B,).
-        key: one PRNG key, or a seed, or one key per example.
-        eps: radius in pixel units, scalar or (B,).
-        norm: 'linf', 'l2' or 'l1'.
-        num_queries: number of evaluations of the model.
-        restarts: number of runs.
-        unroll: see `rtickets.attacks.pgd`.
-
-    Returns:
-        float32 images (B, H, W, C) in the ball and in [0, 1].
-
-    Raises:
-        InputError: as `apgd_ce`.
+    It takes images (B, H, W, C), no random models, and `num_queries` evaluations of the model.
     """
     member = Member("square", num_queries, restarts)
     return _attack(member, logits_fn, x, y, key, eps, norm, unroll)

@@ -19,10 +19,8 @@ def move_to_hyperplane(x: Array, normal: Array, value: Array, norm: Norm) -> Arr
     hyperplane is out of reach every pixel uses all its room.
 
     Args:
-        x: float32 images (B, ...) in [0, 1].
         normal: slope of the function, (B, ...); a zero slope gives no move.
         value: the function at x, (B,).
-        norm: norm in which the move is small.
 
     Returns:
         float32 moves (B, ...); x plus the move is in [0, 1].

@@ -32,14 +32,8 @@ class Answers(NamedTuple):
 def pin(logits_fn: LogitsFn, x: Any, key: Array, samples: int) -> LogitsFn:
     """Return a model whose compiled programs are found by what it computes now.
 
-    Args:
-        logits_fn: the model; it is traced once, with its gradient, and not run.
-        x: images (B, ...).
-        key: keys (B,).
-        samples: draws of a random model, 0 for one that takes no key.
-
-    Returns:
-        The model; itself where it is pinned already or everything is being traced anyway.
+    It is traced once, with its gradient, and not run; a model that is pinned already, or is being
+    traced anyway, is returned itself.
     """
     function, arguments = split_model(logits_fn)
     leaves = jax.tree.leaves((logits_fn, x, key, jnp.add(0, 0)))  # the last is one inside a trace
@@ -60,17 +54,7 @@ def pin(logits_fn: LogitsFn, x: Any, key: Array, samples: int) -> LogitsFn:
 
 
 def answers_of(logits_fn: LogitsFn, x: np.ndarray, key: Array, samples: int) -> Answers:
-    """Return what a model computes for a few of some images.
-
-    Args:
-        logits_fn: the model.
-        x: float32 images (N, ...).
-        key: keys (N,).
-        samples: draws of a random model, 0 for one that takes no key.
-
-    Returns:
-        The answers for at most 8 images.
-    """
+    """Return what a model computes for at most 8 of some float32 images (N, ...)."""
     function, arguments = split_model(logits_fn)
     some = np.unique(np.linspace(0, len(x) - 1, _IMAGES).astype(int))
     run = _compiled(function, samples)

@@ -37,21 +37,7 @@ class Inputs(NamedTuple):
 def read_inputs(
     logits_fn: Any, x: ArrayLike, y: ArrayLike, key: KeyLike, samples: int = 0
 ) -> Inputs:
-    """Check everything that can be without running the model.
-
-    Args:
-        logits_fn: see `rtickets.attacks.models.LogitsFn`.
-        x: see `as_images`.
-        y: see `as_classes`.
-        key: see `example_keys`.
-        samples: draws of a random model, 0 for one that takes no key.
-
-    Returns:
-        The inputs.
-
-    Raises:
-        InputError: for what cannot be used.
-    """
+    """Check everything that can be without the model; see the head of `rtickets.attacks`."""
     model, images = as_model(logits_fn, samples), as_images(x)
     labels = as_classes(y, len(images))
     keys = example_keys(key, len(images))
@@ -97,18 +83,9 @@ def as_images(x: ArrayLike) -> Any:
 
 
 def as_classes(classes: ArrayLike, batch: int, name: str = "labels") -> Any:
-    """Return one int32 class per image.
+    """Return one int32 class per image, of `batch` integers of any width or a list of them.
 
-    Args:
-        classes: integers (B,) of any width, or a list of them.
-        batch: B.
-        name: what they are.
-
-    Returns:
-        The same as int32, a NumPy array unless it came as a jax array.
-
-    Raises:
-        InputError: unless there is one integer per image.
+    A NumPy array unless it came as a jax array; `name` is what they are, for errors.
     """
     given = classes if isinstance(classes, jax.Array | np.ndarray) else _read(classes, name)
     if given.shape != (batch,) or not jnp.issubdtype(given.dtype, jnp.integer):
@@ -131,13 +108,7 @@ def _read(values: Any, name: str) -> np.ndarray:
 def check_labels(logits: Array, y: Array, name: str = "label") -> None:
     """Check labels against the model's clean logits, their values unless they are being traced.
 
-    Args:
-        logits: (B, classes).
-        y: labels (B,).
-        name: what they are.
-
-    Raises:
-        InputError: for labels out of range, fewer than 2 classes, and logits that are not finite.
+    Labels out of range, fewer than 2 classes, and logits that are not finite are refused.
     """
     if logits.shape[1] < 2:
         raise InputError(
@@ -162,17 +133,7 @@ def check_labels(logits: Array, y: Array, name: str = "label") -> None:
 
 
 def clean_logits(logits_fn: LogitsFn, x: Array, key: Array, samples: int = 0) -> Array:
-    """Return the float32 logits of unperturbed images, the mean over a random model's samples.
-
-    Args:
-        logits_fn: the model.
-        x: images (B, ...).
-        key: keys (B,).
-        samples: number of draws of a random model, 0 for one that takes no key.
-
-    Returns:
-        (B, classes).
-    """
+    """Return float32 logits of unperturbed images, the mean over a random model's samples."""
     if in_trace() or is_traced((x, logits_fn)):
         return call_model(logits_fn, x, key, samples).mean(0)
     function, arguments = split_model(logits_fn)
@@ -213,10 +174,6 @@ def example_keys(key: KeyLike, batch: int) -> Array:
         key: one key, from which the keys of the positions 0, 1, ... are derived, or keys (B,) that
             the caller tied to the examples so that results do not depend on their positions. A seed
             stands for `jax.random.key(seed)`, and raw keys of `jax.random.PRNGKey` for typed ones.
-        batch: B.
-
-    Returns:
-        Keys (B,).
 
     Raises:
         InputError: if there are neither 1 nor B keys.

@@ -2,6 +2,8 @@
 
 Images lie in [0, 1], so a length such as 8, meant as 8 of 255 levels, changes every pixel at will:
 an attack then leaves no accuracy, training learns nothing, and neither looks like an error.
+Functions take the shape of one image, None where it is not known, which bounds 'linf' alone, and
+the name that the caller has for the length.
 """
 
 import math
@@ -13,15 +15,7 @@ _LEVELS = 255
 
 
 def cube_radius(norm: str, shape: Sequence[int] | None) -> float:
-    """Return the largest distance of two images, the radius of a ball that holds all of them.
-
-    Args:
-        norm: 'linf', 'l2' or 'l1'.
-        shape: of one image; None where it is not known, which bounds 'linf' alone.
-
-    Returns:
-        1, the square root of the number of values, or that number.
-    """
+    """Return the largest distance of two images, the radius of a ball that holds all of them."""
     if norm == "linf":
         return 1.0
     if shape is None:
@@ -32,14 +26,7 @@ def cube_radius(norm: str, shape: Sequence[int] | None) -> float:
 def why_not_radius(
     value: float, norm: str, shape: Sequence[int] | None = None, name: str = "eps"
 ) -> str | None:
-    """Say why a radius is certainly a mistake, or None where it may be meant.
-
-    Args:
-        value: in pixel units.
-        norm: of the ball.
-        shape: of one image, or None.
-        name: what the caller calls it.
-    """
+    """Say why a radius is certainly a mistake, or None where it may be meant."""
     most = cube_radius(norm, shape)
     if value <= most * (1 + _ROUNDING):
         return None
@@ -58,12 +45,7 @@ def why_not_step(
 ) -> str | None:
     """Say why the length of a step is certainly a mistake, or None where it may be meant.
 
-    Args:
-        value: in pixel units.
-        eps: radius of the ball, of which published rules take at most 2.5 in a step.
-        norm: of the ball.
-        shape: of one image, or None.
-        name: what the caller calls it.
+    Published rules take at most 2.5 radii in a step.
     """
     most = max(cube_radius(norm, shape), _LONGEST_STEP * eps)
     if value <= most * (1 + _ROUNDING):
@@ -75,12 +57,7 @@ def why_not_step(
 
 
 def why_not_noise(value: float, name: str = "sigma") -> str | None:
-    """Say why a standard deviation is certainly a mistake, or None where it may be meant.
-
-    Args:
-        value: in pixel units.
-        name: what the caller calls it.
-    """
+    """Say why a standard deviation is certainly a mistake, or None where it may be meant."""
     if value <= 1 + _ROUNDING:
         return None
     return f"{name}={value:g} is more than 1, the whole range of a pixel in [0, 1]; {_write(value)}"

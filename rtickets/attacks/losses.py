@@ -50,19 +50,7 @@ def dlr(logits: Array, y: Array, target: Array) -> Array:
 
 
 def make_loss(name: LossName, num_classes: int, *, targeted: bool = False) -> Loss:
-    """Return a loss that is defined for the number of classes.
-
-    Args:
-        name: 'ce', 'margin' or 'dlr'.
-        num_classes: width of the logits.
-        targeted: whether targets will be given.
-
-    Returns:
-        The loss; the margin instead of 'dlr' where `why_margin` says so.
-
-    Raises:
-        InputError: for an unknown name.
-    """
+    """Return a loss by its name, or the margin instead of 'dlr' where `why_margin` says so."""
     losses = {"ce": cross_entropy, "margin": margin, "dlr": dlr}
     if name not in losses:
         raise InputError(f"loss={name!r} is unknown; choose one of {', '.join(get_args(LossName))}")
@@ -70,16 +58,7 @@ def make_loss(name: LossName, num_classes: int, *, targeted: bool = False) -> Lo
 
 
 def why_margin(name: str, num_classes: int, *, targeted: bool = False) -> str | None:
-    """Say why a loss is replaced by the margin, or None where it is not.
-
-    Args:
-        name: name of the loss.
-        num_classes: width of the logits.
-        targeted: whether targets will be given.
-
-    Returns:
-        The reason.
-    """
+    """Say why a loss is replaced by the margin for so many classes, or None where it is not."""
     needed = _MIN_CLASSES.get(f"{name}_targeted" if targeted else name, 0)
     if num_classes >= needed:
         return None

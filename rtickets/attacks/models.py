@@ -32,17 +32,9 @@ _UNTRACEABLE = (
 
 
 def as_model(logits_fn: Any, samples: int = 0) -> LogitsFn:
-    """Return a model in a form that attacks can compile.
+    """Return a model in a form that attacks can compile: itself, or a `Partial` for a flax module.
 
-    Args:
-        logits_fn: see `LogitsFn`.
-        samples: draws of a random model, 0 for one that takes no key.
-
-    Returns:
-        The function itself, or a `Partial` for a bound flax module.
-
-    Raises:
-        InputError: for what cannot be called so.
+    What cannot be called as `LogitsFn` says is refused.
     """
     if not callable(logits_fn):
         raise InputError(
@@ -132,15 +124,9 @@ def _check_signature(model: LogitsFn, samples: int) -> None:
 
 
 def answers(logits_fn: LogitsFn, x: Array, *key: Array) -> Array:
-    """Call a model and return its logits (B, classes) in float32.
+    """Call a model, a random one with keys (B,), and return its logits (B, classes) in float32.
 
-    Args:
-        logits_fn: the model.
-        x: images (B, ...).
-        *key: keys (B,) for a random model.
-
-    Raises:
-        InputError: for a model that does not return them or that jax cannot trace.
+    What does not return them, or cannot be traced by jax, is refused.
     """
     try:
         logits = logits_fn(x, *key)

@@ -64,15 +64,10 @@ class PgdState(NamedTuple):
 
 @dataclass(frozen=True)
 class Pgd:
-    """The search.
+    """The search; its fields are those of `pgd`, and what is not there.
 
     Attributes:
-        norm: norm of the ball.
-        num_steps: number of steps.
-        random_start: start from a uniform point of the ball instead of the image.
-        loss: 'ce', 'margin' or 'dlr'.
         targeted: whether jobs have targets.
-        rule: 'steepest' ascent in the norm, or 'adam', whose moves are projected.
         best: evaluate the last image too and return the worst, instead of the last.
         samples: draws of a random model per evaluation, 0 for one that takes no key.
         reach: succeed where the model answers the target, instead of wherever it errs.
@@ -178,19 +173,12 @@ def pgd(
     """Search the ball around every image for the largest loss.
 
     Gradients are taken with respect to the images only and summed over examples, so that an
-    example's result depends neither on the rest of its batch nor on how the batch is split.
+    example's result depends neither on the rest of its batch nor on how the batch is split. For
+    logits_fn, x, y, key, eps and norm see the head of `rtickets.attacks`.
 
     Args:
-        logits_fn: maps images (B, ...) in [0, 1] to logits (B, classes); its result for one image
-            must not depend on the others. See `rtickets.attacks.models.LogitsFn` for what else may
-            stand for a model.
-        x: floats (B, ...) in [0, 1]: images, or vectors or sequences.
-        y: integer labels (B,).
-        key: one PRNG key, or a seed, or one key per example.
-        eps: radius in pixel units, scalar or (B,).
-        step_size: length of a step in the same units, scalar or (B,).
+        step_size: length of a step in the same units as eps, scalar or (B,).
         num_steps: number of gradient steps.
-        norm: 'linf', 'l2' or 'l1'.
         random_start: start from a uniform point of the ball instead of the image.
         loss: what is maximised, 'ce', 'margin' or 'dlr'; the margin stands in for 'dlr' where there
             are too few classes (`rtickets.attacks.losses.why_margin`).
@@ -204,18 +192,12 @@ def pgd(
             in the sense of `best`.
         samples: number of draws of a random model that gradients and losses are averaged over
             (expectation over transformation); `logits_fn` then takes keys (B,) too. `best` and
-            `restarts` compare images on the same draws, see `rtickets.attacks.expectation`. 0 for a
-            model that takes none.
+            `restarts` compare images on the same draws, see `rtickets.attacks.expectation`.
         unroll: unroll the loop. None means on CPU only, where XLA runs convolutions several times
             slower inside a loop; elsewhere a rolled loop compiles faster and runs as fast.
 
     Returns:
         float32 array like `x` in the ball and in [0, 1]; `x` itself for eps = 0.
-
-    Raises:
-        InputError: for an unknown norm, loss or rule, counts out of range, images outside [0, 1],
-            labels that the model does not know, logits that are not finite, a radius that is
-            negative or certainly too large.
     """
     _check_settings(num_steps, norm, loss, rule, restarts, random_start, samples)
     logits_fn, x, y, keys = read_inputs(logits_fn, x, y, key, samples)
@@ -224,6 +206,7 @@ def pgd(
     goal = y if target is None else jnp.asarray(as_classes(target, len(x), "targets"))
     logits_fn = pin(logits_fn, x, keys, samples)
     _check_classes(Inputs(logits_fn, x, y, keys), goal, samples)
+    # One radius per example, whatever was given, so that programs differ by shapes alone.
     radius, step = (
         jnp.broadcast_to(jnp.asarray(each, jnp.float32), y.shape) for each in (eps, step_size)
     )

@@ -24,15 +24,7 @@ def check_norm(norm: str) -> None:
 
 
 def per_example(value: Array | float, images: Array) -> Array:
-    """Shape a scalar or (B,) value so that it broadcasts against images.
-
-    Args:
-        value: scalar or (B,).
-        images: (B, ...).
-
-    Returns:
-        float32 array of shape () or (B, 1, ...).
-    """
+    """Shape a scalar or (B,) value so that it broadcasts against images (B, ...), as float32."""
     value = jnp.asarray(value, jnp.float32)
     return value if value.ndim == 0 else value.reshape(-1, *[1] * (images.ndim - 1))
 
@@ -49,14 +41,7 @@ def _scaled_norm(delta: Array) -> tuple[Array, Array, Array]:
 
 
 def l2_norm(delta: Array) -> Array:
-    """Return the L2 norm of every example, safe from under- and overflow.
-
-    Args:
-        delta: float array (B, ...).
-
-    Returns:
-        float32 array (B, 1, ...).
-    """
+    """Return the L2 norm of every example, (B, 1, ...), safe from under- and overflow."""
     _, length, largest = _scaled_norm(delta.astype(jnp.float32))
     return largest * length
 
@@ -64,15 +49,8 @@ def l2_norm(delta: Array) -> Array:
 def unit_direction(gradient: Array, norm: Norm) -> Array:
     """Return the direction of steepest ascent of unit norm; a zero gradient gives zero.
 
-    A tiny gradient gives a full step: a constant in the denominator would shrink it.
-
-    Args:
-        gradient: float array (B, ...).
-        norm: the norm of the ball.
-
-    Returns:
-        float32 array of the same shape: signs for 'linf', unit L2 norm for 'l2', for 'l1' the
-        signs of the largest entries over their number.
+    Signs for 'linf', unit L2 norm for 'l2', for 'l1' the signs of the largest entries over their
+    number. A tiny gradient gives a full step: a constant in the denominator would shrink it.
     """
     gradient = gradient.astype(jnp.float32)
     if norm == "linf":
@@ -88,18 +66,10 @@ def unit_direction(gradient: Array, norm: Norm) -> Array:
 def ascend(x_adv: Array, gradient: Array, step_size: Array | float, norm: Norm) -> Array:
     """Take the step of the given length that increases the linearised loss most.
 
-    For 'l1' the step also minds [0, 1], because the largest entries of the gradient are often those
-    of pixels that cannot move: they are filled up in the order of the gradient until the step is
-    spent (after the steepest ascent in the intersection of ball and box, Croce & Hein 2021).
-
-    Args:
-        x_adv: float32 images (B, ...) in [0, 1].
-        gradient: of the loss, (B, ...).
-        step_size: length of the step in the norm, scalar or (B,).
-        norm: the norm of the ball.
-
-    Returns:
-        float32 array (B, ...), perhaps outside the ball.
+    The result may lie outside the ball. For 'l1' the step also minds [0, 1], because the largest
+    entries of the gradient are often those of pixels that cannot move: they are filled up in the
+    order of the gradient until the step is spent (after the steepest ascent in the intersection of
+    ball and box, Croce & Hein 2021).
     """
     if norm != "l1":
         return x_adv + per_example(step_size, x_adv) * unit_direction(gradient, norm)
@@ -123,22 +93,11 @@ def climb(
     eps: Array | float,
     norm: Norm,
 ) -> Array:
-    """Take one step of projected gradient ascent.
+    """Take one step of projected gradient ascent in the ball around x, none by a zero gradient.
 
     For 'l1' the step leads towards the image that maximises the linearised loss in ball and box
     (Frank & Wolfe 1956). A projection would take from the largest entries as much as from those
     that the step has overfilled, and so stay away from the optimum by more than the step is short.
-
-    Args:
-        x_adv: float32 images (B, ...) in the ball and in [0, 1].
-        gradient: of the loss, (B, ...); where it is all zero nothing moves.
-        step_size: length of the step in the norm, scalar or (B,).
-        x: float32 array (B, ...) in [0, 1], the centres.
-        eps: radius, scalar or (B,).
-        norm: the norm of the ball.
-
-    Returns:
-        float32 images (B, ...) in the ball and in [0, 1].
     """
     if norm != "l1":
         return project(ascend(x_adv, gradient, step_size, norm), x, eps, norm)
@@ -150,19 +109,10 @@ def climb(
 
 
 def project(x_adv: Array, x: Array, eps: Array | float, norm: Norm) -> Array:
-    """Return the nearest image in the ball, then clipped to [0, 1].
+    """Return the nearest image to anything (B, ...) in the ball around x, then clipped to [0, 1].
 
     Clipping cannot leave the ball, because the centre lies in [0, 1]. For 'l1' the result is the
     nearest point of ball and box together: clipping afterwards would waste much of the radius.
-
-    Args:
-        x_adv: float array (B, ...), anything.
-        x: float32 array (B, ...) in [0, 1], the centres.
-        eps: radius, scalar or (B,).
-        norm: the norm of the ball.
-
-    Returns:
-        float32 array (B, ...).
     """
     radius = per_example(eps, x)
     if norm == "linf":
@@ -213,17 +163,7 @@ def _project_l1(delta: Array, x: Array, eps: Array | float) -> Array:
 
 
 def uniform_in_ball(keys: Array, shape: tuple[int, ...], eps: Array | float, norm: Norm) -> Array:
-    """Draw one point per example, uniform in the ball (not on its surface).
-
-    Args:
-        keys: PRNG keys (B,).
-        shape: shape of one example.
-        eps: radius, scalar or (B,).
-        norm: the norm of the ball.
-
-    Returns:
-        float32 array (B, *shape).
-    """
+    """Draw one point per example, uniform in the ball (not on its surface), by keys (B,)."""
 
     def draw(key: Array) -> Array:
         if norm == "linf":

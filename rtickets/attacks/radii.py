@@ -1,4 +1,8 @@
-"""Radii and steps of attacks: what is refused before anything is computed."""
+"""Radii and steps of attacks: what is refused before anything is computed.
+
+Values are checked unless they are being traced. Every image of a `batch` may have a length of its
+own; `shape` is that of one image, or None where it is not known.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,18 +20,9 @@ Length = Array | np.ndarray | float
 
 
 def check_length(length: Length, name: str = "eps", *, batch: int | None = None) -> Any:
-    """Check a length, its value too unless it is being traced.
+    """Return the largest value of a length, or None where they are being traced.
 
-    Args:
-        length: in pixel units.
-        name: what the caller calls it.
-        batch: number of images, where every image may have a length of its own.
-
-    Returns:
-        The largest of its values, or None where they are being traced.
-
-    Raises:
-        InputError: for a length that is negative or not finite, or the wrong number of them.
+    A length that is negative or not finite is refused, and so is the wrong number of them.
     """
     if not is_traced(length):
         try:
@@ -58,18 +53,7 @@ def check_count(count: Any, least: int, name: str) -> None:
 def check_radius(
     eps: Length, norm: Norm, shape: Sequence[int] | None = None, *, batch: int | None = None
 ) -> None:
-    """Check a radius, its value too unless it is being traced.
-
-    Args:
-        eps: in pixel units.
-        norm: norm of the ball.
-        shape: of one image, or None where it is not known.
-        batch: number of images, where every image may have a radius of its own.
-
-    Raises:
-        InputError: for a radius that is negative, not finite or certainly too large, or the wrong
-            number of them.
-    """
+    """Check a radius, which may not be certainly too large."""
     largest = check_length(eps, batch=batch)
     if largest is not None:
         _refuse(why_not_radius(largest, norm, shape))
@@ -83,18 +67,7 @@ def check_step(
     *,
     batch: int | None = None,
 ) -> None:
-    """Check the length of a step, its value too unless it is being traced.
-
-    Args:
-        step_size: in pixel units.
-        eps: the radius, checked.
-        norm: norm of the ball.
-        shape: of one image, or None where it is not known.
-        batch: number of images, where every image may have a step of its own.
-
-    Raises:
-        InputError: as `check_radius`.
-    """
+    """Check the length of a step in a ball whose radius is checked already."""
     largest = check_length(step_size, "step_size", batch=batch)
     if largest is not None and not is_traced(eps):
         _refuse(why_not_step(largest, float(np.max(np.asarray(eps))), norm, shape))

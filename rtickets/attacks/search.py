@@ -82,16 +82,9 @@ class Search(Protocol):
 
 
 def begin_search(search: Search, job: Job) -> Any:
-    """Return a search's state before the first evaluation.
+    """Return a search's state before the first evaluation, without weak types.
 
-    Weak types are lost in the first step, for which they would be a compilation of their own.
-
-    Args:
-        search: the attack.
-        job: what is attacked.
-
-    Returns:
-        The state, without weak types.
+    These are lost in the first step, for which they would be a compilation of their own.
     """
     return jax.tree.map(lambda leaf: leaf.astype(leaf.dtype), search.start(job))
 
@@ -99,18 +92,7 @@ def begin_search(search: Search, job: Job) -> Any:
 def advance(
     search: Search, logits_fn: LogitsFn, job: Job, state: Any, count: Array
 ) -> tuple[Any, Array]:
-    """Take one step with every example that has evaluations left.
-
-    Args:
-        search: the attack.
-        logits_fn: the model.
-        job: what is attacked.
-        state: the state.
-        count: int32 (B,), evaluations done.
-
-    Returns:
-        (state, count).
-    """
+    """Take one step with every example whose count (B,) of evaluations is not used up."""
     running = count < search.evaluations
     moved = search.step(logits_fn, job, state, count)
     return choose(running, moved, state), count + running
@@ -126,18 +108,12 @@ def choose(condition: Array, yes: Any, no: Any) -> Any:
 
 
 def run(search: Search, logits_fn: LogitsFn, job: Job, *, unroll: bool | None = None) -> Any:
-    """Run an attack to its end.
+    """Run an attack to its end and return the last state.
 
     Args:
-        search: the attack.
-        logits_fn: the model.
-        job: what is attacked.
         unroll: unroll the loop where the call is itself being compiled. None means on CPU only,
             where XLA runs convolutions in loops slowly, and up to 32 evaluations. Outside of a
             compiled function the steps are dispatched one by one on CPU and in one loop elsewhere.
-
-    Returns:
-        The last state.
     """
     traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((job, logits_fn)))
     count = jnp.zeros(job.y.shape, jnp.int32)
@@ -160,16 +136,9 @@ def run(search: Search, logits_fn: LogitsFn, job: Job, *, unroll: bool | None = 
 def repeat(
     body: Callable[[Array | int, Any], Any], times: int, state: Any, *, unroll: bool | None = None
 ) -> Any:
-    """Apply a function with convolutions several times, inside a compiled function.
+    """Apply (index, state) -> state with convolutions several times, inside a compiled function.
 
-    Args:
-        body: (index, state) -> state.
-        times: how often.
-        state: the first state.
-        unroll: unroll the loop; None means on CPU only, and up to 32 times.
-
-    Returns:
-        The last state.
+    `unroll` None unrolls the loop on CPU only, and up to 32 times.
     """
     if unroll is None:
         unroll = jax.default_backend() == "cpu" and times <= _MOST_UNROLLED
@@ -236,16 +205,11 @@ def is_reached(logits: Array, target: Array) -> Array:
 
 
 def call_model(logits_fn: LogitsFn, x: Array, key: Array, samples: int) -> Array:
-    """Return float32 logits, of a random model for every sample.
+    """Return float32 logits (max(samples, 1), B, classes), of a random model for every sample.
 
     Args:
-        logits_fn: the model; it takes keys if samples are asked for.
-        x: images (B, H, W, C).
         key: keys (B,).
         samples: number of draws of a random model, 0 for a model that takes no key.
-
-    Returns:
-        (max(samples, 1), B, classes).
     """
     if not samples:
         return answers(logits_fn, x)[None]
@@ -272,16 +236,10 @@ def evaluate(
     Athalye et al. 2018).
 
     Args:
-        logits_fn: the model.
-        loss: the loss, of logits, labels and targets.
         job: labels and targets.
-        x: images (B, H, W, C) where the model is evaluated.
+        x: images where the model is evaluated.
         key: keys (B,) of this evaluation, for a random model.
-        samples: number of draws of a random model, 0 for one that takes no key.
         reach: count images as fooled where the model answers the target, instead of where it errs.
-
-    Returns:
-        The evaluation.
     """
 
     def total(x: Array) -> tuple[Array, tuple[Array, Array]]:

@@ -71,7 +71,6 @@ class Square:
     rescale: bool = True
 
     def __post_init__(self) -> None:
-        """Raise InputError for settings that cannot be."""
         check_norm(self.norm)
         if self.num_queries < 1:
             raise InputError(f"num_queries={self.num_queries} must be at least 1")
@@ -103,16 +102,11 @@ class Square:
         return choose(better, SquareState(candidate, fooled, loss, state.broken), state)
 
     def propose(self, job: Job, x_adv: Array, key: Array, count: Array) -> Array:
-        """Return images that differ from the best ones in random windows.
+        """Return images of ball and box that differ from the best ones in random windows.
 
         Args:
-            job: what is attacked.
-            x_adv: the best images so far.
             key: keys (B,) of this step.
             count: int32 (B,), evaluations before this one.
-
-        Returns:
-            float32 images (B, H, W, C) in the ball and in [0, 1].
         """
         _, height, width, channels = x_adv.shape
         sizes = window_sizes(height, width, self.p_init, odd=self.norm != "linf")

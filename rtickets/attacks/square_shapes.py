@@ -16,33 +16,21 @@ _DECAY = {"l2": 2, "l1": 4}  # powers of the bumps; that for l1 of Croce & Hein 
 
 
 def level_of(iteration: Array, num_queries: int) -> Array:
-    """Return how often the share of changed pixels has been halved.
+    """Return how often, 0 to 9 times, the share of changed pixels has been halved.
 
     The published schedule, made for 10,000 queries, is rescaled to their number (Andriushchenko et
-    al. 2020).
-
-    Args:
-        iteration: int32 (B,), proposals made before.
-        num_queries: number of queries in all.
-
-    Returns:
-        int32 (B,) from 0 to 9.
+    al. 2020). `iteration` is int32 (B,), proposals made before.
     """
     starts = [-(-(after + 1) * num_queries // SCHEDULED) for after in _HALVINGS]
     return (iteration[:, None] >= jnp.asarray(starts)).sum(1)
 
 
 def window_sizes(height: int, width: int, p_init: float, *, odd: bool) -> tuple[int, ...]:
-    """Return the side of the window at every level.
+    """Return the side in pixels of the window at every level.
 
     Args:
-        height: of the images in pixels.
-        width: of the images in pixels.
         p_init: share of the pixels in the first window.
         odd: round up to odd sides of at least 3, which bumps need.
-
-    Returns:
-        Sides in pixels, at least 1 and at most the shorter side of the images.
     """
     sizes = []
     for level in range(len(_HALVINGS) + 1):
@@ -73,19 +61,11 @@ class Window(NamedTuple):
 
 
 def place(uniform: Array, size: Array, height: int, width: int) -> Window:
-    """Return a square at a random place.
+    """Return a square of a side (B,) at a random place, by (B, 2) numbers uniform in [0, 1).
 
     As in the authors' code, which published accuracies come from, only a square that fills a side
-    reaches its last row or column; the paper, Algorithm 2, allows them to all.
-
-    Args:
-        uniform: float32 (B, 2), uniform in [0, 1).
-        size: int32 (B,), sides.
-        height: of the images in pixels.
-        width: of the images in pixels.
-
-    Returns:
-        The square; every other place where it fits is as likely.
+    reaches its last row or column; the paper, Algorithm 2, allows them to all. Every other place
+    where it fits is as likely.
     """
     room = jnp.maximum(jnp.stack([height - size, width - size], 1), 1)
     corner = (uniform * room).astype(jnp.int32)
@@ -116,12 +96,7 @@ def _profiles(size: int, norm: Norm) -> tuple[np.ndarray, np.ndarray, np.ndarray
 def bump(size: int, norm: Norm) -> np.ndarray:
     """Return the picture that goes into a window (Andriushchenko et al. 2020, Algorithm 3).
 
-    Args:
-        size: side in pixels.
-        norm: 'l2' or 'l1'.
-
-    Returns:
-        float32 (size, size) with a norm of 1, the positive half on top.
+    It is float32 (size, size) with a norm ('l2' or 'l1') of 1, the positive half on top.
     """
     vertical, horizontal, scale = _profiles(size, norm)
     return (np.minimum(vertical[:, None], horizontal) * scale[:, None]).astype(np.float32)
@@ -139,17 +114,11 @@ def _tables(sizes: tuple[int, ...], norm: Norm) -> np.ndarray:
 
 
 def bumps(window: Window, level: Array, flat: Array, sizes: tuple[int, ...], norm: Norm) -> Array:
-    """Draw the pictures of `bump` into windows.
+    """Draw the pictures of `bump` into windows: float32 (B, H, W, 1), zero outside of them.
 
     Args:
-        window: the windows.
-        level: int32 (B,), indices into `sizes`.
+        level: int32 (B,), indices into `sizes`, the sides of windows.
         flat: int32 (B,), 1 where the halves lie above each other, 0 where side by side.
-        sizes: sides of the windows by level.
-        norm: 'l2' or 'l1'.
-
-    Returns:
-        float32 (B, H, W, 1), zero outside the windows.
     """
     profiles, scales = jnp.asarray(_tables(sizes, norm))
 

@@ -55,15 +55,7 @@ twentieth of the cost of 'standard' on an example that resists. See `autoattack_
 def autoattack_members(version: Version, norm: Norm) -> tuple[Member, ...]:
     """Return the attacks of an ensemble (Croce & Hein 2020; for 'l1' Croce & Hein 2021).
 
-    Args:
-        version: which, see `MEMBERS`.
-        norm: in 'l1', 'standard' has five runs of APGD-CE and five targets of targeted APGD.
-
-    Returns:
-        Its members, in order.
-
-    Raises:
-        InputError: for an unknown version.
+    In 'l1', 'standard' has five runs of APGD-CE and five targets of targeted APGD.
     """
     if version not in get_args(Version):
         raise InputError(f"version={version!r} is unknown; choose {', '.join(get_args(Version))}")
@@ -86,21 +78,7 @@ def autoattack(
 ) -> Array:
     """Return the images that an ensemble of attacks found; `worst_case` tells more.
 
-    Args:
-        logits_fn: maps images (B, H, W, C) in [0, 1] to logits (B, classes), each image by itself.
-        x: floats (N, ...) in [0, 1]; Square, of most versions, needs images (N, H, W, C).
-        y: integer labels (N,).
-        key: one PRNG key, or a seed, or one key per example.
-        eps: radius in pixel units.
-        norm: 'linf', 'l2' or 'l1'.
-        version: 'standard', 'plus', 'rand' (for random models, which take keys too) or 'fast'.
-        batch_size: examples evaluated at once, over all devices.
-
-    Returns:
-        float32 images (N, H, W, C) in the ball and in [0, 1]; `x` where no attack succeeded.
-
-    Raises:
-        InputError: as `worst_case`.
+    It takes what `worst_case` takes, and returns `x` where no attack succeeded.
     """
     found = worst_case(
         logits_fn, x, y, key, eps=eps, norm=norm, version=version, batch_size=batch_size
@@ -130,36 +108,27 @@ def worst_case(
     Every attack sees only the examples that resisted the ones before, an example leaves its batch
     once it is fooled, and every attack compiles the model once. Batches have one of at most eight
     sizes, which depend on how many examples are left, so other networks mostly share what was
-    compiled.
+    compiled. For what is not named here see the head of `rtickets.attacks`.
 
     Args:
-        logits_fn: maps images (N, ...) in [0, 1] to logits (N, classes), each image by itself.
-            A `jax.tree_util.Partial` shares compiled programs between networks of one function.
+        logits_fn: a `jax.tree_util.Partial` shares compiled programs between networks of one
+            function.
         x: floats (N, ...) in [0, 1]; Square, of most versions, needs images (N, H, W, C).
-        y: integer labels (N,).
-        key: one PRNG key, or a seed, or one key per example.
-        eps: radius in pixel units.
-        norm: 'linf', 'l2' or 'l1'.
         version: 'standard', 'plus', 'rand' (for random models, which take keys too) or 'fast'.
         members: attacks to run instead of a version's.
         batch_size: examples evaluated at once, over all devices.
         devices: where to compute; None is all of this host.
         folder: existing folder for the state, which is written once a minute and from which the
-            same call goes on, with the same result as if it had never stopped.
+            same call goes on, with the same result as if it had never stopped. One that holds the
+            state of other work is refused.
         say: called with a line of progress now and then.
-
-    Returns:
-        The outcome.
-
-    Raises:
-        InputError: for bad images, labels, logits or settings, and for a folder that holds the
-            state of other work.
     """
     refuse_trace("worst_case", logits_fn, x, y, key, eps)
     check_norm(norm)
     members = autoattack_members(version, norm) if members is None else members
     folder = None if folder is None else Path(folder)
     _check_settings(members, batch_size, folder)
+    # All that can be refused without the model comes before it is compiled.
     images = as_images(x)
     check_radius(eps, norm, images.shape[1:])
     for member in members:
@@ -180,6 +149,7 @@ def worst_case(
     names = np.array(["", *(task.members[index].kind for index, *_ in task.legs())], object)
     correct = logits.argmax(-1) == task.y
     expected, by = None, done.fooled_by
+    # On draws that nothing was chosen by; of others, the luckiest would be reported.
     if task.samples:
         right = 1 - np.asarray(task.rate(done.x_adv, REPORT).success)
         recomputed = right > 0.5

@@ -36,16 +36,12 @@ _SAVE_SECONDS, _SAY_SECONDS = 60.0, 10.0
 def run_ensemble(
     task: EnsembleWork, logits: np.ndarray, folder: Path | None, say: Callable[[str], None]
 ) -> Progress:
-    """Run every attack on the examples that are left to it.
+    """Run every attack on the examples that are left to it, and return the last state.
 
     Args:
-        task: the work.
         logits: of the clean images, (N, classes).
         folder: where the state is kept, or None.
         say: called with a line of progress now and then.
-
-    Returns:
-        The last state.
 
     Raises:
         InputError: for a folder that holds the state of other work.
@@ -134,7 +130,7 @@ def _run_leg(
                 said = time.monotonic()
     done = now(queue)
     if random:
-        save(done)
+        save(done)  # before what `_settle` evaluates, which may be stopped as well
         return _settle(task, done)
     return done._replace(leg=leg + 1, undecided=progress.undecided & ~fooled, queue=None)
 

@@ -55,7 +55,6 @@ class Member:
     settings: AttackConfig | None = None
 
     def __post_init__(self) -> None:
-        """Raise InputError for settings that cannot be."""
         if self.kind not in searches():
             raise InputError(f"attack {self.kind!r} is unknown; choose of {', '.join(searches())}")
         for field, least in (("num_steps", 1), ("restarts", 1), ("num_targets", 1), ("samples", 0)):
@@ -117,15 +116,7 @@ class Member:
         return why_margin("dlr", num_classes, targeted=self.targeted) if ratio else None
 
     def search(self, norm: Norm, num_classes: int) -> Search:
-        """Return the search, the same for all restarts.
-
-        Args:
-            norm: norm of the ball.
-            num_classes: width of the logits.
-
-        Returns:
-            The search.
-        """
+        """Return the search, the same for all restarts."""
         return self.own.search(norm, num_classes, self.samples)
 
 

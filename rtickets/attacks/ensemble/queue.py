@@ -30,12 +30,7 @@ _DISPATCHED = 10  # evaluations per call of an accelerator
 
 
 class Waiting(NamedTuple):
-    """One run of a search on one example.
-
-    Attributes:
-        example: index of the example.
-        target: class aimed at, the label where there is none.
-    """
+    """One run of a search on an example, by its index, and the class aimed at or else the label."""
 
     example: int
     target: int
@@ -111,15 +106,8 @@ class Attacked(NamedTuple):
 def number_of_slots(runs: int, batch_size: int, devices: int) -> int:
     """Return the size of the batches that work off a number of runs with little left over.
 
-    It is rounded up to eighths of the batch size, so that few sizes, each a compilation, occur.
-
-    Args:
-        runs: number of waiting runs.
-        batch_size: the most slots, when it is itself rounded up to a multiple of the devices.
-        devices: number of devices, which the result is a multiple of.
-
-    Returns:
-        Number of slots.
+    It is rounded up to eighths of the batch size, the most, so that few sizes, each a compilation,
+    occur; and up to a multiple of the devices.
     """
     rounds = max(-(-runs // batch_size), 1)
     unit, most = (-(-size // devices) * devices for size in (max(batch_size // 8, 1), batch_size))
@@ -143,13 +131,8 @@ def work(
     """Fill the free slots, advance all of them, and write down who was fooled.
 
     Args:
-        queue: where the queue is.
-        search: the attack.
-        logits_fn: the model.
         attacked: the examples; results are written into it.
         waiting: the runs, in order; those of fooled examples are passed over.
-        fixed: what they share.
-        devices: where to compute.
 
     Returns:
         Where the queue is then; None when nothing is left to do.
@@ -235,10 +218,9 @@ def _with_typed_keys(job: Job) -> Job:
 
 
 def slots_like(search: Search, shape: tuple[int, ...], key_words: int) -> Slots:
-    """Return the structure of a search's slots as abstract arrays, to restore them from a file.
+    """Return a search's slots as abstract arrays, to restore them from a file.
 
     Args:
-        search: the attack.
         shape: (slots per device, H, W, C).
         key_words: number of words of a raw key.
 

@@ -53,11 +53,9 @@ class Progress(NamedTuple):
 
 
 def save_progress(folder: Path, progress: Progress, fingerprint: str, answers: Answers) -> None:
-    """Replace the stored state.
+    """Replace the stored state in an existing folder.
 
     Args:
-        folder: an existing folder.
-        progress: the state.
         fingerprint: of the work, checked when the state is read.
         answers: of the model, compared then.
     """
@@ -87,16 +85,12 @@ def save_progress(folder: Path, progress: Progress, fingerprint: str, answers: A
 def load_progress(
     folder: Path, fingerprint: str, answers: Answers, slots_like: Any
 ) -> Progress | None:
-    """Read the stored state.
+    """Read the stored state; None where none is stored or it is damaged, so that work begins anew.
 
     Args:
-        folder: the folder.
         fingerprint: of the work that wants to go on.
         answers: of its model.
         slots_like: (leg, number of slots) -> pytree of the structure of that leg's slots.
-
-    Returns:
-        The state; None where none is stored or it is damaged, so that work begins anew.
 
     Raises:
         InputError: if the state belongs to other work.

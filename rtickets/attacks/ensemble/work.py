@@ -87,14 +87,11 @@ class EnsembleWork(NamedTuple):
         return np.concatenate(parts)[: len(images)]
 
     def rate(self, images: np.ndarray, purpose: int) -> Rating:
-        """Rate images (N, ...) for a random model on the draws of a purpose.
+        """Rate images (N, ...) for a random model, as means over at least `DRAWS` draws.
 
         Args:
-            images: candidates or results.
-            purpose: `SELECTION` or `REPORT` of `rtickets.attacks.expectation`.
-
-        Returns:
-            NumPy arrays (N,), means over at least `DRAWS` draws.
+            purpose: `SELECTION` or `REPORT` of `rtickets.attacks.expectation`, with draws of its
+                own.
 
         Raises:
             Preempted: if the process was asked to stop.

@@ -34,13 +34,8 @@ def fooled_by_pgd(
 ) -> np.ndarray:
     """Attack with PGD on the cross-entropy, or on the margin, from the images themselves.
 
-    Without a random start, one step is optimal on a linear model and more steps lose nothing.
-
-    Args:
-        subject: the model and the images.
-        eps: radius, in place of the subject's.
-        num_steps: number of steps, of 2.5 eps / num_steps but at most eps.
-        use_margin: climb the margin.
+    Without a random start, one step is optimal on a linear model and more steps lose nothing. The
+    radius `eps` takes the place of the subject's; steps have 2.5 eps / num_steps, but at most eps.
 
     Returns:
         bool (B,), whether any image on the way is misclassified.
@@ -85,16 +80,9 @@ def fooled_for_sure(subject: Examined, eps: float, num_steps: int) -> np.ndarray
 def fooled_by_square(
     subject: Examined, chosen: np.ndarray, slots: int, num_queries: int
 ) -> np.ndarray:
-    """Attack some images with Square.
+    """Attack the images of some indices with Square; return where a query is misclassified.
 
-    Args:
-        subject: the model, not a random one, and the images.
-        chosen: indices of at most `slots` images.
-        slots: how many are evaluated at once, always as many.
-        num_queries: evaluations of the model.
-
-    Returns:
-        bool (len(chosen),), whether a query is misclassified.
+    As many as `slots` are evaluated at once in any case; random models are not for it.
     """
     if not len(chosen):
         return np.zeros(0, bool)

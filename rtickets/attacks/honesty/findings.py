@@ -85,13 +85,6 @@ class Verdict(NamedTuple):
 
 
 def judged(check: str, passed: bool, value: float, seen: str) -> Finding:
-    """Return a finding whose message says what was seen and, if not passed, what to do.
-
-    Args:
-        check: its name, of `CHECKS`.
-        passed: whether nothing speaks against the evaluation.
-        value: what was measured.
-        seen: the same in words.
-    """
+    """Return a finding whose message says what was seen and, if not passed, what to do."""
     message = seen if passed else f"{seen}: {_ADVICE[check]}"
     return Finding(check, bool(passed), float(value), message)

@@ -81,9 +81,6 @@ def slopes(subject: Examined) -> Slopes:
     smooth model agrees with its gradient at the small change; one of low precision, or one that
     rounds pixels and has the derivative 1 there, at a larger. What is zero, not finite, or so flat
     that rounding hides it, cannot be measured.
-
-    Returns:
-        The slopes.
     """
     keys = jax.vmap(lambda key: jax.random.fold_in(key, 3))(subject.job.key)
     shape = subject.job.x.shape[1:]

@@ -31,9 +31,6 @@ def check_results(
 
     Returns:
         One finding for the pair of attacks, if given, and one for the accuracies, if given.
-
-    Raises:
-        InputError: for one attack without the other and for other shapes or dtypes.
     """
     findings = []
     if white_box is not None or black_box is not None:
@@ -52,14 +49,7 @@ def check_results(
 
 
 def check_broken(broken: np.ndarray) -> Finding:
-    """Examine whether an attack met gradients that were not finite.
-
-    Args:
-        broken: bool (N,), the images of which a gradient had such entries, as `WorstCase` says.
-
-    Returns:
-        The finding.
-    """
+    """Examine whether an attack met gradients that were not finite, bool (N,), see `WorstCase`."""
     count, total = int(broken.sum()), len(broken)
     seen = f"gradients of {count} of {total} images had entries that were not finite"
     few = count <= max(1, EXCEPTIONS * total)

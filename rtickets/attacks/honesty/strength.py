@@ -18,16 +18,7 @@ _EXCEPTIONS, _OF_RANDOM = 0.01, 0.05  # share of images, beside one; random mode
 
 
 def spent(members: Sequence[Member], norm: Norm, num_classes: int) -> int:
-    """Return the evaluations of the model that an image costs which resists all attacks.
-
-    Args:
-        members: the attacks.
-        norm: norm of the ball.
-        num_classes: width of the logits.
-
-    Returns:
-        Their number, draws of a random model counted one by one.
-    """
+    """Return the evaluations, draws counted one by one, of an image that resists all attacks."""
     return sum(
         member.search(norm, num_classes).evaluations
         * member.restarts
@@ -41,15 +32,8 @@ def check_strength(members: Sequence[Member], norm: Norm, num_classes: int) -> F
     """Say how strong attacks are by their budget, and find fault with what is no search.
 
     One step, however good on a linear model, and a few random queries leave an accuracy that is no
-    robust accuracy, even if the model hides nothing.
-
-    Args:
-        members: the attacks of one evaluation.
-        norm: norm of the ball.
-        num_classes: width of the logits.
-
-    Returns:
-        The finding; its value is the budget over that of the standard ensemble.
+    robust accuracy, even if the model hides nothing. The value of the finding is the budget over
+    that of the standard ensemble.
     """
     own, standard = (
         spent(each, norm, num_classes) for each in (members, autoattack_members("standard", norm))
@@ -89,22 +73,14 @@ def check_reported(
     is not known better than to one of them. The finding counts and names it all the same.
 
     Args:
-        logits_fn: the model.
-        x: images (B, H, W, C) in [0, 1].
-        y: integer labels (B,).
-        key: one typed PRNG key or one per image.
-        robust: by radius in pixel units, which of these images the evaluation left as robust,
-            bool (B,).
-        norm: norm of the ball.
+        robust: by radius in pixel units, which of these images the evaluation left as robust, bool
+            (B,).
         num_steps: steps of the attack.
         samples: draws of a random model, 0 for one that takes no key; what is found against it
             counts if fresh draws are fooled as well.
 
     Returns:
         The finding, at the radius where most is found; what one image shows is never enough.
-
-    Raises:
-        InputError: for arguments that cannot be used.
     """
     for eps, left in robust.items():
         if left.shape != (len(x),) or left.dtype != bool or not eps > 0:

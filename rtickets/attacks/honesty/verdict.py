@@ -41,18 +41,14 @@ def check_model(
 
     It costs at most 4.25 num_steps + 35 evaluations of the model, two of which are not compiled,
     and 50 without gradients on 16 images, by which Square tries what PGD has left. It takes three
-    compilations, which a `jax.tree_util.Partial` shares with others of the same function.
+    compilations, which a `jax.tree_util.Partial` shares with others of the same function. For what
+    is not named here see the head of `rtickets.attacks`.
 
     Args:
-        logits_fn: the model; its output for one image must not depend on the others.
         x: floats (B, ...) in [0, 1]; 64 to 128 test images are enough.
-        y: integer labels (B,).
-        key: one PRNG key, or a seed, or one key per image.
         eps: radius of the evaluation in pixel units, positive.
-        norm: 'linf', 'l2' or 'l1'.
         num_steps: steps of the longest attack, at least 8.
-        samples: draws of a model declared to be random, which takes keys (B,) too and is examined
-            for a fixed set of them; 0 for a model that takes none.
+        samples: draws of a model declared to be random, which is examined for a fixed set of them.
 
     Returns:
         One finding per check of a model, in the order of `CHECKS`; no 'black box' for a random one
