@@ -26,17 +26,15 @@ def apply(
     """Return what a network answers, and its state afterwards.
 
     Args:
-        model: the network.
-        params: its weights.
         state: its normalisation statistics; {} where it has none.
         inputs: as it takes them, examples first.
-        train: normalise by the statistics of the inputs, and fold these into the running ones;
-            draw what it draws.
+        train: normalise by the statistics of the inputs, and fold these into the running ones; draw
+            what it draws.
         rngs: PRNG keys (B,), for a network that draws.
 
     Returns:
-        (outputs, state); without `train` no output depends on another example, and the state is
-        the given one.
+        (outputs, state); without `train` no output depends on another example, and the state is the
+        given one.
     """
     variables = {"params": params, **({STATE: state} if state else {})}
     arguments = (inputs, train, rngs) if draws(model) else (inputs, train)

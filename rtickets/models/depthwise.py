@@ -10,18 +10,10 @@ from rtickets.models.resnet import kernel_init
 
 
 def depthwise_conv(x: Array, kernel: Array, stride: int = 1) -> Array:
-    """Convolve every channel with a kernel of its own, with 'SAME' padding.
+    """Convolve every channel of (B, H, W, C) with its kernel of (kh, kw, 1, C), 'SAME' padding.
 
     XLA's grouped convolution is slow on CPU; there the kernel is applied as a sum of shifted images
     instead, with the same result up to rounding.
-
-    Args:
-        x: images (B, H, W, C).
-        kernel: (kh, kw, 1, C).
-        stride: of both spatial axes.
-
-    Returns:
-        (B, ceil(H / stride), ceil(W / stride), C).
     """
     return lax.platform_dependent(
         x,

@@ -19,16 +19,6 @@ def convolve(
     XLA is slow at a few channels on a CPU. There several columns are computed as the channels of
     one, with the same result up to rounding, for 3x3 kernels of up to 8 times 8 channels in float32
     (docs/speed.md). A precision asked for changes nothing there: float32 is not rounded on a CPU.
-
-    Args:
-        x: images (B, H, W, C).
-        kernel: (kh, kw, C, features).
-        strides: of the spatial axes.
-        padding: of the spatial axes.
-        options: further arguments of `jax.lax.conv_general_dilated`.
-
-    Returns:
-        (B, H', W', features).
     """
     columns = _columns(x, kernel, strides, padding, options)
     if columns > 1 and jax.default_backend() == "cpu":
@@ -58,15 +48,9 @@ def _columns(
 
 
 def by_columns(x: Array, kernel: Array, columns: int) -> Array:
-    """Convolve with a 3x3 kernel and 'SAME' padding, several columns at once.
+    """Convolve with a (3, 3, C, features) kernel and 'SAME' padding, several columns at once.
 
-    Args:
-        x: images (B, H, W, C).
-        kernel: (3, 3, C, features).
-        columns: how many, a divisor of W.
-
-    Returns:
-        (B, H, W, features).
+    Their number is a divisor of the width.
     """
     batch, height, width, inputs = x.shape
     groups, features = width // columns, kernel.shape[-1]

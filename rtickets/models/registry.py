@@ -67,21 +67,16 @@ def build(
     variant: Variant | None = None,
     activation: Activation | None = None,
 ) -> Model:
-    """Build a network.
+    """Build a network, a linen module that maps images in [0, 1] to logits, see `models.calling`.
 
     Args:
-        arch: name of the architecture.
         num_classes: width of the head.
         width: multiplier on the number of features of every layer.
         stem: see `ResNet` and `EfficientNetLite`; None is the published one.
         mean: per-channel mean of the images in [0, 1].
         std: per-channel standard deviation likewise.
         precision: compute precision of the backbone.
-        variant: see `ModelConfig`, as the next.
-        activation: of all layers.
-
-    Returns:
-        A linen module; `apply(variables, x, train)` maps images in [0, 1] to logits.
+        variant: see `ModelConfig`, as `activation`.
 
     Raises:
         InputError: if there is no such architecture, or not with this stem or variant, or pixel
@@ -129,14 +124,9 @@ def _resnet(
 
 
 def check_statistics(mean: Sequence[float], std: Sequence[float]) -> None:
-    """Check that pixel statistics can be those of images in [0, 1].
+    """Check that per-channel pixel statistics can be those of images in [0, 1].
 
-    Args:
-        mean: per-channel mean.
-        std: per-channel standard deviation.
-
-    Raises:
-        InputError: if they are those of images in [0, 255], of different lengths, or none at all.
+    They may be those of images in [0, 255], of different lengths, or none at all.
     """
     problems = []
     if len(mean) != len(std) or not len(mean):
@@ -173,12 +163,7 @@ def epsilon_of(model: Model) -> float:
 
 
 def initialise(model: Model, key: Array, image_shape: tuple[int, int, int]) -> tuple[Any, Any]:
-    """Draw initial weights.
-
-    Args:
-        model: a network of `build`.
-        key: PRNG key.
-        image_shape: (H, W, C) of one image.
+    """Draw initial weights for images (H, W, C).
 
     Returns:
         (params, batch_stats), float32 pytrees; the second is {} without normalisation statistics.
@@ -188,32 +173,12 @@ def initialise(model: Model, key: Array, image_shape: tuple[int, int, int]) -> t
 
 
 def logits(model: Model, params: Params, batch_stats: Any, x: Array) -> Array:
-    """Return the logits of images, normalisation statistics frozen.
-
-    Args:
-        model: the network.
-        params: its weights.
-        batch_stats: its normalisation statistics.
-        x: images (B, H, W, C) in [0, 1].
-
-    Returns:
-        float32 (B, classes); no row depends on another image.
-    """
+    """Return the float32 logits of images, normalisation statistics frozen, row by row."""
     return cast(Array, apply(model, params, batch_stats, x)[0])
 
 
 def training_logits(model: Model, params: Params, batch_stats: Any, x: Array) -> tuple[Array, Any]:
-    """Return the logits of images under batch statistics, and the updated running statistics.
-
-    Args:
-        model: the network.
-        params: its weights.
-        batch_stats: its normalisation statistics.
-        x: images (B, H, W, C) in [0, 1].
-
-    Returns:
-        (float32 (B, classes), new statistics).
-    """
+    """Return the logits of images under batch statistics, and the updated running statistics."""
     return apply(model, params, batch_stats, x, True)
 
 

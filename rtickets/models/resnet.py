@@ -159,5 +159,6 @@ class ResNet(nn.Module):
                 stride = 2 if stage > 0 and index == 0 else 1
                 name = f"stage{stage + 1}_block{index + 1}"
                 x = self.block(self.width * 2**stage, stride, conv, norm, act, name=name)(x)
+        # The head computes in float32, whatever the precision of the backbone.
         x = x.mean((1, 2), dtype=jnp.float32)  # (B, features)
         return nn.Dense(self.num_classes, kernel_init=head_init, name="head")(x)
