@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from rtickets.report.style import COLORS, DENSE, MARKERS, png
+from rtickets.report.style import COLORS, DENSE, MARKERS, panels_of, png
 
 
 def plot_curves(table: Sequence[Mapping[str, Any]], metric: str, split: str = "test") -> bytes:
@@ -23,19 +22,13 @@ def plot_curves(table: Sequence[Mapping[str, Any]], metric: str, split: str = "t
     """
     rows = [row for row in table if row["metric"] == metric]
     transfers = list(dict.fromkeys(row["transfer"] for row in rows))
-    columns = min(len(transfers), 3)
-    lines = -(-len(transfers) // columns)
-    figure = Figure(figsize=(4.6 * columns, 3.6 * lines), layout="constrained")
-    panels = figure.subplots(lines, columns, squeeze=False).ravel()
-    for panel, transfer in zip(panels, transfers, strict=False):
+    figure, panels = panels_of(transfers)
+    for transfer, panel in panels.items():
         _plot_panel(panel, [row for row in rows if row["transfer"] == transfer])
-        panel.set_title(transfer, fontsize=11)
-    for panel in panels[len(transfers) :]:
-        panel.set_visible(False)
     label = f"{split} accuracy" if metric == "clean" else f"{split} accuracy under {metric}"
     figure.supylabel(f"{label} (%)", fontsize=10)
     figure.supxlabel("remaining weights (%)", fontsize=10)
-    panels[0].legend(fontsize=8, frameon=False)
+    panels[transfers[0]].legend(fontsize=8, frameon=False)
     return png(figure)
 
 
@@ -62,6 +55,7 @@ def _plot_panel(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
                 linewidth=1.5,
                 label=objective if len(draws) == 1 else f"{objective}, {draw}",
             )
+    # Labels at the rungs themselves, not at powers of ten, of which there may be none.
     panel.set_xscale("log")
     ticks = sorted({100 * row["remaining"] for row in rows if row["draw"] != DENSE})
     panel.set_xticks(_apart(ticks), minor=False)

@@ -17,16 +17,9 @@ from rtickets.storage.files import read_json, write_text
 
 
 def evaluation_lines(run: RunFolder) -> list[str]:
-    """Say what an evaluation measured, for a terminal.
+    """Say what a complete evaluation measured, for a terminal.
 
-    Args:
-        run: a complete evaluation.
-
-    Returns:
-        How the network came about, accuracies in % with 95% intervals, notes and the verdict.
-
-    Raises:
-        InputError: if it is not complete, or its files are damaged.
+    It is how the network came about, accuracies in % with 95% intervals, notes and the verdict.
     """
     result, network = run.result(), _network(run)
     measured = _measured(run, result)
@@ -37,17 +30,7 @@ def evaluation_lines(run: RunFolder) -> list[str]:
 
 
 def write_evaluation(run: RunFolder) -> Path:
-    """Write an evaluation as one HTML page in its folder.
-
-    Args:
-        run: a complete evaluation.
-
-    Returns:
-        The page.
-
-    Raises:
-        InputError: if it is not complete, or its files are damaged.
-    """
+    """Write a complete evaluation as one HTML page in its folder, and return the page."""
     result, config = run.result(), read_json(run.path / "config.json")
     rows = _measured(run, result)
     parts = [

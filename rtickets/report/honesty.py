@@ -1,4 +1,4 @@
-"""The verdict on robust accuracies, for people."""
+"""The verdict on robust accuracies, for people; results are those of evaluations and studies."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,11 +15,7 @@ _CERTIFIED = (
 def verdict_lines(result: Mapping[str, Any]) -> list[str]:
     """Return the verdict of one evaluation, a line per finding, and what no check is made of.
 
-    Args:
-        result: of the evaluation.
-
-    Returns:
-        Lines, the verdict on attacks first; none for clean accuracy alone.
+    The verdict on attacks comes first; of clean accuracy alone there is none.
     """
     lines = _of_attacks(result["honesty"]) if "honesty" in result else []
     return lines + certified_lines([result])
@@ -46,9 +42,6 @@ def _of_attacks(honesty: Mapping[str, Any]) -> list[str]:
 def doubts(result: Mapping[str, Any]) -> tuple[int, list[tuple[Mapping[str, Any], str]]]:
     """Collect the evaluations of a study whose robust accuracies should not be trusted.
 
-    Args:
-        result: of the study, with its source networks and cells.
-
     Returns:
         (number of evaluations that were checked, (source or cell, what was found) for each that
         failed).
@@ -63,14 +56,7 @@ def doubts(result: Mapping[str, Any]) -> tuple[int, list[tuple[Mapping[str, Any]
 
 
 def unchecked(result: Mapping[str, Any]) -> list[str]:
-    """Return what a study measured without asking for a verdict, a line each.
-
-    Args:
-        result: of the study, with its source networks and cells.
-
-    Returns:
-        Lines on robust and on certified accuracies; none where everything was checked.
-    """
+    """Return what a study measured without asking for a verdict, robust or certified, in lines."""
     count = sum("honesty" in one and one["honesty"]["passed"] is None
                 for one in _evaluations(result))  # fmt: skip
     lines = [f"robust accuracies that were not checked: {count} (honesty_examples=0)"]
@@ -78,14 +64,7 @@ def unchecked(result: Mapping[str, Any]) -> list[str]:
 
 
 def strengths(result: Mapping[str, Any]) -> list[str]:
-    """Return what a study's attacks spend and what the checks found beyond them, a line each.
-
-    Args:
-        result: of the study, with its source networks and cells.
-
-    Returns:
-        Lines by attack; none from evaluations that say nothing of it.
-    """
+    """Return what a study's attacks spend and what the checks found beyond them, a line each."""
     spent: dict[str, str] = {}
     more: dict[str, int] = {}
     for one in _evaluations(result):

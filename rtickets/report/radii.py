@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from rtickets.report.style import COLORS, DENSE, MARKERS, png
+from rtickets.report.style import COLORS, DENSE, MARKERS, panels_of, png
 from rtickets.report.table import Spread, spread
 
 CERTIFIED = "certified"
@@ -24,10 +23,7 @@ class Line(NamedTuple):
 def radius_curves(
     cells: Iterable[Mapping[str, Any]],
 ) -> dict[str, dict[Line, dict[float, Spread]]]:
-    """Collect the accuracies of all cells that were measured at more than one radius.
-
-    Args:
-        cells: results of a study.
+    """Collect the accuracies of all cells of a study that were measured at more than one radius.
 
     Returns:
         By attack, or 'certified', by line and by radius in pixel units, the spread over seeds.
@@ -65,19 +61,13 @@ def plot_radii(lines: Mapping[Line, Mapping[float, Spread]], label: str) -> byte
         A PNG picture.
     """
     transfers = list(dict.fromkeys(line.transfer for line in lines))
-    columns = min(len(transfers), 3)
-    rows = -(-len(transfers) // columns)
-    figure = Figure(figsize=(4.6 * columns, 3.6 * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for panel, transfer in zip(panels, transfers, strict=False):
+    figure, panels = panels_of(transfers)
+    for transfer, panel in panels.items():
         _plot_panel(panel, {line: lines[line] for line in lines if line.transfer == transfer})
-        panel.set_title(transfer, fontsize=11)
-    for panel in panels[len(transfers) :]:
-        panel.set_visible(False)
     what = "certified accuracy (%)" if label == CERTIFIED else f"accuracy under {label} (%)"
     figure.supylabel(what, fontsize=10)
     figure.supxlabel("radius (pixels in [0, 1])", fontsize=10)
-    panels[0].legend(fontsize=8, frameon=False)
+    panels[transfers[0]].legend(fontsize=8, frameon=False)
     return png(figure)
 
 

@@ -2,13 +2,28 @@
 
 import io
 import warnings
+from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 COLORS = ("#4c566a", "#c8553d", "#2a7f9e", "#7a9e3a", "#8e5ea2", "#d39b2a")
 MARKERS = ("o", "s", "^", "D", "v")
 DENSE = "dense"
+
+
+def panels_of(titles: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:
+    """Return a figure with a panel for each of some titles, three beside each other."""
+    columns = min(len(titles), 3)
+    rows = -(-len(titles) // columns)
+    figure = Figure(figsize=(4.6 * columns, 3.6 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel, title in zip(panels, titles, strict=False):
+        panel.set_title(title, fontsize=11)
+    for panel in panels[len(titles) :]:
+        panel.set_visible(False)
+    return figure, dict(zip(titles, panels, strict=False))
 
 
 def png(figure: Figure) -> bytes:

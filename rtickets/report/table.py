@@ -30,7 +30,7 @@ class Point(NamedTuple):
 def spread(values: Iterable[float]) -> Spread:
     """Return the spread of some values, one per seed."""
     listed = list(values)
-    mean = math.fsum(listed) / len(listed)
+    mean = math.fsum(listed) / len(listed)  # exact sums: the order of cells changes no digit
     if len(listed) == 1:
         return Spread(mean, math.nan, 1)
     variance = math.fsum((value - mean) ** 2 for value in listed) / (len(listed) - 1)
@@ -43,14 +43,7 @@ def metrics_of(cell: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def by_seed(cells: Iterable[Mapping[str, Any]]) -> dict[Point, dict[int, float]]:
-    """Collect the accuracies of every point, keyed by seed.
-
-    Args:
-        cells: results of a study.
-
-    Returns:
-        Points in the order of the cells.
-    """
+    """Collect the accuracies of every point, keyed by seed, in the order of a study's cells."""
     points: dict[Point, dict[int, float]] = {}
     for cell in cells:
         for metric, accuracy in metrics_of(cell).items():
@@ -62,14 +55,10 @@ def by_seed(cells: Iterable[Mapping[str, Any]]) -> dict[Point, dict[int, float]]
 
 
 def rows(cells: Iterable[Mapping[str, Any]], baseline: str) -> list[dict[str, Any]]:
-    """Return one row per point: spread over seeds and gain over the baseline.
+    """Return one row per point of a study's cells: spread over seeds and gain over the baseline.
 
     The gain is taken seed by seed, because the branches of a comparison share their seed, and then
     averaged.
-
-    Args:
-        cells: results of a study.
-        baseline: the objective that the others are compared with.
 
     Returns:
         Dictionaries that JSON can hold; `gain` and `gain_std` are None for the baseline itself, and
@@ -98,14 +87,9 @@ def rows(cells: Iterable[Mapping[str, Any]], baseline: str) -> list[dict[str, An
 
 
 def moves_of(config: Mapping[str, Any], transfer: str) -> str | None:
-    """Say what a transfer of a study changes of a ticket.
+    """Say what a transfer of a study changes of a ticket, see `rtickets.config.moves`.
 
-    Args:
-        config: the study's configuration, as JSON holds it.
-        transfer: the label.
-
-    Returns:
-        See `rtickets.config.moves`; None where the configuration does not describe the transfer.
+    None where the configuration, as JSON holds it, does not describe the transfer.
     """
     found = config.get("transfers", {}).get(transfer)
     return None if found is None else moves(found["mode"], found["train"]["statistics"])

@@ -1,4 +1,7 @@
-"""Pictures of tickets: sparsity and overlap per layer, overlap of many tickets, first kernels."""
+"""Pictures of tickets: sparsity and overlap per layer, overlap of many tickets, first kernels.
+
+Masks and tickets come by label; pictures are PNG.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,29 +17,18 @@ from rtickets.masks import Mask
 from rtickets.masks.layout_names import layouts_of, names_in
 from rtickets.masks.layouts import to_canonical
 from rtickets.masks.ordered import modulus, real
-from rtickets.report.style import png
+from rtickets.report.style import COLORS, png
 from rtickets.storage.files import write_bytes
 from rtickets.tickets.inspect import compare, layers
 from rtickets.tickets.ticket import Ticket
 
-_COLORS = ("#4c566a", "#c8553d", "#2a7f9e", "#7a9e3a", "#8e5ea2", "#d39b2a")
 _PRUNED = (0.98, 0.86, 0.83)
 _LONGEST = 45  # characters of a name
-_CROSS = "#c8553d"
+_CROSS = COLORS[1]
 
 
 def plot_sparsity(tickets: Mapping[str, Mask]) -> bytes:
-    """Draw a bar per layer and ticket: the layer's sparsity.
-
-    Args:
-        tickets: masks by label; they may belong to different networks.
-
-    Returns:
-        A PNG picture.
-
-    Raises:
-        InputError: if there are no prunable layers.
-    """
+    """Draw a bar per layer and ticket, maybe of different networks: the layer's sparsity."""
     sparsities = {
         label: {row["path"]: row["sparsity"] for row in layers(mask)}
         for label, mask in tickets.items()
@@ -51,7 +43,7 @@ def plot_sparsity(tickets: Mapping[str, Mask]) -> bytes:
     panel = figure.subplots()
     for index, (label, own) in enumerate(sparsities.items()):
         where = [paths.index(path) - 0.4 + (index + 0.5) * height for path in own]
-        color = _COLORS[index % len(_COLORS)]
+        color = COLORS[index % len(COLORS)]
         panel.barh(where, list(own.values()), height, color=color, label=_short([label])[0])
     panel.set_yticks(range(len(paths)), _short(paths), fontsize=8)
     panel.invert_yaxis()
@@ -65,17 +57,7 @@ def plot_sparsity(tickets: Mapping[str, Mask]) -> bytes:
 
 
 def plot_overlap(tickets: Mapping[str, Mask]) -> bytes:
-    """Draw the Jaccard overlap of every two tickets over all prunable weights as a heat map.
-
-    Args:
-        tickets: masks of one network by label.
-
-    Returns:
-        A PNG picture.
-
-    Raises:
-        InputError: if the masks do not have the same prunable layers.
-    """
+    """Draw the Jaccard overlap of every two masks of one network over all prunable weights."""
     labels = list(tickets)
     values = [[masks.overlap(a, b)[""] for b in tickets.values()] for a in tickets.values()]
     side = 2.4 + 0.6 * len(labels)
@@ -88,18 +70,7 @@ def plot_overlap(tickets: Mapping[str, Mask]) -> bytes:
 
 
 def plot_layer_overlap(a: Ticket, b: Ticket) -> bytes:
-    """Draw the Jaccard overlap of two tickets per layer, beside that of random masks.
-
-    Args:
-        a: a ticket.
-        b: another of the same network.
-
-    Returns:
-        A PNG picture.
-
-    Raises:
-        InputError: if the tickets do not have the same prunable layers.
-    """
+    """Draw the Jaccard overlap of two tickets of a network by layer, beside that by chance."""
     rows = compare(a, b)["layers"]
     values = [[row["overlap"], row["overlap_by_chance"]] for row in rows]
     figure = Figure(figsize=(5.4, 1.2 + 0.25 * len(rows)), layout="constrained")
@@ -117,11 +88,7 @@ def plot_kernels(ticket: Ticket, path: str | None = None) -> bytes:
     A cross marks a position where all drawn weights are pruned, a dot one where some are.
 
     Args:
-        ticket: the ticket.
         path: path of the kernel, whose layout is known; None is `first_convolution`.
-
-    Returns:
-        A PNG picture.
 
     Raises:
         InputError: if the ticket has no such kernel, or it is not of numbers.
@@ -156,12 +123,8 @@ def plot_kernels(ticket: Ticket, path: str | None = None) -> bytes:
 def first_convolution(ticket: Ticket) -> str | None:
     """Return the path of the kernel of the 2-D convolution that reads the image.
 
-    Args:
-        ticket: the ticket.
-
-    Returns:
-        The kernel with 'stem' in its path, else the one with the fewest inputs, the first of
-        several in the order of paths; None without any.
+    It is the kernel with 'stem' in its path, else the one with the fewest inputs, the first of
+    several in the order of paths; None without any.
     """
     inputs = {path: weights.shape[2] for path, (weights, _) in _convolutions(ticket).items()}
     return min(inputs, key=lambda path: ("stem" not in path, inputs[path]), default=None)
@@ -182,15 +145,10 @@ def _convolutions(ticket: Ticket) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def write_pictures(folder: Path, tickets: Mapping[str, Ticket]) -> list[Path]:
-    """Write what can be drawn of one ticket, or of several of one network.
+    """Write what can be drawn of one ticket, or of several of one network; return the files.
 
-    Args:
-        folder: where to; made if it is not there.
-        tickets: tickets by label.
-
-    Returns:
-        The files: of any tickets the sparsity, of one its first kernels, of two the overlap per
-        layer, of more the overlap of every two.
+    They are of any tickets the sparsity, of one its first kernels, of two the overlap per layer, of
+    more the overlap of every two.
     """
     listed = list(tickets.values())
     mask_of = {label: ticket.mask for label, ticket in tickets.items()}

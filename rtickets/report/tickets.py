@@ -31,6 +31,7 @@ def study_tickets(workdir: Path, cells: Sequence[Mapping[str, Any]]) -> Tickets:
         return {}
     first = [c for c in cells if c["seed"] == cells[0]["seed"] and c["sparsity"] > 0]
     ladders = {c["draw"]: {d["sparsity"] for d in first if d["draw"] == c["draw"]} for c in first}
+    # At one sparsity overlaps can be compared; ways of drawing may have no rung in common.
     shared = set.intersection(*ladders.values()) if ladders else set()
     chosen = {draw: max(shared or own) for draw, own in ladders.items()}
     found = {}
@@ -43,9 +44,6 @@ def study_tickets(workdir: Path, cells: Sequence[Mapping[str, Any]]) -> Tickets:
 
 def picture_tickets(tickets: Tickets) -> dict[str, bytes]:
     """Draw the tickets of a study.
-
-    Args:
-        tickets: what `study_tickets` found.
 
     Returns:
         PNG pictures by a heading: overlap of every two that have the same prunable layers, and for
