@@ -27,7 +27,7 @@ _WIDEST = 10_000  # columns
 
 
 def write_report(study: RunFolder) -> Path:
-    """Write curves as PNG, cells as CSV, the table as JSON and all of it as an HTML page, returned."""
+    """Write curves as PNG, cells as CSV, the table as JSON and all of it as one HTML page."""
     result, config = results.read_study(study), results.read_study_config(study)
     table = rows(result["cells"], config.baseline)
     metrics = list(dict.fromkeys(row["metric"] for row in table))

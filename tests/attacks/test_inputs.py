@@ -123,7 +123,7 @@ def test_bad_input_is_refused_before_the_model_runs(attack, changes, message):
 
 def test_a_folder_that_is_missing_is_refused_before_the_model_runs(tmp_path):
     model = Model()
-    with pytest.raises(InputError, match="is not a folder; create it first"):
+    with pytest.raises(InputError, match="folder; create it"):
         call(worst_case, model, folder=tmp_path / "nowhere")
     assert model.runs == 0
 
@@ -151,7 +151,7 @@ def test_what_only_the_model_tells_is_refused_after_one_run(attack, wrong, y, me
 
 
 def test_a_target_that_the_model_does_not_know_is_refused():
-    with pytest.raises(InputError, match="target 3 of image 2 is not in 0"):
+    with pytest.raises(InputError, match="target 3 of image 2"):
         call(pgd, Model(), target=np.array([1, 0, 3]))
 
 
@@ -264,9 +264,9 @@ def test_images_may_be_constants_of_a_compiled_function(attack):
 
 @pytest.mark.parametrize("attack", [worst_case, autoattack, check_model])
 def test_what_decides_on_the_host_says_so_while_traced(attack):
-    with pytest.raises(InputError, match="cannot be called inside"):
+    with pytest.raises(InputError, match=r"inside jax\.jit"):
         jax.jit(lambda: attack(linear, SOME, Y, KEY, eps=0.1))()
-    with pytest.raises(InputError, match="cannot be called inside"):
+    with pytest.raises(InputError, match=r"inside jax\.jit"):
         jax.jit(lambda x: attack(linear, x, Y, KEY, eps=0.1))(SOME)
 
 
@@ -295,7 +295,7 @@ def test_square_alone_needs_images():
     x = np.random.default_rng(5).uniform(size=(3, 12)).astype(np.float32)
     for attack in (square, worst_case):
         model = Model()
-        with pytest.raises(InputError, match=r"square .* images \(B, H, W, C\).* \(3, 12\)"):
+        with pytest.raises(InputError, match=r"square .*\(B, H, W, C\).* \(3, 12\)"):
             attack(model, x, Y, KEY, eps=0.1)
         assert model.runs == 0
 

@@ -92,5 +92,5 @@ def test_an_example_does_not_see_the_others(name):
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(InputError, match="loss='hinge' is unknown; choose one of ce, margin, dlr"):
+    with pytest.raises(InputError, match=r"loss='hinge' .*ce, margin, dlr"):
         make_loss("hinge", 10)

@@ -163,7 +163,7 @@ def test_a_model_without_logits_is_refused_while_traced():
 
 
 def test_a_model_without_keys_has_no_samples():
-    with pytest.raises(InputError, match="samples=4 but the model takes no key"):
+    with pytest.raises(InputError, match=r"samples=4 .*no key"):
         apgd_ce(plain(), X, Y, 0, eps=0.1, samples=4)
-    with pytest.raises(InputError, match="samples=4 but the model takes no key"):
+    with pytest.raises(InputError, match=r"samples=4 .*no key"):
         pgd(plain(), X, Y, 0, eps=0.1, step_size=0.1, num_steps=1, samples=4)

@@ -49,7 +49,7 @@ def test_the_pgd_family_is_one_attack(config, expected):
 
 
 def test_other_attacks_are_never_taken_for_pgd():
-    with pytest.raises(InputError, match=r"attack 'square' .* is not for training"):
+    with pytest.raises(InputError, match=r"'square' .*training"):
         AttackConfig(name="square").as_pgd()
 
 
@@ -92,24 +92,24 @@ def test_fields_that_an_attack_does_not_use_are_refused_by_name(name):
         if field in USED[name]:
             assert getattr(AttackConfig(name=name, **{field: value}), field) == value
             continue
-        with pytest.raises(InputError, match=f"'{name}' does not use {field}") as caught:
+        with pytest.raises(InputError, match=f"'{name}' .*{field}") as caught:
             config_files.parse(AttackConfig, {"name": name, field: value})
         assert "\n" not in str(caught.value)
     AttackConfig(name=name, norm="l1", eps=2.0, radii=(0.0, 1.0))
 
 
 def test_runs_that_would_all_be_alike_are_refused():
-    with pytest.raises(ValueError, match="restarts=3 are all alike without random_start"):
+    with pytest.raises(ValueError, match=r"restarts=3 .*random_start"):
         AttackConfig(restarts=3, random_start=False)
 
 
 def test_random_networks_have_their_version_of_autoattack_and_fixed_ones_the_others():
     for version, noise in (("rand", 0.0), ("standard", 0.1), ("plus", 0.1), ("fast", 0.1)):
-        with pytest.raises(ValueError, match="'rand' is for random networks"):
+        with pytest.raises(ValueError, match=r"'rand' .*random networks"):
             AttackConfig(name="autoattack", version=version, input_noise=noise)
     random = AttackConfig(name="autoattack", version="rand", input_noise=0.1, samples=5)
     assert (random.samples, AttackConfig().samples) == (5, 20)  # Croce & Hein 2020 take 20
-    with pytest.raises(ValueError, match="samples=5 are all alike without input_noise; set both"):
+    with pytest.raises(ValueError, match=r"samples=5 .*input_noise"):
         AttackConfig(samples=5)
 
 
@@ -126,7 +126,7 @@ def test_random_networks_have_their_version_of_autoattack_and_fixed_ones_the_oth
     ids=["apgd", "square", "targeted", "restarts", "radii", "noise"],
 )
 def test_training_takes_the_pgd_family_alone(attack):
-    with pytest.raises(ValueError, match="not for training; choose 'pgd', 'fgsm' or 'fgsm_rs'"):
+    with pytest.raises(ValueError, match=r"not for training; .*'pgd', 'fgsm' or 'fgsm_rs'"):
         ObjectiveConfig(name="pgd", attack=attack)
     for name in ("fgsm", "fgsm_rs"):
         assert ObjectiveConfig(name="pgd", attack=AttackConfig(name=name)).attack.steps == 1

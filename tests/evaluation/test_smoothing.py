@@ -355,13 +355,13 @@ def test_bad_input_is_named_before_anything_is_computed(change, message):
 
 
 def test_a_wrong_number_of_classes_is_named():
-    with pytest.raises(InputError, match=r"num_classes=3 does not fit logits of shape \(256, 2\)"):
+    with pytest.raises(InputError, match=r"num_classes=3 .*\(256, 2\)"):
         certify(LINEAR, at_distances([0.1]), KEY, sigma=0.25, num_classes=3)
 
 
 def test_labels_and_radii_that_do_not_fit_are_named():
     certificates = Certificates(np.zeros(2, int), np.zeros(2))
-    with pytest.raises(InputError, match=r"labels have shape \(3,\)"):
+    with pytest.raises(InputError, match=r"labels .*\(3,\)"):
         certified_accuracy(certificates, np.zeros(3, int), [0.0])
     with pytest.raises(InputError, match=r"radii=\[0\.0, -0\.5\] must"):
         certified_accuracy(certificates, np.zeros(2, int), [0.0, -0.5])

@@ -93,9 +93,9 @@ def test_every_architecture_of_the_configuration_is_built():
 
 
 def test_an_unknown_architecture_or_stem_is_named():
-    with pytest.raises(InputError, match="arch='resnet19' is unknown; choose one of resnet18"):
+    with pytest.raises(InputError, match=r"arch='resnet19' .*resnet18"):
         models.build("resnet19", 3)
-    with pytest.raises(InputError, match="stem='imagenet' does not exist for wide_resnet28_10"):
+    with pytest.raises(InputError, match=r"stem='imagenet' .*wide_resnet28_10"):
         models.build("wide_resnet28_10", 3, stem="imagenet")
 
 

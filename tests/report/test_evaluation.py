@@ -68,7 +68,7 @@ def test_evaluations_that_do_not_say_how_they_came_about_are_reported(tmp_path):
 )
 def test_a_damaged_result_is_one_line(tmp_path, result):
     run = run_of(tmp_path, result)
-    with pytest.raises(InputError, match="its result is damaged"):
+    with pytest.raises(InputError, match="result is damaged"):
         evaluation_lines(run)
 
 

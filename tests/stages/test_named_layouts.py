@@ -90,9 +90,9 @@ def test_a_learnt_mask_has_a_score_per_named_group(bench):
 
 @pytest.mark.parametrize("method", ["omp", "imp", "lmp"])
 def test_a_name_that_fits_nothing_is_refused_before_any_training(bench, method):
-    with pytest.raises(InputError, match="'stem9/kernel' matches none"):
+    with pytest.raises(InputError, match="'stem9/kernel'"):
         drawn(bench, layouts=("stem9/kernel=hwio",), method=method)
-    with pytest.raises(InputError, match=r"'io' does not fit .*conv1/kernel of shape"):
+    with pytest.raises(InputError, match=r"'io' .*conv1/kernel"):
         drawn(bench, layouts=(".*/conv1/kernel=io",), method=method)
     assert not bench.runs
 

@@ -30,7 +30,7 @@ def test_robust_pretraining_is_pgd_3_from_the_image(attack, norm, eps):
 
 @pytest.mark.parametrize("attack", ["l2_4", "linf_3", "l1_1", "3"])
 def test_other_radii_are_refused(attack):
-    with pytest.raises(InputError, match=rf"'{attack}' is none of the attacks l2_0\.01"):
+    with pytest.raises(InputError, match=rf"'{attack}' .*l2_0\.01"):
         recipes.imagenet("resnet18", attack)
 
 
@@ -80,5 +80,5 @@ def test_every_tuned_set_can_be_loaded_by_name_and_has_four_rows():
 
 
 def test_other_modes_are_refused():
-    with pytest.raises(InputError, match="'both' is no mode of transfer"):
+    with pytest.raises(InputError, match=r"'both' .*mode"):
         recipes.transfer("cifar10", "both")

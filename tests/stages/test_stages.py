@@ -203,7 +203,7 @@ def test_networks_are_judged_on_their_own_classes_and_splits(study, config, fold
     source = folders.find_ticket(str(next(study.path.parent.glob("pretrain-natural-s0-*"))))
     own, other = config.pretrain.data, config.transfers["finetune"].data
     devices = parallel.local_devices(2)
-    with pytest.raises(InputError, match="tells 3 classes apart"):
+    with pytest.raises(InputError, match="3 classes"):
         stages.evaluate(EvaluateConfig(data=other), source, folder / "runs", "x", devices)
     resplit = config_files.replace(own, validation_fraction=0.5)
     with pytest.raises(InputError, match=r"validation_fraction=0\.5 differs"):
@@ -226,7 +226,7 @@ def test_images_that_are_not_square_reach_training_and_evaluation_alike(folder, 
 
 def test_a_stage_that_fails_is_not_complete(folder, config):
     bad = config_files.replace(config.pretrain, train__batch_size=512)
-    with pytest.raises(InputError, match="batch_size=512 exceeds the 81"):
+    with pytest.raises(InputError, match=r"batch_size=512 .*81"):
         stages.pretrain(bad, folder / "failed", "x", parallel.local_devices(1))
     assert not list((folder / "failed").glob("*/COMPLETE"))
 

@@ -63,5 +63,5 @@ def test_micro_batches_divide_over_the_devices(batch_size, accumulate, devices, 
 
 
 def test_a_batch_that_does_not_divide_is_refused():
-    with pytest.raises(InputError, match="batch_size=10 does not divide into accumulate=4"):
+    with pytest.raises(InputError, match=r"batch_size=10 .*accumulate=4"):
         config_files.parse(TrainConfig, {"batch_size": 10, "accumulate": 4})

@@ -20,5 +20,5 @@ def test_any_part_of_the_order_can_be_made_alone():
 
 
 def test_a_batch_larger_than_the_data_is_named():
-    with pytest.raises(InputError, match="batch_size=64 exceeds the 10"):
+    with pytest.raises(InputError, match=r"batch_size=64 .*10"):
         steps_per_epoch(10, 64)

@@ -116,7 +116,7 @@ def test_a_broken_image_stops_the_run_by_its_name(tiny, disk, tmp_path):
     paths[7].write_bytes(b"nothing")
     broken = labelled(streamed(ImageFiles(tuple(paths)), View(None, channels=1), 2), disk.labels)
     loop = loop_in(tmp_path / "run", tiny, broken)
-    with pytest.raises(InputError, match=r"broken\.png: cannot be read as an image"):
+    with pytest.raises(InputError, match=r"broken\.png: .*image"):
         loop.fit(tiny.params, tiny.batch_stats)
 
 

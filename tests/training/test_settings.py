@@ -215,5 +215,5 @@ def test_a_study_names_the_objective_that_its_pretraining_cannot_minimise():
         "objectives": {"natural": {}, "swift": values_of("fast")},
         "pretrain": {"train": {"validate_every": "0ep", "select": "last"}},
     }
-    with pytest.raises(InputError, match=r"objectives\.swift: objective 'fast' needs validate_ev"):
+    with pytest.raises(InputError, match=r"objectives\.swift: .*'fast' .*validate_ev"):
         config_files.parse(StudyConfig, values)

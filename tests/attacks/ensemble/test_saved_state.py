@@ -59,7 +59,7 @@ def test_nothing_stored_is_nothing_loaded(tmp_path):
 
 def test_the_state_of_other_work_is_refused(tmp_path):
     save_progress(tmp_path, progress(), "work", ANSWERS)
-    with pytest.raises(InputError, match=r"holds an attack on another model.*remove the file"):
+    with pytest.raises(InputError, match=r"another model.*remove the file"):
         load_progress(tmp_path, "other work", ANSWERS, like)
 
 
