@@ -53,7 +53,6 @@ def noisy_counts(
         x: floats (N, ...) in [0, 1]; the device that holds them computes.
         key: one PRNG key, or a seed, or one key per image.
         sigma: standard deviation of the noise in pixel units.
-        num_classes: number of classes.
         samples: number of copies of each image.
         batch_size: noisy images per call of the device; changes nothing but the speed.
         kept: file for the counts, written once a minute, from which the same call goes on.
@@ -62,7 +61,6 @@ def noisy_counts(
         int32 (N, num_classes). Logits that are NaN count for no class.
 
     Raises:
-        InputError: for images or settings outside their range.
         Preempted: if the process was asked to stop; the counts are kept then.
     """
     check_settings(sigma=sigma, num_classes=num_classes, samples=samples, batch_size=batch_size)
@@ -158,9 +156,6 @@ def read_images(x: ArrayLike) -> Any:
     """Return images or vectors as `rtickets.attacks.inputs.as_images` does.
 
     Without labels nothing tells one image (H, W, C) from a batch of H, so three axes are refused.
-
-    Raises:
-        InputError: for three axes, and as `as_images`.
     """
     images = as_images(x)
     if images.ndim == 3:

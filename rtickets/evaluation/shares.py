@@ -29,9 +29,6 @@ def do_share(work: Callable[[Path], _T], folder: Path) -> _T:
         work: does it, keeping its state in the folder that it is given.
         folder: where to; each of several processes has one of its own beside it.
 
-    Returns:
-        What the work returned.
-
     Raises:
         Preempted: in every process, if any was asked to stop.
     """
@@ -49,15 +46,11 @@ def do_share(work: Callable[[Path], _T], folder: Path) -> _T:
 
 
 def attack_in_shares(attack: Callable[..., WorstCase], subject: Subject, folder: Path) -> WorstCase:
-    """Attack all images of a subject.
+    """Attack all images of a subject, and return the outcome over them all in every process.
 
     Args:
         attack: `rtickets.attacks.worst_case` with its settings bound.
-        subject: the network and its images, the same in every process.
         folder: where the state of the attack is kept; each of several processes has one of its own.
-
-    Returns:
-        The outcome over all images, the same in every process.
 
     Raises:
         Preempted: in every process, if any was asked to stop.
@@ -73,15 +66,7 @@ def attack_in_shares(attack: Callable[..., WorstCase], subject: Subject, folder:
 
 
 def merge(found: WorstCase, total: int) -> WorstCase:
-    """Put the outcomes of all processes together.
-
-    Args:
-        found: of this process's share, which is not all.
-        total: number of images of all processes.
-
-    Returns:
-        The outcome over all images; times are those of the slowest process.
-    """
+    """Put the outcomes of the shares of all processes together; times are those of the slowest."""
     names = np.array(["", *dict.fromkeys(row.attack for row in found.rows)], object)
     by = np.array([list(names).index(name) for name in found.fooled_by])
     x_adv, correct, recomputed, broken, by = (

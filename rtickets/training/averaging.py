@@ -25,16 +25,7 @@ class Average(NamedTuple):
 
 
 def start(config: AveragingConfig, params: Params, batch_stats: Any) -> Average | None:
-    """Return the average before the first step, or None without averaging.
-
-    Args:
-        config: the settings.
-        params: initial values of the trained parameters.
-        batch_stats: initial normalisation statistics.
-
-    Returns:
-        An average that is these values.
-    """
+    """Return the average before the first step, these values, or None without averaging."""
     if not config.decay:
         return None
     return Average(jnp.zeros((), jnp.int32), params, batch_stats)
@@ -43,20 +34,13 @@ def start(config: AveragingConfig, params: Params, batch_stats: Any) -> Average 
 def advance(
     config: AveragingConfig, average: Average | None, params: Params, batch_stats: Any
 ) -> Average | None:
-    """Take one step's values into the average.
+    """Take one step's values into the average, which moves by a share of the difference.
 
-    The average moves by a share of the difference, so what does not change, such as a pruned
-    weight, stays what it is exactly.
-
-    Args:
-        config: the settings.
-        average: the average before.
-        params: the trained parameters after the step.
-        batch_stats: the normalisation statistics after the step.
+    So what does not change, such as a pruned weight, stays what it is exactly.
 
     Returns:
-        decay * average + (1 - decay) * values; with a warm-up the decay after n steps is
-        min(decay, (1 + n) / (10 + n)), as in TensorFlow's ExponentialMovingAverage.
+        decay * average + (1 - decay) * values; with a warm-up the decay after n steps is min(decay,
+        (1 + n) / (10 + n)), as in TensorFlow's ExponentialMovingAverage.
     """
     if average is None:
         return None

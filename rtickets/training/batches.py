@@ -7,11 +7,7 @@ from rtickets.errors import InputError
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
-    """Return the number of whole batches in an epoch.
-
-    Raises:
-        InputError: if there is not one.
-    """
+    """Return the number of whole batches in an epoch, of which there must be one."""
     if batch_size > examples:
         raise InputError(
             f"batch_size={batch_size} exceeds the {examples} training examples; lower it"
@@ -22,18 +18,10 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
 def batch_indices(
     examples: int, batch_size: int, seed: int, start: int, stop: int, replays: int = 1
 ) -> np.ndarray:
-    """Return the examples of steps start ... stop - 1, a pure function of its arguments.
+    """Return the examples of steps start ... stop - 1, int32 (stop - start, batch_size).
 
-    Args:
-        examples: number of training examples.
-        batch_size: examples per step; the rest of an epoch that fills no batch is left out.
-        seed: the run's seed.
-        start: first step.
-        stop: step after the last.
-        replays: steps in a row that take the same batch.
-
-    Returns:
-        int32 (stop - start, batch_size).
+    The rest of an epoch that fills no batch is left out, and `replays` steps in a row take the same
+    batch.
     """
     per_epoch = steps_per_epoch(examples, batch_size)
     begin, end = start // replays, (stop - 1) // replays + 1  # batches

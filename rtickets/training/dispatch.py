@@ -26,10 +26,6 @@ def train_steps(
     """Take several steps in one call, the data set lying on the device.
 
     Args:
-        program: what is compiled.
-        state: where the run is.
-        mask: which weights live.
-        run: key and learning rate.
         data: all stored examples, arrays (N, ...) by name.
         indices: int32 (S, B / D), this device's examples of S steps.
 

@@ -16,11 +16,6 @@ def to_arrays(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what an optimiser remembers of the weights that live, and all else in its state.
 
-    Args:
-        optimizer: the optimiser.
-        state: its state, over all parameters.
-        mask: which weights live.
-
     Returns:
         (arrays, mask): nested dictionaries with one entry for every leaf of the state, named by its
         place there. The mask of what belongs to no weight, such as a count of steps, is True.
@@ -38,19 +33,9 @@ def to_arrays(
 def from_arrays(
     optimizer: optax.GradientTransformation, params: Params, arrays: dict[str, Any], where: Any
 ) -> Any:
-    """Return the state that `to_arrays` took apart.
+    """Return the state that `to_arrays` took apart; refuse that of another optimiser or network.
 
-    Args:
-        optimizer: the optimiser.
-        params: parameters of the network.
-        arrays: the nested dictionaries.
-        where: they come from, for the message.
-
-    Returns:
-        The state.
-
-    Raises:
-        InputError: if they are not of this optimiser and network.
+    `where` the arrays come from is for the message.
     """
     fresh = optimizer.init(params)
     wanted, given = leaf_paths(fresh), leaf_paths(arrays)

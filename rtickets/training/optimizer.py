@@ -23,15 +23,9 @@ def update(
     """Apply the optimiser so that pruned weights and their momentum stay exactly zero.
 
     Args:
-        program: what is compiled.
-        state: state of the optimiser.
         trained: the trained parameters, masked.
         mask: their mask.
         gradients: of the loss over the whole batch, with respect to them.
-        rate: the learning rate.
-
-    Returns:
-        (trained parameters, state of the optimiser).
     """
     updates, state = make_optimizer(program.optimizer).update(
         masks.apply(mask, gradients), state, trained

@@ -9,15 +9,10 @@ from rtickets.training.optimizers import OptimizerConfig
 def multiplier(config: OptimizerConfig, total_steps: int, steps_per_epoch: int) -> optax.Schedule:
     """Return the schedule of a run.
 
-    Args:
-        config: names the schedule; its `learning_rate` is not used.
-        total_steps: length of the run.
-        steps_per_epoch: what an epoch in milestones and warm-up means.
-
     Returns:
-        A function from the step (from 0) to a multiplier in [0, 1]: a linear rise over the
-        warm-up, then the schedule, measured from the end of the warm-up for 'cosine' and from the
-        start of the run for 'multistep'.
+        A function from the step (from 0) to a multiplier in [0, 1]: a linear rise over the warm-up,
+        then the schedule, measured from the end of the warm-up for 'cosine' and from the start of
+        the run for 'multistep'.
     """
     warmup = to_steps(config.warmup, steps_per_epoch)
     if config.schedule == "cosine":

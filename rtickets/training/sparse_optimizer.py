@@ -18,13 +18,7 @@ def keep_pruned(
 
     Gradients of pruned weights are set to zero before the optimiser sees them, so that norms and
     momentum do not count them; what weight decay and momentum do to them all the same is undone.
-
-    Args:
-        optimizer: any optimiser of optax.
-        mask: mask of the parameters. It is data: under `vmap` every network may have its own.
-
-    Returns:
-        The wrapped optimiser. Its `update` needs the parameters.
+    The mask is data: under `vmap` every network may have its own. `update` needs the parameters.
     """
     inner = optax.with_extra_args_support(optimizer)
 

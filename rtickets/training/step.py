@@ -30,10 +30,6 @@ def train_step(
     number does not change what is computed.
 
     Args:
-        program: what is compiled.
-        state: where the run is.
-        mask: which weights live.
-        run: key and learning rate.
         raw: stored examples, arrays (B / D, ...) as `parallel.shard` splits the batch into
             micro-batches.
 
@@ -42,6 +38,7 @@ def train_step(
     """
     network = make_network(program, masks.apply(mask, state.params))
     sums = _accumulate(network, state, _make_part(program, state, run, raw))
+    # Gradients are of sums over examples, so they add up; statistics are means, of equal parts.
     found, totals = parallel.total((sums.gradients, sums.totals))
     batch_stats = parallel.mean(sums.batch_stats)
     schedule = schedules.multiplier(program.optimizer, program.total_steps, program.steps_per_epoch)

@@ -44,13 +44,9 @@ class Observer:
         """Bind the observer to the run's folder; nothing is written.
 
         Args:
-            folder: the run's folder.
-            config: what to write.
+            config: what to write; TensorBoard files are refused where they cannot be written.
             batch_size: examples per step, over all devices.
             devices: all devices that train.
-
-        Raises:
-            InputError: if TensorBoard files are wanted and cannot be written.
         """
         if config.tensorboard:
             check_installed()
@@ -66,12 +62,7 @@ class Observer:
 
     @contextmanager
     def watch(self, step: int, last_step: int) -> Iterator[None]:
-        """Open the files, without the lines that an interrupted run wrote after `step`.
-
-        Args:
-            step: where the run starts or goes on.
-            last_step: where it will end.
-        """
+        """Open the files, without the lines that an interrupted run wrote after `step`."""
         self._last_step = last_step
         path = self._folder / THROUGHPUT
         if self._writes:
@@ -112,11 +103,9 @@ class Observer:
             console.say(f"{self._folder.name}: {parts}")
 
     def dispatch(self, state: Any, steps: int) -> None:
-        """Take note that the device is about to be called.
+        """Take note that the device is about to be called for some steps.
 
-        Args:
-            state: arrays that the call starts from; a trace that starts or ends waits for them.
-            steps: how many steps the call takes.
+        A trace that starts or ends waits for the arrays of the state that the call starts from.
         """
         self._tracer.dispatch(state, steps)
         self._started = self._started or time.monotonic()
@@ -166,14 +155,7 @@ class Observer:
 
 
 def device_memory(devices: parallel.Devices) -> dict[str, int]:
-    """Return the memory of the fullest device of this host.
-
-    Args:
-        devices: the devices; those of other hosts are left out.
-
-    Returns:
-        Bytes in use, their peak and their limit, as far as the devices tell; empty on CPU.
-    """
+    """Return bytes in use, their peak and limit of the fullest device of this host, {} on CPU."""
     own = [device for device in devices if device.process_index == jax.process_index()]
     found = [stats for device in own if (stats := device.memory_stats())]
     return {

@@ -1,4 +1,7 @@
-"""Groups of parameters, by regular expressions of their paths, with factors of their own."""
+"""Groups of parameters, by regular expressions of their paths, with factors of their own.
+
+Entries are texts 'REGEX=FACTOR' of a field, which messages name.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,14 +16,7 @@ from rtickets.masks.paths import leaf_paths
 
 
 def parse_factors(field: str, entries: Sequence[str]) -> dict[re.Pattern[str], float]:
-    """Read texts 'REGEX=FACTOR'.
-
-    Args:
-        field: the field that holds them, for messages.
-        entries: the texts.
-
-    Returns:
-        Factors by expression, in their order.
+    """Return the factors of entries by expression, in their order.
 
     Raises:
         InputError: for a text without '=', a bad expression or a factor that is negative or none.
@@ -40,14 +36,6 @@ def parse_factors(field: str, entries: Sequence[str]) -> dict[re.Pattern[str], f
 
 def factors_of(field: str, entries: Sequence[str], params: Params) -> Any:
     """Return the factor of every leaf, 1 where no expression matches its whole path.
-
-    Args:
-        field: the field that holds the entries, for messages.
-        entries: texts 'REGEX=FACTOR'.
-        params: pytree of the trained parameters.
-
-    Returns:
-        A pytree of floats.
 
     Raises:
         InputError: for an expression that matches no leaf. Callers ask in `update`, as optax's own
@@ -71,12 +59,7 @@ def _first(factors: Mapping[re.Pattern[str], float], path: str) -> float:
 def add_decayed_weights(decay: float, entries: Sequence[str]) -> optax.GradientTransformation:
     """Return optax's transform of this name, with a factor for every group of parameters.
 
-    Args:
-        decay: the weight decay.
-        entries: texts 'REGEX=FACTOR'.
-
-    Returns:
-        The transform; its state is that of optax's.
+    Its state is that of optax's.
     """
     plain = optax.add_decayed_weights(decay)
     if not entries:
@@ -90,15 +73,7 @@ def add_decayed_weights(decay: float, entries: Sequence[str]) -> optax.GradientT
 
 
 def scale_groups(field: str, entries: Sequence[str]) -> optax.GradientTransformation:
-    """Return a transform that multiplies the updates of groups of parameters.
-
-    Args:
-        field: the field that holds the entries, for messages.
-        entries: texts 'REGEX=FACTOR'.
-
-    Returns:
-        The transform, without state.
-    """
+    """Return a transform, without state, that multiplies the updates of groups of parameters."""
 
     def update(updates: Params, state: Any, params: Any = None) -> tuple[Params, Any]:
         del params
