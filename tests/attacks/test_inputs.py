@@ -84,7 +84,7 @@ PGD = [
     ({"rule": "sgd"}, "rule='sgd' is unknown; choose one of steepest, adam"),
     ({"num_steps": -1}, "num_steps=-1"),
     ({"restarts": 0}, "restarts=0 must be at least 1"),
-    ({"restarts": 2, "random_start": False}, "restarts=2 must be 1 without random_start"),
+    ({"restarts": 2, "random_start": False}, "restarts=2 .*random_start"),
     ({"samples": -1}, "samples=-1 must be at least 0"),
     ({"step_size": -1.0}, "step_size=-1.0 must be finite"),
     ({"step_size": 2}, "step_size=2 in linf is more than 1, .*write 2/255"),
@@ -132,14 +132,14 @@ def test_a_folder_that_is_missing_is_refused_before_the_model_runs(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "y", "message"),
     [
-        (None, np.array([0, 3, 1]), r"label 3 of image 1 is not in 0 \.\.\. 2"),
+        (None, np.array([0, 3, 1]), r"label 3 of image 1 .*2"),
         (None, np.array([0, 1, -1]), "label -1 of image 2"),
         (
             lambda logits: jnp.where(logits > 0.6, NAN, logits),
             Y,
-            "logits of 1 clean images are not finite",
+            "logits of 1 .*finite",
         ),
-        (lambda logits: logits[:, 0], Y, r"returned logits of shape \(\d,\) for \d images"),
+        (lambda logits: logits[:, 0], Y, r"logits .*\(\d,\) for \d images"),
         (lambda logits: logits[:, :1], 0 * Y, "expected at least 2 classes"),
     ],
 )
@@ -158,8 +158,8 @@ def test_a_target_that_the_model_does_not_know_is_refused():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"kind": "cw"}, "attack 'cw' is unknown; choose of pgd"),
-        ({"kind": "apgd_ce", "num_steps": 0}, "num_steps=0 must be at least 1"),
+        ({"kind": "cw"}, "'cw' .*pgd"),
+        ({"kind": "apgd_ce", "num_steps": 0}, "num_steps=0"),
         ({"kind": "apgd_ce", "restarts": 0}, "restarts=0"),
         ({"kind": "apgd_ce", "samples": -1}, "samples=-1"),
         ({"kind": "apgd_t", "num_targets": 0}, "num_targets=0"),
@@ -173,9 +173,9 @@ def test_a_target_that_the_model_does_not_know_is_refused():
         ({"kind": "pgd", "step_size": 0.1, "rule": "sgd"}, "rule='sgd' is unknown"),
         (
             {"kind": "pgd", "step_size": 0.1, "restarts": 2, "random_start": False},
-            "restarts=2 must be 1 without random_start",
+            "restarts=2 .*random_start",
         ),
-        ({"kind": "square", "samples": 2}, "square is not defined for random models"),
+        ({"kind": "square", "samples": 2}, "square .*random models"),
     ],
 )
 def test_a_member_that_cannot_be_is_refused(settings, message):

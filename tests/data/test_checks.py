@@ -26,10 +26,10 @@ def test_plain_classes_pass():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"names": ("a", "b", "a")}, "set: two classes are called 'a'"),
+        ({"names": ("a", "b", "a")}, "set: .*'a'"),
         ({"names": ("a", "b", os.fsdecode(b"caf\xe9"))}, r"class name caf\\xe9 is no Unicode"),
-        ({"train": (0, 3)}, r"set: train labels lie in \[0, 3\]; expected \[0, 3\)"),
-        ({"test": (-1, 2)}, r"set: test labels lie in \[-1, 2\]; expected \[0, 3\)"),
+        ({"train": (0, 3)}, r"set: train .*\[0, 3\]; .*\[0, 3\)"),
+        ({"test": (-1, 2)}, r"set: test .*\[-1, 2\]; .*\[0, 3\)"),
     ],
 )
 def test_what_cannot_be_trained_on_is_named(changes, message):

@@ -93,8 +93,8 @@ def test_channels_have_statistics_of_their_own_and_no_deviation_is_zero(tmp_path
     [
         ({"test_fraction": 0.01}, "npz: test split: 0.01 of the 20 examples of class 0"),
         ({"validation_fraction": 0.99}, "npz: validation split: 0.99 of the 16 examples"),
-        ({"train_examples": 3}, "train_examples=3 is fewer than the 5 classes"),
-        ({"train_examples": 71}, "train_examples=71 needs 15 examples of class 0, which has 14"),
+        ({"train_examples": 3}, "train_examples=3 .*5 classes"),
+        ({"train_examples": 71}, "train_examples=71 .*15 .*class 0, .*14"),
     ],
 )
 def test_a_split_that_cannot_be_made_is_named(archive, options, message):

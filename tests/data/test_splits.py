@@ -106,8 +106,8 @@ def test_all_examples_are_a_few_shot_subset():
 @pytest.mark.parametrize(
     ("examples", "message"),
     [
-        (2, "train_examples=2 is fewer than the 3 classes"),
-        (16, "train_examples=16 needs 5 examples of class 1, which has 3 for training"),
+        (2, "train_examples=2 .*3 classes"),
+        (16, "train_examples=16 .*5 .*class 1, .*3"),
     ],
 )
 def test_a_few_shot_subset_that_cannot_be_drawn_is_named(examples, message):

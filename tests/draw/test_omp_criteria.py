@@ -82,10 +82,10 @@ def test_the_dead_stay_dead_though_the_living_have_negative_scores(pattern):
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        ({"conv1/kernel": np.ones(3)}, {}, r"scores of conv1/kernel have shape \(3,\)"),
-        ({"conv2/kernel": np.nan}, {}, "scores of conv2/kernel are not finite"),
-        ({"conv2/kernel": -np.inf}, {}, "scores of conv2/kernel are not finite"),
-        ({}, {"criterion": "random"}, "criterion='random' and scores exclude each other"),
+        ({"conv1/kernel": np.ones(3)}, {}, r"conv1/kernel .*\(3,\)"),
+        ({"conv2/kernel": np.nan}, {}, "conv2/kernel .*finite"),
+        ({"conv2/kernel": -np.inf}, {}, "conv2/kernel .*finite"),
+        ({}, {"criterion": "random"}, "criterion='random' and scores"),
         ({}, {"prunable": ".*kernel"}, "scores lack head/kernel"),
         ({}, {"group_norm": "l2"}, "group_norm='l2' squares scores"),
     ],
@@ -211,8 +211,8 @@ def test_n_of_m_is_drawn_in_one_round():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rounds": 0}, "rounds=0 must be at least 1"),
-        ({"rounds": 2, "schedule": "cosine"}, "schedule='cosine' is unknown; choose one of exp"),
+        ({"rounds": 0}, "rounds=0"),
+        ({"rounds": 2, "schedule": "cosine"}, "schedule='cosine' .*exp"),
         ({"rounds": 2, "scope": "local"}, "scope='local'"),
     ],
 )
@@ -250,14 +250,14 @@ def test_flow_in_rounds_keeps_layers_connected_that_one_shot_cuts():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"attack": {}}, "criterion='magnitude' does not use attack"),
-        ({"rounds": 2, "examples": 8}, "does not use examples, rounds"),
-        ({"criterion": "random", "batch_size": 8}, "criterion='random' does not use batch_size"),
-        ({"criterion": "synflow", "data": {}}, "criterion='synflow' does not use data"),
+        ({"attack": {}}, "criterion='magnitude' .*attack"),
+        ({"rounds": 2, "examples": 8}, "examples, rounds"),
+        ({"criterion": "random", "batch_size": 8}, "criterion='random' .*batch_size"),
+        ({"criterion": "synflow", "data": {}}, "criterion='synflow' .*data"),
         ({"criterion": "snip", "rounds": 0}, "rounds=0"),
-        ({"criterion": "snip", "attack": {"name": "square"}}, "'square' .* is not for training"),
+        ({"criterion": "snip", "attack": {"name": "square"}}, "'square' .*training"),
         ({"criterion": "snip", "attack": {"restarts": 2}}, "without restarts"),
-        ({"criterion": "snip", "rounds": 2, "pattern": "2:4"}, "'2:4' is drawn in one round"),
+        ({"criterion": "snip", "rounds": 2, "pattern": "2:4"}, "'2:4' .*one round"),
         ({"criterion": "grasp", "group_norm": "l2"}, "group_norm must be 'l1'"),
         ({"criterion": "snipe"}, "criterion='snipe'"),
     ],

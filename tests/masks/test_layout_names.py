@@ -28,11 +28,11 @@ def test_named_layouts_come_before_inferred_ones():
         ("a/kernel=sio", "layouts=.*write {REGEX: LAYOUT}"),
         ({"a/kernel": None}, "layouts=.*write {REGEX: LAYOUT}"),
         ({"a/kernel": Layout("sio")}, "layouts=.*write {REGEX: LAYOUT}"),
-        ({"a/kernel": "io"}, "'io' does not fit a/kernel of shape .3, 8, 4."),
+        ({"a/kernel": "io"}, "'io' .*a/kernel .*3, 8, 4"),
         ({"a/kernel": "xyz"}, "layout 'xyz'"),
-        ({"a": "sio"}, "'a' matches none of the 4 leaves, such as a/kernel"),
+        ({"a": "sio"}, "'a' .*4 leaves.*a/kernel"),
         ({"a/(": "sio"}, "'a/.' is not a regular expression"),
-        ({"a/.*": "sio", ".*/kernel": "ioo"}, "a/kernel is named both 'sio' and 'ioo'"),
+        ({"a/.*": "sio", ".*/kernel": "ioo"}, "a/kernel .*'sio' and 'ioo'"),
     ],
 )
 def test_a_bad_name_is_refused(names, words):

@@ -193,7 +193,7 @@ def test_scores_do_not_share_memory_with_the_weights():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"pattern": "2:4"}, "pattern='2:4' has no groups to score"),
+        ({"pattern": "2:4"}, "pattern='2:4'"),
         ({"pattern": "rows"}, "pattern='rows' is unknown"),
         ({"prunable": "nothing"}, "prunable='nothing' matches none"),
         ({"exclude": "nothing"}, "exclude='nothing' matches none"),

@@ -154,10 +154,10 @@ def test_archives_of_a_manual_folder_are_checked_and_unpacked(pets, tmp_path):
     ("labels", "message"),
     [
         (b"junk", "labels_test.npy: cannot be read"),
-        (np.zeros(4), r"holds float64 of shape \(4,\); expected the labels of 4 images"),
-        (np.zeros(3, np.int32), r"holds int32 of shape \(3,\); expected the labels of 4 images"),
-        (np.arange(4, dtype=np.int32), r"labels lie in \[0, 3\]; expected \[0, 2\)"),
-        (-np.ones(4, np.int32), r"labels lie in \[-1, -1\]; expected \[0, 2\)"),
+        (np.zeros(4), r"float64 .*\(4,\); .*4 images"),
+        (np.zeros(3, np.int32), r"int32 .*\(3,\); .*4 images"),
+        (np.arange(4, dtype=np.int32), r"labels .*\[0, 3\]; .*\[0, 2\)"),
+        (-np.ones(4, np.int32), r"labels .*\[-1, -1\]; .*\[0, 2\)"),
     ],
 )
 def test_labels_that_are_damaged_are_named(pets, tmp_path, labels, message):

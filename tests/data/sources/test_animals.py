@@ -147,10 +147,10 @@ def test_a_forged_dtype_does_not_reach_numpy(folder):
         (np.zeros((20, 28, 28)), None, "animals: images are float64"),
         (np.array([None]), None, r"data_version_3\.gz: .* an array of \|O8, expected numbers"),
         (np.array(["a"]), None, r"data_version_3\.gz: .* an array of <U1, expected numbers"),
-        (np.zeros(20, np.uint8), None, r"animals: images have shape \(20,\)"),
-        (None, np.arange(19) % 10, r"animals: labels are int64 of shape \(19,\)"),
-        (None, np.array(3), r"animals: labels are int64 of shape \(\)"),
-        (None, np.arange(20) % 9, "animals: class 9 has no examples"),
+        (np.zeros(20, np.uint8), None, r"animals: images .*\(20,\)"),
+        (None, np.arange(19) % 10, r"animals: labels .*int64.*\(19,\)"),
+        (None, np.array(3), r"animals: labels .*int64.*\(\)"),
+        (None, np.arange(20) % 9, "animals: class 9"),
     ],
 )
 def test_arrays_of_another_kind_are_named(folder, images, labels, message):

@@ -219,14 +219,14 @@ def test_damage_anywhere_in_an_archive_is_named_or_harmless(tmp_path):
         ({"x_train": IMAGES}, "pets: has x_train; expected x_train, y_train"),
         (ARRAYS | {"x_test": IMAGES}, "pets: has x_test, x_train, y_train; .* both of x_test"),
         (ARRAYS | {"y_test": LABELS}, "pets: has x_train, y_test, y_train"),
-        (ARRAYS | {"y_train": LABELS[:2]}, r"pets: train: labels are uint8 of shape \(2,\)"),
-        (ARRAYS | {"y_train": LABELS[:0]}, r"pets: train: labels are uint8 of shape \(0,\)"),
-        (ARRAYS | {"y_train": LABELS / 1}, "pets: train: labels are float64"),
-        (ARRAYS | {"y_train": LABELS * 2}, "pets: train: class 1 has no examples"),
-        (ARRAYS | {"y_train": LABELS - 3.0}, "pets: train: labels are float64"),
+        (ARRAYS | {"y_train": LABELS[:2]}, r"pets: train: labels .*uint8.*\(2,\)"),
+        (ARRAYS | {"y_train": LABELS[:0]}, r"pets: train: labels .*uint8.*\(0,\)"),
+        (ARRAYS | {"y_train": LABELS / 1}, "pets: train: labels .*float64"),
+        (ARRAYS | {"y_train": LABELS * 2}, "pets: train: class 1"),
+        (ARRAYS | {"y_train": LABELS - 3.0}, "pets: train: labels .*float64"),
         (
             ARRAYS | {"class_names": np.array(["a", "b"])},
-            r"labels lie in \[0, 2\]; expected \[0, 2",
+            r"labels .*\[0, 2\]; .*\[0, 2",
         ),
         (ARRAYS | {"class_names": np.array("a")}, r"class_names are <U1 of shape \(\)"),
         (ARRAYS | {"class_names": np.array([["a"], ["b"], ["c"]])}, r"<U1 of shape \(3, 1\)"),
@@ -234,11 +234,11 @@ def test_damage_anywhere_in_an_archive_is_named_or_harmless(tmp_path):
         (ARRAYS | {"class_names": np.array([b"a", b"b", b"\xff"])}, "no UTF-8"),
         (
             ARRAYS | {"x_test": IMAGES[:, :2], "y_test": LABELS},
-            r"pets: test images are \(2, 2, 1\), training images \(3, 2, 1\)",
+            r"pets: test .*\(2, 2, 1\), .*\(3, 2, 1\)",
         ),
         (
             ARRAYS | {"x_test": IMAGES[:2], "y_test": LABELS[:2]},
-            "pets: test: class 2 has no examples",
+            "pets: test: class 2",
         ),
     ],
 )
@@ -313,10 +313,10 @@ def test_arrays_of_other_names_are_not_read_and_said(npz):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.array([0, 1, 2, 2, 1, 10**9]), "6 training labels cannot be of 1,000,000,001 classes"),
+        (np.array([0, 1, 2, 2, 1, 10**9]), "6 .*1,000,000,001 classes"),
         (np.array([0, 1, 2, 2, 1, 2**64 - 1], np.uint64), "of 18,446,744,073,709,551,616 classes"),
         (np.array([0, 1, 2, 2, 1, -1]), r"labels lie in \[-1, 2\]"),
-        (np.eye(6, dtype=int), r"of shape \(6, 6\); expected integers .* argmax of one-hot"),
+        (np.eye(6, dtype=int), r"\(6, 6\); .*integers .* argmax"),
         (LABELS > 1, "labels are bool"),
         (LABELS[:, None], r"of shape \(6, 1\)"),
     ],
