@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from rtickets.errors import InputError
     from rtickets.masks import DEFAULT_PRUNABLE
     from rtickets.tickets.ticket import Ticket
-    from rtickets.training.sparse_optimizer import keep_pruned
+    from rtickets.training.keep_pruned import keep_pruned
 
 _HOMES = {
     "DEFAULT_PRUNABLE": "rtickets.masks",
     "InputError": "rtickets.errors",
     "Ticket": "rtickets.tickets.ticket",
     "draw_omp": "rtickets.draw",
-    "keep_pruned": "rtickets.training.sparse_optimizer",
+    "keep_pruned": "rtickets.training.keep_pruned",
 }
 _MODULES = ("attacks", "criteria", "data", "draw", "evaluation", "masks", "models")
 _ELSEWHERE = {

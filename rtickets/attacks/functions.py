@@ -18,10 +18,10 @@ from rtickets.attacks.inputs import (
     read_inputs,
     restart_keys,
 )
-from rtickets.attacks.plain import check_plain
 from rtickets.attacks.projections import Norm, check_norm
 from rtickets.attacks.radii import check_radius
 from rtickets.attacks.search import Job, LogitsFn, choose, run
+from rtickets.attacks.stale_jit import check_plain
 
 
 def targets_by_logit(logits: Array, y: Array) -> Array:

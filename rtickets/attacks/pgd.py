@@ -23,7 +23,6 @@ from rtickets.attacks.inputs import (
     restart_keys,
 )
 from rtickets.attacks.losses import LossName, make_loss
-from rtickets.attacks.plain import check_plain
 from rtickets.attacks.projections import (
     Norm,
     check_norm,
@@ -34,6 +33,7 @@ from rtickets.attacks.projections import (
 )
 from rtickets.attacks.radii import check_count, check_radius, check_step
 from rtickets.attacks.search import Evaluation, Job, LogitsFn, choose, evaluate, run
+from rtickets.attacks.stale_jit import check_plain
 from rtickets.errors import InputError
 
 Rule = Literal["steepest", "adam"]

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from rtickets.errors import Preempted
 from rtickets.platform import statuses
-from rtickets.platform.notice import Notice
+from rtickets.platform.signals import Notice
 
 if TYPE_CHECKING:
     from rtickets.platform.parallel import Devices

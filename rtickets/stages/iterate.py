@@ -34,7 +34,7 @@ from rtickets.stages.train import (
 from rtickets.stages.upstream import goes_on, removed
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket, read_description
-from rtickets.training import HEAD, kept_optimizer
+from rtickets.training import HEAD, optimizer_arrays
 from rtickets.training.settings import TrainConfig
 
 _OPTIMIZER = "momentum"  # folder of the optimiser's state, kept beside a ticket
@@ -158,7 +158,7 @@ def _state(
         stats = outcome.batch_stats if config.imp.statistics == "keep" else ticket.batch_stats
         if config.imp.optimizer == "keep":
             optimizer = training.make_optimizer(run.config.optimizer)
-            arrays, alive = kept_optimizer.to_arrays(optimizer, outcome.opt_state, mask)
+            arrays, alive = optimizer_arrays.to_arrays(optimizer, outcome.opt_state, mask)
             write_ticket(folder / _OPTIMIZER, Ticket(alive, arrays, {}, {"of": folder.name}))
         meta = provenance.extend(meta, "draw", config, task, run.config.seed)
         result = save_ticket(folder, Ticket(mask, params, stats, meta), notes)
@@ -196,4 +196,4 @@ def _kept_state(
     if config.imp.optimizer == "reset" or not folder.is_dir():
         return None
     optimizer = training.make_optimizer(train.optimizer)
-    return kept_optimizer.from_arrays(optimizer, ready.params, Ticket.load(folder).params, folder)
+    return optimizer_arrays.from_arrays(optimizer, ready.params, Ticket.load(folder).params, folder)

@@ -6,8 +6,8 @@ with `vmap` over any of them, and one compiled program serves every ticket of a 
 
 from rtickets.training.averaging import Average
 from rtickets.training.dispatch import compiled, compiled_batches, train_steps
+from rtickets.training.masked_update import make_optimizer
 from rtickets.training.objectives import make_objective
-from rtickets.training.optimizer import make_optimizer
 from rtickets.training.program import (
     HEAD,
     Program,

@@ -19,12 +19,12 @@ from rtickets.platform import console, parallel, preemption, processes
 from rtickets.settings.kinds import to_steps
 from rtickets.storage.checkpoints import Checkpoints, Retention, open_checkpoints
 from rtickets.storage.files import MetricsFile, open_metrics
-from rtickets.training import selection, snapshot
+from rtickets.training import resume, selection
 from rtickets.training.inputs import make_feed
 from rtickets.training.observe.observer import Observer
+from rtickets.training.resume import Snapshot
 from rtickets.training.selection import Outcome
 from rtickets.training.settings import TrainConfig
-from rtickets.training.snapshot import Snapshot
 
 Validate = Callable[[Params, Any], float]
 _IN_FLIGHT = 2  # dispatches that may be under way before the host waits for one
@@ -81,10 +81,10 @@ class Loop:
         state = state._replace(step=jnp.int32(self.first))
         if opt_state is not None:
             state = state._replace(opt_state=opt_state)
-        start = snapshot.first_snapshot(state, self.mask, self.config.seed)
+        start = resume.first_snapshot(state, self.mask, self.config.seed)
         retention = Retention(self.config.keep_checkpoints, self.config.keep_best_checkpoints)
         with open_checkpoints(self.folder / "checkpoints", retention) as checkpoints:
-            return self._train(snapshot.restore(checkpoints, start), checkpoints)
+            return self._train(resume.restore(checkpoints, start), checkpoints)
 
     def _train(self, now: Snapshot, checkpoints: Checkpoints) -> Outcome:
         step, total = int(now.state.step), self._last_step()
@@ -110,7 +110,7 @@ class Loop:
                 self._check_finite(step, now.state.params)
                 now = now._replace(tally=now.tally._replace(metrics=metrics.length))
                 about, score = self._about(step), self._score(now, step)
-                processes.on_primary(lambda: snapshot.save(checkpoints, step, now, about, score))
+                processes.on_primary(lambda: resume.save(checkpoints, step, now, about, score))
 
             check = preemption.late_check(self.program.devices)
             try:

@@ -11,8 +11,8 @@ from rtickets import training
 from rtickets.masks import Params
 from rtickets.tasks import Headline
 from rtickets.training.objectives.base import Stop
+from rtickets.training.resume import Best, Snapshot
 from rtickets.training.settings import TrainConfig
-from rtickets.training.snapshot import Best, Snapshot
 
 
 class Judge(NamedTuple):

@@ -11,8 +11,8 @@ from rtickets.platform.short_repr import with_short_repr
 from rtickets.tasks import Sums
 from rtickets.training import averaging
 from rtickets.training.averaging import Average
+from rtickets.training.masked_update import make_optimizer
 from rtickets.training.objectives import make_objective
-from rtickets.training.optimizer import make_optimizer
 from rtickets.training.program import Program, split_trainable
 
 

@@ -12,8 +12,8 @@ from rtickets.masks import Mask
 from rtickets.platform import parallel
 from rtickets.tasks import Batch
 from rtickets.training import averaging, schedules
+from rtickets.training.masked_update import update
 from rtickets.training.objectives import make_objective
-from rtickets.training.optimizer import update
 from rtickets.training.passes import Part, StepNetwork, Sums, gradients, make_network
 from rtickets.training.program import Program, split_trainable
 from rtickets.training.state import RunData, Totals, TrainState

@@ -19,10 +19,10 @@ from rtickets.attacks.ensemble.work import EnsembleWork
 from rtickets.attacks.expectation import REPORT, number_of_turns
 from rtickets.attacks.identity import pin
 from rtickets.attacks.inputs import KeyLike, as_images, check_labels, read_inputs, refuse_trace
-from rtickets.attacks.plain import check_plain
 from rtickets.attacks.projections import Norm, check_norm
 from rtickets.attacks.radii import check_count, check_radius, check_step
 from rtickets.attacks.search import LogitsFn, is_fooled
+from rtickets.attacks.stale_jit import check_plain
 from rtickets.errors import InputError
 from rtickets.platform import parallel
 

@@ -24,6 +24,7 @@ from rtickets.attacks.search import (
     LogitsFn,
     call_model,
 )
+from rtickets.attacks.stale_jit import check_plain
 from rtickets.errors import InputError
 
 MOVES = (1e-5, 1 / 255, 0.1)  # of all pixels: far below any eps, a level of 8-bit images, large

@@ -12,7 +12,7 @@ from rtickets.config import OptimizerConfig
 from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
 from rtickets.settings import config_files
-from rtickets.training import kept_optimizer
+from rtickets.training import optimizer_arrays
 from rtickets.training.optimizers import OPTIMIZERS
 
 GROUPS = {"weight_decay_factors": (".*/bias=0",), "learning_rate_factors": ("head/.*=2",)}
@@ -49,8 +49,8 @@ def test_what_is_remembered_of_survivors_is_kept_and_the_rest_as_it_is(small, na
     state = optimizer.init(small.params)
     for _ in range(2):
         _, state = optimizer.update(small.params, state, small.params)
-    arrays, alive = kept_optimizer.to_arrays(optimizer, state, small.mask)
-    kept = kept_optimizer.from_arrays(
+    arrays, alive = optimizer_arrays.to_arrays(optimizer, state, small.mask)
+    kept = optimizer_arrays.from_arrays(
         optimizer, small.params, masks.apply(alive, arrays), "the folder"
     )
     expected = optax.tree_utils.tree_map_params(
@@ -58,7 +58,7 @@ def test_what_is_remembered_of_survivors_is_kept_and_the_rest_as_it_is(small, na
     )
     chex.assert_trees_all_equal(kept, expected)
     with pytest.raises(InputError, match="the folder"):
-        kept_optimizer.from_arrays(optimizer, {"w": jnp.ones(3)}, arrays, "the folder")
+        optimizer_arrays.from_arrays(optimizer, {"w": jnp.ones(3)}, arrays, "the folder")
 
 
 @names

@@ -1,4 +1,4 @@
-"""Everything that a run needs to go on, and how it is saved and found again."""
+"""Resuming: everything that a run needs to go on, and how it is saved and found again."""
 
 from typing import Any, NamedTuple
 

@@ -3,7 +3,7 @@
 import pytest
 
 from rtickets.errors import InputError
-from rtickets.training.snapshot import Tally, _tally
+from rtickets.training.resume import Tally, _tally
 
 
 @pytest.mark.parametrize(
