@@ -18,18 +18,7 @@ STAGES: dict[str, Stage] = {
 
 
 def estimate(config: object, setting: Setting) -> list[Estimate]:
-    """Estimate what a configuration would take.
-
-    Args:
-        config: of a stage or a study.
-        setting: the network and task of tickets, and the devices.
-
-    Returns:
-        One estimate per kind of run.
-
-    Raises:
-        InputError: if a batch does not fit its data, or data has to be read and cannot be.
-    """
+    """Estimate a stage or a study, one estimate per kind of run, see `Stage.estimate`."""
     if isinstance(config, StudyConfig):
         return estimate_study(config, setting)
     (stage,) = (stage for stage in STAGES.values() if isinstance(config, stage.config))

@@ -47,15 +47,7 @@ class TransferConfig:
 
 
 def moves(mode: str, statistics: str) -> str:
-    """Say what a transfer changes of a ticket.
-
-    Args:
-        mode: 'finetune' or 'linear'.
-        statistics: of normalisation, 'batch' or 'frozen'.
-
-    Returns:
-        A phrase that needs no configuration beside it.
-    """
+    """Say what a transfer of a mode changes of a ticket, in words that stand alone."""
     weights = "the head alone of all weights" if mode == "linear" else "every surviving weight"
     if statistics == "frozen":
         return f"{weights}; normalisation statistics stay the ticket's"

@@ -23,11 +23,13 @@ class Stage(NamedTuple):
     Attributes:
         config: the class of its configuration. A stage that starts from a ticket has the field
             `ticket`; such a stage is run with that ticket, others with None.
-        run: (configuration, `StartingTicket` or None, workdir, name of the folder, devices) -> the
-            complete folder.
+        run: (configuration, `StartingTicket` or None, workdir, name, devices) -> the complete
+            folder. Run folders lie in the workdir, and `name` is the readable part of the name of
+            this one; it computes on the devices.
         name: (configuration) -> the readable part of the folder's name, where no other is given.
         estimate: (configuration, setting) -> what it would take, without doing it. It raises
-            InputError for what cannot run, such as a batch larger than its data.
+            InputError for what cannot run, such as a batch larger than its data, and for data that
+            has to be read and cannot be.
     """
 
     config: type

@@ -1,8 +1,10 @@
 """How far a study is, in its folder, for all its workers.
 
-units.json         what it measures: source networks and cells
+units.json         what it measures: source networks and cells, the same list for every worker
 done/NUMBER        an empty file for every unit that is done, whoever did it
 failed/NUMBER      the reason of every unit that failed
+
+NUMBER is the unit's place in that list. The primary process alone writes.
 """
 
 from contextlib import suppress
@@ -18,12 +20,7 @@ _LONGEST = 20_000  # bytes of a reason that are read
 
 
 def begin_study(study: Path, units: list[dict[str, Any]]) -> None:
-    """Write down what a study measures.
-
-    Args:
-        study: its folder.
-        units: what it measures; the same list for every worker.
-    """
+    """Write down what a study measures."""
     if parallel.is_primary():
         guarded.own_folder(study / _DONE)
         guarded.own_folder(study / _FAILED)
@@ -32,15 +29,7 @@ def begin_study(study: Path, units: list[dict[str, Any]]) -> None:
 
 
 def done(study: Path, number: int) -> bool:
-    """Write down that a unit is done, once.
-
-    Args:
-        study: the study's folder.
-        number: place of the unit in its list.
-
-    Returns:
-        Whether this is news.
-    """
+    """Write down that a unit is done, and return whether this is news; False in other processes."""
     if not parallel.is_primary():
         return False
     _failure(study, number).unlink(missing_ok=True)
@@ -52,13 +41,7 @@ def done(study: Path, number: int) -> bool:
 
 
 def failed(study: Path, number: int, reason: str) -> None:
-    """Write down that a unit failed.
-
-    Args:
-        study: the study's folder.
-        number: place of the unit in its list.
-        reason: what it failed with.
-    """
+    """Write down that a unit failed."""
     if parallel.is_primary():
         write_text(_failure(study, number), reason)
 

@@ -1,4 +1,8 @@
-"""Accuracy with its statistical uncertainty."""
+"""Accuracy with its statistical uncertainty.
+
+Logits are float (N, classes), labels integers (N,). Every `Accuracy` has a 95% Wilson score
+interval (Wilson 1927) over examples.
+"""
 
 from typing import Any, NamedTuple
 
@@ -29,15 +33,9 @@ class Accuracy(NamedTuple):
 
 
 def is_correct(logits: Any, labels: Any) -> Any:
-    """Return whether the largest logit is the label's.
+    """Return whether the largest logit, of NumPy or JAX, is the label's, bool (N,).
 
-    Args:
-        logits: float (N, classes), of NumPy or JAX; ties go to the lower class, NaN is never
-            correct, nor is an answer without a finite logit.
-        labels: integers (N,).
-
-    Returns:
-        bool (N,).
+    Ties go to the lower class. NaN is never correct, nor is an answer without a finite logit.
     """
     xp = jnp if isinstance(logits, jax.Array) else np
     nothing = xp.isnan(logits).any(-1) | xp.isneginf(logits).all(-1)
@@ -45,30 +43,17 @@ def is_correct(logits: Any, labels: Any) -> Any:
 
 
 def top1(logits: np.ndarray, labels: np.ndarray) -> Accuracy:
-    """Return how often the largest logit is the label's.
-
-    Args:
-        logits: float (N, classes); ties go to the lower class, NaN is never correct.
-        labels: integers (N,).
-
-    Returns:
-        The accuracy with a 95% Wilson score interval (Wilson 1927) over examples.
-    """
+    """Return how often the largest logit is the label's, see `is_correct`."""
     return share(int(is_correct(logits, labels).sum()), len(labels))
 
 
 def measure(metric: Metric, correct: np.ndarray, labels: np.ndarray) -> Accuracy:
-    """Return an accuracy by the metric of a data set.
+    """Return an accuracy by the metric of a data set, see `balanced`.
 
     Args:
-        metric: 'accuracy' over all examples, or 'balanced', see `balanced`.
         correct: bool (N,), or of a random network the share of draws in which it is right, float
             (N,). Shares vary less than answers of the same mean, draws included, so that the
             interval over examples is then wider than it has to be, and never too narrow.
-        labels: integers (N,).
-
-    Returns:
-        The accuracy with its 95% interval.
     """
     if metric == "balanced":
         return balanced(correct, labels)
@@ -83,14 +68,8 @@ def balanced(correct: np.ndarray, labels: np.ndarray) -> Accuracy:
     """Return the mean over classes of the accuracy on each, whatever their sizes.
 
     The interval is Wilson's for as many examples as a balanced set with this variance would have,
-    C^2 / sum(1 / n_c) for C classes of n_c examples; with equal n_c it is that of `share`.
-
-    Args:
-        correct: bool or float (N,), see `measure`.
-        labels: integers (N,); classes without examples do not count.
-
-    Returns:
-        The accuracy with its 95% interval.
+    C^2 / sum(1 / n_c) for C classes of n_c examples; with equal n_c it is that of `share`. Classes
+    without examples do not count.
     """
     _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     found = balanced_of(np.bincount(classes, correct), counts)
@@ -98,15 +77,7 @@ def balanced(correct: np.ndarray, labels: np.ndarray) -> Accuracy:
 
 
 def balanced_of(correct: np.ndarray, examples: np.ndarray) -> Accuracy:
-    """Return what `balanced` does of counts by class.
-
-    Args:
-        correct: numbers of correct answers (C,).
-        examples: numbers of examples (C,); classes without examples do not count.
-
-    Returns:
-        The accuracy with its 95% interval.
-    """
+    """Return what `balanced` does of numbers of correct answers and of examples by class, (C,)."""
     correct, examples = correct[examples > 0], examples[examples > 0]
     value = float((correct / examples).mean())
     effective = len(examples) ** 2 / (1 / examples).sum()
@@ -115,15 +86,7 @@ def balanced_of(correct: np.ndarray, examples: np.ndarray) -> Accuracy:
 
 
 def share(correct: int | float, examples: int) -> Accuracy:
-    """Return a share of correct answers with its interval.
-
-    Args:
-        correct: number of correct answers, or its mean over draws.
-        examples: number of questions, at least 1.
-
-    Returns:
-        The accuracy with a 95% Wilson score interval (Wilson 1927) over examples.
-    """
+    """Return a share of at least one question; `correct` may be a mean over draws."""
     value = correct / examples
     return Accuracy(correct, examples, value, *_wilson(value, examples))
 
@@ -134,4 +97,5 @@ def _wilson(value: float, examples: float) -> tuple[float, float]:
     half = z * (value * (1 - value) / examples + (z / (2 * examples)) ** 2) ** 0.5
     scale = 1 + z**2 / examples
     low, high = (middle - half) / scale, (middle + half) / scale
+    # At 0 and 1 the end is exact, which rounding of the formula would miss.
     return (0.0 if value == 0 else low, 1.0 if value == 1 else high)

@@ -1,4 +1,8 @@
-"""PGD on any task: on the logits of classes by the attacks' own losses, else on the task's loss."""
+"""PGD on any task: on the logits of classes by the attacks' own losses, else on the task's loss.
+
+Functions take the task, a batch of it that is prepared (see `rtickets.tasks.base`), typed PRNG keys
+(b,), one per example, and a radius and a step in pixel units, the same for every example.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,15 +67,7 @@ class TaskPgd(Pgd):
 
 
 def make_pgd(task: Task, batch: Batch, **settings: Any) -> Ascent:
-    """Return PGD as it is run on a task.
-
-    Args:
-        task: the task.
-        batch: examples of it.
-        **settings: of `rtickets.attacks.pgd.Pgd`.
-
-    Returns:
-        The search.
+    """Return PGD as it is run on a task, with settings of `rtickets.attacks.pgd.Pgd`.
 
     Raises:
         InputError: for a loss that needs classes, on a task without.
@@ -89,19 +85,11 @@ def make_pgd(task: Task, batch: Batch, **settings: Any) -> Ascent:
 def make_job(
     task: Task, batch: Batch, keys: Array, eps: Any, step_size: Any, target: Any = None
 ) -> Job:
-    """Return what is attacked, with the same radius and step for every example.
+    """Return what is attacked.
 
     Args:
-        task: the task.
-        batch: examples of it, prepared.
-        keys: PRNG keys (b,).
-        eps: radius in pixel units.
-        step_size: length of a step.
         target: what the search compares outputs with; None is the class, or the batch where there
             are no classes.
-
-    Returns:
-        The job.
     """
     x, labels = batch[task.input], task.labels(batch)
     y = jnp.zeros(len(x), jnp.int32) if labels is None else labels.astype(jnp.int32)
@@ -123,16 +111,8 @@ def attacked(
     """Return the inputs that PGD ends at.
 
     Args:
-        task: what is attacked.
         outputs_fn: maps inputs to outputs; none depends on another example.
-        batch: examples of the task, prepared.
-        keys: PRNG keys (b,).
-        eps: radius in pixel units.
-        step_size: length of a step.
         **settings: see `make_pgd`.
-
-    Returns:
-        The perturbed inputs.
     """
     search = make_pgd(task, batch, **settings)
     state = run(search, outputs_fn, make_job(task, batch, keys, eps, step_size))

@@ -23,10 +23,10 @@ def update(
     """Apply the optimiser so that pruned weights and their momentum stay exactly zero.
 
     Args:
-        trained: the trained parameters, masked.
-        mask: their mask.
+        trained: the trained parameters, masked by their `mask`.
         gradients: of the loss over the whole batch, with respect to them.
     """
+    # Masked before, too: what the optimiser remembers of pruned weights must stay zero.
     updates, state = make_optimizer(program.optimizer).update(
         masks.apply(mask, gradients), state, trained
     )

@@ -53,14 +53,8 @@ class EventFile:
     def replay(
         self, group: str, lines: Sequence[Mapping[str, Any]], times: Mapping[int, float]
     ) -> None:
-        """Add the lines of an earlier part of the run.
-
-        Args:
-            group: see `write`.
-            lines: the lines.
-            times: when steps were measured; others have the time of the step before.
-        """
-        time = min(times.values(), default=0.0)
+        """Add the lines of an earlier part of the run, at the times when steps were measured."""
+        time = min(times.values(), default=0.0)  # of a step that was not measured, that before it
         for line in (line for line in lines if isinstance(line.get("step"), int)):
             time = times.get(line["step"], time)
             self.write(group, line, time)
