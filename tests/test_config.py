@@ -81,7 +81,7 @@ def test_overrides_reach_every_kind_of_field(study_file):
     ("override", "message"),
     [
         ("sparsitie=(0.5,)", r"sparsitie \(did you mean sparsities"),
-        ("sparsities=(0.5,1.0)", r"sparsities\.1=1\.0: input should be less than 1"),
+        ("sparsities=(0.5,1.0)", r"sparsities\.1=1\.0: .*less than 1"),
         ("pretrain.train.batch_size=-1", r"pretrain\.train\.batch_size=-1"),
         ("pretrain.train.batch_size=abc", "batch_size='abc'"),
         ("pretrain.train.duration=5", r"pretrain\.train\.duration='5'"),
@@ -89,7 +89,7 @@ def test_overrides_reach_every_kind_of_field(study_file):
         ("pretrain.train.validate_every=0ep", "needs validate_every"),
         ("objectives.robust.attack.norm=l7", r"norm='l7'"),
         ("objectives.robust.attack.eps=-0.1", r"eps=-0\.1"),
-        ("baseline=other", "baseline='other' is none of the objectives"),
+        ("baseline=other", "baseline='other'"),
         ("seeds=()", "at least one entry"),
     ],
 )

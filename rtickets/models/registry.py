@@ -124,9 +124,9 @@ def _resnet(
 
 
 def check_statistics(mean: Sequence[float], std: Sequence[float]) -> None:
-    """Check that per-channel pixel statistics can be those of images in [0, 1].
+    """Raise InputError for per-channel pixel statistics that are not those of images in [0, 1].
 
-    They may be those of images in [0, 255], of different lengths, or none at all.
+    It is raised for those of images in [0, 255], of different lengths, or none at all.
     """
     problems = []
     if len(mean) != len(std) or not len(mean):

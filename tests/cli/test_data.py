@@ -48,11 +48,11 @@ def test_a_set_is_prepared_described_and_verified(svhn, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("prepare", "imagenot"), "'imagenot' cannot be prepared; choose one of imagenet2012"),
+        (("prepare", "imagenot"), "'imagenot'"),
         (("prepare", "cars196"), "cars_train.tgz, cars_test.tgz"),
         (("prepare", "dtd", "--manual=nowhere"), "--manual=nowhere: is not a folder"),
         (("prepare", "voc2012", "--manual=nowhere"), "has no ImageSets/Segmentation/train.txt"),
-        (("info", "--config.source=voc2012"), "voc2012: holds no prepared data set; run: rtickets"),
+        (("info", "--config.source=voc2012"), "run: rtickets data prepare voc2012"),
         (("list", "--config.source=digits"), "data list takes no configuration"),
     ],
 )

@@ -87,13 +87,13 @@ def test_a_reference_of_words_is_named(torch_file, tmp_path, capsys, state):
         (("--arch=resnet18", "--classes=nowhere"), "--classes=nowhere: no such file"),
         (("--arch=resnet18", "--classes=a,b,a,c,d"), "names two classes alike"),
         (("--arch=resnet18", "--reference=nowhere.npz"), "--reference=nowhere.npz"),
-        (("--arch=resnet18", "--key=ema"), "--key=ema: no state dict of that name"),
+        (("--arch=resnet18", "--key=ema"), "--key=ema"),
         (("--arch=resnet18", "--key=a", "--weights=ema"), "leave it or --weights"),
         (("--arch=resnet18", "--prefix=encoder"), "--prefix=encoder: no name begins so"),
         (("--arch=resnet18", "--ignore=loss"), "--ignore=loss: matches no whole name"),
-        (("--arch=resnet18", "--variant=caffe"), "variant='caffe' does not exist for resnet18"),
+        (("--arch=resnet18", "--variant=caffe"), "variant='caffe'"),
         (("--arch=resnet18", "--mean=124,116,104", "--std=58,57,57"), "in [0, 255] by 255"),
-        (("--arch=resnet18", "--config.seed=3"), "the verb import takes no configuration"),
+        (("--arch=resnet18", "--config.seed=3"), "import takes no configuration"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(

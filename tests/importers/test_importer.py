@@ -200,11 +200,11 @@ def test_a_reference_that_would_fill_the_memory_is_not_unpacked(tmp_path):
 @pytest.mark.parametrize(
     ("arch", "options", "message"),
     [
-        ("resnet34", Options(), r"--arch=resnet34 in the layout torchvision: 80 tensors are mis"),
+        ("resnet34", Options(), r"--arch=resnet34 .*torchvision: 80 tensors"),
         ("resnet34", Options(), r"names are those of resnet18"),
         ("wide_resnet28_10", Options(), r"block1.layer.0.conv1.weight is missing"),
         ("resnet19", Options(), r"arch='resnet19' is unknown"),
-        ("resnet18", Options(class_names=("a",)), r"has 5 classes, --classes names 1"),
+        ("resnet18", Options(class_names=("a",)), r"5 classes, --classes .*1"),
         ("resnet18", Options(statistics=((0.1,) * 2, (1.0,) * 2)), r"takes 3 channels"),
         ("resnet18", Options(statistics=((0.1,), (0.0,))), r"standard deviation is not in"),
     ],

@@ -31,7 +31,7 @@ def test_named_layouts_come_before_inferred_ones():
         ({"a/kernel": "io"}, "'io' .*a/kernel .*3, 8, 4"),
         ({"a/kernel": "xyz"}, "layout 'xyz'"),
         ({"a": "sio"}, "'a' .*4 leaves.*a/kernel"),
-        ({"a/(": "sio"}, "'a/.' is not a regular expression"),
+        ({"a/(": "sio"}, "'a/.' .*regular expression"),
         ({"a/.*": "sio", ".*/kernel": "ioo"}, "a/kernel .*'sio' and 'ioo'"),
     ],
 )
@@ -63,9 +63,9 @@ def test_names_are_written_as_text():
     ("entries", "words"),
     [
         (["a/kernel"], "'a/kernel' has no '='"),
-        (["a=io", "a=oi"], "'a=oi' names an expression again"),
+        (["a=io", "a=oi"], "'a=oi' .*again"),
         (["a=ox"], "layout 'ox'"),
-        (["a(=io"], "'a.' is not a regular expression"),
+        (["a(=io"], "'a.' .*regular expression"),
     ],
 )
 def test_bad_texts_are_refused(entries, words):

@@ -70,8 +70,8 @@ def test_prunable_must_match_the_whole_path(network):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"prunable": "("}, r"prunable='\(' is not a regular expression"),
-        ({"exclude": "["}, r"exclude='\[' is not a regular expression"),
+        ({"prunable": "("}, r"prunable='\('"),
+        ({"exclude": "["}, r"exclude='\['"),
         ({"exclude": "tail/.*"}, r"exclude='tail/\.\*' matches none"),
         ({"exclude": ".*"}, r"exclude='\.\*' leaves none"),
     ],

@@ -92,7 +92,7 @@ def test_a_variant_has_its_activation_unless_another_is_asked_for(variant, activ
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"arch": "resnet18", "variant": "caffe"}, "variant='caffe' does not exist for resnet18"),
+        ({"arch": "resnet18", "variant": "caffe"}, "variant='caffe' .*resnet18"),
         ({"arch": "resnet50", "variant": "wong"}, "which has caffe"),
         ({"arch": "wide_resnet50_2", "variant": "deepmind"}, "wide_resnet50_2, which has none"),
         ({"arch": "efficientnet_lite0", "activation": "silu"}, "efficientnet_lite0 has ReLU6"),
@@ -115,12 +115,12 @@ def test_every_variant_is_built():
 @pytest.mark.parametrize(
     ("mean", "std", "message"),
     [
-        ((123.7, 116.3, 103.5), (58.4, 57.1, 57.4), r"divide those of pixels in \[0, 255\]"),
-        ((0.5,) * 3, (58.4,) * 3, "a standard deviation is not in"),
-        ((-0.1,), (1.0,), "a mean lies outside"),
-        ((0.5,), (0.0,), "a standard deviation is not in"),
-        ((0.5,), (-0.2,), "a standard deviation is not in"),
-        ((float("nan"),), (0.2,), "a mean lies outside"),
+        ((123.7, 116.3, 103.5), (58.4, 57.1, 57.4), r"123\.7.*\[0, 255\]"),
+        ((0.5,) * 3, (58.4,) * 3, "a standard deviation"),
+        ((-0.1,), (1.0,), "a mean"),
+        ((0.5,), (0.0,), "a standard deviation"),
+        ((0.5,), (-0.2,), "a standard deviation"),
+        ((float("nan"),), (0.2,), "a mean"),
         ((0.5,) * 3, (0.2,), "have 3 and 1 values"),
         ((), (), "have 0 and 0 values"),
     ],

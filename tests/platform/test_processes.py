@@ -123,11 +123,11 @@ def test_a_process_shards_the_part_of_its_devices(two, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (("node0",), "coordinator='node0' is not HOST:PORT"),
-        (("node0:x",), "coordinator='node0:x' is not HOST:PORT"),
+        (("node0",), "coordinator='node0' .*HOST:PORT"),
+        (("node0:x",), "coordinator='node0:x' .*HOST:PORT"),
         (("node0:1", 0, 0), "num_processes=0"),
         (("node0:1", 2, 2), "process_id=2 .*2 processes"),
-        (("node0:1", 0, 2), "cannot join the other processes: .*before"),
+        (("node0:1", 0, 2), "join .*before"),
     ],
 )
 def test_settings_that_lead_nowhere_are_named(settings, message):

@@ -205,8 +205,8 @@ def test_a_mask_never_depends_on_the_test_images(bench, tmp_path):
     [
         ({"sparsity": 0.0}, "sparsity=0 prunes nothing"),
         ({"prunable": "nothing"}, "prunable='nothing' matches none"),
-        ({"imp": ImpConfig(rewind="4it")}, r"imp\.rewind='4it' is not before '4it', the end"),
-        ({"imp": ImpConfig(rewind="9ep")}, r"imp\.rewind='9ep' is not before '4it', the end"),
+        ({"imp": ImpConfig(rewind="4it")}, r"imp\.rewind='4it' .*'4it'"),
+        ({"imp": ImpConfig(rewind="9ep")}, r"imp\.rewind='9ep' .*'4it'"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_before_training(bench, fields, message):

@@ -48,8 +48,8 @@ def test_any_number_of_devices_makes_the_same_micro_batches(small, objectives, s
     ("batch_size", "accumulate", "devices", "message"),
     [
         (8, 2, 4, None),
-        (8, 4, 4, "batch_size=8 does not divide over 4 devices in accumulate=4 .* multiple of 16"),
-        (6, 3, 4, "batch_size=6 does not divide over 4 devices; choose a multiple of 4"),
+        (8, 4, 4, "batch_size=8 .*4 devices .*accumulate=4 .*16"),
+        (6, 3, 4, "batch_size=6 .*4 devices; .*multiple of 4"),
     ],
 )
 def test_micro_batches_divide_over_the_devices(batch_size, accumulate, devices, message):

@@ -227,13 +227,13 @@ def test_a_task_is_loaded_with_its_metric(pets, tmp_path, monkeypatch, stream):
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
-        (None, "holds no prepared data set; run: rtickets data prepare cifar10 --data-dir="),
+        (None, "run: rtickets data prepare cifar10 --data-dir="),
         ("{", "prepared.json: cannot be read"),
         (
             '{"name": "dtd", "format": 1, "files": {}}',
-            "describes 'dtd' in format 1; expected 'cifar10'",
+            "'dtd' .* 'cifar10'",
         ),
-        ('{"name": "cifar10", "format": 9, "files": {}}', "in format 9; expected 'cifar10' in 1"),
+        ('{"name": "cifar10", "format": 9, "files": {}}', "format 9; .* 1"),
     ],
 )
 def test_what_is_not_prepared_is_refused(tmp_path, contents, message):

@@ -101,20 +101,20 @@ class Bomb:
     ("contents", "message"),
     [
         (pickle.dumps({b"data": Bomb()}, protocol=2), "refused: it asks for .*print"),
-        (pickle.dumps([1]), "holds a list, expected a dictionary"),
+        (pickle.dumps([1]), "list.* dictionary"),
         (
             pickle.dumps({b"data": np.zeros((2, 5), np.uint8), b"labels": [0, 1]}),
             "lacks uint8 data",
         ),
         (
             pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [0]}),
-            "has 2 images and 1 labels",
+            "2 images .*1 labels",
         ),
         (b"\x80\x02", "data_batch_3: cannot be read"),
         *(
             (
                 pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": labels}),
-                "lacks uint8 data .* labels of that kind",
+                "uint8 .*labels",
             )
             for labels in ([0, 2**70], [0, -1], [0, "1"], [0, 1.0], [True, False], [0, NESTED])
         ),

@@ -60,8 +60,8 @@ def test_flowers_train_on_training_and_validation_images(flowers):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([[102, 1, 1]], "has image 5, but imagelabels.mat only 3 labels"),
-        ([[102, 1, 1, 103, 3, 2]], r"imagelabels.mat: image_00004.jpg has class 102; expected"),
+        ([[102, 1, 1]], "image 5.*imagelabels.mat .*3"),
+        ([[102, 1, 1, 103, 3, 2]], r"imagelabels.mat: image_00004.jpg .*102"),
     ],
 )
 def test_flowers_with_wrong_labels_are_refused(flowers, labels, message):
