@@ -1,6 +1,6 @@
 """The largest of many values, exactly as many as a budget allows; ties go to the lower index.
 
-`top_k` does it once, on the host: `np.partition` is linear, exact and the same on every machine.
+`top_k` does it once, on the host, in linear time by `np.partition`.
 `keep_largest` and `keep_in_rankings` are for scores that change with every step, and do it on the
 device and without sorting: the smallest value that is kept is found digit by digit of its binary
 representation.
