@@ -114,6 +114,7 @@ def read_description(path: Path) -> dict[str, Any]:
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise InputError(f"{file} does not describe a ticket")
     version = description.get("version")
+    # JSON's true is an int to Python, and equal to 1.
     if type(version) is not int or not 1 <= version <= VERSION:
         raise InputError(
             f"{path} has format version {version}, this rtickets reads up to {VERSION}; upgrade"

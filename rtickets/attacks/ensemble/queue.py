@@ -149,6 +149,7 @@ def work(
         sharded = jax.tree.map(lambda a: parallel.shard(a, devices), (fresh, replace))
         slots = _compiled_admission(search, devices)(slots, *sharded)
     function, arguments = split_model(logits_fn)
+    # Convolutions in loops are slow on XLA:CPU.
     steps = 1 if devices[0].platform == "cpu" else min(search.evaluations, _DISPATCHED)
     idle = parallel.shard(example == _EMPTY, devices)
     slots, done = _compiled(search, function, steps, devices)(arguments, slots, idle)
