@@ -181,11 +181,6 @@ def refusal(name: str, needs: str, task: Task) -> InputError:
 def clean_and_perturbed(train_fn: TrainFn, images: Array, perturbed: Array) -> tuple[Any, Any, Any]:
     """Evaluate clean and perturbed inputs in two passes, each under its own batch's statistics.
 
-    Args:
-        train_fn: maps inputs to (outputs, new statistics).
-        images: (B, H, W, C).
-        perturbed: likewise.
-
     Returns:
         (clean outputs, perturbed outputs, the mean of the statistics that the passes return).
     """

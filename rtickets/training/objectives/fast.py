@@ -32,15 +32,9 @@ def fast(
     """Return the loss on FGSM examples from a uniform start (Wong et al. 2020, algorithm 3).
 
     Args:
-        task: what the network is asked to do.
-        eps: radius in pixel units.
         step_size: length of the step; None is 1.25 eps, the published choice.
-        norm: 'linf', 'l2' or 'l1'.
         collapse: the run ends when the score under PGD falls by more than this between two
             validations.
-
-    Returns:
-        The objective.
     """
     step = 1.25 * eps if step_size is None else step_size
     attacked = adversarial(task, eps=eps, step_size=step, num_steps=1, norm=norm)
@@ -48,16 +42,7 @@ def fast(
 
 
 def has_collapsed(before: float | None, now: float, most: float) -> bool:
-    """Return whether the score under PGD has collapsed since the validation before.
-
-    Args:
-        before: score at the validation before, None at the first.
-        now: score now.
-        most: the largest fall that is no collapse; 0.2 in the authors' code (Wong et al. 2020).
-
-    Returns:
-        True for a collapse.
-    """
+    """Return whether the score under PGD fell by more than `most`, 0.2 in the authors' code."""
     return before is not None and now < before - most
 
 

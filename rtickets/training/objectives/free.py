@@ -41,13 +41,8 @@ def free(
     range of the image that it happens to be added to; the sum is clipped to [0, 1].
 
     Args:
-        task: what the network is asked to do.
-        eps: radius in pixel units.
         step_size: length of a step of the perturbation; None is eps, the published choice.
         norm: 'linf' or 'l2'.
-
-    Returns:
-        The objective.
 
     Raises:
         InputError: for another norm, and for a radius or step that cannot be.

@@ -19,14 +19,8 @@ from rtickets.training.objectives.settings import ObjectiveConfig
 def gaussian(sigma: float, task: Task = CLASSIFICATION) -> Objective:
     """Return the loss on images with Gaussian noise (Cohen et al. 2019, section 3.3).
 
-    The noise takes images outside [0, 1], as it does when the network is smoothed.
-
-    Args:
-        sigma: standard deviation of the noise in pixel units.
-        task: what the network is asked to do.
-
-    Returns:
-        The objective.
+    Its standard deviation is `sigma`, in pixel units. The noise takes images outside [0, 1], as it
+    does when the network is smoothed.
 
     Raises:
         InputError: for noise that is certainly too large.

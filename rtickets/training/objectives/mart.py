@@ -41,26 +41,12 @@ def mart(
 ) -> Objective:
     """Return the MART loss on PGD examples (Wang et al. 2020, algorithm 1).
 
-    It is the boosted cross-entropy of the perturbed images plus `beta` times KL(clean || perturbed)
-    times 1 - p(label | clean), all of it differentiated. Statistics and logits are as in `trades`.
-
-    Args:
-        task: what the network is asked to do.
-        eps: radius in pixel units.
-        step_size: step of the inner maximisation.
-        num_steps: its number of steps.
-        norm: 'linf', 'l2' or 'l1'.
-        random_start: start the maximisation from a uniform point of the ball.
-        loss: what the maximisation maximises, see `rtickets.attacks.pgd`.
-        rule: how it steps, likewise.
-        best: it returns the worst image of all that it visited, instead of the last.
-        beta: weight of the divergence, lambda in the paper.
-
-    Returns:
-        The objective.
+    It is the boosted cross-entropy of the perturbed images plus `beta`, lambda in the paper, times
+    KL(clean || perturbed) times 1 - p(label | clean), all of it differentiated. Statistics and
+    logits are as in `trades`, the inner maximisation as in `adversarial`.
 
     Raises:
-        InputError: for a task without classes, and for a radius or step that cannot be.
+        InputError: for a task without classes, and as `adversarial`.
     """
     if not task.has_classes:
         raise refusal("mart", "compares probabilities of classes", task)
@@ -84,12 +70,7 @@ def mart(
 def rival_loss(logits: Array, labels: Array) -> Array:
     """Return -log(1 - p(k)) for the likeliest class k that is not the label (Wang et al. 2020).
 
-    Args:
-        logits: float32 (B, classes).
-        labels: int32 (B,).
-
-    Returns:
-        float32 (B,), finite where p(k) rounds to 1.
+    It is finite where p(k) rounds to 1.
     """
     classes = jnp.arange(logits.shape[-1])
     rival = jnp.where(classes == labels[:, None], -jnp.inf, logits).argmax(-1)

@@ -1,4 +1,11 @@
-"""Adversarial training: the loss of PGD examples."""
+"""Adversarial training: the loss of PGD examples.
+
+Objectives that attack have these settings in common: `eps` and `step_size`, in pixel units of
+`norm`, see `rtickets.attacks`, and of the inner maximisation `num_steps`; whether it has a
+`random_start`, uniform in the ball; what it maximises (`loss`) and how it steps (`rule`), see
+`rtickets.attacks.pgd`; and whether it returns the `best` image of all that it visited, instead of
+the last. They raise InputError for a radius or step that cannot be.
+"""
 
 from typing import Any, Literal
 
@@ -35,22 +42,7 @@ def adversarial(
     rule: Rule = "steepest",
     best: bool = False,
 ) -> Objective:
-    """Return the task's loss on PGD examples (Madry et al. 2018, eq. 2.1).
-
-    Args:
-        task: what the network is asked to do.
-        eps: radius in pixel units.
-        step_size: step of the inner maximisation.
-        num_steps: its number of steps.
-        norm: 'linf', 'l2' or 'l1'.
-        random_start: start the maximisation from a uniform point of the ball.
-        loss: what the maximisation maximises, see `rtickets.attacks.pgd`.
-        rule: how it steps, likewise.
-        best: it returns the worst image of all that it visited, instead of the last.
-
-    Returns:
-        The objective.
-    """
+    """Return the task's loss on PGD examples (Madry et al. 2018, eq. 2.1)."""
     inner = pgd_inner(
         task, eps, step_size, norm=norm, num_steps=num_steps, random_start=random_start, loss=loss,
         rule=rule, best=best,
@@ -59,21 +51,7 @@ def adversarial(
 
 
 def pgd_inner(task: Task, eps: float, step_size: float, *, norm: Norm, **settings: Any) -> Inner:
-    """Return the inner maximisation by PGD.
-
-    Args:
-        task: what is attacked.
-        eps: radius in pixel units.
-        step_size: length of a step.
-        norm: norm of the ball.
-        **settings: more of `rtickets.attacks.pgd.Pgd`.
-
-    Returns:
-        The function that an objective makes its search with.
-
-    Raises:
-        InputError: for a radius or step that cannot be.
-    """
+    """Return the function that an objective makes its inner maximisation by PGD with."""
     check_radius(eps, norm)
     check_step(step_size, eps, norm)
 

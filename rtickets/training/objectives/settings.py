@@ -112,13 +112,10 @@ class ObjectiveConfig(Variant):
             )
 
     def check_lengths(self, shape: Sequence[int]) -> None:
-        """Check the attack's radius and step where the shape of images is known.
+        """Raise InputError for a radius or step of the attack that is certainly a mistake.
 
         Args:
-            shape: (H, W, C).
-
-        Raises:
-            InputError: for lengths that are certainly mistakes.
+            shape: (H, W, C) of the images.
         """
         if self.attack is not None:
             self.attack.check_lengths(f"objective {self.name!r}", shape)
@@ -147,18 +144,7 @@ def _was_unused(attack: Any) -> bool:
 
 
 def make_objective(config: ObjectiveConfig, task: Task = CLASSIFICATION) -> Objective:
-    """Return the objective of a configuration.
-
-    Args:
-        config: how inputs are changed before the loss.
-        task: whose loss it is.
-
-    Returns:
-        The objective.
-
-    Raises:
-        InputError: if the task has not what the objective needs.
-    """
+    """Return the objective of a configuration; it smooths the task's targets, `make` does not."""
     smoothing = config.label_smoothing
     return config.make(task.smoothed(smoothing) if smoothing else task)
 

@@ -113,25 +113,14 @@ def trades(
 ) -> Objective:
     """Return the TRADES loss (Zhang et al. 2019, algorithm 1).
 
-    It is the task's loss, of classes the cross-entropy, on the clean images plus `beta` times the
-    divergence, KL(clean || perturbed), of images perturbed so as to maximise it; the clean answers
-    are differentiated as well. Clean and perturbed images pass the network separately, as in the
-    authors' code; running statistics
-    become the mean of what both passes make of them. The logits returned are the perturbed ones.
-
-    Args:
-        task: what the network is asked to do.
-        eps: radius in pixel units.
-        step_size: step of the inner maximisation.
-        num_steps: its number of steps.
-        norm: 'linf', 'l2' or 'l1'.
-        beta: weight of the divergence, 1 / lambda in the paper.
-
-    Returns:
-        The objective.
+    It is the task's loss, of classes the cross-entropy, on the clean images plus `beta`, 1 / lambda
+    in the paper, times the divergence, KL(clean || perturbed), of images perturbed so as to
+    maximise it; the clean answers are differentiated as well. Clean and perturbed images pass the
+    network separately, as in the authors' code; running statistics become the mean of what both
+    passes make of them. The logits returned are the perturbed ones.
 
     Raises:
-        InputError: for a task without such a divergence, and for a radius or step that cannot be.
+        InputError: for a task without such a divergence, and as `adversarial`.
     """
     if not task.has_divergence:
         raise refusal("trades", "needs a distance between answers", task)
