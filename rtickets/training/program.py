@@ -62,15 +62,7 @@ class Program:
 
 
 def check_batch_size(config: TrainConfig, devices: parallel.Devices) -> None:
-    """Check that every micro-batch divides over the devices.
-
-    Args:
-        config: the run's configuration.
-        devices: where it will run.
-
-    Raises:
-        InputError: if it does not.
-    """
+    """Raise InputError unless every micro-batch divides over the devices."""
     parallel.check_batch_size(config.batch_size, devices)
     parts = len(devices) * config.accumulate
     if config.batch_size % parts:
@@ -88,15 +80,11 @@ def split_trainable(params: Params, trainable: Trainable) -> tuple[Params, Param
 
 
 def weights_of(learned_mask: LearnedMask | None, params: Params, keep: Any = None) -> Params:
-    """Return the weights of the network that parameters stand for.
+    """Return the weights of the network that parameters stand for, differentiable in them.
 
     Args:
-        learned_mask: how scores become a mask, or None.
         params: parameters, masked already; with a learned mask the scores are among them.
         keep: the groups that live, where they are known already.
-
-    Returns:
-        The weights, without scores, differentiable with respect to them.
     """
     if learned_mask is None:
         return params

@@ -26,12 +26,7 @@ class Tracer:
     """Writes a trace of some steps of a run, which TensorBoard, XProf or Perfetto show."""
 
     def __init__(self, folder: Path, steps: int) -> None:
-        """Bind the tracer.
-
-        Args:
-            folder: where the trace goes.
-            steps: how many steps to trace, rounded up to whole calls of the device; 0 for none.
-        """
+        """Bind the tracer; `steps` are rounded up to whole calls of the device, 0 is for none."""
         self._folder, self._left = folder, steps
         self._calls, self._tracing = 0, False
         self._path = ExitStack()  # holds the folder while the trace is written
@@ -97,15 +92,9 @@ def step_split(
     call to call, so small parts are rough; a negative difference counts as 0.
 
     Args:
-        program: what is trained.
         state: where the run is; it is copied, its buffers stay valid.
-        mask: which weights live.
-        run: key and learning rate.
         data: stored examples, arrays (N, ...) by name, replicated over the devices.
         indices: int32 (D, 1, B / D), the examples of one step.
-
-    Returns:
-        The seconds.
     """
     natural = replace(program, objective=ObjectiveConfig())
 
