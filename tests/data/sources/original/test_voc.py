@@ -46,7 +46,7 @@ def test_a_missing_mask_is_named(devkit):
     [
         (np.full((12, 16), 33, np.uint8), "has the unknown class 33"),
         (np.zeros((3, 16), np.uint8), r"is \(3, 16\), its image \(12, 16\)"),
-        (np.zeros((12, 16, 3), np.uint8), "mode RGB"),
+        (np.zeros((12, 16, 3), np.uint8), "has mode RGB"),
     ],
 )
 def test_a_broken_mask_is_named(devkit, mask, message):
