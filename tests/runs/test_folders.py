@@ -357,7 +357,7 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(complete, name):
     (complete.path / name).unlink()
     os.mkfifo(complete.path / name)
     if name == "result.json":
-        with pytest.raises(InputError, match=r"result\.json regular file"):
+        with pytest.raises(InputError, match=r"result\.json is no regular file"):
             complete.result()
     else:
         run_once(complete, never)
