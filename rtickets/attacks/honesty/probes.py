@@ -16,7 +16,6 @@ from rtickets.attacks.inputs import (
     read_inputs,
     refuse_trace,
 )
-from rtickets.attacks.plain import why_not_plain
 from rtickets.attacks.projections import Norm, check_norm
 from rtickets.attacks.radii import check_radius
 from rtickets.attacks.search import (
@@ -24,7 +23,7 @@ from rtickets.attacks.search import (
     LogitsFn,
     call_model,
 )
-from rtickets.attacks.stale_jit import check_plain
+from rtickets.attacks.stale_jit import why_not_plain
 from rtickets.errors import InputError
 
 MOVES = (1e-5, 1 / 255, 0.1)  # of all pixels: far below any eps, a level of 8-bit images, large
