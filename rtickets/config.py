@@ -8,6 +8,7 @@ from rtickets.attacks.settings import AttackConfig
 from rtickets.data.settings import DataConfig
 from rtickets.data.task_settings import TaskConfig
 from rtickets.draw.settings import DrawConfig, ImpConfig, LmpConfig
+from rtickets.evaluation.measures.base import MeasureConfig
 from rtickets.evaluation.settings import EvaluateConfig, SmoothingConfig
 from rtickets.models.settings import ModelConfig
 from rtickets.settings.kinds import to_steps
@@ -26,6 +27,7 @@ __all__ = [
     "EvaluateConfig",
     "ImpConfig",
     "LmpConfig",
+    "MeasureConfig",
     "ModelConfig",
     "ObjectiveConfig",
     "ObserveConfig",

@@ -10,6 +10,7 @@ from rtickets import Ticket, cli, masks
 from rtickets.attacks.registry import ATTACKS
 from rtickets.data import SOURCES
 from rtickets.draw.criteria.registry import CRITERIA
+from rtickets.evaluation.measures import MEASURES
 from rtickets.storage.files import read_json
 from rtickets.tasks import TASKS
 from rtickets.training.objectives import OBJECTIVES
@@ -17,7 +18,7 @@ from rtickets.training.optimizers import OPTIMIZERS
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 BLOCK = re.compile(r"```python\n(\"\"\"rtickets \w+ --config=(\w+\.py) .*?)```", re.DOTALL)
-REGISTRIES = (OPTIMIZERS, OBJECTIVES, ATTACKS, CRITERIA, SOURCES, TASKS)
+REGISTRIES = (OPTIMIZERS, OBJECTIVES, ATTACKS, CRITERIA, MEASURES, SOURCES, TASKS)
 SHORT = ["model.width=0.03125", "train.duration=2it", "train.batch_size=16"]
 TRAINED = ["data.source=npz", "data.path=data.npz", *SHORT]
 SMALL = {
@@ -26,6 +27,7 @@ SMALL = {
     "stripes.py": SHORT,
     "reading.py": SHORT,
     "noise.py": ["attack_examples=8", "batch_size=8", "honesty_examples=0"],
+    "doubts.py": ["batch_size=8", "measures.doubts.threshold=0.99", "measures.cal=calibration"],
     "fisher.py": ["examples=16", "batch_size=8"],
 }
 
@@ -71,6 +73,8 @@ def test_every_block_is_a_configuration_that_runs(tmp_path, monkeypatch, capsys)
     source = f"--config.ticket={trained}"
     drawn = Ticket.load(run("draw", "fisher.py", source) / "ticket")
     assert masks.sparsity(drawn.mask) == pytest.approx(0.8, abs=1e-3)
+    found = read_json(run("evaluate", "doubts.py", source) / "result.json")["measures"]
+    assert {"accuracy", "doubts.unsure", "cal.ece", "cal.nll"} < set(found)
     found = read_json(run("evaluate", "noise.py", source) / "result.json")
     assert "noise" in found["attacks"]
     assert "noise" in capsys.readouterr().out

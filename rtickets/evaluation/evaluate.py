@@ -1,11 +1,14 @@
 """All that one evaluation measures of a network."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rtickets.errors import InputError
 from rtickets.evaluation.entries import entries, headline_entry, of_outputs
 from rtickets.evaluation.loss_attack import check_without_classes, measure_losses
+from rtickets.evaluation.measures.base import Asked, check_measures, measure_all
 from rtickets.evaluation.predict import Examples, Network, answers, measures_of
 from rtickets.evaluation.robustness import measure_robustness
 from rtickets.evaluation.settings import EvaluateConfig
@@ -13,7 +16,11 @@ from rtickets.evaluation.subject import make_subject
 
 
 def evaluate_network(
-    config: EvaluateConfig, network: Network, examples: Examples, folder: Path
+    config: EvaluateConfig,
+    network: Network,
+    examples: Examples,
+    folder: Path,
+    validation: Callable[[], Examples] | None = None,
 ) -> dict[str, Any]:
     """Measure a network on a split, whatever its task is.
 
@@ -25,12 +32,13 @@ def evaluate_network(
         network: the network.
         examples: the split and its task.
         folder: the run folder; its `attacks`, which a killed evaluation goes on from, is left.
+        validation: returns the validation examples of the task, for measures that choose on them.
 
     Returns:
         'headline', the name, unit and direction of the measure that all others but `measures` are
-        of; 'clean', its value with an interval; 'measures', all of the task, by name; 'attacks' and
-        'honesty', see `measure_robustness` and `measure_losses`; 'certified', where it is asked
-        for.
+        of; 'clean', its value with an interval; 'measures', all of the task by name, and the
+        further ones as LABEL.NAME; 'attacks' and 'honesty', see `measure_robustness` and
+        `measure_losses`; 'certified', where it is asked for.
 
     Raises:
         InputError: for what the task has no meaning for, before anything is computed.
@@ -39,11 +47,16 @@ def evaluate_network(
     classes = task.labels(examples.split.arrays) is not None
     if not classes:
         check_without_classes(config, task)
+    check_measures(config.measures, task, examples.split.arrays)
     outputs, batch = answers(network, examples, batch_size=config.batch_size)
+    asked = Asked(
+        network, examples, outputs, batch, validation or _none, config.batch_size, config.seed
+    )
+    measured = measures_of(task, outputs, batch) | measure_all(config.measures, asked)
     result = {
         "headline": headline_entry(task.headline),
         "clean": of_outputs(task, outputs, batch),
-        "measures": entries(measures_of(task, outputs, batch)),
+        "measures": entries(measured),
     }
     if not classes:
         return {**result, **measure_losses(config, network, examples, folder)}
@@ -52,3 +65,7 @@ def evaluate_network(
         batch_size=config.batch_size, devices=examples.devices, task=task,
     )  # fmt: skip
     return {**result, **measure_robustness(config, subject_of, folder)}
+
+
+def _none() -> Examples:
+    raise InputError("it needs validation examples, and there are none")

@@ -1,4 +1,7 @@
-"""Settings of evaluations: what is measured, and certification."""
+"""Settings of evaluations: what is measured, and certification.
+
+Attacks and measures are families whose registries stand beside them.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
@@ -11,6 +14,7 @@ from rtickets.attacks.lengths import why_not_noise, why_not_radius
 from rtickets.attacks.settings import AttackConfig
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
+from rtickets.evaluation.measures.base import MeasureConfig
 from rtickets.settings.kinds import STRICT, Fraction, Label, NotNegative, Positive, Seed
 
 
@@ -57,6 +61,7 @@ class EvaluateConfig:
         ticket: run folder or ticket folder; a study fills it in.
         data: the task; None is the one the ticket was last trained on.
         split: 'test', or 'validation' for choosing settings.
+        measures: further measures by label, beside those of the task.
         attacks: attacks by label.
         attack_examples: attack only so many examples, spread evenly over the split; None is all.
         batch_size: examples per call, over all devices; rounded up to a multiple of them.
@@ -71,6 +76,7 @@ class EvaluateConfig:
     ticket: str | None = None
     data: DataConfig | None = None
     split: Literal["test", "validation"] = "test"
+    measures: Mapping[Label, MeasureConfig] = field(default_factory=dict)
     attacks: Mapping[Label, AttackConfig] = field(default_factory=dict)
     attack_examples: Positive | None = None
     batch_size: Positive = 256
@@ -89,6 +95,12 @@ class EvaluateConfig:
         if "certified" in self.attacks:
             raise ValueError(
                 "an attack cannot be called 'certified', as the report calls smoothing"
+            )
+        held_out = [label for label, each in self.measures.items() if each.needs_validation]
+        if self.split == "validation" and held_out:
+            raise ValueError(
+                f"measures.{held_out[0]} chooses on validation examples, so split='validation' "
+                "cannot be what it is measured on; take split='test' or leave it out"
             )
         return self
 

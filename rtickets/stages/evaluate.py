@@ -1,6 +1,7 @@
 """Measuring a network."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,15 @@ def evaluate(
         )
         about = {"history": provenance.history_lines(meta), "sparsity": masks.sparsity(ticket.mask)}
         processes.on_primary(lambda: write_json(folder / "network.json", about))
-        examples = evaluation.on_devices(split, transform, devices, asks.task)
+        examples, validation = (
+            partial(evaluation.on_devices, each, transform, devices, asks.task)
+            for each in (split, task.validation)
+        )
         named = {"notes": about_classes} if about_classes else {}
-        return {**named, **evaluation.evaluate_network(config, network, examples, folder)}
+        return {
+            **named,
+            **evaluation.evaluate_network(config, network, examples(), folder, validation),
+        }
 
     run = run_once(folder_of(workdir, "evaluate", name, config, source), body)
     if parallel.is_primary():
@@ -94,6 +101,9 @@ def estimate_evaluation(
     work = [passes_of_attack(attack, task.outputs) for attack in config.attacks.values()]
     passes = images + attacked * sum(work)
     about = f"{images:,} images, {attacked if config.attacks else 0:,} of them attacked"
+    passes += sum(
+        measure.forward_passes(images, task.validation) for measure in config.measures.values()
+    )
     if config.smoothing is not None:
         certified = min(images, config.smoothing.examples or images)
         passes += certified * (config.smoothing.samples + config.smoothing.selection_samples)

@@ -1,0 +1,171 @@
+"""What a measure is: (network, examples, task) -> named values with intervals.
+
+A measure is a frozen dataclass of its settings, an entry of the family `MeasureConfig`. An
+evaluation runs those under its `measures`, each by a label of its own, after one pass over the
+split whose answers all of them share. There are two ways to write one:
+
+- **Sums.** `sums(outputs, batch, task)` returns a flat dictionary of numbers or arrays that add up
+  over parts of the split, `values(sums, task)` makes values of the sums of all parts. It is called
+  on the host with arrays of NumPy, and never sees the whole split at once.
+- **Whole.** `measure(asked)`, where sums do not do: quantiles, other examples than the split's
+  (`Asked.validation`), another pass over the network (`Asked.ask`).
+
+What it returns are `rtickets.tasks.Measured` by name: the value, its 95% interval over examples,
+unit and direction. Results, tables and reports show them as LABEL.NAME and know nothing else about
+them. A value has to be finite; a measure that has none for some answers raises `InputError`.
+
+What others may ask of it are attributes: whether it needs logits over classes, whether it looks at
+validation examples, how many more forward passes it takes.
+
+To add one, write a subclass in a file of its own in this folder and announce it in `registry`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import numpy as np
+from pydantic.dataclasses import dataclass
+from scipy.special import ndtri
+
+from rtickets.errors import InputError
+from rtickets.evaluation.predict import Examples, Network, answers
+from rtickets.settings.kinds import STRICT
+from rtickets.settings.variants import Variant
+from rtickets.tasks import Measured, Task
+from rtickets.tasks.base import Batch, Sums
+
+_PART = 1024  # examples whose sums are taken at once
+
+
+class Asked(NamedTuple):
+    """What a measure is asked about.
+
+    Attributes:
+        network: the network.
+        examples: the split, on the devices or streamed, and its task.
+        outputs: what the network answers to all of it, on the host.
+        batch: the arrays of all of it but the inputs, as the task prepares them, on the host.
+        validation: returns the validation examples of the same task.
+        batch_size: examples per call of the network.
+        seed: of all randomness.
+    """
+
+    network: Network
+    examples: Examples
+    outputs: Any
+    batch: dict[str, np.ndarray]
+    validation: Callable[[], Examples]
+    batch_size: int = 256
+    seed: int = 0
+
+    @property
+    def task(self) -> Task:
+        """What the examples ask."""
+        return self.examples.task
+
+    def ask(self, examples: Examples) -> tuple[Any, dict[str, np.ndarray]]:
+        """Return what the network answers to other examples, and their arrays."""
+        return answers(self.network, examples, batch_size=self.batch_size)
+
+
+@dataclass(frozen=True, config=STRICT)
+class MeasureConfig(Variant):
+    """A measure; see the head of this file for the contract.
+
+    Attributes:
+        name: which measure: 'calibration' (ECE, negative log-likelihood, Brier score) or
+            'per_class' (accuracy of every class, and the worst).
+    """
+
+    family: ClassVar[str] = "measure"
+    entries: ClassVar[dict[str, Any]] = {}
+
+    # What others may ask; subclasses say otherwise, or make properties of them.
+    needs_classes = False  # outputs have to be logits over classes
+    needs_validation = False  # it chooses something on validation examples
+
+    def forward_passes(self, examples: int, validation: int) -> float:
+        """Return how many forward passes it takes beyond that over the split, for dry runs.
+
+        Args:
+            examples: number of examples of the split.
+            validation: number of validation examples.
+        """
+        return float(validation if self.needs_validation else 0)
+
+    def measure(self, asked: Asked) -> dict[str, Measured]:
+        """Return the values by name: by default those of the sums over all parts of the split."""
+        total: Sums = {}
+        count = len(jax.tree.leaves(asked.outputs)[0])
+        for start in range(0, count, _PART):
+            part = slice(start, start + _PART)
+            outputs = jax.tree.map(lambda each, part=part: each[part], asked.outputs)
+            batch = {name: each[part] for name, each in asked.batch.items()}
+            found = self.sums(outputs, batch, asked.task)
+            total = {name: total[name] + each if total else each for name, each in found.items()}
+        return self.values(total, asked.task)
+
+    def sums(self, outputs: Any, batch: Batch, task: Task) -> Sums:
+        """Return what adds up over parts of the split, by name."""
+        raise NotImplementedError
+
+    def values(self, sums: Mapping[str, Any], task: Task) -> dict[str, Measured]:
+        """Return the values by name, of the sums of the whole split."""
+        raise NotImplementedError
+
+
+def check_measures(measures: Mapping[str, MeasureConfig], task: Task, batch: Batch) -> None:
+    """Refuse measures that have no meaning for a task.
+
+    Raises:
+        InputError: for those of logits over classes where there are no classes.
+    """
+    for label, measure in measures.items():
+        if measure.needs_classes and task.labels(batch) is None:
+            raise InputError(
+                f"measures.{label}={measure.name!r} is of logits over classes, which "
+                f"{type(task).__name__} has not; leave it out"
+            )
+
+
+def measure_all(measures: Mapping[str, MeasureConfig], asked: Asked) -> dict[str, Measured]:
+    """Return the values of all measures as LABEL.NAME.
+
+    Raises:
+        InputError: naming the label, where a measure has no value for the network's answers.
+    """
+    found: dict[str, Measured] = {}
+    for label, measure in measures.items():
+        try:
+            own = measure.measure(asked)
+        except InputError as error:
+            raise InputError(f"measures.{label}: {error}") from None
+        found |= {f"{label}.{name}": value for name, value in own.items()}
+    return found
+
+
+def mean_of(
+    values: np.ndarray,
+    unit: str = "",
+    higher_is_better: bool | None = True,
+    bounds: tuple[float, float] = (-np.inf, np.inf),
+) -> Measured:
+    """Return the mean of values of independent examples.
+
+    Args:
+        values: float (N,).
+        unit: see `Measured`.
+        higher_is_better: see `Measured`.
+        bounds: what the mean cannot leave.
+
+    Returns:
+        The mean with the interval of the central limit theorem, cut off at the bounds; one value
+        alone has none.
+    """
+    values = np.asarray(values, np.float64)
+    mean, count = float(values.mean()), len(values)
+    error = float(values.std(ddof=1)) / count**0.5 if count > 1 else 0.0
+    half = float(ndtri(0.975)) * error
+    low, high = max(mean - half, bounds[0]), min(mean + half, bounds[1])
+    return Measured(mean, low, high, unit, higher_is_better)

@@ -1,0 +1,147 @@
+"""Calibration: whether a network is as often right as it says."""
+
+from typing import Any, Literal
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+from scipy.optimize import brentq
+from scipy.special import log_softmax, ndtri
+
+from rtickets.errors import InputError
+from rtickets.evaluation.measures.base import Asked, MeasureConfig, mean_of
+from rtickets.settings.kinds import STRICT, Positive
+from rtickets.tasks import Measured
+from rtickets.tasks.accuracy import is_correct
+from rtickets.tasks.units import SHARE
+
+_TEMPERATURES = (0.01, 100.0)
+
+
+@dataclass(frozen=True, config=STRICT)
+class CalibrationSettings(MeasureConfig):
+    """Calibration of softmax probabilities: `ece`, `adaptive_ece`, `nll` and `brier`.
+
+    Attributes:
+        bins: of the expected calibration error: of equal width in `ece` (Guo et al. 2017), with
+            equal numbers of examples in `adaptive_ece` (Nguyen & O'Connor 2015).
+        temperature: also fit the temperature of the softmax on validation examples, and measure
+            all of it with that, as `scaled_ece` and so on (Guo et al. 2017).
+    """
+
+    name: Literal["calibration"] = "calibration"
+    bins: Positive = 15
+    temperature: bool = False
+    needs_classes = True
+
+    @property
+    def needs_validation(self) -> bool:  # type: ignore[override]
+        """For the temperature."""
+        return self.temperature
+
+    def measure(self, asked: Asked) -> dict[str, Measured]:
+        """Return the values; the adaptive bins need all examples at once."""
+        logits, labels = _finite(asked.outputs), np.asarray(asked.task.labels(asked.batch))
+        found = scores(logits, labels, self.bins)
+        if not self.temperature:
+            return found
+        outputs, batch = asked.ask(asked.validation())
+        fitted = temperature(_finite(outputs), np.asarray(asked.task.labels(batch)))
+        scaled = scores(logits / fitted.value, labels, self.bins)
+        return {**found, "temperature": fitted, **{f"scaled_{k}": v for k, v in scaled.items()}}
+
+
+def scores(logits: np.ndarray, labels: np.ndarray, bins: int = 15) -> dict[str, Measured]:
+    """Return how well softmax probabilities fit what happens.
+
+    Args:
+        logits: finite floats (N, classes).
+        labels: integers (N,).
+        bins: of the expected calibration errors.
+
+    Returns:
+        `ece` and `adaptive_ece`, `nll` in nats, and `brier`, the squared distance of all classes'
+        probabilities from the answer, 0 to 2 (Brier 1950).
+    """
+    log_p = log_softmax(logits, axis=-1)
+    p = np.exp(log_p)
+    right = is_correct(logits, labels)
+    confidence = p.max(-1)
+    edges = np.linspace(0, 1, bins + 1)
+    equal_width = np.clip(np.searchsorted(edges, confidence) - 1, 0, bins - 1)
+    equal_number = np.empty(len(p), int)
+    equal_number[np.argsort(confidence, kind="stable")] = np.arange(len(p)) * bins // len(p)
+    answer = np.eye(p.shape[-1])[labels]
+    return {
+        "ece": calibration_error(confidence, right, equal_width),
+        "adaptive_ece": calibration_error(confidence, right, equal_number),
+        "nll": mean_of(-log_p[np.arange(len(p)), labels], "nats", False, (0, np.inf)),
+        "brier": mean_of(((p - answer) ** 2).sum(-1), "", False, (0, 2)),
+    }
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: np.ndarray) -> Measured:
+    """Return the mean distance of confidence and accuracy over bins, weighed by their examples.
+
+    It is the mean over examples of right - confidence, each with the sign of its bin; the interval
+    is that of this mean. With few examples per bin the value itself is too large: chance alone
+    makes every bin differ.
+
+    Args:
+        confidence: floats (N,), the probability of the answer.
+        right: bool (N,), whether it is right.
+        bins: integers (N,), the bin of each.
+
+    Returns:
+        The error, a share.
+    """
+    gap = right - confidence.astype(np.float64)
+    sign = np.sign(np.bincount(bins, gap))
+    return mean_of(sign[bins] * gap, SHARE, False, (0, 1))
+
+
+def temperature(logits: np.ndarray, labels: np.ndarray) -> Measured:
+    """Return the temperature of the softmax of least negative log-likelihood, 0.01 to 100.
+
+    Args:
+        logits: finite floats (N, classes).
+        labels: integers (N,).
+
+    Returns:
+        The temperature, with the interval of an M-estimator of its inverse (Huber 1967). Where the
+        likelihood has no maximum in the range it is the nearer end alone, and 1 where it does not
+        change at all.
+    """
+    least, most = (1 / end for end in reversed(_TEMPERATURES))  # of the inverse
+    logits = np.asarray(logits, np.float64)
+    chosen = logits[np.arange(len(logits)), labels]
+
+    def slopes(inverse: float) -> np.ndarray:
+        """Return the derivative of the loss by the inverse, of every example; it rises with it."""
+        return (np.exp(log_softmax(inverse * logits, axis=-1)) * logits).sum(-1) - chosen
+
+    at_least, at_most = slopes(least).mean(), slopes(most).mean()
+    if at_least >= 0 or at_most <= 0:
+        end = 1.0 if at_least == at_most == 0 else 1 / (most if at_most <= 0 else least)
+        return Measured(end, end, end, "", None)
+    inverse = float(brentq(lambda x: slopes(x).mean(), least, most))
+    p = np.exp(log_softmax(inverse * logits, axis=-1))
+    curvature = ((p * logits**2).sum(-1) - (p * logits).sum(-1) ** 2).mean()
+    error = (slopes(inverse) ** 2).mean() ** 0.5 / curvature / len(logits) ** 0.5
+    half = float(ndtri(0.975)) * error
+    low, high = 1 / min(inverse + half, most), 1 / max(inverse - half, least)
+    return Measured(1 / inverse, low, high, "", None)
+
+
+def _finite(logits: Any) -> np.ndarray:
+    """Return logits as float64.
+
+    Raises:
+        InputError: for logits that are not finite, whose probabilities are none.
+    """
+    wrong = int((~np.isfinite(logits)).any(-1).sum())
+    if wrong:
+        raise InputError(
+            f"the logits of {wrong} of {len(logits)} examples are not finite, so they have no "
+            "probabilities; leave the measure out, or mend the network"
+        )
+    return np.asarray(logits, np.float64)

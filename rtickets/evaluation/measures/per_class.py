@@ -1,0 +1,48 @@
+"""Accuracy class by class: where a network fails, an average does not say."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from rtickets.evaluation.measures.base import MeasureConfig
+from rtickets.settings.kinds import STRICT
+from rtickets.tasks import Measured, Task
+from rtickets.tasks.accuracy import share
+from rtickets.tasks.base import Batch, Sums
+from rtickets.tasks.units import SHARE
+
+
+@dataclass(frozen=True, config=STRICT)
+class PerClassSettings(MeasureConfig):
+    """The accuracy of every class, as `class_3`, and that of the class where it is `worst`.
+
+    Intervals are Wilson's over the examples of the class. The worst of many classes is low also by
+    chance, which its interval does not know.
+    """
+
+    name: Literal["per_class"] = "per_class"
+    needs_classes = True
+
+    def sums(self, outputs: Any, batch: Batch, task: Task) -> Sums:
+        """Return how many answers are right and how many there are, by class."""
+        labels, classes = np.asarray(task.labels(batch)), outputs.shape[-1]
+        right = labels[~np.asarray(task.fooled(outputs, batch))]
+        return {
+            "correct": np.bincount(right, minlength=classes),
+            "examples": np.bincount(labels, minlength=classes),
+        }
+
+    def values(self, sums: Mapping[str, Any], task: Task) -> dict[str, Measured]:
+        """Return the classes that have examples, and the worst of them."""
+        counts = enumerate(zip(sums["correct"], sums["examples"], strict=True))
+        found = {k: share(int(right), int(total)) for k, (right, total) in counts if total}
+        worst = min(found.values(), key=lambda each: each.value)
+        return {
+            "worst": Measured(worst.value, worst.low, worst.high, SHARE),
+            **{
+                f"class_{k}": Measured(each.value, each.low, each.high, SHARE, detail=True)
+                for k, each in found.items()
+            },
+        }

@@ -1,0 +1,8 @@
+"""The measures by name, as configurations choose them; the default first."""
+
+from rtickets.evaluation.measures.base import MeasureConfig
+from rtickets.evaluation.measures.calibration import CalibrationSettings
+from rtickets.evaluation.measures.per_class import PerClassSettings
+
+MEASURES: dict[str, type[MeasureConfig]] = MeasureConfig.entries
+MEASURES |= {"calibration": CalibrationSettings, "per_class": PerClassSettings}

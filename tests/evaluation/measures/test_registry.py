@@ -1,0 +1,92 @@
+"""Every measure, on random answers and on odd ones, as an evaluation runs it."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from rtickets.config import EvaluateConfig, MeasureConfig
+from rtickets.errors import InputError
+from rtickets.evaluation.entries import entries
+from rtickets.evaluation.measures import MEASURES, Asked
+from rtickets.evaluation.measures.base import check_measures, measure_all
+from rtickets.settings import config_files
+from rtickets.tasks import Classification, ImageTask
+
+GENERATOR = np.random.default_rng(0)
+LABELS = GENERATOR.integers(0, 4, 200).astype(np.int32)
+RANDOM = GENERATOR.normal(0, 2, (200, 4)).astype(np.float32)
+ANSWERS = {
+    "random": (RANDOM, LABELS),
+    "perfect": (100 * np.eye(4, dtype=np.float32)[LABELS], LABELS),
+    "always wrong": (100 * np.eye(4, dtype=np.float32)[(LABELS + 1) % 4], LABELS),
+    "constant": (np.zeros((200, 4), np.float32), LABELS),
+    "one example": (RANDOM[:1], LABELS[:1]),
+    "one class": (RANDOM[:50], np.full(50, 2, np.int32)),
+    "huge": (1e6 * RANDOM, LABELS),
+}
+
+
+class _Examples:
+    """All that measures read of examples here, without a device."""
+
+    task = Classification()
+
+
+def asked(outputs, labels):
+    return Asked(None, _Examples(), outputs, {"label": labels}, lambda: _Examples())
+
+
+def settings(name):
+    """Return an entry with its defaults, and with everything on that is a switch."""
+    plain = MeasureConfig(name=name)
+    switches = {f.name: True for f in dataclasses.fields(plain) if isinstance(f.default, bool)}
+    return [plain, config_files.replace(plain, **switches)] if switches else [plain]
+
+
+@pytest.fixture(autouse=True)
+def _validation(monkeypatch):
+    """Answer to the validation examples, too."""
+    other = GENERATOR.normal(0, 2, (64, 4)), GENERATOR.integers(0, 4, 64)
+    monkeypatch.setattr(Asked, "ask", lambda self, _: (other[0], {"label": other[1]}))
+
+
+@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("answers", ANSWERS)
+def test_values_are_finite_inside_their_intervals_and_the_same_again(name, answers):
+    for measure in settings(name):
+        found = measure_all({"mine": measure}, asked(*ANSWERS[answers]))
+        assert found
+        for value in found.values():
+            assert value.low <= value.value <= value.high
+            assert value.unit != "share" or (value.low >= 0 and value.high <= 1)
+        stored = entries(found)
+        assert json.loads(json.dumps(stored, allow_nan=False)) == stored
+        assert all(label.startswith("mine.") for label in stored)
+        assert measure_all({"mine": measure}, asked(*ANSWERS[answers])) == found
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_the_order_of_examples_does_not_matter(name):
+    order = GENERATOR.permutation(200)
+    for measure in settings(name):
+        found = measure.measure(asked(RANDOM, LABELS))
+        again = measure.measure(asked(RANDOM[order], LABELS[order]))
+        for one, other in zip(found.values(), again.values(), strict=True):
+            assert other[:3] == pytest.approx(one[:3], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_settings_survive_a_file_and_digests_see_them(name):
+    for measure in settings(name):
+        config = EvaluateConfig(measures={"mine": measure})
+        stored = json.loads(json.dumps(config_files.to_dict(config)))
+        assert config_files.parse(EvaluateConfig, stored) == config
+        assert "measures" in config_files.to_dict(config, exclude_defaults=True)
+
+
+@pytest.mark.parametrize("name", [name for name in MEASURES if MEASURES[name].needs_classes])
+def test_those_of_classes_are_refused_where_there_are_none(name):
+    with pytest.raises(InputError, match=rf"measures\.mine='{name}'.*ImageTask"):
+        check_measures({"mine": MeasureConfig(name=name)}, ImageTask(), {})
