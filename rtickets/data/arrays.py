@@ -105,7 +105,6 @@ class Dataset(NamedTuple):
         class_names: one name per class, of images that are classified.
         mean: per-channel mean of the training images in [0, 1].
         std: per-channel standard deviation likewise.
-        metric: what accuracies on it are: 'accuracy', or 'balanced' over the classes.
         viewed: images are resized and cropped when they are decoded, or were.
         notes: what a user should know about it, in lines.
     """
@@ -116,7 +115,6 @@ class Dataset(NamedTuple):
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    metric: Metric = "accuracy"
     viewed: bool = False
     notes: tuple[str, ...] = ()
 

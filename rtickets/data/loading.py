@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from rtickets.data.array_checks import check_arrays
 from rtickets.data.arrays import Dataset, Split, in_memory, is_viewed
 from rtickets.data.checks import CLASSES
 from rtickets.data.copies import find_copies
@@ -12,6 +13,7 @@ from rtickets.data.settings import DataConfig
 from rtickets.data.sources.registry import source_of
 from rtickets.data.splits import few_shot, hold_out
 from rtickets.data.task_settings import TaskConfig
+from rtickets.errors import InputError
 
 _SAMPLE = 500  # streamed images that pixel statistics are estimated from
 
@@ -34,6 +36,7 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     """
     source = source_of(config)
     raw = source.load(config, make_transform(config).view)
+    check_arrays(raw, config.source)
     asks = config.task or source.task or CLASSES
     odd = asks.check(raw, config.source)
     if config.stream is False:
@@ -52,7 +55,7 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     if config.train_examples is not None:
         train = few_shot(train, config.train_examples, seed, _strata(asks, train))
     task = Dataset(
-        train, validation, test, raw.class_names, mean, std, source.metric,
+        train, validation, test, raw.class_names, mean, std,
         raw.viewed or is_viewed(train), (*raw.notes, *odd),
     )  # fmt: skip
     if train.streamed:
@@ -62,8 +65,17 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
 
 def _strata(asks: TaskConfig, split: Split) -> np.ndarray:
     """Return what a task has the parts of a split balanced over, zeros where that is nothing."""
-    strata = asks.split(split.arrays)
-    return np.zeros(len(split), np.int32) if strata is None else strata
+    found = asks.split(split.arrays)
+    strata = np.zeros(len(split), np.int32) if found is None else np.asarray(found)
+    fine = (
+        strata.shape == (len(split),) and strata.dtype.kind in "iu" and strata.min(initial=0) >= 0
+    )
+    if not fine:
+        raise InputError(
+            f"{type(asks).__name__}.split returns {strata.dtype} {strata.shape}; expected integers "
+            f"from 0 on, ({len(split)},), or None"
+        )
+    return strata
 
 
 def _sample(images: np.ndarray | StreamedImages) -> np.ndarray:

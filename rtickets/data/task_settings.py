@@ -26,7 +26,7 @@ class TaskConfig(Variant):
     entries: ClassVar[dict[str, Any]] = {}
 
     def split(self, arrays: "Mapping[str, Any]") -> np.ndarray | None:
-        """Return integers (N,): every part of a split gets its share of the examples of each.
+        """Return integers (N,) from 0 on: every part of a split gets its share of each.
 
         None is to split at random.
         """

@@ -28,15 +28,21 @@ def known(meta: Any) -> tuple[Task, Mapping[str, Any]]:
     """
     if "asks" not in meta:
         return Classification(), {"class_names": list(meta["class_names"])}
+    asks, about = meta["asks"], meta.get("about")
+    name = asks.get("name") if isinstance(asks, Mapping) else None
+    if not isinstance(about, Mapping) or name in (None, Classification.name):
+        raise InputError(
+            f"the ticket's provenance is damaged: asks={asks!r:.80}, about={about!r:.80}; take the "
+            "ticket from a copy, or make it again"
+        )
     try:
-        task = config_files.parse(TaskConfig, meta["asks"])
+        task = config_files.parse(TaskConfig, asks)
     except InputError as error:
-        name = dict(meta["asks"]).get("name")
         raise InputError(
             f"the ticket was trained for the task {name!r}, which is not known here ({error}); "
             "give the configuration file that adds it to rtickets.tasks.TASKS"
         ) from None
-    return cast(Task, task), meta["about"]
+    return cast(Task, task), about
 
 
 def remembering(meta: Any, task: Task, dataset: Dataset) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from rtickets import cli, data
 from rtickets.config import DataConfig
-from rtickets.data.arrays import Dataset, labelled
+from rtickets.data.arrays import Dataset, Split, labelled
 from rtickets.data.copies import find_copies
 
 
@@ -78,3 +78,15 @@ def test_data_info_compares_files_of_images_on_disk(tmp_path, capsys, stream):
     out = capsys.readouterr().out
     assert "1 of 24 test images are exact copies of training images" in out
     assert ("encoded on disk" in out) == stream
+
+
+def test_copies_with_other_targets_are_counted_whatever_these_are():
+    def measured(values, targets):
+        arrays = {"image": split(values).images, "depth": np.array(targets, np.float32)}
+        return Split({**arrays, "weight": np.ones((len(values), 2))})
+
+    train = measured([1, 1, 2], [0.5, 0.25, 0.0])
+    assert notes(train, measured([7], [0.5]), measured([1, 2, 2], [0.25, 0.0, 0.125])) == (
+        "3 of 3 test images are exact copies of training images, 1 of them with another depth or "
+        "weight",
+    )

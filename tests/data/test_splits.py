@@ -135,3 +135,16 @@ def test_many_classes_take_no_longer_than_many_examples():
     split = labelled(images, np.arange(2 * count, dtype=np.int32) // 2)
     rest, held = hold_out(split, 0.5, "half")
     assert len(rest) == len(held) == count
+
+
+def test_without_classes_a_random_part_of_all_is_taken():
+    split, alike = numbered([20, 30]), np.zeros(50, np.int32)
+    rest, part = hold_out(split, 0.3, "test", alike)
+    assert (len(rest), len(part)) == (35, 15)
+    few, more = (set(numbers(few_shot(split, count, 3, alike))) for count in (7, 21))
+    assert len(few) == 7
+    assert few < more
+    with pytest.raises(InputError, match=r"test: 0.001 of the 50 examples leaves"):
+        hold_out(split, 0.001, "test", alike)
+    with pytest.raises(InputError, match="train_examples=51 is more than the 50"):
+        few_shot(split, 51, 3, alike)

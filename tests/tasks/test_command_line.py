@@ -83,6 +83,7 @@ def get_config(which):
     )
     examples = dict(examples=16, batch_size=8)
     return config_files.editable({
+        "data": DataConfig(source="dial"),
         "pretrain": PretrainConfig(DataConfig(source="dial"), ModelConfig(width=0.0625), train),
         "draw": DrawConfig(criterion=how, **examples, attack=ATTACK) if how == "snip"
                 else DrawConfig(criterion="magnitude"),
@@ -183,6 +184,14 @@ def test_from_pretraining_to_a_measured_ticket(capsys):
 
 class Killed(Exception):
     """What a test stops a run with."""
+
+
+def test_the_data_are_described(capsys):
+    assert cli.main(["data", "info", "--config=reading.py:data"]) == 0
+    printed = capsys.readouterr().out
+    assert "reading, of image (8, 8, 1) uint8, target () float32" in printed
+    assert "mse" in printed
+    assert "classes" not in printed
 
 
 def test_a_killed_run_ends_bit_equal(monkeypatch):

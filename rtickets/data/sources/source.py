@@ -63,7 +63,7 @@ class Source(NamedTuple):
         description: one line for `rtickets data list`.
         needs: what must be installed or given, or '' if it comes with the package.
         augmentation: what `DataConfig` leaves open.
-        metric: what accuracies on it are.
+        metric: what accuracies on it are, of images that are classified.
         facts: what is known about it without reading it.
         files: returns the file or folder that identifies it, None where no path is given; None for
             a set that comes with a package.

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rtickets.data import labelled
+from rtickets.data import Split, labelled
 from rtickets.data.images.stream import TrainingOrder, evaluation_batches, training_batches
 from rtickets.data.images.streamed import ImageFiles, streamed
 from rtickets.data.images.views import View
@@ -120,3 +120,15 @@ def test_what_is_done_ahead_is_done_to_every_batch(split):
 
     found = list(training_batches(split, TrainingOrder(23, 4, 0, 0, 3), shapes))
     assert found == [((4, 4, 4, 1), False)] * 3
+
+
+def test_batches_hold_all_arrays_of_the_examples(split):
+    depth = np.arange(46, dtype=np.float32).reshape(23, 2)
+    measured = Split({"image": split.images, "depth": depth})
+    batches = [
+        *training_batches(measured, TrainingOrder(23, 4, 7, 3, 6)),
+        *evaluation_batches(measured, np.arange(20), 10),
+    ]
+    for batch in batches:
+        assert set(batch) == {"image", "depth"}
+        np.testing.assert_array_equal(batch["depth"], depth[batch["image"][:, 0, 0, 0]])

@@ -17,6 +17,7 @@ from rtickets.data.prepare.public_sets import prepare
 from rtickets.data.sources.prepared_sets import folder_of, load_prepared
 from rtickets.data.sources.public import PUBLIC_SETS, Download
 from rtickets.errors import InputError
+from rtickets.tasks import task_of
 
 VIEW = View((8, 8), 9)
 
@@ -217,7 +218,7 @@ def test_a_task_is_loaded_with_its_metric(pets, tmp_path, monkeypatch, stream):
     config = DataConfig(source=public.name, image_size=8, validation_fraction=0.25, stream=stream)
     task = data.load(config)
     assert (len(task.train), len(task.validation), len(task.test)) == (8, 4, 4)
-    assert task.metric == "balanced"
+    assert task_of(config).headline.name == "balanced"
     assert task.train.images.shape == (8, 8, 8, 3)
     assert isinstance(task.train.images, np.ndarray) == (stream is False)
     few = data.load(dataclasses.replace(config, train_examples=4)).train

@@ -1,0 +1,87 @@
+"""What a ticket remembers of what its head does."""
+
+from typing import Literal
+
+import numpy as np
+import pytest
+from pydantic.dataclasses import dataclass
+
+from rtickets.data.arrays import Dataset, Split
+from rtickets.errors import InputError
+from rtickets.tasks import TASKS, Classification, ImageTask
+from rtickets.tickets import provenance
+from rtickets.tickets.asked import aligned
+from rtickets.tickets.head import known, remembering
+
+
+@dataclass(frozen=True)
+class Keypoints(ImageTask):
+    """As many points as the data have."""
+
+    name: Literal["keypoints"] = "keypoints"
+
+    def about(self, dataset):
+        return {"points": dataset.train.arrays["points"].shape[1]}
+
+    def width(self, about):
+        return 2 * about["points"]
+
+
+def dataset(points):
+    arrays = {"image": np.zeros((4, 2, 2, 1), np.uint8), "points": np.zeros((4, points, 2))}
+    split = Split(arrays)
+    return Dataset(split, split, split, (), (0.5,), (0.2,))
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch):
+    monkeypatch.setitem(TASKS, "keypoints", Keypoints)
+
+
+OLD = {
+    "model": {},
+    "mean": [0.5],
+    "std": [0.2],
+    "image_shape": [2, 2, 1],
+    "class_names": ["a", "b"],
+}
+
+
+def test_old_tickets_tell_classes_apart():
+    assert known(OLD) == (Classification(), {"class_names": ["a", "b"]})
+    classes = dataset(1)._replace(class_names=("b", "a", "c"))
+    assert remembering(OLD, Classification(), classes) == {**OLD, "class_names": ["b", "a", "c"]}
+
+
+def test_another_task_takes_the_place_of_the_one_before_and_back():
+    task = Keypoints()
+    meta = remembering(OLD, task, dataset(3))
+    assert "class_names" not in meta
+    assert known(meta) == (task, {"points": 3})
+    assert known(meta)[0].width(known(meta)[1]) == 6
+    assert aligned(meta, task, dataset(3)) is not None
+    assert aligned(meta, task, dataset(2)) is None
+    assert aligned(OLD, task, dataset(3)) is None
+    assert aligned(meta, Classification(), dataset(3)) is None
+    with pytest.raises(InputError, match=r"'points': 3.*'points': 2"):
+        task.matched({"points": 3}, dataset(2))
+    back = remembering(meta, Classification(), dataset(1)._replace(class_names=("a", "b")))
+    assert back == OLD
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"asks": [1]}, {"asks": {}}, {"asks": {"name": "classification"}}, {"about": None}],
+)
+def test_damage_is_named(changes):
+    meta = {**remembering(OLD, Keypoints(), dataset(3)), **changes}
+    for use in (known, provenance.check_head):
+        with pytest.raises(InputError, match="provenance is damaged"):
+            use(meta)
+
+
+def test_a_task_that_is_not_there_is_named(monkeypatch):
+    meta = remembering(OLD, Keypoints(), dataset(3))
+    monkeypatch.delitem(TASKS, "keypoints")
+    with pytest.raises(InputError, match=r"'keypoints'.*TASKS"):
+        provenance.build_model(meta)
