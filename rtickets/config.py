@@ -7,9 +7,10 @@ steps of attacks are in pixel units of images in [0, 1].
 from rtickets.attacks.settings import AttackConfig
 from rtickets.data.settings import DataConfig
 from rtickets.data.task_settings import TaskConfig
-from rtickets.draw.settings import DrawConfig, ImpConfig, LmpConfig
+from rtickets.draw.settings import DrawConfig, ImpConfig
 from rtickets.evaluation.measures.base import MeasureConfig
 from rtickets.evaluation.settings import EvaluateConfig, SmoothingConfig
+from rtickets.masks.gates import GateConfig as LmpConfig
 from rtickets.models.settings import ModelConfig
 from rtickets.settings.kinds import to_steps
 from rtickets.stages.settings import PretrainConfig, TransferConfig, moves

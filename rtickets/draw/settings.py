@@ -10,6 +10,7 @@ from rtickets.attacks.settings import AttackConfig
 from rtickets.data.settings import DataConfig
 from rtickets.draw.criteria.base import CriterionEntry
 from rtickets.draw.criteria.registry import CRITERIA
+from rtickets.masks.gates import GateConfig as LmpConfig
 from rtickets.masks.layout_names import parse_names
 from rtickets.masks.patterns import PATTERN
 from rtickets.settings.kinds import STRICT, Duration, Fraction, OneOf, Positive, Seed, Sparsity
@@ -42,25 +43,6 @@ class ImpConfig:
     statistics: Literal["rewind", "keep"] = "rewind"
     head: Literal["rewind", "keep"] = "rewind"
     optimizer: Literal["reset", "keep"] = "reset"
-
-
-@dataclass(frozen=True, config=STRICT)
-class LmpConfig:
-    """Learnable mask pruning: one score per group of frozen weights.
-
-    Besides the scores, the head moves (see `train_head`), and normalisation statistics are
-    re-estimated on the task's training images unless train.statistics='frozen'.
-
-    Attributes:
-        ranking: keep the groups with the largest 'magnitude' of the score, or the largest score
-            ('plain').
-        start: scores begin at the weights' 'magnitude', or at random ('kaiming').
-        train_head: train the head beside the scores instead of freezing it.
-    """
-
-    ranking: Literal["magnitude", "plain"] = "magnitude"
-    start: Literal["magnitude", "kaiming"] = "magnitude"
-    train_head: bool = True
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -12,7 +12,7 @@ from rtickets.draw.ranking import Kept, Ranking
 from rtickets.draw.settings import DrawConfig
 from rtickets.draw.ties import check_scores_tell
 from rtickets.masks import Params
-from rtickets.masks.learned_masks import (
+from rtickets.masks.gates import (
     SCORES,
     LearnedMask,
     initial_scores,
@@ -66,10 +66,10 @@ def learn(
         named = tuple(meta.get("layouts", {}).items())
         settings = LearnedMask(
             config.sparsity, config.pattern, "global" if config.scope == "global" else "uniform",
-            config.lmp.ranking, config.prunable, config.exclude, named,
+            config.lmp, config.prunable, config.exclude, named,
         )  # fmt: skip
         key = jax.random.fold_in(jax.random.key(train.seed), 1)  # the head has the key itself
-        scores = initial_scores(settings, ready.params, key, config.lmp.start)
+        scores = initial_scores(settings, ready.params, key)
         params = {**ready.params, SCORES: scores}
         mask = {**ready.mask, SCORES: jax.tree.map(lambda _: np.ones((), bool), scores)}
         run = ready.run(train, folder, devices)

@@ -14,7 +14,7 @@ from rtickets.data.arrays import IMAGE
 from rtickets.data.images.augment import Transform
 from rtickets.data.settings import DataConfig
 from rtickets.masks import Mask, Params
-from rtickets.masks.learned_masks import LearnedMask
+from rtickets.masks.gates import LearnedMask
 from rtickets.platform import console, parallel, processes
 from rtickets.settings import config_files
 from rtickets.settings.kinds import to_steps

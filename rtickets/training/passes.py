@@ -1,5 +1,6 @@
 """The passes of a step over one part of the batch: the attack, then the loss and its gradient."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,11 +10,11 @@ from jax import Array
 
 from rtickets import models
 from rtickets.masks import Params
-from rtickets.masks.learned_masks import SCORES, living_groups
+from rtickets.masks.gates import SCORES, apply_gates, gates_of, penalty_of
 from rtickets.platform import parallel
 from rtickets.tasks import Batch
 from rtickets.training.objectives import Objective, Perturbed, search_and_update
-from rtickets.training.program import Program, split_trainable, weights_of, without_scores
+from rtickets.training.program import Program, split_trainable, without_scores
 from rtickets.training.state import Totals
 
 
@@ -50,25 +51,42 @@ class Sums(NamedTuple):
 
 
 class StepNetwork(NamedTuple):
-    """The network of a step; its masked weights are made once and shared by all passes."""
+    """The network of a step; masked weights and gates are made once and shared by all passes.
+
+    Attributes:
+        program: what is compiled.
+        model: the network.
+        trained: the trained parameters.
+        frozen: the others.
+        live: what passes differentiate with respect to: the trained parameters, with gates in the
+            place of scores.
+        pull: gradients with respect to `live` -> those with respect to `trained`.
+        penalty: (what scores add to the mean loss, its gradient in them), or None without scores.
+    """
 
     program: Program
     model: models.Model
     trained: Params
     frozen: Params
-    keep: Any
+    live: Params
+    pull: Callable[[Params], Params]
+    penalty: tuple[Array, Params] | None
 
-    def weights(self, trained: Params) -> Params:
-        """Return the weights, as a function of the trained parameters."""
-        return weights_of(self.program.learned_mask, {**self.frozen, **trained}, self.keep)
+    def weights(self, live: Params) -> Params:
+        """Return the weights, as a function of `live`."""
+        parts, learned = {**self.frozen, **live}, self.program.learned_mask
+        if learned is None:
+            return parts
+        return apply_gates(learned, without_scores(parts), parts[SCORES])
 
 
-def make_network(program: Program, params: Params) -> StepNetwork:
+def make_network(program: Program, params: Params, key: Array) -> StepNetwork:
     """Return the network of masked parameters.
 
     Args:
         program: what is compiled.
         params: parameters, masked.
+        key: PRNG key of the gates, the same on all devices.
 
     Returns:
         The network.
@@ -77,10 +95,18 @@ def make_network(program: Program, params: Params) -> StepNetwork:
     if hasattr(model, "axis_name"):  # it normalises by statistics of the batch
         model = model.clone(axis_name=parallel.AXIS if program.sync_statistics else None)
     trained, frozen = split_trainable(params, program.trainable)
-    learned, keep = program.learned_mask, None
-    if learned is not None:
-        keep = living_groups(learned, without_scores(params), params[SCORES])
-    return StepNetwork(program, model, trained, frozen, keep)
+    if program.learned_mask is None:
+        return StepNetwork(program, model, trained, frozen, trained, lambda found: found, None)
+    learned, weights = program.learned_mask, without_scores(params)
+    of_gates = partial(gates_of, learned, weights, key=key)
+    gates, pull_gates = jax.vjp(of_gates, params[SCORES])
+    penalty = jax.value_and_grad(partial(penalty_of, learned, weights))(params[SCORES])
+
+    def pull(found: Params) -> Params:
+        return {**found, SCORES: pull_gates(found[SCORES])[0]}
+
+    live = {**trained, SCORES: gates}
+    return StepNetwork(program, model, trained, frozen, live, pull, penalty)
 
 
 def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part: Part) -> Sums:
@@ -97,8 +123,8 @@ def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part
     """
     perturbed, attacked_stats = _perturb(network, objective, batch_stats, part)
 
-    def loss_fn(trained: Params, inputs: Array) -> tuple[Array, tuple[Totals, Any]]:
-        whole = network.weights(trained)
+    def loss_fn(live: Params, inputs: Array) -> tuple[Array, tuple[Totals, Any]]:
+        whole = network.weights(live)
 
         def train_fn(x: Array) -> tuple[Array, Any]:
             if network.program.statistics == "frozen":
@@ -111,12 +137,12 @@ def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part
         return totals.loss / network.program.batch_size, (totals, stats)
 
     if objective.carry is None:
-        found, (totals, stats) = jax.grad(loss_fn, has_aux=True)(network.trained, perturbed.inputs)
-        return Sums(found, totals, stats, None)
+        found, (totals, stats) = jax.grad(loss_fn, has_aux=True)(network.live, perturbed.inputs)
+        return Sums(network.pull(found), totals, stats, None)
     both = jax.grad(loss_fn, (0, 1), has_aux=True)
-    (found, slope), (totals, stats) = both(network.trained, perturbed.inputs)
+    (found, slope), (totals, stats) = both(network.live, perturbed.inputs)
     carry, broken = objective.carry.move(part.carry, slope)
-    return Sums(found, totals._replace(broken=_count(broken)), stats, carry)
+    return Sums(network.pull(found), totals._replace(broken=_count(broken)), stats, carry)
 
 
 def _count(broken: Array | None) -> Array:
@@ -130,7 +156,7 @@ def _perturb(
     task = network.program.task
     if objective.carry is not None:
         return Perturbed(objective.carry.add(part.batch[task.input], part.carry)), batch_stats
-    model, weights = network.model, network.weights(network.trained)
+    model, weights = network.model, network.weights(network.live)
     mode = network.program.objective.attack_statistics
 
     def model_fn(x: Array, stats: Any) -> tuple[Array, Any]:

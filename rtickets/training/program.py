@@ -1,13 +1,13 @@
 """What is compiled, and which parameters it trains."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from rtickets import models
 from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
 from rtickets.masks import Params
-from rtickets.masks.learned_masks import SCORES, LearnedMask, apply_scores
+from rtickets.masks.gates import SCORES, LearnedMask, apply_gates, living_groups
 from rtickets.platform import parallel
 from rtickets.tasks import Classification, Task
 from rtickets.training.objectives import ObjectiveConfig
@@ -79,16 +79,19 @@ def split_trainable(params: Params, trainable: Trainable) -> tuple[Params, Param
     return trained, {name: leaf for name, leaf in params.items() if name not in names}
 
 
-def weights_of(learned_mask: LearnedMask | None, params: Params, keep: Any = None) -> Params:
-    """Return the weights of the network that parameters stand for, differentiable in them.
+def weights_of(learned_mask: LearnedMask | None, params: Params) -> Params:
+    """Return the weights of the network that parameters stand for, outside of training.
 
     Args:
         params: parameters, masked already; with a learned mask the scores are among them.
-        keep: the groups that live, where they are known already.
+
+    Returns:
+        The weights, without scores, zero where these leave a group out.
     """
     if learned_mask is None:
         return params
-    return apply_scores(learned_mask, without_scores(params), params[SCORES], keep)
+    weights = without_scores(params)
+    return apply_gates(learned_mask, weights, living_groups(learned_mask, weights, params[SCORES]))
 
 
 def without_scores(params: Params) -> Params:

@@ -9,6 +9,7 @@ from jax import Array
 from rtickets import masks, models
 from rtickets.attacks.search import repeat
 from rtickets.masks import Mask
+from rtickets.masks.gates import SCORES
 from rtickets.platform import parallel
 from rtickets.tasks import Batch
 from rtickets.training import averaging, schedules
@@ -17,6 +18,8 @@ from rtickets.training.objectives import make_objective
 from rtickets.training.passes import Part, StepNetwork, Sums, gradients, make_network
 from rtickets.training.program import Program, split_trainable
 from rtickets.training.state import RunData, Totals, TrainState
+
+_GATES = 2**32 - 1  # no step has this number, whose key would be the same
 
 
 def train_step(
@@ -36,10 +39,15 @@ def train_step(
     Returns:
         (new state, totals over the whole batch), the same on every device.
     """
-    network = make_network(program, masks.apply(mask, state.params))
+    gate_key = jax.random.fold_in(jax.random.fold_in(run.key, _GATES), state.step)
+    network = make_network(program, masks.apply(mask, state.params), gate_key)
     sums = _accumulate(network, state, _make_part(program, state, run, raw))
     # Gradients are of sums over examples, so they add up; statistics are means, of equal parts.
     found, totals = parallel.total((sums.gradients, sums.totals))
+    if network.penalty is not None:
+        penalty, slope = network.penalty
+        totals = totals._replace(loss=totals.loss + program.batch_size * penalty)
+        found = {**found, SCORES: jax.tree.map(jnp.add, found[SCORES], slope)}
     batch_stats = parallel.mean(sums.batch_stats)
     schedule = schedules.multiplier(program.optimizer, program.total_steps, program.steps_per_epoch)
     rate = run.learning_rate * schedule(state.step)

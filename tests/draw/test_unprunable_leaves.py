@@ -10,7 +10,7 @@ from rtickets import criteria, masks
 from rtickets.draw.controls import control_mask
 from rtickets.draw.scheduled import draw_scheduled
 from rtickets.errors import InputError
-from rtickets.masks import learned_masks
+from rtickets.masks import gates
 from rtickets.tickets.inspect import describe, layers, verify
 
 PARAMS = {
@@ -63,10 +63,10 @@ def test_scores_leave_them_out(score):
 @pytest.mark.parametrize("scope", ["uniform", "global"])
 @pytest.mark.parametrize("start", ["magnitude", "kaiming"])
 def test_learned_masks_leave_them_out(scope, start):
-    settings = learned_masks.LearnedMask(0.5, scope=scope)
-    scores = learned_masks.initial_scores(settings, PARAMS, jax.random.key(0), start)
+    settings = gates.LearnedMask(0.5, scope=scope, gate=gates.TopScores(start=start))
+    scores = gates.initial_scores(settings, PARAMS, jax.random.key(0))
     assert set(scores) == {"a.kernel", "b.kernel"}
-    mask = learned_masks.mask_of(settings, PARAMS, scores)
+    mask = gates.mask_of(settings, PARAMS, scores)
     assert masks.sparsity(mask) == 0.5
     assert set(masks.prunable_leaves(mask)) == PRUNABLE
 
@@ -106,6 +106,4 @@ def test_controls_leave_masks_of_empty_leaves_alone(control, pattern):
 def test_learned_scores_of_one_name_are_refused():
     params = {"a.b": {"kernel": np.ones((2, 2))}, "a": {"b": {"kernel": np.ones((2, 2))}}}
     with pytest.raises(InputError, match=r"a\.b\.kernel"):
-        learned_masks.initial_scores(
-            learned_masks.LearnedMask(0.5), params, jax.random.key(0), "magnitude"
-        )
+        gates.initial_scores(gates.LearnedMask(0.5), params, jax.random.key(0))

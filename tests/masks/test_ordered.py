@@ -7,7 +7,7 @@ import pytest
 
 from rtickets.draw import Ticket
 from rtickets.errors import InputError
-from rtickets.masks.learned_masks import LearnedMask, initial_scores
+from rtickets.masks.gates import LearnedMask, initial_scores
 from rtickets.masks.ordered import modulus, real
 from rtickets.report import ticket_pictures
 from rtickets.tickets.inspect import compare, verify
@@ -42,7 +42,7 @@ def test_what_has_no_order_is_named(values):
 def test_learned_scores_start_at_the_modulus():
     params = {"a": {"kernel": np.array([[3 + 4j, 0], [0, 1j]], np.complex64)}}
     for pattern, expected in (("element", [[5, 0], [0, 1]]), ("channel", [[2.5, 0.5]])):
-        scores = initial_scores(LearnedMask(0.5, pattern), params, jax.random.key(0), "magnitude")
+        scores = initial_scores(LearnedMask(0.5, pattern), params, jax.random.key(0))
         np.testing.assert_array_equal(scores["a.kernel"], expected)
 
 

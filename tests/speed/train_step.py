@@ -18,7 +18,7 @@ import numpy as np
 from rtickets import masks, models, training
 from rtickets.config import AttackConfig, ObjectiveConfig, OptimizerConfig
 from rtickets.data.images.augment import Transform
-from rtickets.masks.learned_masks import SCORES, LearnedMask, initial_scores
+from rtickets.masks.gates import SCORES, LearnedMask, initial_scores
 from rtickets.platform import parallel
 
 IMAGES = 20_000
@@ -65,7 +65,7 @@ def main() -> None:
     )
     mask = masks.full(params)
     if program.learned_mask is not None:
-        scores = initial_scores(program.learned_mask, params, jax.random.key(2), "magnitude")
+        scores = initial_scores(program.learned_mask, params, jax.random.key(2))
         params = {**params, SCORES: scores}
         mask = {**mask, SCORES: jax.tree.map(lambda _: np.ones((), bool), scores)}
     generator = np.random.default_rng(0)

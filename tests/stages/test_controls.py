@@ -7,7 +7,7 @@ from rtickets import masks, models
 from rtickets.config import DrawConfig, ImpConfig
 from rtickets.draw import Ticket, draw_omp
 from rtickets.errors import InputError
-from rtickets.masks.learned_masks import SCORES
+from rtickets.masks.gates import SCORES
 from rtickets.stages.draw import _name_of_base
 from rtickets.tickets import provenance
 

@@ -8,7 +8,7 @@ from rtickets import masks, models, training
 from rtickets.config import AttackConfig, LmpConfig, ObjectiveConfig, OptimizerConfig
 from rtickets.draw import Ticket, draw_omp, survivors
 from rtickets.errors import InputError
-from rtickets.masks.learned_masks import SCORES, LearnedMask, initial_scores, mask_of
+from rtickets.masks.gates import SCORES, LearnedMask, initial_scores, mask_of
 from rtickets.platform import parallel
 from rtickets.tickets import provenance
 
@@ -124,7 +124,7 @@ def scored(tiny):
     """One block of the tiny network, with scores among its parameters."""
     model = tiny.model.clone(stage_sizes=(1,))
     params, batch_stats = models.initialise(model, jax.random.key(0), (8, 8, 1))
-    scores = initial_scores(SETTINGS, params, jax.random.key(0), "magnitude")
+    scores = initial_scores(SETTINGS, params, jax.random.key(0))
     mask = {**masks.full(params), SCORES: jax.tree.map(lambda _: np.ones((), bool), scores)}
     params = {**params, SCORES: scores}
     return tiny._replace(model=model, params=params, batch_stats=batch_stats, mask=mask)

@@ -11,7 +11,7 @@ from rtickets import masks
 from rtickets.config import DrawConfig, LmpConfig
 from rtickets.draw import Ticket, draw_omp
 from rtickets.errors import InputError
-from rtickets.masks.learned_masks import SCORES
+from rtickets.masks.gates import SCORES
 from rtickets.tickets import provenance
 from rtickets.tickets.inspect import describe
 

@@ -7,11 +7,23 @@ import pytest
 from rtickets import masks
 from rtickets.draw import draw_omp, survivors
 from rtickets.errors import InputError
-from rtickets.masks.learned_masks import LearnedMask, apply_scores, initial_scores, mask_of
+from rtickets.masks.gates import (
+    LearnedMask,
+    TopScores,
+    apply_gates,
+    gates_of,
+    initial_scores,
+    mask_of,
+)
 from rtickets.masks.patterns import group_scores, group_sizes, parse_pattern
 
 PATTERNS = ["element", "row", "kernel", "channel", "block:2x3"]
 KEY = jax.random.key(0)
+KAIMING = LearnedMask(0.5, gate=TopScores(start="kaiming"))
+
+
+def apply_scores(settings, params, scores):
+    return apply_gates(settings, params, gates_of(settings, params, scores, KEY))
 
 
 def network(seed=0):
@@ -24,7 +36,7 @@ def network(seed=0):
 
 
 def random_scores(settings, params, seed=1):
-    start = initial_scores(settings, params, KEY, "magnitude")
+    start = initial_scores(settings, params, KEY)
     generator = np.random.default_rng(seed)
     return {
         name: jnp.asarray(generator.standard_normal(score.shape), jnp.float32)
@@ -48,7 +60,7 @@ def joined(parts):
     ],
 )
 def test_the_forward_pass_is_the_masked_weights(pattern, scope, ranking):
-    settings_ = LearnedMask(0.6, pattern, scope, ranking)
+    settings_ = LearnedMask(0.6, pattern, scope, TopScores(ranking=ranking))
     params = jax.tree.map(jnp.asarray, network())
     scores = random_scores(settings_, params)
     mask = mask_of(settings_, params, scores)
@@ -99,7 +111,7 @@ def test_a_budget_smaller_than_a_group_leaves_a_group():
 def test_the_magnitude_start_is_the_ticket_of_magnitude(pattern, scope):
     params = network()
     settings_ = LearnedMask(0.7, pattern, scope)
-    start = initial_scores(settings_, params, KEY, "magnitude")
+    start = initial_scores(settings_, params, KEY)
     expected = draw_omp(params, 0.7, pattern, scope)
     chex.assert_trees_all_equal(mask_of(settings_, params, start), expected)
 
@@ -119,7 +131,7 @@ def test_the_gradient_literally(ranking):
     weights = jnp.array([[2.0, 3.0], [5.0, 7.0]])
     scores = {"a.kernel": jnp.array([[-1.0, 0.5], [0.25, -2.0]])}
     slopes = jnp.array([[1.0, 10.0], [100.0, 1000.0]])
-    settings_ = LearnedMask(0.5, ranking=ranking)
+    settings_ = LearnedMask(0.5, gate=TopScores(ranking=ranking))
 
     def apply(scores):
         return apply_scores(settings_, {"a": {"kernel": weights}}, scores)["a"]["kernel"]
@@ -171,20 +183,20 @@ def test_masks_map_over_scores_and_weights():
 
 def test_the_kaiming_start_is_uniform_within_one_over_the_root_of_the_fan_in():
     params = {"a": {"kernel": np.zeros((3, 3, 40, 20))}, "b": {"kernel": np.zeros((3, 3, 40, 20))}}
-    start = initial_scores(LearnedMask(0.5), params, KEY, "kaiming")
+    start = initial_scores(KAIMING, params, KEY)
     bound = (3 * 3 * 40) ** -0.5
     for score in start.values():
         assert score.dtype == jnp.float32
         assert 0.99 * bound < np.abs(score).max() <= bound
         assert np.std(score) == pytest.approx(bound / 3**0.5, rel=0.03)
     assert (start["a.kernel"] != start["b.kernel"]).any()
-    again = initial_scores(LearnedMask(0.5), params, KEY, "kaiming")
+    again = initial_scores(KAIMING, params, KEY)
     chex.assert_trees_all_equal(start, again)
 
 
 def test_scores_do_not_share_memory_with_the_weights():
     params = network()
-    start = initial_scores(LearnedMask(0.5), params, KEY, "magnitude")
+    start = initial_scores(LearnedMask(0.5), params, KEY)
     before = jax.tree.map(np.array, start)
     params["conv1"]["kernel"][:] = 0
     chex.assert_trees_all_equal(start, before)
@@ -201,7 +213,7 @@ def test_scores_do_not_share_memory_with_the_weights():
 )
 def test_bad_settings_are_named(change, message):
     with pytest.raises(InputError, match=message):
-        initial_scores(LearnedMask(**{"sparsity": 0.5, **change}), network(), KEY, "magnitude")
+        initial_scores(LearnedMask(**{"sparsity": 0.5, **change}), network(), KEY)
 
 
 def stack_and_attention(seed=0):
@@ -228,10 +240,10 @@ def matrices(tree):
 def test_a_kernel_with_a_layout_learns_as_its_matrices_do(pattern, scope, start):
     params = stack_and_attention()
     layers = {name: {"kernel": matrix} for name, matrix in matrices(params).items()}
-    own = LearnedMask(0.5, pattern, scope, layouts=NAMED)
-    other = LearnedMask(0.5, pattern, scope)
+    own = LearnedMask(0.5, pattern, scope, TopScores(start=start), layouts=NAMED)
+    other = LearnedMask(0.5, pattern, scope, TopScores(start=start))
     scores, expected = (
-        initial_scores(settings_, weights, KEY, start)
+        initial_scores(settings_, weights, KEY)
         for settings_, weights in ((own, params), (other, layers))
     )
     assert list(scores) == ["out.kernel", "stack.kernel[0]", "stack.kernel[1]"]
@@ -253,7 +265,7 @@ def test_the_fan_in_of_attention_literally():
     # (40 inputs, 10 heads of 8) and (10 heads of 8, 40 outputs): 40 and 80 inputs
     names = ("key", "out", "query", "value")
     params = {n: {"kernel": np.ones((10, 8, 40) if n == "out" else (40, 10, 8))} for n in names}
-    start = initial_scores(LearnedMask(0.5), params, KEY, "kaiming")
+    start = initial_scores(KAIMING, params, KEY)
     for name in names:
         bound = (80 if name == "out" else 40) ** -0.5
         assert 0.99 * bound < np.abs(start[f"{name}.kernel"]).max() <= bound
@@ -261,6 +273,7 @@ def test_the_fan_in_of_attention_literally():
 
 @pytest.mark.parametrize(("pattern", "start"), [("element", "kaiming"), ("channel", "magnitude")])
 def test_an_unknown_layout_is_refused_before_anything_is_learnt(pattern, start):
+    settings_ = LearnedMask(0.5, pattern, gate=TopScores(start=start))
     with pytest.raises(InputError, match=r"out/kernel.* \(2, 3, 4\)"):
-        initial_scores(LearnedMask(0.5, pattern), stack_and_attention(), KEY, start)
-    initial_scores(LearnedMask(0.5), stack_and_attention(), KEY, "magnitude")
+        initial_scores(settings_, stack_and_attention(), KEY)
+    initial_scores(LearnedMask(0.5), stack_and_attention(), KEY)
