@@ -1,11 +1,13 @@
 """The verb that shows and copies the configurations that come with the package."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from rtickets.cli.verb import EXIT_HELP, Verb, path_of, refuse_config
 from rtickets.errors import InputError
+from rtickets.storage.files import write_text
 
 _HELP = f"""
 A name is what --config=NAME takes; NAME.py or configs/NAME.py is the same.
@@ -43,11 +45,9 @@ def _copy(file: Path, to: Path | None) -> None:
     to = to or Path(file.name)
     if to.is_dir():
         to = to / file.name
-    try:
-        with to.open("x", encoding="utf-8") as copied:
-            copied.write(file.read_text("utf-8"))
-    except FileExistsError:
-        raise InputError(f"{to} exists; choose another name for the copy") from None
+    if os.path.lexists(to):
+        raise InputError(f"{to} exists; choose another name for the copy")
+    write_text(to, file.read_text("utf-8"))
     print(f"copied: {to}; use it with --config={to}")
 
 

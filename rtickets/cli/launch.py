@@ -2,7 +2,8 @@
 
 import argparse
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rtickets.cli.verb import positive
@@ -102,9 +103,14 @@ def show_study(study: Any) -> None:
     from rtickets import report
 
     report.show_report(study)
+    say_page(study, report.write_report)
+
+
+def say_page(run: Any, write: Callable[[Any], Path]) -> None:
+    """Write the page of a complete run, unless its folder is read-only to us, and say where."""
     try:
-        print(f"report: {printable(report.write_report(study))}")
+        print(f"report: {printable(write(run))}")
     except OSError as error:
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise
-        print(f"report: not written, as {printable(study.path)} is read-only ({error.strerror})")
+        print(f"report: not written, as {printable(run.path)} is read-only ({error.strerror})")

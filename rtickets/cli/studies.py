@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rtickets.cli.launch import add_launch_options, check_launch_options, launch, show_study
+from rtickets.cli.launch import (
+    add_launch_options,
+    check_launch_options,
+    launch,
+    say_page,
+    show_study,
+)
 from rtickets.cli.start import is_primary, start
 from rtickets.cli.verb import (
     Verb,
@@ -17,7 +23,7 @@ from rtickets.cli.verb import (
     read_config,
 )
 from rtickets.cli.watching import add_watching_options, watched
-from rtickets.errors import InputError, printable
+from rtickets.errors import InputError
 
 
 def _study(options: argparse.Namespace, config_words: Sequence[str]) -> int:
@@ -76,10 +82,9 @@ def _what_is_missing(study: Path, config_words: Sequence[str]) -> str:
 def _show_evaluation(run: Any) -> None:
     from rtickets import report
 
-    page = report.write_evaluation(run)
     for line in report.evaluation_lines(run):
         print(line)
-    print(f"report: {printable(page)}")
+    say_page(run, report.write_evaluation)
 
 
 def _run_study(config: Any, options: argparse.Namespace) -> int:
@@ -101,7 +106,7 @@ def _run_study(config: Any, options: argparse.Namespace) -> int:
     if worker == ALONE:
         show_study(study)
     else:
-        print(f"report: {printable(report.write_report(study))}")
+        say_page(study, report.write_report)
     return int(bool(read_study(study).get("failed")))
 
 

@@ -1,5 +1,6 @@
 """Configurations of the package, their fields, and completion, on the command line."""
 
+import shutil
 import subprocess
 
 import pytest
@@ -34,6 +35,15 @@ def test_a_copy_replaces_nothing(capsys, tmp_path):
     assert run("configs", "copy", "draw/omp", tmp_path) == 2
     assert (tmp_path / "omp.py").read_text() == "mine"
     assert str(tmp_path / "omp.py") in capsys.readouterr().err
+
+
+def test_a_copy_that_a_full_disk_did_not_take_is_none(capsys, small_disk):
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    assert run("configs", "copy", "draw/omp", small_disk) == 2
+    assert capsys.readouterr().err.startswith("rtickets: the disk is full")
+    ballast.unlink()
+    assert run("configs", "copy", "draw/omp", small_disk) == 0
 
 
 def test_an_unknown_name_is_named(capsys):

@@ -1,4 +1,5 @@
 import json
+import subprocess
 
 import pytest
 
@@ -70,6 +71,16 @@ def test_a_damaged_result_is_one_line(tmp_path, result):
     run = run_of(tmp_path, result)
     with pytest.raises(InputError, match="result is damaged"):
         evaluation_lines(run)
+
+
+def test_an_evaluation_in_a_read_only_folder_prints_its_numbers(small_disk, capsys):
+    run = run_of(small_disk, {"clean": CLEAN, "attacks": {}})
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    assert cli.main(["report", str(run.path)]) == 0
+    out, errors = capsys.readouterr()
+    assert "87.5" in out
+    assert "Read-only file system" in out.splitlines()[-1]
+    assert errors == ""
 
 
 def test_the_command_reports_an_evaluation_by_its_folder(run, tmp_path, capsys):
