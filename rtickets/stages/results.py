@@ -157,7 +157,7 @@ def headline_of(evaluation: Mapping[str, Any]) -> Headline:
     """Return what the values of an evaluation are of, also of one that does not say it."""
     if "headline" in evaluation:
         return Headline(**evaluation["headline"])
-    return Classification(evaluation.get("metric", "accuracy")).headline
+    return Classification(metric=evaluation.get("metric", "accuracy")).headline
 
 
 def _checked_shares(evaluation: Any) -> Any:

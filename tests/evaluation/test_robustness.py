@@ -331,7 +331,7 @@ def test_what_a_random_network_is_attacked_with_is_compared_on_fresh_draws(tmp_p
 
 
 def test_a_balanced_task_has_one_metric_throughout(tmp_path):
-    subject = subject_of()._replace(task=Classification("balanced"))
+    subject = subject_of()._replace(task=Classification(metric="balanced"))
     subject = subject.take(15)  # 8 and 7 images of the two classes
     square = AttackConfig(name="square", eps=PGD.eps, num_steps=30)
     result, _ = measure(square, tmp_path, subject=subject)
