@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from rtickets import models
 from rtickets.config import AttackConfig, ObjectiveConfig, TrainConfig
-from rtickets.data import Split
+from rtickets.data import labelled
 from rtickets.data.images.augment import Transform
 from rtickets.platform import parallel
 from rtickets.settings import config_files
@@ -34,7 +34,7 @@ class Root(nn.Module):
 def roots(tiny):
     images = np.array(DARK, np.uint8)[:, None, None, None] * np.ones((1, *SHAPE), np.uint8)
     params, batch_stats = models.initialise(Root(), jax.random.key(0), SHAPE)
-    split = Split(images, np.arange(len(DARK), dtype=np.int32) % 2)
+    split = labelled(images, np.arange(len(DARK), dtype=np.int32) % 2)
     return tiny._replace(
         model=Root(),
         params=params,
@@ -121,7 +121,7 @@ def test_a_killed_run_counts_what_it_had_counted(roots, objectives, tmp_path, ca
 def test_finite_gradients_leave_no_word(roots, tmp_path, capsys):
     objective = ObjectiveConfig(name="pgd", attack=AttackConfig(eps=0.05, num_steps=1))
     white = np.full_like(roots.split.images, 255)
-    bright = roots._replace(split=Split(white, roots.split.labels))
+    bright = roots._replace(split=labelled(white, roots.split.labels))
     outcome = fit(loop_in(tmp_path, bright, objective), bright)
     assert set(read_metrics(tmp_path / "metrics.jsonl")[0]) == {
         "step", "epoch", "loss", "accuracy", "validation",
