@@ -71,14 +71,7 @@ def on_devices(
 ) -> Examples:
     """Copy a split to the devices for any number of predictions, unless it is streamed.
 
-    Args:
-        split: the examples.
-        transform: from stored pixels to the network's input.
-        devices: where to compute.
-        task: what the examples ask; None is to classify them.
-
-    Returns:
-        The examples.
+    A task of None is to classify the examples.
     """
     data = None if split.streamed else parallel.replicate(split.arrays, devices)
     return Examples(split, transform, devices, task or Classification(), data)
@@ -173,16 +166,7 @@ def answers(
 
 
 def judge(network: Network, examples: Examples, **options: Any) -> dict[str, Measured]:
-    """Return the measures of a network on a split, by the task's names.
-
-    Args:
-        network: the network.
-        examples: the split and its task.
-        **options: see `predict`.
-
-    Returns:
-        The measures.
-    """
+    """Return the measures of a network on a split, by the task's names; options are `predict`'s."""
     attack = options.pop("attack", None)
     pgd = attack.as_pgd() if attack else None
     return measures_of(examples.task, *answers(network, examples, pgd=pgd, **options))

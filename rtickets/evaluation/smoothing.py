@@ -113,15 +113,10 @@ def predict(
 ) -> np.ndarray:
     """Return the classes of the smoothed classifier (Cohen et al. 2019, algorithm PREDICT).
 
+    Arguments are those of `certify`.
+
     Args:
-        logits_fn: see `certify`.
-        x: see `certify`.
-        key: see `certify`.
-        sigma: see `certify`.
-        num_classes: see `certify`.
-        samples: number of noisy copies of each image.
         alpha: probability, for each image, of answering with another class.
-        batch_size: see `certify`.
 
     Returns:
         int32 classes (N,), ABSTAIN where a two-sided binomial test does not tell the two most
@@ -141,15 +136,11 @@ def predict(
 
 
 def probability_bound(successes: np.ndarray, trials: int, alpha: float) -> np.ndarray:
-    """Return lower bounds of probabilities (Clopper & Pearson 1934, one-sided).
+    """Return lower bounds of probabilities (Clopper & Pearson 1934, one-sided), float64 (N,).
 
     Args:
         successes: integers (N,) in 0 ... trials.
-        trials: number of independent trials.
         alpha: probability that the bound exceeds the true value.
-
-    Returns:
-        float64 (N,).
     """
     successes = np.asarray(successes)
     bound = betaincinv(np.maximum(successes, 1), trials - successes + 1, alpha)
@@ -165,10 +156,7 @@ def certified_accuracy(
     """Return how often the prediction is the label's and certified at least up to each radius.
 
     Args:
-        certificates: of N images.
-        labels: integers (N,).
         radii: L2 radii in pixel units.
-        metric: that of the data set, see `rtickets.tasks.accuracy.measure`.
 
     Returns:
         One accuracy per radius, with a 95% interval over examples; abstaining is never correct.

@@ -75,17 +75,9 @@ def make_subject(
     """Prepare images of a split for attacks.
 
     Args:
-        network: the network.
-        split: the split.
-        transform: from stored pixels to the network's input.
         count: take so many images, spread evenly, or None for all.
         seed: of all randomness.
-        batch_size: images evaluated at once, over all devices.
-        devices: where to compute.
         task: what is asked of the images, a task with classes; None is to classify them.
-
-    Returns:
-        The subject.
     """
     task, chosen = task or Classification(), spread(len(split), count)
     prepare, parts = _compiled(task, transform), []
@@ -108,14 +100,11 @@ def spread(total: int, count: int | None) -> np.ndarray:
 def logits_fn(network: Network, devices: parallel.Devices, input_noise: float = 0.0) -> LogitsFn:
     """Return a network as attacks take it, its weights copied to the devices.
 
+    It is a `Partial` that shares compiled programs with every network of the same model.
+
     Args:
-        network: the network.
-        devices: where it will run.
         input_noise: standard deviation of Gaussian noise on its input, in pixel units; positive, it
             is a random model, which takes keys.
-
-    Returns:
-        A `Partial` that shares compiled programs with every network of the same model.
     """
     weights = network.params, network.batch_stats
     if not input_noise:

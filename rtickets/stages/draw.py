@@ -34,18 +34,13 @@ def draw(
     name: str,
     devices: parallel.Devices | None = None,
 ) -> RunFolder:
-    """Draw a ticket from a network.
+    """Draw a ticket from a network; see `Stage.run`.
+
+    A control leaves the folder of the mask that it is the control of as well, and iterative pruning
+    one for every state.
 
     Args:
-        config: the stage's configuration.
-        source: the network.
-        workdir: where run folders lie.
-        name: readable part of the folder's name.
         devices: where to train, for methods that do; None is all of all processes.
-
-    Returns:
-        The complete folder with the ticket. A control leaves the folder of the mask that it is
-        the control of as well, and iterative pruning one for every state.
     """
     devices = devices or parallel.all_devices()
     if config.control is not None:

@@ -18,18 +18,12 @@ def estimate_draw(
     times: int = 1,
     removed: float = 0.0,
 ) -> Estimate:
-    """Estimate the drawing of a ticket.
+    """Estimate the drawing of a ticket; of iterative pruning, that of one of its states.
 
     Args:
-        config: the draw.
         task: the data it trains or scores on, or None if it needs none.
-        model: the network.
-        devices: over how many devices.
         times: how often a study runs it.
         removed: fraction of the prunable weights that the network has lost.
-
-    Returns:
-        The estimate; of iterative pruning, of one of its states.
 
     Raises:
         InputError: as `estimate_training`.

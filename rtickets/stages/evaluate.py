@@ -29,18 +29,10 @@ def evaluate(
     name: str,
     devices: parallel.Devices,
 ) -> RunFolder:
-    """Measure a network on a split it was not trained on.
+    """Measure a network on a split it was not trained on; see `Stage.run`.
 
-    Args:
-        config: the stage's configuration.
-        source: the network.
-        workdir: where run folders lie.
-        name: readable part of the folder's name.
-        devices: where to compute.
-
-    Returns:
-        The complete folder; its result is that of `rtickets.evaluation.evaluate_network`, after
-        `notes` on the classes where there are any.
+    The result is that of `rtickets.evaluation.evaluate_network`, after `notes` on the classes where
+    there are any.
     """
 
     def body(folder: Path) -> dict[str, Any]:
@@ -72,6 +64,7 @@ def evaluate(
 
     run = run_once(folder_of(workdir, "evaluate", name, config, source), body)
     if parallel.is_primary():
+        # Attacks go on from what they keep there, which no longer counts once the result stands.
         shutil.rmtree(run.path / "attacks", ignore_errors=True)
     return run
 
@@ -82,14 +75,7 @@ def estimate_evaluation(
     """Estimate an evaluation; attacks stop at images that are fooled, so this is an upper bound.
 
     Args:
-        config: the evaluation.
-        task: its data.
-        model: the network.
-        devices: over how many devices.
         times: how often a study runs it.
-
-    Returns:
-        The estimate.
 
     Raises:
         InputError: for an attack whose radius is larger than all images.

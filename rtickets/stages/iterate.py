@@ -43,17 +43,7 @@ _OPTIMIZER = "momentum"  # folder of the optimiser's state, kept beside a ticket
 def iterate(
     config: DrawConfig, source: StartingTicket, workdir: Path, name: str, devices: parallel.Devices
 ) -> RunFolder:
-    """Go down the ladder of sparsities to the one asked for.
-
-    Args:
-        config: the draw.
-        source: the pretrained network.
-        workdir: where run folders lie.
-        name: readable part of the last folder's name.
-        devices: where to train.
-
-    Returns:
-        The folder of the last state.
+    """Go down the ladder of sparsities to the one asked for; return the folder of the last state.
 
     Raises:
         InputError: for a sparsity of 0, which no state leads to, or one that the network has.
@@ -76,16 +66,8 @@ def rewind_point(
 ) -> StartingTicket:
     """Return the network that every state is set back to.
 
-    Args:
-        config: the draw.
-        source: the pretrained network.
-        workdir: where run folders lie.
-        name: readable part of the folder's name.
-        devices: where to train.
-
-    Returns:
-        The pretrained network, or with `imp.rewind` what it is after these steps of training,
-        unless it has been set back there already.
+    It is the pretrained network, or with `imp.rewind` what that is after these steps of training,
+    unless it has been set back there already.
     """
     if config.method != "imp" or int(config.imp.rewind[:-2]) == 0:
         return source
@@ -109,14 +91,7 @@ def rewind_point(
 
 
 def rewind_steps(config: DrawConfig, steps_per_epoch: int) -> int:
-    """Return the step that every state is set back to.
-
-    Args:
-        config: the draw.
-        steps_per_epoch: batches in an epoch of its task.
-
-    Returns:
-        A number of steps, 0 for the pretrained network itself.
+    """Return the step that every state is set back to, 0 for the pretrained network itself.
 
     Raises:
         InputError: if training does not go on after it.

@@ -33,20 +33,10 @@ from rtickets.training import Trainable
 def learn(
     config: DrawConfig, source: StartingTicket, workdir: Path, name: str, devices: parallel.Devices
 ) -> RunFolder:
-    """Learn a mask over the frozen weights of a network.
+    """Learn a mask over the frozen weights of a dense network.
 
     Normalisation statistics adapt unless `train.statistics` freezes them; all other weights stay as
     they were, but for a head that is fresh or trained.
-
-    Args:
-        config: the draw.
-        source: the dense network.
-        workdir: where run folders lie.
-        name: readable part of the folder's name.
-        devices: where to train.
-
-    Returns:
-        The complete folder with the ticket.
 
     Raises:
         InputError: if the network is pruned already, or the scores that were learnt are broken or

@@ -25,17 +25,7 @@ from rtickets.tickets.ticket import Ticket
 def pretrain(
     config: PretrainConfig, workdir: Path, name: str, devices: parallel.Devices
 ) -> RunFolder:
-    """Train a dense network on the source task.
-
-    Args:
-        config: the stage's configuration.
-        workdir: where run folders lie.
-        name: readable part of the folder's name.
-        devices: where to train.
-
-    Returns:
-        The complete folder, its ticket the dense network.
-    """
+    """Train a dense network on the source task; see `Stage.run`."""
 
     def body(folder: Path) -> dict[str, Any]:
         check_resize(config.data)

@@ -86,16 +86,7 @@ _TUNED: dict[str, tuple[Tuned, Tuned, Tuned, Tuned]] = {
 
 
 def tuned(source: str, arch: ImageNetArch, mode: Mode) -> Tuned | None:
-    """Return what was tuned for a data set, or None where nothing is published.
-
-    Args:
-        source: the data set.
-        arch: the network.
-        mode: of transfer.
-
-    Returns:
-        The radius of the source network, the learning rate, and the accuracy of both.
-    """
+    """Return what was tuned for a data set, network and mode, None where nothing is published."""
     if source not in _TUNED:
         return None
     return _TUNED[source][2 * (arch == "resnet50") + (mode == "linear")]
@@ -104,11 +95,7 @@ def tuned(source: str, arch: ImageNetArch, mode: Mode) -> Tuned | None:
 def fashion(objective: ObjectiveConfig | None = None) -> PretrainConfig:
     """Return the small run that objectives are compared by, on bundled images of Fashion-MNIST.
 
-    Args:
-        objective: what is minimised; None trains naturally.
-
-    Returns:
-        The configuration, of about a minute on two CPU cores.
+    It takes about a minute on two CPU cores. An objective of None trains naturally.
     """
     return PretrainConfig(
         data=DataConfig(source="fashion_mini"),
@@ -127,14 +114,12 @@ def imagenet(arch: ImageNetArch, attack: str | None = None) -> PretrainConfig:
 
     SGD for 90 epochs, learning rate 0.1 divided by 10 every 30; the attack is 3 steps of 2/3 eps
     from the clean image, of which the worst image is kept. Natural training is the same without it.
-    Convolutions are computed in bfloat16, where the original has float32.
+    Convolutions are computed in bfloat16, where the original has float32; 1% of the training images
+    are for validation.
 
     Args:
         arch: the network.
         attack: 'l2_EPS', or 'linf_EPS' with EPS in 1/255; None trains naturally.
-
-    Returns:
-        The configuration; 1% of the training images are for validation.
 
     Raises:
         InputError: for a radius that is none of the published grid.

@@ -100,9 +100,7 @@ def run_study(
     """Run every stage of a study that is not done yet, beside other workers if there are any.
 
     Args:
-        config: the grid.
         workdir: where run folders lie; stages that another study did there are not done again.
-        devices: where to compute.
         worker: which of several workers this is, see `rtickets.runs.workers`.
         consent: to trying again what failed before, and to going on under other settings.
 
@@ -131,7 +129,7 @@ def run_study(
         try:
             stages = partial(_run_unit, config, unit, workdir, devices)
             folder = attempt(stages, consent, retried).evaluation
-        except (InUseError, ChangedError):
+        except (InUseError, ChangedError):  # no fault of the unit: it can be done later
             raise
         except (InputError, NonFiniteLossError, FailedBeforeError) as error:
             reason = error.reason if isinstance(error, FailedBeforeError) else str(error)
@@ -149,6 +147,8 @@ def run_study(
     def body(folder: Path) -> dict[str, Any]:
         reasons = processes.on_primary(lambda: list(study_progress.failures(folder).items()))
         failed: dict[int, str] = dict(reasons)
+        # Units are walked through again, though all are done: only so does one process know the
+        # folders that others made, and stages that are complete cost nothing.
         results: dict[str, list[dict[str, Any]]] = {"cells": [], "sources": [], "failed": []}
         for number, unit in enumerate(units):
             kind = "cells" if isinstance(unit, Cell) else "sources"
@@ -161,6 +161,7 @@ def run_study(
             results[kind].append({**unit._asdict(), **found})
         return results
 
+    # Of several workers one writes the result.
     claim([lambda: run_once(study, body)], worker)
     return study
 
@@ -194,10 +195,6 @@ def _run_unit(
 
 def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
     """Look at everything that could fail late, before hours of training.
-
-    Args:
-        config: the study.
-        devices: where it will run.
 
     Raises:
         InputError: for a data set that cannot be loaded, a batch that does not fit its data or the
@@ -244,21 +241,12 @@ def _check_run(label: str, task: DataConfig, train: TrainConfig, devices: parall
 
 
 def run_cell(config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.Devices) -> Measured:
-    """Run one cell: pretrain, draw, transfer and evaluate, each unless done.
-
-    Args:
-        config: the study.
-        cell: one of `grid(config)`.
-        workdir: where run folders lie.
-        devices: where to compute.
-
-    Returns:
-        The complete folders of the ticket before its transfer, and of the evaluation after it.
-    """
+    """Run one cell of `grid(config)`: pretrain, draw, transfer and evaluate, each unless done."""
     name = f"{cell.objective}-s{cell.seed}"
     ticket = _pretrain(config, cell.seed, cell.objective, workdir, devices)
     if cell.draw != DENSE:
         draw = config_files.replace(config.draws[cell.draw], sparsity=cell.sparsity)
+        # A seed that nothing depends on stays as it is: the run is that which a plain draw leaves.
         if draw.seeded or draw.control is not None:
             draw = config_files.replace(draw, seed=cell.seed)
         if draw.train is not None:

@@ -16,14 +16,7 @@ from rtickets.stages.transfer import estimate_transfer
 
 
 def estimate_study(config: StudyConfig, setting: Setting) -> list[Estimate]:
-    """Estimate a study.
-
-    Args:
-        config: the study.
-        setting: the devices; network and task are those of the study.
-
-    Returns:
-        One estimate per kind of run, the number of times over seeds and objectives.
+    """Estimate a study, one estimate per kind of run, which seeds and objectives repeat.
 
     Raises:
         InputError: if a batch does not fit its data, or data has to be read and cannot be.

@@ -69,15 +69,10 @@ def prepare(
     """Make a ticket ready to be trained on a task.
 
     Args:
-        ticket: the ticket.
-        config: the task.
         seed: of the fresh head and of the choice of examples.
         normalization: normalise pixels by the statistics of the ticket's 'source' or of the
             'target'.
         keep_head: keep the ticket's head where it fits, see `Task.aligned`.
-
-    Returns:
-        Everything that training needs.
 
     Raises:
         InputError: if the task cannot be loaded or does not fit the ticket's provenance.
@@ -141,27 +136,24 @@ def train_network(
     """Train a network, or go on where an interrupted run stopped.
 
     Args:
-        run: what is trained, on what and where.
         weights: initial (parameters, normalisation statistics).
-        mask: which weights live.
         trainable: which parameters are trained.
         learned_mask: how scores among the parameters become a mask, or None.
         steps: (first, last) step of the schedule to take; None is all of it.
         opt_state: initial state of the optimiser; None is a fresh one.
-
-    Returns:
-        The selected weights and how they came about.
     """
     config, devices = run.config, run.devices
     training.check_batch_size(config, devices)
     shape = run.transform.output_shape(run.dataset.train.images.shape[1:])
     config.objective.check_lengths(shape)
+    # Every process reads its own copy of the data.
     processes.check_agreement("the training data", _fingerprint(run.dataset.train))
     for note in run.dataset.notes:
         console.say(f"data: {note}")
     program = training.Program(
         model=run.model,
         objective=config.objective,
+        # It is data of the run, so that runs at other rates share the compiled program.
         optimizer=config_files.replace(config.optimizer, learning_rate=0.0),
         transform=device_transform(run.transform, run.dataset.train),
         batch_size=config.batch_size,
@@ -200,15 +192,10 @@ def _fingerprint(split: data.Split) -> dict[str, Any]:
 
 
 def training_result(folder: Path, outcome: Outcome) -> dict[str, Any]:
-    """Write the run's time beside its result, which must not depend on it, and return the result.
+    """Write the run's time beside its result, which must not depend on it; return the result.
 
-    Args:
-        folder: the stage's folder.
-        outcome: how the training went.
-
-    Returns:
-        The selected step and its headline measure, the step that the objective ended it at, and as
-        `broken_gradients` how many attacked examples had gradients that are not finite, if any.
+    It has the selected step and its headline measure, the step that the objective ended it at, and
+    as `broken_gradients` how many attacked examples had gradients that are not finite, if any.
     """
     timing = {"seconds": outcome.seconds, "images_per_second": outcome.images_per_second}
     processes.on_primary(lambda: write_json(folder / "timing.json", timing))
@@ -226,8 +213,6 @@ def save_ticket(folder: Path, ticket: Ticket, notes: Sequence[str] = ()) -> dict
     """Save a drawn ticket, its pruned weights set to zero, and return what it counts.
 
     Args:
-        folder: the stage's folder.
-        ticket: mask, weights, statistics and provenance.
         notes: what whoever draws it should know, a line each; it is said and kept.
 
     Returns:

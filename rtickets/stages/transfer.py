@@ -22,18 +22,7 @@ def transfer(
     name: str,
     devices: parallel.Devices,
 ) -> RunFolder:
-    """Train a ticket on a downstream task, under a fresh head.
-
-    Args:
-        config: the stage's configuration.
-        source: the ticket.
-        workdir: where run folders lie.
-        name: readable part of the folder's name.
-        devices: where to train.
-
-    Returns:
-        The complete folder, its ticket the trained sparse network.
-    """
+    """Train a ticket on a downstream task, under a fresh head; see `Stage.run`."""
 
     def body(folder: Path) -> dict[str, Any]:
         ticket = Ticket.load(source.ticket)
@@ -53,20 +42,7 @@ def transfer(
 def estimate_transfer(
     config: TransferConfig, setting: Setting, name: str, times: int = 1
 ) -> Estimate:
-    """Estimate a transfer.
-
-    Args:
-        config: the transfer.
-        setting: the ticket and the devices.
-        name: what to call it.
-        times: how often a study runs it.
-
-    Returns:
-        The estimate.
-
-    Raises:
-        InputError: as `estimate_training`.
-    """
+    """Estimate a transfer that a study runs so many times, see `estimate_training`."""
     task = setting.task_of(config.data)
     found = estimate_training(
         name, task, setting.model_for(task), config.train, setting.devices,

@@ -19,15 +19,7 @@ from rtickets.tickets.ticket import Ticket, read_description
 
 
 def check_dense(source: StartingTicket, why: str) -> None:
-    """Refuse a network that is pruned already.
-
-    Args:
-        source: the network.
-        why: what needs all its weights, and for what.
-
-    Raises:
-        InputError: naming the network and its sparsity.
-    """
+    """Refuse a network that is pruned already; `why` says what needs all its weights."""
     sparsity = read_description(source.ticket)["sparsity"]["prunable"]
     if sparsity:
         raise InputError(
@@ -36,15 +28,10 @@ def check_dense(source: StartingTicket, why: str) -> None:
 
 
 def removed(source: StartingTicket, config: DrawConfig) -> float:
-    """Return the fraction of the prunable weights that a network has lost.
+    """Return the fraction of the prunable weights that a network has lost, 0 for a dense one.
 
-    Args:
-        source: the network.
-        config: the draw, which says what is prunable.
-
-    Returns:
-        0 for a dense network. For a ticket that was drawn with the same expressions the sparsity
-        that was asked for, else what its mask lacks.
+    For a ticket that was drawn with the same expressions it is the sparsity that was asked for,
+    else what its mask lacks.
     """
     if not read_description(source.ticket)["sparsity"]["prunable"]:
         return 0.0
@@ -57,15 +44,10 @@ def removed(source: StartingTicket, config: DrawConfig) -> float:
 
 
 def goes_on(config: DrawConfig, meta: Mapping[str, Any]) -> bool:
-    """Whether a ticket is a state of the very chain that a draw goes down.
+    """Whether a ticket is a state of the very chain that a draw by iterative pruning goes down.
 
-    Args:
-        config: the draw, by iterative pruning.
-        meta: the ticket's provenance.
-
-    Returns:
-        Whether it was drawn with this configuration but for the sparsity, so that its weights have
-        been set back, and its momentum kept, as the states that follow will be.
+    It is if it was drawn with this configuration but for the sparsity, so that its weights have
+    been set back, and its momentum kept, as the states that follow will be.
     """
     entry = dict((stages_in(meta) or [{}])[-1])
     if entry.pop("stage", None) != "draw":

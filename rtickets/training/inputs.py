@@ -79,6 +79,8 @@ class FromDisk:
         devices = self._program.devices
         (taken,) = self.arguments(step, step + 1)
         data = jax.tree.map(lambda part: np.concatenate(np.asarray(part)[:, 0]), taken)
+        # The time of such a step is looked at, not its result: examples of this process stand in
+        # for all.
         own = len(data[self._program.task.input])
         positions = np.arange(self._program.batch_size, dtype=np.int32) % own
         return parallel.replicate(data, devices), parallel.shard(positions[None], devices, axis=1)
@@ -112,16 +114,7 @@ Feed = FromMemory | FromDisk
 
 
 def make_feed(program: training.Program, split: Split, seed: int) -> Feed:
-    """Return where a run's examples come from.
-
-    Args:
-        program: what is compiled.
-        split: the training split.
-        seed: the run's seed.
-
-    Returns:
-        The feed of images in memory, or of streamed ones.
-    """
+    """Return where a run's examples come from: images in memory, or streamed ones."""
     if split.streamed:
         return FromDisk(program, split, seed)
     return FromMemory(program, split, seed)

@@ -67,11 +67,7 @@ class Loop:
 
         Args:
             params: initial weights; pruned ones are set to zero.
-            batch_stats: initial normalisation statistics.
             opt_state: initial state of the optimiser; None is a fresh one.
-
-        Returns:
-            The selected weights.
 
         Raises:
             NonFiniteLossError: as soon as a loss is not finite; checkpoints stay as they are.
@@ -115,6 +111,7 @@ class Loop:
             check = preemption.late_check(self.program.devices)
             try:
                 while True:
+                    # The line before the checkpoint, which holds how long the file of lines is.
                     if self._ends_line(step) and now.tally.logged < step:
                         now = self._collect(now, pending)
                         now = self._log(now, step, metrics, task)
@@ -170,6 +167,8 @@ class Loop:
         periods = [period for period in (self.log_every, self.checkpoint_every) if period]
         start = max(self.first, *(step // period * period for period in periods))
         stop = min(self._last_step(), *((step // period + 1) * period for period in periods))
+        # Equal parts need one compiled program; a run that goes on has those of one that never
+        # stopped, and so adds up losses in the same groups.
         length = math.ceil((stop - start) / math.ceil((stop - start) / self.dispatch))
         return min(start + ((step - start) // length + 1) * length, stop)
 

@@ -90,16 +90,7 @@ class Snapshot(NamedTuple):
 
 
 def first_snapshot(state: training.TrainState, mask: Mask, seed: int) -> Snapshot:
-    """Return the snapshot of a run before its first step.
-
-    Args:
-        state: initial state.
-        mask: which weights live.
-        seed: of the run.
-
-    Returns:
-        The snapshot.
-    """
+    """Return the snapshot of a run before its first step; no weights are the best yet."""
     best = Best(np.float32(0), jnp.int32(-1), state.params, state.batch_stats)
     return Snapshot(state, best, mask, jax.random.key(seed), Tally(int(state.step)))
 
@@ -111,12 +102,9 @@ def save(
     about: dict[str, Any],
     score: float | None,
 ) -> None:
-    """Save a snapshot in the background.
+    """Save the snapshot of a step in the background.
 
     Args:
-        checkpoints: where to.
-        step: its step.
-        snapshot: the snapshot.
         about: what a reader of the file may want to know.
         score: what the best checkpoints are chosen by, or None for one that is not among them.
     """
@@ -125,16 +113,9 @@ def save(
 
 
 def restore(checkpoints: Checkpoints, start: Snapshot) -> Snapshot:
-    """Return the newest snapshot that is sound, or the one that the run starts from.
+    """Return the newest snapshot that is sound, on the host, or the run before its first step.
 
     It is that of the primary process in all, which alone reads checkpoints.
-
-    Args:
-        checkpoints: where from.
-        start: the run before its first step.
-
-    Returns:
-        The snapshot, its arrays on the host.
     """
     *arrays, tally = start
     found = checkpoints.restore(tuple(arrays))

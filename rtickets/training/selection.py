@@ -56,14 +56,7 @@ class Outcome(NamedTuple):
 def validated(
     config: TrainConfig, judge: Judge, now: Snapshot, step: int, value: float
 ) -> Snapshot:
-    """Take note of a validation.
-
-    Args:
-        config: of the run.
-        judge: what decides.
-        now: where the run is.
-        step: its step.
-        value: the headline measure of the weights that `training.selected` returns.
+    """Take note of the headline measure of the weights that `training.selected` returns.
 
     Returns:
         The snapshot with the value, and with these weights if they are the best so far; with the
@@ -76,6 +69,7 @@ def validated(
     keeps_last = judge.stop is not None and config.select == "last"  # to go back to
     stored = float(np.float32(value))  # of values that are equal as stored, the first is the best
     if best.step < 0 or score(stored) > score(float(best.value)) or keeps_last:
+        # Copies on the host: the next dispatch takes the state's buffers for its own.
         weights = jax.device_get(training.selected(now.state))
         best = Best(np.float32(value), np.int32(step), *weights)
     return now._replace(best=best, tally=tally)
@@ -89,19 +83,7 @@ def outcome(
     seconds: float,
     images_per_second: float,
 ) -> Outcome:
-    """Return what a run ends with.
-
-    Args:
-        config: of the run.
-        judge: what decided.
-        now: where the run is.
-        step: its step.
-        seconds: see `Outcome`.
-        images_per_second: see `Outcome`.
-
-    Returns:
-        The selected weights, on the host.
-    """
+    """Return what a run ends with: the selected weights, on the host."""
     chosen, tally = now.best, now.tally
     validation: float | None = round(float(chosen.value), 7)
     if config.select == "last" and tally.stopped is None:

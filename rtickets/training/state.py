@@ -68,17 +68,7 @@ class Totals(NamedTuple):
 
 
 def init_state(program: Program, params: Params, batch_stats: Any, mask: Mask) -> TrainState:
-    """Return the state at step 0: masked weights and a fresh optimiser.
-
-    Args:
-        program: the program that will run.
-        params: weights.
-        batch_stats: normalisation statistics.
-        mask: mask of the weights.
-
-    Returns:
-        The state.
-    """
+    """Return the state at step 0: masked weights and a fresh optimiser."""
     params = masks.apply(mask, params)
     trained, _ = split_trainable(params, program.trainable)
     opt_state = make_optimizer(program.optimizer).init(trained)
