@@ -1,4 +1,4 @@
-"""Accuracy against remaining weights, as pictures."""
+"""Measures against remaining weights, as pictures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from rtickets.report.style import COLORS, DENSE, MARKERS, panels_of, png
+from rtickets.report.style import COLORS, DENSE, MARKERS, label_y, panels_of, png
+from rtickets.tasks.units import headed, scaled
 
 
 def plot_curves(table: Sequence[Mapping[str, Any]], metric: str, split: str = "test") -> bytes:
@@ -14,7 +15,7 @@ def plot_curves(table: Sequence[Mapping[str, Any]], metric: str, split: str = "t
 
     Args:
         table: what `rows` returned.
-        metric: 'clean' or an attack's label.
+        metric: 'clean', an attack's label, or another measure's name.
         split: what was measured on, for the axis.
 
     Returns:
@@ -25,8 +26,8 @@ def plot_curves(table: Sequence[Mapping[str, Any]], metric: str, split: str = "t
     figure, panels = panels_of(transfers)
     for transfer, panel in panels.items():
         _plot_panel(panel, [row for row in rows if row["transfer"] == transfer])
-    label = f"{split} accuracy" if metric == "clean" else f"{split} accuracy under {metric}"
-    figure.supylabel(f"{label} (%)", fontsize=10)
+    labels = {row["transfer"]: headed(f"{split} {row['title']}", row["unit"]) for row in rows}
+    label_y(figure, panels, labels)
     figure.supxlabel("remaining weights (%)", fontsize=10)
     panels[transfers[0]].legend(fontsize=8, frameon=False)
     return png(figure)
@@ -39,15 +40,17 @@ def _plot_panel(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
         own = [row for row in rows if row["objective"] == objective]
         for row in own:
             if row["draw"] == DENSE:
-                panel.axhline(100 * row["mean"], color=color, linestyle="--", linewidth=1)
+                panel.axhline(
+                    scaled(row["mean"], row["unit"]), color=color, linestyle="--", linewidth=1
+                )
         for marker, draw in zip(MARKERS * len(draws), draws, strict=False):
             points = sorted(
                 (row for row in own if row["draw"] == draw), key=lambda row: row["remaining"]
             )
             panel.errorbar(
                 [100 * row["remaining"] for row in points],
-                [100 * row["mean"] for row in points],
-                yerr=[100 * (row["std"] or 0) for row in points],
+                [scaled(row["mean"], row["unit"]) for row in points],
+                yerr=[scaled(row["std"] or 0, row["unit"]) for row in points],
                 color=color,
                 marker=marker,
                 markersize=4,

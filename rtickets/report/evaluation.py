@@ -8,22 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from rtickets.errors import InputError, printable
+from rtickets.report.cells import direction, html_table, with_interval
 from rtickets.report.honesty import verdict_lines
-from rtickets.report.page import STYLE, html_table, with_interval
-from rtickets.report.table import metrics_of
+from rtickets.report.page import STYLE
+from rtickets.report.table import further_of, metrics_of
 from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder
+from rtickets.stages.results import headline_of
 from rtickets.storage.files import read_json, write_text
+from rtickets.tasks import units
 
 
 def evaluation_lines(run: RunFolder) -> list[str]:
     """Say what a complete evaluation measured, for a terminal.
 
-    It is how the network came about, accuracies in % with 95% intervals, notes and the verdict.
+    It is how the network came about, measures with 95% intervals, notes and the verdict.
     """
     result, network = run.result(), _network(run)
     measured = _measured(run, result)
     lines = [*network, *(f"{name}: {value} of {count} images" for name, value, count in measured)]
+    lines += [": ".join(filter(None, row)) for row in _further(run, result)]
     lines += result.get("notes", ())
     lines += _verdict(run, result)
     return [printable(line) for line in lines]
@@ -36,12 +40,14 @@ def write_evaluation(run: RunFolder) -> Path:
     parts = [
         f"<h1>{html.escape(run.path.name)}</h1>",
         "<h2>The network</h2>", _list(_network(run)),
-        "<h2>Accuracy in %, with 95% intervals</h2>",
-        html_table(["metric", "accuracy", "images"], rows),
-        _list(result.get("notes", ())),
+        "<h2>Measures, with 95% intervals</h2>",
+        html_table(["metric", _headed(run, result), "images"], rows),
     ]  # fmt: skip
+    if further := _further(run, result):
+        parts += [html_table(["measure", "value", ""], further)]
+    parts += [_list(result.get("notes", ()))]
     if verdict := _verdict(run, result):
-        parts += ["<h2>Can the accuracies be trusted?</h2>", _list(verdict)]
+        parts += ["<h2>Can values under attack be trusted?</h2>", _list(verdict)]
     computed = _list(environment.as_lines(environment.read(run.path)))
     parts += ["<h2>Computed with</h2>", computed]
     parts += ["<h2>Configuration</h2>", f"<pre>{html.escape(json.dumps(config, indent=2))}</pre>"]
@@ -65,12 +71,27 @@ def _network(run: RunFolder) -> list[str]:
 
 
 def _measured(run: RunFolder, result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return name, accuracy with its interval and number of images of all that was measured."""
+    """Return name, headline with its interval and number of images, clean and under attacks."""
     with _damage_named(run):
         return [
             (name, with_interval(found), f"{found['examples']:,}")
             for name, found in metrics_of(result).items()
         ]
+
+
+def _further(run: RunFolder, result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return name, value with interval and unit, and direction of all further measures."""
+    with _damage_named(run):
+        return [
+            (units.headed(name, found["unit"]), with_interval(found), direction(found))
+            for name, found in further_of(result).items()
+        ]
+
+
+def _headed(run: RunFolder, result: Mapping[str, Any]) -> str:
+    with _damage_named(run):
+        headline = headline_of(result)
+        return units.headed(headline.called, headline.unit)
 
 
 def _verdict(run: RunFolder, result: Mapping[str, Any]) -> list[str]:

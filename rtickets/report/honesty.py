@@ -57,10 +57,13 @@ def doubts(result: Mapping[str, Any]) -> tuple[int, list[tuple[Mapping[str, Any]
 
 def unchecked(result: Mapping[str, Any]) -> list[str]:
     """Return what a study measured without asking for a verdict, robust or certified, in lines."""
-    count = sum("honesty" in one and one["honesty"]["passed"] is None
-                for one in _evaluations(result))  # fmt: skip
-    lines = [f"robust accuracies that were not checked: {count} (honesty_examples=0)"]
-    return lines[: bool(count)] + certified_lines(_evaluations(result))
+    whys: dict[str, int] = {}
+    for one in _evaluations(result):
+        if "honesty" in one and one["honesty"]["passed"] is None:
+            why = one["honesty"].get("reason", "honesty_examples=0")
+            whys[why] = whys.get(why, 0) + 1
+    lines = [f"evaluations under attack that were not checked: {n} ({w})" for w, n in whys.items()]
+    return lines + certified_lines(_evaluations(result))
 
 
 def strengths(result: Mapping[str, Any]) -> list[str]:

@@ -4,10 +4,13 @@ import base64
 import html
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+from rtickets.report.cells import Markup, html_table, number, with_interval
+from rtickets.report.further import further_measures
 from rtickets.report.honesty import doubts, strengths, unchecked
-from rtickets.report.table import metrics_of, moves_of, percent
+from rtickets.report.table import CLEAN, further_of, metrics_of, moves_of
+from rtickets.tasks import units
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #22272e; max-width: 1060px; margin: 2em auto;
@@ -22,12 +25,6 @@ pre { background: #f5f6f8; padding: 1em; overflow-x: auto; font-size: 12px; }
 """
 
 
-class Markup(NamedTuple):
-    """What is HTML already, in a cell of a table."""
-
-    html: str
-
-
 def render_page(
     table: Sequence[Mapping[str, Any]],
     result: Mapping[str, Any],
@@ -36,18 +33,20 @@ def render_page(
     tickets: Mapping[str, bytes],
     config: Mapping[str, Any],
     computed_with: Sequence[str],
+    further: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the page.
 
     Args:
         table: what `rows` returned.
         result: the study's, with its cells and source networks.
-        pictures: PNG pictures of accuracy over remaining weights, by metric.
-        radii: PNG pictures of accuracy over the radius, by attack or 'certified'.
+        pictures: PNG pictures of the headline over remaining weights, by metric.
+        radii: PNG pictures of it over the radius, by attack or 'certified'.
         tickets: PNG pictures of tickets, by heading.
         config: the study's configuration, printed at the end; it names the study and the objective
             that gains are measured from.
         computed_with: versions, devices and settings, a line for each that took part.
+        further: what `rows` returned of further measures.
 
     Returns:
         HTML with the pictures inside.
@@ -58,7 +57,7 @@ def render_page(
         _explain(table, baseline, config["evaluate"]["split"]),
     ]
     for metric, picture in pictures.items():
-        parts += _picture(_heading(metric), picture)
+        parts += _picture(_heading(table, metric), picture)
         for transfer in dict.fromkeys(row["transfer"] for row in table):
             chosen = [
                 row for row in table if row["metric"] == metric and row["transfer"] == transfer
@@ -66,7 +65,8 @@ def render_page(
             moved = moves_of(config, transfer)
             parts += [f"<h3>{html.escape(transfer)}</h3>"]
             parts += [f"<p>Moves {html.escape(moved)}.</p>"] if moved else []
-            parts += [_accuracy_table(chosen, baseline)]
+            parts += [_table(chosen, baseline)]
+    parts += further_measures(further)
     for label, picture in radii.items():
         parts += _picture(f"Over the radius: {label}", picture)
     for heading, picture in tickets.items():
@@ -120,12 +120,10 @@ def cells_of(one: Mapping[str, Any]) -> list[str]:
     return [str({**source, **one}.get(name, "")) for name in names]
 
 
-def _markup(cell: str | Markup) -> str:
-    return cell.html if isinstance(cell, Markup) else html.escape(cell)
-
-
-def _heading(metric: str) -> str:
-    return "Clean accuracy" if metric == "clean" else f"Accuracy under {metric}"
+def _heading(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
+    """Return what the values of a metric are called, of all transfers."""
+    titles = " and ".join(dict.fromkeys(row["title"] for row in rows if row["metric"] == metric))
+    return f"Clean {titles}" if metric == CLEAN else f"{titles[:1].upper()}{titles[1:]}"
 
 
 def _explain(table: Sequence[Mapping[str, Any]], baseline: str, split: str) -> str:
@@ -133,13 +131,13 @@ def _explain(table: Sequence[Mapping[str, Any]], baseline: str, split: str) -> s
     named = html.escape(split)
     images = "test images that no choice was made on" if split == "test" else f"{named} images"
     return (
-        f"<p>Accuracy in % on {images}; mean ± standard deviation "
+        f"<p>{_measured(table)} on {images}; mean ± standard deviation "
         f"over {seeds} seed{'s' * (seeds != 1)}. Dashed lines are dense networks. A gain is the "
         f"difference to <em>{html.escape(baseline)}</em> of the same seed.</p>"
     )
 
 
-def _accuracy_table(rows: Sequence[Mapping[str, Any]], baseline: str) -> str:
+def _table(rows: Sequence[Mapping[str, Any]], baseline: str) -> str:
     objectives = list(dict.fromkeys(row["objective"] for row in rows))
     others = [objective for objective in objectives if objective != baseline]
     head = ["ticket", "remaining", *objectives, *(f"gain of {other}" for other in others)]
@@ -150,7 +148,7 @@ def _accuracy_table(rows: Sequence[Mapping[str, Any]], baseline: str) -> str:
         cells: list[str | Markup] = [draw, f"{100 * (1 - sparsity):g}"]
         for objective in objectives:
             row = found.get((draw, sparsity, objective))
-            cells.append(percent(row["mean"], row["std"]) if row else "")
+            cells.append(number(row["mean"], row["std"], row["unit"]) if row else "")
         for other in others:
             row = found.get((draw, sparsity, other))
             cells.append(_gain(row) if row else "")
@@ -159,32 +157,31 @@ def _accuracy_table(rows: Sequence[Mapping[str, Any]], baseline: str) -> str:
 
 
 def _gain(row: Mapping[str, Any]) -> Markup:
-    text = percent(row["gain"], row["gain_std"], sign=True)
-    kind = "gain" if (row["gain"] or 0) > 0 else "loss"
+    text = number(row["gain"], row["gain_std"], row["unit"], sign=True)
+    better = (row["gain"] or 0) * (1 if row["higher_is_better"] else -1)
+    kind = "gain" if better > 0 else "loss"
     return Markup(f'<span class="{kind}">{html.escape(text)}</span>')
 
 
+def _measured(table: Sequence[Mapping[str, Any]]) -> str:
+    """Return what all values are, with their units, as a sentence begins."""
+    words = dict.fromkeys(
+        units.worded(row["title"], row["unit"]) for row in table if row["metric"] == CLEAN
+    )
+    text = html.escape(", ".join(words))
+    return text[:1].upper() + text[1:]
+
+
 def _source_table(sources: Sequence[Mapping[str, Any]]) -> str:
-    metrics = list(dict.fromkeys(metric for source in sources for metric in metrics_of(source)))
+    found = [{**metrics_of(source), **further_of(source)} for source in sources]
+    kinds = {name: each for one in found for name, each in one.items() if not each["detail"]}
     body = [
-        [source["objective"], str(source["seed"])]
-        + [with_interval(metrics_of(source).get(metric)) for metric in metrics]
-        for source in sources
+        [
+            source["objective"],
+            str(source["seed"]),
+            *(with_interval(one.get(name)) for name in kinds),
+        ]
+        for source, one in zip(sources, found, strict=True)
     ]
-    return html_table(["objective", "seed", *metrics], body)
-
-
-def with_interval(accuracy: Mapping[str, Any] | None) -> str:
-    """Return an accuracy and its interval in %, '' for none."""
-    if accuracy is None:
-        return ""
-    low, high = 100 * accuracy["low"], 100 * accuracy["high"]
-    return f"{100 * accuracy['value']:.1f} [{low:.1f}, {high:.1f}]"
-
-
-def html_table(head: Sequence[str], body: Sequence[Sequence[str | Markup]]) -> str:
-    """Return a table; what is not markup of ours is text."""
-    lines = ["".join(f"<th>{html.escape(cell)}</th>" for cell in head)]
-    lines += ["".join(f"<td>{_markup(cell)}</td>" for cell in row) for row in body]
-    rows = "\n".join(f"<tr>{line}</tr>" for line in lines)
-    return f'<div class="scroll"><table>\n{rows}\n</table></div>'
+    heads = [units.headed(name, each["unit"]) for name, each in kinds.items()]
+    return html_table(["objective", "seed", *heads], body)

@@ -1,12 +1,14 @@
-"""Accuracy over the radius: robust accuracy under an attack, and certified accuracy."""
+"""Measures over the radius, under an attack and certified."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 
-from rtickets.report.style import COLORS, DENSE, MARKERS, panels_of, png
+from rtickets.report.style import COLORS, DENSE, MARKERS, label_y, panels_of, png
 from rtickets.report.table import Spread, spread
+from rtickets.stages.results import headline_of
+from rtickets.tasks import Headline, units
 
 CERTIFIED = "certified"
 
@@ -50,12 +52,20 @@ def radius_curves(
     }
 
 
-def plot_radii(lines: Mapping[Line, Mapping[float, Spread]], label: str) -> bytes:
+def headlines_of(cells: Iterable[Mapping[str, Any]]) -> dict[str, Headline]:
+    """Return what a study's values are of, by transfer."""
+    return {cell["transfer"]: headline_of(cell) for cell in cells}
+
+
+def plot_radii(
+    lines: Mapping[Line, Mapping[float, Spread]], label: str, headlines: Mapping[str, Headline]
+) -> bytes:
     """Draw one panel per transfer: every objective's dense network and its sparsest tickets.
 
     Args:
         lines: one attack's part of what `radius_curves` returned.
         label: the attack's label, or 'certified'.
+        headlines: what is measured, by transfer.
 
     Returns:
         A PNG picture.
@@ -63,15 +73,21 @@ def plot_radii(lines: Mapping[Line, Mapping[float, Spread]], label: str) -> byte
     transfers = list(dict.fromkeys(line.transfer for line in lines))
     figure, panels = panels_of(transfers)
     for transfer, panel in panels.items():
-        _plot_panel(panel, {line: lines[line] for line in lines if line.transfer == transfer})
-    what = "certified accuracy (%)" if label == CERTIFIED else f"accuracy under {label} (%)"
-    figure.supylabel(what, fontsize=10)
+        own = {line: lines[line] for line in lines if line.transfer == transfer}
+        _plot_panel(panel, own, headlines[transfer].unit)
+    label_y(figure, panels, {each: _title(headlines[each], label) for each in transfers})
     figure.supxlabel("radius (pixels in [0, 1])", fontsize=10)
     panels[transfers[0]].legend(fontsize=8, frameon=False)
     return png(figure)
 
 
-def _plot_panel(panel: Axes, lines: Mapping[Line, Mapping[float, Spread]]) -> None:
+def _title(headline: Headline, label: str) -> str:
+    called = headline.called
+    named = f"certified {called}" if label == CERTIFIED else f"{called} under {label}"
+    return units.headed(named, headline.unit)
+
+
+def _plot_panel(panel: Axes, lines: Mapping[Line, Mapping[float, Spread]], unit: str) -> None:
     objectives = list(dict.fromkeys(line.objective for line in lines))
     draws = list(dict.fromkeys(line.draw for line in lines if line.draw != DENSE))
     for line in _shown(list(lines)):
@@ -79,8 +95,10 @@ def _plot_panel(panel: Axes, lines: Mapping[Line, Mapping[float, Spread]]) -> No
         points = lines[line]
         panel.errorbar(
             list(points),
-            [100 * point.mean for point in points.values()],
-            yerr=[100 * point.std if point.seeds > 1 else 0 for point in points.values()],
+            [units.scaled(point.mean, unit) for point in points.values()],
+            yerr=[
+                units.scaled(point.std, unit) if point.seeds > 1 else 0 for point in points.values()
+            ],
             color=COLORS[objectives.index(line.objective) % len(COLORS)],
             linestyle="--" if dense else "-",
             marker=None if dense else MARKERS[draws.index(line.draw) % len(MARKERS)],

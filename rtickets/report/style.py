@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,6 +24,15 @@ def panels_of(titles: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:
     for panel in panels[len(titles) :]:
         panel.set_visible(False)
     return figure, dict(zip(titles, panels, strict=False))
+
+
+def label_y(figure: Figure, panels: Mapping[str, Axes], labels: Mapping[str, str]) -> None:
+    """Say what panels show, once where it is the same for all."""
+    if len(set(labels.values())) == 1:
+        figure.supylabel(next(iter(labels.values())), fontsize=10)
+        return
+    for title, panel in panels.items():
+        panel.set_ylabel(labels[title], fontsize=9)
 
 
 def png(figure: Figure) -> bytes:

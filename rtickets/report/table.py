@@ -1,12 +1,15 @@
 """Statistics over seeds: one row per point of every curve."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from rtickets.stages.results import headline_of
 from rtickets.stages.settings import moves
 
 CLEAN = "clean"
+_KIND = ("title", "unit", "higher_is_better", "detail")
+ValuesOf = Callable[[Mapping[str, Any]], dict[str, dict[str, Any]]]
 
 
 class Spread(NamedTuple):
@@ -27,6 +30,9 @@ class Point(NamedTuple):
     objective: str
 
 
+BySeed = dict[Point, dict[int, float]]
+
+
 def spread(values: Iterable[float]) -> Spread:
     """Return the spread of some values, one per seed."""
     listed = list(values)
@@ -38,38 +44,71 @@ def spread(values: Iterable[float]) -> Spread:
 
 
 def metrics_of(cell: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the accuracies of a cell by name: 'clean' and one per attack."""
-    return {CLEAN: cell["clean"], **cell["attacks"]}
+    """Return the headline of a cell by name: 'clean', and under each attack.
+
+    Each has its `title`, unit and direction besides.
+    """
+    headline = headline_of(cell)
+    kind = {"unit": headline.unit, "higher_is_better": headline.higher_is_better, "detail": False}
+    found = {CLEAN: {**cell["clean"], **kind, "title": headline.called}}
+    for label, under in cell["attacks"].items():
+        found[label] = {**under, **kind, "title": f"{headline.called} under {label}"}
+    return found
 
 
-def by_seed(cells: Iterable[Mapping[str, Any]]) -> dict[Point, dict[int, float]]:
-    """Collect the accuracies of every point, keyed by seed, in the order of a study's cells."""
-    points: dict[Point, dict[int, float]] = {}
+def further_of(cell: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the other measures of a cell by name, likewise, those under attacks too."""
+    name = headline_of(cell).name
+    found = dict(cell.get("measures", {}))
+    found.pop(name, None)
+    for label, attack in cell["attacks"].items():
+        own = attack.get("measures", {})
+        found |= {f"{each} under {label}": value for each, value in own.items() if each != name}
+    return {each: {"detail": False, **value, "title": each} for each, value in found.items()}
+
+
+def by_seed(cells: Iterable[Mapping[str, Any]], values_of: ValuesOf = metrics_of) -> BySeed:
+    """Collect the values of every point, keyed by seed, in the order of a study's cells."""
+    points: BySeed = {}
     for cell in cells:
-        for metric, accuracy in metrics_of(cell).items():
-            point = Point(
-                metric, cell["transfer"], cell["draw"], cell["sparsity"], cell["objective"]
-            )
-            points.setdefault(point, {})[cell["seed"]] = accuracy["value"]
+        for metric, found in values_of(cell).items():
+            points.setdefault(_point(metric, cell), {})[cell["seed"]] = found["value"]
     return points
 
 
-def rows(cells: Iterable[Mapping[str, Any]], baseline: str) -> list[dict[str, Any]]:
+def _point(metric: str, cell: Mapping[str, Any]) -> Point:
+    return Point(metric, cell["transfer"], cell["draw"], cell["sparsity"], cell["objective"])
+
+
+def rows(
+    cells: Iterable[Mapping[str, Any]], baseline: str, values_of: ValuesOf = metrics_of
+) -> list[dict[str, Any]]:
     """Return one row per point of a study's cells: spread over seeds and gain over the baseline.
 
     The gain is taken seed by seed, because the branches of a comparison share their seed, and then
-    averaged.
+    averaged. It is a difference: of a measure that is better the lower, a gain is negative.
+
+    Args:
+        cells: of the study.
+        baseline: the objective that gains are over.
+        values_of: what is taken of a cell, `metrics_of` or `further_of`.
 
     Returns:
         Dictionaries that JSON can hold; `gain` and `gain_std` are None for the baseline itself, and
         a standard deviation over one seed is None. The baseline's rows come first.
     """
-    points = by_seed(cells)
-    table = []
+    cells = list(cells)
+    points, table = by_seed(cells, values_of), []
+    kinds = {
+        _point(metric, cell): {name: found[name] for name in _KIND}
+        for cell in cells
+        for metric, found in values_of(cell).items()
+    }
     for point, values in points.items():
         over_seeds = spread(values.values())
         row: dict[str, Any] = {
             **point._asdict(),
+            **kinds[point],
             "remaining": 1 - point.sparsity,
             "mean": over_seeds.mean,
             "std": _json(over_seeds.std),
@@ -97,11 +136,3 @@ def moves_of(config: Mapping[str, Any], transfer: str) -> str | None:
 
 def _json(value: float) -> float | None:
     return None if math.isnan(value) else value
-
-
-def percent(mean: float | None, std: float | None = None, *, sign: bool = False) -> str:
-    """Return an accuracy, or a difference of two, in percentage points for a table."""
-    if mean is None:
-        return ""
-    text = f"{100 * mean:+.1f}" if sign else f"{100 * mean:.1f}"
-    return text if std is None else f"{text} ± {100 * std:.1f}"

@@ -10,17 +10,19 @@ from rich.console import Console
 from rich.table import Table
 
 from rtickets.errors import printable
+from rtickets.report.cells import number
 from rtickets.report.curves import plot_curves
 from rtickets.report.honesty import doubts, strengths, unchecked
 from rtickets.report.page import cells_of, render_page
-from rtickets.report.radii import plot_radii, radius_curves
-from rtickets.report.table import CLEAN, metrics_of, moves_of, percent, rows
+from rtickets.report.radii import headlines_of, plot_radii, radius_curves
+from rtickets.report.table import CLEAN, further_of, metrics_of, moves_of, rows
 from rtickets.report.tickets import picture_tickets, study_tickets
 from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder
 from rtickets.settings import config_files
 from rtickets.stages import results
 from rtickets.storage.files import write_bytes, write_json, write_text
+from rtickets.tasks import units
 
 _MOST_NAMED = 10
 _WIDEST = 10_000  # columns
@@ -30,36 +32,42 @@ def write_report(study: RunFolder) -> Path:
     """Write curves as PNG, cells as CSV, the table as JSON and all of it as one HTML page."""
     result, config = results.read_study(study), results.read_study_config(study)
     table = rows(result["cells"], config.baseline)
+    further = rows(result["cells"], config.baseline, further_of)
     metrics = list(dict.fromkeys(row["metric"] for row in table))
     split = config.evaluate.split
     pictures = {metric: plot_curves(table, metric, split) for metric in metrics}
     for metric, picture in pictures.items():
         write_bytes(study.path / f"curves_{metric}.png", picture)
+    headlines = headlines_of(result["cells"])
     radii = {
-        label: plot_radii(lines, label) for label, lines in radius_curves(result["cells"]).items()
+        label: plot_radii(lines, label, headlines)
+        for label, lines in radius_curves(result["cells"]).items()
     }
     for label, picture in radii.items():
         write_bytes(study.path / f"radii_{label}.png", picture)
     write_text(study.path / "cells.csv", _cells_csv(result["cells"]))
-    write_json(study.path / "table.json", table)
+    write_json(study.path / "table.json", [*table, *further])
     page = study.path / "report.html"
     tickets = picture_tickets(study_tickets(study.path.parent, result["cells"]))
     computed_with = environment.as_lines(environment.read(study.path))
     settings = config_files.to_dict(config)
-    rendered = render_page(table, result, pictures, radii, tickets, settings, computed_with)
+    rendered = render_page(
+        table, result, pictures, radii, tickets, settings, computed_with, further
+    )
     write_text(page, rendered)
     return page
 
 
 def show_report(study: RunFolder) -> None:
-    """Print clean accuracy and gains, one short table per transfer, to standard output."""
+    """Print headlines and gains, one short table per transfer, to standard output."""
     result, config = results.read_study(study), results.read_study_config(study)
     baseline, split = config.baseline, config.evaluate.split
     table = [row for row in rows(result["cells"], baseline) if row["metric"] == CLEAN]
     console = _console()
     for transfer in dict.fromkeys(row["transfer"] for row in table):
         chosen = [row for row in table if row["transfer"] == transfer]
-        title = f"{transfer}: {split} accuracy (%)"
+        called = units.headed(f"{split} {chosen[0]['title']}", chosen[0]["unit"])
+        title = printable(f"{transfer}: {called}")
         sign = "+-" if console.options.ascii_only else "±"
         console.print(
             f"{title}, (gain over {baseline})", soft_wrap=True
@@ -124,18 +132,21 @@ def _terminal_table(table: Sequence[Mapping[str, Any]], sign: str) -> Table:
 
 
 def _terminal_cell(row: Mapping[str, Any]) -> str:
-    accuracy = percent(row["mean"], row["std"])
-    return accuracy if row["gain"] is None else f"{accuracy} ({percent(row['gain'], sign=True)})"
+    unit = row["unit"]
+    value = number(row["mean"], row["std"], unit)
+    return (
+        value if row["gain"] is None else f"{value} ({number(row['gain'], None, unit, sign=True)})"
+    )
 
 
 def _cells_csv(cells: Sequence[Mapping[str, Any]]) -> str:
     buffer = io.StringIO()
     keys = ["seed", "objective", "draw", "sparsity", "transfer"]
-    measured = ["correct", "examples", "value", "low", "high"]
+    measured = ["correct", "examples", "value", "low", "high", "unit", "higher_is_better"]
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow([*keys, "metric", *measured])
     for cell in cells:
-        for metric, accuracy in metrics_of(cell).items():
-            values = [accuracy[name] for name in measured]
+        for metric, found in {**metrics_of(cell), **further_of(cell)}.items():
+            values = [found.get(name, "") for name in measured]
             writer.writerow([*(cell[key] for key in keys), metric, *values])
     return buffer.getvalue()

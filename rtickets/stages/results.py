@@ -15,6 +15,7 @@ from typing import (
 from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from rtickets.data.arrays import Metric
 from rtickets.errors import InputError
 from rtickets.runs.folders import RunFolder
 from rtickets.settings import config_files
@@ -118,7 +119,7 @@ class Evaluation(TypedDict):
     clean: Value
     measures: NotRequired[dict[Text, MeasureResult]]
     attacks: dict[Label, AttackValue]
-    metric: NotRequired[str]
+    metric: NotRequired[Metric]
     honesty: NotRequired[Honesty]
     certified: NotRequired[Certified]
 

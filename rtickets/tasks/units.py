@@ -30,6 +30,11 @@ def headed(name: str, unit: str) -> str:
     return f"{name} ({'%' if unit == SHARE else unit})" if unit else name
 
 
+def worded(name: str, unit: str) -> str:
+    """Return a name with its unit, in a sentence."""
+    return f"{name} in {'%' if unit == SHARE else unit}" if unit else name
+
+
 def scaled(value: float, unit: str) -> float:
     """Return a value as it is drawn on an axis with that heading."""
     return 100 * value if unit == SHARE else value

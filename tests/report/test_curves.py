@@ -11,6 +11,10 @@ from rtickets.report.curves import plot_curves
 def row(objective, sparsity, mean, draw="omp", transfer="finetune", std=0.02, metric="clean"):
     return {
         "metric": metric,
+        "title": "accuracy" if metric == "clean" else f"accuracy under {metric}",
+        "unit": "share",
+        "higher_is_better": True,
+        "detail": False,
         "transfer": transfer,
         "draw": draw,
         "sparsity": sparsity,
@@ -105,7 +109,13 @@ def test_every_transfer_has_a_panel(figures, count):
     [("clean", "test accuracy (%)"), ("pgd20", "test accuracy under pgd20 (%)")],
 )
 def test_only_the_rows_of_the_metric_are_drawn_and_named(figures, metric, label):
-    table = [*TABLE, *({**r, "metric": "pgd20", "mean": r["mean"] / 2} for r in TABLE)]
+    table = [
+        *TABLE,
+        *(
+            {**r, "metric": "pgd20", "title": "accuracy under pgd20", "mean": r["mean"] / 2}
+            for r in TABLE
+        ),
+    ]
     plot_curves(table, metric)
     assert figures[0].get_supylabel() == label
     top = {"clean": 90, "pgd20": 45}[metric]

@@ -8,9 +8,13 @@ from rtickets.report.page import render_page
 EVIL = '<script>alert("x")</script>&\'"'
 
 
-def row(objective, mean, gain=None, draw="omp", sparsity=0.9, **changes):
+def row(objective, mean, gain=None, draw="omp", sparsity=0.9, metric="clean", **changes):
     return {
-        "metric": "clean",
+        "metric": metric,
+        "title": "accuracy" if metric == "clean" else f"accuracy under {metric}",
+        "unit": "share",
+        "higher_is_better": True,
+        "detail": False,
         "transfer": "finetune",
         "draw": draw,
         "sparsity": sparsity,
@@ -150,7 +154,7 @@ def test_every_metric_and_transfer_has_a_table_of_its_own():
 def test_source_networks_have_intervals_and_blanks_for_what_was_not_measured():
     sources = [source(), source("robust", 1, pgd=0.5)]
     assert Reader(render(TABLE, sources)).tables[-1] == [
-        ["objective", "seed", "clean", "pgd"],
+        ["objective", "seed", "clean (%)", "pgd (%)"],
         ["natural", "0", "90.0 [88.0, 91.5]", ""],
         ["robust", "1", "90.0 [88.0, 91.5]", "50.0 [40.0, 60.0]"],
     ]

@@ -6,8 +6,16 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from rtickets.report.radii import CERTIFIED, Line, plot_radii, radius_curves
+from rtickets.report.radii import CERTIFIED, Line, radius_curves
+from rtickets.report.radii import plot_radii as plot_with_headlines
 from rtickets.report.table import Spread
+from rtickets.tasks import Classification, Headline
+
+ACCURACY = Classification().headline
+
+
+def plot_radii(lines, label, headline=ACCURACY):
+    return plot_with_headlines(lines, label, {line.transfer: headline for line in lines})
 
 
 def point(radius, value, name="eps"):
@@ -162,6 +170,12 @@ def test_no_two_curves_look_the_same(figures):
 def test_certified_accuracy_is_named(figures):
     plot_radii(line(0.8, 0.5), CERTIFIED)
     assert figures[0].get_supylabel() == "certified accuracy (%)"
+
+
+def test_values_are_in_the_unit_of_the_headline(figures):
+    plot_radii(line(0.8, 0.5), "pgd", Headline("distance", "px", higher_is_better=False))
+    np.testing.assert_allclose(drawn(figures[0])["robust, omp 10%"], [[0, 0.8], [0.1, 0.5]])
+    assert figures[0].get_supylabel() == "distance under pgd (px)"
 
 
 def test_one_seed_is_a_picture_without_deviations(figures):

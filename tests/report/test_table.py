@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtickets.report.table import by_seed, metrics_of, percent, rows, spread
+from rtickets.report.table import by_seed, further_of, metrics_of, rows, spread
 
 
 def cell(seed, objective, value, draw="omp", sparsity=0.9, transfer="finetune", **attacks):
@@ -46,8 +46,46 @@ def test_the_spread_is_that_of_the_statistics_module(values):
 
 def test_metrics_are_clean_accuracy_and_one_per_attack():
     metrics = metrics_of(cell(0, "natural", 0.9, pgd=0.4, l2=0.3))
-    assert metrics == {"clean": {"value": 0.9}, "pgd": {"value": 0.4}, "l2": {"value": 0.3}}
+    values = {name: (each["value"], each["title"]) for name, each in metrics.items()}
+    assert values == {
+        "clean": (0.9, "accuracy"),
+        "pgd": (0.4, "accuracy under pgd"),
+        "l2": (0.3, "accuracy under l2"),
+    }
     assert list(metrics) == ["clean", "pgd", "l2"]
+    assert {(each["unit"], each["higher_is_better"]) for each in metrics.values()} == {
+        ("share", True)
+    }
+
+
+def in_kilos(cell):
+    """Return a cell of a task without classes, with another measure clean and under attack."""
+    kilos = {"unit": "kg", "higher_is_better": False}
+    measures = {"distance": {"value": 1.0, **kilos}, "largest": {"value": 9.0, **kilos}}
+    attacks = {name: {**each, "measures": measures} for name, each in cell["attacks"].items()}
+    headline = {"name": "distance", "words": "mean distance", **kilos}
+    return {**cell, "headline": headline, "measures": measures, "attacks": attacks}
+
+
+def test_values_have_the_name_unit_and_direction_of_their_headline():
+    table = rows([in_kilos(cell(0, "natural", 0.5, pgd=0.7))], "natural")
+    titles = {row["metric"]: row["title"] for row in table}
+    assert titles == {"clean": "mean distance", "pgd": "mean distance under pgd"}
+    assert {(row["unit"], row["higher_is_better"]) for row in table} == {("kg", False)}
+
+
+def test_further_measures_are_all_but_the_headline():
+    found = further_of(in_kilos(cell(0, "natural", 0.5, pgd=0.7)))
+    assert list(found) == ["largest", "largest under pgd"]
+    assert found["largest"]["unit"] == "kg"
+    (first, _) = rows([in_kilos(cell(0, "natural", 0.5, pgd=0.7))], "natural", further_of)
+    assert (first["metric"], first["mean"], first["detail"]) == ("largest", 9.0, False)
+    assert further_of(cell(0, "natural", 0.5)) == {}
+
+
+def test_a_balanced_accuracy_of_an_older_result_is_called_so():
+    (row,) = rows([{**cell(0, "natural", 0.5), "metric": "balanced"}], "natural")
+    assert row["title"] == "balanced accuracy"
 
 
 def test_points_collect_their_seeds_in_the_order_of_the_cells():
@@ -124,23 +162,3 @@ def test_a_table_survives_json():
     table = rows([cell(0, "natural", 0.5), cell(0, "robust", 0.6)], "natural")
     assert json.loads(json.dumps(table, allow_nan=False)) == table
     assert find(table, objective="robust")["std"] is None
-
-
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        ((0.912,), "91.2"),
-        ((1.0, 0.0), "100.0 ± 0.0"),
-        ((0.9126, 0.0034), "91.3 ± 0.3"),
-        ((None,), ""),
-        ((None, 0.1), ""),
-    ],
-)
-def test_percentages(arguments, text):
-    assert percent(*arguments) == text
-
-
-@pytest.mark.parametrize(("gain", "text"), [(0.012, "+1.2"), (-0.012, "-1.2")])
-def test_differences_have_a_sign(gain, text):
-    assert percent(gain, sign=True) == text
-    assert percent(gain, 0.005, sign=True) == f"{text} ± 0.5"
