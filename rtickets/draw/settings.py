@@ -10,6 +10,7 @@ from rtickets.attacks.settings import AttackConfig
 from rtickets.data.settings import DataConfig
 from rtickets.draw.criteria.base import CriterionEntry
 from rtickets.draw.criteria.registry import CRITERIA
+from rtickets.evaluation.recalibration import RecalibrateConfig
 from rtickets.masks.gates import GateConfig as LmpConfig
 from rtickets.masks.layout_names import parse_names
 from rtickets.masks.patterns import PATTERN
@@ -70,8 +71,8 @@ class DrawConfig:
             a study replaces it for these.
         rounds: rounds of scoring and removing; None is 100 for 'synflow', else 1.
         schedule: sparsity over the rounds, see `rtickets.draw.sparsity_schedule`.
-        data: the task of the examples, or of the training of 'imp' and 'lmp'; None is the one the
-            network was last trained on ('upstream').
+        data: the task of the examples, of the training of 'imp' and 'lmp', or of `recalibrate`;
+            None is the one the network was last trained on ('upstream').
         examples: score on so many training examples at most, classes balanced.
         batch_size: examples per call.
         attack: score on adversarial examples; an attack of the pgd family without restarts.
@@ -83,6 +84,9 @@ class DrawConfig:
             with the smallest scores live, up to one group as many), 'flipped' (a part exchanged),
             'reinitialised' (new weights). Blocks cannot be shuffled, N:M neither that nor flipped.
         flip_fraction: part of the survivors that 'flipped' exchanges.
+        recalibrate: give the ticket of 'omp', or a control of it, normalisation statistics that are
+            estimated anew on training images of `data`, without labels, under its mask; None keeps
+            those of the network.
     """
 
     ticket: str | None = None
@@ -107,6 +111,7 @@ class DrawConfig:
     lmp: LmpConfig = field(default_factory=LmpConfig)
     control: Literal["random", "shuffled", "complement", "flipped", "reinitialised"] | None = None
     flip_fraction: Fraction = 0.1
+    recalibrate: RecalibrateConfig | None = None
 
     @property
     def how(self) -> CriterionEntry:
@@ -128,7 +133,7 @@ class DrawConfig:
     @property
     def reads_task(self) -> bool:
         """Whether images are read, of the network's task where `data` is None."""
-        return self.method != "omp" or self.how.from_data
+        return self.method != "omp" or self.how.from_data or self.recalibrate is not None
 
     @property
     def scores_network(self) -> bool:
@@ -189,10 +194,12 @@ class DrawConfig:
             unused += _OF_DATA
         if not self.how.in_rounds:
             unused += _OF_ROUNDS
-        if not from_data and self.method == "omp":
+        if not self.reads_task:
             unused += ("data",)
         if self.method == "omp":
             unused += ("train",)
+        else:
+            unused += ("recalibrate",)
         if self.method == "lmp":
             unused += ("group_norm",)
         set_anyway = [name for name in unused if getattr(self, name) != getattr(DrawConfig, name)]

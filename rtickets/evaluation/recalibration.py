@@ -1,29 +1,95 @@
 """Normalisation statistics estimated anew, from inputs alone.
 
-Pruning changes what every layer answers, but not the running mean and variance that the layers after
-it normalise by. So a ticket that was just drawn may look dead although its weights are good, and a
-comparison of tickets is one of stale statistics. What is done here needs no label and moves no
-weight: the network is run on some batches as in training, and every layer gets the mean and the
+Pruning changes what every layer answers, but not the running mean and variance that the layers
+after it normalise by. So a ticket that was just drawn may look dead although its weights are good,
+and a comparison of tickets is one of stale statistics. What is done here needs no label and moves
+no weight: the network is run on some batches as in training, and every layer gets the mean and the
 variance of what it then saw, pooled over all of them (PreciseBN, Wu & Johnson 2021, section 3;
 AdaBN, Li et al. 2017, where the inputs are those of the target).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from pydantic.dataclasses import dataclass
 
 from rtickets import models
+from rtickets.data.arrays import Split
+from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
 from rtickets.evaluation.predict import Network
 from rtickets.models.calling import apply
+from rtickets.settings.kinds import STRICT, Positive, Seed
+from rtickets.tasks import Task
 
 _PAIR = {"mean", "var"}
 _LARGE = 2.0**20  # against which what a batch adds is small, so that rounding does not show
+
+
+@dataclass(frozen=True, config=STRICT)
+class RecalibrateConfig:
+    """Normalisation statistics estimated anew on training images, without their labels.
+
+    Attributes:
+        batches: number of batches.
+        batch_size: images in each, best as many as in training.
+        seed: chooses the images; networks that are compared see the same ones.
+    """
+
+    batches: Positive = 8
+    batch_size: Positive = 128
+    seed: Seed = 0
+
+    @property
+    def words(self) -> str:
+        """What is done, in words for results and reports."""
+        return f"{self.batches} batches of {self.batch_size} training images, without labels"
+
+
+@dataclass(frozen=True, config=STRICT)
+class TransferRecalibrateConfig(RecalibrateConfig):
+    """As `RecalibrateConfig`, before a transfer.
+
+    Attributes:
+        on: images of the 'target', or of the 'source', which the ticket was last trained on.
+    """
+
+    on: Literal["source", "target"] = "target"
+
+
+def input_batches(
+    split: Split, task: Task, transform: Transform, config: RecalibrateConfig
+) -> Iterator[Array]:
+    """Return inputs to estimate statistics on, drawn without repetition.
+
+    Args:
+        split: training examples.
+        task: what they ask.
+        transform: from stored pixels to the network's input.
+        config: how many of them.
+
+    Returns:
+        The batches, as the network is evaluated on them.
+
+    Raises:
+        InputError: if the split has fewer examples, before any batch is made.
+    """
+    count = config.batches * config.batch_size
+    if count > len(split):
+        raise InputError(
+            f"recalibrate: {config.batches} batches of {config.batch_size} take {count:,} training "
+            f"examples, there are {len(split):,}; lower batches or batch_size"
+        )
+    order = np.random.default_rng(config.seed).permutation(len(split))[:count]
+    prepare = _prepare(task, transform)
+    # a split that is streamed decodes what it is asked for, so in the order of its files
+    parts = np.sort(order.reshape(config.batches, -1), axis=1)
+    return (prepare(split.take(part).arrays) for part in parts)
 
 
 def recalibrated(network: Network, batches: Iterable[Array | np.ndarray]) -> Any:
@@ -76,12 +142,17 @@ def _check_state(state: Any) -> None:
 
 
 @lru_cache(maxsize=16)
+def _prepare(task: Task, transform: Transform) -> Any:
+    return jax.jit(lambda raw: task.prepare(transform, raw)[task.input])
+
+
+@lru_cache(maxsize=16)
 def _moments(model: models.Model) -> Any:
     """Return the function from weights, state and a batch to mean and variance of every layer."""
 
     def moments(params: Any, state: Any, inputs: Array) -> Any:
-        # A layer's new statistics are keep * old + (1 - keep) * those of the batch, with a `keep` of
-        # its own. They are linear in the old ones and nothing else is touched by these.
+        # A layer's new statistics are keep * old + (1 - keep) * those of the batch, with a `keep`
+        # of its own, and the old ones touch nothing else in training.
         def updated(old: float) -> Any:
             filled = jax.tree.map(lambda leaf: jnp.full_like(leaf, old), state)
             return apply(model, params, filled, inputs, train=True)[1]

@@ -15,6 +15,7 @@ from rtickets.attacks.settings import AttackConfig
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
 from rtickets.evaluation.measures.base import MeasureConfig
+from rtickets.evaluation.recalibration import RecalibrateConfig
 from rtickets.settings.kinds import STRICT, Fraction, Label, NotNegative, Positive, Seed
 
 
@@ -71,6 +72,8 @@ class EvaluateConfig:
             verdict is then "not checked".
         save_images: keep the adversarial images of every attack in the run folder.
         smoothing: certify by randomized smoothing, or None.
+        recalibrate: measure under normalisation statistics that are estimated anew on training
+            images of the data, without labels; None measures under the network's own.
     """
 
     ticket: str | None = None
@@ -84,6 +87,7 @@ class EvaluateConfig:
     honesty_examples: Annotated[int, Field(ge=0)] = 64
     save_images: bool = False
     smoothing: SmoothingConfig | None = None
+    recalibrate: RecalibrateConfig | None = None
 
     @property
     def reads_task(self) -> bool:

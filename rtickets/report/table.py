@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from rtickets.evaluation.recalibration import TransferRecalibrateConfig
+from rtickets.settings import config_files
 from rtickets.stages.results import headline_of
 from rtickets.stages.settings import moves
 
@@ -131,7 +133,11 @@ def moves_of(config: Mapping[str, Any], transfer: str) -> str | None:
     None where the configuration, as JSON holds it, does not describe the transfer.
     """
     found = config.get("transfers", {}).get(transfer)
-    return None if found is None else moves(found["mode"], found["train"]["statistics"])
+    if found is None:
+        return None
+    estimated = found.get("recalibrate")
+    how = None if estimated is None else config_files.parse(TransferRecalibrateConfig, estimated)
+    return moves(found["mode"], found["train"]["statistics"], how)
 
 
 def _json(value: float) -> float | None:

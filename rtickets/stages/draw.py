@@ -1,12 +1,13 @@
 """Drawing tickets, in all ways."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from rtickets import masks, models
+from rtickets import data, evaluation, masks, models
 from rtickets.costs import Estimate, Setting
 from rtickets.draw import draw_omp, draw_scheduled
 from rtickets.draw.controls import control_mask
@@ -20,9 +21,11 @@ from rtickets.settings import config_files
 from rtickets.stages.draw_costs import estimate_draw
 from rtickets.stages.iterate import iterate, rewind_point
 from rtickets.stages.learn import learn
+from rtickets.stages.recalibrate import recalibrate
 from rtickets.stages.stage import Stage
 from rtickets.stages.train import save_ticket
 from rtickets.stages.upstream import check_dense, removed
+from rtickets.tasks import task_of
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket
 
@@ -66,7 +69,8 @@ def draw(
             score_fn, rounds = make_score_fn(config, network), config.num_rounds
             mask = draw_scheduled(params, sparsity, score_fn, rounds, config.schedule, **options)
         meta = provenance.extend(meta, "draw", config)
-        return save_ticket(folder, Ticket(mask, params, network.batch_stats, meta), notes)
+        drawn = Ticket(mask, params, network.batch_stats, meta)
+        return save_ticket(folder, _with_statistics(config, drawn), notes)
 
     return run_once(folder_of(workdir, "draw", name, config, source), body)
 
@@ -102,12 +106,31 @@ def _control(
             model, shape = provenance.build_model(meta), tuple(meta["image_shape"])
             key = jax.random.fold_in(jax.random.key(config.seed), 2)  # not that of pretraining
             params, batch_stats = models.initialise(model, key, shape)
-            return save_ticket(folder, Ticket(mask, params, batch_stats, meta))
+            return save_ticket(
+                folder, _with_statistics(config, Ticket(mask, params, batch_stats, meta))
+            )
         dense = rewind_point(drawn, source, workdir, name, devices)
         params = _revived(ticket, Ticket.load(dense.ticket))
-        return save_ticket(folder, Ticket(mask, params, ticket.batch_stats, meta))
+        drawn_control = Ticket(mask, params, ticket.batch_stats, meta)
+        return save_ticket(folder, _with_statistics(config, drawn_control))
 
     return run_once(folder_of(workdir, "draw", name, config, base.source), body)
+
+
+def _with_statistics(config: DrawConfig, ticket: Ticket) -> Ticket:
+    """Return a ticket with the normalisation statistics that its draw asks for."""
+    if config.recalibrate is None:
+        return ticket
+    asked = (config.data, config.seed) if config.data else provenance.last_task(ticket.meta)
+    dataset = data.load(*asked)
+    network = evaluation.Network(
+        provenance.build_model(ticket.meta),
+        masks.apply(ticket.mask, ticket.params),
+        ticket.batch_stats,
+    )
+    transform = provenance.fitting_transform(asked[0], ticket.meta).left_to_do(dataset)
+    stats = recalibrate(config.recalibrate, network, task_of(asked[0]), dataset, transform)
+    return dataclasses.replace(ticket, batch_stats=stats)
 
 
 def _name_of_base(name: str, control: str) -> str:

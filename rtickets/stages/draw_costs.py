@@ -8,6 +8,7 @@ from rtickets.costs.task_sizes import TaskSizes
 from rtickets.draw.ladder import states_to
 from rtickets.draw.settings import DrawConfig
 from rtickets.models.settings import ModelConfig
+from rtickets.stages.recalibrate import recalibration_work
 
 
 def estimate_draw(
@@ -35,12 +36,17 @@ def estimate_draw(
         config.attack.check_lengths("attack", task.shape)
     if config.train is None:
         cost = network_cost(model, task.outputs, task.shape)
-        attacked = IMAGE_GRADIENT * config.attack.training_evaluations if config.attack else 0
-        passes = config.how.passes + attacked
-        about = f"{config.criterion} in {config.num_rounds} rounds on {config.examples} images"
-        operations = cost.forward * config.examples * config.num_rounds * passes
+        operations = recalibration_work(config.recalibrate, task, model)
+        about = [describe(task, model, cost)]
+        if config.how.from_data:
+            attacked = IMAGE_GRADIENT * config.attack.training_evaluations if config.attack else 0
+            rounds, images = config.num_rounds, config.examples
+            operations += cost.forward * images * rounds * (config.how.passes + attacked)
+            about.append(f"{config.criterion} in {rounds} rounds on {images} images")
+        if config.recalibrate is not None:
+            about.append(f"normalisation statistics on {config.recalibrate.words}")
         memory = memory_of(cost, task._replace(stored=0), config.batch_size, 1)
-        return Estimate(name, times, (describe(task, model, cost), about), operations, memory)
+        return Estimate(name, times, tuple(about), operations, memory)
     states = 1
     if config.method == "imp":
         imp = config.imp

@@ -15,6 +15,7 @@ from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import console, parallel, processes
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
+from rtickets.stages.recalibrate import recalibrate, recalibration_work
 from rtickets.stages.stage import Stage
 from rtickets.storage.files import write_json
 from rtickets.tickets import provenance
@@ -31,15 +32,15 @@ def evaluate(
 ) -> RunFolder:
     """Measure a network on a split it was not trained on; see `Stage.run`.
 
-    The result is that of `rtickets.evaluation.evaluate_network`, after `notes` on the classes where
-    there are any.
+    The result is that of `rtickets.evaluation.evaluate_network`, after `notes` on its classes and
+    statistics where there are any.
     """
 
     def body(folder: Path) -> dict[str, Any]:
         ticket = Ticket.load(source.ticket)
         meta = ticket.meta
         asks = asked_again(meta, config.data, seed=0)
-        task, about_classes = asks.dataset, list(asks.changes)
+        task, notes = asks.dataset, list(asks.changes)
         split = task.test if config.split == "test" else task.validation
         for note in task.notes:
             console.say(f"data: {note}")
@@ -50,13 +51,17 @@ def evaluate(
             masks.apply(ticket.mask, ticket.params),
             ticket.batch_stats,
         )
+        stats = recalibrate(config.recalibrate, network, asks.task, task, transform)
+        network = network._replace(batch_stats=stats)
+        if config.recalibrate is not None:
+            notes.append(f"normalisation statistics: {config.recalibrate.words}")
         about = {"history": provenance.history_lines(meta), "sparsity": masks.sparsity(ticket.mask)}
         processes.on_primary(lambda: write_json(folder / "network.json", about))
         examples, validation = (
             partial(evaluation.on_devices, each, transform, devices, asks.task)
             for each in (split, task.validation)
         )
-        named = {"notes": about_classes} if about_classes else {}
+        named = {"notes": notes} if notes else {}
         return {
             **named,
             **evaluation.evaluate_network(config, network, examples(), folder, validation),
@@ -98,7 +103,7 @@ def estimate_evaluation(
         f"evaluate, {task.name}",
         times,
         (describe(task, model, cost), about),
-        cost.forward * passes,
+        cost.forward * passes + recalibration_work(config.recalibrate, task, model),
         memory_of(cost, task._replace(stored=0), config.batch_size, devices),
     )
 

@@ -3,13 +3,22 @@
 from pathlib import Path
 from typing import Any
 
+from rtickets import data, evaluation, masks
 from rtickets.costs import Estimate, Setting
 from rtickets.costs.runs import estimate_training
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
+from rtickets.stages.recalibrate import recalibrate, recalibration_work
 from rtickets.stages.settings import TransferConfig
 from rtickets.stages.stage import Stage
-from rtickets.stages.train import prepare, train_network, training_result, write_ticket
+from rtickets.stages.train import (
+    Ready,
+    prepare,
+    train_network,
+    training_result,
+    write_ticket,
+)
+from rtickets.tasks import task_of
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket
 from rtickets.training import Trainable
@@ -30,13 +39,25 @@ def transfer(
         meta = provenance.extend(ready.meta, "transfer", config, config.data, config.train.seed)
         run = ready.run(config.train, folder, devices)
         trainable: Trainable = "all" if config.mode == "finetune" else "head"
-        weights = (ready.params, ticket.batch_stats)
+        weights = (ready.params, _statistics(config, ticket, ready))
         outcome = train_network(run, weights, ready.mask, trainable=trainable)
         trained = Ticket(ready.mask, outcome.params, outcome.batch_stats, meta)
         write_ticket(folder / "ticket", trained)
         return {**training_result(folder, outcome), "moves": config.moves}
 
     return run_once(folder_of(workdir, "transfer", name, config, source), body)
+
+
+def _statistics(config: TransferConfig, ticket: Ticket, ready: Ready) -> Any:
+    """Return the normalisation statistics that training starts from."""
+    params = masks.apply(ready.mask, ready.params)
+    network = evaluation.Network(ready.model, params, ticket.batch_stats)
+    task, dataset, transform = ready.task, ready.dataset, ready.transform
+    if config.recalibrate is not None and config.recalibrate.on == "source":
+        source, seed = provenance.last_task(ticket.meta)
+        task, dataset = task_of(source), data.load(source, seed)
+        transform = provenance.fitting_transform(source, ticket.meta).left_to_do(dataset)
+    return recalibrate(config.recalibrate, network, task, dataset, transform)
 
 
 def estimate_transfer(
@@ -48,7 +69,12 @@ def estimate_transfer(
         name, task, setting.model_for(task), config.train, setting.devices,
         trainable="all" if config.mode == "finetune" else "head", times=times,
     )  # fmt: skip
-    found = found._replace(about=(*found.about, f"moves {config.moves}"))
+    on = task
+    if config.recalibrate is not None and config.recalibrate.on == "source":
+        on = setting.task_of(None)
+    work = recalibration_work(config.recalibrate, on, setting.model_for(task))
+    about = (*found.about, f"moves {config.moves}")
+    found = found._replace(about=about, operations=found.operations + work)
     return setting.noted(found, task)
 
 

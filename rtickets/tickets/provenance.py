@@ -94,11 +94,12 @@ def _line(entry: Mapping[str, Any]) -> str:
         return found
 
     stage = str(at("stage"))
+    fresh = "recalibrated statistics" if at("recalibrate") else None
     facts = {
         "import": (at("source", "file"), at("model", "arch"), at("model", "variant")),
         "pretrain": (at("data", "source"), at("model", "arch"), at("train", "objective", "name")),
-        "draw": (at("method"), at("control"), at("criterion"), f"sparsity {at('sparsity')}"),
-        "transfer": (at("data", "source"), at("mode"), at("train", "objective", "name")),
+        "draw": (at("method"), at("control"), at("criterion"), f"sparsity {at('sparsity')}", fresh),
+        "transfer": (at("data", "source"), at("mode"), at("train", "objective", "name"), fresh),
     }.get(stage, ())
     return ": ".join(filter(None, (stage, ", ".join(str(fact) for fact in facts if fact))))
 

@@ -1,0 +1,67 @@
+"""Normalisation statistics estimated anew, as a part of a stage."""
+
+from typing import Any
+
+from rtickets.costs.network_costs import network_cost
+from rtickets.costs.task_sizes import TaskSizes
+from rtickets.data.arrays import Dataset
+from rtickets.data.images.augment import Transform
+from rtickets.errors import InputError
+from rtickets.evaluation import Network
+from rtickets.evaluation.recalibration import RecalibrateConfig, input_batches, recalibrated
+from rtickets.models.settings import ModelConfig
+from rtickets.platform import console
+from rtickets.tasks import Task
+
+
+def recalibrate(
+    config: RecalibrateConfig | None,
+    network: Network,
+    task: Task,
+    dataset: Dataset,
+    transform: Transform,
+) -> Any:
+    """Return the normalisation statistics that a stage goes on with.
+
+    Every process computes them for itself, all the same ones.
+
+    Args:
+        config: how they are estimated; None leaves the network its own.
+        network: the network, its weights masked.
+        task: what the examples ask.
+        dataset: whose training examples are taken.
+        transform: from stored pixels to the network's input.
+
+    Returns:
+        A pytree like `network.batch_stats`.
+
+    Raises:
+        InputError: if the network has none, or there are too few examples.
+    """
+    if config is None:
+        return network.batch_stats
+    if not network.batch_stats:
+        raise InputError(
+            "recalibrate: the network has no normalisation statistics to estimate; leave it out"
+        )
+    console.say(f"normalisation statistics: {config.words}")
+    return recalibrated(network, input_batches(dataset.train, task, transform, config))
+
+
+def recalibration_work(
+    config: RecalibrateConfig | None, sizes: TaskSizes, model: ModelConfig
+) -> float:
+    """Return the floating point operations of it, for dry runs.
+
+    Raises:
+        InputError: if there are too few examples.
+    """
+    if config is None:
+        return 0.0
+    count = config.batches * config.batch_size
+    if count > sizes.train:
+        raise InputError(
+            f"recalibrate: {config.batches} batches of {config.batch_size} take {count:,} training "
+            f"examples, {sizes.name} has {sizes.train:,}; lower batches or batch_size"
+        )
+    return count * network_cost(model, sizes.outputs, sizes.shape).forward
