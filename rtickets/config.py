@@ -9,6 +9,7 @@ from rtickets.data.settings import DataConfig
 from rtickets.data.task_settings import TaskConfig
 from rtickets.draw.settings import DrawConfig, ImpConfig
 from rtickets.evaluation.measures.base import MeasureConfig
+from rtickets.evaluation.recalibration import RecalibrateConfig, TransferRecalibrateConfig
 from rtickets.evaluation.settings import EvaluateConfig, SmoothingConfig
 from rtickets.masks.gates import GateConfig as LmpConfig
 from rtickets.models.settings import ModelConfig
@@ -34,11 +35,13 @@ __all__ = [
     "ObserveConfig",
     "OptimizerConfig",
     "PretrainConfig",
+    "RecalibrateConfig",
     "SmoothingConfig",
     "StudyConfig",
     "TaskConfig",
     "TrainConfig",
     "TransferConfig",
+    "TransferRecalibrateConfig",
     "moves",
     "to_steps",
 ]
