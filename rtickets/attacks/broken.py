@@ -8,15 +8,9 @@ from jax import Array
 
 
 def only_finite(gradient: Array) -> tuple[Array, Array]:
-    """Return a gradient with 0 for entries that are not finite.
+    """Return a gradient (B, ...) with 0 for entries that are not finite, and (B,) where.
 
     A few broken entries, of pixels where a root or a norm is zero, leave the others of use.
-
-    Args:
-        gradient: float (B, ...).
-
-    Returns:
-        (the gradient, bool (B,): where any entry was not finite).
     """
     finite = jnp.isfinite(gradient)
     broken = ~finite.all(tuple(range(1, gradient.ndim)))
@@ -33,16 +27,7 @@ def warn_of_broken(broken: Array) -> None:
 
 
 def why_broken(count: int, total: int, what: str) -> str:
-    """Return a line about gradients that were not finite.
-
-    Args:
-        count: number of images that had them.
-        total: of so many.
-        what: follows from it.
-
-    Returns:
-        What happened, what follows, and where to look.
-    """
+    """Return a line about gradients that were not finite: what follows, and where to look."""
     return (
         f"gradients of {count} of {total} images had entries that are not finite, which the attack "
         f"took as 0: {what}; look for roots, norms, logarithms and divisions at 0 in the model"

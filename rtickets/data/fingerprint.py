@@ -54,11 +54,7 @@ def fingerprint(config: DataConfig) -> str | None:
 def asked_by_source(config: DataConfig) -> str | None:
     """Return the settings of the task that a source asks, where the configuration leaves it to it.
 
-    Args:
-        config: the data.
-
-    Returns:
-        JSON; None where the configuration says the task itself, or the source none of its own.
+    It is JSON, or None where the configuration says the task itself, or the source none of its own.
     """
     try:
         task = None if config.task else source_of(config).task

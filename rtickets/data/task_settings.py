@@ -36,15 +36,9 @@ class TaskConfig(Variant):
     def check(self, raw: "Raw", name: str) -> tuple[str, ...]:
         """Return what is odd about the examples of a source, in lines.
 
-        Args:
-            raw: what the source delivered.
-            name: what errors call it.
-
-        Returns:
-            The lines.
-
         Raises:
-            InputError: if the task cannot be asked about them.
+            InputError: with the name that errors call the source, if the task cannot be asked about
+                them.
         """
         del raw, name
         return ()

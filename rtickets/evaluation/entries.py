@@ -13,17 +13,10 @@ from rtickets.tasks.base import Batch
 
 
 def entry(name: str, found: Measured) -> dict[str, Any]:
-    """Return a measure with all that a report needs to show it.
-
-    Args:
-        name: what it is called, for the error.
-        found: the measure.
-
-    Returns:
-        Its fields; those of false or empty meaning are there too, `detail` where it is true.
+    """Return a measure with all that a report needs to show it, `detail` only where it is true.
 
     Raises:
-        InputError: for a value that is no number.
+        InputError: for a value that is no number, by its name.
     """
     fields = found._asdict()
     detail = fields.pop("detail")
@@ -47,15 +40,11 @@ def headline_entry(headline: Headline) -> dict[str, Any]:
 
 
 def of_right(task: Task, right: np.ndarray, batch: Batch) -> dict[str, Any]:
-    """Return the headline where answers are right or wrong.
+    """Return how many answers are `correct`, of how many `examples`, and the headline.
 
     Args:
-        task: what was asked.
         right: bool (N,), or of a random network the share of draws in which it is, float (N,).
         batch: the examples, as the task prepared them.
-
-    Returns:
-        How many are `correct`, of how many `examples`, and the value with its interval.
     """
     found = entry(task.headline.name, task.judged(right, batch))
     count = int(right.sum()) if right.dtype == bool else float(right.sum())
@@ -63,16 +52,7 @@ def of_right(task: Task, right: np.ndarray, batch: Batch) -> dict[str, Any]:
 
 
 def of_outputs(task: Task, outputs: Any, batch: Batch) -> dict[str, Any]:
-    """Return the headline of a network's answers.
-
-    Args:
-        task: what was asked.
-        outputs: the answers, on the host.
-        batch: the examples.
-
-    Returns:
-        As `of_right`; `correct` where there are classes.
-    """
+    """Return what `of_right` does of a network's answers; `correct` where there are classes."""
     if task.labels(batch) is not None:
         return of_right(task, ~np.asarray(task.fooled(outputs, batch)), batch)
     name = task.headline.name

@@ -164,17 +164,11 @@ def _across(
 def check_honesty(
     subject: Subject, eps: float, norm: Norm, input_noise: float = 0.0, samples: int = 0
 ) -> list[Finding]:
-    """Examine whether gradient attacks on a network mean what they seem to.
+    """Return the findings of `rtickets.attacks.honesty.check_model` on a network and a few images.
 
     Args:
-        subject: the network and a few images.
-        eps: radius in pixel units.
-        norm: norm of the ball.
         input_noise: standard deviation of noise on the network's input, in pixel units.
         samples: draws of the noise, 0 without.
-
-    Returns:
-        The findings of `rtickets.attacks.honesty.check_model`.
     """
     fn = logits_fn(subject.network, subject.devices.local[:1], input_noise)
     key = jax.random.fold_in(subject.keys[0], 1)

@@ -109,14 +109,7 @@ class EvaluateConfig:
         return self
 
     def check_lengths(self, shape: Sequence[int]) -> None:
-        """Check radii and steps where the shape of images is known.
-
-        Args:
-            shape: (H, W, C).
-
-        Raises:
-            InputError: for lengths that are certainly mistakes.
-        """
+        """Raise InputError for radii and steps that are certainly mistakes for images (H, W, C)."""
         for label, attack in self.attacks.items():
             attack.check_lengths(f"attacks.{label}", shape)
         if self.smoothing is not None:

@@ -151,35 +151,18 @@ class Task(Protocol):
         ...
 
     def width(self, about: Mapping[str, Any]) -> int:
-        """Return the number of outputs of a head.
-
-        Args:
-            about: what it is for, as `about` returns it.
-
-        Raises:
-            InputError: if that is of no head.
-        """
+        """Return the number of outputs of a head, InputError if `about` is of none."""
         ...
 
     def aligned(self, about: Mapping[str, Any], dataset: Dataset) -> Dataset | None:
-        """Return a data set as a head that was trained before can be trained on it further.
+        """Return a data set as a head can be trained on further, None if it needs a fresh one.
 
-        Args:
-            about: what the head is for.
-            dataset: the data set.
-
-        Returns:
-            The data set, its examples changed where need be, such as classes in the head's order;
-            None if it needs a fresh head.
+        Its examples are changed where need be, such as classes in the head's order.
         """
         ...
 
     def matched(self, about: Mapping[str, Any], dataset: Dataset) -> Dataset:
         """Return a data set as a head can be judged on it, what is changed said in its notes.
-
-        Args:
-            about: what the head is for.
-            dataset: the data set.
 
         Raises:
             InputError: if the head does not answer it.

@@ -116,15 +116,9 @@ def _measured(found: Accuracy) -> Measured:
 
 
 def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> Array:
-    """Return the cross-entropy of every example.
+    """Return the cross-entropy of every example, float32 (B,).
 
-    Args:
-        logits: float32 (B, classes).
-        labels: int32 (B,).
-        smoothing: part of the target that is spread evenly over all classes.
-
-    Returns:
-        float32 (B,).
+    `smoothing` is the part of the target that is spread evenly over all classes.
     """
     if not smoothing:
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
@@ -133,14 +127,6 @@ def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> Array
 
 
 def kl_divergence(logits: Array, reference: Array) -> Array:
-    """Return KL(reference || prediction) of every example.
-
-    Args:
-        logits: of the prediction, float32 (B, classes).
-        reference: logits of the reference, likewise.
-
-    Returns:
-        float32 (B,), in nats.
-    """
+    """Return KL(reference || prediction) of every example from logits, float32 (B,), in nats."""
     log_p = jax.nn.log_softmax(reference)
     return jnp.sum(jnp.exp(log_p) * (log_p - jax.nn.log_softmax(logits)), -1)

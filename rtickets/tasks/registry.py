@@ -14,13 +14,7 @@ TASKS |= {"classification": Classification}
 
 
 def task_of(config: DataConfig) -> Task:
-    """Return what a network is asked to do with the examples of a data set.
-
-    Args:
-        config: the data set.
-
-    Returns:
-        The task that the configuration names, else that of the source, else to classify.
+    """Return the task that a configuration names, else that of the source, else to classify.
 
     Raises:
         InputError: if the source is unknown, or its task is not in the registry, so that a ticket

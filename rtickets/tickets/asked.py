@@ -28,16 +28,7 @@ class Question(NamedTuple):
 
 
 def aligned(meta: Any, task: Task, dataset: Dataset) -> Dataset | None:
-    """Return a data set on which a ticket's head can be trained further.
-
-    Args:
-        meta: the ticket's provenance.
-        task: what is asked.
-        dataset: the data set.
-
-    Returns:
-        See `Task.aligned`; None if the head does something else.
-    """
+    """Return what `Task.aligned` does for a ticket's head, None if that does something else."""
     own, about = known(meta)
     return task.aligned(about, dataset) if own.name == task.name else None
 
@@ -46,12 +37,8 @@ def asked_again(meta: Any, config: DataConfig | None, seed: int) -> Question:
     """Load a data set as a ticket can be judged on it.
 
     Args:
-        meta: the ticket's provenance.
         config: the data set; None is the one the ticket was last trained on, with its seed.
         seed: draws the few-shot subset.
-
-    Returns:
-        The examples, and what is asked about them.
 
     Raises:
         InputError: if the ticket has no head or one for something else, if the data cannot be

@@ -46,16 +46,7 @@ def known(meta: Any) -> tuple[Task, Mapping[str, Any]]:
 
 
 def remembering(meta: Any, task: Task, dataset: Dataset) -> dict[str, Any]:
-    """Return the provenance of a ticket with a head for a data set.
-
-    Args:
-        meta: its provenance so far.
-        task: what it is asked to do.
-        dataset: the examples.
-
-    Returns:
-        A new dictionary.
-    """
+    """Return the provenance, in a new dictionary, of a ticket with a head for a task's data set."""
     about = task.about(dataset)
     if isinstance(task, Classification):
         return {**{k: v for k, v in meta.items() if k not in ("asks", "about")}, **about}

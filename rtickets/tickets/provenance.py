@@ -28,12 +28,6 @@ from rtickets.tickets.head import known
 def build_model(meta: Any) -> models.Model:
     """Return the network that a ticket's provenance describes.
 
-    Args:
-        meta: what `stages` stored: model, mean and std, and what its head is for.
-
-    Returns:
-        The module.
-
     Raises:
         InputError: if the provenance describes none, or one without a head.
     """
@@ -127,11 +121,7 @@ def channel_statistics(statistics: tuple[float, ...], channels: int) -> tuple[fl
 def trained_on(meta: Any) -> tuple[DataConfig, int]:
     """Return the data that a ticket was last trained on, and the seed that drew its examples.
 
-    Args:
-        meta: the ticket's provenance.
-
-    Returns:
-        (data, seed), with the task that the ticket remembers, whatever the source asks now.
+    The task is that which the ticket remembers, whatever the source asks now.
 
     Raises:
         InputError: if the provenance does not say.
@@ -160,11 +150,7 @@ def last_task(meta: Any) -> tuple[DataConfig, int]:
 
 
 def check_head(meta: Any) -> None:
-    """Check that a ticket has a head, which an imported backbone has not yet.
-
-    Raises:
-        InputError: if it has none.
-    """
+    """Raise InputError unless a ticket has a head, which an imported backbone has not yet."""
     _check(meta)
     task, about = known(meta)
     task.width(about)

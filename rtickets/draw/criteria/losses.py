@@ -28,13 +28,9 @@ GRASP_TEMPERATURE = 200.0
 
 
 def cross_entropy(logits_fn: LogitsOf, temperature: float = 1.0) -> LossFn:
-    """Return the loss function of a classifier.
+    """Return (params, images, labels, ...) -> mean cross-entropy, float32; more arrays are ignored.
 
-    Args:
-        temperature: divides the logits; GraSP takes `GRASP_TEMPERATURE`.
-
-    Returns:
-        (params, images, labels, ...) -> mean cross-entropy, float32; more arrays are ignored.
+    `temperature` divides the logits; GraSP takes `GRASP_TEMPERATURE`.
     """
 
     def loss(params: Params, x: Array, y: Array, *_: Array) -> Array:
@@ -47,13 +43,9 @@ def cross_entropy(logits_fn: LogitsOf, temperature: float = 1.0) -> LossFn:
 def adversarial(logits_fn: LogitsOf, **settings: Any) -> Perturb:
     """Return a `perturb` that puts PGD examples in the place of images (Madry et al. 2018).
 
-    Args:
-        logits_fn: maps (params, images) to logits (B, classes), examples on their own.
-        **settings: of `rtickets.attacks.pgd`: eps, step_size, num_steps and others.
-
-    Returns:
-        (params, images, labels, keys) -> (adversarial images, labels, keys); keys are one PRNG key
-        per example.
+    It is (params, images, labels, keys) -> (adversarial images, labels, keys); keys are one PRNG
+    key per example. The logits of an example depend on it alone; settings are those of
+    `rtickets.attacks.pgd`.
     """
 
     def perturb(params: Params, x: Array, y: Array, keys: Array) -> Batch:
@@ -66,7 +58,6 @@ def task_loss(task: Task, outputs_fn: OutputsOf, temperature: float = 1.0) -> Lo
     """Return the loss function of a task.
 
     Args:
-        task: what the network is asked to do.
         outputs_fn: maps (params, inputs) to outputs, examples first.
         temperature: divides the outputs where they are logits over classes.
 
@@ -85,17 +76,7 @@ def task_loss(task: Task, outputs_fn: OutputsOf, temperature: float = 1.0) -> Lo
 
 
 def task_adversarial(task: Task, outputs_fn: OutputsOf, **settings: Any) -> Perturb:
-    """Return a `perturb` that puts PGD examples of a task in the place of its inputs.
-
-    Args:
-        task: what the network is asked to do.
-        outputs_fn: maps (params, inputs) to outputs, examples on their own.
-        **settings: of `rtickets.attacks.pgd`: eps, step_size, num_steps and others.
-
-    Returns:
-        (params, inputs, the other arrays by name, keys) -> the same with adversarial inputs; keys
-        are one PRNG key per example.
-    """
+    """Return `adversarial` for inputs of a task, the other arrays by name standing for labels."""
 
     def perturb(params: Params, x: Array, rest: Mapping[str, Array], keys: Array) -> Batch:
         batch = {**rest, task.input: x}

@@ -151,17 +151,10 @@ def mean_of(
     higher_is_better: bool | None = True,
     bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> Measured:
-    """Return the mean of values of independent examples.
+    """Return the mean of values of independent examples, float (N,), see `Measured`.
 
-    Args:
-        values: float (N,).
-        unit: see `Measured`.
-        higher_is_better: see `Measured`.
-        bounds: what the mean cannot leave.
-
-    Returns:
-        The mean with the interval of the central limit theorem, cut off at the bounds; one value
-        alone has none.
+    Its interval is that of the central limit theorem, cut off at the bounds, which the mean cannot
+    leave; one value alone has none.
     """
     values = np.asarray(values, np.float64)
     mean, count = float(values.mean()), len(values)

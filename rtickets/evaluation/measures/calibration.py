@@ -88,11 +88,7 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: np.ndarra
 
     Args:
         confidence: floats (N,), the probability of the answer.
-        right: bool (N,), whether it is right.
         bins: integers (N,), the bin of each.
-
-    Returns:
-        The error, a share.
     """
     gap = right - confidence.astype(np.float64)
     sign = np.sign(np.bincount(bins, gap))

@@ -49,12 +49,7 @@ class LearnedMask:
 
 
 def initial_scores(settings: LearnedMask, params: Params, key: Array) -> Scores:
-    """Return the scores that learning starts from.
-
-    Args:
-        settings: how scores become a mask.
-        params: pytree of weights.
-        key: PRNG key, for random starts.
+    """Return the scores that learning starts from; `key` is for random starts.
 
     Returns:
         float32 arrays of one score per group, keyed by the layer's path with '.' between its parts.
@@ -110,14 +105,8 @@ def gates_of(
 ) -> dict[str, Array]:
     """Return what a step multiplies groups with, differentiable with respect to the scores.
 
-    Args:
-        settings: how scores become a mask.
-        params: pytree of weights; only shapes are read.
-        scores: scores by name.
-        key: PRNG key of the step.
-
-    Returns:
-        Arrays in the shapes of the scores, by the path of the layer.
+    They are arrays in the shapes of the scores, by the path of the layer. Of the parameters only
+    shapes are read; the key is the step's.
     """
     return _by_path(settings, params, gate_on(settings, params).gate(scores, key))
 
@@ -130,13 +119,7 @@ def penalty_of(settings: LearnedMask, params: Params, scores: Mapping[str, Any])
 def apply_gates(settings: LearnedMask, params: Params, gates: Mapping[str, Array]) -> Params:
     """Return weights times the gates of their groups, differentiable with respect to both.
 
-    Args:
-        settings: how scores become a mask.
-        params: pytree of weights.
-        gates: what `gates_of` or `living_groups` returned.
-
-    Returns:
-        The weights.
+    Gates are what `gates_of` or `living_groups` returned.
     """
     spread = _spread(settings, params, gates)
     leaves = [

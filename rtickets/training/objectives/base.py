@@ -162,16 +162,7 @@ def on_perturbed(task: Task) -> Loss:
 
 
 def refusal(name: str, needs: str, task: Task) -> InputError:
-    """Return the error of an objective that needs what a task has not.
-
-    Args:
-        name: of the objective.
-        needs: what it does that the task does not allow.
-        task: the task.
-
-    Returns:
-        The error.
-    """
+    """Return the error of an objective that needs what a task has not, saying what."""
     return InputError(
         f"objective {name!r} {needs}, and {type(task).__name__} has none; choose another "
         "objective.name, such as 'natural' or 'pgd'"
