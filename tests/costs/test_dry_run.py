@@ -140,7 +140,7 @@ def test_a_batch_that_does_not_fit_is_refused():
     config = TransferConfig(
         data=DataConfig(source="mnist5k", train_examples=50), train=TrainConfig(batch_size=64)
     )
-    with pytest.raises(InputError, match="batch_size=64 exceeds the 50 training examples"):
+    with pytest.raises(InputError, match=r"batch_size=64 .*50 training examples"):
         estimate(config, Setting(TINY))
 
 

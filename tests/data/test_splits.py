@@ -144,7 +144,7 @@ def test_without_classes_a_random_part_of_all_is_taken():
     few, more = (set(numbers(few_shot(split, count, 3, alike))) for count in (7, 21))
     assert len(few) == 7
     assert few < more
-    with pytest.raises(InputError, match=r"test: 0.001 of the 50 examples leaves"):
+    with pytest.raises(InputError, match=r"test: 0.001 of the 50 examples"):
         hold_out(split, 0.001, "test", alike)
-    with pytest.raises(InputError, match="train_examples=51 is more than the 50"):
+    with pytest.raises(InputError, match=r"train_examples=51 .*50"):
         few_shot(split, 51, 3, alike)

@@ -248,7 +248,7 @@ def test_a_field_that_is_new_since_does_not_matter(tmp_path):
 def test_a_folder_in_use_is_refused_before_anything_is_touched(folder, tmp_path):
     def body(path):
         before = {file: file.stat().st_mtime_ns for file in path.iterdir()}
-        with pytest.raises(InputError, match=r"is in use by process \d+ on .*; wait for it to end"):
+        with pytest.raises(InputError, match=r"in use by process \d+ on .*; wait"):
             run_once(folder, never)
         assert {file: file.stat().st_mtime_ns for file in path.iterdir()} == before
         return {"kept": 1}
@@ -296,9 +296,7 @@ def test_a_damaged_configuration_is_one_line(folder, text, done):
         run_once(folder, lambda _: {})
     folder.path.mkdir(parents=True, exist_ok=True)
     (folder.path / "config.json").write_bytes(text.encode("latin-1"))
-    with pytest.raises(
-        InputError, match=r"config\.json is damaged: .*; restore it .* or remove"
-    ) as e:
+    with pytest.raises(InputError, match=r"config\.json is damaged: .* remove") as e:
         run_once(folder, never)
     assert "\n" not in str(e.value)
 
