@@ -56,7 +56,7 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
         train = few_shot(train, config.train_examples, seed, _strata(asks, train))
     task = Dataset(
         train, validation, test, raw.class_names, mean, std,
-        raw.viewed or is_viewed(train), (*raw.notes, *odd),
+        raw.viewed or is_viewed(train), (*raw.notes, *odd, *_too_dark(train, validation, test)),
     )  # fmt: skip
     if train.streamed:
         return task
@@ -76,6 +76,19 @@ def _strata(asks: TaskConfig, split: Split) -> np.ndarray:
             f"from 0 on, ({len(split)},), or None"
         )
     return strata
+
+
+def _too_dark(*splits: Split) -> tuple[str, ...]:
+    """Say so where no pixel is over 1 of 255: such integers were meant as values in [0, 1]."""
+    named = zip(("training", "validation", "test"), splits, strict=True)
+    stored = [(name, split.images) for name, split in named if not split.streamed]
+    dark = [name for name, images in stored if images.size and images.max() <= 1]
+    if not dark:
+        return ()
+    return (
+        f"no pixel of the {', '.join(dark)} images is over 1 of 255: if 1 is meant as white, "
+        "multiply them by 255",
+    )
 
 
 def _sample(images: np.ndarray | StreamedImages) -> np.ndarray:

@@ -105,3 +105,20 @@ def test_a_split_that_cannot_be_made_is_named(archive, options, message):
 def test_an_unknown_source_is_named():
     with pytest.raises(InputError, match=r"source='cifra'.*cifar10.*fashion_mini,"):
         data.load(DataConfig(source="cifra"))
+
+
+def test_integers_of_0_and_1_are_told_as_too_dark(tmp_path):
+    path = tmp_path / "set.npz"
+    images = np.random.default_rng(0).integers(0, 2, (40, 6, 6, 1), dtype=np.uint8)
+    labels = np.arange(40) % 2
+
+    def told(train, test):
+        np.savez(path, x_train=train, y_train=labels, x_test=test, y_test=labels)
+        notes = data.load(DataConfig(source="npz", path=str(path))).notes
+        return [note for note in notes if "over 1 of 255" in note]
+
+    (line,) = told(255 * images, images)
+    assert "the test images" in line
+    (line,) = told(images, images)
+    assert "training, validation, test" in line
+    assert not told(255 * images, 2 * images)
