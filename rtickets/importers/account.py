@@ -168,8 +168,11 @@ def _our_axes(values: np.ndarray) -> np.ndarray:
 
 
 def _array(name: str, tensor: Tensor) -> np.ndarray:
-    """Return a tensor in our axis order."""
-    array = np.array(_our_axes(np.asarray(tensor)), np.float32, order="C")
+    """Return a tensor in our axis order; integers are a quantised network's, without its scales."""
+    stored = np.asarray(tensor)
+    if not jnp.issubdtype(stored.dtype, np.floating):
+        raise InputError(f"{name} has values of {stored.dtype}; expected floats, not quantised")
+    array = np.array(_our_axes(stored), np.float32, order="C")
     if not np.isfinite(array).all():
         raise InputError(f"{name} has values that are not finite")
     if name.endswith("running_var") and (array < 0).any():

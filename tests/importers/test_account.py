@@ -123,6 +123,12 @@ def test_negative_variances_are_refused(state):
         fit({**state, "bn1.running_var": -np.ones(1, np.float32)})
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, bool, np.complex64])
+def test_weights_that_are_no_floats_are_refused(state, dtype):
+    with pytest.raises(InputError, match=rf"fc.weight.*{np.dtype(dtype)}"):
+        fit({**state, "fc.weight": np.ones_like(state["fc.weight"], dtype)})
+
+
 def test_what_no_forward_pass_reads_is_listed():
     model = models.build("wide_resnet28_10", 5, width=1 / 160)
     leaves = masks.leaf_paths(account.template(model, 3))
