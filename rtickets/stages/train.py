@@ -20,7 +20,7 @@ from rtickets.settings import config_files
 from rtickets.settings.kinds import to_steps
 from rtickets.storage.files import write_json
 from rtickets.tasks import Task, task_of
-from rtickets.tickets import asked, provenance
+from rtickets.tickets import asked, broken, provenance
 from rtickets.tickets.head import remembering
 from rtickets.tickets.ticket import Ticket
 from rtickets.training import HEAD, Trainable
@@ -213,14 +213,16 @@ def save_ticket(folder: Path, ticket: Ticket, notes: Sequence[str] = ()) -> dict
     """Save a drawn ticket, its pruned weights set to zero, and return what it counts.
 
     Args:
-        notes: what whoever draws it should know, a line each; it is said and kept.
+        notes: what whoever draws it should know, a line each; it is said and kept, with the signs
+            that the ticket is broken.
 
     Returns:
         Survivors and sparsities, and `notes` where there are any.
     """
+    params = masks.apply(ticket.mask, ticket.params)
+    notes = [*notes, *broken.signs(ticket.mask, params, ticket.meta.get("layouts"))]
     for note in notes:
         console.say(f"{folder.name}: {note}")
-    params = masks.apply(ticket.mask, ticket.params)
     write_ticket(folder / "ticket", Ticket(ticket.mask, params, ticket.batch_stats, ticket.meta))
     summary = masks.summary(ticket.mask, params)
     counts = {
@@ -229,4 +231,4 @@ def save_ticket(folder: Path, ticket: Ticket, notes: Sequence[str] = ()) -> dict
         "sparsity": summary.prunable.sparsity,
         "sparsity_of_all_parameters": summary.parameters.sparsity,
     }
-    return {**counts, "notes": list(notes)} if notes else counts
+    return {**counts, "notes": notes} if notes else counts
