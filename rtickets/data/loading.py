@@ -81,8 +81,9 @@ def _strata(asks: TaskConfig, split: Split) -> np.ndarray:
 def _too_dark(*splits: Split) -> tuple[str, ...]:
     """Say so where no pixel is over 1 of 255: such integers were meant as values in [0, 1]."""
     named = zip(("training", "validation", "test"), splits, strict=True)
-    stored = [(name, split.images) for name, split in named if not split.streamed]
-    dark = [name for name, images in stored if images.size and images.max() <= 1]
+    stored = {name: split.images for name, split in named}
+    arrays = {name: each for name, each in stored.items() if isinstance(each, np.ndarray)}
+    dark = [name for name, images in arrays.items() if images.size and images.max() <= 1]
     if not dark:
         return ()
     return (
