@@ -81,6 +81,33 @@ def test_wrong_gradients_are_caught_by_name(name):
     assert "wrong gradients" in failed(verdict), "\n".join(verdict.lines())
 
 
+@jax.custom_vjp
+def flipped(x, key, share):
+    del key, share
+    return x
+
+
+def _flip(kept, gradient):
+    keys, share = kept
+    flip = jax.vmap(lambda key: jax.random.uniform(key, gradient.shape[1:]) < share)(keys)
+    return jnp.where(flip, -gradient, gradient), None, None
+
+
+flipped.defvjp(lambda x, key, share: (x, (key, share)), _flip)
+
+
+@pytest.mark.parametrize("samples", [2, 16])
+@pytest.mark.parametrize("share", [0.5, 0.3])
+def test_random_signs_in_gradients_are_not_trusted(share, samples):
+    """Means of few draws point elsewhere, and those of many are (1 - 2 share) of the gradient."""
+
+    def logits_fn(x, key):
+        return NET(flipped(x, key, share))
+
+    verdict = check_model(logits_fn, X, Y, KEY, eps=EPS, num_steps=8, samples=samples)
+    assert "wrong gradients" in failed(verdict), "\n".join(verdict.lines())
+
+
 def cut_half(x):
     return NET(0.5 * x + 0.5 * jax.lax.stop_gradient(x))
 
