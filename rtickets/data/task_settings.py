@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, config=STRICT)
 class TaskConfig(Variant):
-    """What a network is asked to do with the examples of a data set; see `rtickets.tasks`."""
+    """What a network is asked to do with the examples of a data set; see `rtickets.tasks`.
+
+    Attributes:
+        name: which task of `rtickets.tasks.TASKS`.
+    """
 
     family: ClassVar[str] = "task"
     entries: ClassVar[dict[str, Any]] = {}

@@ -269,7 +269,8 @@ def test_a_random_network_is_measured_printed_and_reported(rtickets, network, ca
         network, "--config.attacks.pgd.input_noise=0.3", "--config.attacks.pgd.samples=7",
         "--config.honesty_examples=0",
     )  # fmt: skip
-    assert (status, errors) == (0, "")
+    assert status == 0
+    assert "rtickets:" not in errors  # a slow machine says how far it is
     correct = json.loads(printed[: printed.rindex("}") + 1])["attacks"]["pgd"]["correct"]
     assert correct != int(correct)
     done = printed.splitlines()[-1].removeprefix("done: ")
