@@ -86,6 +86,9 @@ def _import(path: Path, arch: Any, options: Options) -> Imported:
         sizes.config, opened.layout.name, _activation(model), opened.hints.network,
         chosen=options.settled, proven=reference is not None,
     )  # fmt: skip
+    # Without a head the identity stood in, so that features could be compared.
+    kept = [name for name in fitted.params if name != HEAD or sizes.classes is not None]
+    mask, params = ({name: tree[name] for name in kept} for tree in (mask, fitted.params))
     entry = {
         "importer": f"rtickets {__version__}",
         "source": {"file": path.name, "sha256": _sha256(path), **opened.facts},
@@ -101,6 +104,8 @@ def _import(path: Path, arch: Any, options: Options) -> Imported:
         "alike": list(judgement.alike),
         "left": _left(opened, sizes, model),
         "pruned": _pruned(mask, fitted, opened, options),
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(params)),
+        "weights_sha256": parity.checksum({"params": params, "batch_stats": fitted.batch_stats}),
         **parity.report(model, fitted.params, fitted.batch_stats, shape, reference),
     }
     meta = {
@@ -108,9 +113,6 @@ def _import(path: Path, arch: Any, options: Options) -> Imported:
         "mean": list(seen.mean), "std": list(seen.std),
         "history": [{"stage": "import", **entry}],
     }  # fmt: skip
-    # Without a head the identity stood in, so that features could be compared.
-    kept = [name for name in fitted.params if name != HEAD or sizes.classes is not None]
-    mask, params = ({name: tree[name] for name in kept} for tree in (mask, fitted.params))
     ticket = Ticket(mask, params, fitted.batch_stats, meta)
     return Imported(ticket, {**entry, "tensors": _tensors(opened, fitted)})
 

@@ -58,7 +58,8 @@ def find(tree: Any, key: str | None = None, weights: Weights | None = None) -> F
             "model.state_dict() instead"
         )
     if not isinstance(tree, Mapping) or not tree:
-        raise InputError(f"holds a {type(tree).__name__}, expected a state dict")
+        empty = "an empty" if isinstance(tree, Mapping) else "a"
+        raise InputError(f"holds {empty} {type(tree).__name__}, expected a state dict")
     found = dict(_state_dicts(tree))
     if not found and _is_state_dict(tree):
         found = {"": tree}

@@ -48,6 +48,7 @@ def _known(read: _Read) -> dict[str, Any]:
         return StoredTensor(storage, offset, tuple(size), tuple(stride), read, storage.dtype)
 
     def typed(storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> StoredTensor:
+        _check_element(rest[2])
         dtype = rest[2].name
         count = storage.count // TORCH_DTYPES[dtype].itemsize  # of an untyped one: in bytes
         return tensor(Storage(storage.key, dtype, count), offset, size, stride)
@@ -79,9 +80,17 @@ def _known(read: _Read) -> dict[str, Any]:
     }
 
 
+def _check_element(kind: Any) -> None:
+    """Raise InputError for a type of elements that is PyTorch's and not read here."""
+    if isinstance(kind, pickles.InertType):
+        kinds = ", ".join(TORCH_DTYPES)
+        raise InputError(f"a tensor is of {kind.path}; expected one of {kinds}: convert it")
+
+
 def _storage(file_size: int, pid: Any) -> Storage:
     """Turn a persistent id into a storage."""
     tag, kind, key, _, count, *view = pid
+    _check_element(kind)
     if tag != "storage" or not isinstance(kind, Known):
         raise InputError("its pickle refers to something else than a storage; the file is damaged")
     if not isinstance(key, str) or not re.fullmatch(r"\w{1,80}", key):

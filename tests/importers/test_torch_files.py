@@ -159,3 +159,23 @@ def test_a_whole_pickled_model_is_refused(torch_file, torch_like):
     model = torch_like.Call(torch_like.Global("project.models", "Net"), state={"weight": 1})
     with pytest.raises(InputError, match=r"project.models.Net"):
         read_state_dict(torch_file(model))
+
+
+@pytest.mark.parametrize("kind", ["QInt8Storage", "ComplexFloatStorage", "bits8"])
+def test_an_element_type_that_is_not_read_is_named(torch_like, tmp_path, kind):
+    """The file is not damaged, and whoever made it can convert it."""
+    where = torch_like.Global("torch", kind)
+    if kind.islower():  # newer tensors name the type apart from the storage, which holds bytes
+        untyped = torch_like.Global("torch.storage", "UntypedStorage")
+        storage = torch_like.Persistent(("storage", untyped, "0", "cpu", 4))
+        rebuild = torch_like.Global("torch._utils", "_rebuild_tensor_v3")
+        tensor = torch_like.Call(rebuild, storage, 0, (4,), (1,), False, {}, where)
+    else:
+        storage = torch_like.Persistent(("storage", where, "0", "cpu", 4))
+        rebuild = torch_like.Global("torch._utils", "_rebuild_tensor_v2")
+        tensor = torch_like.Call(rebuild, storage, 0, (4,), (1,), False, {})
+    path = tmp_path / "odd.pt"
+    data, _ = torch_like.pickled({"a.weight": tensor})
+    path.write_bytes(torch_like.zip_bytes(data, {"0": np.zeros(4, np.uint8)}))
+    with pytest.raises(InputError, match=rf"torch\.{kind}; expected one of float32"):
+        read_state_dict(path)

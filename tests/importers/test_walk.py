@@ -156,7 +156,10 @@ def test_a_backbone_is_drawn_and_transferred_and_says_what_it_cannot_do(
     words = ("import", file, "--arch=resnet18", "--out=bare", f"--image-size={SIZE}")
     error = run(capsys, *words, status=2)
     assert "a network begins at --prefix=encoder." in error
-    assert "no head" in run(capsys, *words, "--prefix=encoder")
+    imported = run(capsys, *words, "--prefix=encoder")
+    assert "no head" in imported
+    trained = sum(t.size for n, t in bare.items() if n.endswith((".weight", ".bias")))
+    assert f"{trained:,} parameters" in imported
     assert "head" not in Ticket.load(tmp_path / "bare").params
     task = images("own", CLASSES)
     for refused in (
