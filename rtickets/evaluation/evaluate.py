@@ -47,7 +47,7 @@ def evaluate_network(
     classes = task.labels(examples.split.arrays) is not None
     if not classes:
         check_without_classes(config, task)
-    check_measures(config.measures, task, examples.split.arrays)
+    check_measures(config.measures, examples)
     outputs, batch = answers(network, examples, batch_size=config.batch_size)
     asked = Asked(
         network, examples, outputs, batch, validation or _none, config.batch_size, config.seed

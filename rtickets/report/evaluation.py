@@ -27,7 +27,8 @@ def evaluation_lines(run: RunFolder) -> list[str]:
     result, network = run.result(), _network(run)
     measured = _measured(run, result)
     lines = [*network, *(f"{name}: {value} of {count} images" for name, value, count in measured)]
-    lines += [": ".join(filter(None, row)) for row in _further(run, result)]
+    further = _further(run, result)
+    lines += [f"{name}: {value}" + (f", {way}" if way else "") for name, value, way in further]
     lines += result.get("notes", ())
     lines += _verdict(run, result)
     return [printable(line) for line in lines]

@@ -20,7 +20,8 @@ validation examples, how many more forward passes it takes.
 To add one, write a subclass in a file of its own in this folder and announce it in `registry`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -74,8 +75,8 @@ class MeasureConfig(Variant):
     """A measure; see the head of this file for the contract.
 
     Attributes:
-        name: which measure: 'calibration' (ECE, negative log-likelihood, Brier score) or
-            'per_class' (accuracy of every class, and the worst).
+        name: which measure: 'calibration' (ECE, negative log-likelihood, Brier score),
+            'per_class' (accuracy of every class, and the worst) or 'ood' (telling other images).
     """
 
     family: ClassVar[str] = "measure"
@@ -93,6 +94,9 @@ class MeasureConfig(Variant):
             validation: number of validation examples.
         """
         return float(validation if self.needs_validation else 0)
+
+    def check(self, examples: Examples) -> None:
+        """Refuse what cannot be measured of a split, before anything is computed."""
 
     def measure(self, asked: Asked) -> dict[str, Measured]:
         """Return the values by name: by default those of the sums over all parts of the split."""
@@ -115,18 +119,22 @@ class MeasureConfig(Variant):
         raise NotImplementedError
 
 
-def check_measures(measures: Mapping[str, MeasureConfig], task: Task, batch: Batch) -> None:
-    """Refuse measures that have no meaning for a task.
+def check_measures(measures: Mapping[str, MeasureConfig], examples: Examples) -> None:
+    """Refuse measures that have no meaning for a split and its task.
 
     Raises:
-        InputError: for those of logits over classes where there are no classes.
+        InputError: for those of logits over classes where there are no classes, and what
+            `MeasureConfig.check` refuses.
     """
+    task = examples.task
     for label, measure in measures.items():
-        if measure.needs_classes and task.labels(batch) is None:
+        if measure.needs_classes and not task.has_classes:
             raise InputError(
                 f"measures.{label}={measure.name!r} is of logits over classes, which "
                 f"{type(task).__name__} has not; leave it out"
             )
+        with _named(label):
+            measure.check(examples)
 
 
 def measure_all(measures: Mapping[str, MeasureConfig], asked: Asked) -> dict[str, Measured]:
@@ -137,12 +145,19 @@ def measure_all(measures: Mapping[str, MeasureConfig], asked: Asked) -> dict[str
     """
     found: dict[str, Measured] = {}
     for label, measure in measures.items():
-        try:
+        with _named(label):
             own = measure.measure(asked)
-        except InputError as error:
-            raise InputError(f"measures.{label}: {error}") from None
         found |= {f"{label}.{name}": value for name, value in own.items()}
     return found
+
+
+@contextmanager
+def _named(label: str) -> Iterator[None]:
+    """Say of which measure an error is."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"measures.{label}: {error}") from None
 
 
 def mean_of(

@@ -2,7 +2,12 @@
 
 from rtickets.evaluation.measures.base import MeasureConfig
 from rtickets.evaluation.measures.calibration import CalibrationSettings
+from rtickets.evaluation.measures.ood import OodSettings
 from rtickets.evaluation.measures.per_class import PerClassSettings
 
 MEASURES: dict[str, type[MeasureConfig]] = MeasureConfig.entries
-MEASURES |= {"calibration": CalibrationSettings, "per_class": PerClassSettings}
+MEASURES |= {
+    "calibration": CalibrationSettings,
+    "per_class": PerClassSettings,
+    "ood": OodSettings,
+}

@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 
 from rtickets.config import EvaluateConfig, MeasureConfig
+from rtickets.data.arrays import Split
+from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
+from rtickets.evaluation import on_devices
 from rtickets.evaluation.entries import entries
 from rtickets.evaluation.measures import MEASURES, Asked
 from rtickets.evaluation.measures.base import check_measures, measure_all
+from rtickets.platform import parallel
 from rtickets.settings import config_files
-from rtickets.tasks import Classification, ImageTask
+from rtickets.tasks import ImageTask
 
 GENERATOR = np.random.default_rng(0)
 LABELS = GENERATOR.integers(0, 4, 200).astype(np.int32)
@@ -28,14 +32,14 @@ ANSWERS = {
 }
 
 
-class _Examples:
-    """All that measures read of examples here, without a device."""
-
-    task = Classification()
+EXAMPLES = on_devices(
+    Split({"image": np.zeros((8, 4, 4, 1), np.uint8), "label": LABELS[:8]}),
+    Transform(), parallel.local_devices(1),
+)  # fmt: skip
 
 
 def asked(outputs, labels):
-    return Asked(None, _Examples(), outputs, {"label": labels}, lambda: _Examples())
+    return Asked(None, EXAMPLES, outputs, {"label": labels}, lambda: EXAMPLES)
 
 
 def settings(name):
@@ -47,7 +51,7 @@ def settings(name):
 
 @pytest.fixture(autouse=True)
 def _validation(monkeypatch):
-    """Answer to the validation examples, too."""
+    """Answer to all other examples, too."""
     other = GENERATOR.normal(0, 2, (64, 4)), GENERATOR.integers(0, 4, 64)
     monkeypatch.setattr(Asked, "ask", lambda self, _: (other[0], {"label": other[1]}))
 
@@ -89,4 +93,4 @@ def test_settings_survive_a_file_and_digests_see_them(name):
 @pytest.mark.parametrize("name", [name for name in MEASURES if MEASURES[name].needs_classes])
 def test_those_of_classes_are_refused_where_there_are_none(name):
     with pytest.raises(InputError, match=rf"measures\.mine='{name}'.*ImageTask"):
-        check_measures({"mine": MeasureConfig(name=name)}, ImageTask(), {})
+        check_measures({"mine": MeasureConfig(name=name)}, EXAMPLES._replace(task=ImageTask()))

@@ -1,0 +1,148 @@
+"""Out-of-distribution detection: whether a network is less sure of images from elsewhere."""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+from scipy.special import logsumexp, ndtri, softmax
+from scipy.stats import rankdata
+
+from rtickets import data
+from rtickets.data.arrays import IMAGE, Split
+from rtickets.data.images.augment import Transform, make_transform
+from rtickets.data.settings import DataConfig
+from rtickets.errors import InputError
+from rtickets.evaluation.measures.base import Asked, MeasureConfig
+from rtickets.evaluation.predict import Examples, on_devices
+from rtickets.evaluation.subject import spread
+from rtickets.settings.kinds import STRICT, Positive
+from rtickets.tasks import Measured
+from rtickets.tasks.accuracy import share
+from rtickets.tasks.units import SHARE
+
+_KEPT = 95  # percent of the examples of the task, where false positives are counted
+_NOISE = 0.25  # standard deviation of Gaussian noise around grey
+
+
+@dataclass(frozen=True, config=STRICT)
+class OodSettings(MeasureConfig):
+    """How well a score tells the examples of the task from others.
+
+    The scores are the largest softmax probability (`msp`, Hendrycks & Gimpel 2017) and the negative
+    free energy, the log of the sum of exponentials of the logits (`energy`, Liu et al. 2020). Of
+    each, `auroc` is the chance that an example of the task has the larger one, and `fpr95` the
+    share of the others that pass where 95% of the task's do.
+
+    Attributes:
+        data: where other examples come from, the test split of a source; None is noise.
+        noise: without `data`: 'uniform' pixels, or 'gaussian' ones of mean 0.5 and deviation 0.25.
+        examples: at most so many others, spread evenly.
+    """
+
+    name: Literal["ood"] = "ood"
+    data: DataConfig | None = None
+    noise: Literal["uniform", "gaussian"] = "uniform"
+    examples: Positive = 1000
+    needs_classes = True
+
+    def forward_passes(self, examples: int, validation: int) -> float:
+        """Over the other examples."""
+        return float(self.examples)
+
+    def check(self, examples: Examples) -> None:
+        """Load the other examples once before anything is computed."""
+        self._others(examples, 0)
+
+    def measure(self, asked: Asked) -> dict[str, Measured]:
+        """Return the values by score."""
+        outputs, _ = asked.ask(self._others(asked.examples, asked.seed))
+        found: dict[str, Measured] = {}
+        ours, others = (_scores(each) for each in (asked.outputs, outputs))
+        for name, own in ours.items():
+            found[f"{name}_auroc"] = auroc(own, others[name])
+            found[f"{name}_fpr95"] = false_positives(own, others[name])
+        return found
+
+    def _others(self, examples: Examples, seed: int) -> Examples:
+        """Return the other examples as the network takes them, of the shape of the task's."""
+        height, width, channels = examples.transform.output_shape(examples.split.images.shape[1:])
+        if self.data is None:
+            shape = (self.examples, height, width, channels)
+            split, transform = Split({IMAGE: _noise(self.noise, shape, seed)}), Transform()
+        else:
+            dataset, asked = data.load(self.data), make_transform(self.data)
+            size, colours = asked.size or (height, width), asked.channels or channels
+            transform = replace(asked, size=size, channels=colours).left_to_do(dataset)
+            images = dataset.test.images
+            found = transform.output_shape(images.shape[1:])
+            if found != (height, width, channels):
+                raise InputError(
+                    f"data.source={self.data.source!r} gives images of {found}; expected "
+                    f"{(height, width, channels)} as of the task: leave its size and channels out"
+                )
+            split = Split({IMAGE: images[spread(len(images), self.examples)]})
+        return on_devices(split, transform, examples.devices, examples.task)
+
+
+def _noise(kind: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
+    generator = np.random.default_rng((seed, 4))
+    if kind == "uniform":
+        return generator.integers(0, 256, shape, np.uint8)
+    pixels = generator.normal(0.5, _NOISE, shape)
+    return np.round(255 * np.clip(pixels, 0, 1)).astype(np.uint8)
+
+
+def _scores(logits: np.ndarray) -> dict[str, np.ndarray]:
+    """Return scores that are larger for what the network knows, (N,) each.
+
+    Raises:
+        InputError: for logits that are not finite.
+    """
+    if wrong := int((~np.isfinite(logits)).any(-1).sum()):
+        raise InputError(
+            f"the logits of {wrong} of {len(logits)} examples are not finite, so they have no "
+            "score; leave the measure out, or mend the network"
+        )
+    logits = np.asarray(logits, np.float64)
+    return {"msp": softmax(logits, -1).max(-1), "energy": logsumexp(logits, -1)}
+
+
+def auroc(ours: np.ndarray, others: np.ndarray) -> Measured:
+    """Return the chance that one of ours has a larger score than one of the others.
+
+    Args:
+        ours: floats (N,).
+        others: floats (M,); equal scores count half.
+
+    Returns:
+        The area under the ROC curve with the interval of DeLong et al. 1988.
+    """
+    n, m = len(ours), len(others)
+    ranks = rankdata(np.concatenate([ours, others]))
+    beaten = (ranks[:n] - rankdata(ours)) / m  # share of the others below each of ours
+    beating = 1 - (ranks[n:] - rankdata(others)) / n  # share of ours above each of the others
+    value = float(beaten.mean())
+    variance = sum(
+        each.var(ddof=1) / len(each) if len(each) > 1 else 0 for each in (beaten, beating)
+    )
+    half = float(ndtri(0.975)) * variance**0.5
+    return Measured(value, max(value - half, 0.0), min(value + half, 1.0), SHARE)
+
+
+def false_positives(ours: np.ndarray, others: np.ndarray) -> Measured:
+    """Return the share of the others that pass the largest threshold that 95% of ours pass.
+
+    The interval is Wilson's over the others, the threshold taken as given.
+
+    Args:
+        ours: floats (N,).
+        others: floats (M,); who reaches the threshold passes it.
+
+    Returns:
+        The share.
+    """
+    kept = -(-_KEPT * len(ours) // 100)
+    threshold = np.sort(ours)[len(ours) - kept]
+    found = share(int((others >= threshold).sum()), len(others))
+    return Measured(found.value, found.low, found.high, SHARE, higher_is_better=False)
