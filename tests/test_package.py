@@ -35,6 +35,7 @@ def built(tmp_path_factory):
     subprocess.run(words, check=True, capture_output=True, text=True)
     with tarfile.open(next(dist.glob("*.tar.gz"))) as sdist:
         packed = {name.partition("/")[2] for name in sdist.getnames()}
+        sdist.extractall(top / "unpacked", filter="data")
     with zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel:
         wheel.extractall(top / "site")
     return before, packed, top / "site"
@@ -43,6 +44,16 @@ def built(tmp_path_factory):
 def test_the_sdist_has_what_building_and_testing_need(built):
     before, packed, _ = built
     assert {name for name in before - packed if not name.startswith(".git")} == set()
+
+
+def test_the_tests_run_from_an_unpacked_sdist(built):
+    """A few that need its files: the package, its configurations, README and what tests share."""
+    (folder,) = (built[2].parent / "unpacked").iterdir()
+    some = ["tests/runs/test_names.py", "tests/configs/test_configs.py", "tests/test_public_api.py"]
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *some]
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_the_wheel_has_the_package_its_data_and_the_configurations(built):
