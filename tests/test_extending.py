@@ -11,6 +11,7 @@ from rtickets.attacks.registry import ATTACKS
 from rtickets.data import SOURCES
 from rtickets.draw.criteria.registry import CRITERIA
 from rtickets.evaluation.measures import MEASURES
+from rtickets.models import ARCHITECTURES
 from rtickets.storage.files import read_json
 from rtickets.tasks import TASKS
 from rtickets.training.objectives import OBJECTIVES
@@ -18,11 +19,12 @@ from rtickets.training.optimizers import OPTIMIZERS
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 BLOCK = re.compile(r"```python\n(\"\"\"rtickets \w+ --config=(\w+\.py) .*?)```", re.DOTALL)
-REGISTRIES = (OPTIMIZERS, OBJECTIVES, ATTACKS, CRITERIA, MEASURES, SOURCES, TASKS)
+REGISTRIES = (ARCHITECTURES, OPTIMIZERS, OBJECTIVES, ATTACKS, CRITERIA, MEASURES, SOURCES, TASKS)
 SHORT = ["model.width=0.03125", "train.duration=2it", "train.batch_size=16"]
 TRAINED = ["data.source=npz", "data.path=data.npz", *SHORT]
 SMALL = {
     "lion.py": TRAINED,
+    "plain.py": [*TRAINED, "model.width=0.125"],
     "stability.py": [*TRAINED, "train.objective.weight=0.5"],
     "stripes.py": SHORT,
     "reading.py": SHORT,
@@ -67,6 +69,8 @@ def test_every_block_is_a_configuration_that_runs(tmp_path, monkeypatch, capsys)
     assert read_json(trained / "config.json")["train"]["optimizer"]["name"] == "lion"
     stable = read_json(run("pretrain", "stability.py") / "config.json")["train"]["objective"]
     assert (stable["name"], stable["weight"]) == ("stability", 0.5)
+    plain = Ticket.load(run("pretrain", "plain.py") / "ticket")
+    assert set(plain.params) == {"conv1", "conv2", "conv3", "head"}
     striped = Ticket.load(run("pretrain", "stripes.py") / "ticket")
     assert striped.meta["class_names"] == ["upright", "level"]
     assert Ticket.load(run("pretrain", "reading.py") / "ticket").meta["asks"]["name"] == "reading"

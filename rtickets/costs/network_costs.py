@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rtickets import masks, models
+from rtickets.models.calling import STATE
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import parallel
 
@@ -45,7 +46,7 @@ def network_cost(
     model = models.from_config(config, classes)
     x = jax.ShapeDtypeStruct((_PROBE, *image_shape), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), x)
-    params, batch_stats = variables["params"], variables["batch_stats"]
+    params, batch_stats = variables["params"], variables.get(STATE, {})
 
     def loss(params: Any, batch_stats: Any, x: Array) -> Array:
         logits, _ = models.training_logits(model, params, batch_stats, x)

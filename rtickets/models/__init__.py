@@ -1,7 +1,9 @@
 """Networks by name."""
 
-from rtickets.models.calling import apply, draws
+from rtickets.models.architectures import ARCHITECTURES, Architecture, Asked
+from rtickets.models.calling import apply, draws, features, head
 from rtickets.models.efficientnet_lite import EfficientNetLite
+from rtickets.models.network import Features, LinearHead, Network, pooled
 from rtickets.models.preact_resnet import PreActResNet
 from rtickets.models.registry import (
     Model,
@@ -18,8 +20,14 @@ from rtickets.models.resnet import ResNet
 from rtickets.models.wide_resnet import WideResNet
 
 __all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "Asked",
     "EfficientNetLite",
+    "Features",
+    "LinearHead",
     "Model",
+    "Network",
     "PreActResNet",
     "Precision",
     "ResNet",
@@ -29,8 +37,11 @@ __all__ = [
     "check_statistics",
     "draws",
     "epsilon_of",
+    "features",
     "from_config",
+    "head",
     "initialise",
     "logits",
+    "pooled",
     "training_logits",
 ]

@@ -12,6 +12,8 @@ from typing import Any
 
 from jax import Array
 
+from rtickets.models.network import Features
+
 STATE = "batch_stats"
 
 
@@ -42,3 +44,20 @@ def apply(
         return model.apply(variables, *arguments), state
     outputs, updated = model.apply(variables, *arguments, mutable=[STATE])
     return outputs, updated.get(STATE, state)
+
+
+def features(
+    model: Any, params: Any, state: Any, inputs: Any, train: bool = False, rngs: Array | None = None
+) -> tuple[Features, Any]:
+    """Return what the backbone of a network finds, and its state; arguments as of `apply`."""
+    variables = {"params": params, **({STATE: state} if state else {})}
+    arguments = (inputs, train, rngs) if draws(model) else (inputs, train)
+    if not train:
+        return model.apply(variables, *arguments, method="features"), state
+    found, updated = model.apply(variables, *arguments, mutable=[STATE], method="features")
+    return found, updated.get(STATE, state)
+
+
+def head(model: Any, params: Any, found: Features) -> Any:
+    """Return what the head of a network makes of features; `apply` is this after `features`."""
+    return model.apply({"params": params}, found, method=lambda network, x: network.head(x))

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array, lax
 
-from rtickets.models.resnet import kernel_init
+from rtickets.models.network import kernel_init
 
 
 def depthwise_conv(x: Array, kernel: Array, stride: int = 1) -> Array:

@@ -12,8 +12,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.models.architectures import Asked, Stem
 from rtickets.models.depthwise import DepthwiseConv
-from rtickets.models.resnet import Stem, head_init, kernel_init
+from rtickets.models.network import Features, LinearHead, Network, kernel_init, pooled
 
 
 class Stage(NamedTuple):
@@ -61,7 +62,7 @@ class InvertedResidual(nn.Module):
         return x + y if self.stride == 1 and x.shape[-1] == self.features else y
 
 
-class EfficientNetLite(nn.Module):
+class EfficientNetLite(Network):
     """EfficientNet-Lite0 from pixels in [0, 1] to logits.
 
     Attributes:
@@ -72,6 +73,7 @@ class EfficientNetLite(nn.Module):
         std: per-channel standard deviation likewise.
         dtype: compute precision of the backbone.
         axis_name: mapped axis over which training statistics are shared, or None.
+        make_head: makes the head of `num_classes`.
     """
 
     num_classes: int
@@ -81,13 +83,13 @@ class EfficientNetLite(nn.Module):
     std: tuple[float, ...] = (1.0,)
     dtype: Any = jnp.float32
     axis_name: str | None = None
+    make_head: Callable[[int], nn.Module] = LinearHead
+
+    epsilon = 1e-3
 
     @nn.compact
-    def __call__(self, x: Array, train: bool = False) -> Array:
-        """Return logits (B, num_classes), float32, for images (B, H, W, C) in [0, 1].
-
-        With `train` the normalisation layers use and update batch statistics.
-        """
+    def features(self, x: Array, train: bool = False) -> Features:
+        """Return the output of the stem and of every stage."""
         conv = partial(
             nn.Conv, use_bias=False, padding="SAME", dtype=self.dtype, kernel_init=kernel_init
         )
@@ -95,7 +97,7 @@ class EfficientNetLite(nn.Module):
             nn.BatchNorm,
             use_running_average=not train,
             momentum=0.99,
-            epsilon=1e-3,
+            epsilon=self.epsilon,
             dtype=self.dtype,
             axis_name=self.axis_name,
         )
@@ -103,6 +105,7 @@ class EfficientNetLite(nn.Module):
         stride = 2 if self.stem == "imagenet" else 1
         x = conv(self._scaled(32), (3, 3), strides=stride, name="stem_conv")(x)
         x = nn.relu6(norm(name="stem_norm")(x))
+        levels = {"stem": x}
         for number, stage in enumerate(LITE0, 1):
             for index in range(stage.blocks):
                 x = InvertedResidual(
@@ -115,9 +118,16 @@ class EfficientNetLite(nn.Module):
                     self.dtype,
                     name=f"stage{number}_block{index + 1}",
                 )(x)
-        x = nn.relu6(norm(name="top_norm")(conv(self._scaled(1280), (1, 1), name="top_conv")(x)))
-        x = x.mean((1, 2), dtype=jnp.float32)  # (B, features)
-        return nn.Dense(self.num_classes, kernel_init=head_init, name="head")(x)
+            levels[f"stage{number}"] = x
+        top = conv(self._scaled(1280), (1, 1), name="top_conv")(x)
+        return pooled({**levels, "top": nn.relu6(norm(name="top_norm")(top))})
 
     def _scaled(self, features: int) -> int:
         return max(1, round(features * self.width))
+
+
+def make_efficientnet_lite(asked: Asked) -> EfficientNetLite:
+    """Return EfficientNet-Lite0."""
+    return EfficientNetLite(
+        asked.num_classes, asked.width, asked.stem or "imagenet", **asked.shared
+    )

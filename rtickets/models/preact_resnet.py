@@ -1,5 +1,6 @@
 """Residual networks with pre-activation for small images (He et al. 2016)."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -7,12 +8,13 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.models.architectures import Asked
 from rtickets.models.narrow import convolve
+from rtickets.models.network import Features, LinearHead, Network, kernel_init, pooled
 from rtickets.models.preactivation import ACTIVATIONS, Padding, PreActivationBlock, Shortcut
-from rtickets.models.resnet import head_init, kernel_init
 
 
-class PreActResNet(nn.Module):
+class PreActResNet(Network):
     """A residual network with pre-activation from pixels in [0, 1] to logits.
 
     Attributes:
@@ -28,6 +30,7 @@ class PreActResNet(nn.Module):
         shortcut: of its blocks.
         padding: of its blocks.
         final_norm: normalise and activate before the features are averaged.
+        make_head: makes the head of `num_classes`.
     """
 
     stage_sizes: tuple[int, ...]
@@ -41,23 +44,22 @@ class PreActResNet(nn.Module):
     shortcut: Shortcut = "activated"
     padding: Padding = "symmetric"
     final_norm: bool = True
+    make_head: Callable[[int], nn.Module] = LinearHead
 
     @nn.compact
-    def __call__(self, x: Array, train: bool = False) -> Array:
-        """Return logits (B, num_classes), float32, for images (B, H, W, C) in [0, 1].
-
-        With `train` the normalisation layers use and update batch statistics.
-        """
+    def features(self, x: Array, train: bool = False) -> Features:
+        """Return the output of the stem and of every stage."""
         conv = partial(
             nn.Conv, use_bias=False, dtype=self.dtype, kernel_init=kernel_init,
             conv_general_dilated=convolve,
         )  # fmt: skip
         norm = partial(
-            nn.BatchNorm, use_running_average=not train, momentum=0.9, epsilon=1e-5,
+            nn.BatchNorm, use_running_average=not train, momentum=0.9, epsilon=self.epsilon,
             dtype=self.dtype, axis_name=self.axis_name,
         )  # fmt: skip
         x = ((x - jnp.asarray(self.mean)) / jnp.asarray(self.std)).astype(self.dtype)
         x = conv(self.width, (3, 3), padding=1, name="stem_conv")(x)
+        levels = {"stem": x}
         for stage, blocks in enumerate(self.stage_sizes):
             for index in range(blocks):
                 x = PreActivationBlock(
@@ -65,7 +67,22 @@ class PreActResNet(nn.Module):
                     self.activation, self.shortcut, self.padding,
                     name=f"stage{stage + 1}_block{index + 1}",
                 )(x)  # fmt: skip
+            levels[f"stage{stage + 1}"] = x
         if self.final_norm:
-            x = ACTIVATIONS[self.activation](norm(name="final_norm")(x))
-        x = x.mean((1, 2), dtype=jnp.float32)  # (B, features)
-        return nn.Dense(self.num_classes, kernel_init=head_init, name="head")(x)
+            levels[f"stage{stage + 1}"] = ACTIVATIONS[self.activation](norm(name="final_norm")(x))
+        return pooled(levels)
+
+
+_VARIANTS: dict[str | None, dict[str, Any]] = {
+    None: {},
+    "deepmind": {"shortcut": "input 3x3", "padding": "end", "activation": "silu"},
+    "kuangliu": {"final_norm": False},
+    "wong": {"final_norm": False, "shortcut": "input"},
+}
+
+
+def make_preact_resnet(asked: Asked, stage_sizes: tuple[int, ...]) -> PreActResNet:
+    """Return a residual network with pre-activation."""
+    own = {"activation": "relu", **_VARIANTS[asked.variant]}
+    own |= {"activation": asked.activation} if asked.activation else {}
+    return PreActResNet(stage_sizes, asked.num_classes, asked.scaled(64), **own, **asked.shared)

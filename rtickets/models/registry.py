@@ -1,7 +1,7 @@
-"""Networks by name."""
+"""Networks by name, and how they are built."""
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any, Literal, cast
 
 import jax
@@ -10,53 +10,65 @@ from jax import Array
 
 from rtickets.errors import InputError
 from rtickets.masks import Params
+from rtickets.models.architectures import ARCHITECTURES, Architecture, Asked, Stem
 from rtickets.models.calling import STATE, apply
-from rtickets.models.efficientnet_lite import EfficientNetLite
-from rtickets.models.preact_resnet import PreActResNet
+from rtickets.models.efficientnet_lite import EfficientNetLite, make_efficientnet_lite
+from rtickets.models.network import LinearHead
+from rtickets.models.preact_resnet import PreActResNet, make_preact_resnet
 from rtickets.models.resnet import (
     BasicBlock,
     Bottleneck,
     CaffeBottleneck,
     ResNet,
-    Stem,
     WideBottleneck,
+    make_resnet,
 )
-from rtickets.models.settings import Activation, Arch, ModelConfig, Variant, variants_of
-from rtickets.models.wide_resnet import WideResNet
+from rtickets.models.settings import Activation, ModelConfig, Variant, why_not_variant
+from rtickets.models.wide_resnet import WideResNet, make_wide_resnet
 
 Model = ResNet | WideResNet | PreActResNet | EfficientNetLite
 Precision = Literal["float32", "bfloat16"]
+_SMALL = ("small",)
+_PREACT = ("deepmind", "kuangliu", "wong")
 
-_RESNETS: dict[str, dict[str, Any]] = {
-    "resnet18": {"stage_sizes": (2, 2, 2, 2), "block": BasicBlock},
-    "resnet34": {"stage_sizes": (3, 4, 6, 3), "block": BasicBlock},
-    "resnet50": {"stage_sizes": (3, 4, 6, 3), "block": Bottleneck},
-    "resnet101": {"stage_sizes": (3, 4, 23, 3), "block": Bottleneck},
-    "resnet152": {"stage_sizes": (3, 8, 36, 3), "block": Bottleneck},
-    "resnet50_thin": {"stage_sizes": (3, 4, 6, 3), "block": CaffeBottleneck},
-    "wide_resnet50_2": {"stage_sizes": (3, 4, 6, 3), "block": WideBottleneck},
-}
-# blocks per stage and widening factor
-_WIDE_RESNETS = {
-    "wide_resnet28_10": (4, 10),
-    "wide_resnet34_10": (5, 10),
-    "wide_resnet34_20": (5, 20),
-    "wide_resnet40_2": (6, 2),
-    "wide_resnet70_16": (11, 16),
-    "wide_resnet82_8": (13, 8),
-    "wide_resnet94_16": (15, 16),
-}
-_PREACT_RESNETS = {"preact_resnet18": (2, 2, 2, 2), "preact_resnet34": (3, 4, 6, 3)}
-_PREACT_VARIANTS: dict[str | None, dict[str, Any]] = {
-    None: {},
-    "deepmind": {"shortcut": "input 3x3", "padding": "end"},
-    "kuangliu": {"final_norm": False},
-    "wong": {"final_norm": False, "shortcut": "input"},
+
+def _resnet(sizes: tuple[int, ...], block: Any, *variants: str, thin: bool = False) -> Architecture:
+    make = partial(make_resnet, stage_sizes=sizes, block=block, thin=thin)
+    return Architecture(make, variants=variants)
+
+
+def _wide(blocks: int, widening: int) -> Architecture:
+    make = partial(make_wide_resnet, blocks=blocks, widening=widening)
+    return Architecture(make, _SMALL, ("deepmind",))
+
+
+def _preact(*sizes: int) -> Architecture:
+    return Architecture(partial(make_preact_resnet, stage_sizes=sizes), _SMALL, _PREACT)
+
+
+ARCHITECTURES |= {
+    "resnet18": _resnet((2, 2, 2, 2), BasicBlock),
+    "resnet34": _resnet((3, 4, 6, 3), BasicBlock),
+    "resnet50": _resnet((3, 4, 6, 3), Bottleneck, "caffe"),
+    "resnet101": _resnet((3, 4, 23, 3), Bottleneck, "caffe"),
+    "resnet152": _resnet((3, 8, 36, 3), Bottleneck, "caffe"),
+    "resnet50_thin": _resnet((3, 4, 6, 3), CaffeBottleneck, thin=True),
+    "wide_resnet50_2": _resnet((3, 4, 6, 3), WideBottleneck),
+    "wide_resnet28_10": _wide(4, 10),
+    "wide_resnet34_10": _wide(5, 10),
+    "wide_resnet34_20": _wide(5, 20),
+    "wide_resnet40_2": _wide(6, 2),
+    "wide_resnet70_16": _wide(11, 16),
+    "wide_resnet82_8": _wide(13, 8),
+    "wide_resnet94_16": _wide(15, 16),
+    "preact_resnet18": _preact(2, 2, 2, 2),
+    "preact_resnet34": _preact(3, 4, 6, 3),
+    "efficientnet_lite0": Architecture(make_efficientnet_lite, own_activation="ReLU6"),
 }
 
 
 def build(
-    arch: Arch,
+    arch: str,
     num_classes: int,
     *,
     width: float = 1.0,
@@ -66,6 +78,7 @@ def build(
     precision: Precision = "float32",
     variant: Variant | None = None,
     activation: Activation | None = None,
+    make_head: Callable[[int], Any] = LinearHead,
 ) -> Model:
     """Build a network, a linen module that maps images in [0, 1] to logits, see `models.calling`.
 
@@ -77,50 +90,23 @@ def build(
         std: per-channel standard deviation likewise.
         precision: compute precision of the backbone.
         variant: see `ModelConfig`, as `activation`.
+        make_head: returns the head of a width: a module that maps `models.Features` to outputs.
 
     Raises:
         InputError: if there is no such architecture, or not with this stem or variant, or pixel
             statistics are none of images in [0, 1].
     """
     check_statistics(mean, std)
-    if variant is not None and variant not in variants_of(arch):
-        names = ", ".join(variants_of(arch)) or "none"
-        raise InputError(f"variant={variant!r} does not exist for {arch}, which has {names}")
-    options: dict[str, Any] = {"mean": mean, "std": std, "dtype": jnp.dtype(precision)}
-    if arch == "efficientnet_lite0":
-        if activation is not None:
-            raise InputError(f"activation={activation!r}: efficientnet_lite0 has ReLU6; leave it")
-        return EfficientNetLite(num_classes, width, stem or "imagenet", **options)
-    options["activation"] = activation or ("silu" if variant == "deepmind" else "relu")
-    if arch in _RESNETS:
-        return _resnet(arch, num_classes, width, variant, stem=stem or "imagenet", **options)
-    if arch not in _WIDE_RESNETS and arch not in _PREACT_RESNETS:
-        names = ", ".join([*_RESNETS, *_WIDE_RESNETS, *_PREACT_RESNETS, "efficientnet_lite0"])
-        raise InputError(f"arch={arch!r} is unknown; choose one of {names}")
-    if stem == "imagenet":
-        raise InputError(f"stem='imagenet' does not exist for {arch}; use 'small'")
-    if arch in _PREACT_RESNETS:
-        options |= _PREACT_VARIANTS[variant]
-        return PreActResNet(_PREACT_RESNETS[arch], num_classes, _features(64 * width), **options)
-    blocks, widening = _WIDE_RESNETS[arch]
-    options["padding"] = "end" if variant == "deepmind" else "symmetric"
-    return WideResNet(blocks, num_classes, _features(16 * widening * width), **options)
-
-
-def _features(count: float) -> int:
-    return max(1, round(count))
-
-
-def _resnet(
-    arch: str, num_classes: int, width: float, variant: str | None, **options: Any
-) -> ResNet:
-    found: dict[str, Any] = {**_RESNETS[arch], "width": _features(64 * width), **options}
-    if arch == "resnet50_thin":
-        found |= {"stem_features": found["width"], "pool_padding": "end"}
-        found |= {"width": _features(32 * width)}
-    if variant == "caffe":
-        found["block"] = CaffeBottleneck
-    return ResNet(num_classes=num_classes, **found)
+    if arch not in ARCHITECTURES:
+        raise InputError(f"arch={arch!r} is unknown; choose one of {', '.join(ARCHITECTURES)}")
+    entry = ARCHITECTURES[arch]
+    if why := why_not_variant(arch, variant, activation):
+        raise InputError(why)
+    if stem is not None and stem not in entry.stems:
+        raise InputError(f"stem={stem!r} does not exist for {arch}; use {entry.stems[0]!r}")
+    shared = {"mean": mean, "std": std, "dtype": jnp.dtype(precision), "make_head": make_head}
+    found: Model = entry.make(Asked(num_classes, width, stem, variant, activation, shared))
+    return found
 
 
 def check_statistics(mean: Sequence[float], std: Sequence[float]) -> None:
@@ -159,7 +145,7 @@ def from_config(
 
 def epsilon_of(model: Model) -> float:
     """Return what the normalisation layers of a network add to variances."""
-    return 1e-3 if isinstance(model, EfficientNetLite) else 1e-5
+    return model.epsilon
 
 
 def initialise(model: Model, key: Array, image_shape: tuple[int, int, int]) -> tuple[Any, Any]:

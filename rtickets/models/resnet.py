@@ -9,19 +9,16 @@ those of Zagoruyko & Komodakis 2016. Parameters, normalisation statistics and lo
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.models.architectures import Asked, Stem
 from rtickets.models.narrow import convolve
+from rtickets.models.network import Features, LinearHead, Network, kernel_init, pooled
 from rtickets.models.preactivation import ACTIVATIONS, Padding
-
-Stem = Literal["small", "imagenet"]
-
-kernel_init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
-head_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 class BasicBlock(nn.Module):
@@ -91,7 +88,7 @@ def _shortcut(block: BasicBlock | Bottleneck, x: Array, features: int) -> Array:
     return block.norm(name="shortcut_norm")(y)
 
 
-class ResNet(nn.Module):
+class ResNet(Network):
     """A residual network from pixels in [0, 1] to logits.
 
     Attributes:
@@ -110,6 +107,7 @@ class ResNet(nn.Module):
         pool_padding: padding of the max-pool: 'symmetric', or 'end' for the last row and column
             alone.
         activation: a key of `ACTIVATIONS`.
+        make_head: makes the head of `num_classes`.
     """
 
     stage_sizes: tuple[int, ...]
@@ -124,13 +122,11 @@ class ResNet(nn.Module):
     stem_features: int | None = None
     pool_padding: Padding = "symmetric"
     activation: str = "relu"
+    make_head: Callable[[int], nn.Module] = LinearHead
 
     @nn.compact
-    def __call__(self, x: Array, train: bool = False) -> Array:
-        """Return logits (B, num_classes), float32, for images (B, H, W, C) in [0, 1].
-
-        With `train` the normalisation layers use and update batch statistics.
-        """
+    def features(self, x: Array, train: bool = False) -> Features:
+        """Return the output of the stem and of every stage."""
         conv = partial(
             nn.Conv, use_bias=False, dtype=self.dtype, kernel_init=kernel_init,
             conv_general_dilated=convolve,
@@ -139,7 +135,7 @@ class ResNet(nn.Module):
             nn.BatchNorm,
             use_running_average=not train,
             momentum=0.9,
-            epsilon=1e-5,
+            epsilon=self.epsilon,
             dtype=self.dtype,
             axis_name=self.axis_name,
         )
@@ -154,11 +150,29 @@ class ResNet(nn.Module):
         else:
             x = conv(features, (3, 3), padding=1, name="stem_conv")(x)
             x = act(norm(name="stem_norm")(x))
+        levels = {"stem": x}
         for stage, blocks in enumerate(self.stage_sizes):
             for index in range(blocks):
                 stride = 2 if stage > 0 and index == 0 else 1
                 name = f"stage{stage + 1}_block{index + 1}"
                 x = self.block(self.width * 2**stage, stride, conv, norm, act, name=name)(x)
+            levels[f"stage{stage + 1}"] = x
         # The head computes in float32, whatever the precision of the backbone.
-        x = x.mean((1, 2), dtype=jnp.float32)  # (B, features)
-        return nn.Dense(self.num_classes, kernel_init=head_init, name="head")(x)
+        return pooled(levels)
+
+
+def make_resnet(
+    asked: Asked, stage_sizes: tuple[int, ...], block: Any, *, thin: bool = False
+) -> ResNet:
+    """Return a residual network; a thin one has half the features after its stem."""
+    own: dict[str, Any] = {"stem_features": asked.scaled(64), "pool_padding": "end"} if thin else {}
+    return ResNet(
+        stage_sizes,
+        CaffeBottleneck if asked.variant == "caffe" else block,
+        asked.num_classes,
+        asked.scaled(32 if thin else 64),
+        asked.stem or "imagenet",
+        activation=asked.activation or "relu",
+        **own,
+        **asked.shared,
+    )

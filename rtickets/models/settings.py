@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from rtickets.settings.kinds import STRICT
+from rtickets.models.architectures import ARCHITECTURES
+from rtickets.settings.kinds import STRICT, OneOf
 
+# those whose published weights are read, see `rtickets.importers`
 Arch = Literal[
     "resnet18",
     "resnet34",
@@ -42,12 +44,18 @@ def variants_of(arch: str) -> tuple[str, ...]:
     as shortcut. 'kuangliu' and 'wong' (Wong et al. 2020): no normalisation after the last block,
     and with 'wong' a shortcut from the block's input before it is normalised and activated.
     """
-    if arch in ("resnet50", "resnet101", "resnet152"):
-        return ("caffe",)
-    if arch.startswith("preact"):
-        return ("deepmind", "kuangliu", "wong")
-    pre_activation = arch.startswith("wide_resnet") and arch != "wide_resnet50_2"
-    return ("deepmind",) if pre_activation else ()
+    return ARCHITECTURES[arch].variants
+
+
+def why_not_variant(arch: str, variant: str | None, activation: str | None) -> str | None:
+    """Say why an architecture has no such variant or activation, or None where it has."""
+    entry = ARCHITECTURES[arch]
+    if variant is not None and variant not in entry.variants:
+        names = ", ".join(entry.variants) or "none"
+        return f"variant={variant!r} does not exist for {arch}, which has {names}"
+    if activation is not None and entry.own_activation is not None:
+        return f"activation={activation!r}: {arch} has {entry.own_activation}; leave it"
+    return None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -66,7 +74,7 @@ class ModelConfig:
             efficientnet_lite0, which has no other, and 'relu' for the rest.
     """
 
-    arch: Arch = "resnet18"
+    arch: Annotated[str, OneOf(ARCHITECTURES)] = "resnet18"
     width: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     stem: Literal["small", "imagenet"] = "small"
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -75,14 +83,6 @@ class ModelConfig:
 
     @model_validator(mode="after")
     def _check(self) -> "ModelConfig":
-        known = variants_of(self.arch)
-        if self.variant is not None and self.variant not in known:
-            names = ", ".join(known) or "none"
-            raise ValueError(
-                f"variant={self.variant!r} does not exist for {self.arch}, which has {names}"
-            )
-        if self.activation is not None and self.arch == "efficientnet_lite0":
-            raise ValueError(
-                f"activation={self.activation!r}: efficientnet_lite0 has ReLU6; leave it"
-            )
+        if why := why_not_variant(self.arch, self.variant, self.activation):
+            raise ValueError(why)
         return self

@@ -5,6 +5,7 @@ the number of features, its shortcut starts from the normalised and activated in
 et al. 2020 and after have SiLU, and pad as TensorFlow does.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,12 +13,13 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.models.architectures import Asked
 from rtickets.models.narrow import convolve
+from rtickets.models.network import Features, LinearHead, Network, kernel_init, pooled
 from rtickets.models.preactivation import ACTIVATIONS, Padding, PreActivationBlock
-from rtickets.models.resnet import head_init, kernel_init
 
 
-class WideResNet(nn.Module):
+class WideResNet(Network):
     """A wide residual network from pixels in [0, 1] to logits.
 
     Attributes:
@@ -30,6 +32,7 @@ class WideResNet(nn.Module):
         axis_name: mapped axis over which training statistics are shared, or None.
         activation: see `PreActivationBlock`, as the next.
         padding: of its blocks.
+        make_head: makes the head of `num_classes`.
     """
 
     blocks: int
@@ -41,13 +44,11 @@ class WideResNet(nn.Module):
     axis_name: str | None = None
     activation: str = "relu"
     padding: Padding = "symmetric"
+    make_head: Callable[[int], nn.Module] = LinearHead
 
     @nn.compact
-    def __call__(self, x: Array, train: bool = False) -> Array:
-        """Return logits (B, num_classes), float32, for images (B, H, W, C) in [0, 1].
-
-        With `train` the normalisation layers use and update batch statistics.
-        """
+    def features(self, x: Array, train: bool = False) -> Features:
+        """Return the output of the stem and of every stage."""
         conv = partial(
             nn.Conv, use_bias=False, dtype=self.dtype, kernel_init=kernel_init,
             conv_general_dilated=convolve,
@@ -56,12 +57,13 @@ class WideResNet(nn.Module):
             nn.BatchNorm,
             use_running_average=not train,
             momentum=0.9,
-            epsilon=1e-5,
+            epsilon=self.epsilon,
             dtype=self.dtype,
             axis_name=self.axis_name,
         )
         x = ((x - jnp.asarray(self.mean)) / jnp.asarray(self.std)).astype(self.dtype)
         x = conv(16, (3, 3), padding=1, name="stem_conv")(x)
+        levels = {"stem": x}
         for stage in range(3):
             for index in range(self.blocks):
                 stride = 2 if stage > 0 and index == 0 else 1
@@ -69,6 +71,19 @@ class WideResNet(nn.Module):
                     self.width * 2**stage, stride, conv, norm, self.activation,
                     padding=self.padding, name=f"stage{stage + 1}_block{index + 1}",
                 )(x)  # fmt: skip
-        x = ACTIVATIONS[self.activation](norm(name="final_norm")(x))
-        x = x.mean((1, 2), dtype=jnp.float32)  # (B, features)
-        return nn.Dense(self.num_classes, kernel_init=head_init, name="head")(x)
+            levels[f"stage{stage + 1}"] = x
+        levels["stage3"] = ACTIVATIONS[self.activation](norm(name="final_norm")(x))
+        return pooled(levels)
+
+
+def make_wide_resnet(asked: Asked, blocks: int, widening: int) -> WideResNet:
+    """Return a wide residual network."""
+    deepmind = asked.variant == "deepmind"
+    return WideResNet(
+        blocks,
+        asked.num_classes,
+        asked.scaled(16 * widening),
+        activation=asked.activation or ("silu" if deepmind else "relu"),
+        padding="end" if deepmind else "symmetric",
+        **asked.shared,
+    )

@@ -1,0 +1,56 @@
+"""What an architecture is: a function of what a configuration asks for, which returns a network.
+
+A network is a linen module as `rtickets.models.calling` describes it; those of the package are
+`rtickets.models.network.Network`s, whose features can be taken at every level. Its checks are
+attributes, so that configurations, `build` and the importer know no architecture by name.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+Stem = Literal["small", "imagenet"]
+
+
+class Asked(NamedTuple):
+    """What is asked of an architecture.
+
+    Attributes:
+        num_classes: width of the head.
+        width: multiplier on the number of features of every layer.
+        stem: None is the published one.
+        variant: one of the architecture's, or None.
+        activation: None is the published one.
+        shared: keyword arguments that every network of the package takes: `mean` and `std` of the
+            pixels, `dtype` of the backbone and `make_head`.
+    """
+
+    num_classes: int
+    width: float
+    stem: Stem | None
+    variant: str | None
+    activation: str | None
+    shared: Mapping[str, Any]
+
+    def scaled(self, features: float) -> int:
+        """Return a number of features, at least one, times the width."""
+        return max(1, round(features * self.width))
+
+
+class Architecture(NamedTuple):
+    """An entry of the registry.
+
+    Attributes:
+        make: returns the network.
+        stems: that it has.
+        variants: published variants besides the usual network, see `ModelConfig`.
+        own_activation: the name of the one that it always has, None where there is a choice.
+    """
+
+    make: Callable[[Asked], Any]
+    stems: tuple[str, ...] = ("small", "imagenet")
+    variants: tuple[str, ...] = ()
+    own_activation: str | None = None
+
+
+ARCHITECTURES: dict[str, Architecture] = {}
+"""The architectures by name; `rtickets.models.registry` fills in those of the package."""
