@@ -1,12 +1,14 @@
 """Auto-PGD (Croce & Hein 2020): PGD that chooses its own step sizes."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from pydantic.dataclasses import dataclass as settings
 
+from rtickets.attacks.apgd_l1 import ApgdL1
 from rtickets.attacks.expectation import evaluate_against
 from rtickets.attacks.losses import LossName, make_loss
 from rtickets.attacks.projections import (
@@ -17,6 +19,8 @@ from rtickets.attacks.projections import (
     uniform_in_ball,
 )
 from rtickets.attacks.search import Evaluation, Job, LogitsFn, choose
+from rtickets.attacks.settings import Noisy, Repeated
+from rtickets.settings.kinds import STRICT, Positive
 
 _MOMENTUM = 0.75
 _PROGRESS = 0.75  # share of steps that must raise the loss for the step size to stay
@@ -150,3 +154,48 @@ def _record(state: ApgdState, found: Evaluation, count: Array) -> ApgdState:
         checkpoint_loss=jnp.where(moved, state.checkpoint_loss, found.loss),
         broken=state.broken | found.broken,
     )
+
+
+@settings(frozen=True, config=STRICT)
+class AutoPgd(Noisy, Repeated):
+    """PGD that chooses its own steps (Croce & Hein 2020; in L1 Croce & Hein 2021)."""
+
+    plain = True
+    maximised: ClassVar[LossName] = "dlr"
+
+    def search(self, norm: Norm, num_classes: int, samples: int) -> Apgd | ApgdL1:
+        """Return the search of the norm."""
+        own = (self.steps, self.maximised, self.targets is not None, samples, num_classes)
+        return ApgdL1("l1", *own) if norm == "l1" else Apgd(norm, *own)
+
+    @property
+    def loss_name(self) -> LossName:
+        """The loss that is maximised."""
+        return self.maximised
+
+
+@settings(frozen=True, config=STRICT)
+class ApgdCeSettings(AutoPgd):
+    """Auto-PGD on the cross-entropy."""
+
+    name: Literal["apgd_ce"] = "apgd_ce"
+    maximised: ClassVar[LossName] = "ce"
+
+
+@settings(frozen=True, config=STRICT)
+class ApgdDlrSettings(AutoPgd):
+    """Auto-PGD on the difference of logits ratio."""
+
+    name: Literal["apgd_dlr"] = "apgd_dlr"
+
+
+@settings(frozen=True, config=STRICT)
+class ApgdTargetedSettings(AutoPgd):
+    """Auto-PGD on the targeted ratio, one likely class after the other.
+
+    Attributes:
+        num_targets: classes that it aims at.
+    """
+
+    name: Literal["apgd_t"] = "apgd_t"
+    num_targets: Positive = 9

@@ -1,6 +1,6 @@
 """The attacks by name, as configurations choose them; the default first."""
 
-from rtickets.attacks.apgd_settings import ApgdCeSettings, ApgdDlrSettings, ApgdTargetedSettings
+from rtickets.attacks.apgd import ApgdCeSettings, ApgdDlrSettings, ApgdTargetedSettings
 from rtickets.attacks.ensemble.settings import AutoattackSettings
 from rtickets.attacks.fab import FabSettings, FabTargetedSettings
 from rtickets.attacks.pgd_settings import (
