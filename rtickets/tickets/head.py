@@ -48,7 +48,7 @@ def known(meta: Any) -> tuple[Task, Mapping[str, Any]]:
 def remembering(meta: Any, task: Task, dataset: Dataset) -> dict[str, Any]:
     """Return the provenance, in a new dictionary, of a ticket with a head for a task's data set."""
     about = task.about(dataset)
-    if isinstance(task, Classification):
+    if task.name == Classification.name:
         return {**{k: v for k, v in meta.items() if k not in ("asks", "about")}, **about}
     rest = {name: value for name, value in meta.items() if name != "class_names"}
     return {**rest, "asks": config_files.to_dict(task), "about": about}

@@ -85,3 +85,15 @@ def test_a_task_that_is_not_there_is_named(monkeypatch):
     monkeypatch.delitem(TASKS, "keypoints")
     with pytest.raises(InputError, match=r"'keypoints'.*TASKS"):
         provenance.build_model(meta)
+
+
+def test_a_task_that_is_a_kind_of_classification_is_remembered_as_itself(monkeypatch):
+    @dataclass(frozen=True)
+    class Ordinal(Classification):
+        name: Literal["ordinal"] = "ordinal"
+
+    monkeypatch.setitem(TASKS, "ordinal", Ordinal)
+    classes = dataset(1)._replace(class_names=("low", "high"))
+    meta = remembering(OLD, Ordinal(), classes)
+    assert known(meta) == (Ordinal(), {"class_names": ["low", "high"]})
+    assert aligned(meta, Classification(), classes) is None
