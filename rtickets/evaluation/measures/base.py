@@ -76,8 +76,7 @@ class MeasureConfig(Variant):
 
     Attributes:
         name: which measure: 'calibration' (ECE, negative log-likelihood, Brier score),
-            'per_class' (accuracy of every class, and the worst), 'ood' (telling other images) or
-            'corruptions' (the headline on corrupted images).
+            'per_class' (accuracy of every class, and the worst) or 'ood' (telling other images).
     """
 
     family: ClassVar[str] = "measure"

@@ -2,7 +2,6 @@
 
 from rtickets.evaluation.measures.base import MeasureConfig
 from rtickets.evaluation.measures.calibration import CalibrationSettings
-from rtickets.evaluation.measures.corruptions import CorruptionSettings
 from rtickets.evaluation.measures.ood import OodSettings
 from rtickets.evaluation.measures.per_class import PerClassSettings
 
@@ -11,5 +10,4 @@ MEASURES |= {
     "calibration": CalibrationSettings,
     "per_class": PerClassSettings,
     "ood": OodSettings,
-    "corruptions": CorruptionSettings,
 }
