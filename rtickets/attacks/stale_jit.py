@@ -1,10 +1,11 @@
-"""Whether what jax compiled of a model is what Python would run now.
+"""Whether what jax compiled of a function is what Python would run now.
 
-A model with a `jax.jit` of its own keeps the weights and flags of the objects that it closes over
-from when it was first called, even where attacks trace it anew. Without any `jax.jit` it shows.
+A function with a `jax.jit` of its own keeps the weights and flags of the objects that it closes
+over from when it was first called, even where it is traced anew. Without any `jax.jit` it shows.
 """
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -39,11 +40,10 @@ def why_not_plain(logits_fn: LogitsFn, logits: Any, x: Any, key: Array, samples:
         samples: draws of a random model, 0 for one that takes no key.
 
     Returns:
-        Why they cannot be compared, '' where they are alike or need not be compared.
+        See `why_unlike`.
 
     Raises:
-        InputError: if they differ by more than rounding; a model whose plain answers differ among
-            themselves is random, which others find.
+        InputError: likewise.
     """
     function, arguments = split_model(logits_fn)
     if in_trace() or is_traced((logits_fn, x)):
@@ -56,21 +56,39 @@ def why_not_plain(logits_fn: LogitsFn, logits: Any, x: Any, key: Array, samples:
         few = call_model(join_model(function, arguments), x[:_IMAGES], key[:_IMAGES], samples)
         return np.asarray(few.mean(0))
 
+    return why_unlike("model", np.asarray(logits)[:_IMAGES], plain)
+
+
+def why_unlike(what: str, compiled: np.ndarray, plain: Callable[[], np.ndarray]) -> str:
+    """Compare what a compiled function with a `jax.jit` of its own gave with what it gives without.
+
+    Args:
+        what: the function is, in a word.
+        compiled: what it gave, examples first.
+        plain: computes the same, and is run without `jax.jit`.
+
+    Returns:
+        Why that cannot be done, '' where the two are alike.
+
+    Raises:
+        InputError: if they differ by more than rounding; a function whose plain answers differ
+            among themselves is random, which others find.
+    """
     try:
         with jax.disable_jit():
             one, other = plain(), plain()
     except Exception as error:
         return (
-            f"not checked: the model has a jax.jit of its own and does not run without "
+            f"not checked: the {what} has a jax.jit of its own and does not run without "
             f"({type(error).__name__}: {str(error)[:200]}), so weights or flags that changed since "
             "it was compiled would not be seen; give the function without jax.jit"
         )
-    apart = difference(np.asarray(logits)[:_IMAGES], one)
+    apart = difference(compiled, one)
     if difference(one, other) <= ALIKE < apart:
         raise InputError(
-            f"the model has a jax.jit of its own that answers otherwise than the function in it "
-            f"does now (relative difference {apart:.2g} on {len(one)} images): it keeps the "
-            "weights or flags that it was compiled with; give the function without jax.jit, or "
-            "weights as arguments of a jax.tree_util.Partial"
+            f"the {what} has a jax.jit of its own that answers otherwise than the function in it "
+            f"does now (relative difference {apart:.2g}, shape {one.shape}): it keeps the weights "
+            "or flags that it was compiled with; give the function without jax.jit, or weights as "
+            "arguments of a jax.tree_util.Partial"
         )
     return ""

@@ -27,12 +27,13 @@ from jax import Array
 
 from rtickets import masks
 from rtickets.draw.criteria.base import scored_on_data
+from rtickets.draw.criteria.current import program_of
 from rtickets.draw.criteria.losses import GRASP_TEMPERATURE, Batch, LossFn, Perturb
 from rtickets.draw.criteria.weights import Scores
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
 from rtickets.masks.prunable import prunable_leaves, replace_leaves
-from rtickets.platform.programs import Pinned, digest
+from rtickets.platform.programs import Pinned
 
 
 def snip(
@@ -160,7 +161,7 @@ def _pinned(
     def loss(weights: dict[str, Array], params: Params, *batch: Array) -> Array:
         return _loss_of_weights(loss_fn, perturb, params, batch)(weights)
 
-    program = digest(loss, weights, params, *batches[0]) if batches else ""
+    program = program_of("loss", loss, weights, params, *batches[0]) if batches else ""
     return Pinned(loss_fn, program), perturb and Pinned(perturb, program)
 
 

@@ -12,12 +12,13 @@ from jax import Array
 
 from rtickets import models
 from rtickets.draw.criteria.base import CriterionEntry, ScoreFn, Subject
+from rtickets.draw.criteria.current import program_of
 from rtickets.draw.criteria.losses import LogitsOf
 from rtickets.draw.criteria.weights import Scores
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params, apply, leaf_paths
 from rtickets.masks.prunable import prunable_leaves, replace_leaves
-from rtickets.platform.programs import Pinned, digest
+from rtickets.platform.programs import Pinned
 
 _BIAS = r"(.*/)?bias"
 # Input and output are 100 / sqrt(R) instead of 1 / sqrt(R): a small signal becomes smaller still
@@ -67,7 +68,7 @@ def synflow(
     params = replace_leaves(params, positive)
     weights = prunable_leaves(params, prunable, exclude)
     ones = jnp.ones((1, *input_shape), jnp.float32)
-    program = digest(_flow_of(logits_fn), weights, params, ones, 1.0)
+    program = program_of("network", _flow_of(logits_fn), weights, params, ones, 1.0)
     flow, gradient = _compiled(Pinned(logits_fn, program))  # the function may be a changed object
 
     def total(scale: float) -> float:

@@ -7,6 +7,7 @@ import pytest
 
 from rtickets.draw.criteria.gradient import grasp, snip, taylor
 from rtickets.draw.criteria.synflow import synflow
+from rtickets.errors import InputError
 
 X = jax.random.uniform(jax.random.key(0), (6, 4))
 Y = jnp.ones(6)
@@ -81,3 +82,27 @@ def test_a_network_whose_flow_was_cut_has_none():
     model.mask = jnp.array([1.0, 0, 0, 1])
     found = synflow(model, PARAMS, (4,), prunable=".*")["kernel"]
     np.testing.assert_allclose(found, total * [1, 0, 0, 1] / 5)
+
+
+@pytest.mark.parametrize("kind", ["snip", "taylor", "grasp"])
+def test_a_jit_of_its_own_around_a_changed_loss_is_refused(kind):
+    model = Scaled()
+    compiled = jax.jit(model.loss)
+
+    def loss(*arguments):
+        return 2 * compiled(*arguments)
+
+    expected = scores_of(kind, Scaled().loss, None)
+    np.testing.assert_allclose(scores_of(kind, loss, None) / expected, expected * 0 + 2, rtol=1)
+    model.factor = 3.0
+    with pytest.raises(InputError, match=r"loss has a jax\.jit"):
+        scores_of(kind, loss, None)
+
+
+def test_a_jit_of_its_own_around_a_changed_network_is_refused():
+    model = Scaled()
+    logits_fn = jax.jit(lambda params, x: model.logits(params, x))
+    synflow(logits_fn, PARAMS, (4,), prunable=".*")
+    model.factor = 3.0
+    with pytest.raises(InputError, match=r"network has a jax\.jit"):
+        synflow(logits_fn, PARAMS, (4,), prunable=".*")
