@@ -21,7 +21,7 @@ def _print_result(folder: Any) -> None:
 
 
 def _print_evaluation(folder: Any) -> None:
-    """Print the accuracies, and the findings about them as lines instead of JSON."""
+    """Print what was measured, and the findings about them as lines instead of JSON."""
     from rtickets.report.honesty import verdict_lines
     from rtickets.stages.results import read_evaluation
 
@@ -112,7 +112,7 @@ STAGE_VERBS: dict[str, Verb] = {
         ("transfer", "train a ticket on a downstream task", {}),
         (
             "evaluate",
-            "measure accuracy and robustness on a test split",
+            "measure a network on a test split: its task's measures, robustness and more",
             {"trains": False, "has_default": True, "show": _print_evaluation},
         ),
     )

@@ -90,7 +90,7 @@ def _picture(heading: str, picture: bytes) -> list[str]:
 
 
 def _honesty(result: Mapping[str, Any]) -> list[str]:
-    """Say how many robust accuracies the checks found nothing against, and list the others."""
+    """Say how many evaluations the checks found nothing against, and list the others."""
     checked, doubtful = doubts(result)
     lines = [f"{checked - len(doubtful)} of {checked} evaluations passed every check."]
     lines = [*lines[: bool(checked)], *unchecked(result)]
@@ -100,7 +100,7 @@ def _honesty(result: Mapping[str, Any]) -> list[str]:
     body = [[*cells_of(one), found] for one, found in doubtful]
     table = [html_table(head, body)] if body else []
     told = [f"<p>{html.escape(line)}</p>" for line in (*lines, *strengths(result))]
-    return ["<h2>Can the robust accuracies be trusted?</h2>", *told, *table]
+    return ["<h2>Can values under attack be trusted?</h2>", *told, *table]
 
 
 def _failed(result: Mapping[str, Any]) -> list[str]:

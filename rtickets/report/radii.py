@@ -25,7 +25,7 @@ class Line(NamedTuple):
 def radius_curves(
     cells: Iterable[Mapping[str, Any]],
 ) -> dict[str, dict[Line, dict[float, Spread]]]:
-    """Collect the accuracies of all cells of a study that were measured at more than one radius.
+    """Collect the values of all cells of a study that were measured at more than one radius.
 
     Returns:
         By attack, or 'certified', by line and by radius in pixel units, the spread over seeds.
