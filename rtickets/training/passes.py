@@ -14,6 +14,7 @@ from rtickets.masks.gates import SCORES, apply_gates, gates_of, penalty_of
 from rtickets.platform import parallel
 from rtickets.tasks import Batch
 from rtickets.training.objectives import Objective, Perturbed, search_and_update
+from rtickets.training.objectives.base import CARRIED
 from rtickets.training.program import Program, split_trainable, without_scores
 from rtickets.training.state import Totals
 
@@ -24,7 +25,7 @@ class Part(NamedTuple):
     Attributes:
         batch: as the task augments it, arrays (b, ...).
         keys: PRNG keys of the attack (b,).
-        carry: what the objective takes over from the step before, arrays (b, ...), or None.
+        carry: what the objective takes over from the step before, or None.
         draws: PRNG keys (b,) of what the network draws, the same in all passes; None if nothing.
     """
 
@@ -122,8 +123,10 @@ def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part
         Sums over these examples.
     """
     perturbed, attacked_stats = _perturb(network, objective, batch_stats, part)
+    carried = objective.carry
+    batch = part.batch if carried is None else {**part.batch, CARRIED: part.carry}
 
-    def loss_fn(live: Params, inputs: Array) -> tuple[Array, tuple[Totals, Any]]:
+    def loss_fn(live: Params, inputs: Array) -> tuple[Array, tuple[Totals, Any, Any]]:
         whole = network.weights(live)
 
         def train_fn(x: Array) -> tuple[Array, Any]:
@@ -131,18 +134,20 @@ def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part
                 return models.apply(network.model, whole, attacked_stats, x)
             return models.apply(network.model, whole, attacked_stats, x, True, part.draws)
 
-        losses, outputs, stats = objective.loss(train_fn, part.batch, inputs, parallel.total)
+        losses, outputs, stats = objective.loss(train_fn, batch, inputs, parallel.total)
         counted = network.program.task.sums(outputs, part.batch)
         totals = Totals(losses.sum(), counted, jnp.int32(len(losses)), _count(perturbed.broken))
-        return totals.loss / network.program.batch_size, (totals, stats)
+        return totals.loss / network.program.batch_size, (totals, stats, outputs)
 
-    if objective.carry is None:
-        found, (totals, stats) = jax.grad(loss_fn, has_aux=True)(network.live, perturbed.inputs)
-        return Sums(network.pull(found), totals, stats, None)
-    both = jax.grad(loss_fn, (0, 1), has_aux=True)
-    (found, slope), (totals, stats) = both(network.live, perturbed.inputs)
-    carry, broken = objective.carry.move(part.carry, slope)
-    return Sums(network.pull(found), totals._replace(broken=_count(broken)), stats, carry)
+    moves, carry = carried is not None and carried.move is not None, part.carry
+    both = jax.grad(loss_fn, (0, 1) if moves else (0,), has_aux=True)
+    (found, *slope), (totals, stats, outputs) = both(network.live, perturbed.inputs)
+    if carried is not None and carried.move is not None:
+        carry, broken = carried.move(carry, slope[0])
+        totals = totals._replace(broken=_count(broken))
+    if carried is not None and carried.follow is not None:
+        carry = carried.follow(carry, jax.lax.stop_gradient(outputs), part.batch, parallel.join)
+    return Sums(network.pull(found), totals, stats, carry)
 
 
 def _count(broken: Array | None) -> Array:
@@ -154,7 +159,7 @@ def _perturb(
 ) -> tuple[Perturbed, Any]:
     """Return the inputs that the loss is taken on, and the running statistics after the attack."""
     task = network.program.task
-    if objective.carry is not None:
+    if objective.carry is not None and objective.carry.add is not None:
         return Perturbed(objective.carry.add(part.batch[task.input], part.carry)), batch_stats
     model, weights = network.model, network.weights(network.live)
     mode = network.program.objective.attack_statistics

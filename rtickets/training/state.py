@@ -26,8 +26,9 @@ class TrainState(NamedTuple):
         batch_stats: float32 normalisation statistics.
         opt_state: state of the optimiser over the trained parameters.
         average: running average of the trained parameters, or None.
-        carry: what the objective takes along from step to step, a pytree of arrays that begin with
-            the positions of the whole batch, gathered from all devices after every step; or None.
+        carry: what the objective takes along from step to step, a pytree of arrays as its `Carry`
+            declares: of the positions of the whole batch, gathered from all devices after every
+            step, or shared; or None.
     """
 
     step: Array

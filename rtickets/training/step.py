@@ -1,6 +1,8 @@
 """One step of training on one device's part of the batch."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -56,7 +58,7 @@ def train_step(
         program, state.opt_state, network.trained, trained_mask, found, rate
     )
     average = averaging.advance(program.averaging, state.average, trained, batch_stats)
-    carry = jax.tree.map(lambda leaf: parallel.join(leaf, program.accumulate), sums.carry)
+    carry = _on_examples(program, lambda leaf: parallel.join(leaf, program.accumulate), sums.carry)
     params = {**network.frozen, **trained}
     state = TrainState(state.step + 1, params, batch_stats, opt_state, average, carry)
     return state, totals
@@ -68,7 +70,7 @@ def _make_part(program: Program, state: TrainState, run: RunData, raw: Batch) ->
     positions = parallel.positions(len(raw[program.task.input]), program.accumulate)
     keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(step_key, i)))(positions)
     batch = program.task.augment(program.transform, keys[:, 0], raw)
-    inherited = jax.tree.map(lambda leaf: leaf[positions], state.carry)
+    inherited = _on_examples(program, lambda leaf: leaf[positions], state.carry)
     draws = _draws(step_key, positions, state.step) if models.draws(program.model) else None
     return Part(batch, keys[:, 1], inherited, draws)
 
@@ -86,16 +88,36 @@ def _accumulate(network: StepNetwork, state: TrainState, part: Part) -> Sums:
     passes = partial(gradients, network, objective)
     if count == 1:
         return passes(state.batch_stats, part)
-    micro = jax.tree.map(lambda leaf: leaf.reshape(count, -1, *leaf.shape[1:]), part)
+
+    def parts(leaf: Array) -> Array:
+        return leaf.reshape(count, -1, *leaf.shape[1:])
+
+    on_examples = partial(_on_examples, network.program)
+    micro = jax.tree.map(parts, part._replace(carry=None))
+    inherited = on_examples(parts, part.carry)
+
+    def take(index: Array | int, carried: Any) -> Part:
+        own = jax.tree.map(lambda leaf: leaf[index], micro)
+        return own._replace(carry=on_examples(lambda leaf: leaf[index], carried))
 
     def body(index: Array | int, sums: Sums) -> Sums:
-        found = passes(sums.batch_stats, jax.tree.map(lambda leaf: leaf[index], micro))
+        found = passes(sums.batch_stats, take(index, sums.carry))
         added, totals = jax.tree.map(jnp.add, sums[:2], found[:2])
-        carried = jax.tree.map(lambda old, new: old.at[index].set(new), sums.carry, found.carry)
+        carried = sums.carry
+        if objective.carry is not None:
+            carried = objective.carry.map(
+                lambda old, new: old.at[index].set(new), lambda _, new: new, carried, found.carry
+            )
         return Sums(added, totals, found.batch_stats, carried)
 
-    one = jax.eval_shape(passes, state.batch_stats, jax.tree.map(lambda leaf: leaf[0], micro))
+    one = jax.eval_shape(passes, state.batch_stats, take(0, inherited))
     zero, nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), one[:2])
-    sums = repeat(body, count, Sums(zero, nothing, state.batch_stats, micro.carry))
-    whole = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), sums.carry)
+    sums = repeat(body, count, Sums(zero, nothing, state.batch_stats, inherited))
+    whole = on_examples(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), sums.carry)
     return sums._replace(carry=whole)
+
+
+def _on_examples(program: Program, function: Callable[[Array], Array], carried: Any) -> Any:
+    """Return what is carried with a function of the leaves that have a position per example."""
+    carry = make_objective(program.objective, program.task).carry
+    return None if carry is None else carry.map(function, lambda leaf: leaf, carried)

@@ -26,6 +26,7 @@ ModelFn = Callable[[Array, Any], tuple[Any, Any]]
 Perturb = Callable[[OutputsFn, Batch, Array], "Perturbed"]
 Inner = Callable[[OutputsFn, Batch, Array], tuple[Ascent, Job]]
 Loss = Callable[..., tuple[Array, Any, Any]]
+CARRIED = "carried"  # what the batch of a loss calls it
 
 
 class Perturbed(NamedTuple):
@@ -42,18 +43,44 @@ class Perturbed(NamedTuple):
 
 
 class Carry(NamedTuple):
-    """A perturbation that lives on from step to step, one per position in the batch.
+    """What an objective takes along from step to step: a pytree of arrays.
+
+    Leaves are of the examples, one entry for every position in the batch, or shared: the same on
+    all devices, whatever their number, such as a queue of features. The loss finds them in its
+    batch, by the name `CARRIED`. With micro-batches a shared leaf goes from one to the next.
 
     Attributes:
-        start: (batch size, shape of an input) -> the first perturbation.
-        add: (images, perturbation) -> the images that the loss is taken on.
-        move: (perturbation, gradient of the loss with respect to those images) -> (the perturbation
-            of the next step, bool (b,): where entries of the gradient were not finite).
+        start: (batch size, shape of an input) -> the first.
+        add: (inputs, carried) -> the inputs that the loss is taken on, in the place of
+            `Objective.perturb`; None leaves it to that.
+        move: (carried, gradient of the loss with respect to those inputs) -> (the next, bool (b,):
+            where entries of the gradient were not finite); it goes with `add`.
+        shared: which leaves are shared: True, False or a pytree of these that the carried begins
+            with, such as {'queue': True, 'delta': False}.
+        follow: (carried, outputs of the loss, batch, gather) -> the next, after `move`; `gather`
+            turns an array (b, ...) of this device into that of all, which is what a shared leaf may
+            be made of. None leaves it as it is.
     """
 
     start: Callable[[int, tuple[int, ...]], Any]
-    add: Callable[[Array, Array], Array]
-    move: Callable[[Array, Array], tuple[Array, Array]]
+    add: Callable[[Array, Any], Array] | None = None
+    move: Callable[[Any, Array], tuple[Any, Array]] | None = None
+    shared: Any = False
+    follow: Callable[[Any, Any, Batch, Callable[[Array], Array]], Any] | None = None
+
+    def map(
+        self,
+        of_examples: Callable[..., Any],
+        of_shared: Callable[..., Any],
+        carried: Any,
+        *others: Any,
+    ) -> Any:
+        """Return a function of every leaf, one for those of examples and one for shared ones."""
+
+        def below(shared: bool, *trees: Any) -> Any:
+            return jax.tree.map(of_shared if shared else of_examples, *trees)
+
+        return jax.tree.map(below, self.shared, carried, *others)
 
 
 class Stop(NamedTuple):
@@ -80,7 +107,7 @@ class Objective(NamedTuple):
             of `Task.loss`, and the outputs are those that the task counts.
         inner: (outputs_fn, batch, keys) -> the search that `perturb` runs, or None where it does
             not evaluate the network.
-        carry: a perturbation that is moved by the gradient of the loss itself, or None.
+        carry: what it takes along from step to step, or None for nothing.
         stop: when it ends a run early, or None for never.
     """
 
