@@ -13,7 +13,8 @@ from rtickets.draw.criteria.registry import CRITERIA
 from rtickets.evaluation.recalibration import RecalibrateConfig
 from rtickets.masks.gates import GateConfig as LmpConfig
 from rtickets.masks.layout_names import parse_names
-from rtickets.masks.patterns import PATTERN
+from rtickets.masks.patterns import PATTERN, parse_pattern
+from rtickets.masks.trees import check_expression
 from rtickets.settings.kinds import STRICT, Duration, Fraction, OneOf, Positive, Seed, Sparsity
 from rtickets.training.settings import TrainConfig
 
@@ -158,6 +159,10 @@ class DrawConfig:
     def _check(self) -> "DrawConfig":
         self._check_unused()
         parse_names(self.layouts)
+        parse_pattern(self.pattern)
+        for name in ("prunable", "exclude"):
+            if (expression := getattr(self, name)) is not None:
+                check_expression(expression, name)
         if self.method != "omp" and self.train is None:
             raise ValueError(f"method={self.method!r} trains, so it needs train")
         if self.method != "omp" and (self._n_of_m or self.criterion != "magnitude"):

@@ -54,11 +54,21 @@ def select(params: Params, prunable: str = DEFAULT_PRUNABLE, exclude: str | None
     return jax.tree_util.tree_unflatten(treedef, [path in chosen for path in paths])
 
 
-def _matching(pattern: str, paths: Mapping[str, Any], field: str) -> set[str]:
+def check_expression(pattern: str, field: str) -> re.Pattern[str]:
+    """Compile the regular expression of a field.
+
+    Raises:
+        InputError: if it is none.
+    """
     try:
-        matches = {path for path in paths if re.fullmatch(pattern, path)}
+        return re.compile(pattern)
     except re.error as error:
         raise InputError(f"{field}={pattern!r} is not a regular expression: {error}") from None
+
+
+def _matching(pattern: str, paths: Mapping[str, Any], field: str) -> set[str]:
+    expression = check_expression(pattern, field)
+    matches = {path for path in paths if expression.fullmatch(path)}
     if not matches:
         raise InputError(
             f"{field}={pattern!r} matches none of the {len(paths)} leaves, such as "

@@ -75,7 +75,7 @@ class ModelConfig:
     """
 
     arch: Annotated[str, OneOf(ARCHITECTURES)] = "resnet18"
-    width: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    width: Annotated[float, Field(gt=0, le=1000)] = 1.0
     stem: Literal["small", "imagenet"] = "small"
     precision: Literal["float32", "bfloat16"] = "float32"
     variant: Variant | None = None

@@ -147,6 +147,7 @@ def _revived(ticket: Ticket, dense: Ticket) -> Params:
 
 
 def _estimate(config: DrawConfig, setting: Setting) -> list[Estimate]:
+    check_pattern(config.pattern, config.drawn_sparsity)
     if config.control == "reinitialised" or config.scores_network:
         setting.check_head()
     task = setting.task_of(config.data) if config.reads_task else None

@@ -92,6 +92,8 @@ def test_bad_words_exit_with_2(words, capsys):
     [
         (("--config.train.batch_sise=4",), "batch_sise"),
         (("--config.train.batch_size=0",), "train.batch_size=0"),
+        (("--config.model.width=1e300",), "model.width=1e+300"),
+        (("--config.model.width=nan",), "model.width="),
         (("--config.data.path=nowhere.npz",), "nowhere.npz"),
         (("--config.data.source=npz", "--config.data.path="), "the path is empty"),
         (("--config.data.source=npz", "--config.data.path=~no-such-user/x"), "~no-such-user/x"),

@@ -27,6 +27,7 @@ from rtickets.data import SOURCES, Raw, Source, labelled
 from rtickets.errors import InputError
 from rtickets.settings import config_files
 from rtickets.stages import recipes
+from rtickets.stages.draw import STAGE
 from rtickets.stages.draw_costs import estimate_draw
 from rtickets.stages.registry import estimate
 
@@ -236,3 +237,9 @@ def test_the_rate_of_this_machine_is_measured():
     from rtickets.platform import parallel
 
     assert 1e8 < network_costs.measured_rate(parallel.local_devices(1)) < 1e16
+
+
+def test_a_dry_run_refuses_a_pattern_that_the_sparsity_does_not_fit():
+    config = DrawConfig(pattern="2:4", sparsity=0.9)
+    with pytest.raises(InputError, match=r"removes 0\.5, not sparsity=0\.9"):
+        STAGE.estimate(config, None)

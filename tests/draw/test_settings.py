@@ -143,3 +143,17 @@ def test_which_masks_depend_on_the_seed(criterion, seeded):
 def test_an_adversarial_objective_of_one_step_is_that_of_the_paper():
     attack = AttackConfig(name="fgsm_rs", eps=4 / 255)
     assert (attack.steps, attack.step) == (1, pytest.approx(1.25 * 4 / 255))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"prunable": "("}, r"prunable='\(' is not a regular expression"),
+        ({"exclude": "[a"}, r"exclude='\[a' is not a regular expression"),
+        ({"pattern": "7:4"}, "pattern='7:4' removes nothing"),
+    ],
+)
+def test_what_no_draw_can_use_is_refused_with_the_configuration(fields, message):
+    """Also by a dry run, which looks at no kernel."""
+    with pytest.raises(ValueError, match=message):
+        DrawConfig(**fields)
