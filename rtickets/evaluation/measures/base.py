@@ -76,7 +76,8 @@ class MeasureConfig(Variant):
 
     Attributes:
         name: which measure: 'calibration' (ECE, negative log-likelihood, Brier score),
-            'per_class' (accuracy of every class, and the worst) or 'ood' (telling other images).
+            'per_class' (accuracy of every class, and the worst), 'ood' (telling other images) or
+            'corruptions' (the headline on corrupted images).
     """
 
     family: ClassVar[str] = "measure"

@@ -2,6 +2,7 @@
 
 from rtickets.evaluation.measures.base import MeasureConfig
 from rtickets.evaluation.measures.calibration import CalibrationSettings
+from rtickets.evaluation.measures.corruptions import CorruptionSettings
 from rtickets.evaluation.measures.ood import OodSettings
 from rtickets.evaluation.measures.per_class import PerClassSettings
 
@@ -10,4 +11,5 @@ MEASURES |= {
     "calibration": CalibrationSettings,
     "per_class": PerClassSettings,
     "ood": OodSettings,
+    "corruptions": CorruptionSettings,
 }

@@ -4,6 +4,7 @@ The photographs are files of the package `imagecorruptions`, read where it is in
 of this one. It has six and draws among the first five; so did those who made ImageNet-C.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -87,6 +88,16 @@ def _window(key: Array, shape: Shape, constant: Frost) -> Window:
     return Window(texture, down, across)
 
 
+def check_textures() -> None:
+    """Raise InputError if the package with the textures is not installed."""
+    for name in FILES:
+        _path(name)
+
+
+def _path(name: str) -> Path:
+    return package_file("imagecorruptions", f"frost/{name}", INSTALL)
+
+
 def read_textures(shape: Shape, constant: Frost) -> Textures:
     """Read and resize the textures for pictures of a shape.
 
@@ -95,7 +106,7 @@ def read_textures(shape: Shape, constant: Frost) -> Textures:
     """
     resized = []
     for name in FILES:
-        with Image.open(package_file("imagecorruptions", f"frost/{name}", INSTALL)) as file:
+        with Image.open(_path(name)) as file:
             pixels = np.asarray(file.convert("RGB"))
         sides = pixels.shape[:2]
         cover = 1.1 * max(shape[0] / sides[0], shape[1] / sides[1])

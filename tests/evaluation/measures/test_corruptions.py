@@ -1,0 +1,113 @@
+"""The headline on corrupted images, against the same by hand."""
+
+import jax
+import numpy as np
+import pytest
+
+from rtickets import models
+from rtickets.config import EvaluateConfig, MeasureConfig
+from rtickets.data.images.augment import Transform
+from rtickets.data.images.corruptions import CORRUPTIONS, corrupt, frost
+from rtickets.errors import InputError
+from rtickets.evaluation import Network, evaluate_network, on_devices
+from rtickets.evaluation.measures import corruptions
+from rtickets.platform import parallel
+from rtickets.tasks.base import Headline
+
+FEW = {"corruptions": ("brightness", "gaussian_noise"), "severities": (2, 5), "table": "cifar"}
+
+
+def evaluate(tiny, folder, devices=2, **fields):
+    examples = on_devices(tiny.split, Transform(), parallel.local_devices(devices))
+    network = Network(tiny.model, tiny.params, tiny.batch_stats)
+    measures = {"bad": MeasureConfig(name="corruptions", **{**FEW, **fields})}
+    config = EvaluateConfig(measures=measures, batch_size=16, seed=3)
+    return evaluate_network(config, network, examples, folder)["measures"]
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_the_values_are_those_by_hand(tiny, tmp_path, devices, monkeypatch):
+    monkeypatch.setattr(corruptions, "_PART_BYTES", 20 * 8 * 8)
+    found = evaluate(tiny, tmp_path, devices)
+    keys = jax.vmap(lambda i: jax.random.fold_in(jax.random.key(3), i))(np.arange(48))
+    x = (tiny.split.images / 255).astype(np.float32)
+    shares = {}
+    for name in FEW["corruptions"]:
+        right = []
+        for severity in FEW["severities"]:
+            pictures = corrupt(x, keys, name, severity, "cifar")
+            logits = models.logits(tiny.model, tiny.params, tiny.batch_stats, pictures)
+            right.append(np.asarray(logits).argmax(-1) == tiny.split.labels)
+        shares[name] = np.mean(right)
+        assert found[f"bad.{name}"]["value"] == pytest.approx(shares[name], abs=1e-9)
+        assert found[f"bad.{name}"]["detail"]
+    assert found["bad.mean"]["value"] == pytest.approx(np.mean(list(shares.values())), abs=1e-9)
+    assert found["bad.mean"]["unit"] == "share"
+    assert found["bad.mean_error"]["value"] == pytest.approx(1 - found["bad.mean"]["value"])
+    assert not found["bad.mean_error"]["higher_is_better"]
+    assert "bad.mce" not in found
+
+
+def test_errors_are_divided_by_those_of_a_baseline(tiny, tmp_path):
+    baseline = {"brightness": 0.5, "gaussian_noise": 0.8}
+    found = evaluate(tiny, tmp_path, baseline=baseline, examples=20)
+    ratios = [(1 - found[f"bad.{name}"]["value"]) / error for name, error in baseline.items()]
+    assert found["bad.mce"]["value"] == pytest.approx(np.mean(ratios))
+    assert found["bad.mce"]["low"] <= found["bad.mce"]["value"] <= found["bad.mce"]["high"]
+    assert "bad.mean_error" not in found
+
+
+def test_a_baseline_of_what_is_no_share_is_refused(tiny):
+    class Restoration:
+        headline = Headline("psnr", "dB")
+
+    examples = on_devices(tiny.split, Transform(), parallel.local_devices(1))
+    measure = MeasureConfig(
+        name="corruptions", **FEW, baseline=dict.fromkeys(FEW["corruptions"], 0.5)
+    )
+    measure.check(examples)
+    with pytest.raises(InputError, match="psnr"):
+        measure.check(examples._replace(task=Restoration()))
+
+
+def test_some_examples_are_spread_over_the_split(tiny, tmp_path):
+    found = evaluate(tiny, tmp_path, examples=5, corruptions=("brightness",), severities=(2,))
+    assert found["bad.mean"]["value"] * 5 == pytest.approx(round(found["bad.mean"]["value"] * 5))
+
+
+def test_what_cannot_be_corrupted_is_refused_before_anything_is_computed(
+    tiny, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("rtickets.evaluation.evaluate.answers", None)
+    cut = tiny._replace(split=type(tiny.split)({
+        "image": tiny.split.images[:, :4, :4], "label": tiny.split.labels,
+    }))  # fmt: skip
+    with pytest.raises(InputError, match=r"measures\.bad: .*4x4"):
+        evaluate(cut, tmp_path)
+    for wrong in ({"corruptions": ("fogg",)}, {"severities": (6,)}, {"corruptions": ()}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            MeasureConfig(name="corruptions", **wrong)
+    for wrong, named in (
+        ({"severities": (1, 1)}, "twice"),
+        ({"baseline": {"fog": 0.5}}, "missing"),
+        ({"baseline": dict.fromkeys((*CORRUPTIONS, "rain"), 0.5)}, "rain"),
+    ):
+        with pytest.raises(ValueError, match=named):
+            MeasureConfig(name="corruptions", **wrong)
+    monkeypatch.setattr(frost, "FILES", ("frost0.png",))
+    with pytest.raises(InputError, match=r"measures\.bad: .*pip install"):
+        evaluate(tiny, tmp_path, corruptions=("fog", "frost"))
+
+
+def test_what_is_drawn_belongs_to_the_place_in_the_split():
+    images, one = np.full((6, 8, 8, 1), 0.5, np.float32), parallel.local_devices(1)
+    drawn = ("gaussian_noise", 3, "cifar", one)
+    every = corruptions.corrupted(images, np.arange(6), *drawn, batch_size=4)
+    two = corruptions.corrupted(images[:2], np.array([5, 0]), *drawn)
+    np.testing.assert_array_equal(two, every[[5, 0]])
+    assert (every[0] != every[1]).any()
+
+
+def test_a_dry_run_counts_every_corruption():
+    assert MeasureConfig(name="corruptions", **FEW).forward_passes(70, 5) == 4 * 70
+    assert MeasureConfig(name="corruptions").forward_passes(5000, 5) == 75 * 1000
