@@ -14,7 +14,7 @@ A **table** says which five constants the severities 1 to 5 have:
 - `imagenet`: those of the package `imagecorruptions` 1.1.2, made for pictures of 224 pixels and
   more. They are those of ImageNet-C but for the elastic transform, which scales with the picture
   and does not shear it. Pictures are the package's, given the same draws;
-  tests/data/images/corruptions has tolerances.
+  docs/corruptions.md has tolerances.
 - `cifar`: those of CIFAR-10-C, in the same algorithms. Motion blur and the blur in snow are the
   package's there too, where CIFAR-10-C had ImageMagick's.
 
