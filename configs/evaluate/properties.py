@@ -4,7 +4,9 @@
         --config.ticket=runs/transfer-...
     rtickets report latest:evaluate --workdir=runs
 
-Another source instead of noise: --config.measures.noise.data.source=mnist5k. Time: that of passes
+Another source instead of noise: --config.measures.noise.data.source=mnist5k. How far the images of
+the task are from another's, to the network: --config.measures.gap.name=domain_gap
+--config.measures.gap.data.source=fashion_mini. Time: that of passes
 over the test and validation images, seconds for the demo's network.
 """
 

@@ -77,7 +77,8 @@ class MeasureConfig(Variant):
     Attributes:
         name: which measure: 'calibration' (ECE, negative log-likelihood, Brier score),
             'per_class' (accuracy of every class, and the worst), 'ood' (telling other images) or
-            'corruptions' (the headline on corrupted images).
+            'corruptions'
+            (the headline on corrupted images) or 'domain_gap' (the Frechet distance to others).
     """
 
     family: ClassVar[str] = "measure"

@@ -1,6 +1,5 @@
 """Out-of-distribution detection: whether a network is less sure of images from elsewhere."""
 
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -8,14 +7,13 @@ from pydantic.dataclasses import dataclass
 from scipy.special import logsumexp, ndtri, softmax
 from scipy.stats import rankdata
 
-from rtickets import data
 from rtickets.data.arrays import IMAGE, Split
-from rtickets.data.images.augment import Transform, make_transform
+from rtickets.data.images.augment import Transform
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
 from rtickets.evaluation.measures.base import Asked, MeasureConfig
+from rtickets.evaluation.measures.elsewhere import test_images
 from rtickets.evaluation.predict import Examples, on_devices
-from rtickets.evaluation.subject import spread
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks import Measured
 from rtickets.tasks.accuracy import share
@@ -70,19 +68,8 @@ class OodSettings(MeasureConfig):
         if self.data is None:
             shape = (self.examples, height, width, channels)
             split, transform = Split({IMAGE: _noise(self.noise, shape, seed)}), Transform()
-        else:
-            dataset, asked = data.load(self.data), make_transform(self.data)
-            size, colours = asked.size or (height, width), asked.channels or channels
-            transform = replace(asked, size=size, channels=colours).left_to_do(dataset)
-            images = dataset.test.images
-            found = transform.output_shape(images.shape[1:])
-            if found != (height, width, channels):
-                raise InputError(
-                    f"data.source={self.data.source!r} gives images of {found}; expected "
-                    f"{(height, width, channels)} as of the task: leave its size and channels out"
-                )
-            split = Split({IMAGE: images[spread(len(images), self.examples)]})
-        return on_devices(split, transform, examples.devices, examples.task)
+            return on_devices(split, transform, examples.devices, examples.task)
+        return test_images(self.data, examples, self.examples)
 
 
 def _noise(kind: str, shape: tuple[int, ...], seed: int) -> np.ndarray:

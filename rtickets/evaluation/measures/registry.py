@@ -3,6 +3,7 @@
 from rtickets.evaluation.measures.base import MeasureConfig
 from rtickets.evaluation.measures.calibration import CalibrationSettings
 from rtickets.evaluation.measures.corruptions import CorruptionSettings
+from rtickets.evaluation.measures.domain_gap import DomainGapSettings
 from rtickets.evaluation.measures.ood import OodSettings
 from rtickets.evaluation.measures.per_class import PerClassSettings
 
@@ -12,4 +13,5 @@ MEASURES |= {
     "per_class": PerClassSettings,
     "ood": OodSettings,
     "corruptions": CorruptionSettings,
+    "domain_gap": DomainGapSettings,
 }

@@ -1,0 +1,40 @@
+"""Images of another source, as a network takes those of its task."""
+
+from dataclasses import replace
+
+from rtickets import data
+from rtickets.data.arrays import IMAGE, Split
+from rtickets.data.images.augment import make_transform
+from rtickets.data.settings import DataConfig
+from rtickets.errors import InputError
+from rtickets.evaluation.predict import Examples, on_devices
+from rtickets.evaluation.subject import spread
+
+
+def test_images(config: DataConfig, examples: Examples, count: int) -> Examples:
+    """Return images of the test split of a source, without their labels.
+
+    Args:
+        config: the source; its size and channels become those of the task.
+        examples: the task's.
+        count: take at most so many, spread evenly.
+
+    Returns:
+        The images, on the devices or streamed.
+
+    Raises:
+        InputError: if it cannot be loaded, or names another size itself.
+    """
+    height, width, channels = examples.transform.output_shape(examples.split.images.shape[1:])
+    dataset, asked = data.load(config), make_transform(config)
+    size, colours = asked.size or (height, width), asked.channels or channels
+    transform = replace(asked, size=size, channels=colours).left_to_do(dataset)
+    images = dataset.test.images
+    found = transform.output_shape(images.shape[1:])
+    if found != (height, width, channels):
+        raise InputError(
+            f"data.source={config.source!r} gives images of {found}; expected "
+            f"{(height, width, channels)} as of the task: leave its size and channels out"
+        )
+    split = Split({IMAGE: images[spread(len(images), count)]})
+    return on_devices(split, transform, examples.devices, examples.task)
