@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from rtickets import models
-from rtickets.draw.criteria import CRITERIA, Subject
+from rtickets.draw.criteria import CRITERIA, ScoredNetwork
 from rtickets.draw.criteria.base import ScoreFn
 from rtickets.draw.criteria.losses import task_adversarial
 from rtickets.draw.settings import DrawConfig
@@ -42,7 +42,7 @@ def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
 
     attack = config.attack
     return make(
-        Subject(
+        ScoredNetwork(
             model,
             network.batch_stats,
             tuple(network.meta["image_shape"]),

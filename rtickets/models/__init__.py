@@ -3,7 +3,7 @@
 from rtickets.models.architectures import ARCHITECTURES, Architecture, Asked
 from rtickets.models.calling import apply, draws, features, head
 from rtickets.models.efficientnet_lite import EfficientNetLite
-from rtickets.models.network import Features, LinearHead, Network, pooled
+from rtickets.models.network import BackboneAndHead, Features, LinearHead, pooled
 from rtickets.models.preact_resnet import PreActResNet
 from rtickets.models.registry import (
     Model,
@@ -23,11 +23,11 @@ __all__ = [
     "ARCHITECTURES",
     "Architecture",
     "Asked",
+    "BackboneAndHead",
     "EfficientNetLite",
     "Features",
     "LinearHead",
     "Model",
-    "Network",
     "PreActResNet",
     "Precision",
     "ResNet",

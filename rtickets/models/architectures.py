@@ -1,7 +1,7 @@
 """What an architecture is: a function of what a configuration asks for, which returns a network.
 
 A network is a linen module as `rtickets.models.calling` describes it; those of the package are
-`rtickets.models.network.Network`s, whose features can be taken at every level. Its checks are
+`BackboneAndHead`s of `rtickets.models.network`, with features at every level. Its checks are
 attributes, so that configurations, `build` and the importer know no architecture by name.
 """
 

@@ -14,10 +14,10 @@ from jax import Array
 
 from rtickets.models.architectures import Asked, Stem
 from rtickets.models.depthwise import DepthwiseConv
-from rtickets.models.network import Features, LinearHead, Network, kernel_init, pooled
+from rtickets.models.network import BackboneAndHead, Features, LinearHead, kernel_init, pooled
 
 
-class Stage(NamedTuple):
+class BlockStage(NamedTuple):
     """A stage: its blocks, kernel size, first stride, expansion and features."""
 
     blocks: int
@@ -28,13 +28,13 @@ class Stage(NamedTuple):
 
 
 LITE0 = (
-    Stage(1, 3, 1, 1, 16),
-    Stage(2, 3, 2, 6, 24),
-    Stage(2, 5, 2, 6, 40),
-    Stage(3, 3, 2, 6, 80),
-    Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192),
-    Stage(1, 3, 1, 6, 320),
+    BlockStage(1, 3, 1, 1, 16),
+    BlockStage(2, 3, 2, 6, 24),
+    BlockStage(2, 5, 2, 6, 40),
+    BlockStage(3, 3, 2, 6, 80),
+    BlockStage(3, 5, 1, 6, 112),
+    BlockStage(4, 5, 2, 6, 192),
+    BlockStage(1, 3, 1, 6, 320),
 )
 
 
@@ -62,7 +62,7 @@ class InvertedResidual(nn.Module):
         return x + y if self.stride == 1 and x.shape[-1] == self.features else y
 
 
-class EfficientNetLite(Network):
+class EfficientNetLite(BackboneAndHead):
     """EfficientNet-Lite0 from pixels in [0, 1] to logits.
 
     Attributes:

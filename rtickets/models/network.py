@@ -49,7 +49,7 @@ class LinearHead(nn.Dense):
         return super().__call__(inputs.pooled)
 
 
-class Network(nn.Module):
+class BackboneAndHead(nn.Module):
     """A backbone and a head; see the head of this file."""
 
     epsilon = 1e-5  # what normalisation layers add to variances

@@ -10,11 +10,11 @@ from jax import Array
 
 from rtickets.models.architectures import Asked
 from rtickets.models.narrow import convolve
-from rtickets.models.network import Features, LinearHead, Network, kernel_init, pooled
+from rtickets.models.network import BackboneAndHead, Features, LinearHead, kernel_init, pooled
 from rtickets.models.preactivation import ACTIVATIONS, Padding, PreActivationBlock, Shortcut
 
 
-class PreActResNet(Network):
+class PreActResNet(BackboneAndHead):
     """A residual network with pre-activation from pixels in [0, 1] to logits.
 
     Attributes:

@@ -17,7 +17,7 @@ from jax import Array
 
 from rtickets.models.architectures import Asked, Stem
 from rtickets.models.narrow import convolve
-from rtickets.models.network import Features, LinearHead, Network, kernel_init, pooled
+from rtickets.models.network import BackboneAndHead, Features, LinearHead, kernel_init, pooled
 from rtickets.models.preactivation import ACTIVATIONS, Padding
 
 
@@ -88,7 +88,7 @@ def _shortcut(block: BasicBlock | Bottleneck, x: Array, features: int) -> Array:
     return block.norm(name="shortcut_norm")(y)
 
 
-class ResNet(Network):
+class ResNet(BackboneAndHead):
     """A residual network from pixels in [0, 1] to logits.
 
     Attributes:

@@ -15,11 +15,11 @@ from jax import Array
 
 from rtickets.models.architectures import Asked
 from rtickets.models.narrow import convolve
-from rtickets.models.network import Features, LinearHead, Network, kernel_init, pooled
+from rtickets.models.network import BackboneAndHead, Features, LinearHead, kernel_init, pooled
 from rtickets.models.preactivation import ACTIVATIONS, Padding, PreActivationBlock
 
 
-class WideResNet(Network):
+class WideResNet(BackboneAndHead):
     """A wide residual network from pixels in [0, 1] to logits.
 
     Attributes:

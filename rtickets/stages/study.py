@@ -54,7 +54,7 @@ class Cell(NamedTuple):
     transfer: str
 
 
-class Measured(NamedTuple):
+class UnitRuns(NamedTuple):
     """The two folders that one number of a report is about.
 
     Attributes:
@@ -184,13 +184,13 @@ def _units(config: StudyConfig) -> Iterator[SourceNetwork | Cell]:
 
 def _run_unit(
     config: StudyConfig, unit: SourceNetwork | Cell, workdir: Path, devices: parallel.Devices
-) -> Measured:
+) -> UnitRuns:
     if isinstance(unit, Cell):
         return run_cell(config, unit, workdir, devices)
     network = _pretrain(config, unit.seed, unit.objective, workdir, devices)
     name = f"source-{unit.objective}-s{unit.seed}"
     evaluation = stages.evaluate(config.evaluate, network.source, workdir, name, devices)
-    return Measured(network, evaluation)
+    return UnitRuns(network, evaluation)
 
 
 def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
@@ -240,7 +240,7 @@ def _check_run(label: str, task: DataConfig, train: TrainConfig, devices: parall
         raise InputError(f"{label}: {error}") from None
 
 
-def run_cell(config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.Devices) -> Measured:
+def run_cell(config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.Devices) -> UnitRuns:
     """Run one cell of `grid(config)`: pretrain, draw, transfer and evaluate, each unless done."""
     name = f"{cell.objective}-s{cell.seed}"
     ticket = _pretrain(config, cell.seed, cell.objective, workdir, devices)
@@ -259,7 +259,7 @@ def run_cell(config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.D
     downstream = config_files.replace(config.transfers[cell.transfer], train__seed=cell.seed)
     trained = stages.transfer(downstream, ticket.source, workdir, name, devices)
     evaluation = stages.evaluate(config.evaluate, trained.source, workdir, name, devices)
-    return Measured(ticket, evaluation)
+    return UnitRuns(ticket, evaluation)
 
 
 def _pretrain(

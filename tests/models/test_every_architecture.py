@@ -9,7 +9,7 @@ import pytest
 from rtickets import models
 from rtickets.config import ModelConfig
 from rtickets.errors import InputError
-from rtickets.models import ARCHITECTURES, Features, Network
+from rtickets.models import ARCHITECTURES, BackboneAndHead, Features
 from rtickets.models.resnet import BasicBlock, ResNet
 from rtickets.settings import config_files
 
@@ -31,7 +31,7 @@ def shapes_of(model, method=None):
 def test_features_are_taken_at_every_level_and_the_head_stands_on_them(arch):
     config = config_files.parse(ModelConfig, {"arch": arch, "width": 1 / 64})
     model = models.from_config(config, 5)
-    assert isinstance(model, Network)
+    assert isinstance(model, BackboneAndHead)
     variables, found = shapes_of(model, "features")
     assert isinstance(found, Features)
     levels = {name: level.shape for name, level in found.levels.items()}

@@ -5,7 +5,7 @@ by path, which `rtickets.draw.draw_omp(params, sparsity, scores=...)` takes. Wha
 whole network takes the mask of one that is pruned already.
 """
 
-from rtickets.draw.criteria.base import CriterionEntry, Subject, scored_on_data
+from rtickets.draw.criteria.base import CriterionEntry, ScoredNetwork, scored_on_data
 from rtickets.draw.criteria.gradient import grasp, snip, taylor
 from rtickets.draw.criteria.losses import GRASP_TEMPERATURE, adversarial, cross_entropy
 from rtickets.draw.criteria.registry import CRITERIA
@@ -19,8 +19,8 @@ __all__ = [
     "Criterion",
     "CriterionEntry",
     "Leaves",
+    "ScoredNetwork",
     "Scores",
-    "Subject",
     "adversarial",
     "cross_entropy",
     "grasp",

@@ -17,7 +17,7 @@ ScoreFn = Callable[[Params, Mask], Any]
 """Maps masked weights and their mask to scores by path; those with the smallest die."""
 
 
-class Subject(NamedTuple):
+class ScoredNetwork(NamedTuple):
     """The network that is scored, as it is evaluated: normalisation statistics frozen.
 
     Attributes:
@@ -59,7 +59,7 @@ class CriterionEntry:
         passes: forward passes' worth of work per example and round.
     """
 
-    make: Callable[[Subject], ScoreFn] | None = None
+    make: Callable[[ScoredNetwork], ScoreFn] | None = None
     from_data: bool = False
     seeded: bool = False
     signed: bool = False
@@ -80,7 +80,7 @@ def scored_on_data(
         signed: whether scores have both signs.
     """
 
-    def make(subject: Subject) -> ScoreFn:
+    def make(subject: ScoredNetwork) -> ScoreFn:
         loss_fn = task_loss(subject.task, subject.outputs_fn, temperature)
         batches = subject.load_batches()
         options = {

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from rtickets import models
-from rtickets.draw.criteria.base import CriterionEntry, ScoreFn, Subject
+from rtickets.draw.criteria.base import CriterionEntry, ScoredNetwork, ScoreFn
 from rtickets.draw.criteria.current import program_of
 from rtickets.draw.criteria.losses import LogitsOf
 from rtickets.draw.criteria.weights import Scores
@@ -128,7 +128,7 @@ def _flow_of(logits_fn: LogitsOf) -> Callable[..., Array]:
     return flow
 
 
-def _of_network(subject: Subject) -> ScoreFn:
+def _of_network(subject: ScoredNetwork) -> ScoreFn:
     """Score a network without its normalisation of pixels and batches."""
     model = subject.model.clone(mean=(0.0,), std=(1.0,), dtype=jnp.float32)
     batch_stats = unit_statistics(subject.batch_stats)

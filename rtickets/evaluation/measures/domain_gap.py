@@ -54,10 +54,10 @@ class DomainGapSettings(MeasureConfig):
 
     def measure(self, asked: Asked) -> dict[str, Measured]:
         """Return the distance as `frechet`."""
-        if not isinstance(asked.network.model, models.Network):
+        if not isinstance(asked.network.model, models.BackboneAndHead):
             raise InputError(
                 f"{type(asked.network.model).__name__} has no backbone of features; subclass "
-                "rtickets.models.Network"
+                "rtickets.models.BackboneAndHead"
             )
         ours, others = (
             np.concatenate(list(_features(asked.network, each, asked.batch_size)))

@@ -7,7 +7,7 @@ import pytest
 
 from rtickets import masks, models
 from rtickets.config import DrawConfig
-from rtickets.draw.criteria import CRITERIA, Subject
+from rtickets.draw.criteria import CRITERIA, ScoredNetwork
 from rtickets.errors import InputError
 from rtickets.settings import config_files
 from rtickets.settings.fields import find_kind
@@ -35,7 +35,7 @@ def network(tiny):
         return models.logits(tiny.model, params, tiny.batch_stats, x)
 
     pattern = masks.DEFAULT_PRUNABLE
-    return tiny, read, Subject(
+    return tiny, read, ScoredNetwork(
         tiny.model, tiny.batch_stats, SHAPE, logits_fn, load_batches, None, pattern, None,
         Classification(),
     )  # fmt: skip
