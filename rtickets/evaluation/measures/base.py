@@ -30,6 +30,7 @@ from pydantic.dataclasses import dataclass
 from scipy.special import ndtri
 
 from rtickets.errors import InputError
+from rtickets.evaluation.features import pooled_features
 from rtickets.evaluation.predict import Examples, Network, answers
 from rtickets.settings.kinds import STRICT
 from rtickets.settings.variants import Variant
@@ -69,6 +70,10 @@ class Asked(NamedTuple):
         """Return what the network answers to other examples, and their arrays."""
         return answers(self.network, examples, batch_size=self.batch_size)
 
+    def features(self, examples: Examples) -> np.ndarray:
+        """Return what the network's head sees of examples, see `pooled_features`."""
+        return pooled_features(self.network, examples, self.batch_size)
+
 
 @dataclass(frozen=True, config=STRICT)
 class MeasureConfig(Variant):
@@ -76,9 +81,9 @@ class MeasureConfig(Variant):
 
     Attributes:
         name: which measure: 'calibration' (ECE, negative log-likelihood, Brier score),
-            'per_class' (accuracy of every class, and the worst), 'ood' (telling other images) or
-            'corruptions'
-            (the headline on corrupted images) or 'domain_gap' (the Frechet distance to others).
+            'per_class' (accuracy of every class, and the worst), 'ood' (telling other images),
+            'corruptions' (the headline on corrupted images), or 'domain_gap' (the Frechet
+            distance to other images).
     """
 
     family: ClassVar[str] = "measure"

@@ -1,27 +1,20 @@
 """How far the images of a task are from those of another, in the eyes of a network."""
 
-from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, Literal
 
-import jax
 import numpy as np
 from pydantic.dataclasses import dataclass
 from scipy.special import ndtri
 
-from rtickets import models
-from rtickets.data.images.augment import Transform
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
 from rtickets.evaluation.frechet import frechet_distance, gaussian_of
 from rtickets.evaluation.measures.base import Asked, MeasureConfig
 from rtickets.evaluation.measures.elsewhere import test_images
-from rtickets.evaluation.predict import Examples, Network
+from rtickets.evaluation.predict import Examples
 from rtickets.evaluation.subject import spread
-from rtickets.models.calling import features
-from rtickets.platform import preemption
 from rtickets.settings.kinds import STRICT, Positive
-from rtickets.tasks import Measured, Task
+from rtickets.tasks import Measured
 
 _PARTS = 10  # of the examples, that the interval leaves out one after the other
 
@@ -42,7 +35,6 @@ class DomainGapSettings(MeasureConfig):
     name: Literal["domain_gap"] = "domain_gap"
     data: DataConfig | None = None
     examples: Positive = 2000
-    needs_network = True
 
     def forward_passes(self, examples: int, validation: int) -> float:
         """Over both sets of images."""
@@ -54,15 +46,7 @@ class DomainGapSettings(MeasureConfig):
 
     def measure(self, asked: Asked) -> dict[str, Measured]:
         """Return the distance as `frechet`."""
-        if not isinstance(asked.network.model, models.BackboneAndHead):
-            raise InputError(
-                f"{type(asked.network.model).__name__} has no backbone of features; subclass "
-                "rtickets.models.BackboneAndHead"
-            )
-        ours, others = (
-            np.concatenate(list(_features(asked.network, each, asked.batch_size)))
-            for each in self._both(asked.examples)
-        )
+        ours, others = (asked.features(each) for each in self._both(asked.examples))
         return {"frechet": _with_interval(ours, others)}
 
     def _both(self, examples: Examples) -> tuple[Examples, Examples]:
@@ -75,27 +59,6 @@ class DomainGapSettings(MeasureConfig):
             raise InputError(f"{count} images of each set are too few; give {2 * _PARTS} or more")
         own = examples.split.take(spread(len(examples.split), count))
         return examples._replace(split=own), others
-
-
-def _features(network: Network, examples: Examples, batch_size: int) -> Iterator[np.ndarray]:
-    """Yield the pooled features of images, (B, D) each; every process computes all of them."""
-    run = _compiled(network.model, examples.task, examples.transform)
-    count = len(examples.split)
-    for start in range(0, count, batch_size):
-        preemption.check()
-        # the last batch is filled up, so that nothing is compiled twice
-        part = np.minimum(np.arange(start, start + batch_size), count - 1)
-        found = run(network.params, network.batch_stats, examples.split.take(part).arrays)
-        yield np.asarray(found)[: count - start]
-
-
-@lru_cache(maxsize=16)
-def _compiled(model: models.Model, task: Task, transform: Transform) -> Any:
-    def run(params: Any, state: Any, raw: Any) -> Any:
-        inputs = task.prepare(transform, raw)[task.input]
-        return features(model, params, state, inputs)[0].pooled
-
-    return jax.jit(run)
 
 
 def _with_interval(ours: np.ndarray, others: np.ndarray) -> Measured:

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from rtickets.config import EvaluateConfig, MeasureConfig
+from rtickets.config import DataConfig, EvaluateConfig, MeasureConfig
 from rtickets.data.arrays import Split
 from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
@@ -32,10 +32,13 @@ ANSWERS = {
 }
 
 
-SMALL = {"corruptions": {"corruptions": ("brightness", "contrast"), "severities": (1, 5)}}
-IMAGES = GENERATOR.integers(0, 256, (8, 8, 8, 1)).astype(np.uint8)
+SMALL = {
+    "corruptions": {"corruptions": ("brightness", "contrast"), "severities": (1, 5)},
+    "domain_gap": {"data": DataConfig(source="digits")},
+}
+IMAGES = GENERATOR.integers(0, 256, (24, 8, 8, 1)).astype(np.uint8)
 EXAMPLES = on_devices(
-    Split({"image": IMAGES, "label": LABELS[:8]}), Transform(), parallel.local_devices(1)
+    Split({"image": IMAGES, "label": LABELS[:24]}), Transform(), parallel.local_devices(1)
 )
 
 
@@ -59,7 +62,11 @@ def _validation(monkeypatch):
         count = min(len(examples.split), 64)
         return other[0][:count], {"label": other[1][:count]}
 
+    def features(self, examples):
+        return other[0][: len(examples.split)] + np.float32(examples.split is EXAMPLES.split)
+
     monkeypatch.setattr(Asked, "ask", ask)
+    monkeypatch.setattr(Asked, "features", features)
 
 
 @pytest.mark.parametrize("name", MEASURES)
