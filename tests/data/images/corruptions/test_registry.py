@@ -42,17 +42,35 @@ def test_grey_of_few_pixels_is_corrupted(frost_files: Path, name: str) -> None:
     assert result.max() <= 1
 
 
+# The published constants themselves do not grow: frost keeps less of the picture and adds more ice,
+# glass takes turns in how far and how often, the elastic transform of CIFAR-10-C moves corners ever
+# less.
+UNEVEN = {("glass_blur", "imagenet"), ("glass_blur", "cifar"), ("frost", "imagenet")}
+UNEVEN |= {("frost", "cifar"), ("elastic_transform", "cifar")}
+
+
+def _pink(count: int, side: int) -> jax.Array:
+    """Return pictures whose spectrum falls as that of photographs, in 8 bits."""
+    random = np.random.RandomState(0)
+    frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(side)] * 2))[..., None]
+    spectrum = np.fft.fft2(random.normal(size=(count, side, side, 3)), axes=(1, 2))
+    noise = np.fft.ifft2(spectrum / np.maximum(frequency, 1 / side) ** 1.2, axes=(1, 2)).real
+    noise += 2 * noise.mean(-1, keepdims=True)
+    return jnp.floor(255 * jnp.clip(0.5 + 0.22 * noise / noise.std(), 0, 1)) / 255
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CORRUPTIONS)
 @pytest.mark.parametrize("table", TABLES)
 def test_distance_grows_with_severity(frost_files: Path, name: str, table: str) -> None:
-    images, keys = _batch((32, 32, 3))
-    images, keys = jnp.tile(images, (8, 1, 1, 1)), jax.random.split(jax.random.key(0), 32)
+    images, keys = _pink(32, 32), jax.random.split(jax.random.key(0), 32)
     distances = []
     for severity in SEVERITIES:
         corrupted = corrupt(images, keys, name, severity, table)  # type: ignore[arg-type]
         distances.append(float(((corrupted - images) ** 2).mean()))
-    assert distances[0] < distances[2] < distances[4]
+    assert min(distances) > 1e-4
+    if (name, table) not in UNEVEN:
+        assert distances == sorted(distances)
 
 
 def test_there_are_fifteen_in_four_groups_with_five_constants_a_table() -> None:
