@@ -1,6 +1,7 @@
 """What is left of the headline on corrupted images (Hendrycks & Dietterich 2019)."""
 
 from collections.abc import Mapping
+from dataclasses import field
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -21,7 +22,7 @@ from rtickets.evaluation.measures.base import Asked, MeasureConfig
 from rtickets.evaluation.predict import Examples, on_devices
 from rtickets.evaluation.subject import make_subject, spread
 from rtickets.platform import parallel
-from rtickets.settings.kinds import STRICT, OneOf, Positive
+from rtickets.settings.kinds import STRICT, Label, OneOf, Positive
 from rtickets.tasks import Measured, Task
 from rtickets.tasks.base import Sums
 from rtickets.tasks.units import SHARE
@@ -47,8 +48,8 @@ class CorruptionSettings(MeasureConfig):
         table: the constants of the severities, for pictures as those of 'imagenet' or 'cifar'.
         examples: corrupt at most so many, spread evenly over the split; None takes all.
         baseline: of each of the corruptions, the mean error of another network over the same
-            severities, a share. `mce` is the mean of errors divided by these; that of the paper
-            takes AlexNet's.
+            severities, a share; or nothing. `mce` is the mean of the errors divided by these; that
+            of the paper takes AlexNet's.
     """
 
     name: Literal["corruptions"] = "corruptions"
@@ -56,7 +57,7 @@ class CorruptionSettings(MeasureConfig):
     severities: tuple[Severity, ...] = SEVERITIES
     table: Table = "imagenet"
     examples: Positive | None = 1000
-    baseline: Mapping[str, Error] | None = None
+    baseline: Mapping[Label, Error] = field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check(self) -> "CorruptionSettings":
@@ -64,7 +65,7 @@ class CorruptionSettings(MeasureConfig):
             chosen = getattr(self, name)
             if not chosen or len(set(chosen)) < len(chosen):
                 raise ValueError(f"{name}={chosen!r} has to hold at least one, and none twice")
-        if self.baseline is not None and set(self.baseline) != set(self.corruptions):
+        if self.baseline and set(self.baseline) != set(self.corruptions):
             odd = sorted(set(self.baseline) ^ set(self.corruptions))
             raise ValueError(
                 f"baseline needs an error for each of the corruptions and no others; {odd[0]!r} is "
@@ -82,7 +83,7 @@ class CorruptionSettings(MeasureConfig):
         check_shape(_shape(examples))
         if "frost" in self.corruptions:
             check_textures()
-        if self.baseline is not None and not _has_errors(examples.task):
+        if self.baseline and not _has_errors(examples.task):
             raise InputError(
                 f"baseline={dict(self.baseline)!r} holds errors, which are of shares; the headline "
                 f"{examples.task.headline.called} is none, so leave it out"
@@ -137,7 +138,7 @@ class CorruptionSettings(MeasureConfig):
         found = {"mean": mean}
         if not _has_errors(task):
             return found
-        if self.baseline is None:
+        if not self.baseline:
             return {**found, "mean_error": _error(mean, 1.0)._replace(unit=SHARE)}
         ratios = [_error(value, self.baseline[name]) for name, value in each.items()]
         return {**found, "mce": _mean(ratios)}

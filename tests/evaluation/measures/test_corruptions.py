@@ -1,10 +1,13 @@
 """The headline on corrupted images, against the same by hand."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
 
 from rtickets import models
+from rtickets.cli.overrides import from_command_line
 from rtickets.config import EvaluateConfig, MeasureConfig
 from rtickets.data.images.augment import Transform
 from rtickets.data.images.corruptions import CORRUPTIONS, corrupt, frost
@@ -12,8 +15,10 @@ from rtickets.errors import InputError
 from rtickets.evaluation import Network, evaluate_network, on_devices
 from rtickets.evaluation.measures import corruptions
 from rtickets.platform import parallel
+from rtickets.settings.fields import fields_of
 from rtickets.tasks.base import Headline
 
+ROOT = Path(__file__).parents[3]
 FEW = {"corruptions": ("brightness", "gaussian_noise"), "severities": (2, 5), "table": "cifar"}
 
 
@@ -111,3 +116,13 @@ def test_what_is_drawn_belongs_to_the_place_in_the_split():
 def test_a_dry_run_counts_every_corruption():
     assert MeasureConfig(name="corruptions", **FEW).forward_passes(70, 5) == 4 * 70
     assert MeasureConfig(name="corruptions").forward_passes(5000, 5) == 75 * 1000
+
+
+def test_a_baseline_is_given_on_the_command_line_and_listed():
+    words = ["--config.measures.c.name=corruptions", "--config.measures.c.corruptions=('fog',)"]
+    path = ROOT / "configs/evaluate/pgd.py"
+    chosen = from_command_line(
+        EvaluateConfig, [f"--config={path}", *words, "--config.measures.c.baseline.fog=0.5"]
+    )
+    assert chosen.measures["c"].baseline == {"fog": 0.5}
+    assert "c.baseline" in " ".join(each.path for each in fields_of(chosen))
