@@ -11,9 +11,11 @@ from rtickets.cli.overrides import from_command_line
 from rtickets.config import EvaluateConfig, MeasureConfig
 from rtickets.data.images.augment import Transform
 from rtickets.data.images.corruptions import CORRUPTIONS, corrupt, frost
+from rtickets.data.images.views import View
+from rtickets.data.sources.folders import read_folder, stream_folder
 from rtickets.errors import InputError
 from rtickets.evaluation import Network, evaluate_network, on_devices
-from rtickets.evaluation.measures import corruptions
+from rtickets.evaluation.measures import Asked, corruptions
 from rtickets.platform import parallel
 from rtickets.settings.fields import fields_of
 from rtickets.tasks.base import Headline
@@ -116,6 +118,20 @@ def test_what_is_drawn_belongs_to_the_place_in_the_split():
 def test_a_dry_run_counts_every_corruption():
     assert MeasureConfig(name="corruptions", **FEW).forward_passes(70, 5) == 4 * 70
     assert MeasureConfig(name="corruptions").forward_passes(5000, 5) == 75 * 1000
+
+
+def test_images_that_stay_on_disk_are_corrupted_as_those_in_memory(tiny, tmp_path, save_image):
+    for index in range(6):
+        save_image(tmp_path / "ab"[index % 2] / f"{index}.png", 40 * index)
+    network = Network(tiny.model, tiny.params, tiny.batch_stats)
+    found = []
+    for read in (read_folder, stream_folder):
+        split = read(tmp_path, View((10, 12), 0, "bilinear", None), 0).train
+        examples = on_devices(split, Transform(channels=1), parallel.local_devices(1))
+        asked = Asked(network, examples, None, {}, lambda: None, batch_size=4)
+        found.append(MeasureConfig(name="corruptions", **FEW).measure(asked))
+    assert examples.streamed
+    assert found[0] == found[1]
 
 
 def test_a_baseline_is_given_on_the_command_line_and_listed():
