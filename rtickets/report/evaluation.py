@@ -68,7 +68,9 @@ def _network(run: RunFolder) -> list[str]:
     if not file.is_file():
         return []
     network = read_json(file)
-    return [*map(str, network.get("history", ())), f"sparsity {network.get('sparsity')}"]
+    sparsity = network.get("sparsity")
+    shown = f"{sparsity:.6g}" if isinstance(sparsity, float) else sparsity
+    return [*map(str, network.get("history", ())), f"sparsity {shown}"]
 
 
 def _measured(run: RunFolder, result: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -33,7 +33,7 @@ def run(tmp_path):
         "honesty": {"passed": False, "findings": [FINDING]},
         "notes": ["a note"],
     }
-    return run_of(tmp_path, result, {"history": ["import: x.pt", EVIL], "sparsity": 0.9})
+    return run_of(tmp_path, result, {"history": ["import: x.pt", EVIL], "sparsity": 0.90000003})
 
 
 def test_lines_say_what_was_measured_how_it_came_about_and_the_verdict(run):
