@@ -59,6 +59,10 @@ class Split:
         """Return the examples at `indices`, in that order."""
         return Split({name: each[indices] for name, each in self.arrays.items()})
 
+    def decoded(self) -> dict[str, np.ndarray]:
+        """Return the arrays in memory, streamed images decoded, all at once."""
+        return {name: np.asarray(each) for name, each in self.arrays.items()}
+
     def having(self, **arrays: Any) -> "Split":
         """Return the split with arrays in the place of those of their names."""
         return Split({**self.arrays, **arrays})

@@ -53,7 +53,7 @@ def of_right(task: Task, right: np.ndarray, batch: Batch) -> dict[str, Any]:
 
 def of_outputs(task: Task, outputs: Any, batch: Batch) -> dict[str, Any]:
     """Return what `of_right` does of a network's answers; `correct` where there are classes."""
-    if task.labels(batch) is not None:
+    if task.has_classes:
         return of_right(task, ~np.asarray(task.fooled(outputs, batch)), batch)
     name = task.headline.name
     found = entry(name, task.measures(task.sums(outputs, batch))[name])

@@ -44,7 +44,7 @@ def evaluate_network(
         InputError: for what the task has no meaning for, before anything is computed.
     """
     task = examples.task
-    classes = task.labels(examples.split.arrays) is not None
+    classes = task.has_classes
     if not classes:
         check_without_classes(config, task)
     check_measures(config.measures, examples)

@@ -7,22 +7,27 @@ import jax
 import numpy as np
 
 from rtickets import models
+from rtickets.data.arrays import Split
 from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
-from rtickets.evaluation.predict import Examples, Network
+from rtickets.evaluation.predict import Network
 from rtickets.models.calling import features
 from rtickets.platform import preemption
 from rtickets.tasks import Task
 
 
-def pooled_features(network: Network, examples: Examples, batch_size: int) -> np.ndarray:
+def pooled_features(
+    network: Network, split: Split, task: Task, transform: Transform, batch_size: int
+) -> np.ndarray:
     """Return the pooled features of all examples.
 
     Every process computes all of them, on one of its devices.
 
     Args:
         network: a network with a backbone.
-        examples: the examples.
+        split: the examples.
+        task: what they ask, which prepares them.
+        transform: from stored pixels to the network's input.
         batch_size: of them per call.
 
     Returns:
@@ -37,13 +42,14 @@ def pooled_features(network: Network, examples: Examples, batch_size: int) -> np
             f"{type(network.model).__name__} has no backbone of features; subclass "
             "rtickets.models.BackboneAndHead"
         )
-    run = _compiled(network.model, examples.task, examples.transform)
-    parts, count = [], len(examples.split)
+    run = _compiled(network.model, task, transform)
+    weights = jax.device_put((network.params, network.batch_stats))
+    parts, count = [], len(split)
     for start in range(0, count, batch_size):
         preemption.check()
         # the last batch is filled up, so that nothing is compiled twice
         part = np.minimum(np.arange(start, start + batch_size), count - 1)
-        found = run(network.params, network.batch_stats, examples.split.take(part).arrays)
+        found = run(*weights, split.take(part).decoded())
         parts.append(np.asarray(found)[: count - start])
     return np.concatenate(parts)
 

@@ -87,9 +87,8 @@ def input_batches(
         )
     order = np.random.default_rng(config.seed).permutation(len(split))[:count]
     prepare = _prepare(task, transform)
-    # a split that is streamed decodes what it is asked for, so in the order of its files
     parts = np.sort(order.reshape(config.batches, -1), axis=1)
-    return (prepare(split.take(part).arrays) for part in parts)
+    return (prepare(split.take(part).decoded()) for part in parts)
 
 
 def recalibrated(network: Network, batches: Iterable[Array | np.ndarray]) -> Any:

@@ -82,8 +82,7 @@ def make_subject(
     task, chosen = task or Classification(), spread(len(split), count)
     prepare, parts = _compiled(task, transform), []
     for part in np.array_split(chosen, -(-len(chosen) // _PREPARED)):
-        raw = {name: np.asarray(each[part]) for name, each in split.arrays.items()}
-        parts.append(jax.tree.map(np.asarray, prepare(raw)))
+        parts.append(jax.tree.map(np.asarray, prepare(split.take(part).decoded())))
     batch = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     batch[task.input] = np.clip(batch[task.input], 0, 1)  # resizing may leave it by a rounding
     fold = jax.vmap(partial(jax.random.fold_in, jax.random.key(seed)))

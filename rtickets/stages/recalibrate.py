@@ -11,6 +11,7 @@ from rtickets.evaluation import Network
 from rtickets.evaluation.recalibration import RecalibrateConfig, input_batches, recalibrated
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import console
+from rtickets.storage.checkpoint_contents import of_primary
 from rtickets.tasks import Task
 
 
@@ -23,7 +24,7 @@ def recalibrate(
 ) -> Any:
     """Return the normalisation statistics that a stage goes on with.
 
-    Every process computes them for itself, all the same ones.
+    Every process estimates them, and takes those of the primary: training starts from the same.
 
     Args:
         config: how they are estimated; None leaves the network its own.
@@ -45,7 +46,8 @@ def recalibrate(
             "recalibrate: the network has no normalisation statistics to estimate; leave it out"
         )
     console.say(f"normalisation statistics: {config.words}")
-    return recalibrated(network, input_batches(dataset.train, task, transform, config))
+    found = recalibrated(network, input_batches(dataset.train, task, transform, config))
+    return of_primary(found)
 
 
 def recalibration_work(

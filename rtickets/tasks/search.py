@@ -72,7 +72,7 @@ def make_pgd(task: Task, batch: Batch, **settings: Any) -> Ascent:
     Raises:
         InputError: for a loss that needs classes, on a task without.
     """
-    if task.labels(batch) is not None:
+    if task.has_classes:
         return Pgd(**settings)
     if settings.get("loss", "ce") != "ce":
         raise InputError(

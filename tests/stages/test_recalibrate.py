@@ -4,9 +4,11 @@ import chex
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from rtickets import data, masks, stages
 from rtickets.config import (
+    DataConfig,
     DrawConfig,
     EvaluateConfig,
     ModelConfig,
@@ -165,3 +167,23 @@ def test_the_three_choices_are_told_apart():
         moves("linear", "frozen", TransferRecalibrateConfig(on="source")),
     }
     assert len(words) == 4
+
+
+def test_streamed_images_give_the_statistics_of_those_in_memory(bench, tmp_path):
+    dataset = data.load(bench.tasks["down"])
+    for number, (image, label) in enumerate(
+        zip(dataset.train.images, dataset.train.labels, strict=True)
+    ):
+        for part in ("train", "test"):
+            folder = tmp_path / "photos" / part / f"down{label}"
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image[..., 0]).save(folder / f"{number:03}.png")
+    found = []
+    for stream in (False, True):
+        config = DataConfig(
+            source="folder", path=str(tmp_path / "photos"), stream=stream, image_size=8, channels=1,
+            resize=0, random_resized_crop=False, crop_padding=0,
+        )  # fmt: skip
+        assert data.load(config).train.streamed is stream
+        found.append(expected(bench.dense, config, batches=2))
+    chex.assert_trees_all_close(*found, rtol=1e-5)

@@ -68,7 +68,7 @@ def task_loss(task: Task, outputs_fn: OutputsOf, temperature: float = 1.0) -> Lo
 
     def loss(params: Params, x: Array, rest: Mapping[str, Array], *_: Array) -> Array:
         batch = {**rest, task.input: x}
-        scale = 1.0 if task.labels(batch) is None else temperature
+        scale = temperature if task.has_classes else 1.0
         outputs = jax.tree.map(lambda leaf: leaf.astype(jnp.float32) / scale, outputs_fn(params, x))
         return task.loss(outputs, batch).mean()
 

@@ -29,6 +29,8 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from scipy.special import ndtri
 
+from rtickets.data.arrays import Split
+from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
 from rtickets.evaluation.features import pooled_features
 from rtickets.evaluation.predict import Examples, Network, answers
@@ -70,9 +72,9 @@ class Asked(NamedTuple):
         """Return what the network answers to other examples, and their arrays."""
         return answers(self.network, examples, batch_size=self.batch_size)
 
-    def features(self, examples: Examples) -> np.ndarray:
+    def features(self, split: Split, task: Task, transform: Transform) -> np.ndarray:
         """Return what the network's head sees of examples, see `pooled_features`."""
-        return pooled_features(self.network, examples, self.batch_size)
+        return pooled_features(self.network, split, task, transform, self.batch_size)
 
 
 @dataclass(frozen=True, config=STRICT)

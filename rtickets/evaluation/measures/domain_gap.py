@@ -6,6 +6,8 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from scipy.special import ndtri
 
+from rtickets.data.arrays import Split
+from rtickets.data.images.augment import Transform
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
 from rtickets.evaluation.frechet import frechet_distance, gaussian_of
@@ -14,7 +16,7 @@ from rtickets.evaluation.measures.elsewhere import test_images
 from rtickets.evaluation.predict import Examples
 from rtickets.evaluation.subject import spread
 from rtickets.settings.kinds import STRICT, Positive
-from rtickets.tasks import Measured
+from rtickets.tasks import Measured, Task
 
 _PARTS = 10  # of the examples, that the interval leaves out one after the other
 
@@ -38,27 +40,28 @@ class DomainGapSettings(MeasureConfig):
 
     def forward_passes(self, examples: int, validation: int) -> float:
         """Over both sets of images."""
-        return float(min(self.examples, examples) + self.examples)
+        return 2.0 * min(self.examples, examples)
 
     def check(self, examples: Examples) -> None:
-        """Look for backbone and images before anything is computed."""
+        """Load the other images once before anything is computed."""
         self._both(examples)
 
     def measure(self, asked: Asked) -> dict[str, Measured]:
         """Return the distance as `frechet`."""
-        ours, others = (asked.features(each) for each in self._both(asked.examples))
-        return {"frechet": _with_interval(ours, others)}
+        own, others = self._both(asked.examples)
+        task, transform = asked.task, asked.examples.transform
+        ours, theirs = asked.features(own, task, transform), asked.features(*others)
+        return {"frechet": _with_interval(ours, theirs)}
 
-    def _both(self, examples: Examples) -> tuple[Examples, Examples]:
-        """Return equally many images of the task and of the source."""
+    def _both(self, examples: Examples) -> tuple[Split, tuple[Split, Task, Transform]]:
+        """Return equally many images of the task, and of the source with how it is prepared."""
         if self.data is None:
             raise InputError("needs the other images: set data.source, such as 'fashion_mini'")
         others = test_images(self.data, examples, min(self.examples, len(examples.split)))
-        count = len(others.split)
+        count = len(others[0])
         if count < 2 * _PARTS:
             raise InputError(f"{count} images of each set are too few; give {2 * _PARTS} or more")
-        own = examples.split.take(spread(len(examples.split), count))
-        return examples._replace(split=own), others
+        return examples.split.take(spread(len(examples.split), count)), others
 
 
 def _with_interval(ours: np.ndarray, others: np.ndarray) -> Measured:

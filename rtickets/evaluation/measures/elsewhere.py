@@ -1,18 +1,25 @@
 """Images of another source, as a network takes those of its task."""
 
 from dataclasses import replace
+from typing import cast
 
 from rtickets import data
 from rtickets.data.arrays import IMAGE, Split
-from rtickets.data.images.augment import make_transform
+from rtickets.data.images.augment import Transform, make_transform
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
-from rtickets.evaluation.predict import Examples, on_devices
+from rtickets.evaluation.predict import Examples
 from rtickets.evaluation.subject import spread
+from rtickets.tasks import ImageTask, Task
+
+NOTHING = cast(Task, ImageTask())
+"""What is asked of images from elsewhere: they are brought to size, and that is all."""
 
 
-def test_images(config: DataConfig, examples: Examples, count: int) -> Examples:
-    """Return images of the test split of a source, without their labels.
+def test_images(
+    config: DataConfig, examples: Examples, count: int
+) -> tuple[Split, Task, Transform]:
+    """Return images of the test split of a source, without what else it knows of them.
 
     Args:
         config: the source; its size and channels become those of the task.
@@ -20,7 +27,7 @@ def test_images(config: DataConfig, examples: Examples, count: int) -> Examples:
         count: take at most so many, spread evenly.
 
     Returns:
-        The images, on the devices or streamed.
+        The images, the task that asks nothing of them, and the transform to the network's input.
 
     Raises:
         InputError: if it cannot be loaded, or names another size itself.
@@ -36,5 +43,4 @@ def test_images(config: DataConfig, examples: Examples, count: int) -> Examples:
             f"data.source={config.source!r} gives images of {found}; expected "
             f"{(height, width, channels)} as of the task: leave its size and channels out"
         )
-    split = Split({IMAGE: images[spread(len(images), count)]})
-    return on_devices(split, transform, examples.devices, examples.task)
+    return Split({IMAGE: images[spread(len(images), count)]}), NOTHING, transform

@@ -12,7 +12,7 @@ from rtickets.data.images.augment import Transform
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
 from rtickets.evaluation.measures.base import Asked, MeasureConfig
-from rtickets.evaluation.measures.elsewhere import test_images
+from rtickets.evaluation.measures.elsewhere import NOTHING, test_images
 from rtickets.evaluation.predict import Examples, on_devices
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks import Measured
@@ -67,9 +67,11 @@ class OodSettings(MeasureConfig):
         height, width, channels = examples.transform.output_shape(examples.split.images.shape[1:])
         if self.data is None:
             shape = (self.examples, height, width, channels)
-            split, transform = Split({IMAGE: _noise(self.noise, shape, seed)}), Transform()
-            return on_devices(split, transform, examples.devices, examples.task)
-        return test_images(self.data, examples, self.examples)
+            split, task = Split({IMAGE: _noise(self.noise, shape, seed)}), NOTHING
+            transform = Transform()
+        else:
+            split, task, transform = test_images(self.data, examples, self.examples)
+        return on_devices(split, transform, examples.devices, task)
 
 
 def _noise(kind: str, shape: tuple[int, ...], seed: int) -> np.ndarray:

@@ -58,7 +58,8 @@ def mart(
     def mart_loss(
         train_fn: TrainFn, batch: Batch, perturbed: Array, reduce: Reduce = alone
     ) -> tuple[Array, Any, Any]:
-        labels = batch["label"]
+        labels = task.labels(batch)
+        assert labels is not None  # it has classes
         clean, logits, stats = clean_and_perturbed(train_fn, batch[task.input], perturbed)
         boosted = task.loss(logits, batch, reduce) + rival_loss(logits, labels)
         unsure = -jnp.expm1(-cross_entropy(clean, labels))  # 1 - p(label | clean)

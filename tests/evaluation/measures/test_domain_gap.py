@@ -2,16 +2,19 @@ import flax.linen as nn
 import jax
 import numpy as np
 import pytest
+from pydantic.dataclasses import dataclass
 
 from rtickets.config import DataConfig, EvaluateConfig, MeasureConfig
-from rtickets.data.arrays import labelled
+from rtickets.data.arrays import Split, labelled
 from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
 from rtickets.evaluation import Network, evaluate_network, on_devices
 from rtickets.evaluation.frechet import frechet_distance, gaussian_of
+from rtickets.evaluation.measures import Asked
 from rtickets.evaluation.measures.domain_gap import DomainGapSettings, _with_interval
 from rtickets.models.calling import features
 from rtickets.platform import parallel
+from rtickets.tasks import ImageTask
 
 
 class Plain(nn.Module):
@@ -107,3 +110,21 @@ def test_what_has_no_gap_is_refused(tiny, tmp_path, options, named):
 def test_the_command_line_names_it():
     config = EvaluateConfig(measures={"gap": MeasureConfig(name="domain_gap", examples=50)})
     assert config.measures["gap"] == DomainGapSettings(examples=50)
+
+
+def test_a_task_that_prepares_more_than_images_has_a_gap_too(tiny, tmp_path):
+    """Images of elsewhere have no targets, and none are asked for."""
+
+    @dataclass(frozen=True)
+    class Scaled(ImageTask):
+        name: str = "scaled"
+
+        def prepare(self, transform, raw):
+            return {"image": transform.prepare(raw["image"]), "target": raw["target"] / 10}
+
+    split = Split({"image": IMAGES, "target": np.ones(48, np.float32)})
+    examples = on_devices(split, Transform(), parallel.local_devices(1), Scaled())
+    network = Network(tiny.model, tiny.params, tiny.batch_stats)
+    gap = DomainGapSettings(data=source(tmp_path, IMAGES))
+    asked = Asked(network, examples, None, {}, lambda: examples, 16)
+    assert gap.measure(asked)["frechet"].value == pytest.approx(0, abs=1e-6)

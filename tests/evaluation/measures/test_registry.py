@@ -62,8 +62,8 @@ def _validation(monkeypatch):
         count = min(len(examples.split), 64)
         return other[0][:count], {"label": other[1][:count]}
 
-    def features(self, examples):
-        return other[0][: len(examples.split)] + np.float32(examples.split is EXAMPLES.split)
+    def features(self, split, task, transform):
+        return other[0][: len(split)] + len(split.arrays)
 
     monkeypatch.setattr(Asked, "ask", ask)
     monkeypatch.setattr(Asked, "features", features)
