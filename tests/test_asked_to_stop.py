@@ -18,7 +18,7 @@ from rtickets.attacks.ensemble import legs
 from rtickets.draw import scheduled
 from rtickets.evaluation import noise
 from rtickets.platform import preemption
-from rtickets.stages import iterate, learn, study_progress
+from rtickets.stages import imp, lmp, study_progress
 from rtickets.storage.checkpoints import Checkpoints
 from rtickets.tickets import provenance
 from rtickets.training import dispatch
@@ -35,9 +35,9 @@ MOMENTS = {
     "attacking": (legs, "work", 3),
     "certifying": (noise, "_compiled", 1),
     "between two stages": (study_progress, "done", 1),
-    "iterating": (iterate, "draw_omp", 1),
-    "pruning": (iterate, "draw_omp", 2),
-    "learning": (learn, "initial_scores", 1),
+    "iterating": (imp, "draw_omp", 1),
+    "pruning": (imp, "draw_omp", 2),
+    "learning": (lmp, "initial_scores", 1),
     "scoring": (scheduled, "draw_omp", 2),
 }
 

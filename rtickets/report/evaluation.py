@@ -10,8 +10,8 @@ from typing import Any
 from rtickets.errors import InputError, printable
 from rtickets.report.cells import direction, html_table, with_interval
 from rtickets.report.honesty import verdict_lines
+from rtickets.report.over_seeds import further_of, metrics_of
 from rtickets.report.page import STYLE
-from rtickets.report.table import further_of, metrics_of
 from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder
 from rtickets.stages.results import headline_of

@@ -9,7 +9,7 @@ from typing import Any
 from rtickets.report.cells import Markup, html_table, number, with_interval
 from rtickets.report.further import further_measures
 from rtickets.report.honesty import doubts, strengths, unchecked
-from rtickets.report.table import CLEAN, further_of, metrics_of, moves_of
+from rtickets.report.over_seeds import CLEAN, further_of, metrics_of, moves_of
 from rtickets.tasks import units
 
 STYLE = """

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 
+from rtickets.report.over_seeds import Spread, spread
 from rtickets.report.style import COLORS, DENSE, MARKERS, label_y, panels_of, png
-from rtickets.report.table import Spread, spread
 from rtickets.stages.results import headline_of
 from rtickets.tasks import Headline, units
 

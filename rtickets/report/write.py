@@ -13,9 +13,9 @@ from rtickets.errors import printable
 from rtickets.report.cells import number
 from rtickets.report.curves import plot_curves
 from rtickets.report.honesty import doubts, strengths, unchecked
+from rtickets.report.over_seeds import CLEAN, further_of, metrics_of, moves_of, rows
 from rtickets.report.page import cells_of, render_page
 from rtickets.report.radii import headlines_of, plot_radii, radius_curves
-from rtickets.report.table import CLEAN, further_of, metrics_of, moves_of, rows
 from rtickets.report.tickets import picture_tickets, study_tickets
 from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder

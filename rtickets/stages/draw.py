@@ -19,8 +19,8 @@ from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
 from rtickets.settings import config_files
 from rtickets.stages.draw_costs import estimate_draw
-from rtickets.stages.iterate import iterate, rewind_point
-from rtickets.stages.learn import learn
+from rtickets.stages.imp import iterate, rewind_point
+from rtickets.stages.lmp import learn
 from rtickets.stages.recalibrate import recalibrate
 from rtickets.stages.stage import Stage
 from rtickets.stages.train import save_ticket

@@ -26,7 +26,7 @@ from rtickets.runs.folders import RunFolder, begin_run, folder_of, run_once
 from rtickets.runs.workers import ALONE, Worker, claim
 from rtickets.settings import config_files
 from rtickets.stages import study_progress
-from rtickets.stages.iterate import rewind_steps
+from rtickets.stages.imp import rewind_steps
 from rtickets.stages.results import headline_of, read_evaluation, read_study
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.tasks import task_of

@@ -6,9 +6,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from rtickets.report.over_seeds import Spread
 from rtickets.report.radii import CERTIFIED, Line, radius_curves
 from rtickets.report.radii import plot_radii as plot_with_headlines
-from rtickets.report.table import Spread
 from rtickets.tasks import Classification, Headline
 
 ACCURACY = Classification().headline

@@ -21,7 +21,7 @@ from rtickets.models.resnet import BasicBlock, ResNet
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, find_ticket
 from rtickets.settings import config_files
-from rtickets.stages import iterate, learn
+from rtickets.stages import imp, lmp
 from rtickets.tickets import provenance
 
 OPTIMIZER = OptimizerConfig(learning_rate=0.1, weight_decay=0.01, schedule="constant")
@@ -121,7 +121,7 @@ def bench(tmp_path, monkeypatch):
         runs.append(Trained(weights, options, outcome))
         return outcome
 
-    train_network = iterate.train_network
-    monkeypatch.setattr(iterate, "train_network", spy)
-    monkeypatch.setattr(learn, "train_network", spy)
+    train_network = imp.train_network
+    monkeypatch.setattr(imp, "train_network", spy)
+    monkeypatch.setattr(lmp, "train_network", spy)
     return Bench(tmp_path / "runs", find_ticket(str(tmp_path / "dense")), tasks, runs)

@@ -23,7 +23,7 @@ from rtickets.config import (
 from rtickets.draw import Ticket
 from rtickets.errors import InputError
 from rtickets.platform import parallel
-from rtickets.report.table import rows
+from rtickets.report.over_seeds import rows
 from rtickets.runs import folders
 from rtickets.settings import config_files
 from rtickets.stages.study import grid, run_study

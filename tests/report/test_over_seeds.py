@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rtickets.report.table import by_seed, further_of, metrics_of, rows, spread
+from rtickets.report.over_seeds import by_seed, further_of, metrics_of, rows, spread
 
 
 def cell(seed, objective, value, draw="omp", sparsity=0.9, transfer="finetune", **attacks):
