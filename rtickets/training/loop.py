@@ -70,7 +70,8 @@ class Loop:
             opt_state: initial state of the optimiser; None is a fresh one.
 
         Raises:
-            NonFiniteLossError: as soon as a loss is not finite; checkpoints stay as they are.
+            NonFiniteLossError: as soon as a loss is not finite, or at the end if no validation was;
+                checkpoints stay as they are.
             Preempted: if the process was asked to stop; a checkpoint is there then.
         """
         state = training.init_state(self.program, params, batch_stats, self.mask)
@@ -148,7 +149,9 @@ class Loop:
         on where a run was stopped.
         """
         value = now.tally.validation
-        if value is None or now.tally.logged != step or not self._ends_part(step):
+        if value is None or not math.isfinite(value):
+            return None
+        if now.tally.logged != step or not self._ends_part(step):
             return None
         return self.judge.headline.score(value)
 
@@ -233,8 +236,8 @@ class Loop:
             "epoch": step / self.program.steps_per_epoch,
             "loss": tally.loss / tally.examples,
         }
-        measured = self.program.task.measures(tally.sums)
-        line |= {name: each.value for name, each in measured.items()}
+        measured = self.program.task.measures(tally.arrays)
+        line |= {name: float(each.value) for name, each in measured.items()}
         if tally.broken:
             line["broken_gradients"] = tally.broken
             if not tally.broken_before:
@@ -248,7 +251,7 @@ class Loop:
             note += f", validation {self.judge.headline.say(value)}"
             if self.judge.stop and now.tally.stopped is not None:
                 line[self.judge.stop.name] = True
-                console.say(self._why_stopped(step, tally.validation, value))
+                console.say(self._why_stopped(step, now.tally.before, value))
 
         def write() -> None:
             metrics.write(line)

@@ -31,12 +31,14 @@ class Tally(NamedTuple):
         logged: step of the last line of metrics, or the first step.
         validation: the last headline measure of a validation, or None before the first.
         loss: sum of the loss since that line.
-        sums: what the task counted since, by name; numbers or nested lists of them.
+        sums: what the task counted since, by name; numbers or nested lists of them, as JSON holds
+            them: `arrays` are those that the task gave.
         examples: number of examples since.
         metrics: length of the metrics file in bytes, when it was saved.
         stopped: step at which the objective ended the run early, or None.
         broken: number of examples since that line whose attack met gradients that were not finite.
         broken_before: the same up to that line, from the run's first step.
+        before: the last finite headline measure before `validation`, or None.
     """
 
     logged: int
@@ -48,6 +50,7 @@ class Tally(NamedTuple):
     stopped: int | None = None
     broken: int = 0
     broken_before: int = 0
+    before: float | None = None
 
     def add(self, totals: training.Totals) -> "Tally":
         """Count what a dispatch returned."""
@@ -58,10 +61,17 @@ class Tally(NamedTuple):
             broken=self.broken + int(totals.broken),
         )
 
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The sums as `Task.measures` takes them."""
+        return {name: np.asarray(each) for name, each in self.sums.items()}
+
     def next_line(self, step: int) -> "Tally":
         """Begin to count anew after a line of metrics."""
-        before = self.broken_before + self.broken
-        return Tally(step, self.validation, stopped=self.stopped, broken_before=before)
+        return Tally(
+            step, self.validation, stopped=self.stopped,
+            broken_before=self.broken_before + self.broken, before=self.before,
+        )  # fmt: skip
 
 
 def _sum(before: Any, more: Any) -> Any:

@@ -1,5 +1,6 @@
 """Which weights of a run are kept: its best or its last, or those from before it was stopped."""
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ import jax
 import numpy as np
 
 from rtickets import training
+from rtickets.errors import NonFiniteLossError
 from rtickets.masks import Params
 from rtickets.tasks import Headline
 from rtickets.training.objectives.base import Stop
@@ -58,17 +60,21 @@ def validated(
 ) -> Snapshot:
     """Take note of the headline measure of the weights that `training.selected` returns.
 
+    One that is not finite is never the best, and nothing that a stop compares with.
+
     Returns:
         The snapshot with the value, and with these weights if they are the best so far; with the
         step in `stopped` if the objective ends the run here.
     """
-    before, best, score = now.tally.validation, now.best, judge.headline.score
-    tally = now.tally._replace(validation=value)
+    last, best, score = now.tally.validation, now.best, judge.headline.score
+    before = last if last is not None and math.isfinite(last) else now.tally.before
+    tally = now.tally._replace(validation=value, before=before)
     if judge.stop and judge.stop.now(None if before is None else score(before), score(value)):
         return now._replace(tally=tally._replace(stopped=step))
     keeps_last = judge.stop is not None and config.select == "last"  # to go back to
     stored = float(np.float32(value))  # of values that are equal as stored, the first is the best
-    if best.step < 0 or score(stored) > score(float(best.value)) or keeps_last:
+    best_so_far = not _is_there(best) or score(stored) > score(float(best.value))
+    if math.isfinite(stored) and (best_so_far or keeps_last):
         # Copies on the host: the next dispatch takes the state's buffers for its own.
         weights = jax.device_get(training.selected(now.state))
         best = Best(np.float32(value), np.int32(step), *weights)
@@ -83,8 +89,17 @@ def outcome(
     seconds: float,
     images_per_second: float,
 ) -> Outcome:
-    """Return what a run ends with: the selected weights, on the host."""
+    """Return what a run ends with: the selected weights, on the host.
+
+    Raises:
+        NonFiniteLossError: if it was validated and what selects weights was never finite.
+    """
     chosen, tally = now.best, now.tally
+    if tally.validation is not None and not _is_there(chosen):
+        raise NonFiniteLossError(
+            f"validation {judge.headline.name} was never finite, {tally.validation} by step "
+            f"{step}, so that no weights are the best; look at what the task measures"
+        )
     validation: float | None = round(float(chosen.value), 7)
     if config.select == "last" and tally.stopped is None:
         chosen = Best(tally.validation, step, *training.selected(now.state))
@@ -100,3 +115,8 @@ def outcome(
         {} if judge.stop is None or tally.stopped is None else {judge.stop.name: tally.stopped},
         tally.broken_before + tally.broken,
     )
+
+
+def _is_there(best: Best) -> bool:
+    """Return whether there was a validation to choose these weights by."""
+    return bool(best.step >= 0 and np.isfinite(best.value))

@@ -45,7 +45,22 @@ class Brightness(ImageTask):
         return jnp.abs(outputs[:, 0] - batch["level"]) > CLOSE
 
 
+@dataclass(frozen=True)
+class Table(Brightness):
+    """The same, counted as dark and bright in a table whose trace is what is right."""
+
+    def sums(self, outputs, batch):
+        told, is_so = ((each > 0.5).astype(jnp.int32) for each in (outputs[:, 0], batch["level"]))
+        table = jnp.zeros((2, 2), jnp.int32).at[is_so, told].add(1)
+        return {**super().sums(outputs, batch), "table": table}
+
+    def measures(self, sums):
+        right = sums["table"].diagonal().sum()
+        return {**super().measures(sums), "right": Measured(right, right, right)}
+
+
 ATTACK = AttackConfig(eps=0.1, num_steps=2, step_size=0.05)
+FGSM_RS = AttackConfig(name="fgsm_rs", eps=0.1)
 OBJECTIVES = {
     "natural": ObjectiveConfig(),
     "pgd": ObjectiveConfig(name="pgd", attack=ATTACK),
@@ -71,7 +86,7 @@ class Killed(Exception):
     """What the tests stop a run with."""
 
 
-def loop_in(folder, network, table, objective, dies_at=None):
+def loop_in(folder, network, table, objective, dies_at=None, task=Brightness()):
     folder.mkdir(exist_ok=True)
     optimizer = OptimizerConfig(learning_rate=0.02, schedule="constant")
     config = TrainConfig(
@@ -81,7 +96,7 @@ def loop_in(folder, network, table, objective, dies_at=None):
     program = training.Program(
         model=network.model, objective=objective, optimizer=optimizer, transform=Transform(),
         batch_size=8, total_steps=12, steps_per_epoch=4, trainable="all", statistics="batch",
-        devices=parallel.local_devices(1), task=Brightness(),
+        devices=parallel.local_devices(1), task=task,
     )  # fmt: skip
     held_out = evaluation.on_devices(table, Transform(), program.devices, program.task)
     calls = []
@@ -115,6 +130,14 @@ def test_it_trains_and_a_killed_run_ends_bit_equal(tmp_path, network, table, nam
     assert (whole.step, whole.validation) == (
         lines[int(np.argmin(found))]["step"], pytest.approx(min(found), rel=1e-6),
     )  # fmt: skip
+
+
+def test_sums_are_arrays_where_a_line_of_metrics_is_measured(tmp_path, network, table):
+    loop = loop_in(tmp_path, network, table, OBJECTIVES["natural"], task=Table())
+    loop.fit(network.params, network.batch_stats)
+    for line in read_metrics(tmp_path / "metrics.jsonl"):
+        assert 0 <= line["right"] <= 32
+        assert line["right"] == round(line["right"])
 
 
 def test_the_measures_are_those_of_the_outputs(network, table):
@@ -158,12 +181,17 @@ def test_steps_follow_the_gradient_of_the_loss(best):
         (ObjectiveConfig(label_smoothing=0.1), "label_smoothing=0.1"),
         (ObjectiveConfig(name="trades", attack=AttackConfig(eps=0.1, num_steps=1)), "trades"),
         (ObjectiveConfig(name="mart", attack=AttackConfig(eps=0.1, num_steps=1)), "mart"),
+        (ObjectiveConfig(name="fast", attack=FGSM_RS), "collapse=0.2.*levels.*'pgd'"),
     ],
 )
-def test_what_needs_classes_is_refused(config, named):
+def test_what_needs_classes_or_a_share_is_refused(config, named):
     with pytest.raises(InputError, match=named) as error:
         training.make_objective(config, Brightness())
     assert "Brightness" in str(error.value)
+
+
+def test_what_takes_the_place_of_fast_is_taken():
+    training.make_objective(ObjectiveConfig(name="pgd", attack=FGSM_RS), Brightness())
 
 
 def test_losses_of_logits_are_refused():

@@ -14,8 +14,10 @@ from pydantic.dataclasses import dataclass
 
 from rtickets.attacks import Norm
 from rtickets.attacks.pgd_settings import FgsmRsSettings
+from rtickets.errors import InputError
 from rtickets.settings.kinds import STRICT, Fraction
 from rtickets.tasks import Task
+from rtickets.tasks.units import SHARE
 from rtickets.training.objectives.base import CLASSIFICATION, Objective, Stop
 from rtickets.training.objectives.pgd import adversarial
 from rtickets.training.objectives.settings import OneStep, Searched, Trained
@@ -52,8 +54,8 @@ class Fast(OneStep, Searched):
 
     Attributes:
         attack: the step; it is always 'fgsm_rs'.
-        collapse: training stops when the validation score under PGD falls by more than this from
-            one validation to the next, and returns weights from before.
+        collapse: training stops when the validation score under PGD, a share, falls by more than
+            this from one validation to the next, and returns weights from before.
     """
 
     name: Literal["fast"] = "fast"
@@ -61,8 +63,19 @@ class Fast(OneStep, Searched):
     collapse: Fraction = 0.2
 
     def make(self, task: Task) -> Objective:
-        """Return `fast`."""
-        attack = self.attack
+        """Return `fast`.
+
+        Raises:
+            InputError: for a task whose headline is no share, as `collapse` is one.
+        """
+        headline, attack = task.headline, self.attack
+        if headline.unit != SHARE:
+            unit = f"in {headline.unit}" if headline.unit else "without a unit"
+            raise InputError(
+                f"objective 'fast' stops where a share falls by collapse={self.collapse}, but "
+                f"{headline.called} of {type(task).__name__} is {unit}; choose another "
+                "objective.name, such as 'pgd' with the attack 'fgsm_rs'"
+            )
         return fast(
             task, eps=attack.eps, step_size=attack.step, norm=attack.norm, collapse=self.collapse
         )
