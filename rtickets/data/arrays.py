@@ -100,7 +100,7 @@ class Raw(NamedTuple):
 
 @with_short_repr
 class Dataset(NamedTuple):
-    """A task, split.
+    """A data set, split.
 
     Attributes:
         train: what weights are fitted on.

@@ -19,7 +19,7 @@ _SAMPLE = 500  # streamed images that pixel statistics are estimated from
 
 
 def load(config: DataConfig, seed: int = 0) -> Dataset:
-    """Load a task and split it.
+    """Load a data set and split it.
 
     Validation is carved from the training images, the test split from all images where the source
     has none of its own; both are the same for every seed. Pixel statistics come from all training
@@ -29,7 +29,7 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
         seed: draws the few-shot subset.
 
     Returns:
-        The task; its notes tell what was left out, and images in memory that two splits share.
+        The data set; its notes tell what was left out, and images in memory that two splits share.
 
     Raises:
         InputError: if it cannot be loaded or split as asked.

@@ -4,7 +4,7 @@ from rtickets.evaluation.evaluate import evaluate_network
 from rtickets.evaluation.predict import Examples, Network, judge, on_devices, predict
 from rtickets.evaluation.robustness import measure_robustness
 from rtickets.evaluation.subject import make_subject
-from rtickets.tasks.accuracy import Accuracy, is_correct, measure, share, top1
+from rtickets.tasks.accuracy import Accuracy, is_correct, measure, share
 
 __all__ = [
     "Accuracy",
@@ -19,5 +19,4 @@ __all__ = [
     "on_devices",
     "predict",
     "share",
-    "top1",
 ]

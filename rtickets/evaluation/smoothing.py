@@ -19,11 +19,9 @@ from scipy.special import bdtrc, betaincinv, ndtri
 from rtickets.attacks import example_keys
 from rtickets.attacks.inputs import KeyLike
 from rtickets.attacks.models import LogitsFn
-from rtickets.data.arrays import Metric
 from rtickets.errors import InputError
 from rtickets.evaluation.noise import check_settings, noisy_counts, read_images
 from rtickets.platform.short_repr import with_short_repr
-from rtickets.tasks.accuracy import Accuracy, measure
 
 ABSTAIN = -1
 
@@ -145,27 +143,6 @@ def probability_bound(successes: np.ndarray, trials: int, alpha: float) -> np.nd
     successes = np.asarray(successes)
     bound = betaincinv(np.maximum(successes, 1), trials - successes + 1, alpha)
     return np.where(successes > 0, bound, 0.0)
-
-
-def certified_accuracy(
-    certificates: Certificates,
-    labels: np.ndarray,
-    radii: Sequence[float],
-    metric: Metric = "accuracy",
-) -> list[Accuracy]:
-    """Return how often the prediction is the label's and certified at least up to each radius.
-
-    Args:
-        radii: L2 radii in pixel units.
-
-    Returns:
-        One accuracy per radius, with a 95% interval over examples; abstaining is never correct.
-
-    Raises:
-        InputError: see `certified_right`.
-    """
-    right = certified_right(certificates, labels, radii)
-    return [measure(metric, each, np.asarray(labels)) for each in right]
 
 
 def certified_right(

@@ -3,9 +3,9 @@
 A network is a linen module that maps `(inputs, train)` to outputs. Its variables are `params` and,
 where it normalises by batch statistics, `batch_stats`: the state, which is empty for a network
 without. One that draws something in training (dropout, stochastic depth) has a true attribute
-`draws` and takes a third argument then, one PRNG key per example, or None where it is evaluated.
-Keys belong to examples, so that neither the number of devices nor that of micro-batches changes
-what is drawn; `rtickets.models.drop` draws by them.
+`draws` and takes a third argument then, one PRNG key per example, or None: nothing is drawn, also
+in training. Keys belong to examples, so that neither the number of devices nor that of
+micro-batches changes what is drawn; `rtickets.models.drop` draws by them.
 """
 
 from typing import Any
@@ -31,8 +31,8 @@ def apply(
         state: its normalisation statistics; {} where it has none.
         inputs: as it takes them, examples first.
         train: normalise by the statistics of the inputs, and fold these into the running ones; draw
-            what it draws.
-        rngs: PRNG keys (B,), for a network that draws.
+            what it draws by `rngs`.
+        rngs: PRNG keys (B,), for a network that draws; None draws nothing.
 
     Returns:
         (outputs, state); without `train` no output depends on another example, and the state is the

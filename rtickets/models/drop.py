@@ -5,8 +5,10 @@ import jax.numpy as jnp
 from jax import Array
 
 
-def layer_keys(keys: Array, layer: int) -> Array:
+def layer_keys(keys: Array | None, layer: int) -> Array | None:
     """Return the keys (B,) of a layer by a number of its own: layers draw for themselves."""
+    if keys is None:
+        return None
     return jax.vmap(lambda key: jax.random.fold_in(key, layer))(keys)
 
 

@@ -12,21 +12,20 @@ from rtickets.errors import InputError
 from rtickets.masks import Params
 from rtickets.models.architectures import ARCHITECTURES, Architecture, Asked, Stem
 from rtickets.models.calling import STATE, apply
-from rtickets.models.efficientnet_lite import EfficientNetLite, make_efficientnet_lite
-from rtickets.models.network import LinearHead
-from rtickets.models.preact_resnet import PreActResNet, make_preact_resnet
+from rtickets.models.efficientnet_lite import make_efficientnet_lite
+from rtickets.models.network import BackboneAndHead, LinearHead
+from rtickets.models.preact_resnet import make_preact_resnet
 from rtickets.models.resnet import (
     BasicBlock,
     Bottleneck,
     CaffeBottleneck,
-    ResNet,
     WideBottleneck,
     make_resnet,
 )
 from rtickets.models.settings import Activation, ModelConfig, Variant, why_not_variant
-from rtickets.models.wide_resnet import WideResNet, make_wide_resnet
+from rtickets.models.wide_resnet import make_wide_resnet
 
-Model = ResNet | WideResNet | PreActResNet | EfficientNetLite
+Model = BackboneAndHead
 Precision = Literal["float32", "bfloat16"]
 _SMALL = ("small",)
 _PREACT = ("deepmind", "kuangliu", "wong")

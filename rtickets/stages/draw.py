@@ -35,17 +35,13 @@ def draw(
     source: StartingTicket,
     workdir: Path,
     name: str,
-    devices: parallel.Devices | None = None,
+    devices: parallel.Devices,
 ) -> RunFolder:
     """Draw a ticket from a network; see `Stage.run`.
 
     A control leaves the folder of the mask that it is the control of as well, and iterative pruning
     one for every state.
-
-    Args:
-        devices: where to train, for methods that do; None is all of all processes.
     """
-    devices = devices or parallel.all_devices()
     if config.control is not None:
         return _control(config, source, workdir, name, devices)
     if config.method == "imp":

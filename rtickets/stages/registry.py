@@ -1,6 +1,7 @@
 """Stages by name, which is that of their verb and folders; `rtickets.cli.stages` has their help."""
 
 from rtickets.costs import Estimate, Setting
+from rtickets.errors import InputError
 from rtickets.stages.draw import STAGE as DRAW
 from rtickets.stages.evaluate import STAGE as EVALUATE
 from rtickets.stages.pretrain import STAGE as PRETRAIN
@@ -18,8 +19,17 @@ STAGES: dict[str, Stage] = {
 
 
 def estimate(config: object, setting: Setting) -> list[Estimate]:
-    """Estimate a stage or a study, one estimate per kind of run, see `Stage.estimate`."""
-    if isinstance(config, StudyConfig):
+    """Estimate a stage or a study, one estimate per kind of run, see `Stage.estimate`.
+
+    Raises:
+        InputError: also for what configures no stage.
+    """
+    if type(config) is StudyConfig:
         return estimate_study(config, setting)
-    (stage,) = (stage for stage in STAGES.values() if isinstance(config, stage.config))
-    return stage.estimate(config, setting)
+    for stage in STAGES.values():
+        if type(config) is stage.config:  # a subclass may be the configuration of another stage
+            return stage.estimate(config, setting)
+    known = [stage.config.__name__ for stage in STAGES.values()]
+    raise InputError(
+        f"{type(config).__name__} configures no stage; give one of {', '.join(known)}, StudyConfig"
+    )

@@ -127,8 +127,8 @@ def run_study(
             return
         place, unit = f"{number + 1} of {len(units)}", units[number]
         try:
-            stages = partial(_run_unit, config, unit, workdir, devices)
-            folder = attempt(stages, consent, retried).evaluation
+            run_stages = partial(_run_unit, config, unit, workdir, devices)
+            folder = attempt(run_stages, consent, retried).evaluation
         except (InUseError, ChangedError):  # no fault of the unit: it can be done later
             raise
         except (InputError, NonFiniteLossError, FailedBeforeError) as error:

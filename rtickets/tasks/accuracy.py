@@ -42,11 +42,6 @@ def is_correct(logits: Any, labels: Any) -> Any:
     return (logits.argmax(-1) == labels) & ~nothing
 
 
-def top1(logits: np.ndarray, labels: np.ndarray) -> Accuracy:
-    """Return how often the largest logit is the label's, see `is_correct`."""
-    return share(int(is_correct(logits, labels).sum()), len(labels))
-
-
 def measure(metric: Metric, correct: np.ndarray, labels: np.ndarray) -> Accuracy:
     """Return an accuracy by the metric of a data set, see `balanced`.
 

@@ -26,7 +26,7 @@ class Program:
     Attributes:
         model: the network.
         objective: how inputs are changed before the loss.
-        optimizer: how; its learning rate is ignored, `Run` carries it.
+        optimizer: how; its learning rate is ignored, `RunData` carries it.
         transform: from stored pixels to the network's input.
         batch_size: examples per step, over all devices.
         total_steps: length of the schedule.

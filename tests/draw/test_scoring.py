@@ -10,6 +10,7 @@ from rtickets.config import AttackConfig, DataConfig, DrawConfig, PretrainConfig
 from rtickets.draw import Ticket, draw_omp, survivors
 from rtickets.draw.scoring import balanced_order, load_batches, make_score_fn
 from rtickets.errors import InputError
+from rtickets.platform import parallel
 from rtickets.runs import folders
 from rtickets.tickets import provenance
 
@@ -61,7 +62,7 @@ CHEAP = {"examples": 9, "batch_size": 4}
 )
 def test_the_stage_draws_by_every_criterion(stored, tiny, values):
     config = DrawConfig(sparsity=0.8, **values)
-    run = stages.draw(config, stored.source, stored.workdir, "test")
+    run = stages.draw(config, stored.source, stored.workdir, "test", parallel.local_devices(1))
     ticket = Ticket.load(run.source.ticket)
     by_magnitude = draw_omp(tiny.params, 0.8, config.pattern, config.scope)
     assert masks.sparsity(ticket.mask) == pytest.approx(masks.sparsity(by_magnitude), abs=0.02)
@@ -101,7 +102,7 @@ def test_the_stage_s_attack_changes_the_scores(stored, tiny):
 def test_other_classes_than_the_network_s_are_refused(stored):
     config = DrawConfig(criterion="snip", data=DataConfig(source="fashion_mini"))
     with pytest.raises(InputError, match="3 classes"):
-        stages.draw(config, stored.source, stored.workdir, "test")
+        stages.draw(config, stored.source, stored.workdir, "test", parallel.local_devices(1))
     assert not list(stored.workdir.glob("draw-*/COMPLETE"))
 
 

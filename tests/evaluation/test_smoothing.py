@@ -14,7 +14,7 @@ from rtickets.evaluation import noise
 from rtickets.evaluation.smoothing import (
     ABSTAIN,
     Certificates,
-    certified_accuracy,
+    certified_right,
     certify,
     noisy_counts,
     predict,
@@ -293,27 +293,17 @@ def test_one_image_of_one_pixel_and_one_copy():
 # --- the curve ---------------------------------------------------------------------------------
 
 
-def test_certified_accuracy_by_hand():
+def test_what_is_certified_by_hand():
     certificates = Certificates(np.array([0, 1, 2, ABSTAIN]), np.array([0.5, 0.25, 1.0, 0.0]))
     labels = np.array([0, 1, 0, 3])  # right, right, wrong, abstained
-    curve = certified_accuracy(certificates, labels, [0.0, 0.25, 0.3, 0.5, 0.6])
-    assert [accuracy.correct for accuracy in curve] == [2, 2, 1, 1, 0]
-    assert {accuracy.examples for accuracy in curve} == {4}
-    # Wilson (1927) at 95% for 2 of 4.
-    assert (curve[0].low, curve[0].high) == pytest.approx((0.1500, 0.8500), abs=1e-4)
-
-
-def test_certified_accuracy_by_the_metric_of_the_data():
-    certificates = Certificates(np.array([0, 0, 0, 0]), np.ones(4))
-    labels = np.array([0, 0, 0, 1])
-    (plain,) = certified_accuracy(certificates, labels, [0.5])
-    (balanced,) = certified_accuracy(certificates, labels, [0.5], "balanced")
-    assert (plain.value, balanced.value) == (0.75, 0.5)
+    curve = certified_right(certificates, labels, [0.0, 0.25, 0.3, 0.5, 0.6])
+    assert [np.flatnonzero(right).tolist() for right in curve] == [[0, 1], [0, 1], [0], [0], []]
+    assert {right.shape for right in curve} == {(4,)}
 
 
 def test_abstaining_is_never_correct():
     certificates = Certificates(np.array([ABSTAIN]), np.array([0.0]))
-    assert certified_accuracy(certificates, np.array([ABSTAIN]), [0.0])[0].correct == 0
+    assert not certified_right(certificates, np.array([ABSTAIN]), [0.0])[0].any()
 
 
 # --- input -------------------------------------------------------------------------------------
@@ -362,6 +352,6 @@ def test_a_wrong_number_of_classes_is_named():
 def test_labels_and_radii_that_do_not_fit_are_named():
     certificates = Certificates(np.zeros(2, int), np.zeros(2))
     with pytest.raises(InputError, match=r"labels .*\(3,\)"):
-        certified_accuracy(certificates, np.zeros(3, int), [0.0])
+        certified_right(certificates, np.zeros(3, int), [0.0])
     with pytest.raises(InputError, match=r"radii=\[0\.0, -0\.5\] must"):
-        certified_accuracy(certificates, np.zeros(2, int), [0.0, -0.5])
+        certified_right(certificates, np.zeros(2, int), [0.0, -0.5])

@@ -33,3 +33,4 @@ def test_draws_belong_to_the_example_and_the_layer(drop):
 def test_without_keys_or_rate_nothing_is_dropped():
     for keys, rate in ((None, 0.5), (KEYS, 0.0)):
         np.testing.assert_array_equal(dropout(X, keys, rate), X)
+    assert layer_keys(None, 1) is None

@@ -6,8 +6,9 @@ import pytest
 
 from rtickets.cli import VERBS
 from rtickets.cli.stages import STAGE_VERBS
-from rtickets.config import DrawConfig, ModelConfig, TrainConfig
+from rtickets.config import DrawConfig, ModelConfig, PretrainConfig, TrainConfig
 from rtickets.costs import Estimate, Setting
+from rtickets.errors import InputError
 from rtickets.stages.registry import STAGES, estimate
 
 
@@ -39,6 +40,23 @@ def test_a_stage_is_estimated_by_the_class_of_its_configuration(name):
     assert found == stage.estimate(config, setting)
     assert all(isinstance(one, Estimate) and one.operations >= 0 for one in found)
     assert any(name in one.name for one in found)
+
+
+class Further(PretrainConfig):
+    """The configuration of no stage, though that of one in part."""
+
+
+@pytest.mark.parametrize("config", [Further(), object()])
+def test_what_configures_no_stage_is_named(config):
+    with pytest.raises(InputError, match=f"^{type(config).__name__} .*PretrainConfig"):
+        estimate(config, Setting())
+
+
+def test_the_stage_of_a_subclass_is_not_that_of_its_base(monkeypatch):
+    monkeypatch.setitem(STAGES, "further", STAGES["draw"]._replace(
+        config=Further, estimate=lambda config, setting: [config]
+    ))  # fmt: skip
+    assert estimate(Further(), Setting()) == [Further()]
 
 
 def test_a_draw_that_trains_is_estimated_by_its_training():

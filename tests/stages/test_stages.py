@@ -275,5 +275,7 @@ def test_a_ticket_drawn_from_a_ticket_folder_alone(folder, study):
     source = folders.find_ticket(
         str(next(study.path.parent.glob("pretrain-natural-s0-*")) / "ticket")
     )
-    run = stages.draw(DrawConfig(sparsity=0.75), source, folder / "elsewhere", "alone")
+    run = stages.draw(
+        DrawConfig(sparsity=0.75), source, folder / "elsewhere", "alone", parallel.local_devices(1)
+    )
     assert run.result()["sparsity"] == pytest.approx(0.75, abs=1e-4)

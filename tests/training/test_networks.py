@@ -28,7 +28,7 @@ class Plain(nn.Module):
     @nn.compact
     def __call__(self, x, train=False, rngs=None):
         x = nn.relu(nn.Conv(4, (3, 3), name="stem")(x)).mean((1, 2))
-        keys = layer_keys(rngs, 0) if train and rngs is not None else None
+        keys = layer_keys(rngs, 0) if train else None
         return nn.Dense(3, name="head")(dropout(x, keys, self.rate))
 
 
@@ -49,6 +49,9 @@ def test_a_network_is_evaluated_without_draws_and_state(plain):
     drawn, state = models.apply(plain.model, plain.params, {}, x, True, keys)
     assert bool((drawn != outputs).any()) is plain.model.draws
     assert state == {}
+    np.testing.assert_array_equal(
+        models.training_logits(plain.model, plain.params, {}, x)[0], outputs
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"accumulate": 2}])

@@ -6,7 +6,8 @@ step multiplies every group with, what of them is added to the loss, and which g
 mask is read off them. It knows groups, not networks: `rtickets.masks.gates.network` takes a network
 apart into layers and spreads what a gate returns over the weights.
 
-- `initial(weights, key)`: the scores that learning starts from.
+- `initial(weights, key)`: the scores that learning starts from. Weights are kernels as the network
+  has them, signs, dtype and all, NumPy arrays by the names that scores have.
 - `gate(scores, key)`: what groups are multiplied with, in the shapes of the scores. Asked once a
   step and shared by all its passes; gradients flow back through it, so whatever is a decision has a
   derivative that the gate chooses (straight-through). The key is another in every step, for gates

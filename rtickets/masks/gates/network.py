@@ -15,7 +15,6 @@ from rtickets.masks.gates.base import Gate, GateConfig, Layers, Scores
 from rtickets.masks.gates.top_scores import TopScores
 from rtickets.masks.layout_names import layouts_of
 from rtickets.masks.layouts import Layouts, join, split, split_shapes
-from rtickets.masks.ordered import modulus
 from rtickets.masks.patterns import expand, parse_pattern
 from rtickets.masks.prunable import prunable_leaves
 from rtickets.masks.trees import DEFAULT_PRUNABLE, Mask, Params
@@ -63,9 +62,9 @@ def initial_scores(settings: LearnedMask, params: Params, key: Array) -> Scores:
         raise InputError(f"pattern={settings.pattern!r} has no groups to score; draw it by OMP")
     leaves = prunable_leaves(params, settings.prunable, settings.exclude)
     layouts = _layouts(settings, params, leaves, settings.gate.needs_fan_in)
-    sizes_of = {path: modulus(path, leaf) for path, leaf in leaves.items()}
+    stored = {path: np.asarray(leaf) for path, leaf in leaves.items()}
     weights: dict[str, Any] = {}
-    for path, kernel in split(sizes_of, layouts).items():
+    for path, kernel in split(stored, layouts).items():
         if _name(path) in weights:
             raise InputError(f"two leaves have scores called {_name(path)!r}; rename one of them")
         weights[_name(path)] = kernel

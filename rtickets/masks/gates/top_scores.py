@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass as settings
 
 from rtickets.masks.budget import survivors
 from rtickets.masks.gates.base import Gate, GateConfig, Layers, Scores
+from rtickets.masks.ordered import modulus
 from rtickets.masks.patterns import group_scores
 from rtickets.masks.topk import keep_in_rankings, keep_largest
 from rtickets.settings.kinds import STRICT
@@ -54,7 +55,7 @@ class _Top:
         """Return the scores at the start."""
         scores = {}
         for index, (name, kernel) in enumerate(weights.items()):
-            groups: Any = group_scores(kernel, self.layers.pattern)
+            groups: Any = group_scores(modulus(name, kernel), self.layers.pattern)
             if self.settings.start == "kaiming":
                 bound = max(math.prod(kernel.shape[:-1]), 1) ** -0.5
                 own = jax.random.fold_in(key, index)

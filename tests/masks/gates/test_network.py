@@ -1,13 +1,18 @@
+from dataclasses import dataclass
+from typing import Literal
+
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from pydantic.dataclasses import dataclass as gate_settings
 
 from rtickets import masks
 from rtickets.draw import draw_omp, survivors
 from rtickets.errors import InputError
 from rtickets.masks.gates import (
+    GateConfig,
     LearnedMask,
     TopScores,
     apply_gates,
@@ -214,6 +219,35 @@ def test_scores_do_not_share_memory_with_the_weights():
 def test_bad_settings_are_named(change, message):
     with pytest.raises(InputError, match=message):
         initial_scores(LearnedMask(**{"sparsity": 0.5, **change}), network(), KEY)
+
+
+@dataclass(frozen=True)
+class Copies:
+    """A gate whose scores start at the weights themselves."""
+
+    def initial(self, weights, key):
+        return dict(weights)
+
+
+@gate_settings(frozen=True)
+class CopiesSettings(GateConfig):
+    name: Literal["copies"] = "copies"
+
+    def on(self, layers):
+        return Copies()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, jnp.bfloat16])
+def test_a_gate_starts_from_the_weights_with_their_signs(dtype):
+    kernel = np.array([[-3, 0.5], [0, 2]]).astype(dtype)
+    if dtype == np.complex64:
+        kernel = kernel * 1j
+    params = {"a": {"kernel": jnp.asarray(kernel)}}
+    found = initial_scores(LearnedMask(0.5, gate=CopiesSettings()), params, KEY)["a.kernel"]
+    assert found.dtype == kernel.dtype
+    np.testing.assert_array_equal(found, kernel)
+    top = initial_scores(LearnedMask(0.5), params, KEY)["a.kernel"]
+    np.testing.assert_array_equal(top, [[3, 0.5], [0, 2]])
 
 
 def stack_and_attention(seed=0):

@@ -104,6 +104,13 @@ def test_a_collapse_stops_the_run_at_the_weights_from_before(tiny, tmp_path, two
     assert [line.get("collapsed") for line in lines] == [None, None, True]
 
 
+@pytest.mark.parametrize("objective", [FAST, ObjectiveConfig()])
+def test_why_a_run_stopped_names_the_attack_if_there_is_one(tiny, tmp_path, objective):
+    said = loop_in(tmp_path, tiny, [], objective=objective)._why_stopped(18, 0.45, 0.1)
+    assert ("under attack" in said) is (objective == FAST)
+    assert "step 18" in said
+
+
 def test_the_last_weights_from_before_are_not_the_best(tiny, tmp_path, two_epochs):
     last = loop_in(tmp_path / "last", tiny, [0.5, 0.45, 0.1])
     best = loop_in(tmp_path / "best", tiny, [0.5, 0.45, 0.1], select="best")
