@@ -19,6 +19,7 @@ from rtickets.data.images.corruptions.frost import check_textures
 from rtickets.data.images.corruptions.registry import check_shape
 from rtickets.errors import InputError
 from rtickets.evaluation.measures.base import Asked, MeasureConfig
+from rtickets.evaluation.measures.elsewhere import NOTHING
 from rtickets.evaluation.predict import Examples, on_devices
 from rtickets.evaluation.subject import make_subject, spread
 from rtickets.platform import parallel
@@ -120,15 +121,17 @@ class CorruptionSettings(MeasureConfig):
             asked.network, examples.split.take(part), examples.transform, count=None,
             seed=asked.seed, batch_size=asked.batch_size, devices=examples.devices, task=task,
         ).batch  # fmt: skip
-        found = {}
+        rest, found = dict(prepared), {}
+        images = rest.pop(task.input)
         for name in self.corruptions:
             for severity in self.severities:
                 pixels = corrupted(
-                    prepared[task.input], part, name, severity, self.table, examples.devices,
+                    images, part, name, severity, self.table, examples.devices,
                     batch_size=asked.batch_size, seed=asked.seed,
                 )  # fmt: skip
-                split = Split({**prepared, task.input: pixels})
-                pictures = on_devices(split, Transform(), examples.devices, task)
+                # The task has prepared them already, so it is not asked to do so again.
+                split = Split({**rest, NOTHING.input: pixels})
+                pictures = on_devices(split, Transform(), examples.devices, NOTHING)
                 found[name, severity] = task.sums(*asked.ask(pictures))
         return found
 

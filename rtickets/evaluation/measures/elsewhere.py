@@ -13,7 +13,7 @@ from rtickets.evaluation.subject import spread
 from rtickets.tasks import ImageTask, Task
 
 NOTHING = cast(Task, ImageTask())
-"""What is asked of images from elsewhere: they are brought to size, and that is all."""
+"""What is asked of images from elsewhere: they are brought to size, and other arrays left alone."""
 
 
 def test_images(

@@ -1,6 +1,8 @@
 """The headline on corrupted images, against the same by hand."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import jax
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from rtickets import models
 from rtickets.cli.overrides import from_command_line
 from rtickets.config import EvaluateConfig, MeasureConfig
+from rtickets.data import Split
 from rtickets.data.images.augment import Transform
 from rtickets.data.images.corruptions import CORRUPTIONS, corrupt, frost
 from rtickets.data.images.views import View
@@ -18,6 +21,7 @@ from rtickets.evaluation import Network, evaluate_network, on_devices
 from rtickets.evaluation.measures import Asked, corruptions
 from rtickets.platform import parallel
 from rtickets.settings.fields import fields_of
+from rtickets.tasks import ImageTask, Measured
 from rtickets.tasks.base import Headline
 
 ROOT = Path(__file__).parents[3]
@@ -30,6 +34,38 @@ def evaluate(tiny, folder, devices=2, **fields):
     measures = {"bad": MeasureConfig(name="corruptions", **{**FEW, **fields})}
     config = EvaluateConfig(measures=measures, batch_size=16, seed=3)
     return evaluate_network(config, network, examples, folder)["measures"]
+
+
+@dataclass(frozen=True)
+class Tenths(ImageTask):
+    """The first logit against a target that is stored in tenths."""
+
+    headline: ClassVar[Headline] = Headline("error", "s", higher_is_better=False)
+
+    def prepare(self, transform, raw):
+        return {**super().prepare(transform, raw), "target": raw["target"] / 10}
+
+    def sums(self, outputs, batch):
+        error = abs(outputs[:, 0] - batch["target"])
+        return {"error": error.sum(), "count": len(error)}
+
+    def measures(self, sums):
+        return {"error": Measured(*[sums["error"] / sums["count"]] * 3, "s", False)}
+
+
+def test_examples_are_prepared_once(tiny):
+    targets = np.linspace(0, 30, 48).astype(np.float32)
+    split = Split({"image": tiny.split.images, "target": targets})
+    one, network = parallel.local_devices(1), Network(tiny.model, tiny.params, tiny.batch_stats)
+    asked = Asked(network, on_devices(split, Transform(), one, Tenths()), None, {}, lambda: None)
+    bad = MeasureConfig(
+        name="corruptions", corruptions=("brightness",), severities=(2,), table="cifar"
+    )
+    keys = jax.random.split(jax.random.key(0), 48)  # brightness draws nothing
+    x = corrupt((tiny.split.images / 255).astype(np.float32), keys, "brightness", 2, "cifar")
+    logits = models.logits(tiny.model, tiny.params, tiny.batch_stats, np.round(x * 255) / 255)
+    expected = np.abs(np.asarray(logits)[:, 0] - targets / 10).mean()
+    assert bad.measure(asked)["mean"].value == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize("devices", [1, 2])
