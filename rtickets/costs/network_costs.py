@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rtickets import masks, models
-from rtickets.models.calling import STATE
+from rtickets.models.calling import STATE, apply
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import parallel
 
@@ -35,22 +36,26 @@ class NetworkCost(NamedTuple):
 
 @lru_cache(maxsize=64)
 def network_cost(
-    config: ModelConfig, classes: int, image_shape: tuple[int, int, int]
+    config: ModelConfig,
+    width: int,
+    image_shape: tuple[int, int, int],
+    make_head: Callable[[int], Any] = models.LinearHead,
 ) -> NetworkCost:
     """Return costs from traced shapes and XLA's count of operations before any optimisation.
 
     Args:
-        classes: width of the network's head.
+        width: of the network's head.
         image_shape: (H, W, C) of its input.
+        make_head: see `Task.head`.
     """
-    model = models.from_config(config, classes)
+    model = models.from_config(config, width, make_head=make_head)
     x = jax.ShapeDtypeStruct((_PROBE, *image_shape), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), x)
     params, batch_stats = variables["params"], variables.get(STATE, {})
 
     def loss(params: Any, batch_stats: Any, x: Array) -> Array:
-        logits, _ = models.training_logits(model, params, batch_stats, x)
-        return jax.nn.logsumexp(logits, -1).sum()
+        outputs, _ = apply(model, params, batch_stats, x, True)
+        return sum((leaf.sum() for leaf in jax.tree.leaves(outputs)), jnp.zeros(()))
 
     counted = jax.jit(loss).lower(params, batch_stats, x).cost_analysis() or {}
 

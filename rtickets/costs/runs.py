@@ -52,7 +52,7 @@ def estimate_training(
             images.
     """
     train.objective.check_lengths(task.shape)
-    cost = network_cost(model, task.outputs, task.shape)
+    cost = network_cost(model, task.outputs, task.shape, task.head)
     per_epoch = steps_per_epoch(task.train, train.batch_size)
     steps = to_steps(train.duration, per_epoch)
     every = to_steps(train.validate_every, per_epoch)

@@ -1,6 +1,7 @@
 """A data set as a run sees it, without reading it where its sizes are known."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +25,7 @@ class TaskSizes(NamedTuple):
         answers: what the outputs are called.
         shape: (H, W, C) that the network takes.
         stored: bytes of the training images in device memory; 0 where they are streamed.
+        head: see `Task.head`.
     """
 
     name: str
@@ -34,6 +36,7 @@ class TaskSizes(NamedTuple):
     answers: str
     shape: tuple[int, int, int]
     stored: int
+    head: Callable[[int], Any]
 
 
 def sizes_of(config: DataConfig) -> TaskSizes:
@@ -47,7 +50,8 @@ def sizes_of(config: DataConfig) -> TaskSizes:
     transform = make_transform(config)
     stored = sizes.shape or (*(transform.size or (224, 224)), 3)
     size = sizes.train * stored[0] * stored[1] * stored[2] if sizes.in_memory else 0
-    return TaskSizes(config.source, *sizes[:4], task.answers, transform.output_shape(stored), size)
+    shape = transform.output_shape(stored)
+    return TaskSizes(config.source, *sizes[:4], task.answers, shape, size, task.head)
 
 
 class _Sizes(NamedTuple):

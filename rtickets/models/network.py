@@ -2,7 +2,7 @@
 
 `features` is the backbone. It returns what it has found at every level, and the mean over the last
 of them. `head` is what a task asks of them, a module of its own whose parameters are the entry
-'head' of the network's; a task with another output brings another one (`make_head`). A call is
+'head' of the network's; a task with another output brings another one (`Task.head`). A call is
 both, one after the other, so that criteria, attacks and exports see one function.
 
 A subclass has the fields `num_classes` and `make_head` and the compact method `features`; levels

@@ -134,11 +134,13 @@ def from_config(
     *,
     mean: tuple[float, ...] = (0.0,),
     std: tuple[float, ...] = (1.0,),
+    make_head: Callable[[int], Any] = LinearHead,
 ) -> Model:
     """Build the network that a configuration describes; arguments as of `build`."""
     return build(
         config.arch, num_classes, width=config.width, stem=config.stem, mean=mean, std=std,
         precision=config.precision, variant=config.variant, activation=config.activation,
+        make_head=make_head,
     )  # fmt: skip
 
 

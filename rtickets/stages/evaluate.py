@@ -86,7 +86,7 @@ def estimate_evaluation(
         InputError: for an attack whose radius is larger than all images.
     """
     config.check_lengths(task.shape)
-    cost = network_cost(model, task.outputs, task.shape)
+    cost = network_cost(model, task.outputs, task.shape, task.head)
     images = task.test if config.split == "test" else task.validation
     attacked = min(images, config.attack_examples or images)
     work = [passes_of_attack(attack, task.outputs) for attack in config.attacks.values()]

@@ -66,4 +66,4 @@ def recalibration_work(
             f"recalibrate: {config.batches} batches of {config.batch_size} take {count:,} training "
             f"examples, {sizes.name} has {sizes.train:,}; lower batches or batch_size"
         )
-    return count * network_cost(model, sizes.outputs, sizes.shape).forward
+    return count * network_cost(model, sizes.outputs, sizes.shape, sizes.head).forward

@@ -220,7 +220,8 @@ def _check_kernels(config: StudyConfig) -> None:
     task, dataset = task_of(config.pretrain.data), data.load(config.pretrain.data)
     transform = make_transform(config.pretrain.data).left_to_do(dataset)
     shape = transform.output_shape(dataset.train.images.shape[1:])
-    network = models.from_config(config.pretrain.model, task.width(task.about(dataset)))
+    width = task.width(task.about(dataset))
+    network = models.from_config(config.pretrain.model, width, make_head=task.head)
     images = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
     params = jax.eval_shape(network.init, jax.random.key(0), images)["params"]
     for label, draw in config.draws.items():

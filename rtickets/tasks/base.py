@@ -18,8 +18,8 @@ split.
 validation, the choice of the best weights and reports go by it.
 
 **What is known of the examples.** A ticket remembers what its head answers: `about(dataset)`, a
-dictionary that JSON can hold, such as the names of classes. From it come the `width` of the head,
-and whether a head fits another data set (`aligned`, `matched`).
+dictionary that JSON can hold, such as the names of classes. From it come the `width` of the `head`,
+and whether one fits another data set (`aligned`, `matched`).
 
 **Frozen, hashable, static.** A task is a frozen dataclass whose fields are its settings, one of the
 family `rtickets.data.task_settings.TaskConfig`, so that a configuration or a source can name it;
@@ -117,6 +117,14 @@ class Task(Protocol):
     @property
     def answers(self) -> str:
         """What the outputs of a head are, in the plural, for lines about sizes."""
+        ...
+
+    @property
+    def head(self) -> Callable[[int], Any]:
+        """What makes a head of a width, a module from `models.Features` to outputs.
+
+        It is a class or a static function, so that equal tasks have equal networks.
+        """
         ...
 
     @property

@@ -11,6 +11,7 @@ from rtickets.data.arrays import IMAGE, Dataset
 from rtickets.data.images.augment import Transform
 from rtickets.data.task_settings import TaskConfig
 from rtickets.errors import InputError
+from rtickets.models.network import LinearHead
 from rtickets.settings.kinds import STRICT
 from rtickets.tasks.base import Batch, Measured, Task
 
@@ -22,12 +23,14 @@ class ImageTask(TaskConfig):
     Attributes:
         input: name of the images in a batch.
         answers: what the outputs of a head are called.
+        head: makes it, see `Task`; a linear map of pooled features.
         has_classes: see `Task`.
         has_divergence: likewise.
     """
 
     input: ClassVar[str] = IMAGE
     answers: ClassVar[str] = "outputs"
+    head: ClassVar[Any] = LinearHead
     has_classes: ClassVar[bool] = False
     has_divergence: ClassVar[bool] = False
 

@@ -35,7 +35,8 @@ def build_model(meta: Any) -> models.Model:
     config = config_files.parse(ModelConfig, meta["model"])
     task, about = known(meta)
     mean, std = tuple(meta["mean"]), tuple(meta["std"])
-    return models.from_config(config, task.width(about), mean=mean, std=std)
+    width = task.width(about)
+    return models.from_config(config, width, mean=mean, std=std, make_head=task.head)
 
 
 def extend(
