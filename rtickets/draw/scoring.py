@@ -15,7 +15,7 @@ from rtickets.draw.criteria.losses import task_adversarial
 from rtickets.draw.settings import DrawConfig
 from rtickets.masks import Params
 from rtickets.tickets import provenance
-from rtickets.tickets.asked import asked_again
+from rtickets.tickets.asked import Question, asked_again
 from rtickets.tickets.head import known
 from rtickets.tickets.ticket import Ticket
 
@@ -33,21 +33,24 @@ def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
     Raises:
         InputError: if the network's provenance is missing, or its head is not for the data.
     """
-    model, make = provenance.build_model(network.meta), CRITERIA[config.criterion].make
-    assert make is not None  # who asks knows
-    task, _ = known(network.meta)
+    model = provenance.build_model(network.meta)
+    entry, asks = CRITERIA[config.criterion], None
+    if entry.from_data:
+        asks = asked_again(network.meta, config.data, config.seed)
+    task = asks.task if asks else known(network.meta)[0]
 
     def outputs_fn(params: Params, x: Array) -> Any:
         return models.logits(model, params, network.batch_stats, x)
 
     attack = config.attack
-    return make(
+    assert entry.make is not None  # who asks knows
+    return entry.make(
         ScoredNetwork(
             model,
             network.batch_stats,
             tuple(network.meta["image_shape"]),
             outputs_fn,
-            partial(load_batches, config, network.meta),
+            partial(load_batches, config, network.meta, asks),
             None if attack is None else task_adversarial(task, outputs_fn, **attack.as_pgd()),
             config.prunable,
             config.exclude,
@@ -56,12 +59,15 @@ def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
     )
 
 
-def load_batches(config: DrawConfig, meta: Any) -> list[tuple[Array, dict[str, Array], Array]]:
+def load_batches(
+    config: DrawConfig, meta: Any, asks: Question | None = None
+) -> list[tuple[Array, dict[str, Array], Array]]:
     """Return the training examples that a draw scores on.
 
     Args:
         config: the draw; without data of its own the network's task is taken, with its seed.
         meta: the network's provenance.
+        asks: what it is asked; None is what `asked_again` finds.
 
     Returns:
         Batches of (float32 images (B, H, W, C) in [0, 1], the other arrays of the task's batch by
@@ -70,7 +76,7 @@ def load_batches(config: DrawConfig, meta: Any) -> list[tuple[Array, dict[str, A
     Raises:
         InputError: if the data cannot be loaded or the network's head is not for them.
     """
-    asks = asked_again(meta, config.data, config.seed)
+    asks = asks or asked_again(meta, config.data, config.seed)
     task, train = asks.task, asks.dataset.train
     transform = provenance.fitting_transform(asks.config, meta).left_to_do(asks.dataset)
     strata = task.split(train.arrays)

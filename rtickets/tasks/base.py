@@ -142,6 +142,14 @@ class Task(Protocol):
         """Whether `divergence` is known."""
         ...
 
+    @property
+    def beside_head(self) -> frozenset[str]:
+        """Names of settings that do not change what a head's answers mean.
+
+        A ticket is judged only where all the others are those that it was trained with.
+        """
+        ...
+
     def __hash__(self) -> int:
         """Return the same for equal settings, which share a compiled program."""
         ...

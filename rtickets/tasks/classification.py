@@ -35,6 +35,7 @@ class Classification(Classes, ImageTask):
     has_classes: ClassVar[bool] = True
     has_divergence: ClassVar[bool] = True
     answers: ClassVar[str] = "classes"
+    beside_head: ClassVar[frozenset[str]] = frozenset({"metric", "label_smoothing"})
     name: Literal["classification"] = "classification"
     metric: Metric = "accuracy"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -6,6 +6,7 @@ from rtickets import data
 from rtickets.data.arrays import Dataset
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
+from rtickets.settings import config_files
 from rtickets.tasks import Task, task_of
 from rtickets.tickets import provenance
 from rtickets.tickets.head import known
@@ -30,7 +31,7 @@ class Question(NamedTuple):
 def aligned(meta: Any, task: Task, dataset: Dataset) -> Dataset | None:
     """Return what `Task.aligned` does for a ticket's head, None if that does something else."""
     own, about = known(meta)
-    return task.aligned(about, dataset) if own.name == task.name else None
+    return None if _differing(own, task) else task.aligned(about, dataset)
 
 
 def asked_again(meta: Any, config: DataConfig | None, seed: int) -> Question:
@@ -41,9 +42,9 @@ def asked_again(meta: Any, config: DataConfig | None, seed: int) -> Question:
         seed: draws the few-shot subset.
 
     Raises:
-        InputError: if the ticket has no head or one for something else, if the data cannot be
-            loaded, or are those it was trained on but split in another way, so that training
-            examples would be tested on.
+        InputError: if the ticket has no head or one for something else, as by other settings of
+            the task (see `Task.beside_head`), if the data cannot be loaded, or are those it was
+            trained on but split in another way, so that training examples would be tested on.
     """
     provenance.check_head(meta)
     config, seed = (config, seed) if config else provenance.last_task(meta)
@@ -53,7 +54,28 @@ def asked_again(meta: Any, config: DataConfig | None, seed: int) -> Question:
             f"the ticket was trained for the task {own.name!r}, the data {config.source!r} ask "
             f"{task.name!r}; transfer the ticket to them first, or name data.task"
         )
+    if differing := _differing(own, task):
+        ours, theirs = (", ".join(f"{k}={v[i]!r}" for k, v in differing.items()) for i in (0, 1))
+        raise InputError(
+            f"the ticket was trained for the task {own.name!r} with {ours}, the data "
+            f"{config.source!r} ask it with {theirs}; give data.task the settings of the ticket, "
+            "or transfer the ticket to the data first"
+        )
     loaded = data.load(config, seed)
     provenance.check_split(meta, config)
     dataset = task.matched(about, loaded)
     return Question(config, task, dataset, dataset.notes[len(loaded.notes) :])
+
+
+def _differing(own: Task, asked: Task) -> dict[str, tuple[Any, Any]]:
+    """Return the settings, the name among them, by which a head's task is not the one asked.
+
+    Values are (the head's, those asked).
+    """
+    ours, theirs = config_files.to_dict(own), config_files.to_dict(asked)
+    pairs = {name: (ours.get(name), theirs.get(name)) for name in {**ours, **theirs}}
+    return {
+        name: pair
+        for name, pair in pairs.items()
+        if pair[0] != pair[1] and name not in asked.beside_head
+    }

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from rtickets.draw.scoring import balanced_order, load_batches, make_score_fn
 from rtickets.errors import InputError
 from rtickets.platform import parallel
 from rtickets.runs import folders
+from rtickets.tasks import Classification
 from rtickets.tickets import provenance
 
 
@@ -97,6 +99,19 @@ def test_the_stage_s_attack_changes_the_scores(stored, tiny):
     )
     assert set(natural) == set(adversarial) == set(criteria.prunable_leaves(tiny.params))
     assert not np.allclose(natural["stem_conv/kernel"], adversarial["stem_conv/kernel"], rtol=0.01)
+
+
+def test_the_loss_is_that_of_the_task_that_is_asked(stored):
+    network = Ticket.load(stored.source.ticket)
+    values = {"criterion": "snip", "examples": 6, "batch_size": 6}
+    found = [
+        make_score_fn(
+            DrawConfig(**values, data=replace(stored.task, task=Classification(label_smoothing=s))),
+            network,
+        )(network.params, network.mask)["stem_conv/kernel"]
+        for s in (0.0, 0.5)
+    ]
+    assert not np.allclose(*found, rtol=0.01)
 
 
 def test_other_classes_than_the_network_s_are_refused(stored):

@@ -7,10 +7,11 @@ import pytest
 from pydantic.dataclasses import dataclass
 
 from rtickets.data.arrays import Dataset, Split
+from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
 from rtickets.tasks import TASKS, Classification, ImageTask
 from rtickets.tickets import provenance
-from rtickets.tickets.asked import aligned
+from rtickets.tickets.asked import aligned, asked_again
 from rtickets.tickets.head import known, remembering
 
 
@@ -67,6 +68,38 @@ def test_another_task_takes_the_place_of_the_one_before_and_back():
         task.matched({"points": 3}, dataset(2))
     back = remembering(meta, Classification(), dataset(1)._replace(class_names=("a", "b")))
     assert back == OLD
+
+
+@dataclass(frozen=True)
+class Scaled(ImageTask):
+    """A number in a unit of which `scale` are one; `shown` is none of the head's business."""
+
+    name: Literal["scaled"] = "scaled"
+    scale: float = 1.0
+    shown: int = 3
+    beside_head = frozenset({"shown"})
+
+    def width(self, about):
+        return 1
+
+
+def test_a_head_is_for_the_settings_that_it_was_trained_with(monkeypatch, tmp_path):
+    monkeypatch.setitem(TASKS, "scaled", Scaled)
+    monkeypatch.setattr("rtickets.data.load", lambda *_: dataset(3))
+    meta = remembering(OLD, Scaled(scale=2.0), dataset(3))
+    for task in (Scaled(scale=2.0), Scaled(scale=2.0, shown=5)):
+        assert aligned(meta, task, dataset(3)) is not None
+        assert asked_again(meta, DataConfig(source="digits", task=task), 0).task == task
+    assert aligned(meta, Scaled(), dataset(3)) is None
+    with pytest.raises(InputError, match=r"scale=2\.0.*'digits'.*scale=1\.0.*data\.task") as error:
+        asked_again(meta, DataConfig(source="digits", task=Scaled(shown=5)), 0)
+    assert "shown" not in str(error.value)
+
+
+def test_metric_and_smoothing_do_not_concern_the_head_of_a_classifier():
+    classes = dataset(1)._replace(class_names=("a", "b"))
+    asked = Classification(metric="balanced", label_smoothing=0.1)
+    assert aligned(OLD, asked, classes) is not None
 
 
 @pytest.mark.parametrize(
