@@ -12,8 +12,8 @@ def further_measures(table: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return the section on further measures, empty where there are none.
 
     Args:
-        table: what `rtickets.report.over_seeds.rows` made of `further_of`; those that are one of many
-            alike are left to the CSV.
+        table: what `rtickets.report.over_seeds.rows` made of `further_of`; those that are one of
+            many alike are left to the CSV.
     """
     rows = [row for row in table if not row["detail"]]
     if not rows:
