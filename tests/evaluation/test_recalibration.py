@@ -9,7 +9,7 @@ from rtickets.errors import InputError
 from rtickets.evaluation import Network
 from rtickets.evaluation.recalibration import recalibrated
 from rtickets.models.calling import apply
-from rtickets.models.drop import dropout
+from rtickets.models.drop import dropout, layer_keys
 from rtickets.models.resnet import BasicBlock, ResNet
 
 IMAGES = np.random.default_rng(0).uniform(size=(24, 8, 8, 1)).astype(np.float32)
@@ -123,7 +123,7 @@ def test_nothing_is_drawn():
 
         @nn.compact
         def __call__(self, x, train=False, keys=None):
-            return nn.BatchNorm(not train, name="norm")(dropout(x, keys, 0.5))
+            return nn.BatchNorm(not train, name="norm")(dropout(x, layer_keys(keys, 1), 0.5))
 
     found = recalibrated(initial(Dropped()), BATCHES)["norm"]
     np.testing.assert_allclose(found["var"], [IMAGES.var()], rtol=1e-4)
