@@ -52,6 +52,7 @@ def test_the_tests_run_from_an_unpacked_sdist(built):
     some = ["tests/runs/test_names.py", "tests/configs/test_configs.py", "tests/test_public_api.py"]
     words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *some]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
+    environment.pop("PYTEST_ADDOPTS", None)  # of the run that this is part of
     done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:]
 

@@ -31,8 +31,13 @@ def test_parts_are_short_as_well_and_long_values_are_cut():
     assert len(text) < 150
 
 
-@pytest.mark.parametrize("cls", [WorstCase, Split, Raw, Dataset, Network])
-def test_no_value_of_a_public_result_is_printed(cls):
-    value = cls(**dict.fromkeys(cls._fields, np.linspace(0, 1, 10_000)))
+MANY = np.linspace(0, 1, 10_000)
+RESULTS = [
+    cls(**dict.fromkeys(cls._fields, MANY)) for cls in (WorstCase, Raw, Dataset, Network)
+] + [Split({"image": MANY, "label": MANY})]
+
+
+@pytest.mark.parametrize("value", RESULTS, ids=lambda value: type(value).__name__)
+def test_no_value_of_a_public_result_is_printed(value):
     assert len(repr(value)) < 400
     assert "..." not in repr(value)
