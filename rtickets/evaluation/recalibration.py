@@ -46,6 +46,19 @@ class RecalibrateConfig:
     seed: Seed = 0
 
     @property
+    def count(self) -> int:
+        """The number of images."""
+        return self.batches * self.batch_size
+
+    def check(self, examples: int) -> None:
+        """Raise InputError if there are fewer training examples than it takes."""
+        if self.count > examples:
+            raise InputError(
+                f"recalibrate: {self.batches} batches of {self.batch_size} take {self.count:,} "
+                f"training examples, there are {examples:,}; lower batches or batch_size"
+            )
+
+    @property
     def words(self) -> str:
         """What is done, in words for results and reports."""
         return f"{self.batches} batches of {self.batch_size} training images, without labels"
@@ -79,13 +92,8 @@ def input_batches(
     Raises:
         InputError: if the split has fewer examples, before any batch is made.
     """
-    count = config.batches * config.batch_size
-    if count > len(split):
-        raise InputError(
-            f"recalibrate: {config.batches} batches of {config.batch_size} take {count:,} training "
-            f"examples, there are {len(split):,}; lower batches or batch_size"
-        )
-    order = np.random.default_rng(config.seed).permutation(len(split))[:count]
+    config.check(len(split))
+    order = np.random.default_rng(config.seed).permutation(len(split))[: config.count]
     prepare = _prepare(task, transform)
     parts = np.sort(order.reshape(config.batches, -1), axis=1)
     return (prepare(split.take(part).decoded()) for part in parts)

@@ -38,23 +38,24 @@ def apply(
         (outputs, state); without `train` no output depends on another example, and the state is the
         given one.
     """
-    variables = {"params": params, **({STATE: state} if state else {})}
-    arguments = (inputs, train, rngs) if draws(model) else (inputs, train)
-    if not train:
-        return model.apply(variables, *arguments), state
-    outputs, updated = model.apply(variables, *arguments, mutable=[STATE])
-    return outputs, updated.get(STATE, state)
+    return _called(model, params, state, inputs, train, rngs)
 
 
 def features(
     model: Any, params: Any, state: Any, inputs: Any, train: bool = False, rngs: Array | None = None
 ) -> tuple[Features, Any]:
     """Return what the backbone of a network finds, and its state; arguments as of `apply`."""
+    return _called(model, params, state, inputs, train, rngs, method="features")
+
+
+def _called(
+    model: Any, params: Any, state: Any, inputs: Any, train: bool, rngs: Array | None, **how: Any
+) -> tuple[Any, Any]:
     variables = {"params": params, **({STATE: state} if state else {})}
     arguments = (inputs, train, rngs) if draws(model) else (inputs, train)
     if not train:
-        return model.apply(variables, *arguments, method="features"), state
-    found, updated = model.apply(variables, *arguments, mutable=[STATE], method="features")
+        return model.apply(variables, *arguments, **how), state
+    found, updated = model.apply(variables, *arguments, mutable=[STATE], **how)
     return found, updated.get(STATE, state)
 
 

@@ -34,6 +34,11 @@ class OneOf:
         return name
 
 
+def is_never(duration: str) -> bool:
+    """Return whether a duration is none at all, such as '0ep'."""
+    return to_steps(duration, 1) == 0
+
+
 def to_steps(duration: str, steps_per_epoch: int) -> int:
     """Return the number of training steps of a duration such as '160ep' or '500it'."""
     count, unit = int(duration[:-2]), duration[-2:]

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from rtickets import data, evaluation, masks, models
+from rtickets import data, masks, models
 from rtickets.costs import Estimate, Setting
 from rtickets.draw import draw_omp, draw_scheduled
 from rtickets.draw.controls import control_mask
@@ -21,7 +21,7 @@ from rtickets.settings import config_files
 from rtickets.stages.draw_costs import estimate_draw
 from rtickets.stages.imp import iterate, rewind_point
 from rtickets.stages.lmp import learn
-from rtickets.stages.recalibrate import recalibrate
+from rtickets.stages.recalibrate import network_of, recalibrate
 from rtickets.stages.stage import Stage
 from rtickets.stages.train import save_ticket
 from rtickets.stages.upstream import check_dense, removed
@@ -119,11 +119,7 @@ def _with_statistics(config: DrawConfig, ticket: Ticket) -> Ticket:
         return ticket
     asked = (config.data, config.seed) if config.data else provenance.last_task(ticket.meta)
     dataset = data.load(*asked)
-    network = evaluation.Network(
-        provenance.build_model(ticket.meta),
-        masks.apply(ticket.mask, ticket.params),
-        ticket.batch_stats,
-    )
+    network = network_of(ticket)
     transform = provenance.fitting_transform(asked[0], ticket.meta).left_to_do(dataset)
     stats = recalibrate(config.recalibrate, network, task_of(asked[0]), dataset, transform)
     return dataclasses.replace(ticket, batch_stats=stats)

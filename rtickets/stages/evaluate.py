@@ -15,7 +15,7 @@ from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import console, parallel, processes
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
-from rtickets.stages.recalibrate import recalibrate, recalibration_work
+from rtickets.stages.recalibrate import network_of, recalibrate, recalibration_work
 from rtickets.stages.stage import Stage
 from rtickets.storage.files import write_json
 from rtickets.tickets import provenance
@@ -46,11 +46,7 @@ def evaluate(
             console.say(f"data: {note}")
         transform = provenance.fitting_transform(asks.config, meta).left_to_do(task)
         config.check_lengths(transform.output_shape(split.images.shape[1:]))
-        network = evaluation.Network(
-            provenance.build_model(meta),
-            masks.apply(ticket.mask, ticket.params),
-            ticket.batch_stats,
-        )
+        network = network_of(ticket)
         stats = recalibrate(config.recalibrate, network, asks.task, task, transform)
         network = network._replace(batch_stats=stats)
         if config.recalibrate is not None:

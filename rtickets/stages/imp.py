@@ -21,7 +21,7 @@ from rtickets.errors import InputError
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
 from rtickets.settings import config_files
-from rtickets.settings.kinds import to_steps
+from rtickets.settings.kinds import is_never, to_steps
 from rtickets.stages.train import (
     Ready,
     TrainingRun,
@@ -69,7 +69,7 @@ def rewind_point(
     It is the pretrained network, or with `imp.rewind` what that is after these steps of training,
     unless it has been set back there already.
     """
-    if config.method != "imp" or int(config.imp.rewind[:-2]) == 0:
+    if config.method != "imp" or is_never(config.imp.rewind):
         return source
     if goes_on(config, read_description(source.ticket)["meta"]):
         return source

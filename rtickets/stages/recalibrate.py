@@ -1,7 +1,8 @@
-"""Normalisation statistics estimated anew, as a part of a stage."""
+"""The network of a ticket, and its normalisation statistics estimated anew as a part of a stage."""
 
 from typing import Any
 
+from rtickets import masks
 from rtickets.costs.network_costs import network_cost
 from rtickets.costs.task_sizes import TaskSizes
 from rtickets.data.arrays import Dataset
@@ -13,6 +14,18 @@ from rtickets.models.settings import ModelConfig
 from rtickets.platform import console
 from rtickets.storage.checkpoint_contents import of_primary
 from rtickets.tasks import Task
+from rtickets.tickets import provenance
+from rtickets.tickets.ticket import Ticket
+
+
+def network_of(ticket: Ticket) -> Network:
+    """Return the network of a ticket, under its mask.
+
+    Raises:
+        InputError: if its provenance describes none, or one without a head.
+    """
+    params = masks.apply(ticket.mask, ticket.params)
+    return Network(provenance.build_model(ticket.meta), params, ticket.batch_stats)
 
 
 def recalibrate(
@@ -60,10 +73,6 @@ def recalibration_work(
     """
     if config is None:
         return 0.0
-    count = config.batches * config.batch_size
-    if count > sizes.train:
-        raise InputError(
-            f"recalibrate: {config.batches} batches of {config.batch_size} take {count:,} training "
-            f"examples, {sizes.name} has {sizes.train:,}; lower batches or batch_size"
-        )
-    return count * network_cost(model, sizes.outputs, sizes.shape, sizes.head).forward
+    config.check(sizes.train)
+    cost = network_cost(model, sizes.outputs, sizes.shape, sizes.head)
+    return config.count * cost.forward

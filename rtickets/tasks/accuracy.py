@@ -12,6 +12,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from rtickets.data.arrays import Metric
+from rtickets.tasks.base import Measured
+from rtickets.tasks.units import SHARE
 
 
 class Accuracy(NamedTuple):
@@ -30,6 +32,10 @@ class Accuracy(NamedTuple):
     value: float
     low: float
     high: float
+
+    def measured(self, **about: Any) -> Measured:
+        """Return it as a measure; `about` has what else that says, such as a direction."""
+        return Measured(self.value, self.low, self.high, SHARE, **about)
 
 
 def is_correct(logits: Any, labels: Any) -> Any:

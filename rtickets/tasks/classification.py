@@ -17,7 +17,7 @@ from rtickets.data.checks import Classes
 from rtickets.errors import InputError
 from rtickets.settings.kinds import STRICT
 from rtickets.tasks import accuracy, class_order
-from rtickets.tasks.accuracy import Accuracy, is_correct
+from rtickets.tasks.accuracy import is_correct
 from rtickets.tasks.base import Batch, Headline, Measured, Reduce, Sums, alone
 from rtickets.tasks.images import ImageTask
 
@@ -89,7 +89,7 @@ class Classification(Classes, ImageTask):
         if self.metric == "balanced":
             by_class = (np.asarray(sums[f"{each}_by_class"]) for each in ("correct", "examples"))
             found["balanced"] = accuracy.balanced_of(*by_class)
-        return {name: _measured(each) for name, each in found.items()}
+        return {name: each.measured() for name, each in found.items()}
 
     def fooled(self, outputs: Array, batch: Batch) -> Array:
         """Return where the class is another one, or none."""
@@ -101,7 +101,7 @@ class Classification(Classes, ImageTask):
 
     def judged(self, right: Any, batch: Batch) -> Measured:
         """Return the metric."""
-        return _measured(accuracy.measure(self.metric, right, np.asarray(batch["label"])))
+        return accuracy.measure(self.metric, right, np.asarray(batch["label"])).measured()
 
     def divergence(self, outputs: Array, reference: Array) -> Array:
         """Return KL(reference || outputs)."""
@@ -110,10 +110,6 @@ class Classification(Classes, ImageTask):
     def smoothed(self, amount: float) -> "Classification":
         """Return the task with another label smoothing."""
         return replace(self, label_smoothing=amount)
-
-
-def _measured(found: Accuracy) -> Measured:
-    return Measured(found.value, found.low, found.high, "share")
 
 
 def cross_entropy(logits: Array, labels: Array, smoothing: float = 0.0) -> Array:

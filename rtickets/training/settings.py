@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from rtickets.settings.kinds import STRICT, Duration, Positive, Seed
+from rtickets.settings.kinds import STRICT, Duration, Positive, Seed, is_never
 from rtickets.training.objectives import ObjectiveConfig
 from rtickets.training.observe.settings import ObserveConfig
 from rtickets.training.optimizers import OptimizerConfig
@@ -78,11 +78,11 @@ class TrainConfig:
     @model_validator(mode="after")
     def _check(self) -> "TrainConfig":
         problems = list(self.objective.conflicts(self))
-        if int(self.duration[:-2]) == 0:
+        if is_never(self.duration):
             problems.append(f"duration={self.duration!r} trains nothing; give at least '1it'")
-        if self.select == "best" and int(self.validate_every[:-2]) == 0:
+        if self.select == "best" and is_never(self.validate_every):
             problems.append("select='best' needs validate_every, for instance '1ep'")
-        if self.keep_best_checkpoints and int(self.validate_every[:-2]) == 0:
+        if self.keep_best_checkpoints and is_never(self.validate_every):
             problems.append("keep_best_checkpoints needs validate_every, for instance '1ep'")
         if self.batch_size % self.accumulate:
             problems.append(

@@ -191,7 +191,9 @@ def test_what_needs_classes_or_a_share_is_refused(config, named):
 
 
 def test_what_takes_the_place_of_fast_is_taken():
-    training.make_objective(ObjectiveConfig(name="pgd", attack=FGSM_RS), Brightness())
+    found = training.make_objective(ObjectiveConfig(name="pgd", attack=FGSM_RS), Brightness())
+    assert found.inner is not None
+    assert found.stop is None
 
 
 def test_losses_of_logits_are_refused():

@@ -186,3 +186,18 @@ def mean_of(
     half = float(ndtri(0.975)) * error
     low, high = max(mean - half, bounds[0]), min(mean + half, bounds[1])
     return Measured(mean, low, high, unit, higher_is_better)
+
+
+def finite_logits(logits: Any) -> np.ndarray:
+    """Return logits as float64.
+
+    Raises:
+        InputError: for logits that are not finite, whose probabilities are none.
+    """
+    wrong = int((~np.isfinite(logits)).any(-1).sum())
+    if wrong:
+        raise InputError(
+            f"the logits of {wrong} of {len(logits)} examples are not finite, so they have no "
+            "probabilities; leave the measure out, or mend the network"
+        )
+    return np.asarray(logits, np.float64)

@@ -1,14 +1,13 @@
 """Calibration: whether a network is as often right as it says."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic.dataclasses import dataclass
 from scipy.optimize import brentq
 from scipy.special import log_softmax, ndtri
 
-from rtickets.errors import InputError
-from rtickets.evaluation.measures.base import Asked, MeasureConfig, mean_of
+from rtickets.evaluation.measures.base import Asked, MeasureConfig, finite_logits, mean_of
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks import Measured
 from rtickets.tasks.accuracy import is_correct
@@ -40,12 +39,12 @@ class CalibrationSettings(MeasureConfig):
 
     def measure(self, asked: Asked) -> dict[str, Measured]:
         """Return the values; the adaptive bins need all examples at once."""
-        logits, labels = _finite(asked.outputs), np.asarray(asked.task.labels(asked.batch))
+        logits, labels = finite_logits(asked.outputs), np.asarray(asked.task.labels(asked.batch))
         found = scores(logits, labels, self.bins)
         if not self.temperature:
             return found
         outputs, batch = asked.ask(asked.validation())
-        fitted = temperature(_finite(outputs), np.asarray(asked.task.labels(batch)))
+        fitted = temperature(finite_logits(outputs), np.asarray(asked.task.labels(batch)))
         scaled = scores(logits / fitted.value, labels, self.bins)
         return {**found, "temperature": fitted, **{f"scaled_{k}": v for k, v in scaled.items()}}
 
@@ -126,18 +125,3 @@ def temperature(logits: np.ndarray, labels: np.ndarray) -> Measured:
     half = float(ndtri(0.975)) * error
     low, high = 1 / min(inverse + half, most), 1 / max(inverse - half, least)
     return Measured(1 / inverse, low, high, "", None)
-
-
-def _finite(logits: Any) -> np.ndarray:
-    """Return logits as float64.
-
-    Raises:
-        InputError: for logits that are not finite, whose probabilities are none.
-    """
-    wrong = int((~np.isfinite(logits)).any(-1).sum())
-    if wrong:
-        raise InputError(
-            f"the logits of {wrong} of {len(logits)} examples are not finite, so they have no "
-            "probabilities; leave the measure out, or mend the network"
-        )
-    return np.asarray(logits, np.float64)

@@ -10,8 +10,7 @@ from scipy.stats import rankdata
 from rtickets.data.arrays import IMAGE, Split
 from rtickets.data.images.augment import Transform
 from rtickets.data.settings import DataConfig
-from rtickets.errors import InputError
-from rtickets.evaluation.measures.base import Asked, MeasureConfig
+from rtickets.evaluation.measures.base import Asked, MeasureConfig, finite_logits
 from rtickets.evaluation.measures.elsewhere import NOTHING, test_images
 from rtickets.evaluation.predict import Examples, on_devices
 from rtickets.settings.kinds import STRICT, Positive
@@ -88,12 +87,7 @@ def _scores(logits: np.ndarray) -> dict[str, np.ndarray]:
     Raises:
         InputError: for logits that are not finite.
     """
-    if wrong := int((~np.isfinite(logits)).any(-1).sum()):
-        raise InputError(
-            f"the logits of {wrong} of {len(logits)} examples are not finite, so they have no "
-            "score; leave the measure out, or mend the network"
-        )
-    logits = np.asarray(logits, np.float64)
+    logits = finite_logits(logits)
     return {"msp": softmax(logits, -1).max(-1), "energy": logsumexp(logits, -1)}
 
 
@@ -133,5 +127,5 @@ def false_positives(ours: np.ndarray, others: np.ndarray) -> Measured:
     """
     kept = -(-_KEPT * len(ours) // 100)
     threshold = np.sort(ours)[len(ours) - kept]
-    found = share(int((others >= threshold).sum()), len(others))
-    return Measured(found.value, found.low, found.high, SHARE, higher_is_better=False)
+    passed = int((others >= threshold).sum())
+    return share(passed, len(others)).measured(higher_is_better=False)

@@ -11,7 +11,6 @@ from rtickets.settings.kinds import STRICT
 from rtickets.tasks import Measured, Task
 from rtickets.tasks.accuracy import share
 from rtickets.tasks.base import Batch, Sums
-from rtickets.tasks.units import SHARE
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -40,9 +39,6 @@ class PerClassSettings(MeasureConfig):
         found = {k: share(int(right), int(total)) for k, (right, total) in counts if total}
         worst = min(found.values(), key=lambda each: each.value)
         return {
-            "worst": Measured(worst.value, worst.low, worst.high, SHARE),
-            **{
-                f"class_{k}": Measured(each.value, each.low, each.high, SHARE, detail=True)
-                for k, each in found.items()
-            },
+            "worst": worst.measured(),
+            **{f"class_{k}": each.measured(detail=True) for k, each in found.items()},
         }

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from rtickets.attacks import Norm
 from rtickets.attacks.pgd_settings import FgsmRsSettings
 from rtickets.errors import InputError
-from rtickets.settings.kinds import STRICT, Fraction
+from rtickets.settings.kinds import STRICT, Fraction, is_never
 from rtickets.tasks import Task
 from rtickets.tasks.units import SHARE
 from rtickets.training.objectives.base import CLASSIFICATION, Objective, Stop
@@ -82,6 +82,6 @@ class Fast(OneStep, Searched):
 
     def conflicts(self, train: Trained) -> Iterator[str]:
         """Yield that a collapse could not be seen."""
-        if int(train.validate_every[:-2]) == 0:
+        if is_never(train.validate_every):
             yield "objective 'fast' needs validate_every to see a collapse, for instance '1ep'"
         yield from super().conflicts(train)

@@ -51,6 +51,8 @@ def test_loaded_results_can_be_written_to(tmp_path):
     loaded = load_progress(tmp_path, "work", ANSWERS, like)
     loaded.x_adv[0] = 0.5
     loaded.fooled_by[0] = 1
+    assert (loaded.x_adv[0] == 0.5).all()
+    assert loaded.fooled_by[0] == 1
 
 
 def test_nothing_stored_is_nothing_loaded(tmp_path):

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtickets.errors import InputError
+from rtickets.evaluation.measures.base import finite_logits
 from rtickets.evaluation.measures.calibration import (
     CalibrationSettings,
-    _finite,
     calibration_error,
     scores,
     temperature,
@@ -112,7 +112,7 @@ def test_logits_without_probabilities_are_refused_and_counted():
     logits = np.zeros((5, 3))
     logits[1, 2], logits[4, 0] = np.inf, np.nan
     with pytest.raises(InputError, match="2 of 5"):
-        _finite(logits)
+        finite_logits(logits)
 
 
 def test_the_temperature_takes_a_pass_over_the_validation_examples():

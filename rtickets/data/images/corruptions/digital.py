@@ -51,16 +51,7 @@ class Displacements(NamedTuple):
 
 
 def elastic_transform(image: Array, constant: Elastic, drawn: Displacements) -> Array:
-    """Move pixels about.
-
-    Args:
-        image: float32 (H, W, C) in [0, 1].
-        constant: of the severity.
-        drawn: where to.
-
-    Returns:
-        float32 (H, W, C) in [0, 1].
-    """
+    """Move pixels about."""
     height, width, _ = image.shape
     if constant.corners:
         image = _affine(image, constant.corners * drawn.corners)

@@ -32,14 +32,8 @@ class Glass(NamedTuple):
 def glass_blur(image: Array, constant: Glass, drawn: Array) -> Array:
     """Blur, cut to 8 bits, let pixels copy neighbours, blur.
 
-    Args:
-        image: float32 (H, W, C) in [0, 1].
-        constant: of the severity.
-        drawn: integers (walks, H', W', 2): for each inner pixel, in the order of the walk, how far
-            to the right and how far down the neighbour lies, from -reach to reach - 1.
-
-    Returns:
-        float32 (H, W, C) in [0, 1].
+    `drawn` are integers (walks, H', W', 2): for each inner pixel, in the order of the walk, how far
+    to the right and how far down the neighbour lies, from -reach to reach - 1.
     """
     picture = jnp.floor(blurred(image, constant.sigma) * 255 + 1e-3) / 255
     for walk in range(constant.walks):

@@ -24,13 +24,7 @@ def _normal(key: Array, shape: Shape, scale: float) -> Array:
 def shot_noise(image: Array, photons: float, drawn: Array) -> Array:
     """Count photons: Poisson, of which white has `photons` on average.
 
-    Args:
-        image: float32 (H, W, C) in [0, 1].
-        photons: mean count of white.
-        drawn: uniform in [0, 1), of the image's shape; counts are its quantiles.
-
-    Returns:
-        float32 (H, W, C) in [0, 1].
+    `drawn` is uniform in [0, 1), of the image's shape; counts are its quantiles.
     """
     return jnp.clip(poisson_quantile(drawn, image * photons, photons) / photons, 0, 1)
 
@@ -76,13 +70,7 @@ def _uniform(key: Array, shape: Shape, constant: float) -> Array:
 def impulse_noise(image: Array, share: float, drawn: Array) -> Array:
     """Put a share of the values to 0 or 1, either as likely.
 
-    Args:
-        image: float32 (H, W, C) in [0, 1].
-        share: of the values that change.
-        drawn: uniform in [0, 1), (2, H, W, C): which change, and to what.
-
-    Returns:
-        float32 (H, W, C).
+    `drawn` is uniform in [0, 1), (2, H, W, C): which change, and to what.
     """
     return jnp.where(drawn[0] <= share, (drawn[1] <= 0.5).astype(jnp.float32), image)
 

@@ -32,16 +32,7 @@ class Flakes(NamedTuple):
 
 
 def snow(image: Array, constant: Snow, drawn: Flakes) -> Array:
-    """Make a picture paler and let flakes fall on it, from two sides.
-
-    Args:
-        image: float32 (H, W, C) in [0, 1].
-        constant: of the severity.
-        drawn: the flakes.
-
-    Returns:
-        float32 (H, W, C) in [0, 1].
-    """
+    """Make a picture paler and let flakes fall on it, from two sides."""
     height, width, channels = image.shape
     layer = (constant.mean + constant.deviation * drawn.normal)[..., None]
     layer = along(layer, middle(height, constant.enlarged), middle(width, constant.enlarged))
