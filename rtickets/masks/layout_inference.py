@@ -12,15 +12,17 @@ A bias has the stack and output axes of its kernel, which tells most layers apar
 and `nn.scan` and `nn.vmap` put an axis in front of both, unless told otherwise. The module's name
 may tell the rest: the four projections of an attention, 'conv', 'dense'. Where more than one layer
 fits, the layout is unknown. Without a bias two axes are taken for a dense kernel's, four for
-a convolution's where the first two are alike, and other threes, fours and fives where more speaks
-for it, unless something speaks against it.
+a convolution's where the first two are a usual window, and other threes, fours and fives where name
+and shape speak for it, unless something speaks against it.
 """
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 
 _SPACE = ("", "w", "hw", "dhw")
 _MOST = 5  # axes of a kernel
+_WINDOWS = (1, 2, 3, 5, 7)  # sides of a square
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -43,7 +45,13 @@ def infer(path: str, shapes: Shapes) -> str | None:
     fitting = [roles for roles in fitting if _kept(roles, shape, "so") == bias]
     turned = [roles for roles in fitting if roles.endswith("oi")]
     straight = [roles for roles in fitting if roles not in turned]
-    return _only(straight if straight and "transpose" not in name else straight + turned)
+    # With as many inputs as outputs only a name tells what is turned.
+    return _only(straight if straight and not _may_turn(name) else straight + turned)
+
+
+def _may_turn(name: str) -> bool:
+    """Whether a name speaks of a layer whose kernel may have its outputs before its inputs."""
+    return bool(re.search(r"einsum|transpose|deconv|(^|_)up", name))
 
 
 def _parts(path: str) -> tuple[str, str, str]:
@@ -100,32 +108,50 @@ def _without_bias(path: str, fitting: list[str], shapes: Shapes) -> str | None:
     _, name, _ = _parts(path)
     rank = len(shapes[path])
     usual = _SPACE[rank - 2] + "io" if 2 <= rank <= _MOST else ""
-    if usual not in fitting or "einsum" in name or "transpose" in name:
+    if usual not in fitting or _may_turn(name):
         return None
-    scales = _ranks_of_scales(path, shapes)
-    stacked = bool(scales) and min(scales) > 1
-    stacked |= any(part.startswith(("Vmap", "Scan")) for part in path.split("/"))
-    if rank > 3 and stacked:
+    if rank > 3 and _is_stacked(path, shapes):
         return None
-    conv, normalised = "conv" in name, bool(scales)
-    # Copies of a layer in front of its inputs, or of the width of a 1-D convolution, look like
-    # space, but hardly ever like a square; a single copy is no matter.
-    square, line = shapes[path][0] == shapes[path][1], shapes[path][0] == 1
-    sure = {2: True, 3: conv, 4: square or (conv and (line or normalised)), 5: normalised}
+    conv, normalised = "conv" in name, 1 in _scales(_around(path)[0], shapes)
+    space = shapes[path][:-2]
+    # Copies of a layer of fewer axes look like space, but hardly ever like a usual window, or like
+    # a square or a cube under the name of a convolution. One copy is no matter.
+    alike = len(set(space)) == 1
+    thin = space[:1] == (1,) or (1 in space and normalised)
+    sure = {
+        2: True,
+        3: conv,
+        4: (alike and space[0] in _WINDOWS) or (conv and (alike or thin)),
+        5: conv and alike and normalised,
+    }
     return usual if sure[rank] else None
 
 
-def _ranks_of_scales(path: str, shapes: Shapes) -> list[int]:
-    """Return the ranks of the normalisation scales in the smallest module around that has any."""
-    module, _, _ = _parts(path)
-    parts = module.split("/")[:-1]
-    for length in range(len(parts) - 1, -1, -1):
-        around = "".join(f"{part}/" for part in parts[:length])
-        inside = [other for other in shapes if other.startswith(around)]
-        scales = [len(shapes[other]) for other in inside if _parts(other)[2] == "scale"]
-        if any(scales):
-            return [rank for rank in scales if rank]
-    return []
+def _around(path: str) -> list[str]:
+    """Return the modules around a kernel's own, the smallest first, with a '/' at their ends."""
+    parts = _parts(path)[0].split("/")[:-1]
+    return ["".join(f"{part}/" for part in parts[:n]) for n in range(len(parts) - 1, -1, -1)] or [
+        ""
+    ]
+
+
+def _scales(module: str, shapes: Shapes) -> list[int]:
+    """Return the ranks of the normalisation scales in a module and those in it."""
+    inside = [other for other in shapes if other.startswith(module)]
+    return [
+        rank for other in inside if _parts(other)[2] == "scale" and (rank := len(shapes[other]))
+    ]
+
+
+def _is_stacked(path: str, shapes: Shapes) -> bool:
+    """Whether names say so, or the scales of the smallest module around that has any.
+
+    Scales without a stack say nothing of what lies in a smaller module than theirs.
+    """
+    if any(part.startswith(("Vmap", "Scan")) for part in path.split("/")):
+        return True
+    scales = next(filter(None, (_scales(each, shapes) for each in _around(path))), [])
+    return bool(scales) and min(scales) > 1
 
 
 def _kept(roles: str, shape: Sequence[int], letters: str) -> tuple[int, ...]:

@@ -56,8 +56,8 @@ class Layout:
 
     @property
     def order(self) -> tuple[int, ...]:
-        """The axes as (stack..., space..., inputs..., outputs...)."""
-        rank = {"s": 0, "d": 1, "h": 1, "w": 1, "i": 2, "o": 3}
+        """The axes as (stack..., depth, height, width, inputs..., outputs...)."""
+        rank = {letter: place for place, letter in enumerate("sdhwio")}
         return tuple(sorted(range(len(self.roles)), key=lambda axis: rank[self.roles[axis]]))
 
 

@@ -242,3 +242,67 @@ def test_all_kernels_of_our_networks_are_known(arch: Arch):
     model = models.build(arch, 10, stem="small", width=0.25)
     params = jax.eval_shape(model.init, KEY, jnp.ones((1, 32, 32, 3)))["params"]
     assert set(inferred(params).values()) <= {"hwio", "io"}
+
+
+class Residual(nn.Module):
+    @nn.compact
+    def __call__(self, x, _):
+        return x + nn.Conv(8, (3, 3), use_bias=False)(nn.relu(x)), None
+
+
+class StackUnderOneNorm(nn.Module):
+    """Scanned convolutions under a name, and a normalisation outside of the stack."""
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Conv(8, (3, 3), use_bias=False)(x)
+        options = {"variable_axes": {"params": 0}, "split_rngs": {"params": True}}
+        x, _ = nn.scan(Residual, length=4, **options)(name="body")(x, None)
+        return nn.BatchNorm(use_running_average=True)(x)
+
+
+def test_a_scale_outside_of_a_stack_says_nothing_of_what_is_in_it():
+    params = jax.eval_shape(StackUnderOneNorm().init, KEY, jnp.ones((1, 6, 6, 3)))["params"]
+    assert inferred(params) == {"Conv_0/kernel": "hwio", "body/Conv_0/kernel": None}
+
+
+@pytest.mark.parametrize(
+    ("path", "shape"),
+    [
+        ("layers/attention/o_proj", (12, 12, 64, 768)),  # 12 layers of 12 heads
+        ("layers/q_proj", (16, 16, 4, 4)),  # as many layers as features
+        ("up", (9, 9, 45, 7)),  # a local convolution
+        ("up", (3, 3, 5, 7)),  # three copies of a 1-D convolution, or a turned kernel
+        ("up", (5, 3, 3, 8, 8)),  # five copies of a convolution
+        ("conv", (5, 3, 3, 8, 8)),
+        ("conv", (5, 3, 8, 8)),  # five copies of a 1-D convolution
+        ("deconv2", (3, 3, 8, 4)),
+    ],
+)
+def test_what_copies_of_a_smaller_layer_look_like_is_unknown(path, shape):
+    shapes = {f"{path}/kernel": shape, "norm/scale": (8,)}
+    assert infer(f"{path}/kernel", shapes) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "shape", "layout"),
+    [
+        ("stem", (3, 3, 8, 8), "hwio"),
+        ("conv", (4, 4, 8, 8), "hwio"),
+        ("conv", (1, 7, 8, 8), "hwio"),
+        ("conv", (7, 1, 8, 8), "hwio"),
+        ("conv", (3, 3, 3, 8, 8), "dhwio"),
+        ("group", (3, 3, 8, 8), "hwio"),
+    ],
+)
+def test_what_they_hardly_look_like_is_a_convolution(path, shape, layout):
+    shapes = {f"{path}/kernel": shape, "norm/scale": (8,)}
+    assert infer(f"{path}/kernel", shapes) == layout
+
+
+@pytest.mark.parametrize("name", ["Einsum_0", "up", "deconv", "ConvTranspose_0"])
+def test_as_many_inputs_as_outputs_under_a_name_of_turned_kernels_are_unknown(name):
+    rank_2 = name == "Einsum_0"
+    shapes = {f"{name}/kernel": (8, 8) if rank_2 else (3, 3, 8, 8), f"{name}/bias": (8,)}
+    assert infer(f"{name}/kernel", shapes) is None
+    assert infer("dense/kernel", {"dense/kernel": (8, 8), "dense/bias": (8,)}) == "io"

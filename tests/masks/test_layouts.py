@@ -92,3 +92,12 @@ def test_kernels_without_weights_and_of_unknown_layout_stay_as_they_are():
 def test_what_is_no_layout_is_named(roles):
     with pytest.raises(InputError, match=f"layout '{roles}'.*such as 'hwio'"):
         Layout(roles)
+
+
+def test_space_is_ordered_by_its_letters():
+    """A row runs along the width, wherever that stands."""
+    array = np.arange(4 * 8 * 2 * 3).reshape(4, 8, 2, 3)
+    turned = to_canonical(array, Layout("oiwh"))
+    np.testing.assert_array_equal(turned, array.transpose(3, 2, 1, 0))
+    np.testing.assert_array_equal(from_canonical(turned, Layout("oiwh"), array.shape), array)
+    assert Layout("whdio").order == (2, 1, 0, 3, 4)
