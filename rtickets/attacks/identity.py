@@ -11,7 +11,7 @@ from jax import Array
 from jax.tree_util import Partial
 
 from rtickets.attacks.search import LogitsFn, call_model, join_model, split_model
-from rtickets.platform.programs import Pinned, digest_of, has_own_jit, trace
+from rtickets.platform.programs import Pinned, digest_of, has_own_jit, trace, tracers_in
 
 _IMAGES = 8
 ALIKE = 0.05  # relative difference: more than rounding on other devices, less than other models
@@ -33,7 +33,8 @@ def pin(logits_fn: LogitsFn, x: Any, key: Array, samples: int) -> LogitsFn:
     """Return a model whose compiled programs are found by what it computes now.
 
     It is traced once, with its gradient, and not run; a model that is pinned already, or is being
-    traced anyway, is returned itself.
+    traced anyway, is returned itself. One that refers to what a `jax.grad` or `jax.vmap` around it
+    traces has no values to be found by: it comes back as a `Partial` that shows what is traced.
     """
     function, arguments = split_model(logits_fn)
     leaves = jax.tree.leaves((logits_fn, x, key, jnp.add(0, 0)))  # the last is one inside a trace
@@ -46,6 +47,8 @@ def pin(logits_fn: LogitsFn, x: Any, key: Array, samples: int) -> LogitsFn:
 
     shape = jax.ShapeDtypeStruct(x.shape, jnp.float32)
     program = trace(logits, shape, key, arguments)
+    if traced_weights := tracers_in(program):
+        return Partial(lambda _, *inputs: logits_fn(*inputs), traced_weights)
     pinned = Pinned(function, digest_of(program), jitted=has_own_jit(program))
     if not isinstance(logits_fn, Partial):
         return pinned

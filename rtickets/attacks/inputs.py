@@ -41,7 +41,7 @@ def read_inputs(
     model, images = as_model(logits_fn, samples), as_images(x)
     labels = as_classes(y, len(images))
     keys = example_keys(key, len(images))
-    return Inputs(model, jnp.asarray(images), jnp.asarray(labels), keys)
+    return Inputs(model, jnp.asarray(images), labels, keys)
 
 
 def as_images(x: ArrayLike) -> Any:
@@ -58,8 +58,7 @@ def as_images(x: ArrayLike) -> Any:
         InputError: for no images, integers, one image without a batch, values outside [0, 1], NaN;
             values are not checked while they are being traced.
     """
-    if np.ma.isMaskedArray(x):
-        raise InputError("images are a masked array, which hides some of its values; fill it first")
+    refuse_masked(x, "images")
     images = x if isinstance(x, jax.Array | np.ndarray) else _read(x, "images")
     if not images.size:
         raise InputError(f"there are no images: their shape is {images.shape}")
@@ -82,11 +81,18 @@ def as_images(x: ArrayLike) -> Any:
     return images
 
 
-def as_classes(classes: ArrayLike, batch: int, name: str = "labels") -> Any:
+def refuse_masked(values: Any, name: str) -> None:
+    """Raise InputError for masked arrays, also in lists; most functions forget the mask."""
+    if any(map(np.ma.isMaskedArray, jax.tree.leaves(values))):
+        raise InputError(f"{name}: a masked array hides some of its values; fill it first")
+
+
+def as_classes(classes: ArrayLike, batch: int, name: str = "labels") -> Array:
     """Return one int32 class per image, of `batch` integers of any width or a list of them.
 
-    A NumPy array unless it came as a jax array; `name` is what they are, for errors.
+    Constants of a function being traced keep their values; `name` is what they are, for errors.
     """
+    refuse_masked(classes, name)
     given = classes if isinstance(classes, jax.Array | np.ndarray) else _read(classes, name)
     if given.shape != (batch,) or not jnp.issubdtype(given.dtype, jnp.integer):
         raise InputError(
@@ -95,7 +101,10 @@ def as_classes(classes: ArrayLike, batch: int, name: str = "labels") -> Any:
         )
     if isinstance(given, np.ndarray) and (np.abs(given.astype(np.float64)) >= 2**31).any():
         raise InputError(f"{name} lie in {given.min()} ... {given.max()}; expected 0, 1, 2, ...")
-    return given.astype(jnp.int32)
+    if is_traced(given):
+        return jnp.asarray(given, jnp.int32)
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(given, jnp.int32)
 
 
 def _read(values: Any, name: str) -> np.ndarray:
@@ -105,25 +114,27 @@ def _read(values: Any, name: str) -> np.ndarray:
         raise InputError(f"{name} are not an array: {error}") from None
 
 
-def check_labels(logits: Array, y: Array, name: str = "label") -> None:
-    """Check labels against the model's clean logits, their values unless they are being traced.
+def check_labels(logits: Array | jax.ShapeDtypeStruct, y: Array, name: str = "label") -> None:
+    """Check labels against the model's clean logits, or their shape where these are not computed.
 
-    Labels out of range, fewer than 2 classes, and logits that are not finite are refused.
+    Labels out of range, fewer than 2 classes, and logits that are not finite are refused; values
+    that are being traced are not checked.
     """
     if logits.shape[1] < 2:
         raise InputError(
             f"the model returned logits of shape {logits.shape}; expected at least 2 classes: for "
             "one logit z, return jnp.stack([-z, z], -1) / 2"
         )
-    if is_traced((logits, y)):
+    if not is_traced(y):
+        labels, classes = np.asarray(y), logits.shape[1]
+        wrong = (labels < 0) | (labels >= classes)
+        if wrong.any():
+            first = int(wrong.argmax())
+            raise InputError(
+                f"{name} {int(labels[first])} of image {first} is not in 0 ... {classes - 1}"
+            )
+    if isinstance(logits, jax.core.Tracer | jax.ShapeDtypeStruct):
         return
-    labels, classes = np.asarray(y), logits.shape[1]
-    wrong = (labels < 0) | (labels >= classes)
-    if wrong.any():
-        first = int(wrong.argmax())
-        raise InputError(
-            f"{name} {int(labels[first])} of image {first} is not in 0 ... {classes - 1}"
-        )
     broken = ~np.isfinite(np.asarray(logits)).all(-1)
     if broken.any():
         raise InputError(
@@ -190,6 +201,7 @@ def example_keys(key: KeyLike, batch: int) -> Array:
 
 def _typed(key: KeyLike) -> Array:
     """Return typed keys for typed ones, raw ones and seeds."""
+    refuse_masked(key, "key")
     if isinstance(key, int | np.integer) and not isinstance(key, bool):
         if not -(2**63) <= key < 2**63:
             raise InputError(f"key={key} is no seed, which has 64 bits at most")

@@ -1,17 +1,16 @@
 """What may stand for a model, and what its answers must be."""
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.errors import FlaxError
 from jax import Array
-from jax.tree_util import Partial
 
+from rtickets.attacks.linen import applying, why_flax, without_modules
 from rtickets.errors import InputError
 
 LogitsFn = Callable[..., Array]
@@ -20,8 +19,10 @@ takes one key per image (B,). A `jax.tree_util.Partial` shares compiled attacks 
 the same function: its arguments, such as weights, are data, and so are the variables of a bound
 flax module (`model.bind(variables)`), one of its methods or a `functools.partial` of either. What
 any other function refers to is compiled in; every call of an attack traces the function to notice
-where it has changed since. A `jax.jit` of the model's own keeps what it closes over from its first
-call, so its answers are compared with those of the function in it, and old ones are refused."""
+where it has changed since. A bound module without a hash, as of one with arrays among its
+attributes, is compiled by every call. A `jax.jit` of the model's own keeps what it closes over from
+its first call, so its answers are compared with those of the function in it, and old ones are
+refused."""
 
 _UNTRACEABLE = (
     jax.errors.TracerArrayConversionError,
@@ -36,72 +37,24 @@ def as_model(logits_fn: Any, samples: int = 0) -> LogitsFn:
 
     What cannot be called as `LogitsFn` says is refused.
     """
+    if isinstance(logits_fn, type):
+        raise InputError(
+            f"the model is the class {logits_fn.__name__}; expected an instance, of a flax module "
+            "one with weights: module.bind(variables)"
+        )
     if not callable(logits_fn):
         raise InputError(
             f"the model is a {type(logits_fn).__name__}; expected a function from images to logits"
         )
-    model = _without_modules(logits_fn)
-    _check_signature(model, samples)
+    model = without_modules(logits_fn)
+    _check_signature(logits_fn, samples)
     return model
-
-
-def _without_modules(logits_fn: Any) -> LogitsFn:
-    """Take the variables out of bound flax modules."""
-    if isinstance(logits_fn, functools.partial):  # a Partial is one, too
-        inner = _without_modules(logits_fn.func)
-        if inner is logits_fn.func:
-            return logits_fn
-        assert isinstance(inner, Partial)  # as all that follows
-        if isinstance(logits_fn, Partial):
-            return Partial(inner.func, *inner.args, *logits_fn.args, **logits_fn.keywords)
-        settings = logits_fn.args, tuple(logits_fn.keywords.items())
-        return Partial(_with_settings(inner.func, *settings), *inner.args)
-    module, method = getattr(logits_fn, "__self__", logits_fn), "__call__"
-    if not isinstance(module, nn.Module):
-        return logits_fn
-    if module is not logits_fn:
-        method = logits_fn.__name__
-    if module.scope is None:
-        raise InputError(
-            f"{type(module).__name__} is a module without weights; give module.bind(variables), "
-            "or a function that calls module.apply"
-        )
-    if module.scope.rngs or module.scope.mutable:
-        raise InputError(
-            f"{type(module).__name__} is bound with rngs or mutable variables, which would change "
-            "from call to call; bind its variables alone, or give a function of images and keys "
-            "(B,) and samples > 0"
-        )
-    unbound, variables = module.unbind()
-    return Partial(_applied(unbound, method), variables)
-
-
-@functools.lru_cache(maxsize=64)
-def _applied(module: nn.Module, method: str) -> Callable[..., Any]:
-    """Return one function for all weights of a module, so that they share what is compiled."""
-
-    def apply(variables: Any, *args: Any, **keywords: Any) -> Any:
-        return module.apply(variables, *args, method=method, **keywords)
-
-    return apply
-
-
-@functools.lru_cache(maxsize=64)
-def _with_settings(
-    function: Callable[..., Any], args: tuple[Any, ...], keywords: tuple[tuple[str, Any], ...]
-) -> Callable[..., Any]:
-    """Return a function with settings, such as `train=False`, that are no data."""
-
-    def call(variables: Any, *inputs: Any) -> Any:
-        return function(variables, *args, *inputs, **dict(keywords))
-
-    return call
 
 
 def _check_signature(model: LogitsFn, samples: int) -> None:
     """Tell a model with a key from one without, where its signature says so."""
     try:
-        signature = inspect.signature(model)
+        signature = inspect.signature(applying(model))
     except (TypeError, ValueError):  # of built-in functions
         return
 
@@ -132,9 +85,12 @@ def answers(logits_fn: LogitsFn, x: Array, *key: Array) -> Array:
         logits = logits_fn(x, *key)
     except _UNTRACEABLE as error:
         raise InputError(
-            "the model cannot be compiled by jax, because it asks for the values of its images "
-            f"(NumPy, PyTorch or a Python condition?): write it with jax.numpy ({_first(error)})"
+            "the model cannot be compiled by jax, because it asks for the values of its images"
+            f"{_data_of(logits_fn)} (NumPy, PyTorch or a Python condition?): write it with "
+            f"jax.numpy ({_first(error)})"
         ) from error
+    except FlaxError as error:
+        raise InputError(why_flax(error)) from error
     if not isinstance(logits, jax.Array | np.ndarray):
         raise InputError(
             f"the model returned {_described(logits)}; expected logits (B, classes): give a "
@@ -150,6 +106,23 @@ def answers(logits_fn: LogitsFn, x: Array, *key: Array) -> Array:
             f"the model returned {logits.dtype} logits, which have no order; expected real ones"
         )
     return jnp.asarray(logits).astype(jnp.float32)
+
+
+def _data_of(model: Any) -> str:
+    """Return the words about numbers in a `Partial`, which are data as its weights are."""
+    named = [name for name, value in getattr(model, "keywords", {}).items() if _is_number(value)]
+    count = sum(map(_is_number, getattr(model, "args", ())))
+    if not named and not count:
+        return ""
+    what = " and ".join(named) or "its leading arguments"
+    return (
+        f", or of {what}, which a jax.tree_util.Partial takes for data: give settings in a "
+        "functools.partial instead"
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, bool | int | float) or getattr(value, "ndim", None) == 0
 
 
 def _first(error: Exception) -> str:

@@ -32,7 +32,7 @@ from rtickets.attacks.projections import (
     uniform_in_ball,
 )
 from rtickets.attacks.radii import check_count, check_radius, check_step
-from rtickets.attacks.search import Evaluation, Job, LogitsFn, choose, evaluate, run
+from rtickets.attacks.search import Evaluation, Job, LogitsFn, call_model, choose, evaluate, run
 from rtickets.attacks.stale_jit import check_plain
 from rtickets.errors import InputError
 
@@ -203,7 +203,7 @@ def pgd(
     logits_fn, x, y, keys = read_inputs(logits_fn, x, y, key, samples)
     check_radius(eps, norm, x.shape[1:], batch=len(x))
     check_step(step_size, eps, norm, x.shape[1:], batch=len(x))
-    goal = y if target is None else jnp.asarray(as_classes(target, len(x), "targets"))
+    goal = y if target is None else as_classes(target, len(x), "targets")
     logits_fn = pin(logits_fn, x, keys, samples)
     _check_classes(Inputs(logits_fn, x, y, keys), goal, samples)
     # One radius per example, whatever was given, so that programs differ by shapes alone.
@@ -251,6 +251,11 @@ def _check_settings(
 def _check_classes(inputs: Inputs, target: Array, samples: int) -> None:
     """Check labels and targets against the model's answers where values are known."""
     if in_trace() or is_traced(inputs):
+        if not is_traced(inputs.y) or not is_traced(target):
+            model, x, _, keys = inputs
+            shape = jax.eval_shape(lambda: call_model(model, x, keys, samples).mean(0))
+            check_labels(shape, inputs.y)
+            check_labels(shape, target, "target")
         return
     logits = clean_logits(inputs.logits_fn, inputs.x, inputs.keys, samples)
     check_labels(logits, inputs.y)

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax import Array
 
-from rtickets.attacks.inputs import is_traced
+from rtickets.attacks.inputs import is_traced, refuse_masked
 from rtickets.attacks.lengths import why_not_radius, why_not_step
 from rtickets.attacks.projections import Norm
 from rtickets.errors import InputError
@@ -24,6 +24,7 @@ def check_length(length: Length, name: str = "eps", *, batch: int | None = None)
 
     A length that is negative or not finite is refused, and so is the wrong number of them.
     """
+    refuse_masked(length, name)
     if not is_traced(length):
         try:
             if np.asarray(length).dtype.kind not in "fiu":

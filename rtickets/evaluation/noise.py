@@ -18,7 +18,7 @@ from jax.typing import ArrayLike
 from rtickets.attacks import example_keys
 from rtickets.attacks.ensemble.saved_state import DAMAGED
 from rtickets.attacks.identity import pin
-from rtickets.attacks.inputs import KeyLike, as_images, clean_logits
+from rtickets.attacks.inputs import KeyLike, as_images, clean_logits, refuse_trace
 from rtickets.attacks.lengths import why_not_noise
 from rtickets.attacks.models import LogitsFn, answers, as_model
 from rtickets.attacks.search import join_model, split_model
@@ -64,9 +64,11 @@ def noisy_counts(
         Preempted: if the process was asked to stop; the counts are kept then.
     """
     check_settings(sigma=sigma, num_classes=num_classes, samples=samples, batch_size=batch_size)
+    refuse_trace("counting classes under noise", logits_fn, x, key, sigma)
     logits_fn, x = as_model(logits_fn), jnp.asarray(read_images(x))
     keys = example_keys(key, len(x))
     logits_fn = pin(logits_fn, x, keys, 0)
+    refuse_trace("counting classes under noise", logits_fn)  # what a closure holds shows here
     function, arguments = split_model(logits_fn)
     settings = (sigma, num_classes, samples)
     work = _fingerprint(logits_fn, x, keys, settings) if kept else ""

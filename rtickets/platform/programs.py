@@ -122,6 +122,16 @@ def _beyond_text(traced: Any) -> Iterator[bytes]:
                 yield repr(parameter).encode()
 
 
+def tracers_in(traced: Any) -> list[jax.core.Tracer]:
+    """Return the constants of a program that an outer `jax.grad` or `jax.vmap` is tracing."""
+    found = [each for each in getattr(traced, "consts", ()) if isinstance(each, jax.core.Tracer)]
+    for equation in getattr(traced, "jaxpr", traced).eqns:
+        parts = jax.tree.leaves(tuple(equation.params.values()), is_leaf=_is_program)
+        for part in filter(_is_program, parts):
+            found += tracers_in(part)
+    return found
+
+
 def has_own_jit(traced: Any) -> bool:
     """Return whether a program has parts that a `jax.jit` outside of JAX compiled.
 

@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 from jax.tree_util import Partial
 
-from rtickets.attacks import Member, apgd_ce, pgd, worst_case
+from rtickets.attacks import Member, apgd_ce, pgd, square, worst_case
 from rtickets.attacks.honesty.probes import make_subject
 from rtickets.attacks.identity import Answers, alike, answers_of, pin
 from rtickets.errors import InputError
@@ -206,3 +206,49 @@ def test_a_model_without_a_gradient_has_answers_all_the_same():
     found = answers_of(model, np.asarray(X), jax.random.split(KEY, COUNT), 0)
     np.testing.assert_allclose(found.logits[0], model(X)[0], rtol=1e-5)
     assert not found.slopes.any()
+
+
+def centred(weights):
+    return lambda x: (x - 0.5).reshape(len(x), -1) @ weights
+
+
+RUNS = {
+    "pgd": partial(pgd, eps=EPS, step_size=0.05, num_steps=2),
+    "best": partial(pgd, eps=EPS, step_size=0.05, num_steps=1, best=True, restarts=2),
+    "apgd_ce": partial(apgd_ce, eps=EPS, num_steps=2),
+    "square": partial(square, eps=EPS, num_queries=2),
+}
+
+
+@pytest.mark.parametrize("attack", RUNS.values(), ids=RUNS)
+@pytest.mark.parametrize("wrap", [lambda model: model, jax.jit], ids=["plain", "jit"])
+def test_weights_of_a_closure_may_be_mapped_over(attack, wrap):
+    weights = jnp.stack([weights_of(0), weights_of(1)])
+    found = jax.vmap(lambda each: attack(wrap(centred(each)), X, Y, KEY))(weights)
+    expected = [attack(centred(each), X, Y, KEY) for each in weights]
+    np.testing.assert_allclose(found, jnp.stack(expected), atol=1e-5)
+    assert np.abs(found[0] - found[1]).max() > 0.01
+
+
+@pytest.mark.parametrize("attack", RUNS.values(), ids=RUNS)
+def test_adversarial_images_are_constants_of_a_gradient_by_the_weights(attack):
+    def total(weights):
+        return centred(weights)(attack(centred(weights), X, Y, KEY))[:, 0].sum()
+
+    x_adv = attack(centred(weights_of(0)), X, Y, KEY)
+    expected = np.zeros((16, 3))
+    expected[:, 0] = (np.asarray(x_adv) - 0.5).reshape(COUNT, -1).sum(0)
+    np.testing.assert_allclose(jax.grad(total)(weights_of(0)), expected, atol=1e-4)
+
+
+def test_labels_are_checked_where_the_weights_of_a_closure_are_traced():
+    with pytest.raises(InputError, match="label 7 of image 0"):
+        jax.vmap(lambda each: RUNS["pgd"](centred(each), X, Y + 7, KEY))(weights_of(0)[None])
+
+
+@pytest.mark.parametrize("transform", [jax.vmap, jax.jit])
+def test_noisy_counts_are_made_on_the_host(transform):
+    with pytest.raises(InputError, match=r"inside jax\.jit, jax\.vmap or jax\.grad"):
+        transform(
+            lambda each: noisy_counts(centred(each[0]), X, KEY, sigma=0.1, num_classes=3, samples=2)
+        )(weights_of(0)[None, None])

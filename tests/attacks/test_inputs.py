@@ -262,12 +262,57 @@ def test_images_may_be_constants_of_a_compiled_function(attack):
         jax.jit(lambda: attack(linear, SOME + 1, Y, KEY))()
 
 
+@pytest.mark.parametrize("attack", CONSTANT.values(), ids=CONSTANT)
+@pytest.mark.parametrize("kind", [np.array, jnp.array])
+@pytest.mark.parametrize("label", [7, -3])
+def test_labels_that_are_constants_of_a_compiled_function_are_checked(attack, kind, label):
+    wrong = kind([0, label, 1])
+    with pytest.raises(InputError, match=rf"label {label} of image 1 is not in 0 \.\.\. 2"):
+        jax.jit(lambda x: attack(linear, x, wrong, KEY))(SOME)
+    fine = jax.jit(lambda x, y: attack(linear, x, y, KEY))(SOME, Y)  # of these nothing is known
+    np.testing.assert_allclose(
+        jax.jit(lambda x: attack(linear, x, kind(Y), KEY))(SOME), fine, atol=1e-6
+    )
+
+
+def test_targets_that_are_constants_of_a_compiled_function_are_checked():
+    wrong = np.array([1, 0, 5])
+    with pytest.raises(InputError, match=r"target 5 of image 2 is not in 0 \.\.\. 2"):
+        jax.jit(lambda x, y: call(pgd, linear, x=x, y=y, target=wrong))(SOME, Y)
+
+
+MASKED = {"x": SOME, "y": Y, "key": np.zeros(2, np.uint32), "eps": np.full(3, 0.1)}
+MASKED_OF_PGD = {"step_size": np.full(3, 0.1), "target": Y}
+
+
+@pytest.mark.parametrize(
+    ("attack", "name", "value"),
+    [
+        *((attack, *each) for attack in ATTACKS for each in MASKED.items()),
+        *((pgd, *each) for each in MASKED_OF_PGD.items()),
+    ],
+)
+def test_what_a_mask_hides_is_refused(attack, name, value):
+    words = {"y": "labels", "x": "images", "target": "targets"}.get(name, name)
+    hidden = np.zeros(value.shape, bool)
+    hidden[0] = True
+    masked = np.ma.masked_array(value, hidden)
+    for each in (masked, list(masked)) if name == "x" else (masked,):
+        with pytest.raises(InputError, match=f"{words}: a masked array"):
+            call(attack, linear, **{name: each})
+
+
 @pytest.mark.parametrize("attack", [worst_case, autoattack, check_model])
 def test_what_decides_on_the_host_says_so_while_traced(attack):
     with pytest.raises(InputError, match=r"inside jax\.jit"):
         jax.jit(lambda: attack(linear, SOME, Y, KEY, eps=0.1))()
     with pytest.raises(InputError, match=r"inside jax\.jit"):
         jax.jit(lambda x: attack(linear, x, Y, KEY, eps=0.1))(SOME)
+    for transform in (jax.grad, jax.vmap):  # without jit, only the model's weight is traced
+        with pytest.raises(InputError, match=r"inside jax\.jit, jax\.vmap or jax\.grad"):
+            transform(lambda w: attack(lambda x: w * linear(x), SOME, Y, KEY, eps=0.1))(
+                jnp.float32(2) if transform is jax.grad else jnp.ones(2)
+            )
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ def worst_case(
     )  # fmt: skip
     batch = task.x[:batch_size]
     model = pin(task.logits_fn, batch, task.keys[: len(batch)], members[0].samples)
+    refuse_trace("worst_case", model)  # what a closure holds shows here
     task = task._replace(logits_fn=model)
     logits = task.predict(task.x)
     check_labels(jnp.asarray(logits), jnp.asarray(task.y))

@@ -72,6 +72,7 @@ def make_subject(
     if not eps > 0:
         raise InputError(f"eps={eps} must be positive, in pixel units")
     logits_fn = pin(logits_fn, x, keys, samples)
+    refuse_trace("check_model", logits_fn)  # what a closure holds shows here
     clean = clean_logits(logits_fn, x, keys, samples)
     check_labels(clean, y)
     unknown = why_not_plain(logits_fn, clean, x, keys, samples)
