@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rtickets.draw import criteria, draw_omp
     from rtickets.errors import InputError
     from rtickets.masks import DEFAULT_PRUNABLE
+    from rtickets.report import load_study
     from rtickets.tickets.ticket import Ticket
     from rtickets.training.keep_pruned import keep_pruned
 
@@ -22,6 +23,7 @@ _HOMES = {
     "Ticket": "rtickets.tickets.ticket",
     "draw_omp": "rtickets.draw",
     "keep_pruned": "rtickets.training.keep_pruned",
+    "load_study": "rtickets.report",
 }
 _MODULES = ("attacks", "criteria", "data", "draw", "evaluation", "masks", "models")
 _ELSEWHERE = {
@@ -43,6 +45,7 @@ __all__ = [
     "draw_omp",
     "evaluation",
     "keep_pruned",
+    "load_study",
     "masks",
     "models",
 ]

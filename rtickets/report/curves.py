@@ -4,22 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from rtickets.report.style import COLORS, DENSE, MARKERS, label_y, panels_of, png
+from rtickets.report.style import COLORS, DENSE, MARKERS, label_y, panels_of
 from rtickets.tasks.units import headed, scaled
 
 
-def plot_curves(table: Sequence[Mapping[str, Any]], metric: str, split: str = "test") -> bytes:
+def draw_curves(table: Sequence[Mapping[str, Any]], metric: str, split: str = "test") -> Figure:
     """Draw one panel per transfer: a curve per objective and way of drawing, and dense lines.
 
     Args:
         table: what `rows` returned.
         metric: 'clean', an attack's label, or another measure's name.
         split: what was measured on, for the axis.
-
-    Returns:
-        A PNG picture.
     """
     rows = [row for row in table if row["metric"] == metric]
     transfers = list(dict.fromkeys(row["transfer"] for row in rows))
@@ -30,7 +28,7 @@ def plot_curves(table: Sequence[Mapping[str, Any]], metric: str, split: str = "t
     label_y(figure, panels, labels)
     figure.supxlabel("remaining weights (%)", fontsize=10)
     panels[transfers[0]].legend(fontsize=8, frameon=False)
-    return png(figure)
+    return figure
 
 
 def _plot_panel(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from rtickets.report.over_seeds import Spread, spread
-from rtickets.report.style import COLORS, DENSE, MARKERS, label_y, panels_of, png
+from rtickets.report.style import COLORS, DENSE, MARKERS, label_y, panels_of
 from rtickets.stages.results import headline_of
 from rtickets.tasks import Headline, units
 
@@ -57,18 +58,15 @@ def headlines_of(cells: Iterable[Mapping[str, Any]]) -> dict[str, Headline]:
     return {cell["transfer"]: headline_of(cell) for cell in cells}
 
 
-def plot_radii(
+def draw_radii(
     lines: Mapping[Line, Mapping[float, Spread]], label: str, headlines: Mapping[str, Headline]
-) -> bytes:
+) -> Figure:
     """Draw one panel per transfer: every objective's dense network and its sparsest tickets.
 
     Args:
         lines: one attack's part of what `radius_curves` returned.
         label: the attack's label, or 'certified'.
         headlines: what is measured, by transfer.
-
-    Returns:
-        A PNG picture.
     """
     transfers = list(dict.fromkeys(line.transfer for line in lines))
     figure, panels = panels_of(transfers)
@@ -78,7 +76,7 @@ def plot_radii(
     label_y(figure, panels, {each: _title(headlines[each], label) for each in transfers})
     figure.supxlabel("radius (pixels in [0, 1])", fontsize=10)
     panels[transfers[0]].legend(fontsize=8, frameon=False)
-    return png(figure)
+    return figure
 
 
 def _title(headline: Headline, label: str) -> str:

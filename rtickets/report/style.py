@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Mapping, Sequence
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -36,7 +37,18 @@ def label_y(figure: Figure, panels: Mapping[str, Axes], labels: Mapping[str, str
 
 
 def png(figure: Figure) -> bytes:
-    """Return a figure as a PNG picture, with its texts as they are.
+    """Return a figure as a PNG picture, with its texts as they are."""
+    return _saved(figure, "png", {"Software": None})
+
+
+def pdf(figure: Figure) -> bytes:
+    """Return a figure as a PDF of its own size, with fonts that publishers take and no date."""
+    with rc_context({"pdf.fonttype": 42}):
+        return _saved(figure, "pdf", {"CreationDate": None, "Creator": None, "Producer": None})
+
+
+def _saved(figure: Figure, kind: str, metadata: Mapping[str, None]) -> bytes:
+    """Save a figure.
 
     Names come from files: a dollar sign in one begins no formula, and a letter that the font lacks
     is drawn as a box without a word.
@@ -46,5 +58,5 @@ def png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
+        figure.savefig(buffer, format=kind, dpi=130, metadata=metadata)
     return buffer.getvalue()

@@ -1,7 +1,5 @@
 """Writing a study's report to its folder and to the terminal."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,12 @@ from rich.table import Table
 
 from rtickets.errors import printable
 from rtickets.report.cells import number
-from rtickets.report.curves import plot_curves
+from rtickets.report.csv_lines import as_csv
+from rtickets.report.figures import figures_of
 from rtickets.report.honesty import doubts, strengths, unchecked
-from rtickets.report.over_seeds import CLEAN, further_of, metrics_of, moves_of, rows
+from rtickets.report.over_seeds import CLEAN, further_of, moves_of, rows
 from rtickets.report.page import cells_of, render_page
-from rtickets.report.radii import headlines_of, plot_radii, radius_curves
+from rtickets.report.style import png
 from rtickets.report.tickets import picture_tickets, study_tickets
 from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder
@@ -33,24 +32,20 @@ def write_report(study: RunFolder) -> Path:
     result, config = results.read_study(study), results.read_study_config(study)
     table = rows(result["cells"], config.baseline)
     further = rows(result["cells"], config.baseline, further_of)
-    metrics = list(dict.fromkeys(row["metric"] for row in table))
-    split = config.evaluate.split
-    pictures = {metric: plot_curves(table, metric, split) for metric in metrics}
-    for metric, picture in pictures.items():
-        write_bytes(study.path / f"curves_{metric}.png", picture)
-    headlines = headlines_of(result["cells"])
-    radii = {
-        label: plot_radii(lines, label, headlines)
-        for label, lines in radius_curves(result["cells"]).items()
-    }
-    for label, picture in radii.items():
-        write_bytes(study.path / f"radii_{label}.png", picture)
-    write_text(study.path / "cells.csv", _cells_csv(result["cells"]))
+    figures = figures_of(result["cells"], config)
+    drawn = {name: png(figure) for name, figure in figures.items()}
+    for name, picture in drawn.items():
+        write_bytes(study.path / f"{name}.png", picture)
+    write_text(study.path / "results.csv", as_csv(result["cells"]))
     write_json(study.path / "table.json", [*table, *further])
     page = study.path / "report.html"
     tickets = picture_tickets(study_tickets(study.path.parent, result["cells"]))
     computed_with = environment.as_lines(environment.read(study.path))
     settings = config_files.to_dict(config)
+    pictures, radii = (
+        {name.removeprefix(kind): each for name, each in drawn.items() if name.startswith(kind)}
+        for kind in ("curves_", "radii_")
+    )
     rendered = render_page(
         table, result, pictures, radii, tickets, settings, computed_with, further
     )
@@ -137,16 +132,3 @@ def _terminal_cell(row: Mapping[str, Any]) -> str:
     return (
         value if row["gain"] is None else f"{value} ({number(row['gain'], None, unit, sign=True)})"
     )
-
-
-def _cells_csv(cells: Sequence[Mapping[str, Any]]) -> str:
-    buffer = io.StringIO()
-    keys = ["seed", "objective", "draw", "sparsity", "transfer"]
-    measured = ["correct", "examples", "value", "low", "high", "unit", "higher_is_better"]
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*keys, "metric", *measured])
-    for cell in cells:
-        for metric, found in {**metrics_of(cell), **further_of(cell)}.items():
-            values = [found.get(name, "") for name in measured]
-            writer.writerow([*(cell[key] for key in keys), metric, *values])
-    return buffer.getvalue()

@@ -5,7 +5,12 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from rtickets.report.curves import plot_curves
+from rtickets.report.curves import draw_curves
+from rtickets.report.style import png
+
+
+def plot_curves(table, metric):
+    return png(draw_curves(table, metric))
 
 
 def row(objective, sparsity, mean, draw="omp", transfer="finetune", std=0.02, metric="clean"):

@@ -7,15 +7,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from rtickets.report.over_seeds import Spread
-from rtickets.report.radii import CERTIFIED, Line, radius_curves
-from rtickets.report.radii import plot_radii as plot_with_headlines
+from rtickets.report.radii import CERTIFIED, Line, draw_radii, radius_curves
+from rtickets.report.style import png
 from rtickets.tasks import Classification, Headline
 
 ACCURACY = Classification().headline
 
 
 def plot_radii(lines, label, headline=ACCURACY):
-    return plot_with_headlines(lines, label, {line.transfer: headline for line in lines})
+    return png(draw_radii(lines, label, {line.transfer: headline for line in lines}))
 
 
 def point(radius, value, name="eps"):

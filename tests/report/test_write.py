@@ -101,7 +101,7 @@ def test_a_report_is_page_pictures_cells_and_table(study):
         "report.html",
         "curves_clean.png",
         "curves_pgd20.png",
-        "cells.csv",
+        "results.csv",
         "table.json",
     }
 
@@ -116,7 +116,7 @@ def test_pictures_are_pngs_and_also_in_the_page(study):
 
 def test_the_csv_has_a_line_a_cell_and_metric(study):
     write_report(study)
-    text = (study.path / "cells.csv").read_bytes().decode()
+    text = (study.path / "results.csv").read_bytes().decode()
     lines = list(csv.DictReader(text.splitlines()))
     assert len(lines) == 16
     assert "\r" not in text
@@ -165,7 +165,7 @@ def test_the_tickets_of_the_first_seed_are_in_the_page(study):
 def test_csv_and_table_hold_the_same_with_radii_and_without(study, study_with_radii):
     for run in (study, study_with_radii):
         write_report(run)
-    for name in ("cells.csv", "table.json", "curves_pgd20.png"):
+    for name in ("results.csv", "table.json", "curves_pgd20.png"):
         assert (study.path / name).read_bytes() == (study_with_radii.path / name).read_bytes()
 
 
@@ -487,7 +487,7 @@ def test_a_study_of_another_task_is_reported_in_its_unit_and_direction(regressio
 
 def test_the_csv_has_all_measures_with_their_units(regression):
     write_report(regression)
-    lines = list(csv.DictReader((regression.path / "cells.csv").read_text().splitlines()))
+    lines = list(csv.DictReader((regression.path / "results.csv").read_text().splitlines()))
     own = {line["metric"]: line for line in lines if line["seed"] == "0"}
     assert list(own) == [
         "clean", "pgd", "cal.ece", "cal.temperature", "each.class_0", "largest under pgd",

@@ -14,7 +14,7 @@ def run_demo(workdir):
     command = [sys.executable, "-m", "rtickets", "demo", f"--workdir={workdir}"]
     subprocess.run(command, check=True, capture_output=True)
     (study,) = workdir.glob("study-demo-*")
-    return (study / "cells.csv").read_text()
+    return (study / "results.csv").read_text()
 
 
 def test_the_demo_gives_the_same_numbers_twice_and_stays_small(tmp_path):

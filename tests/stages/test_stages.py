@@ -185,7 +185,7 @@ def test_the_report_is_written_and_says_the_same_twice(study, capsys):
     report.show_report(study)
     assert (page.read_bytes(), capsys.readouterr().out) == first
     names = {path.name for path in study.path.iterdir()}
-    assert {"curves_clean.png", "curves_pgd.png", "cells.csv", "table.json"} <= names
+    assert {"curves_clean.png", "curves_pgd.png", "results.csv", "table.json"} <= names
     assert {"radii_pgd.png", "radii_certified.png"} <= names
     assert rows(study.result()["cells"], "natural")[0]["objective"] == "natural"
 

@@ -1,0 +1,215 @@
+"""A finished study as an object: its cells, what was measured of each, statistics and figures."""
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from matplotlib.figure import Figure
+
+from rtickets.errors import InputError, printable
+from rtickets.platform.short_repr import with_short_repr
+from rtickets.report.cells import html_table, with_interval
+from rtickets.report.csv_lines import COLUMNS, lines_of
+from rtickets.report.figures import figures_of
+from rtickets.report.over_seeds import CLEAN, further_of, metrics_of, rows
+from rtickets.runs import environment
+from rtickets.runs.folders import RunFolder, run_at
+from rtickets.runs.names import find_run
+from rtickets.stages.results import read_study, read_study_config
+from rtickets.stages.study_settings import StudyConfig
+from rtickets.tasks import units
+
+if TYPE_CHECKING:
+    import pandas
+
+_DENSE = "dense"
+_MOST_SHOWN = 20  # cells of a notebook's table
+
+
+class Value(NamedTuple):
+    """What was measured of one network.
+
+    Attributes:
+        name: what it is, such as 'accuracy under pgd'.
+        value: the number; a share of a whole lies in [0, 1].
+        low: where its 95% interval over examples begins.
+        high: where it ends.
+        unit: 'share', '' for a number without one, or a unit.
+        higher_is_better: None where neither is.
+        examples: how many it was measured on, None where the result does not say.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    higher_is_better: bool | None
+    examples: int | None
+
+    def __str__(self) -> str:
+        """Return name, value and interval with the unit."""
+        shown = with_interval(self._asdict())
+        return f"{printable(self.name)} {shown} {'%' if self.unit == units.SHARE else self.unit}"
+
+
+@with_short_repr
+@dataclass(frozen=True)
+class StudyCell:
+    """One network of a study and what was measured of it.
+
+    Attributes:
+        seed: of the whole chain.
+        objective: label of the pretraining objective.
+        draw: label of the way of drawing; 'dense' where nothing was drawn.
+        sparsity: removed fraction of the prunable weights.
+        transfer: label of the downstream run; None of a source network, on its own task.
+        ticket: the run folder that holds the ticket, None where the study does not say; it need not
+            be there any more.
+        values: by name: 'clean' is the headline, an attack's label the headline under it.
+    """
+
+    seed: int
+    objective: str
+    draw: str
+    sparsity: float
+    transfer: str | None
+    ticket: Path | None
+    values: Mapping[str, Value]
+
+    @property
+    def remaining(self) -> float:
+        """The fraction of the prunable weights that is left."""
+        return 1 - self.sparsity
+
+    @property
+    def name(self) -> str:
+        """Which network it is, in words."""
+        kind = self.draw if self.draw == _DENSE else f"{self.draw} {100 * self.remaining:g}%"
+        return f"{self.objective}, {kind}, {self.transfer or 'source task'}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A finished study.
+
+    Attributes:
+        path: its run folder.
+        config: what was asked for.
+        result: as it is stored.
+    """
+
+    path: Path
+    config: StudyConfig
+    result: Mapping[str, Any]
+
+    @cached_property
+    def cells(self) -> tuple[StudyCell, ...]:
+        """The cells that were measured, in the order of the grid."""
+        return tuple(_cell(one, self.path.parent) for one in self.result["cells"])
+
+    @cached_property
+    def sources(self) -> tuple[StudyCell, ...]:
+        """The pretrained networks, measured on their own task."""
+        return tuple(_cell(one, self.path.parent) for one in self.result["sources"])
+
+    @property
+    def failed(self) -> tuple[Mapping[str, Any], ...]:
+        """What could not be measured, with the reason; it is in no mean."""
+        return tuple(self.result.get("failed", ()))
+
+    @property
+    def environments(self) -> list[dict[str, Any]]:
+        """Versions, commit and device that it was computed with."""
+        return environment.read(self.path)
+
+    @cached_property
+    def points(self) -> list[dict[str, Any]]:
+        """Means, deviations and gains over seeds, a dictionary per point of every curve."""
+        baseline, cells = self.config.baseline, self.result["cells"]
+        return [*rows(cells, baseline), *rows(cells, baseline, further_of)]
+
+    def figures(self) -> dict[str, Figure]:
+        """Return matplotlib figures by name: curves over remaining weights and over radii."""
+        return figures_of(self.result["cells"], self.config)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return a data frame of a line a cell and measure, the columns of `results.csv`.
+
+        Raises:
+            InputError: if pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise InputError(
+                "to_pandas needs pandas, which is not installed; pip install pandas"
+            ) from None
+        return pandas.DataFrame(lines_of(self.result["cells"]), columns=list(COLUMNS))
+
+    def __repr__(self) -> str:
+        """Return name and size in a line."""
+        counted = f"{len(self.cells)} cells, {len(self.config.seeds)} seeds"
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"Study({printable(self.config.name)}: {counted}{failed}, {printable(self.path)})"
+
+    def _repr_html_(self) -> str:
+        """Return a short table of the headline of the first cells, for notebooks."""
+        shown = self.cells[:_MOST_SHOWN]
+        head = ["seed", "objective", "draw", "remaining (%)", "transfer", "headline", "value"]
+        body = [
+            [
+                str(cell.seed),
+                cell.objective,
+                cell.draw,
+                f"{100 * cell.remaining:g}",
+                str(cell.transfer),
+                units.headed(cell.values[CLEAN].name, cell.values[CLEAN].unit),
+                with_interval(cell.values[CLEAN]._asdict()),
+            ]
+            for cell in shown
+        ]
+        more = len(self.cells) - len(shown)
+        note = f"<p>and {more} more cells</p>" if more > 0 else ""
+        return f"<p>{html.escape(repr(self))}</p>{html_table(head, body)}{note}"
+
+
+def load_study(path: str | Path, workdir: str | Path = "runs") -> Study:
+    """Read a finished study; nothing is written or executed.
+
+    Args:
+        path: its run folder, 'latest:PREFIX' or a pattern, see `rtickets.runs.names.find_run`.
+        workdir: where the folder of a prefix or pattern is looked for.
+
+    Raises:
+        InputError: if there is none, it is not complete, or its files are damaged.
+    """
+    return read(run_at(find_run(str(path), Path(workdir)), "study"))
+
+
+def read(folder: RunFolder) -> Study:
+    """Return the study of a complete run folder."""
+    return Study(folder.path, read_study_config(folder), read_study(folder))
+
+
+def _cell(one: Mapping[str, Any], workdir: Path) -> StudyCell:
+    return StudyCell(
+        seed=one["seed"],
+        objective=one["objective"],
+        draw=one.get("draw", _DENSE),
+        sparsity=one.get("sparsity", 0.0),
+        transfer=one.get("transfer"),
+        ticket=workdir / one["ticket"] if "ticket" in one else None,
+        values={
+            name: _value(found) for name, found in {**metrics_of(one), **further_of(one)}.items()
+        },
+    )
+
+
+def _value(found: Mapping[str, Any]) -> Value:
+    names = (name for name in Value._fields if name not in ("name", "examples"))
+    known = {name: found[name] for name in names}
+    return Value(name=found["title"], examples=found.get("examples"), **known)
