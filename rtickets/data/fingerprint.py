@@ -45,10 +45,15 @@ def fingerprint(config: DataConfig) -> str | None:
         return MISSING
     if files is None:
         return None
-    root = files(config)
-    if root is None or not root.exists():
-        return MISSING
-    return _digest(root, tuple(_listed(root)))
+    named = files(config)
+    found = []
+    for root in named if isinstance(named, tuple) else (named,):
+        if root is None or not root.exists():
+            return MISSING
+        found.append(_digest(root, tuple(_listed(root))))
+    if len(found) == 1:
+        return found[0]
+    return hashlib.sha256(" ".join(found).encode()).hexdigest()[:16]
 
 
 def asked_by_source(config: DataConfig) -> str | None:

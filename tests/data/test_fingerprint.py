@@ -105,7 +105,9 @@ def test_every_source_that_reads_a_path_says_which_files():
     from rtickets.data import SOURCES, get_source
 
     for name, source in SOURCES.items():
-        reads_files = source.needs == "data.path" or source.needs.startswith("rtickets data")
+        reads_files = source.needs.startswith("data.path") or source.needs.startswith(
+            "rtickets data"
+        )
         assert (source.files is not None) == reads_files, name
     for name in ("tfds:cifar10:3.0.2", "vtab:dmlab"):
         files = get_source(name).files

@@ -21,6 +21,7 @@ from rtickets.data.sources.folders import read_folder, stream_folder
 from rtickets.data.sources.original.listing import read_lines
 from rtickets.data.sources.prepared_sets import RECORD, folder_of, load_prepared
 from rtickets.data.sources.public import PUBLIC_SETS, PublicSet
+from rtickets.data.sources.scenes.read import SIZE, read_scenes, scene_files
 from rtickets.data.sources.source import Augmentation, Facts, Source
 from rtickets.data.sources.stamps import read_stamps
 from rtickets.data.sources.tfds import tfds_source
@@ -80,6 +81,17 @@ def _tux_stamps(config: DataConfig, view: View) -> Raw:
         "tuxpaint-stamps-default"
     )
     return read_stamps(existing(config.path, "tux_stamps", hint), view, config.workers)
+
+
+def _stamps_scenes(config: DataConfig, view: View) -> Raw:
+    del view
+    hint = (
+        "the folder that has tuxpaint/stamps and backgrounds/mate of Debian's packages "
+        "tuxpaint-stamps-default and mate-backgrounds, such as /usr/share"
+    )
+    textures = package_file("skimage", "data", "pip install 'rtickets[scenes]'")
+    size = config.image_size or SIZE
+    return read_scenes(existing(config.path, "stamps_scenes", hint), textures, size)
 
 
 def _idx(config: DataConfig, view: View) -> Raw:
@@ -162,6 +174,13 @@ SOURCES: dict[str, Source] = {
         Augmentation(flip=True, image_size=64),
         facts=Facts(466, None, 7, None),
         files=_own_files,
+    ),
+    "stamps_scenes": Source(
+        _stamps_scenes,
+        "semi-synthetic scenes of 1 to 3 stamps on photographs, with masks and boxes, 6 classes",
+        "data.path, rtickets[scenes]",
+        Augmentation(image_size=SIZE),
+        files=scene_files,
     ),
     "npz": Source(_npz, "arrays in an .npz file", "data.path", files=_own_files),
     "idx": Source(_idx, "the four IDX files of an MNIST-like set", "data.path", files=_own_files),

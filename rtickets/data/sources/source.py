@@ -65,8 +65,8 @@ class Source(NamedTuple):
         augmentation: what `DataConfig` leaves open.
         metric: what accuracies on it are, of images that are classified.
         facts: what is known about it without reading it.
-        files: returns the file or folder that identifies it, None where no path is given; None for
-            a set that comes with a package.
+        files: returns the file or folder that identifies it, or several of them, None where no
+            path is given; None for a set that comes with a package.
         task: what its examples ask; None is to classify them, by `metric`.
     """
 
@@ -76,5 +76,5 @@ class Source(NamedTuple):
     augmentation: Augmentation = Augmentation()
     metric: Metric = "accuracy"
     facts: Facts | None = None
-    files: Callable[[DataConfig], Path | None] | None = None
+    files: Callable[[DataConfig], Path | tuple[Path, ...] | None] | None = None
     task: TaskConfig | None = None

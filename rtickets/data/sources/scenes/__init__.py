@@ -1,0 +1,1 @@
+"""Scenes with known masks and boxes: cut-outs composed on photographs."""

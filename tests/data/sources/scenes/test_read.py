@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from rtickets.config import DataConfig
+from rtickets.data.fingerprint import MISSING, fingerprint
+from rtickets.data.sources.scenes.read import PHOTOGRAPHS, SCENE_CLASSES, read_scenes, scene_files
+from rtickets.errors import InputError
+
+COUNTS = {"train": 12, "validation": 4, "test": 6}
+
+
+def splits(raw):
+    return raw.train, raw.validation, raw.test
+
+
+def test_splits_have_all_arrays_and_are_the_same_every_time(share, textures):
+    raw, again = (read_scenes(share, textures, 16, COUNTS) for _ in range(2))
+    assert raw.class_names == SCENE_CLASSES
+    assert [len(split) for split in splits(raw)] == list(COUNTS.values())
+    for split, same in zip(splits(raw), splits(again), strict=True):
+        shapes = {name: values.shape[1:] for name, values in split.arrays.items()}
+        assert shapes == {
+            "image": (16, 16, 3), "label": (), "mask": (16, 16), "boxes": (3, 4), "box_label": (3,),
+        }  # fmt: skip
+        for name, values in split.arrays.items():
+            np.testing.assert_array_equal(values, same.arrays[name])
+
+
+def test_a_larger_set_begins_with_the_smaller_one(share, textures):
+    small = read_scenes(share, textures, 16, COUNTS)
+    large = read_scenes(share, textures, 16, {**COUNTS, "train": 20})
+    np.testing.assert_array_equal(large.train.images[:12], small.train.images)
+
+
+def test_no_photograph_is_in_two_splits(share, textures):
+    raw = read_scenes(share, textures, 16, dict.fromkeys(COUNTS, 30))
+    grounds = []
+    for split in splits(raw):
+        ground = split.images[split.arrays["mask"] == 0]
+        grounds.append({tuple(colour) for colour in (ground // 4).tolist()})
+    assert not grounds[0] & grounds[1]
+    assert not grounds[0] & grounds[2]
+    assert not grounds[1] & grounds[2]
+
+
+def test_every_file_that_is_composed_counts_for_a_run(share, tmp_path):
+    config = DataConfig(source="stamps_scenes", path=str(share))
+    before = fingerprint(config)
+    assert before != MISSING
+    photograph = share / PHOTOGRAPHS[0]
+    kept = photograph.read_bytes()
+    try:
+        photograph.write_bytes(kept + b"\0")
+        assert fingerprint(config) != before
+    finally:
+        photograph.write_bytes(kept)
+    assert fingerprint(DataConfig(source="stamps_scenes", path=str(tmp_path))) == MISSING
+    assert scene_files(DataConfig(source="stamps_scenes")) is None
+
+
+def test_a_missing_photograph_is_named(share, textures, tmp_path):
+    (tmp_path / "tuxpaint").symlink_to(share / "tuxpaint")
+    with pytest.raises(InputError, match=r"Aqua\.jpg"):
+        read_scenes(tmp_path, textures, 16, COUNTS)
