@@ -5,10 +5,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rtickets.errors import InputError
 from rtickets.evaluation.entries import entries, headline_entry, of_outputs
 from rtickets.evaluation.loss_attack import check_without_classes, measure_losses
 from rtickets.evaluation.measures.base import Asked, check_measures, measure_all
+from rtickets.evaluation.outcomes import keep_outcome, outcome_of
 from rtickets.evaluation.predict import Examples, Network, answers, measures_of
 from rtickets.evaluation.robustness import measure_robustness
 from rtickets.evaluation.settings import EvaluateConfig
@@ -31,7 +34,8 @@ def evaluate_network(
         config: what to measure.
         network: the network.
         examples: the split and its task.
-        folder: the run folder; its `attacks`, which a killed evaluation goes on from, is left.
+        folder: the run folder; its `attacks`, which a killed evaluation goes on from, is left, and
+            `outcomes`, see `rtickets.evaluation.outcomes`.
         validation: returns the validation examples of the task, for measures that choose on them.
 
     Returns:
@@ -58,7 +62,10 @@ def evaluate_network(
         "clean": of_outputs(task, outputs, batch),
         "measures": entries(measured),
     }
-    if not classes:
+    if classes:
+        right = ~np.asarray(task.fooled(outputs, batch))
+        keep_outcome(folder, "clean", outcome_of(task, right, batch))
+    else:
         return {**result, **measure_losses(config, network, examples, folder)}
     subject_of = partial(
         make_subject, network, examples.split, examples.transform, seed=config.seed,

@@ -23,6 +23,7 @@ from rtickets.attacks.projections import Norm
 from rtickets.attacks.settings import AttackConfig
 from rtickets.evaluation.certified import measure_certified
 from rtickets.evaluation.entries import of_right
+from rtickets.evaluation.outcomes import keep_outcome, outcome_of
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.evaluation.shares import attack_in_shares
 from rtickets.evaluation.subject import Subject, logits_fn, spread
@@ -41,7 +42,8 @@ def measure_attack(
         subject: the network and its images.
         label: name of the attack in the evaluation.
         config: the attack.
-        folder: the run folder; the attacks keep their states in its `attacks`.
+        folder: the run folder; the attacks keep their states in its `attacks`, and what became of
+            every image at the main radius is left in its `outcomes`.
         save_images: keep the adversarial images there.
 
     Returns:
@@ -68,6 +70,8 @@ def measure_attack(
             arrays["right"] = main.expected.right
         np.savez_compressed(buffer, **arrays)
         write_bytes(folder / f"adversarial_{label}.npz", buffer.getvalue())
+    outcome = outcome_of(subject.task, _right(main), subject.batch)
+    keep_outcome(folder, label, outcome)
     accuracies = {eps: _accuracy(subject, _right(one)) for eps, one in sorted(found.items())}
     again = main.recomputed if main.expected is None else main.expected.right
     result = {

@@ -31,6 +31,16 @@ def with_interval(found: Mapping[str, Any] | None) -> str:
     return f"{value} [{low}, {high}]"
 
 
+def gain_text(row: Mapping[str, Any]) -> str:
+    """Return the gain of a row of a study's table with its interval, without the unit."""
+    unit = row["unit"]
+    text = number(row["gain"], None, unit, sign=True)
+    if row["gain_low"] is None:
+        return text
+    low, high = (units.shown(row[f"gain_{end}"], unit, sign=True) for end in ("low", "high"))
+    return f"{text} [{low}, {high}]"
+
+
 def direction(found: Mapping[str, Any]) -> str:
     """Say which way a measure is better, '' where there is none."""
     return {True: "higher is better", False: "lower is better"}.get(found["higher_is_better"], "")

@@ -8,6 +8,7 @@ from typing import Any
 
 from rtickets.report.cells import Markup, html_table, number, with_interval
 from rtickets.report.further import further_measures
+from rtickets.report.gains import explained, gain_cell
 from rtickets.report.honesty import doubts, strengths, unchecked
 from rtickets.report.over_seeds import CLEAN, further_of, metrics_of, moves_of
 from rtickets.tasks import units
@@ -54,7 +55,8 @@ def render_page(
     title, baseline = config["name"], config["baseline"]
     parts = [
         f"<h1>{html.escape(title)}</h1>",
-        _explain(table, baseline, config["evaluate"]["split"]),
+        _explain(table, config["evaluate"]["split"]),
+        *explained(table, baseline),
     ]
     for metric, picture in pictures.items():
         parts += _picture(_heading(table, metric), picture)
@@ -126,14 +128,13 @@ def _heading(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
     return f"Clean {titles}" if metric == CLEAN else f"{titles[:1].upper()}{titles[1:]}"
 
 
-def _explain(table: Sequence[Mapping[str, Any]], baseline: str, split: str) -> str:
+def _explain(table: Sequence[Mapping[str, Any]], split: str) -> str:
     seeds = max((row["seeds"] for row in table), default=0)
     named = html.escape(split)
     images = "test images that no choice was made on" if split == "test" else f"{named} images"
     return (
         f"<p>{_measured(table)} on {images}; mean ± standard deviation "
-        f"over {seeds} seed{'s' * (seeds != 1)}. Dashed lines are dense networks. A gain is the "
-        f"difference to <em>{html.escape(baseline)}</em> of the same seed.</p>"
+        f"over {seeds} seed{'s' * (seeds != 1)}. Dashed lines are dense networks.</p>"
     )
 
 
@@ -151,16 +152,9 @@ def _table(rows: Sequence[Mapping[str, Any]], baseline: str) -> str:
             cells.append(number(row["mean"], row["std"], row["unit"]) if row else "")
         for other in others:
             row = found.get((draw, sparsity, other))
-            cells.append(_gain(row) if row else "")
+            cells.append(gain_cell(row) if row and row["gain"] is not None else "")
         body.append(cells)
     return html_table(head, body)
-
-
-def _gain(row: Mapping[str, Any]) -> Markup:
-    text = number(row["gain"], row["gain_std"], row["unit"], sign=True)
-    better = (row["gain"] or 0) * (1 if row["higher_is_better"] else -1)
-    kind = "gain" if better > 0 else "loss"
-    return Markup(f'<span class="{kind}">{html.escape(text)}</span>')
 
 
 def _measured(table: Sequence[Mapping[str, Any]]) -> str:

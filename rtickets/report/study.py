@@ -128,9 +128,10 @@ class Study:
 
     @cached_property
     def points(self) -> list[dict[str, Any]]:
-        """Means, deviations and gains over seeds, a dictionary per point of every curve."""
-        baseline, cells = self.config.baseline, self.result["cells"]
-        return [*rows(cells, baseline), *rows(cells, baseline, further_of)]
+        """Means, deviations and gains with intervals, a dictionary per point of every curve."""
+        of_study = self.result["cells"], self.config.baseline
+        gains = self.result.get("gains")
+        return [*rows(*of_study, gains=gains), *rows(*of_study, further_of, gains)]
 
     def figures(self) -> dict[str, Figure]:
         """Return matplotlib figures by name: curves over remaining weights and over radii."""

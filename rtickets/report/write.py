@@ -6,11 +6,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from rtickets.errors import printable
-from rtickets.report.cells import number
+from rtickets.report.cells import gain_text, number
 from rtickets.report.csv_lines import as_csv
 from rtickets.report.figures import figures_of
+from rtickets.report.gains import gains_csv
 from rtickets.report.honesty import doubts, strengths, unchecked
 from rtickets.report.over_seeds import CLEAN, further_of, moves_of, rows
 from rtickets.report.page import cells_of, render_page
@@ -20,6 +22,7 @@ from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder
 from rtickets.settings import config_files
 from rtickets.stages import results
+from rtickets.stages.comparison import family_lines, is_clear
 from rtickets.storage.files import write_bytes, write_json, write_text
 from rtickets.tasks import units
 
@@ -28,15 +31,17 @@ _WIDEST = 10_000  # columns
 
 
 def write_report(study: RunFolder) -> Path:
-    """Write curves as PNG, cells as CSV, the table as JSON and all of it as one HTML page."""
+    """Write curves as PNG, cells and gains as CSV, the table as JSON, and all as one HTML page."""
     result, config = results.read_study(study), results.read_study_config(study)
-    table = rows(result["cells"], config.baseline)
-    further = rows(result["cells"], config.baseline, further_of)
+    gains = result.get("gains")
+    table = rows(result["cells"], config.baseline, gains=gains)
+    further = rows(result["cells"], config.baseline, further_of, gains)
     figures = figures_of(result["cells"], config)
     drawn = {name: png(figure) for name, figure in figures.items()}
     for name, picture in drawn.items():
         write_bytes(study.path / f"{name}.png", picture)
     write_text(study.path / "results.csv", as_csv(result["cells"]))
+    write_text(study.path / "gains.csv", gains_csv([*table, *further]))
     write_json(study.path / "table.json", [*table, *further])
     page = study.path / "report.html"
     tickets = picture_tickets(study_tickets(study.path.parent, result["cells"]))
@@ -57,7 +62,8 @@ def show_report(study: RunFolder) -> None:
     """Print headlines and gains, one short table per transfer, to standard output."""
     result, config = results.read_study(study), results.read_study_config(study)
     baseline, split = config.baseline, config.evaluate.split
-    table = [row for row in rows(result["cells"], baseline) if row["metric"] == CLEAN]
+    found = rows(result["cells"], baseline, gains=result.get("gains"))
+    table = [row for row in found if row["metric"] == CLEAN]
     console = _console()
     for transfer in dict.fromkeys(row["transfer"] for row in table):
         chosen = [row for row in table if row["transfer"] == transfer]
@@ -72,7 +78,7 @@ def show_report(study: RunFolder) -> None:
         _console(max(whole, console.width)).print(printed)  # a cut table is none
         if moved := moves_of(config_files.to_dict(config), transfer):
             console.print(f"{transfer} moves {moved}\n", soft_wrap=True)
-    for line in failed_lines(result):
+    for line in (*family_lines(table), *failed_lines(result)):
         console.print(printable(line), soft_wrap=True)
     checked, doubtful = doubts(result)
     if checked:
@@ -121,14 +127,13 @@ def _terminal_table(table: Sequence[Mapping[str, Any]], sign: str) -> Table:
     found = {(row["draw"], row["sparsity"], row["objective"]): row for row in table}
     for draw, sparsity in dict.fromkeys((row["draw"], row["sparsity"]) for row in table):
         point = [found.get((draw, sparsity, objective)) for objective in objectives]
-        cells = [_terminal_cell(row).replace("±", sign) if row else "" for row in point]
+        cells = [_terminal_cell(row, sign) if row else "" for row in point]
         printed.add_row(draw, f"{100 * (1 - sparsity):g}%", *cells)
     return printed
 
 
-def _terminal_cell(row: Mapping[str, Any]) -> str:
-    unit = row["unit"]
-    value = number(row["mean"], row["std"], unit)
-    return (
-        value if row["gain"] is None else f"{value} ({number(row['gain'], None, unit, sign=True)})"
-    )
+def _terminal_cell(row: Mapping[str, Any], sign: str) -> Text:
+    value = Text(number(row["mean"], row["std"], row["unit"]).replace("±", sign))
+    if row["gain"] is not None:
+        value.append(f" ({gain_text(row)})", style="bold" if is_clear(row) else "")
+    return value

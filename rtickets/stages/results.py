@@ -141,6 +141,27 @@ class CellResult(Evaluation):
     sparsity: Sparsity
     transfer: Label
     ticket: FolderName
+    evaluation: NotRequired[FolderName]
+
+
+class GainResult(TypedDict):
+    """A gain of a study, see `rtickets.stages.comparison.gains_of`."""
+
+    metric: Text
+    transfer: Label
+    draw: Label
+    sparsity: Sparsity
+    objective: Label
+    gain: Number
+    gain_std: Number | None
+    gain_seeds: Count
+    gain_low: Number | None
+    gain_high: Number | None
+    gain_over: Text
+    gain_error_seeds: Number | None
+    gain_error_examples: Number | None
+    gain_p: Number | None
+    gain_p_holm: Number | None
 
 
 class FailedUnit(TypedDict):
@@ -182,6 +203,7 @@ class StudyResult(TypedDict):
     cells: list[Annotated[CellResult, AfterValidator(_checked_shares)]]
     sources: list[Annotated[SourceResult, AfterValidator(_checked_shares)]]
     failed: NotRequired[list[FailedUnit]]
+    gains: NotRequired[list[GainResult]]
 
 
 def read_evaluation(folder: RunFolder) -> Evaluation:

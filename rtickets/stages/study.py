@@ -26,6 +26,7 @@ from rtickets.runs.folders import RunFolder, begin_run, folder_of, run_once
 from rtickets.runs.workers import ALONE, Worker, claim
 from rtickets.settings import config_files
 from rtickets.stages import study_progress
+from rtickets.stages.comparison import all_gains
 from rtickets.stages.imp import rewind_steps
 from rtickets.stages.results import headline_of, read_evaluation, read_study
 from rtickets.stages.study_settings import StudyConfig
@@ -150,6 +151,7 @@ def run_study(
         # Units are walked through again, though all are done: only so does one process know the
         # folders that others made, and stages that are complete cost nothing.
         results: dict[str, list[dict[str, Any]]] = {"cells": [], "sources": [], "failed": []}
+        folders: dict[str, Path] = {}
         for number, unit in enumerate(units):
             kind = "cells" if isinstance(unit, Cell) else "sources"
             if number in failed:
@@ -157,9 +159,15 @@ def run_study(
                 continue
             ticket, evaluation = _run_unit(config, unit, workdir, devices)
             read_evaluation(evaluation)  # complains of what is no result
-            found = {"ticket": ticket.path.name, **evaluation.result()}
-            results[kind].append({**unit._asdict(), **found})
-        return results
+            folders[evaluation.path.name] = evaluation.path
+            found = {"ticket": ticket.path.name, "evaluation": evaluation.path.name}
+            results[kind].append({**unit._asdict(), **found, **evaluation.result()})
+
+        def gains() -> list[dict[str, Any]]:
+            """Read in the primary process alone: others may not have the files yet."""
+            return all_gains(results["cells"], config.baseline, folders)
+
+        return {**results, "gains": processes.on_primary(gains)}
 
     # Of several workers one writes the result.
     claim([lambda: run_once(study, body)], worker)

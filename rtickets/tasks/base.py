@@ -244,6 +244,20 @@ class Task(Protocol):
         """
         ...
 
+    def example_weights(self, batch: Batch) -> np.ndarray | None:
+        """Return how much each example counts in `judged`, on the host.
+
+        The headline is then the sum over examples of weight times right; intervals of comparisons
+        are made of that.
+
+        Args:
+            batch: what was asked.
+
+        Returns:
+            float (N,) that add up to 1; None where all count alike.
+        """
+        ...
+
     def divergence(self, outputs: Any, reference: Any) -> Array:
         """Return how far answers are from others to the same questions, float32 (b,), 0 if alike.
 

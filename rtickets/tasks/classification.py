@@ -103,6 +103,13 @@ class Classification(Classes, ImageTask):
         """Return the metric."""
         return accuracy.measure(self.metric, right, np.asarray(batch["label"])).measured()
 
+    def example_weights(self, batch: Batch) -> np.ndarray | None:
+        """Return what makes every class count alike under the balanced metric."""
+        if self.metric != "balanced":
+            return None
+        _, classes, counts = np.unique(batch["label"], return_inverse=True, return_counts=True)
+        return 1 / (len(counts) * counts[classes])
+
     def divergence(self, outputs: Array, reference: Array) -> Array:
         """Return KL(reference || outputs)."""
         return kl_divergence(outputs, reference)

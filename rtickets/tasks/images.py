@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from pydantic.dataclasses import dataclass
 
@@ -77,6 +78,11 @@ class ImageTask(TaskConfig):
     def judged(self, right: Any, batch: Batch) -> Measured:
         """Refuse: answers are better or worse."""
         raise InputError(f"{type(self).__name__} knows no right and wrong answers")
+
+    def example_weights(self, batch: Batch) -> np.ndarray | None:
+        """Return that all examples count alike."""
+        del batch
+        return None
 
     def divergence(self, outputs: Any, reference: Any) -> Array:
         """Refuse: no distance between answers is known."""

@@ -24,6 +24,11 @@ def row(objective, mean, gain=None, draw="omp", sparsity=0.9, metric="clean", **
         "seeds": 3,
         "gain": gain,
         "gain_std": None if gain is None else 0.005,
+        "gain_low": None if gain is None else gain - 0.01,
+        "gain_high": None if gain is None else gain + 0.01,
+        "gain_over": None if gain is None else "seeds",
+        "gain_p": None if gain is None else 0.01,
+        "gain_p_holm": None if gain is None else 0.02,
     } | changes
 
 
@@ -109,15 +114,38 @@ def test_the_table_has_a_line_a_ticket_and_columns_for_gains():
     accuracy, _ = Reader(render(TABLE)).tables
     assert accuracy == [
         ["ticket", "remaining", "natural", "robust", "gain of robust"],
-        ["dense", "100", "95.0 ± 1.0", "93.0 ± 1.0", "-2.0 ± 0.5"],
-        ["omp", "10", "80.0 ± 1.0", "85.0 ± 1.0", "+5.0 ± 0.5"],
+        ["dense", "100", "95.0 ± 1.0", "93.0 ± 1.0", "-2.0 [-3.0, -1.0]"],
+        ["omp", "10", "80.0 ± 1.0", "85.0 ± 1.0", "+5.0 [+4.0, +6.0]"],
     ]
 
 
 def test_gains_and_losses_have_their_colours():
     page = render(TABLE)
-    assert '<span class="gain">+5.0 ± 0.5</span>' in page
-    assert '<span class="loss">-2.0 ± 0.5</span>' in page
+    assert '<span class="gain"><b>+5.0 [+4.0, +6.0]</b></span>' in page
+    assert '<span class="loss"><b>-2.0 [-3.0, -1.0]</b></span>' in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({}, '<span class="gain"><b>+5.0 [+4.0, +6.0]</b></span>'),
+        ({"gain_p_holm": 0.06}, '<span class="gain">+5.0 [+4.0, +6.0]</span>'),
+        ({"gain_low": -0.01}, "<span>+5.0 [-1.0, +6.0]</span>"),
+        ({"gain_low": 0.0}, "<span>+5.0 [+0.0, +6.0]</span>"),
+        ({"gain_low": None, "gain_high": None, "gain_p": None}, "<span>+5.0</span>"),
+        ({"higher_is_better": False}, '<span class="loss"><b>+5.0 [+4.0, +6.0]</b></span>'),
+        ({"higher_is_better": None}, "<span>+5.0 [+4.0, +6.0]</span>"),
+    ],
+)
+def test_a_gain_has_a_colour_where_its_interval_leaves_0_out_and_is_bold_after_holm(changes, shown):
+    page = render([row("natural", 0.80), row("robust", 0.85, 0.05, **changes)])
+    assert f"<td>{shown}</td>" in page
+
+
+def test_the_page_says_what_gains_are_and_how_many_are_clear():
+    page = render(TABLE)
+    assert "difference to natural of the same seed" in page
+    assert "2 gains with 95% intervals over seeds; 2 exclude 0, 2 also when adjusted" in page
 
 
 def test_points_that_were_not_measured_are_left_blank():

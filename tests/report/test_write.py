@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -102,6 +103,7 @@ def test_a_report_is_page_pictures_cells_and_table(study):
         "curves_clean.png",
         "curves_pgd20.png",
         "results.csv",
+        "gains.csv",
         "table.json",
     }
 
@@ -214,6 +216,41 @@ def test_the_table_has_gains_over_the_baseline(study):
     )
 
 
+def test_the_gains_are_a_csv_with_what_they_are_over(study):
+    write_report(study)
+    lines = list(csv.DictReader((study.path / "gains.csv").read_text().splitlines()))
+    assert [(line["metric"], line["draw"]) for line in lines] == [
+        ("clean", "dense"), ("pgd20", "dense"), ("clean", "omp"), ("pgd20", "omp"),
+    ]  # fmt: skip
+    clean = lines[0]
+    assert float(clean["gain"]) == pytest.approx(0.06)
+    # Two seeds, gains of 0.05 and 0.07: Student's quantile tan(0.475 pi) times 0.01.
+    half = math.tan(math.pi * 0.475) * 0.01
+    assert float(clean["gain_high"]) == pytest.approx(0.06 + half)
+    assert (clean["gain_over"], clean["gain_seeds"], clean["unit"]) == ("seeds", "2", "share")
+    assert lines[1]["gain_low"] == ""  # both seeds gain exactly nothing
+
+
+def test_gains_of_the_result_are_shown_as_they_are(study, capsys):
+    stored = json.loads((study.path / "result.json").read_text())
+    stored["gains"] = [
+        {
+            "metric": "clean", "transfer": "finetune", "draw": "omp", "sparsity": 0.9,
+            "objective": "robust", "gain": 0.06, "gain_std": 0.014, "gain_seeds": 2,
+            "gain_low": 0.011, "gain_high": 0.109, "gain_over": "seeds and examples",
+            "gain_error_seeds": 0.01, "gain_error_examples": 0.01, "gain_p": 0.01,
+            "gain_p_holm": 0.01,
+        }
+    ]  # fmt: skip
+    (study.path / "result.json").write_text(json.dumps(stored))
+    page = write_report(study).read_text()
+    assert '<span class="gain"><b>+6.0 [+1.1, +10.9]</b></span>' in page
+    show_report(study)
+    printed = capsys.readouterr().out
+    assert "(+6.0 [+1.1, +10.9])" in printed
+    assert "1 gains with 95% intervals over seeds and examples; 1 exclude 0, 1 also" in printed
+
+
 def test_a_report_is_the_same_every_time_it_is_written(study):
     first = write_report(study).read_bytes()
     assert write_report(study).read_bytes() == first
@@ -228,8 +265,8 @@ def test_the_terminal_shows_clean_accuracy_and_gains(study, capsys, monkeypatch)
     lines = [line.split("│") for line in printed.splitlines()]
     shown = [[part.strip() for part in line if part.strip()] for line in lines if len(line) > 3]
     assert shown == [
-        ["dense", "100%", "91.0 ± 1.4", "97.0 ± 2.8 (+6.0)"],
-        ["omp", "10%", "81.0 ± 1.4", "87.0 ± 2.8 (+6.0)"],
+        ["dense", "100%", "91.0 ± 1.4", "97.0 ± 2.8 (+6.0 [-6.7, +18.7])"],
+        ["omp", "10%", "81.0 ± 1.4", "87.0 ± 2.8 (+6.0 [-6.7, +18.7])"],
     ]
     assert "pgd20" not in printed
     assert "finetune moves every surviving weight, and normalisation statistics" in printed
@@ -472,7 +509,7 @@ def test_a_study_of_another_task_is_reported_in_its_unit_and_direction(regressio
     assert "Distance in kg on test images" in page
     for heading in ("Clean distance", "Distance under pgd", "Further measures"):
         assert f"<h2>{heading}</h2>" in page
-    assert '<span class="gain">-1.25 ± 0</span>' in page  # lower is better
+    assert "<span>-1.25</span>" in page  # two equal gains tell nothing of other seeds
     assert "<td>2.562 ± 0.08839</td>" in page
     assert "<th>cal.ece (%), lower is better</th>" in page
     assert "<th>cal.temperature</th>" in page

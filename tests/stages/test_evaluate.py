@@ -111,6 +111,7 @@ def test_every_attack_can_be_evaluated(name, evaluate):
         "config.json",
         "environment.json",
         "network.json",
+        "outcomes",
         "result.json",
     ]
 

@@ -1,4 +1,5 @@
 import json
+from typing import Any, NamedTuple
 
 import chex
 import jax
@@ -22,11 +23,13 @@ from rtickets.config import (
 )
 from rtickets.draw import Ticket
 from rtickets.errors import InputError
+from rtickets.evaluation.outcomes import read_outcome
 from rtickets.platform import parallel
 from rtickets.report.over_seeds import rows
 from rtickets.runs import folders
 from rtickets.settings import config_files
 from rtickets.stages.study import grid, run_study
+from rtickets.training import inputs
 from rtickets.training.loop import Loop
 
 
@@ -58,7 +61,8 @@ def config(folder):
         checkpoint_every="0ep",
     )
     attack = AttackConfig(eps=0.03, num_steps=1)
-    target = npz_task(folder, "target", 2, 60, 2)
+    few = {"train_examples": 36}
+    target = config_files.replace(npz_task(folder, "target", 2, 60, 2), **few)
     return StudyConfig(
         name="tiny",
         seeds=(0, 1),
@@ -90,9 +94,41 @@ def config(folder):
     )
 
 
+class Seen(NamedTuple):
+    """What a run trained on, and from where."""
+
+    folder: str
+    head: Any
+    examples: Any
+    order: np.ndarray
+
+
 @pytest.fixture(scope="module")
-def study(config, folder):
-    return run_study(config, folder / "runs", parallel.local_devices(2))
+def trained():
+    """What every training run of the study started from and took, as it did."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def study(config, folder, trained):
+    orders = []
+    fit, of_steps = Loop.fit, inputs.batch_indices
+
+    def spy_order(*arguments):
+        orders.append(of_steps(*arguments))
+        return orders[-1]
+
+    def spy(loop, params, batch_stats, opt_state=None):
+        orders.clear()
+        head, examples = jax.device_get((params["head"], loop.feed._data))
+        outcome = fit(loop, params, batch_stats, opt_state)
+        trained.append(Seen(loop.folder.name, head, examples, np.concatenate(orders)))
+        return outcome
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Loop, "fit", spy)
+        patch.setattr(inputs, "batch_indices", spy_order)
+        return run_study(config, folder / "runs", parallel.local_devices(2))
 
 
 @pytest.mark.parametrize(
@@ -160,7 +196,52 @@ def test_the_transferred_networks_keep_their_tickets_mask(study):
     assert checked == 8
 
 
-def test_branches_share_head_initialisation_and_linear_keeps_the_backbone(study):
+def pair_of(name):
+    """Return what a run's name says but for the objective."""
+    return name.rsplit("-", 1)[0].replace("robust", "*").replace("natural", "*")
+
+
+def test_branches_share_head_few_shot_images_and_order_and_seeds_do_not(study, trained):
+    pairs = {}
+    for run in trained:
+        pairs.setdefault(pair_of(run.folder), []).append(run)
+    assert len(trained) == 4 + 24
+    assert {len(pair) for pair in pairs.values()} == {2}
+    for natural, robust in pairs.values():
+        chex.assert_trees_all_equal(natural[1:], robust[1:])
+    transfers = {name: pair[0] for name, pair in pairs.items() if name.startswith("transfer")}
+    assert len(transfers) == 12
+    for name, first in transfers.items():
+        if "-s0" in name:
+            other = transfers[name.replace("-s0", "-s1")]
+            assert (first.order != other.order).any()
+            assert (first.head["kernel"] != other.head["kernel"]).any()
+            assert (first.examples["image"] != other.examples["image"]).any()
+
+
+def test_a_study_has_gains_of_pairs_with_intervals_over_seeds_and_examples(study):
+    result = study.result()
+    clean = {(c["seed"], c["objective"]): c for c in result["cells"] if c["draw"] == "dense"}
+    gains = {(g["metric"], g["transfer"], g["draw"], g["sparsity"]): g for g in result["gains"]}
+    assert len(gains) == len(result["gains"]) == 12
+    assert {g["objective"] for g in result["gains"]} == {"robust"}
+    gain = gains["clean", "linear", "dense", 0.0]
+    values = [
+        clean[seed, "robust"]["clean"]["value"] - clean[seed, "natural"]["clean"]["value"]
+        for seed in (0, 1)
+    ]
+    assert gain["gain"] == pytest.approx(np.mean(values))
+    assert gain["gain_seeds"] == 2
+    assert gain["gain_error_examples"] > 0
+    assert gain["gain_over"].endswith("examples")
+    assert gain["gain_low"] < gain["gain"] < gain["gain_high"]
+    for cell in result["cells"]:
+        kept = read_outcome(study.path.parent / cell["evaluation"], "clean")
+        assert (int(kept.right.sum()), len(kept.right)) == (cell["clean"]["correct"], 30)
+        assert len(read_outcome(study.path.parent / cell["evaluation"], "pgd").right) == 10
+
+
+def test_linear_evaluation_keeps_the_backbone(study):
     root = study.path.parent
     drawn = Ticket.load(next(root.glob("draw-omp0.9-natural-s0-*")) / "ticket")
     linear = Ticket.load(next(root.glob("transfer-linear-omp0.9-natural-s0-*")) / "ticket")

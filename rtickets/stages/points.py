@@ -1,0 +1,79 @@
+"""The points of a study: what its cells measure, seeds aside."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from rtickets.stages.results import headline_of
+
+CLEAN = "clean"
+ValuesOf = Callable[[Mapping[str, Any]], dict[str, dict[str, Any]]]
+
+
+class Spread(NamedTuple):
+    """Mean and sample standard deviation over seeds; the latter is NaN for one seed."""
+
+    mean: float
+    std: float
+    seeds: int
+
+
+class Point(NamedTuple):
+    """What tells one point of a study from another, seeds aside."""
+
+    metric: str
+    transfer: str
+    draw: str
+    sparsity: float
+    objective: str
+
+
+BySeed = dict[Point, dict[int, float]]
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """Return the spread of some values, one per seed."""
+    listed = list(values)
+    mean = math.fsum(listed) / len(listed)  # exact sums: the order of cells changes no digit
+    if len(listed) == 1:
+        return Spread(mean, math.nan, 1)
+    variance = math.fsum((value - mean) ** 2 for value in listed) / (len(listed) - 1)
+    return Spread(mean, math.sqrt(variance), len(listed))
+
+
+def metrics_of(cell: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the headline of a cell by name: 'clean', and under each attack.
+
+    Each has its `title`, unit and direction besides.
+    """
+    headline = headline_of(cell)
+    kind = {"unit": headline.unit, "higher_is_better": headline.higher_is_better, "detail": False}
+    found = {CLEAN: {**cell["clean"], **kind, "title": headline.called}}
+    for label, under in cell["attacks"].items():
+        found[label] = {**under, **kind, "title": f"{headline.called} under {label}"}
+    return found
+
+
+def further_of(cell: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the other measures of a cell by name, likewise, those under attacks too."""
+    name = headline_of(cell).name
+    found = dict(cell.get("measures", {}))
+    found.pop(name, None)
+    for label, attack in cell["attacks"].items():
+        own = attack.get("measures", {})
+        found |= {f"{each} under {label}": value for each, value in own.items() if each != name}
+    return {each: {"detail": False, **value, "title": each} for each, value in found.items()}
+
+
+def by_seed(cells: Iterable[Mapping[str, Any]], values_of: ValuesOf = metrics_of) -> BySeed:
+    """Collect the values of every point, keyed by seed, in the order of a study's cells."""
+    points: BySeed = {}
+    for cell in cells:
+        for metric, found in values_of(cell).items():
+            points.setdefault(point_of(metric, cell), {})[cell["seed"]] = found["value"]
+    return points
+
+
+def point_of(metric: str, cell: Mapping[str, Any]) -> Point:
+    """Return the point that a metric of a cell belongs to."""
+    return Point(metric, cell["transfer"], cell["draw"], cell["sparsity"], cell["objective"])
