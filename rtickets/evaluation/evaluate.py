@@ -12,6 +12,7 @@ from rtickets.evaluation.entries import entries, headline_entry, of_outputs
 from rtickets.evaluation.loss_attack import check_without_classes, measure_losses
 from rtickets.evaluation.measures.base import Asked, check_measures, measure_all
 from rtickets.evaluation.outcomes import keep_outcome, outcome_of
+from rtickets.evaluation.pictures import keeper
 from rtickets.evaluation.predict import Examples, Network, answers, measures_of
 from rtickets.evaluation.robustness import measure_robustness
 from rtickets.evaluation.settings import EvaluateConfig
@@ -41,7 +42,8 @@ def evaluate_network(
     Returns:
         'headline', the name, unit and direction of the measure that all others but `measures` are
         of; 'clean', its value with an interval; 'measures', all of the task by name, and the
-        further ones as LABEL.NAME; 'attacks' and 'honesty', see `measure_robustness` and
+        further ones as LABEL.NAME; 'pictures', the names of those that measures left in the folder
+        `pictures`, where there are any; 'attacks' and 'honesty', see `measure_robustness` and
         `measure_losses`; 'certified', where it is asked for.
 
     Raises:
@@ -51,16 +53,19 @@ def evaluate_network(
     classes = task.has_classes
     if not classes:
         check_without_classes(config, task)
-    check_measures(config.measures, examples)
+    check_measures(config.measures, examples, network)
     outputs, batch = answers(network, examples, batch_size=config.batch_size)
+    shown: list[str] = []
     asked = Asked(
-        network, examples, outputs, batch, validation or _none, config.batch_size, config.seed
-    )
+        network, examples, outputs, batch, validation or _none, config.batch_size, config.seed,
+        keep=keeper(folder, shown),
+    )  # fmt: skip
     measured = measures_of(task, outputs, batch) | measure_all(config.measures, asked)
     result = {
         "headline": headline_entry(task.headline),
         "clean": of_outputs(task, outputs, batch),
         "measures": entries(measured),
+        **({"pictures": shown} if shown else {}),
     }
     if classes:
         right = ~np.asarray(task.fooled(outputs, batch))

@@ -10,13 +10,16 @@ from typing import Any
 from rtickets.errors import InputError, printable
 from rtickets.report.cells import direction, html_table, with_interval
 from rtickets.report.honesty import verdict_lines
+from rtickets.report.inside import own_pictures
 from rtickets.report.over_seeds import further_of, metrics_of
-from rtickets.report.page import STYLE
+from rtickets.report.page import STYLE, picture_parts
 from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder
 from rtickets.stages.results import headline_of
 from rtickets.storage.files import read_json, write_text
 from rtickets.tasks import units
+
+_PIXELS = "img { width: 100%; image-rendering: pixelated; }"  # rows of small images
 
 
 def evaluation_lines(run: RunFolder) -> list[str]:
@@ -47,6 +50,8 @@ def write_evaluation(run: RunFolder) -> Path:
     if further := _further(run, result):
         parts += [html_table(["measure", "value", ""], further)]
     parts += [_list(result.get("notes", ()))]
+    for name, picture in own_pictures(run.path, result).items():
+        parts += picture_parts(name, picture)
     if verdict := _verdict(run, result):
         parts += ["<h2>Can values under attack be trusted?</h2>", _list(verdict)]
     computed = _list(environment.as_lines(environment.read(run.path)))
@@ -57,7 +62,7 @@ def write_evaluation(run: RunFolder) -> Path:
     write_text(
         page,
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n",
+        f"<style>{STYLE}{_PIXELS}</style></head>\n<body>\n{body}\n</body></html>\n",
     )
     return page
 

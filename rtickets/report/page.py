@@ -43,7 +43,7 @@ def render_page(
         result: the study's, with its cells and source networks.
         pictures: PNG pictures of the headline over remaining weights, by metric.
         radii: PNG pictures of it over the radius, by attack or 'certified'.
-        tickets: PNG pictures of tickets, by heading.
+        tickets: PNG pictures of tickets and of what networks see, by heading.
         config: the study's configuration, printed at the end; it names the study and the objective
             that gains are measured from.
         computed_with: versions, devices and settings, a line for each that took part.
@@ -59,7 +59,7 @@ def render_page(
         *explained(table, baseline),
     ]
     for metric, picture in pictures.items():
-        parts += _picture(_heading(table, metric), picture)
+        parts += picture_parts(_heading(table, metric), picture)
         for transfer in dict.fromkeys(row["transfer"] for row in table):
             chosen = [
                 row for row in table if row["metric"] == metric and row["transfer"] == transfer
@@ -70,9 +70,9 @@ def render_page(
             parts += [_table(chosen, baseline)]
     parts += further_measures(further)
     for label, picture in radii.items():
-        parts += _picture(f"Over the radius: {label}", picture)
+        parts += picture_parts(f"Over the radius: {label}", picture)
     for heading, picture in tickets.items():
-        parts += _picture(heading, picture)
+        parts += picture_parts(heading, picture)
     parts += ["<h2>Source networks</h2>", _source_table(result["sources"])]
     parts += _failed(result)
     parts += _honesty(result)
@@ -85,7 +85,8 @@ def render_page(
     )
 
 
-def _picture(heading: str, picture: bytes) -> list[str]:
+def picture_parts(heading: str, picture: bytes) -> list[str]:
+    """Return a heading and a PNG picture as HTML."""
     data = base64.b64encode(picture).decode()
     name = html.escape(heading)
     return [f"<h2>{name}</h2>", f'<img alt="{name}" src="data:image/png;base64,{data}">']

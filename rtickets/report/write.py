@@ -14,6 +14,7 @@ from rtickets.report.csv_lines import as_csv
 from rtickets.report.figures import figures_of
 from rtickets.report.gains import gains_csv
 from rtickets.report.honesty import doubts, strengths, unchecked
+from rtickets.report.inside import study_pictures
 from rtickets.report.over_seeds import CLEAN, further_of, moves_of, rows
 from rtickets.report.page import cells_of, render_page
 from rtickets.report.style import png
@@ -45,6 +46,7 @@ def write_report(study: RunFolder) -> Path:
     write_json(study.path / "table.json", [*table, *further])
     page = study.path / "report.html"
     tickets = picture_tickets(study_tickets(study.path.parent, result["cells"]))
+    tickets |= study_pictures(study.path.parent, result)
     computed_with = environment.as_lines(environment.read(study.path))
     settings = config_files.to_dict(config)
     pictures, radii = (

@@ -118,6 +118,7 @@ class Evaluation(TypedDict):
     headline: NotRequired[HeadlineResult]
     clean: Value
     measures: NotRequired[dict[Text, MeasureResult]]
+    pictures: NotRequired[list[FolderName]]
     attacks: dict[Label, AttackValue]
     metric: NotRequired[Metric]
     honesty: NotRequired[Honesty]
@@ -130,6 +131,7 @@ class SourceResult(Evaluation):
     seed: Seed
     objective: Label
     ticket: NotRequired[FolderName]
+    evaluation: NotRequired[FolderName]
 
 
 class CellResult(Evaluation):

@@ -14,6 +14,9 @@ What it returns are `rtickets.tasks.Measured` by name: the value, its 95% interv
 unit and direction. Results, tables and reports show them as LABEL.NAME and know nothing else about
 them. A value has to be finite; a measure that has none for some answers raises `InputError`.
 
+A measure may have something to look at as well: rows of images that it hands to `Asked.keep` by
+name. They lie as LABEL.NAME.png in the folder `pictures` of the run, and reports show them.
+
 What others may ask of it are attributes: whether it needs logits over classes, whether it looks at
 validation examples, how many more forward passes it takes.
 
@@ -22,18 +25,22 @@ To add one, write a subclass in a file of its own in this folder and announce it
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
+from jax import Array
 from pydantic.dataclasses import dataclass
 from scipy.special import ndtri
 
 from rtickets.data.arrays import Split
 from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
-from rtickets.evaluation.features import pooled_features
+from rtickets.evaluation.features import features_fn, pooled_features
+from rtickets.evaluation.pictures import Keep, nowhere
 from rtickets.evaluation.predict import Examples, Network, answers
+from rtickets.evaluation.subject import Subject, logits_fn, make_subject
 from rtickets.settings.kinds import STRICT
 from rtickets.settings.variants import Variant
 from rtickets.tasks import Measured, Task
@@ -53,6 +60,7 @@ class Asked(NamedTuple):
         validation: returns the validation examples of the same task.
         batch_size: examples per call of the network.
         seed: of all randomness.
+        keep: keeps a row of images (K, H, W, C) in [0, 1] by name, for reports.
     """
 
     network: Network
@@ -62,6 +70,7 @@ class Asked(NamedTuple):
     validation: Callable[[], Examples]
     batch_size: int = 256
     seed: int = 0
+    keep: Keep = nowhere
 
     @property
     def task(self) -> Task:
@@ -76,6 +85,22 @@ class Asked(NamedTuple):
         """Return what the network's head sees of examples, see `pooled_features`."""
         return pooled_features(self.network, split, task, transform, self.batch_size)
 
+    def features_fn(self, level: str) -> Callable[[Array], Array]:
+        """Return the network as a function of inputs to the features of a level."""
+        return features_fn(self.network, level)
+
+    def logits_fn(self) -> Callable[[Array], Array]:
+        """Return the network as a function of inputs to its outputs."""
+        return logits_fn(self.network, self.examples.devices)
+
+    def chosen(self, count: int) -> Subject:
+        """Return at most so many examples, spread evenly, as the network takes them."""
+        network, (split, transform, devices, task, _) = self.network, self.examples
+        return make_subject(
+            network, split, transform, count=count, seed=self.seed, batch_size=self.batch_size,
+            devices=devices, task=task,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, config=STRICT)
 class MeasureConfig(Variant):
@@ -84,8 +109,9 @@ class MeasureConfig(Variant):
     Attributes:
         name: which measure: 'calibration' (ECE, negative log-likelihood, Brier score),
             'per_class' (accuracy of every class, and the worst), 'ood' (telling other images),
-            'corruptions' (the headline on corrupted images), or 'domain_gap' (the Frechet
-            distance to other images).
+            'corruptions' (the headline on corrupted images), 'domain_gap' (the Frechet
+            distance to other images), 'inversion' (images that the network takes for others), or
+            'gradients' (of the class with respect to the pixels).
     """
 
     family: ClassVar[str] = "measure"
@@ -106,6 +132,9 @@ class MeasureConfig(Variant):
 
     def check(self, examples: Examples) -> None:
         """Refuse what cannot be measured of a split, before anything is computed."""
+
+    def check_network(self, network: Network, examples: Examples) -> None:
+        """Refuse what cannot be measured of a network, before anything is computed."""
 
     def measure(self, asked: Asked) -> dict[str, Measured]:
         """Return the values by name: by default those of the sums over all parts of the split."""
@@ -128,12 +157,14 @@ class MeasureConfig(Variant):
         raise NotImplementedError
 
 
-def check_measures(measures: Mapping[str, MeasureConfig], examples: Examples) -> None:
-    """Refuse measures that have no meaning for a split and its task.
+def check_measures(
+    measures: Mapping[str, MeasureConfig], examples: Examples, network: Network | None = None
+) -> None:
+    """Refuse measures that have no meaning for a split and its task, or for a network.
 
     Raises:
         InputError: for those of logits over classes where there are no classes, and what
-            `MeasureConfig.check` refuses.
+            `MeasureConfig.check` and `check_network` refuse.
     """
     task = examples.task
     for label, measure in measures.items():
@@ -144,6 +175,8 @@ def check_measures(measures: Mapping[str, MeasureConfig], examples: Examples) ->
             )
         with _named(label):
             measure.check(examples)
+            if network is not None:
+                measure.check_network(network, examples)
 
 
 def measure_all(measures: Mapping[str, MeasureConfig], asked: Asked) -> dict[str, Measured]:
@@ -155,9 +188,13 @@ def measure_all(measures: Mapping[str, MeasureConfig], asked: Asked) -> dict[str
     found: dict[str, Measured] = {}
     for label, measure in measures.items():
         with _named(label):
-            own = measure.measure(asked)
+            own = measure.measure(asked._replace(keep=partial(_keep_as, asked.keep, label)))
         found |= {f"{label}.{name}": value for name, value in own.items()}
     return found
+
+
+def _keep_as(keep: Keep, label: str, name: str, images: np.ndarray) -> None:
+    keep(f"{label}.{name}", images)
 
 
 @contextmanager

@@ -10,10 +10,11 @@ from rtickets.data.arrays import Split
 from rtickets.data.images.augment import Transform
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
+from rtickets.evaluation.features import check_backbone
 from rtickets.evaluation.frechet import frechet_distance, gaussian_of
 from rtickets.evaluation.measures.base import Asked, MeasureConfig
 from rtickets.evaluation.measures.elsewhere import test_images
-from rtickets.evaluation.predict import Examples
+from rtickets.evaluation.predict import Examples, Network
 from rtickets.evaluation.subject import spread
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks import Measured, Task
@@ -45,6 +46,10 @@ class DomainGapSettings(MeasureConfig):
     def check(self, examples: Examples) -> None:
         """Load the other images once before anything is computed."""
         self._both(examples)
+
+    def check_network(self, network: Network, examples: Examples) -> None:
+        """Refuse a network without features."""
+        check_backbone(network)
 
     def measure(self, asked: Asked) -> dict[str, Measured]:
         """Return the distance as `frechet`."""

@@ -4,6 +4,8 @@ from rtickets.evaluation.measures.base import MeasureConfig
 from rtickets.evaluation.measures.calibration import CalibrationSettings
 from rtickets.evaluation.measures.corruptions import CorruptionSettings
 from rtickets.evaluation.measures.domain_gap import DomainGapSettings
+from rtickets.evaluation.measures.gradients import GradientSettings
+from rtickets.evaluation.measures.inversion import InversionSettings
 from rtickets.evaluation.measures.ood import OodSettings
 from rtickets.evaluation.measures.per_class import PerClassSettings
 
@@ -14,4 +16,6 @@ MEASURES |= {
     "ood": OodSettings,
     "corruptions": CorruptionSettings,
     "domain_gap": DomainGapSettings,
+    "inversion": InversionSettings,
+    "gradients": GradientSettings,
 }

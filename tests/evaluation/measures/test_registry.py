@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from jax.tree_util import Partial
 
 from rtickets.config import DataConfig, EvaluateConfig, MeasureConfig
 from rtickets.data.arrays import Split
@@ -35,8 +36,11 @@ ANSWERS = {
 SMALL = {
     "corruptions": {"corruptions": ("brightness", "contrast"), "severities": (1, 5)},
     "domain_gap": {"data": DataConfig(source="digits")},
+    "inversion": {"num_steps": 3},
+    "gradients": {"samples": 2},
 }
 IMAGES = GENERATOR.integers(0, 256, (24, 8, 8, 1)).astype(np.uint8)
+WEIGHTS = GENERATOR.normal(0, 1, (64, 4)).astype(np.float32)
 EXAMPLES = on_devices(
     Split({"image": IMAGES, "label": LABELS[:24]}), Transform(), parallel.local_devices(1)
 )
@@ -65,7 +69,12 @@ def _validation(monkeypatch):
     def features(self, split, task, transform):
         return other[0][: len(split)] + len(split.arrays)
 
+    def linear(x):
+        return x.reshape(len(x), -1) @ WEIGHTS
+
     monkeypatch.setattr(Asked, "ask", ask)
+    monkeypatch.setattr(Asked, "features_fn", lambda self, level: Partial(linear))
+    monkeypatch.setattr(Asked, "logits_fn", lambda self: Partial(linear))
     monkeypatch.setattr(Asked, "features", features)
 
 
