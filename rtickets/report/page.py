@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rtickets.report.cells import Markup, html_table, number, with_interval
+from rtickets.report.chosen import chosen_tables
 from rtickets.report.further import further_measures
 from rtickets.report.gains import explained, gain_cell
 from rtickets.report.honesty import doubts, strengths, unchecked
@@ -68,6 +69,7 @@ def render_page(
             parts += [f"<h3>{html.escape(transfer)}</h3>"]
             parts += [f"<p>Moves {html.escape(moved)}.</p>"] if moved else []
             parts += [_table(chosen, baseline)]
+            parts += chosen_tables(result["cells"], transfer) if metric == CLEAN else []
     parts += further_measures(further)
     for label, picture in radii.items():
         parts += picture_parts(f"Over the radius: {label}", picture)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from rtickets.errors import printable
 from rtickets.report.cells import gain_text, number
+from rtickets.report.chosen import chosen_lines
 from rtickets.report.csv_lines import as_csv
 from rtickets.report.figures import figures_of
 from rtickets.report.gains import gains_csv
@@ -80,6 +81,8 @@ def show_report(study: RunFolder) -> None:
         _console(max(whole, console.width)).print(printed)  # a cut table is none
         if moved := moves_of(config_files.to_dict(config), transfer):
             console.print(f"{transfer} moves {moved}\n", soft_wrap=True)
+        for line in chosen_lines(result["cells"], transfer):
+            console.print(printable(line), soft_wrap=True)
     for line in (*family_lines(table), *failed_lines(result)):
         console.print(printable(line), soft_wrap=True)
     checked, doubtful = doubts(result)

@@ -110,18 +110,27 @@ def _whatever_it_holds(look: Callable[[Path], Status], folder: Path) -> Status:
 
 
 def _stage(folder: Path) -> Status:
-    lines = [line for one in throughput.read_lines(folder) if (line := throughput.parse(one))]
+    # A transfer with a ladder of learning rates has a training in every folder of `rungs`.
+    trainings = [_lines(one) for one in sorted(folder.glob("rungs/*")) or [folder]]
     count = _Count()
-    if lines:
+    begun = [lines for lines in trainings if lines]
+    if begun:
+        lines = max(begun, key=lambda lines: lines[-1].time)
         line = lines[-1]
         each = line.seconds / line.steps
         if len(lines) > 1 and not line.compiled and line.step > lines[-2].step:
             before = lines[-2]  # validation and checkpoints take time as well
             each = (line.time - before.time) / (line.step - before.step)
-        count = _Count(line.step, line.last_step, each, line.time, line.images_per_second)
+        done = sum(lines[-1].step for lines in begun)
+        total = line.last_step * len(trainings)
+        count = _Count(done, total, each, line.time, line.images_per_second)
     found = _status(folder, count, _is_held(folder))
     reason = failures.reason_of(folder) if found.state == "stopped" else None
     return found if reason is None else found._replace(state="failed", problem=printable(reason))
+
+
+def _lines(folder: Path) -> list[throughput.Line]:
+    return [line for one in throughput.read_lines(folder) if (line := throughput.parse(one))]
 
 
 def _study(folder: Path, running: bool) -> Status:

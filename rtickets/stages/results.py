@@ -134,6 +134,14 @@ class SourceResult(Evaluation):
     evaluation: NotRequired[FolderName]
 
 
+class Choice(TypedDict):
+    """What a transfer chose on validation images, and lines on values at an end of their ladder."""
+
+    learning_rate: Number
+    weight_decay: Number
+    ladder_ends: NotRequired[list[str]]
+
+
 class CellResult(Evaluation):
     """A cell of a study."""
 
@@ -144,6 +152,7 @@ class CellResult(Evaluation):
     transfer: Label
     ticket: FolderName
     evaluation: NotRequired[FolderName]
+    chosen: NotRequired[Choice]
 
 
 class GainResult(TypedDict):

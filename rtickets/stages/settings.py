@@ -1,16 +1,39 @@
 """Settings of the stages that train: pretraining and transfer."""
 
 from dataclasses import field
-from typing import Literal
+from itertools import product
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from rtickets.data.settings import DataConfig
 from rtickets.evaluation.recalibration import TransferRecalibrateConfig
 from rtickets.models.settings import ModelConfig
-from rtickets.settings.kinds import STRICT
+from rtickets.settings import config_files
+from rtickets.settings.kinds import STRICT, NotNegative, is_never
 from rtickets.training.settings import TrainConfig
+
+
+def _ladder(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Return a ladder from its lowest rung up, whatever order it was written in."""
+    if len(values) == 1:
+        raise ValueError("one value is no ladder: set it in train.optimizer, or give two or more")
+    if len(set(values)) < len(values):
+        raise ValueError("a value stands there more than once; give each once")
+    return tuple(sorted(values))
+
+
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Rates = Annotated[tuple[Rate, ...], AfterValidator(_ladder)]
+Decays = Annotated[tuple[NotNegative, ...], AfterValidator(_ladder)]
+
+
+class Rung(NamedTuple):
+    """What one training of a ladder has in the place of the optimiser's own."""
+
+    learning_rate: float
+    weight_decay: float
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -36,6 +59,10 @@ class TransferConfig:
             `rtickets.evaluation.recalibration`; it needs train.statistics='frozen', as otherwise
             training replaces them. None leaves them as they are.
         normalization: pixel statistics of the 'source' task or of the 'target' task.
+        learning_rates: two or more, in the place of train.optimizer.learning_rate: the ticket is
+            trained with each under the same seed, and the one with the best headline on validation
+            images is chosen, of equals the smaller. () chooses nothing.
+        weight_decays: likewise; with both, every pair is trained.
         train: the training run.
     """
 
@@ -44,7 +71,23 @@ class TransferConfig:
     mode: Literal["finetune", "linear"] = "finetune"
     normalization: Literal["source", "target"] = "source"
     recalibrate: TransferRecalibrateConfig | None = None
+    learning_rates: Rates = ()
+    weight_decays: Decays = ()
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """What is trained to choose from, the smaller rates first; one if nothing is chosen."""
+        own = self.train.optimizer
+        rates = self.learning_rates or (own.learning_rate,)
+        return tuple(map(Rung._make, product(rates, self.weight_decays or (own.weight_decay,))))
+
+    def at(self, rung: Rung) -> "TransferConfig":
+        """Return the configuration with an optimiser of a rung; its ladders stay."""
+        rate, decay = rung
+        return config_files.replace(
+            self, train__optimizer__learning_rate=rate, train__optimizer__weight_decay=decay
+        )
 
     @property
     def moves(self) -> str:
@@ -63,6 +106,12 @@ class TransferConfig:
             raise ValueError(
                 f"recalibrate.on='source' with normalization={self.normalization!r} would show the "
                 "network source images under pixel statistics of the target; choose one for both"
+            )
+        if len(self.rungs) > 1 and is_never(self.train.validate_every):
+            raise ValueError(
+                "learning_rates and weight_decays choose on validation images, and "
+                f"train.validate_every={self.train.validate_every!r} measures none; set it to "
+                "'1ep', or to train.duration to do so at the end alone"
             )
         return self
 

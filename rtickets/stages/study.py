@@ -29,6 +29,7 @@ from rtickets.stages import study_progress
 from rtickets.stages.comparison import all_gains
 from rtickets.stages.imp import rewind_steps
 from rtickets.stages.results import headline_of, read_evaluation, read_study
+from rtickets.stages.rungs import choice_of
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.tasks import task_of
 from rtickets.training.batches import steps_per_epoch
@@ -61,10 +62,12 @@ class UnitRuns(NamedTuple):
     Attributes:
         ticket: the drawn ticket; the pretrained network where nothing was drawn.
         evaluation: what was measured, after the transfer if there is one.
+        transfer: the transfer, None of a source network.
     """
 
     ticket: RunFolder
     evaluation: RunFolder
+    transfer: RunFolder | None = None
 
 
 class SourceNetwork(NamedTuple):
@@ -157,11 +160,12 @@ def run_study(
             if number in failed:
                 results["failed"].append({"kind": kind, **unit._asdict(), "reason": failed[number]})
                 continue
-            ticket, evaluation = _run_unit(config, unit, workdir, devices)
+            ticket, evaluation, transfer = _run_unit(config, unit, workdir, devices)
             read_evaluation(evaluation)  # complains of what is no result
             folders[evaluation.path.name] = evaluation.path
             found = {"ticket": ticket.path.name, "evaluation": evaluation.path.name}
-            results[kind].append({**unit._asdict(), **found, **evaluation.result()})
+            chosen = choice_of({} if transfer is None else transfer.result())
+            results[kind].append({**unit._asdict(), **found, **chosen, **evaluation.result()})
 
         def gains() -> list[dict[str, Any]]:
             """Read in the primary process alone: others may not have the files yet."""
@@ -268,7 +272,7 @@ def run_cell(config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.D
     downstream = config_files.replace(config.transfers[cell.transfer], train__seed=cell.seed)
     trained = stages.transfer(downstream, ticket.source, workdir, name, devices)
     evaluation = stages.evaluate(config.evaluate, trained.source, workdir, name, devices)
-    return UnitRuns(ticket, evaluation)
+    return UnitRuns(ticket, evaluation, trained)
 
 
 def _pretrain(

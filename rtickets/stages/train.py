@@ -107,6 +107,7 @@ class TrainingRun(NamedTuple):
         config: the run's configuration.
         folder: the stage's folder.
         devices: where to train.
+        name: what progress and messages call it; '' is the name of the folder.
     """
 
     model: models.Model
@@ -116,11 +117,17 @@ class TrainingRun(NamedTuple):
     config: TrainConfig
     folder: Path
     devices: parallel.Devices
+    name: str = ""
 
     @property
     def steps_per_epoch(self) -> int:
         """Number of batches in an epoch."""
         return steps_per_epoch(len(self.dataset.train), self.config.batch_size)
+
+    @property
+    def called(self) -> str:
+        """What progress and messages call it."""
+        return self.name or self.folder.name.rsplit("-", 1)[0]
 
 
 def train_network(
@@ -178,8 +185,8 @@ def train_network(
         found = evaluation.judge(network, held_out, attack=attack, batch_size=config.batch_size)
         return float(found[run.task.headline.name].value)
 
-    name = run.folder.name.rsplit("-", 1)[0]
-    loop = Loop(program, config, run.dataset.train, mask, validate, run.folder, name, steps)
+    where = run.folder, run.called
+    loop = Loop(program, config, run.dataset.train, mask, validate, *where, steps)
     return loop.fit(*weights, opt_state)
 
 

@@ -9,10 +9,12 @@ from rtickets.costs.runs import estimate_training
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
 from rtickets.stages.recalibrate import recalibrate, recalibration_work
-from rtickets.stages.settings import TransferConfig
+from rtickets.stages.rungs import train_rungs
+from rtickets.stages.settings import Rung, TransferConfig
 from rtickets.stages.stage import Stage
 from rtickets.stages.train import (
     Ready,
+    TrainingRun,
     prepare,
     train_network,
     training_result,
@@ -22,6 +24,7 @@ from rtickets.tasks import task_of
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket
 from rtickets.training import Trainable
+from rtickets.training.selection import Outcome
 
 
 def transfer(
@@ -36,13 +39,23 @@ def transfer(
     def body(folder: Path) -> dict[str, Any]:
         ticket = Ticket.load(source.ticket)
         ready = prepare(ticket, config.data, config.train.seed, config.normalization)
-        meta = provenance.extend(ready.meta, "transfer", config, config.data, config.train.seed)
         run = ready.run(config.train, folder, devices)
         trainable: Trainable = "all" if config.mode == "finetune" else "head"
         weights = (ready.params, _statistics(config, ticket, ready))
-        outcome = train_network(run, weights, ready.mask, trainable=trainable)
-        trained = Ticket(ready.mask, outcome.params, outcome.batch_stats, meta)
-        write_ticket(folder / "ticket", trained)
+
+        def train(run: TrainingRun) -> Outcome:
+            return train_network(run, weights, ready.mask, trainable=trainable)
+
+        def write(rung: Rung, outcome: Outcome) -> None:
+            seed = config.train.seed
+            meta = provenance.extend(ready.meta, "transfer", config.at(rung), config.data, seed)
+            trained = Ticket(ready.mask, outcome.params, outcome.batch_stats, meta)
+            write_ticket(folder / "ticket", trained)
+
+        if len(config.rungs) > 1:
+            return {**train_rungs(config, run, train, write), "moves": config.moves}
+        outcome = train(run)
+        write(config.rungs[0], outcome)
         return {**training_result(folder, outcome), "moves": config.moves}
 
     return run_once(folder_of(workdir, "transfer", name, config, source), body)
@@ -73,8 +86,13 @@ def estimate_transfer(
     if config.recalibrate is not None and config.recalibrate.on == "source":
         on = setting.task_of(None)
     work = recalibration_work(config.recalibrate, on, setting.model_for(task))
-    about = (*found.about, f"moves {config.moves}")
-    found = found._replace(about=about, operations=found.operations + work)
+    about, rungs = [*found.about, f"moves {config.moves}"], len(config.rungs)
+    if rungs > 1:
+        about.append(
+            f"{rungs} trainings, {len(config.learning_rates) or 1} learning rates times "
+            f"{len(config.weight_decays) or 1} weight decays, the best on validation images chosen"
+        )
+    found = found._replace(about=tuple(about), operations=rungs * found.operations + work)
     return setting.noted(found, task)
 
 
