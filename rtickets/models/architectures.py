@@ -22,6 +22,8 @@ class Asked(NamedTuple):
         activation: None is the published one.
         shared: keyword arguments that every network of the package takes: `mean` and `std` of the
             pixels, `dtype` of the backbone and `make_head`.
+        output_stride: how many pixels lie between two places of the last level; None is the usual
+            number. What asks for less gets dilation in the place of strides, with the same weights.
     """
 
     num_classes: int
@@ -30,6 +32,7 @@ class Asked(NamedTuple):
     variant: str | None
     activation: str | None
     shared: Mapping[str, Any]
+    output_stride: int | None = None
 
     def scaled(self, features: float) -> int:
         """Return a number of features, at least one, times the width."""
@@ -44,12 +47,14 @@ class Architecture(NamedTuple):
         stems: that it has.
         variants: published variants besides the usual network, see `ModelConfig`.
         own_activation: the name of the one that it always has, None where there is a choice.
+        dilates: it has an `output_stride`.
     """
 
     make: Callable[[Asked], Any]
     stems: tuple[str, ...] = ("small", "imagenet")
     variants: tuple[str, ...] = ()
     own_activation: str | None = None
+    dilates: bool = False
 
 
 ARCHITECTURES: dict[str, Architecture] = {}

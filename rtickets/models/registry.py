@@ -33,7 +33,7 @@ _PREACT = ("deepmind", "kuangliu", "wong")
 
 def _resnet(sizes: tuple[int, ...], block: Any, *variants: str, thin: bool = False) -> Architecture:
     make = partial(make_resnet, stage_sizes=sizes, block=block, thin=thin)
-    return Architecture(make, variants=variants)
+    return Architecture(make, variants=variants, dilates=True)
 
 
 def _wide(blocks: int, widening: int) -> Architecture:
@@ -78,6 +78,7 @@ def build(
     variant: Variant | None = None,
     activation: Activation | None = None,
     make_head: Callable[[int], Any] = LinearHead,
+    output_stride: int | None = None,
 ) -> Model:
     """Build a network, a linen module that maps images in [0, 1] to logits, see `models.calling`.
 
@@ -90,10 +91,11 @@ def build(
         precision: compute precision of the backbone.
         variant: see `ModelConfig`, as `activation`.
         make_head: returns the head of a width: a module that maps `models.Features` to outputs.
+        output_stride: see `Asked`; a power of two.
 
     Raises:
-        InputError: if there is no such architecture, or not with this stem or variant, or pixel
-            statistics are none of images in [0, 1].
+        InputError: if there is no such architecture, or not with this stem, variant or output
+            stride, or pixel statistics are none of images in [0, 1].
     """
     check_statistics(mean, std)
     if arch not in ARCHITECTURES:
@@ -103,9 +105,23 @@ def build(
         raise InputError(why)
     if stem is not None and stem not in entry.stems:
         raise InputError(f"stem={stem!r} does not exist for {arch}; use {entry.stems[0]!r}")
+    if output_stride is not None:
+        _check_output_stride(arch, output_stride)
     shared = {"mean": mean, "std": std, "dtype": jnp.dtype(precision), "make_head": make_head}
-    found: Model = entry.make(Asked(num_classes, width, stem, variant, activation, shared))
+    asked = Asked(num_classes, width, stem, variant, activation, shared, output_stride)
+    found: Model = entry.make(asked)
     return found
+
+
+def _check_output_stride(arch: str, output_stride: int) -> None:
+    if not ARCHITECTURES[arch].dilates:
+        others = ", ".join(name for name, entry in ARCHITECTURES.items() if entry.dilates)
+        raise InputError(
+            f"output_stride={output_stride}: {arch} cannot dilate in the place of strides; leave "
+            f"it out, or take one of {others}"
+        )
+    if output_stride < 1 or output_stride & (output_stride - 1):
+        raise InputError(f"output_stride={output_stride} is not 1, 2, 4, 8, ...")
 
 
 def check_statistics(mean: Sequence[float], std: Sequence[float]) -> None:
@@ -135,12 +151,13 @@ def from_config(
     mean: tuple[float, ...] = (0.0,),
     std: tuple[float, ...] = (1.0,),
     make_head: Callable[[int], Any] = LinearHead,
+    output_stride: int | None = None,
 ) -> Model:
     """Build the network that a configuration describes; arguments as of `build`."""
     return build(
         config.arch, num_classes, width=config.width, stem=config.stem, mean=mean, std=std,
         precision=config.precision, variant=config.variant, activation=config.activation,
-        make_head=make_head,
+        make_head=make_head, output_stride=output_stride,
     )  # fmt: skip
 
 

@@ -20,6 +20,14 @@ from rtickets.models.narrow import convolve
 from rtickets.models.network import BackboneAndHead, Features, LinearHead, kernel_init, pooled
 from rtickets.models.preactivation import ACTIVATIONS, Padding
 
+Dilation = tuple[int, int]
+"""Of the 3x3 convolutions of a block up to the one that strides, and after it: where a block once
+halved the resolution and does not any more, those after it look twice as far, and so find at every
+second place what they would have found."""
+
+
+_STEM_STRIDES = {"small": 1, "imagenet": 4}
+
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut."""
@@ -29,16 +37,17 @@ class BasicBlock(nn.Module):
     conv: Callable[..., Any]
     norm: Callable[..., Any]
     activation: Callable[[Array], Array] = nn.relu
+    dilation: Dilation = (1, 1)
 
     expansion = 1
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Map (B, H, W, C) to (B, H / stride, W / stride, features)."""
-        conv3 = partial(self.conv, kernel_size=(3, 3), padding=1)
-        y = conv3(self.features, strides=self.stride, name="conv1")(x)
+        conv3 = partial(_conv3, self.conv, self.features)
+        y = conv3(self.dilation[0], strides=self.stride, name="conv1")(x)
         y = self.activation(self.norm(name="norm1")(y))
-        y = self.norm(name="norm2")(conv3(self.features, name="conv2")(y))
+        y = self.norm(name="norm2")(conv3(self.dilation[1], name="conv2")(y))
         return self.activation(y + _shortcut(self, x, self.features))
 
 
@@ -50,6 +59,7 @@ class Bottleneck(nn.Module):
     conv: Callable[..., Any]
     norm: Callable[..., Any]
     activation: Callable[[Array], Array] = nn.relu
+    dilation: Dilation = (1, 1)
 
     expansion = 4
     widening = 1  # of the two inner convolutions
@@ -63,7 +73,8 @@ class Bottleneck(nn.Module):
         first, second = (self.stride, 1) if self.strided == "conv1" else (1, self.stride)
         y = conv1(inner, strides=first, name="conv1")(x)
         y = self.activation(self.norm(name="norm1")(y))
-        y = self.conv(inner, (3, 3), strides=second, padding=1, name="conv2")(y)
+        dilation = self.dilation[1 if self.strided == "conv1" else 0]
+        y = _conv3(self.conv, inner, dilation, strides=second, name="conv2")(y)
         y = self.activation(self.norm(name="norm2")(y))
         y = self.norm(name="norm3")(conv1(4 * self.features, name="conv3")(y))
         return self.activation(y + _shortcut(self, x, 4 * self.features))
@@ -79,6 +90,10 @@ class CaffeBottleneck(Bottleneck):
     """A bottleneck that strides in its first convolution, as the first published networks did."""
 
     strided = "conv1"
+
+
+def _conv3(conv: Callable[..., Any], features: int, dilation: int, **options: Any) -> Any:
+    return conv(features, (3, 3), kernel_dilation=dilation, padding=dilation, **options)
 
 
 def _shortcut(block: BasicBlock | Bottleneck, x: Array, features: int) -> Array:
@@ -108,6 +123,8 @@ class ResNet(BackboneAndHead):
             alone.
         activation: a key of `ACTIVATIONS`.
         make_head: makes the head of `num_classes`.
+        output_stride: how many pixels lie between two places of the last level, where that is less
+            than usual: later stages dilate instead of striding, with the same weights.
     """
 
     stage_sizes: tuple[int, ...]
@@ -123,6 +140,7 @@ class ResNet(BackboneAndHead):
     pool_padding: Padding = "symmetric"
     activation: str = "relu"
     make_head: Callable[[int], nn.Module] = LinearHead
+    output_stride: int | None = None
 
     @nn.compact
     def features(self, x: Array, train: bool = False) -> Features:
@@ -151,14 +169,29 @@ class ResNet(BackboneAndHead):
             x = conv(features, (3, 3), padding=1, name="stem_conv")(x)
             x = act(norm(name="stem_norm")(x))
         levels = {"stem": x}
-        for stage, blocks in enumerate(self.stage_sizes):
+        for stage, (blocks, how) in enumerate(zip(self.stage_sizes, self._strides(), strict=True)):
             for index in range(blocks):
-                stride = 2 if stage > 0 and index == 0 else 1
+                stride, dilation = how if index == 0 else (1, (how[1][1],) * 2)
                 name = f"stage{stage + 1}_block{index + 1}"
-                x = self.block(self.width * 2**stage, stride, conv, norm, act, name=name)(x)
+                x = self.block(
+                    self.width * 2**stage, stride, conv, norm, act, dilation, name=name
+                )(x)  # fmt: skip
             levels[f"stage{stage + 1}"] = x
         # The head computes in float32, whatever the precision of the backbone.
         return pooled(levels)
+
+    def _strides(self) -> list[tuple[int, Dilation]]:
+        """Return the stride of the first block of every stage, and its dilation."""
+        found = [(1, (1, 1))]
+        reached, dilation = _STEM_STRIDES[self.stem], 1
+        for _ in self.stage_sizes[1:]:
+            if self.output_stride is None or reached < self.output_stride:
+                reached *= 2
+                found.append((2, (dilation, dilation)))
+            else:
+                found.append((1, (dilation, 2 * dilation)))
+                dilation *= 2
+        return found
 
 
 def make_resnet(
@@ -173,6 +206,7 @@ def make_resnet(
         asked.scaled(32 if thin else 64),
         asked.stem or "imagenet",
         activation=asked.activation or "relu",
+        output_stride=asked.output_stride,
         **own,
         **asked.shared,
     )
