@@ -59,6 +59,11 @@ def _called(
     return found, updated.get(STATE, state)
 
 
-def head(model: Any, params: Any, found: Features) -> Any:
-    """Return what the head of a network makes of features; `apply` is this after `features`."""
-    return model.apply({"params": params}, found, method=lambda network, x: network.head(x))
+def head(model: Any, params: Any, found: Features, state: Any = None) -> Any:
+    """Return what the head of a network makes of features; `apply` is this after `features`.
+
+    Args:
+        state: the network's, for a head with normalisation statistics.
+    """
+    variables = {"params": params, **({STATE: state} if state else {})}
+    return model.apply(variables, found, method="answer")

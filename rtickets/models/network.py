@@ -3,7 +3,9 @@
 `features` is the backbone. It returns what it has found at every level, and the mean over the last
 of them. `head` is what a task asks of them, a module of its own whose parameters are the entry
 'head' of the network's; a task with another output brings another one (`Task.head`). A call is
-both, one after the other, so that criteria, attacks and exports see one function.
+both, one after the other, so that criteria, attacks and exports see one function. A head with
+normalisation layers has a true attribute `normalises`, and takes after the features `train` and the
+`axis_name` over which training statistics are shared, or None.
 
 A subclass has the fields `num_classes` and `make_head` and the compact method `features`; levels
 that nobody reads cost nothing once compiled.
@@ -68,4 +70,10 @@ class BackboneAndHead(nn.Module):
 
     def __call__(self, x: Array, train: bool = False) -> Any:
         """Return what the head makes of the features; of `LinearHead` logits (B, num_classes)."""
-        return self.head(self.features(x, train))
+        return self.answer(self.features(x, train), train)
+
+    def answer(self, found: Features, train: bool = False) -> Any:
+        """Return what the head makes of features."""
+        if not getattr(self.head, "normalises", False):
+            return self.head(found)
+        return self.head(found, train, getattr(self, "axis_name", None))

@@ -1,0 +1,1 @@
+"""Heads for answers with places: a class for every pixel."""
