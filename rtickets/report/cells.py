@@ -13,6 +13,35 @@ class Markup(NamedTuple):
     html: str
 
 
+class Words(NamedTuple):
+    """A sentence in a cell, which may take several lines."""
+
+    text: str
+
+
+class Exact(NamedTuple):
+    """A value in a cell with all its digits beside what is shown, by which the table is sorted."""
+
+    text: str
+    value: float
+
+
+class Head(NamedTuple):
+    """A heading of a table.
+
+    Attributes:
+        text: what it says.
+        kinds: what the script of a page may do: 'filter' by the values of the column, switch a
+            'measure' off, or leave a 'plain' column unsorted.
+    """
+
+    text: str
+    kinds: tuple[str, ...] = ()
+
+
+Cell = str | Markup | Words | Exact
+
+
 def number(
     mean: float | None, std: float | None = None, unit: str = "", *, sign: bool = False
 ) -> str:
@@ -46,13 +75,30 @@ def direction(found: Mapping[str, Any]) -> str:
     return {True: "higher is better", False: "lower is better"}.get(found["higher_is_better"], "")
 
 
-def html_table(head: Sequence[str], body: Sequence[Sequence[str | Markup]]) -> str:
+def html_table(head: Sequence[Head | str], body: Sequence[Sequence[Cell]]) -> str:
     """Return a table; what is not markup of ours is text."""
-    lines = ["".join(f"<th>{html.escape(cell)}</th>" for cell in head)]
-    lines += ["".join(f"<td>{_markup(cell)}</td>" for cell in row) for row in body]
+    heads = [each if isinstance(each, Head) else Head(each) for each in head]
+    top = "".join(
+        f'<th scope="col"{_data(dict.fromkeys(each.kinds, ""))}>{html.escape(each.text)}</th>'
+        for each in heads
+    )
+    lines = ["".join(map(_cell, row)) for row in body]
     rows = "\n".join(f"<tr>{line}</tr>" for line in lines)
-    return f'<div class="scroll"><table>\n{rows}\n</table></div>'
+    return (
+        f'<div class="scroll"><table>\n<thead><tr>{top}</tr></thead>\n<tbody>\n{rows}\n</tbody>'
+        "\n</table></div>"
+    )
 
 
-def _markup(cell: str | Markup) -> str:
-    return cell.html if isinstance(cell, Markup) else html.escape(cell)
+def _cell(cell: Cell) -> str:
+    if isinstance(cell, Markup):
+        return f"<td>{cell.html}</td>"
+    if isinstance(cell, Words):
+        return f'<td class="words">{html.escape(cell.text)}</td>'
+    if isinstance(cell, Exact):
+        return f"<td{_data({'v': repr(cell.value)})}>{html.escape(cell.text)}</td>"
+    return f"<td>{html.escape(cell)}</td>"
+
+
+def _data(values: Mapping[str, str]) -> str:
+    return "".join(f' data-{name}="{html.escape(value)}"' for name, value in values.items())

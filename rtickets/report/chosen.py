@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rtickets.report.cells import Markup, html_table
+from rtickets.report.cells import Cell, Markup, html_table
 
 _VALUES = {"learning_rate": "learning rate", "weight_decay": "weight decay"}
 Cells = Sequence[Mapping[str, Any]]
@@ -35,11 +35,11 @@ def chosen_tables(cells: Cells, transfer: str) -> list[str]:
     if not own:
         return []
     seeds = list(dict.fromkeys(cell["seed"] for cell in own))
-    lines: dict[tuple[str, float, str], dict[int, str | Markup]] = {}
+    lines: dict[tuple[str, float, str], dict[int, Cell]] = {}
     for cell in own:
         line = lines.setdefault((cell["draw"], cell["sparsity"], cell["objective"]), {})
         line[cell["seed"]] = _marked(cell["chosen"])
-    body: list[list[str | Markup]] = [
+    body: list[list[Cell]] = [
         [draw, f"{100 * (1 - sparsity):g}", objective, *(line.get(seed, "") for seed in seeds)]
         for (draw, sparsity, objective), line in lines.items()
     ]
@@ -50,6 +50,12 @@ def chosen_tables(cells: Cells, transfer: str) -> list[str]:
         *_ends(own, transfer),
     ]
     return [*(f"<p>{html.escape(line)}</p>" for line in about), html_table(head, body)]
+
+
+def ladder_ends(cells: Cells) -> list[str]:
+    """Return a line on every end of a ladder that transfers chose, with how often."""
+    transfers = dict.fromkeys(cell["transfer"] for cell in cells if "chosen" in cell)
+    return [line for each in transfers for line in _ends(_own(cells, each), each)]
 
 
 def _own(cells: Cells, transfer: str) -> list[Mapping[str, Any]]:

@@ -9,17 +9,16 @@ from typing import Any
 
 from rtickets.errors import InputError, printable
 from rtickets.report.cells import direction, html_table, with_interval
+from rtickets.report.document import document, picture
+from rtickets.report.facts import ended, evaluation_facts, facts_list
 from rtickets.report.honesty import verdict_lines
 from rtickets.report.inside import own_pictures
 from rtickets.report.over_seeds import further_of, metrics_of
-from rtickets.report.page import STYLE, picture_parts
 from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder
 from rtickets.stages.results import headline_of
 from rtickets.storage.files import read_json, write_text
 from rtickets.tasks import units
-
-_PIXELS = "img { width: 100%; image-rendering: pixelated; }"  # rows of small images
 
 
 def evaluation_lines(run: RunFolder) -> list[str]:
@@ -41,8 +40,10 @@ def write_evaluation(run: RunFolder) -> Path:
     """Write a complete evaluation as one HTML page in its folder, and return the page."""
     result, config = run.result(), read_json(run.path / "config.json")
     rows = _measured(run, result)
+    environments = environment.read(run.path)
+    facts = evaluation_facts(config, environments, ended(run.path))
     parts = [
-        f"<h1>{html.escape(run.path.name)}</h1>",
+        f"<h1>{html.escape(run.path.name)}</h1>", facts_list(facts),
         "<h2>The network</h2>", _list(_network(run)),
         "<h2>Measures, with 95% intervals</h2>",
         html_table(["metric", _headed(run, result), "images"], rows),
@@ -50,20 +51,15 @@ def write_evaluation(run: RunFolder) -> Path:
     if further := _further(run, result):
         parts += [html_table(["measure", "value", ""], further)]
     parts += [_list(result.get("notes", ()))]
-    for name, picture in own_pictures(run.path, result).items():
-        parts += picture_parts(name, picture)
+    for name, png in own_pictures(run.path, result).items():
+        parts += [f"<h2>{html.escape(name)}</h2>", picture(name, png, "pixels")]
     if verdict := _verdict(run, result):
         parts += ["<h2>Can values under attack be trusted?</h2>", _list(verdict)]
-    computed = _list(environment.as_lines(environment.read(run.path)))
+    computed = _list(environment.as_lines(environments))
     parts += ["<h2>Computed with</h2>", computed]
     parts += ["<h2>Configuration</h2>", f"<pre>{html.escape(json.dumps(config, indent=2))}</pre>"]
-    body, title = "\n".join(parts), html.escape(run.path.name)
     page = run.path / "report.html"
-    write_text(
-        page,
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{STYLE}{_PIXELS}</style></head>\n<body>\n{body}\n</body></html>\n",
-    )
+    write_text(page, document(run.path.name, "\n".join(parts)))
     return page
 
 

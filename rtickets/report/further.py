@@ -8,21 +8,19 @@ from rtickets.report.cells import direction, html_table, number
 from rtickets.tasks import units
 
 
-def further_measures(table: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the section on further measures, empty where there are none.
+def further_measures(table: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table a transfer, '' where there are no further measures.
 
     Args:
         table: what `rtickets.report.over_seeds.rows` made of `further_of`; those that are one of
             many alike are left to the CSV.
     """
     rows = [row for row in table if not row["detail"]]
-    if not rows:
-        return []
-    parts = ["<h2>Further measures</h2>"]
+    parts = []
     for transfer in dict.fromkeys(row["transfer"] for row in rows):
         own = [row for row in rows if row["transfer"] == transfer]
         parts += [f"<h3>{html.escape(transfer)}</h3>", _table(own)]
-    return parts
+    return "\n".join(parts)
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -41,7 +41,6 @@ def gain_cell(row: Mapping[str, Any]) -> Markup:
 
 
 def explained(table: Sequence[Mapping[str, Any]], baseline: str) -> list[str]:
-    """Return what the gains of a table are and how sure they are, as paragraphs."""
-    lines = family_lines(table)
-    told = [MEANING.format(baseline=baseline), *lines] if lines else []
-    return [f"<p>{html.escape(line)}</p>" for line in told]
+    """Return what the gains of a table are, as a paragraph, none where there are not any."""
+    told = [MEANING.format(baseline=baseline)] if family_lines(table) else []
+    return [f'<p class="note">{html.escape(line)}</p>' for line in told]

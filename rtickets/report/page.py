@@ -1,40 +1,40 @@
-"""The report as one HTML page that needs nothing beside it."""
+"""The results page of a study: one HTML file that needs nothing beside it.
 
-import base64
+Every number stands in a table of the file; the script draws the same numbers as charts and makes
+the tables sortable, see `rtickets.report.document`.
+"""
+
 import html
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rtickets.report.cells import Markup, html_table, number, with_interval
-from rtickets.report.chosen import chosen_tables
+from rtickets.report.cell_table import cell_table, link
+from rtickets.report.cells import Cell, Words, html_table, with_interval
+from rtickets.report.chosen import ladder_ends
+from rtickets.report.document import document, picture
+from rtickets.report.facts import Facts, facts_list
 from rtickets.report.further import further_measures
-from rtickets.report.gains import explained, gain_cell
+from rtickets.report.gains import explained
 from rtickets.report.honesty import doubts, strengths, unchecked
-from rtickets.report.over_seeds import CLEAN, further_of, metrics_of, moves_of
+from rtickets.report.metric_sections import metric_sections, radius_sections
+from rtickets.report.over_seeds import CLEAN, further_of, metrics_of
+from rtickets.report.sections import Context, Section, as_html, navigation
 from rtickets.tasks import units
 
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #22272e; max-width: 1060px; margin: 2em auto;
-       padding: 0 1em; }
-h1 { font-size: 1.6em; } h2 { font-size: 1.2em; margin-top: 2em; }
-img { max-width: 100%; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.2em 0.8em; text-align: right; border-bottom: 1px solid #e3e6ea; }
-th:first-child, td:first-child { text-align: left; }
-pre { background: #f5f6f8; padding: 1em; overflow-x: auto; font-size: 12px; }
-.gain { color: #2c7a3f; } .loss { color: #b03a2e; } .scroll { overflow-x: auto; }
-"""
+_FILES = {"results.csv": "all cells as CSV", "gains.csv": "gains as CSV",
+          "table.json": "means and gains as JSON", "config.json": "configuration",
+          "result.json": "results"}  # fmt: skip
+_ABOUT_PICTURES = "Of the first seed; of tickets the sparsest."
 
 
 def render_page(
     table: Sequence[Mapping[str, Any]],
     result: Mapping[str, Any],
-    pictures: Mapping[str, bytes],
-    radii: Mapping[str, bytes],
-    tickets: Mapping[str, bytes],
     config: Mapping[str, Any],
-    computed_with: Sequence[str],
+    pictures: Mapping[str, Mapping[str, bytes]],
+    environments: Sequence[Mapping[str, Any]],
+    date: str,
     further: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the page.
@@ -42,80 +42,119 @@ def render_page(
     Args:
         table: what `rows` returned.
         result: the study's, with its cells and source networks.
-        pictures: PNG pictures of the headline over remaining weights, by metric.
-        radii: PNG pictures of it over the radius, by attack or 'certified'.
-        tickets: PNG pictures of tickets and of what networks see, by heading.
-        config: the study's configuration, printed at the end; it names the study and the objective
-            that gains are measured from.
-        computed_with: versions, devices and settings, a line for each that took part.
+        config: the study's configuration, as JSON holds it.
+        pictures: PNG pictures by the heading of their section and their own.
+        environments: versions, devices and settings that took part.
+        date: when the study ended.
         further: what `rows` returned of further measures.
 
     Returns:
-        HTML with the pictures inside.
+        HTML with everything inside.
     """
-    title, baseline = config["name"], config["baseline"]
-    parts = [
-        f"<h1>{html.escape(title)}</h1>",
-        _explain(table, config["evaluate"]["split"]),
-        *explained(table, baseline),
-    ]
-    for metric, picture in pictures.items():
-        parts += picture_parts(_heading(table, metric), picture)
-        for transfer in dict.fromkeys(row["transfer"] for row in table):
-            chosen = [
-                row for row in table if row["metric"] == metric and row["transfer"] == transfer
-            ]
-            moved = moves_of(config, transfer)
-            parts += [f"<h3>{html.escape(transfer)}</h3>"]
-            parts += [f"<p>Moves {html.escape(moved)}.</p>"] if moved else []
-            parts += [_table(chosen, baseline)]
-            parts += chosen_tables(result["cells"], transfer) if metric == CLEAN else []
-    parts += further_measures(further)
-    for label, picture in radii.items():
-        parts += picture_parts(f"Over the radius: {label}", picture)
-    for heading, picture in tickets.items():
-        parts += picture_parts(heading, picture)
-    parts += ["<h2>Source networks</h2>", _source_table(result["sources"])]
-    parts += _failed(result)
-    parts += _honesty(result)
-    parts += ["<h2>Computed with</h2>", *(f"<p>{html.escape(one)}</p>" for one in computed_with)]
-    parts += ["<h2>Configuration</h2>", f"<pre>{html.escape(json.dumps(config, indent=2))}</pre>"]
-    body = "\n".join(parts)
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
-        f"</title><style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+    about = Context(config, result, environments, date, [])
+    sections = [*metric_sections(about, table), *radius_sections(about)]
+    if further:
+        sections.append(Section("Further measures", about.facts(), further_measures(further)))
+    for heading, own in pictures.items():
+        sections += _pictures(about, heading, own)
+    sections += _cells(about)
+    sections.append(
+        Section("Source networks", _source_facts(about), _source_table(result["sources"]))
     )
+    sections += [*_failed(about), *_honesty(about)]
+    computed = "".join(f"<p>{html.escape(_environment(one))}</p>" for one in environments)
+    sections.append(Section("Computed with", [], computed))
+    sections.append(Section("Configuration", [], _configuration(config)))
+    title = str(config["name"])
+    parts = [
+        navigation(sections),
+        f"<main>\n<h1>{html.escape(title)}</h1>",
+        _explain(table, config["evaluate"]["split"]),
+        facts_list(about.facts()),
+        _warnings(result),
+        *explained(table, config["baseline"]),
+        '<noscript><p class="note">Charts need JavaScript; the tables have all numbers.</p>'
+        "</noscript>",
+        as_html(sections),
+        "</main>",
+    ]
+    return document(title, "\n".join(parts), about.charts)
 
 
-def picture_parts(heading: str, picture: bytes) -> list[str]:
-    """Return a heading and a PNG picture as HTML."""
-    data = base64.b64encode(picture).decode()
-    name = html.escape(heading)
-    return [f"<h2>{name}</h2>", f'<img alt="{name}" src="data:image/png;base64,{data}">']
+def _pictures(about: Context, heading: str, pictures: Mapping[str, bytes]) -> list[Section]:
+    shown = [
+        f"<div><h3>{html.escape(name)}</h3>{picture(name, png)}</div>"
+        for name, png in pictures.items()
+    ]
+    body = f'<p class="note">{_ABOUT_PICTURES}</p><div class="panels">{"".join(shown)}</div>'
+    return [Section(heading, about.facts(), body)] if shown else []
 
 
-def _honesty(result: Mapping[str, Any]) -> list[str]:
+def _cells(about: Context) -> list[Section]:
+    """Return all cells, with links that work where the page lies in its run folder."""
+    cells = about.result["cells"]
+    files = ", ".join(link(name, text) for name, text in _FILES.items())
+    told = f'<p class="note">Beside this page in its folder: {files}.</p>'
+    return [Section("All cells", about.facts(), told + cell_table(cells), "cells")] if cells else []
+
+
+def _warnings(result: Mapping[str, Any]) -> str:
+    """Return what a reader must know before the first number."""
+    failed, (checked, doubtful) = result.get("failed", []), doubts(result)
+    lines = ladder_ends(result["cells"])
+    if failed:
+        lines.append(f"{len(failed)} network(s) could not be measured and are in no mean.")
+    if doubtful:
+        lines.append(
+            f"{len(doubtful)} of {checked} evaluations under attack did not pass every check."
+        )
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    return f'<ul class="warnings">{items}</ul>' if lines else ""
+
+
+def _environment(one: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in one.items() if value is not None)
+
+
+def _configuration(config: Mapping[str, Any]) -> str:
+    text = html.escape(json.dumps(config, indent=2))
+    return f"<details><summary>as JSON</summary><pre>{text}</pre></details>"
+
+
+def _source_facts(about: Context) -> Facts:
+    """Return what holds of source networks: their own data, and nothing is transferred."""
+    own = {
+        "data": str(about.config["pretrain"]["data"]["source"]),
+        "statistics": "the network's own",
+    }
+    kept = [(name, own.get(name, text)) for name, text in about.facts()]
+    return [(name, text) for name, text in kept if name != "examples"]
+
+
+def _honesty(about: Context) -> list[Section]:
     """Say how many evaluations the checks found nothing against, and list the others."""
+    result = about.result
     checked, doubtful = doubts(result)
     lines = [f"{checked - len(doubtful)} of {checked} evaluations passed every check."]
     lines = [*lines[: bool(checked)], *unchecked(result)]
     if not lines:
         return []
     head = ["transfer", "objective", "ticket", "sparsity", "seed", "found"]
-    body = [[*cells_of(one), found] for one, found in doubtful]
+    body: list[list[Cell]] = [[*cells_of(one), Words(found)] for one, found in doubtful]
     table = [html_table(head, body)] if body else []
     told = [f"<p>{html.escape(line)}</p>" for line in (*lines, *strengths(result))]
-    return ["<h2>Can values under attack be trusted?</h2>", *told, *table]
+    body_html = "\n".join([*told, *table])
+    return [Section("Can values under attack be trusted?", about.facts(), body_html, short="Trust")]
 
 
-def _failed(result: Mapping[str, Any]) -> list[str]:
+def _failed(about: Context) -> list[Section]:
     """List what could not be measured: means are over the other seeds."""
-    failed = result.get("failed", [])
+    failed = about.result.get("failed", [])
     if not failed:
         return []
     head = ["transfer", "objective", "ticket", "sparsity", "seed", "reason"]
-    body = [[*cells_of(one), str(one["reason"])] for one in failed]
-    return ["<h2>What failed, and is in no mean</h2>", html_table(head, body)]
+    body: list[list[Cell]] = [[*cells_of(one), Words(str(one["reason"]))] for one in failed]
+    return [Section("What failed, and is in no mean", about.facts(), html_table(head, body))]
 
 
 def cells_of(one: Mapping[str, Any]) -> list[str]:
@@ -125,39 +164,14 @@ def cells_of(one: Mapping[str, Any]) -> list[str]:
     return [str({**source, **one}.get(name, "")) for name in names]
 
 
-def _heading(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
-    """Return what the values of a metric are called, of all transfers."""
-    titles = " and ".join(dict.fromkeys(row["title"] for row in rows if row["metric"] == metric))
-    return f"Clean {titles}" if metric == CLEAN else f"{titles[:1].upper()}{titles[1:]}"
-
-
 def _explain(table: Sequence[Mapping[str, Any]], split: str) -> str:
     seeds = max((row["seeds"] for row in table), default=0)
     named = html.escape(split)
     images = "test images that no choice was made on" if split == "test" else f"{named} images"
     return (
-        f"<p>{_measured(table)} on {images}; mean ± standard deviation "
+        f'<p class="lead">{_measured(table)} on {images}; mean ± standard deviation '
         f"over {seeds} seed{'s' * (seeds != 1)}. Dashed lines are dense networks.</p>"
     )
-
-
-def _table(rows: Sequence[Mapping[str, Any]], baseline: str) -> str:
-    objectives = list(dict.fromkeys(row["objective"] for row in rows))
-    others = [objective for objective in objectives if objective != baseline]
-    head = ["ticket", "remaining", *objectives, *(f"gain of {other}" for other in others)]
-    points = list(dict.fromkeys((row["draw"], row["sparsity"]) for row in rows))
-    found = {(row["draw"], row["sparsity"], row["objective"]): row for row in rows}
-    body = []
-    for draw, sparsity in points:
-        cells: list[str | Markup] = [draw, f"{100 * (1 - sparsity):g}"]
-        for objective in objectives:
-            row = found.get((draw, sparsity, objective))
-            cells.append(number(row["mean"], row["std"], row["unit"]) if row else "")
-        for other in others:
-            row = found.get((draw, sparsity, other))
-            cells.append(gain_cell(row) if row and row["gain"] is not None else "")
-        body.append(cells)
-    return html_table(head, body)
 
 
 def _measured(table: Sequence[Mapping[str, Any]]) -> str:

@@ -88,7 +88,7 @@ def _title(headline: Headline, label: str) -> str:
 def _plot_panel(panel: Axes, lines: Mapping[Line, Mapping[float, Spread]], unit: str) -> None:
     objectives = list(dict.fromkeys(line.objective for line in lines))
     draws = list(dict.fromkeys(line.draw for line in lines if line.draw != DENSE))
-    for line in _shown(list(lines)):
+    for line in shown_lines(list(lines)):
         dense = line.draw == DENSE
         points = lines[line]
         panel.errorbar(
@@ -108,7 +108,7 @@ def _plot_panel(panel: Axes, lines: Mapping[Line, Mapping[float, Spread]], unit:
     panel.spines[["top", "right"]].set_visible(False)
 
 
-def _shown(lines: Sequence[Line]) -> list[Line]:
+def shown_lines(lines: Sequence[Line]) -> list[Line]:
     """Return the dense lines and each way of drawing's sparsest one; more would hide each other."""
     sparsest: dict[tuple[str, str], Line] = {}
     for line in lines:

@@ -12,6 +12,7 @@ from rtickets.errors import printable
 from rtickets.report.cells import gain_text, number
 from rtickets.report.chosen import chosen_lines
 from rtickets.report.csv_lines import as_csv
+from rtickets.report.facts import ended
 from rtickets.report.figures import figures_of
 from rtickets.report.gains import gains_csv
 from rtickets.report.honesty import doubts, strengths, unchecked
@@ -46,18 +47,13 @@ def write_report(study: RunFolder) -> Path:
     write_text(study.path / "gains.csv", gains_csv([*table, *further]))
     write_json(study.path / "table.json", [*table, *further])
     page = study.path / "report.html"
-    tickets = picture_tickets(study_tickets(study.path.parent, result["cells"]))
-    tickets |= study_pictures(study.path.parent, result)
-    computed_with = environment.as_lines(environment.read(study.path))
-    settings = config_files.to_dict(config)
-    pictures, radii = (
-        {name.removeprefix(kind): each for name, each in drawn.items() if name.startswith(kind)}
-        for kind in ("curves_", "radii_")
-    )
-    rendered = render_page(
-        table, result, pictures, radii, tickets, settings, computed_with, further
-    )
-    write_text(page, rendered)
+    pictures = {
+        "Tickets": picture_tickets(study_tickets(study.path.parent, result["cells"])),
+        "Looking inside": study_pictures(study.path.parent, result),
+    }
+    settings, computed_with = config_files.to_dict(config), environment.read(study.path)
+    date = ended(study.path)
+    write_text(page, render_page(table, result, settings, pictures, computed_with, date, further))
     return page
 
 

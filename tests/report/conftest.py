@@ -1,5 +1,7 @@
 """A small study that nobody ran, in a folder of its own."""
 
+from functools import partial
+
 import pytest
 
 from rtickets.attacks.pgd_settings import PgdSettings
@@ -45,18 +47,24 @@ def example_config():
     return config_files.replace(config, evaluate__attacks={"pgd20": attack})
 
 
+def study_in(folder, cells=None, config=None, **more):
+    """Make the folder of a complete study of given cells, configuration and further results."""
+    config = config or example_config()
+    sources = [
+        {"seed": seed, "objective": objective, "clean": measured(900), "attacks": {}}
+        for seed in config.seeds
+        for objective in config.objectives
+    ]
+    result = {"cells": example_cells() if cells is None else cells, "sources": sources, **more}
+    return run_once(folder_of(folder / "runs", "study", "small", config), lambda _: result)
+
+
+@pytest.fixture(scope="session")
+def study_maker():
+    """Return `study_in`, and the cells that it takes by default, for fixtures of modules."""
+    return study_in, example_cells
+
+
 @pytest.fixture
 def make_study(tmp_path):
-    """Make the folder of a complete study of given cells, configuration and further results."""
-
-    def make(cells=None, config=None, **more):
-        config = config or example_config()
-        sources = [
-            {"seed": seed, "objective": objective, "clean": measured(900), "attacks": {}}
-            for seed in config.seeds
-            for objective in config.objectives
-        ]
-        result = {"cells": example_cells() if cells is None else cells, "sources": sources, **more}
-        return run_once(folder_of(tmp_path / "runs", "study", "small", config), lambda _: result)
-
-    return make
+    return partial(study_in, tmp_path)

@@ -54,7 +54,7 @@ def test_rows_stand_beside_each_other_and_what_all_have_is_there_once(tmp_path):
 
 def test_the_page_of_a_study_shows_them(make_study, tmp_path):
     page = write_report(make_study(cells_with_pictures(tmp_path / "runs"))).read_text()
-    assert page.count("finetune: mine.found</h2>") == 1
+    assert page.count("finetune: mine.found</h3>") == 1
 
 
 def test_the_page_of_an_evaluation_shows_its_own(tmp_path):

@@ -1,9 +1,14 @@
 import base64
+import hashlib
+import json
 from html.parser import HTMLParser
 
 import pytest
 
+from rtickets.config import StudyConfig, TransferConfig
+from rtickets.report.document import document, embedded
 from rtickets.report.page import render_page
+from rtickets.settings import config_files
 
 EVIL = '<script>alert("x")</script>&\'"'
 
@@ -18,6 +23,7 @@ def row(objective, mean, gain=None, draw="omp", sparsity=0.9, metric="clean", **
         "transfer": "finetune",
         "draw": draw,
         "sparsity": sparsity,
+        "remaining": 1 - sparsity,
         "objective": objective,
         "mean": mean,
         "std": 0.01,
@@ -48,29 +54,34 @@ def honesty(*findings):
 
 def cell(*findings, **changes):
     names = {"transfer": "linear", "objective": "robust", "draw": "omp", "sparsity": 0.9, "seed": 1}
-    return {**names, "honesty": honesty(*findings), **changes}
+    found = {**source("robust", 1), "ticket": "draw-x", "honesty": honesty(*findings)}
+    return {**found, **names, **changes}
+
+
+def configured(title="study", baseline="natural", transfers=("finetune", "linear"), **changes):
+    """Return a configuration as JSON holds it, with names that no checked one could have."""
+    config = config_files.to_dict(StudyConfig(transfers={"finetune": TransferConfig()}))
+    own = config["transfers"]["finetune"]
+    config |= {"name": title, "baseline": baseline, "transfers": dict.fromkeys(transfers, own)}
+    return {**config, **changes}
 
 
 def render(
     table,
     sources=(),
-    title="study",
-    baseline="natural",
     config=None,
-    pictures=None,
     cells=(),
-    radii=None,
     tickets=None,
+    further=(),
+    **result,
 ):
-    pictures = pictures or {"clean": b"picture"}
-    config = {
-        "name": title,
-        "baseline": baseline,
-        "evaluate": {"split": "test"},
-        **(config or {}),
-    }
-    result = {"sources": sources or [source()], "cells": list(cells)}
-    return render_page(table, result, pictures, radii or {}, tickets or {}, config, ["jax 0"])
+    result = {"sources": sources or [source()], "cells": list(cells), **result}
+    environments = [{"jax": "0", "commit": "c0ffee", "device": "abacus"}]
+    settings, pictures = config or configured(), {"Tickets": tickets or {}}
+    return render_page(table, result, settings, pictures, environments, "2026-01-02", further)
+
+
+VOID = ("meta", "img", "br")
 
 
 class Reader(HTMLParser):
@@ -79,12 +90,13 @@ class Reader(HTMLParser):
     def __init__(self, page):
         super().__init__()
         self.tags, self.texts, self.tables, self.open = [], [], [], []
+        self.scripts = []
         self.feed(page)
         self.close()
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
-        if tag not in ("meta", "img", "br"):
+        if tag not in VOID:
             self.open.append(tag)
         if tag == "table":
             self.tables.append([])
@@ -97,6 +109,9 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
+        if self.open and self.open[-1] in ("script", "style"):
+            self.scripts.append(data)
+            return
         self.texts.append(data)
         if "td" in self.open or "th" in self.open:
             self.tables[-1][-1][-1] += data
@@ -158,7 +173,7 @@ def test_points_that_were_not_measured_are_left_blank():
 
 
 def test_gains_are_measured_from_the_baseline_that_is_asked_for():
-    accuracy, _ = Reader(render(TABLE, baseline="robust")).tables
+    accuracy, _ = Reader(render(TABLE, config=configured(baseline="robust"))).tables
     assert accuracy[0] == ["ticket", "remaining", "natural", "robust", "gain of natural"]
 
 
@@ -169,7 +184,7 @@ def test_every_metric_and_transfer_has_a_table_of_its_own():
             ("clean", "a", 0.1), ("clean", "b", 0.2), ("pgd", "a", 0.3), ("pgd", "b", 0.4),
         ]
     ]  # fmt: skip
-    reader = Reader(render(table, pictures={"clean": b"1", "pgd": b"2"}))
+    reader = Reader(render(table))
     assert [table[1][2] for table in reader.tables[:4]] == [
         "10.0 ± 1.0",
         "20.0 ± 1.0",
@@ -197,8 +212,11 @@ def test_source_networks_have_intervals_and_blanks_for_what_was_not_measured():
     ],
 )
 def test_what_a_transfer_moves_is_told_above_its_table(mode, statistics, said, unsaid):
-    transfers = {"finetune": {"mode": mode, "train": {"statistics": statistics}}}
-    page = render(TABLE, config={"transfers": transfers})
+    config = configured()
+    finetune = config["transfers"]["finetune"]
+    train = {**finetune["train"], "statistics": statistics}
+    config["transfers"] = {"finetune": {**finetune, "mode": mode, "train": train}}
+    page = render(TABLE, config=config)
     told = page.split("<h3>finetune</h3>")[1].split("<table>")[0]
     assert all(words in told for words in said)
     assert not any(words in told for words in unsaid)
@@ -210,29 +228,116 @@ def test_the_number_of_seeds_is_told(seeds, text):
 
 
 def test_the_page_needs_nothing_beside_it():
-    page = render(TABLE, config={"path": "folder"})
+    page = render(TABLE, cells=[cell()], tickets={"Overlap": b"picture"})
     for tag, attributes in Reader(page).tags:
-        assert tag not in ("script", "link", "iframe", "object", "base")
-        assert "href" not in attributes
+        assert tag not in ("link", "iframe", "object", "base")
+        assert tag == "img" or "src" not in attributes
         assert attributes.get("src", "data:").startswith("data:")
-    assert "http" not in page
-    assert "url(" not in page
+        where = attributes.get("href", "#")  # links to what lies beside it in its run folder
+        assert where.startswith(("#", "../draw-x/")) or "/" not in where
+    assert "http:" not in page
+    assert "https:" not in page
     assert "@import" not in page
 
 
+def test_the_page_says_what_it_may_run_and_fetch():
+    reader = Reader(render(TABLE))
+    (policy,) = (
+        attributes["content"] for _, attributes in reader.tags if "http-equiv" in attributes
+    )
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == "'none'"
+    for name, text in (("style-src", reader.scripts[0]), ("script-src", reader.scripts[-1])):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert rules[name] == f"'sha256-{digest}'"
+
+
+def test_data_for_the_script_cannot_end_its_element():
+    values = [{"name": "</script><!--\u2028&amp;"}]
+    text = embedded(values)
+    assert not set(text) & set("<>&\u2028")
+    assert json.loads(text) == values
+    with pytest.raises(ValueError, match="JSON"):
+        embedded([float("nan")])
+
+
+def test_charts_are_data_with_the_numbers_of_the_tables():
+    charts = json.loads(Reader(render(TABLE)).scripts[1])
+    assert [chart["title"] for chart in charts] == ["finetune, accuracy"]
+    named = {series["name"]: series["points"] for series in charts[0]["series"]}
+    assert list(named) == ["natural", "natural, dense", "robust", "robust, dense"]
+    (point,) = named["robust"]
+    assert [point[key] for key in ("x", "y", "low", "high")] == pytest.approx([10, 85, 84, 86])
+    assert point["text"][1] == "85.0 ± 1.0%, 3 seeds"
+    assert "+5.0" in point["text"][2]
+    assert charts[0]["y"]["label"] == "test accuracy (%)"
+
+
 def test_pictures_are_inside():
-    images = [attributes for tag, attributes in Reader(render(TABLE)).tags if tag == "img"]
-    assert [image["alt"] for image in images] == ["Clean accuracy"]
-    assert base64.b64decode(images[0]["src"].removeprefix("data:image/png;base64,")) == b"picture"
+    reader = Reader(render(TABLE, tickets={"Overlap": b"picture"}))
+    (image,) = (attributes for tag, attributes in reader.tags if tag == "img")
+    assert image["alt"] == "Overlap"
+    assert base64.b64decode(image["src"].removeprefix("data:image/png;base64,")) == b"picture"
 
 
-def test_pictures_over_the_radius_come_after_the_tables():
-    page = render(TABLE, radii={"pgd": b"curve", "certified": b"other"})
-    images = [attributes for tag, attributes in Reader(page).tags if tag == "img"]
-    names = ["Clean accuracy", "Over the radius: pgd", "Over the radius: certified"]
-    assert [image["alt"] for image in images] == names
-    assert base64.b64decode(images[1]["src"].removeprefix("data:image/png;base64,")) == b"curve"
-    assert page.index("<h2>Clean accuracy") < page.index("<h2>Over the radius: pgd")
+def facts_under(page, heading):
+    after = page.split(f"<h2>{heading}</h2>")[1]
+    texts = Reader(f"<p>{after.split('</dl>')[0]}</dl></p>").texts
+    return dict(zip(texts[1::2], texts[2::2], strict=False))
+
+
+def test_every_heading_says_what_its_numbers_are_of():
+    evaluate = configured()["evaluate"]
+    attack = {"name": "pgd", "norm": "linf", "eps": 8 / 255, "num_steps": 5, "restarts": 1}
+    config = configured(seeds=[0, 4], evaluate={**evaluate, "attacks": {"pgd": attack}})
+    table = [row("natural", 0.5), row("natural", 0.25, metric="pgd")]
+    measured = cell(clean={"value": 0.5, "low": 0.4, "high": 0.6, "examples": 1000})
+    page = render(table, config=config, cells=[measured])
+    assert facts_under(page, "Clean accuracy") == {
+        "data": "mnist5k", "split": "test", "examples": "1,000", "threat": "no attack",
+        "statistics": "adapt", "seeds": "0, 4", "commit": "c0ffee", "device": "abacus",
+        "date": "2026-01-02",
+    }  # fmt: skip
+    under = facts_under(page, "Accuracy under pgd")
+    assert under["threat"] == "pgd, L\N{INFINITY}, eps 8/255, 5 steps"
+    every = ("All cells", "Source networks", "Can values under attack be trusted?")
+    for heading in every:
+        known = facts_under(page, heading)
+        assert {
+            "data",
+            "split",
+            "threat",
+            "statistics",
+            "seeds",
+            "commit",
+            "device",
+            "date",
+        } <= set(known)
+
+
+def test_all_cells_are_in_a_table_with_all_digits_and_links():
+    page = render(TABLE, cells=[cell(finding(passed=True))])
+    head, line = Reader(page).tables[1]
+    assert head == [
+        "transfer",
+        "ticket",
+        "remaining",
+        "objective",
+        "seed",
+        "accuracy (%)",
+        "folders",
+    ]
+    assert line[:6] == ["linear", "omp", "10%", "robust", "1", "90.0 [88.0, 91.5]"]
+    assert 'data-v="0.9"' in page
+    assert 'href="../draw-x/ticket/ticket.json"' in page
+
+
+def test_what_a_reader_must_know_comes_first():
+    failed = [{"seed": 0, "objective": "natural", "reason": "loss is nan"}]
+    page = render(TABLE, cells=[cell(finding())], failed=failed)
+    first = page[: page.index("<section")]
+    assert "1 network(s) could not be measured" in first
+    assert "1 of 1 evaluations under attack" in first
 
 
 def test_nothing_is_said_about_trust_where_nothing_was_checked():
@@ -242,7 +347,7 @@ def test_nothing_is_said_about_trust_where_nothing_was_checked():
 def test_a_study_without_doubts_says_so_in_one_sentence():
     reader = Reader(render(TABLE, cells=[cell(finding(passed=True)), cell()]))
     assert "2 of 2 evaluations passed every check." in reader.texts
-    assert len(reader.tables) == 2
+    assert len(reader.tables) == 3
 
 
 def test_doubts_are_listed_with_what_was_found_and_about_which_attack():
@@ -266,7 +371,7 @@ def test_the_page_says_how_strong_the_attacks_are():
 
 
 def test_the_page_is_well_formed():
-    page = render(TABLE, cells=[cell(finding())], radii={"pgd": b""})
+    page = render(TABLE, cells=[cell(finding())])
     assert page.startswith("<!doctype html>")
     assert Reader(page).open == []
 
@@ -278,19 +383,29 @@ def test_names_are_text_and_never_markup():
     ]
     sources = [source(EVIL, 0, **{EVIL: 0.5})]
     doubtful = cell(finding(EVIL, EVIL, message=EVIL), transfer=EVIL, draw=EVIL, objective=EVIL)
-    page = render(table, sources, EVIL, EVIL, {EVIL: EVIL}, {EVIL: b""}, [doubtful], {EVIL: b""})
+    doubtful |= {"ticket": EVIL, "attacks": {EVIL: {"value": 0.5, "low": 0.4, "high": 0.6}}}
+    config = configured(EVIL, EVIL, transfers=[EVIL])
+    page = render(table, sources, config, [doubtful], {EVIL: b""})
     reader = Reader(page)
-    assert "script" not in {tag for tag, _ in reader.tags}
-    assert "<script" not in page
-    assert all(
-        set(attributes) <= {"lang", "charset", "class", "alt", "src"}
-        for _, attributes in reader.tags
-    )
+    assert [tag for tag, _ in reader.tags].count("script") == 2  # ours
+    assert page.count("<script") == page.count("</script") == 2
+    known = {"lang", "charset", "class", "alt", "src", "href", "id", "name", "content", "scope"}
+    known |= {"http-equiv", "type", "aria-label", "data-v", "data-chart"}
+    known |= {"data-filter", "data-measure", "data-plain"}
+    assert {name for _, attributes in reader.tags for name in attributes} <= known
     assert reader.texts.count(EVIL) >= 7
-    assert f"Accuracy under {EVIL}" in [attributes.get("alt") for _, attributes in reader.tags]
+    assert EVIL in [attributes.get("alt") for _, attributes in reader.tags]
+    assert not [a for _, a in reader.tags if a.get("href", "").startswith(("javascript", "//"))]
 
 
 def test_the_configuration_is_printed_at_the_end():
-    page = render(TABLE, title="a < b")
-    assert '"name": "a < b"' in Reader(page).texts[-3]
+    page = render(TABLE, config=configured("a < b"))
+    (text,) = (text for text in Reader(page).texts if '"name": "a < b"' in text)
+    assert json.loads(text)["baseline"] == "natural"
     assert page.index("<h2>Configuration</h2>") > page.rindex("</table>")
+
+
+def test_a_page_of_anything_has_a_title_and_no_charts():
+    reader = Reader(document("a < b", "<p>text</p>"))
+    assert {"a < b", "text"} <= set(reader.texts)
+    assert json.loads(reader.scripts[1]) == []

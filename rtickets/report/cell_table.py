@@ -1,0 +1,64 @@
+"""All cells of a study in one table, with links to their folders, for sorting and filtering."""
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from rtickets.report.cells import Cell, Exact, Head, Markup, html_table, with_interval
+from rtickets.report.over_seeds import further_of, metrics_of
+from rtickets.tasks import units
+
+
+def cell_table(cells: Sequence[Mapping[str, Any]]) -> str:
+    """Return a line a cell: its place in the grid, every measure with its interval, links.
+
+    Measures that are one of many alike are left to the CSV.
+    """
+    measured = [{**metrics_of(cell), **further_of(cell)} for cell in cells]
+    kinds = {
+        metric: units.headed(found["title"], found["unit"])
+        for each in measured
+        for metric, found in each.items()
+        if not found["detail"]
+    }
+    grid = ["transfer", "ticket", "remaining", "objective", "seed"]
+    head = [Head(name, ("filter",)) for name in grid]
+    head += [Head(name, ("measure",)) for name in kinds.values()]
+    head += [Head("folders", ("plain",))]
+    body = [_line(cell, found, kinds) for cell, found in zip(cells, measured, strict=True)]
+    table = html_table(head, body)
+    return table.replace('class="scroll"', 'class="scroll tall"', 1)
+
+
+def _line(
+    cell: Mapping[str, Any], measured: Mapping[str, Mapping[str, Any]], kinds: Mapping[str, str]
+) -> list[Cell]:
+    values: list[Cell] = [
+        Exact(with_interval(measured[metric]), measured[metric]["value"])
+        if metric in measured
+        else ""
+        for metric in kinds
+    ]
+    left = f"{100 * (1 - cell['sparsity']):g}%"
+    return [
+        *(cell["transfer"], cell["draw"], left, cell["objective"], str(cell["seed"])),
+        *values,
+        Markup(" ".join(_links(cell))),
+    ]
+
+
+def _links(cell: Mapping[str, Any]) -> list[str]:
+    """Return links to the ticket and the configurations, relative to the study's folder."""
+    found = []
+    if "ticket" in cell:
+        found += [("ticket", f"{cell['ticket']}/ticket/ticket.json")]
+        found += [("config", f"{cell['ticket']}/config.json")]
+    if "evaluation" in cell:
+        found += [("evaluation", f"{cell['evaluation']}/result.json")]
+    return [link(f"../{quote(path)}", text) for text, path in found]
+
+
+def link(where: str, text: str) -> str:
+    """Return a link to a file near the page."""
+    return f'<a href="{html.escape(where)}">{html.escape(text)}</a>'

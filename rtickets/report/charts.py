@@ -1,0 +1,100 @@
+"""What the script of a page draws: charts as data that JSON can hold.
+
+A chart is {title, x: {label, log, ticks, bounds}, y: {label, bounds}, series: [{name, color,
+shape, flat, loose, points: [{x, y, low, high, text}]}]}; `flat` is a level line, `loose` has no
+line between its points, `text` are lines for the tooltip. Values are scaled as their axis says.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rtickets.report.cells import gain_text, number
+from rtickets.report.radii import CERTIFIED, Line, shown_lines
+from rtickets.report.style import DENSE
+from rtickets.stages.points import Spread
+from rtickets.tasks import Headline, units
+
+Row = Mapping[str, Any]
+Chart = dict[str, Any]
+
+
+def curve_chart(rows: Sequence[Row], split: str) -> Chart:
+    """Return the curves of one metric and transfer over remaining weights."""
+    unit = rows[0]["unit"]
+    objectives = list(dict.fromkeys(row["objective"] for row in rows))
+    draws = list(dict.fromkeys(row["draw"] for row in rows if row["draw"] != DENSE))
+    series = []
+    for color, objective in enumerate(objectives):
+        own = [row for row in rows if row["objective"] == objective]
+        for shape, draw in enumerate(draws):
+            points = [_point(row) for row in own if row["draw"] == draw]
+            name = objective if len(draws) == 1 else f"{objective}, {draw}"
+            series.append(_series(name, color, sorted(points, key=lambda p: p["x"]), shape))
+        for row in own:
+            if row["draw"] == DENSE:
+                series.append(_series(f"{objective}, {DENSE}", color, [_point(row)], flat=True))
+    ticks = sorted({100 * row["remaining"] for row in rows if row["draw"] != DENSE})
+    return {
+        "title": f"{rows[0]['transfer']}, {rows[0]['title']}",
+        "x": {"label": "remaining weights (%)", "log": True, "ticks": ticks},
+        "y": _y_axis(f"{split} {rows[0]['title']}", unit),
+        "series": [one for one in series if one["points"]],
+    }
+
+
+def radius_chart(lines: Mapping[Line, Mapping[float, Spread]], label: str, head: Headline) -> Chart:
+    """Return one attack's or certificate's curves over the radius, of one transfer."""
+    objectives = list(dict.fromkeys(line.objective for line in lines))
+    draws = list(dict.fromkeys(line.draw for line in lines if line.draw != DENSE))
+    called = f"certified {head.called}" if label == CERTIFIED else f"{head.called} under {label}"
+    series = []
+    for line in shown_lines(list(lines)):
+        points = []
+        for radius, spread in lines[line].items():
+            std = spread.std if spread.seeds > 1 else None
+            text = [f"radius {radius:.4g}", _said(number(spread.mean, std, head.unit), head.unit)]
+            points.append(_around(radius, spread.mean, std, head.unit, text))
+        color = objectives.index(line.objective)
+        shape = 0 if line.draw == DENSE else 1 + draws.index(line.draw)
+        left = "" if line.draw == DENSE else f" {100 * (1 - line.sparsity):g}%"
+        series.append(_series(f"{line.objective}, {line.draw}{left}", color, points, shape))
+    return {
+        "title": called,
+        "x": {"label": "radius (pixels in [0, 1])", "log": False},
+        "y": _y_axis(called, head.unit),
+        "series": series,
+    }
+
+
+def _y_axis(name: str, unit: str) -> dict[str, Any]:
+    bounds = {"bounds": [0, 100]} if unit == units.SHARE else {}
+    return {"label": units.headed(name, unit), **bounds}
+
+
+def _series(
+    name: str, color: int, points: Sequence[Any], shape: int = 0, *, flat: bool = False
+) -> dict[str, Any]:
+    return {"name": name, "color": color, "shape": shape, "flat": flat, "points": list(points)}
+
+
+def _point(row: Row) -> dict[str, Any]:
+    unit = row["unit"]
+    seeds = f"{row['seeds']} seed{'s' * (row['seeds'] != 1)}"
+    text = [
+        f"{100 * row['remaining']:g}% remaining",
+        f"{_said(number(row['mean'], row['std'], unit), unit)}, {seeds}",
+    ]
+    if row["gain"] is not None:
+        text.append(f"gain {_said(gain_text(row), unit)}")
+    return _around(100 * row["remaining"], row["mean"], row["std"], unit, text)
+
+
+def _around(
+    x: float, mean: float, std: float | None, unit: str, text: Sequence[str]
+) -> dict[str, Any]:
+    low, y, high = (units.scaled(mean + sign * (std or 0), unit) for sign in (-1, 0, 1))
+    return {"x": x, "y": y, "low": low, "high": high, "text": list(text)}
+
+
+def _said(text: str, unit: str) -> str:
+    return f"{text}%" if unit == units.SHARE else f"{text} {unit}".rstrip()
