@@ -62,7 +62,8 @@ def test_the_wheel_has_the_package_its_data_and_the_configurations(built):
     installed = files_below(site / "rtickets")
     configs = {f"configs/{name}" for name in files_below(ROOT / "configs") if ".pyc" not in name}
     assert configs <= installed
-    assert {"py.typed", "data/files/fashion_mini.npz.xz"} <= installed
+    assert {"py.typed", "data/files/fashion_mini.npz.xz", "report/files/page.css"} <= installed
+    assert {f"report/files/{name}.js" for name in ("chart", "table", "start")} <= installed
     assert not (site / "tests").exists()
 
 
