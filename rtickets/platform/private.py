@@ -25,7 +25,7 @@ def private_folder(kind: Literal["cache", "state"], name: str) -> Path:
         $XDG_CACHE_HOME/rtickets/NAME, by default ~/.cache/rtickets/NAME, or the same of the state.
 
     Raises:
-        InputError: if the folder belongs to another user, or others may write to it.
+        InputError: if the folder belongs to another user, or others may write to it or rename it.
         OSError: if it cannot be made.
     """
     folder = _base(kind) / "rtickets" / name
@@ -38,6 +38,10 @@ def private_folder(kind: Literal["cache", "state"], name: str) -> Path:
             raise InputError(f"{part} is no folder of this user; remove it")
         if found.st_mode & 0o022:
             raise InputError(f"{part} can be written to by others: chmod go-w {part}")
+    for part in folder.parent.parents:  # where anybody could put another folder in this one's place
+        mode = part.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise InputError(f"{part} can be written to by others: chmod o-w {part}")
     return folder
 
 

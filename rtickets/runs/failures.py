@@ -10,7 +10,6 @@ from rtickets.storage import guarded
 from rtickets.storage.files import write_text
 
 _FILE = "FAILED"
-_LONGEST = 20_000  # bytes of a reason that are read
 
 
 def remember(folder: Path, reason: str) -> None:
@@ -21,8 +20,7 @@ def remember(folder: Path, reason: str) -> None:
 def reason_of(folder: Path) -> str | None:
     """Return what the stage of a folder failed with, or None."""
     try:
-        with guarded.open_to_read(folder / _FILE) as file:
-            return file.read(_LONGEST).decode(errors="replace")
+        return guarded.read_text_of_ours(folder / _FILE) or "its reason is not known"
     except FileNotFoundError:
         return None
 

@@ -1,39 +1,33 @@
 """Studies: a grid of stages from pretraining to evaluation, and the cells it measures."""
 
+import traceback
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
-from rtickets import data, models, stages, training
-from rtickets.data.images.augment import make_transform
-from rtickets.data.settings import DataConfig
-from rtickets.draw.omp import check_kernels, check_pattern
+from rtickets import stages
 from rtickets.errors import (
     ChangedError,
     FailedBeforeError,
     InputError,
     InUseError,
     NonFiniteLossError,
+    Preempted,
 )
-from rtickets.masks.layout_names import parse_names
-from rtickets.platform import console, parallel, processes
+from rtickets.platform import console, parallel, preemption, processes
 from rtickets.runs.consent import NONE, Consent, attempt
 from rtickets.runs.folders import RunFolder, begin_run, folder_of, run_once
 from rtickets.runs.workers import ALONE, Worker, claim
 from rtickets.settings import config_files
 from rtickets.stages import study_progress
 from rtickets.stages.comparison import all_gains
-from rtickets.stages.imp import rewind_steps
 from rtickets.stages.results import headline_of, read_evaluation, read_study
 from rtickets.stages.rungs import choice_of
+from rtickets.stages.study_checks import check_study
 from rtickets.stages.study_settings import StudyConfig
-from rtickets.tasks import task_of
-from rtickets.training.batches import steps_per_epoch
-from rtickets.training.settings import TrainConfig
 
 DENSE = "dense"
 
@@ -135,8 +129,10 @@ def run_study(
             folder = attempt(run_stages, consent, retried).evaluation
         except (InUseError, ChangedError):  # no fault of the unit: it can be done later
             raise
-        except (InputError, NonFiniteLossError, FailedBeforeError) as error:
-            reason = error.reason if isinstance(error, FailedBeforeError) else str(error)
+        except Exception as error:
+            reason = _reason(error)
+            if reason is None:
+                raise
             study_progress.failed(study.path, number, reason)
             console.say(f"{place}: {_name(unit)}: FAILED: {reason}")
             return
@@ -178,6 +174,24 @@ def run_study(
     return study
 
 
+def _reason(error: Exception) -> str | None:
+    """Return why a unit failed, or None for an error that ends the study.
+
+    These are a disk or another process that fails, a request to stop, and what only one of several
+    processes may have met: the others would wait for it.
+    """
+    if isinstance(error, FailedBeforeError):
+        return error.reason
+    if isinstance(error, (InputError, NonFiniteLossError)):
+        return str(error)
+    ends = isinstance(error, (OSError, Preempted)) or preemption.interrupted()
+    if ends or jax.process_count() > 1:
+        return None
+    traceback.print_exc()  # of memory that ends, or a fault: a line would not tell where
+    lines = str(error).strip().splitlines() or ["it says nothing"]
+    return f"{type(error).__name__}: {lines[0]}"
+
+
 def _reopen(study: RunFolder) -> None:
     """Make a study that ended with failures, or is at work, forget them."""
     if study.complete and read_study(study).get("failed"):
@@ -203,54 +217,6 @@ def _run_unit(
     name = f"source-{unit.objective}-s{unit.seed}"
     evaluation = stages.evaluate(config.evaluate, network.source, workdir, name, devices)
     return UnitRuns(network, evaluation)
-
-
-def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
-    """Look at everything that could fail late, before hours of training.
-
-    Raises:
-        InputError: for a data set that cannot be loaded, a batch that does not fit its data or the
-            devices, or a sparsity, pattern or expression that does not fit its way of drawing.
-    """
-    _check_run("pretrain", config.pretrain.data, config.pretrain.train, devices)
-    for label, run in config.transfers.items():
-        _check_run(label, run.data, run.train, devices)
-    for label, draw in config.draws.items():
-        for sparsity in config.ladder(label):
-            own = config_files.replace(draw, sparsity=sparsity)
-            check_pattern(own.pattern, own.drawn_sparsity)
-            if own.method == "imp" and own.drawn_sparsity == 0:
-                raise InputError(f"{label}: sparsity=0 prunes nothing; leave it out of its ladder")
-        if draw.train is not None:
-            task = draw.data or config.pretrain.data
-            rewind_steps(draw, _check_run(label, task, draw.train, devices))
-    _check_kernels(config)
-
-
-def _check_kernels(config: StudyConfig) -> None:
-    """Look at the shapes of the network that all draws start from."""
-    task, dataset = task_of(config.pretrain.data), data.load(config.pretrain.data)
-    transform = make_transform(config.pretrain.data).left_to_do(dataset)
-    shape = transform.output_shape(dataset.train.images.shape[1:])
-    width = task.width(task.about(dataset))
-    network = models.from_config(config.pretrain.model, width, make_head=task.head)
-    images = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-    params = jax.eval_shape(network.init, jax.random.key(0), images)["params"]
-    for label, draw in config.draws.items():
-        try:
-            names = parse_names(draw.layouts)
-            check_kernels(params, draw.pattern, draw.scope, draw.prunable, draw.exclude, names)
-        except InputError as error:
-            raise InputError(f"{label}: {error}") from None
-
-
-def _check_run(label: str, task: DataConfig, train: TrainConfig, devices: parallel.Devices) -> int:
-    """Return the number of steps per epoch of a training run that can start."""
-    try:
-        training.check_batch_size(train, devices)
-        return steps_per_epoch(len(data.load(task).train), train.batch_size)
-    except InputError as error:
-        raise InputError(f"{label}: {error}") from None
 
 
 def run_cell(config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.Devices) -> UnitRuns:

@@ -16,7 +16,6 @@ from rtickets.storage import guarded
 from rtickets.storage.files import write_json, write_text
 
 _UNITS, _DONE, _FAILED = "units.json", "done", "failed"
-_LONGEST = 20_000  # bytes of a reason that are read
 
 
 def begin_study(study: Path, units: list[dict[str, Any]]) -> None:
@@ -57,8 +56,8 @@ def failures(study: Path) -> dict[int, str]:
     """Return the reasons of the units that failed, by their place."""
     found = {}
     for path in sorted((study / _FAILED).glob("[0-9]*")):
-        with suppress(ValueError, FileNotFoundError), guarded.open_to_read(path) as file:
-            found[int(path.name)] = file.read(_LONGEST).decode(errors="replace")
+        with suppress(ValueError, FileNotFoundError):
+            found[int(path.name)] = guarded.read_text_of_ours(path) or "its reason is not known"
     return found
 
 

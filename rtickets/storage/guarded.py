@@ -35,9 +35,26 @@ def read_bytes(path: Path, most: int = MOST) -> bytes:
         return file.read(most)
 
 
-def open_to_read(path: Path) -> BufferedReader:
-    """Open a regular file, or one that a link leads to, for reading."""
-    return open(path, "rb", opener=lambda _, flags: _checked(path, os.open(path, flags | _SAFE)))
+def read_text_of_ours(path: Path, most: int = 20_000) -> str:
+    """Return the beginning of a text that is shown as it is, in reports, say.
+
+    No link is followed: it could lead to a file that only this user may read.
+    """
+    with open_to_read(path, follow=False) as file:
+        return file.read(most).decode(errors="replace")
+
+
+def open_to_read(path: Path, *, follow: bool = True) -> BufferedReader:
+    """Open a regular file for reading, or the one that a link leads to if links are followed."""
+    safe = _SAFE if follow else _SAFE | os.O_NOFOLLOW
+
+    def opener(_: str, flags: int) -> int:
+        try:
+            return _checked(path, os.open(path, flags | safe))
+        except OSError as error:
+            raise _link_or(error, path) from None
+
+    return open(path, "rb", opener=opener)
 
 
 def open_to_append(path: Path) -> IO[bytes]:
@@ -60,11 +77,9 @@ def open_own(path: Path, flags: int) -> int:
             except (FileNotFoundError, FileExistsError):
                 continue
             except OSError as error:
-                if error.errno in (errno.ELOOP, errno.EMLINK):
-                    raise InputError(f"{path} is a symbolic link; remove it") from None
                 if error.errno in (errno.ENXIO, errno.EISDIR):
                     raise _no_file(path) from None
-                raise
+                raise _link_or(error, path) from None
         if not path.parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
@@ -75,6 +90,13 @@ def _checked(path: Path, descriptor: int) -> int:
         return descriptor
     os.close(descriptor)
     raise _no_file(path)
+
+
+def _link_or(error: OSError, path: Path) -> InputError | OSError:
+    """Return what to raise of a file that cannot be opened."""
+    if error.errno in (errno.ELOOP, errno.EMLINK):
+        return InputError(f"{path} is a symbolic link; remove it")
+    return error
 
 
 def _no_file(path: Path) -> InputError:

@@ -47,6 +47,16 @@ def test_a_folder_that_others_may_write_to_is_refused(home, part, mode):
         private_folder("cache", "x")
 
 
+@pytest.mark.parametrize("part", [".cache", "."])
+def test_a_folder_that_anybody_may_put_another_in_the_place_of_is_refused(home, part):
+    private_folder("cache", "x")
+    (home / part).chmod(0o707)
+    with pytest.raises(InputError, match=f"chmod o-w {home / part}"):
+        private_folder("cache", "x")
+    (home / part).chmod(0o1777)  # sticky: only who made a folder may rename it
+    assert private_folder("cache", "x").is_dir()
+
+
 @pytest.mark.parametrize("part", ["rtickets", "rtickets/x"])
 def test_a_link_is_refused(home, part):
     path = home / ".cache" / part

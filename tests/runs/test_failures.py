@@ -2,10 +2,11 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
-from rtickets import cli
+from rtickets import cli, stages
 from rtickets.config import (
     DataConfig,
     EvaluateConfig,
@@ -17,7 +18,7 @@ from rtickets.config import (
     TrainConfig,
     TransferConfig,
 )
-from rtickets.errors import FailedBeforeError, NonFiniteLossError
+from rtickets.errors import FailedBeforeError, InputError, NonFiniteLossError, Preempted
 from rtickets.platform import parallel
 from rtickets.report import write_report
 from rtickets.runs import folders
@@ -130,6 +131,52 @@ def test_if_everything_failed_there_is_a_report_all_the_same(config, devices, tm
 
 
 @pytest.fixture
+def clumsy(config, monkeypatch):
+    """The study without its wild cells, in which drawing from the ticket fails as it is told to."""
+
+    def fail(error):
+        def draw(*arguments):
+            raise error
+
+        monkeypatch.setattr(stages, "draw", draw)
+        only = {"good": config.transfers["good"]}
+        return dataclasses.replace(config, transfers=only, name="clumsy")
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\nallocating 1 TiB"),
+        MemoryError(),
+        KeyError("mine"),
+    ],
+)
+def test_a_cell_that_ends_in_a_fault_costs_no_other_and_shows_where(
+    study, clumsy, error, folder, devices, capfd
+):
+    result = run_study(clumsy(error), folder, devices).result()
+    assert [cell["draw"] for cell in result["cells"]] == ["dense"]
+    (one,) = result["failed"]
+    assert one["draw"] == "omp"
+    assert type(error).__name__ in one["reason"]
+    assert "\n" not in one["reason"]
+    assert "Traceback" in capfd.readouterr().err
+    for path in folder.glob("study-clumsy-*/COMPLETE"):
+        path.unlink()
+    for path in folder.glob("study-clumsy-*/failed/*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), Preempted("asked to stop")])
+def test_a_full_disk_and_a_request_to_stop_end_the_study(study, clumsy, error, folder, devices):
+    with pytest.raises(type(error)):
+        run_study(clumsy(error), folder, devices)
+    assert not list(folder.glob("study-clumsy-*/failed/*"))
+
+
+@pytest.fixture
 def stage(tmp_path):
     """A stage that diverges, and the number of its attempts."""
     folder = folders.folder_of(tmp_path, "transfer", "x", TransferConfig())
@@ -162,3 +209,19 @@ def test_a_stage_is_tried_again_once_when_asked(stage):
     with pytest.raises(FailedBeforeError):
         attempt(run, Consent(retry_failed=True), retried)
     assert len(attempts) == 2
+
+
+def test_a_reason_behind_a_link_is_not_told(stage, tmp_path):
+    run, attempts = stage
+    with pytest.raises(NonFiniteLossError):
+        run()
+    (tmp_path / "secret").write_text("mine alone")
+    (attempts[0] / "FAILED").unlink()
+    (attempts[0] / "FAILED").symlink_to(tmp_path / "secret")
+    with pytest.raises(InputError, match="symbolic link") as caught:
+        run()
+    assert "mine alone" not in str(caught.value)
+    (attempts[0] / "FAILED").unlink()
+    (attempts[0] / "FAILED").touch()
+    with pytest.raises(FailedBeforeError, match="not known"):
+        run()

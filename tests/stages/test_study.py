@@ -4,8 +4,10 @@ import pytest
 
 from rtickets import stages
 from rtickets.config import (
+    AttackConfig,
     DataConfig,
     DrawConfig,
+    EvaluateConfig,
     ObjectiveConfig,
     PretrainConfig,
     StudyConfig,
@@ -13,11 +15,13 @@ from rtickets.config import (
     TransferConfig,
 )
 from rtickets.errors import InputError
+from rtickets.evaluation.measures.ood import OodSettings
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder
 from rtickets.settings import config_files
 from rtickets.stages import study
-from rtickets.stages.study import check_study, grid, run_cell
+from rtickets.stages.study import grid, run_cell
+from rtickets.stages.study_checks import check_study
 
 TRAIN = TrainConfig(duration="60it", batch_size=32)
 DRAWS = {
@@ -90,6 +94,31 @@ def test_what_cannot_be_drawn_fails_before_anything_is_trained(fields, message):
     tiny = {"transfers": {"t": TransferConfig(data=DataConfig(source="fashion_mini"))}}
     with pytest.raises(InputError, match=message):
         check_study(config_with(**tiny, **fields), parallel.local_devices(1))
+
+
+MISSING = DataConfig(source="npz", path="/nowhere.npz")
+FAR = AttackConfig(norm="l2", eps=100.0)
+ROBUST = ObjectiveConfig(name="pgd", attack=FAR)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"evaluate": EvaluateConfig(measures={"far": OodSettings(data=MISSING)})}, "/nowhere.npz"),
+        ({"evaluate": EvaluateConfig(attacks={"far": FAR})}, "attacks.far: eps=100"),
+        ({"objectives": {"robust": ROBUST}, "baseline": "robust"}, "objective 'pgd': eps=100"),
+        ({"draws": {"s": config_files.replace(DRAWS["snip"], attack=FAR)}}, "s: attack: eps=100"),
+        ({"draws": {"s": config_files.replace(DRAWS["snip"], data=MISSING)}}, "/nowhere.npz"),
+        ({"draws": {"i": config_files.replace(DRAWS["imp"], train__objective=ROBUST)}},
+         "i: objective 'pgd': eps=100"),
+        ({"transfers": {"t": TransferConfig(train=TrainConfig(objective=ROBUST))}},
+         "t: objective 'pgd': eps=100"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_measured_fails_before_anything_is_trained(fields, message):
+    small = {"transfers": {"t": TransferConfig(data=DataConfig(source="digits"))}}
+    with pytest.raises(InputError, match=message):
+        check_study(config_with(**{**small, **fields}), parallel.local_devices(1))
 
 
 @pytest.fixture

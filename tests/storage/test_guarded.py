@@ -59,6 +59,24 @@ def test_a_link_to_a_file_is_read(tmp_path):
     assert guarded.read_bytes(tmp_path / "link") == b"text"
 
 
+def test_a_text_that_is_shown_to_others_is_not_read_behind_a_link(tmp_path):
+    (tmp_path / "secret").write_text("mine alone")
+    (tmp_path / "link").symlink_to("secret")
+    with pytest.raises(InputError, match="link is a symbolic link") as caught:
+        guarded.read_text_of_ours(tmp_path / "link")
+    assert "mine alone" not in str(caught.value)
+    assert guarded.read_text_of_ours(tmp_path / "secret", most=4) == "mine"
+    with pytest.raises(FileNotFoundError):
+        guarded.read_text_of_ours(tmp_path / "nothing")
+
+
+def test_links_that_lead_to_each_other_are_named(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    with pytest.raises(InputError, match="a is a symbolic link"):
+        guarded.read_bytes(tmp_path / "a")
+
+
 def test_a_huge_file_is_not_read_into_memory(tmp_path):
     with (tmp_path / "file").open("wb") as file:
         file.truncate(2**40)  # takes no room

@@ -1,0 +1,98 @@
+"""What would fail late in a study, looked at before hours of training."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+
+from rtickets import data, models, training
+from rtickets.data.images.augment import make_transform
+from rtickets.data.settings import DataConfig
+from rtickets.draw.omp import check_kernels, check_pattern
+from rtickets.errors import InputError
+from rtickets.masks.layout_names import parse_names
+from rtickets.platform import parallel
+from rtickets.settings import config_files
+from rtickets.settings.config_files import parts_of
+from rtickets.stages.imp import rewind_steps
+from rtickets.stages.study_settings import StudyConfig
+from rtickets.tasks import task_of
+from rtickets.training.batches import steps_per_epoch
+from rtickets.training.settings import TrainConfig
+
+T = TypeVar("T")
+
+
+def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
+    """Look at everything that could fail late, before hours of training.
+
+    Raises:
+        InputError: for a data set that cannot be loaded, a batch that does not fit its data or the
+            devices, a radius larger than all images, or a sparsity, pattern or expression that does
+            not fit its way of drawing.
+    """
+    _check_run("pretrain", config.pretrain.data, config.pretrain.train, devices)
+    for label, run in config.transfers.items():
+        _check_run(label, run.data, run.train, devices)
+    for label, draw in config.draws.items():
+        for sparsity in config.ladder(label):
+            own = config_files.replace(draw, sparsity=sparsity)
+            check_pattern(own.pattern, own.drawn_sparsity)
+            if own.method == "imp" and own.drawn_sparsity == 0:
+                raise InputError(f"{label}: sparsity=0 prunes nothing; leave it out of its ladder")
+        if draw.train is not None:
+            task = draw.data or config.pretrain.data
+            rewind_steps(draw, _check_run(label, task, draw.train, devices))
+    for task in parts_of(config, DataConfig):  # also those that measures ask for
+        data.load(task)
+    source = data.load(config.pretrain.data)
+    transform = make_transform(config.pretrain.data).left_to_do(source)
+    shape = transform.output_shape(source.train.images.shape[1:])
+    _check_lengths(config, shape)
+    _check_kernels(config, shape)
+
+
+def _check_lengths(config: StudyConfig, shape: tuple[int, int, int]) -> None:
+    """Look at all radii; images reach networks as `shape` unless a task names another size."""
+    for objective in config.objectives.values():
+        objective.check_lengths(shape)
+    config.evaluate.check_lengths(shape)
+    for label, draw in config.draws.items():
+        own = make_transform(draw.data or config.pretrain.data).output_shape(shape)
+        if draw.attack is not None:
+            draw.attack.check_lengths(f"{label}: attack", own)
+        if draw.train is not None:
+            _named(label, draw.train.objective.check_lengths, own)
+    for label, transfer in config.transfers.items():
+        own = make_transform(transfer.data).output_shape(shape)
+        _named(label, transfer.train.objective.check_lengths, own)
+        _named(label, config.evaluate.check_lengths, own)
+
+
+def _named(label: str, check: Callable[..., T], *arguments: Any) -> T:
+    """Return what a check returns, whose errors get a label."""
+    try:
+        return check(*arguments)
+    except InputError as error:
+        raise InputError(f"{label}: {error}") from None
+
+
+def _check_kernels(config: StudyConfig, shape: tuple[int, int, int]) -> None:
+    """Look at the shapes of the network that all draws start from."""
+    task, dataset = task_of(config.pretrain.data), data.load(config.pretrain.data)
+    width = task.width(task.about(dataset))
+    network = models.from_config(config.pretrain.model, width, make_head=task.head)
+    images = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+    params = jax.eval_shape(network.init, jax.random.key(0), images)["params"]
+    for label, draw in config.draws.items():
+        names = _named(label, parse_names, draw.layouts)
+        about = (draw.pattern, draw.scope, draw.prunable, draw.exclude, names)
+        _named(label, check_kernels, params, *about)
+
+
+def _check_run(label: str, task: DataConfig, train: TrainConfig, devices: parallel.Devices) -> int:
+    """Return the number of steps per epoch of a training run that can start."""
+    _named(label, training.check_batch_size, train, devices)
+    dataset = _named(label, data.load, task)
+    return _named(label, steps_per_epoch, len(dataset.train), train.batch_size)
