@@ -1,0 +1,130 @@
+"""Where the studies of the published experiments start: at their own scale, and small.
+
+At the published scale a ResNet is pretrained on ImageNet, naturally and against L2 attacks, and
+its tickets go to CIFAR and other sets at 224 pixels (Fu et al. 2023, `rtickets.stages.recipes`).
+The natural network has the robust one's recipe without the attack, where the authors took a
+published one of another recipe.
+
+The small scale is that of `rtickets demo`: a narrow ResNet-18, 10,800 images of Fashion-MNIST and
+a few examples of small sets, so that a study takes minutes on a CPU. All of them share pretrained
+networks and tickets when they run in one workdir.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from rtickets.evaluation.recalibration import TransferRecalibrateConfig
+from rtickets.evaluation.settings import EvaluateConfig
+from rtickets.settings import config_files
+from rtickets.stages import recipes
+from rtickets.stages.demo import demo_study
+from rtickets.stages.settings import TransferConfig
+from rtickets.stages.study_settings import StudyConfig
+from rtickets.training.objectives import ObjectiveConfig
+from rtickets.training.optimizers import OptimizerConfig
+from rtickets.training.settings import TrainConfig
+
+TENTHS = tuple(round(0.1 * step, 2) for step in range(1, 10))
+SPARSITIES = (*TENTHS, *(round(0.9 + 0.01 * step, 2) for step in range(1, 10)))
+"""The published ladder: removed 10% to 90% in tenths, then 91% to 99%."""
+
+SEEDS = (0, 1, 2)
+SMALL_SPARSITIES = (0.8, 0.9, 0.95, 0.98)
+_FEW = 200  # examples of a small target
+
+Statistics = Literal["adapt", "source", "target", "frozen"]
+
+
+def at_full_scale(
+    name: str,
+    transfers: Mapping[str, TransferConfig],
+    *,
+    arch: recipes.ImageNetArch = "resnet18",
+    attacks: Iterable[str] = ("l2_3",),
+    **fields: Any,
+) -> StudyConfig:
+    """Return a study of ImageNet tickets.
+
+    Args:
+        name: of the study.
+        transfers: downstream runs by label.
+        arch: the network.
+        attacks: of the robust networks, see `recipes.imagenet`; their labels.
+        fields: others of `StudyConfig`.
+    """
+    pretrain = recipes.imagenet(arch)
+    robust = {attack: recipes.imagenet(arch, attack).train.objective for attack in attacks}
+    own: dict[str, Any] = {"sparsities": SPARSITIES, "evaluate": EvaluateConfig(), **fields}
+    return StudyConfig(
+        name=name,
+        seeds=SEEDS,
+        pretrain=pretrain,
+        objectives={"natural": ObjectiveConfig(), **robust},
+        transfers=transfers,
+        **own,
+    )
+
+
+def published(
+    sources: Iterable[str], mode: recipes.Mode, **fields: Any
+) -> dict[str, TransferConfig]:
+    """Return published transfers by label; fields are those of `recipes.transfer`."""
+    return {f"{source}-{mode}": recipes.transfer(source, mode, **fields) for source in sources}
+
+
+def small(name: str, transfers: Mapping[str, TransferConfig], **fields: Any) -> StudyConfig:
+    """Return a study of the demo's networks with three seeds, with further fields of its own."""
+    demo = demo_study()
+    own: dict[str, Any] = {
+        "sparsities": SMALL_SPARSITIES,
+        "evaluate": EvaluateConfig(batch_size=250),
+    }
+    return StudyConfig(
+        name=f"{name}_small",
+        seeds=SEEDS,
+        pretrain=demo.pretrain,
+        transfers=transfers,
+        **{"objectives": demo.objectives, **own, **fields},
+    )
+
+
+def few(
+    source: str,
+    mode: recipes.Mode,
+    statistics: Statistics = "adapt",
+    *,
+    rates: tuple[float, ...] = (),
+) -> TransferConfig:
+    """Return a small transfer, 20 epochs of 200 examples.
+
+    Args:
+        source: the target's data.
+        mode: 'finetune' or 'linear'.
+        statistics: of normalisation: they 'adapt' to the target while training, as in the
+            published code, stay 'frozen', or are estimated anew before training without labels, on
+            images of the 'source' or of the 'target'.
+        rates: the ladder that the learning rate is chosen from on validation images; () is the rate
+            of the demo.
+    """
+    rate = {"finetune": 0.4, "linear": 1.0}[mode]
+    recalibrate = {
+        "source": TransferRecalibrateConfig(on="source", batches=16),
+        "target": TransferRecalibrateConfig(on="target", batches=5, batch_size=40),
+    }.get(statistics)
+    transfer = TransferConfig(
+        mode=mode,
+        recalibrate=recalibrate,
+        train=TrainConfig(
+            optimizer=OptimizerConfig(learning_rate=rate),
+            statistics="batch" if statistics == "adapt" else "frozen",
+            duration="20ep",
+            batch_size=40,
+            select="last",
+            validate_every="0ep",
+            checkpoint_every="0ep",
+        ),
+    )
+    transfer = config_files.replace(transfer, data__source=source, data__train_examples=_FEW)
+    if not rates:
+        return transfer
+    return config_files.replace(transfer, learning_rates=rates, train__validate_every="20ep")
