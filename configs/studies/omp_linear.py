@@ -10,7 +10,7 @@ code; it needs `rtickets data prepare` of imagenet2012, cifar10 and cifar100. Th
 each target twice, with statistics that adapt and with statistics estimated anew on the source
 (docs/statistics.md); it needs `pip install 'rtickets[demo]'`.
 
-Time: full, not run, --dry-run estimates it; small, about 6 minutes on two CPU cores.
+Time: full, not run, --dry-run estimates it; small, 6 minutes on two CPU cores (estimated).
 """
 
 from rtickets.settings import config_files

@@ -49,11 +49,14 @@ def at_full_scale(
         name: of the study.
         transfers: downstream runs by label.
         arch: the network.
-        attacks: of the robust networks, see `recipes.imagenet`; their labels.
+        attacks: of the robust networks, see `recipes.imagenet`; labels have _ in place of a dot.
         fields: others of `StudyConfig`.
     """
     pretrain = recipes.imagenet(arch)
-    robust = {attack: recipes.imagenet(arch, attack).train.objective for attack in attacks}
+    robust = {
+        attack.replace(".", "_"): recipes.imagenet(arch, attack).train.objective
+        for attack in attacks
+    }
     own: dict[str, Any] = {"sparsities": SPARSITIES, "evaluate": EvaluateConfig(), **fields}
     return StudyConfig(
         name=name,

@@ -1,0 +1,92 @@
+"""Learnt masks (LMP) of natural and robust weights, searched naturally and adversarially.
+
+    rtickets study --config=configs/studies/learnt_masks.py --workdir=runs
+    rtickets study --config=configs/studies/learnt_masks.py:small --workdir=runs
+
+Weights stay frozen while a score per weight is trained, from the weight's size on; every layer
+keeps the same share. `nat` searches on clean images, `adv` on attacked ones; `_source` on the
+source task, `_target` on the downstream one, under a trained head (that of the published code is
+random and frozen). `omp_uniform` is where the search starts.
+
+At the published scale from ImageNet (robust: L-infinity attacks of 4/255) to CIFAR-10 at nine
+sparsities: 90 epochs on the source, 160 on the target. It needs `rtickets data prepare` of both.
+The small version has two sparsities and 100 steps, and needs `pip install 'rtickets[demo]'`.
+
+Time: full, not run, --dry-run estimates it; small, 15 minutes on two CPU cores (estimated).
+"""
+
+from rtickets.config import (
+    AttackConfig,
+    DataConfig,
+    DrawConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    TrainConfig,
+)
+from rtickets.settings import config_files
+from rtickets.stages import experiments, recipes
+from rtickets.training.optimizers.sgd import Sgd
+
+
+def draws(eps, target, on_source, on_target):
+    attack = AttackConfig(name="fgsm_rs", norm="linf", eps=eps)
+    searches = {"nat": ObjectiveConfig(), "adv": ObjectiveConfig(name="pgd", attack=attack)}
+    found = {"omp_uniform": DrawConfig(scope="uniform")}
+    for place, data, train in (("source", None, on_source), ("target", target, on_target)):
+        lmp = DrawConfig(method="lmp", scope="uniform", data=data, train=train)
+        for search, objective in searches.items():
+            found[f"{search}_{place}"] = config_files.replace(lmp, train__objective=objective)
+    return found
+
+
+def steps(optimizer, duration, batch_size):
+    return TrainConfig(optimizer=optimizer, duration=duration, batch_size=batch_size, select="last")
+
+
+def full():
+    falling = {"schedule": "multistep"}
+    upstream = Sgd(
+        learning_rate=0.256,
+        momentum=0.875,
+        weight_decay=3.0517578e-5,
+        milestones=("30ep", "60ep"),
+        **falling,
+    )
+    late = OptimizerConfig(weight_decay=5e-4, milestones=("80ep", "120ep"), **falling)
+    target = recipes.transfer("cifar10").data
+    transfers = {
+        f"cifar10-{mode}": config_files.replace(
+            recipes.transfer("cifar10", mode), train=steps(late, "160ep", 256)
+        )
+        for mode in ("finetune", "linear")
+    }
+    return experiments.at_full_scale(
+        "learnt_masks",
+        transfers,
+        attacks=["linf_4"],
+        draws=draws(4 / 255, target, steps(upstream, "90ep", 256), steps(late, "160ep", 256)),
+        sparsities=experiments.TENTHS,
+    )
+
+
+def small():
+    learn = config_files.replace(
+        steps(OptimizerConfig(learning_rate=1.0), "100it", 64),
+        validate_every="0ep",
+        checkpoint_every="0ep",
+    )
+    target = DataConfig(source="mnist5k", train_examples=200)
+    transfers = {
+        "mnist5k-finetune": experiments.few("mnist5k", "finetune"),
+        "mnist5k-linear": experiments.few("mnist5k", "linear", "source"),
+    }
+    return experiments.small(
+        "learnt_masks",
+        transfers,
+        draws=draws(8 / 255, target, learn, learn),
+        sparsities=(0.8, 0.95),
+    )
+
+
+def get_config(size="full"):
+    return config_files.editable({"full": full, "small": small}[size]())

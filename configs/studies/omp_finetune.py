@@ -1,0 +1,34 @@
+"""One-shot tickets finetuned, robust against natural: accuracy against remaining weights.
+
+    rtickets study --config=configs/studies/omp_finetune.py --workdir=runs
+    rtickets study --config=configs/studies/omp_finetune.py:cifar100,resnet50 --workdir=runs
+    rtickets study --config=configs/studies/omp_finetune.py:small --workdir=runs
+
+At the published scale from ImageNet to CIFAR-10 (robust: L2 attacks of radius 3) or CIFAR-100
+(radius 1) at 18 sparsities; it needs `rtickets data prepare` of imagenet2012 and the target. The
+small version finetunes on 200 digits, the learning rate of every ticket chosen on validation images
+from a ladder; it needs `pip install 'rtickets[demo]'`.
+
+Time: full, not run, --dry-run estimates it; small, 10 minutes on two CPU cores (estimated).
+"""
+
+from rtickets.settings import config_files
+from rtickets.stages import experiments
+
+ATTACKS = {"cifar10": "l2_3", "cifar100": "l2_1"}
+
+
+def full(source, arch="resnet18"):
+    transfers = experiments.published([source], "finetune", arch=arch)
+    attacks = [ATTACKS[source]]
+    return experiments.at_full_scale("omp_finetune", transfers, arch=arch, attacks=attacks)
+
+
+def small():
+    rates = (0.1, 0.3, 0.9)
+    digits = experiments.few("mnist5k", "finetune", rates=rates)
+    return experiments.small("omp_finetune", {"mnist5k": digits})
+
+
+def get_config(size="cifar10"):
+    return config_files.editable(small() if size == "small" else full(*size.split(",")))
