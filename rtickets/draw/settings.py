@@ -3,7 +3,7 @@
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
-from pydantic import StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from pydantic.dataclasses import dataclass
 
 from rtickets.attacks.settings import AttackConfig
@@ -48,6 +48,21 @@ class ImpConfig:
 
 
 @dataclass(frozen=True, config=STRICT)
+class CheckConfig(RecalibrateConfig):
+    """Running a drawn ticket on validation images, to see whether it is broken.
+
+    Its score is compared with chance, as it is and with normalisation statistics estimated anew on
+    `batches` of `batch_size` training images, or as many as there are; outputs that are the same
+    for every image are counted.
+
+    Attributes:
+        examples: run it on so many validation images, spread evenly.
+    """
+
+    examples: Annotated[int, Field(ge=2)] = 512
+
+
+@dataclass(frozen=True, config=STRICT)
 class DrawConfig:
     """Drawing of a ticket from a network.
 
@@ -88,6 +103,8 @@ class DrawConfig:
         recalibrate: give the ticket of 'omp', or a control of it, normalisation statistics that are
             estimated anew on training images of `data`, without labels, under its mask; None keeps
             those of the network.
+        check: run the ticket on images of the task that its head is for and say what is broken;
+            None looks at the mask alone.
     """
 
     ticket: str | None = None
@@ -113,6 +130,7 @@ class DrawConfig:
     control: Literal["random", "shuffled", "complement", "flipped", "reinitialised"] | None = None
     flip_fraction: Fraction = 0.1
     recalibrate: RecalibrateConfig | None = None
+    check: CheckConfig | None = None
 
     @property
     def how(self) -> CriterionEntry:
@@ -134,7 +152,8 @@ class DrawConfig:
     @property
     def reads_task(self) -> bool:
         """Whether images are read, of the network's task where `data` is None."""
-        return self.method != "omp" or self.how.from_data or self.recalibrate is not None
+        asked = self.recalibrate is not None or self.check is not None
+        return self.method != "omp" or self.how.from_data or asked
 
     @property
     def scores_network(self) -> bool:
@@ -199,8 +218,10 @@ class DrawConfig:
             unused += _OF_DATA
         if not self.how.in_rounds:
             unused += _OF_ROUNDS
-        if not self.reads_task:
+        if self.method == "omp" and not from_data and self.recalibrate is None:
             unused += ("data",)
+        if self.control == "reinitialised":  # a fresh head answers by chance
+            unused += ("check",)
         if self.method == "omp":
             unused += ("train",)
         else:

@@ -52,12 +52,17 @@ def of_right(task: Task, right: np.ndarray, batch: Batch) -> dict[str, Any]:
 
 
 def of_outputs(task: Task, outputs: Any, batch: Batch) -> dict[str, Any]:
-    """Return what `of_right` does of a network's answers; `correct` where there are classes."""
+    """Return what `of_right` does of a network's answers; `correct` where there are classes.
+
+    Besides, the task's `chance`, where that is known.
+    """
+    chance = task.chance(batch)
+    known = {} if chance is None else {"chance": chance}
     if task.has_classes:
-        return of_right(task, ~np.asarray(task.fooled(outputs, batch)), batch)
+        return of_right(task, ~np.asarray(task.fooled(outputs, batch)), batch) | known
     name = task.headline.name
     found = entry(name, task.measures(task.sums(outputs, batch))[name])
-    return {"examples": len(jax.tree.leaves(outputs)[0]), **_interval(found)}
+    return {"examples": len(jax.tree.leaves(outputs)[0]), **_interval(found), **known}
 
 
 def _interval(found: Mapping[str, Any]) -> dict[str, Any]:

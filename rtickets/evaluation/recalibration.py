@@ -50,6 +50,11 @@ class RecalibrateConfig:
         """The number of images."""
         return self.batches * self.batch_size
 
+    def at_most(self, examples: int) -> "RecalibrateConfig":
+        """Return the same for a split of so many examples, with as much of it as there is."""
+        size = min(self.batch_size, examples)
+        return RecalibrateConfig(max(min(self.batches, examples // size), 1), size, self.seed)
+
     def check(self, examples: int) -> None:
         """Raise InputError if there are fewer training examples than it takes."""
         if self.count > examples:
@@ -94,7 +99,7 @@ def input_batches(
     """
     config.check(len(split))
     order = np.random.default_rng(config.seed).permutation(len(split))[: config.count]
-    prepare = _prepare(task, transform)
+    prepare = prepare_inputs(task, transform)
     parts = np.sort(order.reshape(config.batches, -1), axis=1)
     return (prepare(split.take(part).decoded()) for part in parts)
 
@@ -149,7 +154,8 @@ def _check_state(state: Any) -> None:
 
 
 @lru_cache(maxsize=16)
-def _prepare(task: Task, transform: Transform) -> Any:
+def prepare_inputs(task: Task, transform: Transform) -> Any:
+    """Return what turns stored arrays of examples into what a network sees of them."""
     return jax.jit(lambda raw: task.prepare(transform, raw)[task.input])
 
 

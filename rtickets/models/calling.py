@@ -10,8 +10,10 @@ micro-batches changes what is drawn; `rtickets.models.drop` draws by them.
 
 from typing import Any
 
+from flax.traverse_util import flatten_dict
 from jax import Array
 
+from rtickets.masks import leaf_paths
 from rtickets.models.network import Features
 
 STATE = "batch_stats"
@@ -46,6 +48,31 @@ def features(
 ) -> tuple[Features, Any]:
     """Return what the backbone of a network finds, and its state; arguments as of `apply`."""
     return _called(model, params, state, inputs, train, rngs, method="features")
+
+
+def layers(model: Any, params: Any, state: Any, inputs: Any) -> dict[str, tuple[Array, ...]]:
+    """Return what every layer with weights of its own answers, without training.
+
+    Args:
+        inputs: as the network takes them, examples first.
+
+    Returns:
+        By path, 'stage1_block1/conv1': the outputs (B, ..., channels) of every call of the layer.
+        Layers inside a scan, or that answer no single array, are not there.
+    """
+    own = {tuple(path.split("/")[:-1]) for path in leaf_paths(params)}
+    variables = {"params": params, **({STATE: state} if state else {})}
+    arguments = (inputs, False, None) if draws(model) else (inputs, False)
+    _, found = model.apply(
+        variables, *arguments, mutable=["intermediates"],
+        capture_intermediates=lambda layer, method: method == "__call__" and layer.path in own,
+    )  # fmt: skip
+    calls = flatten_dict(found.get("intermediates", {}))
+    return {
+        "/".join(path[:-1]): each
+        for path, each in calls.items()
+        if path[:-1] in own and all(hasattr(one, "ndim") and one.ndim > 1 for one in each)
+    }
 
 
 def _called(

@@ -31,7 +31,7 @@ def evaluation_lines(run: RunFolder) -> list[str]:
     lines = [*network, *(f"{name}: {value} of {count} images" for name, value, count in measured)]
     further = _further(run, result)
     lines += [f"{name}: {value}" + (f", {way}" if way else "") for name, value, way in further]
-    lines += result.get("notes", ())
+    lines += [*result.get("notes", ()), *_broken(result)]
     lines += _verdict(run, result)
     return [printable(line) for line in lines]
 
@@ -50,7 +50,7 @@ def write_evaluation(run: RunFolder) -> Path:
     ]  # fmt: skip
     if further := _further(run, result):
         parts += [html_table(["measure", "value", ""], further)]
-    parts += [_list(result.get("notes", ()))]
+    parts += [_list([*result.get("notes", ()), *_broken(result)])]
     for name, png in own_pictures(run.path, result).items():
         parts += [f"<h2>{html.escape(name)}</h2>", picture(name, png, "pixels")]
     if verdict := _verdict(run, result):
@@ -61,6 +61,10 @@ def write_evaluation(run: RunFolder) -> Path:
     page = run.path / "report.html"
     write_text(page, document(run.path.name, "\n".join(parts)))
     return page
+
+
+def _broken(result: Mapping[str, Any]) -> list[str]:
+    return [f"BROKEN? {sign}" for sign in result.get("broken", ())]
 
 
 def _network(run: RunFolder) -> list[str]:

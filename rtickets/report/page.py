@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rtickets.report.broken import broken_lines, broken_networks
 from rtickets.report.cell_table import cell_table, link
 from rtickets.report.cells import Cell, Words, html_table, with_interval
 from rtickets.report.chosen import ladder_ends
@@ -61,7 +62,7 @@ def render_page(
     sections.append(
         Section("Source networks", _source_facts(about), _source_table(result["sources"]))
     )
-    sections += [*_failed(about), *_honesty(about)]
+    sections += [*_failed(about), *_broken(about), *_honesty(about)]
     computed = "".join(f"<p>{html.escape(_environment(one))}</p>" for one in environments)
     sections.append(Section("Computed with", [], computed))
     sections.append(Section("Configuration", [], _configuration(config)))
@@ -101,7 +102,7 @@ def _cells(about: Context) -> list[Section]:
 def _warnings(result: Mapping[str, Any]) -> str:
     """Return what a reader must know before the first number."""
     failed, (checked, doubtful) = result.get("failed", []), doubts(result)
-    lines = ladder_ends(result["cells"])
+    lines = [*ladder_ends(result["cells"]), *broken_lines(result)]
     if failed:
         lines.append(f"{len(failed)} network(s) could not be measured and are in no mean.")
     if doubtful:
@@ -155,6 +156,16 @@ def _failed(about: Context) -> list[Section]:
     head = ["transfer", "objective", "ticket", "sparsity", "seed", "reason"]
     body: list[list[Cell]] = [[*cells_of(one), Words(str(one["reason"]))] for one in failed]
     return [Section("What failed, and is in no mean", about.facts(), html_table(head, body))]
+
+
+def _broken(about: Context) -> list[Section]:
+    """List the networks that show signs of being broken."""
+    head = ["transfer", "objective", "ticket", "sparsity", "seed", "signs"]
+    body: list[list[Cell]] = [
+        [*cells_of(one), Words("; ".join(one["broken"]))] for one in broken_networks(about.result)
+    ]
+    heading = "What may be broken, and is in the means"
+    return [Section(heading, about.facts(), html_table(head, body))] if body else []
 
 
 def cells_of(one: Mapping[str, Any]) -> list[str]:

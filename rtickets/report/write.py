@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rtickets.errors import printable
+from rtickets.report.broken import broken_lines
 from rtickets.report.cells import gain_text, number
 from rtickets.report.chosen import chosen_lines
 from rtickets.report.csv_lines import as_csv
@@ -79,7 +80,7 @@ def show_report(study: RunFolder) -> None:
             console.print(f"{transfer} moves {moved}\n", soft_wrap=True)
         for line in chosen_lines(result["cells"], transfer):
             console.print(printable(line), soft_wrap=True)
-    for line in (*family_lines(table), *failed_lines(result)):
+    for line in (*family_lines(table), *failed_lines(result), *broken_lines(result)):
         console.print(printable(line), soft_wrap=True)
     checked, doubtful = doubts(result)
     if checked:

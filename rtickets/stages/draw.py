@@ -22,6 +22,7 @@ from rtickets.stages.draw_costs import estimate_draw
 from rtickets.stages.imp import iterate, rewind_point
 from rtickets.stages.lmp import learn
 from rtickets.stages.recalibrate import network_of, recalibrate
+from rtickets.stages.soundness import check_of
 from rtickets.stages.stage import Stage
 from rtickets.stages.train import save_ticket
 from rtickets.stages.upstream import check_dense, removed
@@ -48,9 +49,12 @@ def draw(
         return iterate(config, source, workdir, name, devices)
     if config.method == "lmp":
         return learn(config, source, workdir, name, devices)
+    check = check_of(config.check, devices)
 
     def body(folder: Path) -> dict[str, Any]:
         network = Ticket.load(source.ticket)
+        if check is not None:
+            provenance.check_head(network.meta)
         params, sparsity = network.params, config.sparsity
         notes: list[str] = []
         meta = provenance.name_layouts(
@@ -66,7 +70,7 @@ def draw(
             mask = draw_scheduled(params, sparsity, score_fn, rounds, config.schedule, **options)
         meta = provenance.extend(meta, "draw", config)
         drawn = Ticket(mask, params, network.batch_stats, meta)
-        return save_ticket(folder, _with_statistics(config, drawn), notes)
+        return save_ticket(folder, _with_statistics(config, drawn), notes, check)
 
     return run_once(folder_of(workdir, "draw", name, config, source), body)
 
@@ -83,10 +87,12 @@ def _control(
     drawn = config_files.replace(
         config,
         control=None,
+        check=None,
         flip_fraction=DrawConfig.flip_fraction,
         sparsity=config.drawn_sparsity,
         seed=config.seed if config.seeded else DrawConfig.seed,  # the run that a plain draw leaves
     )
+    check = check_of(config.check, devices)
     base = draw(drawn, source, workdir, _name_of_base(name, control), devices)
 
     def body(folder: Path) -> dict[str, Any]:
@@ -108,7 +114,7 @@ def _control(
         dense = rewind_point(drawn, source, workdir, name, devices)
         params = _revived(ticket, Ticket.load(dense.ticket))
         drawn_control = Ticket(mask, params, ticket.batch_stats, meta)
-        return save_ticket(folder, _with_statistics(config, drawn_control))
+        return save_ticket(folder, _with_statistics(config, drawn_control), check=check)
 
     return run_once(folder_of(workdir, "draw", name, config, base.source), body)
 
@@ -140,7 +146,7 @@ def _revived(ticket: Ticket, dense: Ticket) -> Params:
 
 def _estimate(config: DrawConfig, setting: Setting) -> list[Estimate]:
     check_pattern(config.pattern, config.drawn_sparsity)
-    if config.control == "reinitialised" or config.scores_network:
+    if config.control == "reinitialised" or config.scores_network or config.check is not None:
         setting.check_head()
     task = setting.task_of(config.data) if config.reads_task else None
     lost = 0.0 if setting.source is None else removed(setting.source, config)

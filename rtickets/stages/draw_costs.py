@@ -45,6 +45,10 @@ def estimate_draw(
             about.append(f"{config.criterion} in {rounds} rounds on {images} images")
         if config.recalibrate is not None:
             about.append(f"normalisation statistics on {config.recalibrate.words}")
+        if config.check is not None:
+            passes = 3 * config.check.examples + config.check.count
+            operations += cost.forward * passes
+            about.append(f"checked on {config.check.examples} images")
         memory = memory_of(cost, task._replace(stored=0), config.batch_size, 1)
         return Estimate(name, times, tuple(about), operations, memory)
     states = 1

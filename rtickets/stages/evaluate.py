@@ -16,6 +16,7 @@ from rtickets.models.settings import ModelConfig
 from rtickets.platform import console, parallel, processes
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
 from rtickets.stages.recalibrate import network_of, recalibrate, recalibration_work
+from rtickets.stages.soundness import signs_of_evaluation
 from rtickets.stages.stage import Stage
 from rtickets.storage.files import write_json
 from rtickets.tickets import provenance
@@ -33,7 +34,7 @@ def evaluate(
     """Measure a network on a split it was not trained on; see `Stage.run`.
 
     The result is that of `rtickets.evaluation.evaluate_network`, after `notes` on its classes and
-    statistics where there are any.
+    statistics, and before signs that it is `broken`, where there are any.
     """
 
     def body(folder: Path) -> dict[str, Any]:
@@ -57,10 +58,15 @@ def evaluate(
             partial(evaluation.on_devices, each, transform, devices, asks.task)
             for each in (split, task.validation)
         )
-        named = {"notes": notes} if notes else {}
+        asked = examples()
+        result = evaluation.evaluate_network(config, network, asked, folder, validation)
+        signs = signs_of_evaluation(result, network, asked, task, config.batch_size)
+        for sign in signs:
+            console.say(f"{folder.name}: {sign}")
         return {
-            **named,
-            **evaluation.evaluate_network(config, network, examples(), folder, validation),
+            **({"notes": notes} if notes else {}),
+            **result,
+            **({"broken": signs} if signs else {}),
         }
 
     run = run_once(folder_of(workdir, "evaluate", name, config, source), body)

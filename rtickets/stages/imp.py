@@ -22,6 +22,7 @@ from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
 from rtickets.settings import config_files
 from rtickets.settings.kinds import is_never, to_steps
+from rtickets.stages.soundness import check_of
 from rtickets.stages.train import (
     Ready,
     TrainingRun,
@@ -136,7 +137,8 @@ def _state(
             arrays, alive = optimizer_arrays.to_arrays(optimizer, outcome.opt_state, mask)
             write_ticket(folder / _OPTIMIZER, Ticket(alive, arrays, {}, {"of": folder.name}))
         meta = provenance.extend(meta, "draw", config, task, run.config.seed)
-        result = save_ticket(folder, Ticket(mask, params, stats, meta), notes)
+        drawn = Ticket(mask, params, stats, meta)
+        result = save_ticket(folder, drawn, notes, check_of(config.check, devices))
         return {**result, "training": training_result(folder, outcome)}
 
     return run_once(folder_of(workdir, "draw", name, config, source), body)

@@ -23,6 +23,7 @@ from rtickets.masks.gates import (
 from rtickets.masks.patterns import parse_pattern
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
+from rtickets.stages.soundness import check_of
 from rtickets.stages.train import prepare, save_ticket, train_network, training_result
 from rtickets.stages.upstream import check_dense
 from rtickets.tickets import provenance
@@ -71,7 +72,8 @@ def learn(
         notes = _what_scores_leave_open(settings, ready.params, final)
         learned = jax.device_get(jax.jit(partial(mask_of, settings))(ready.params, final))
         meta = provenance.extend(meta, "draw", config, task, train.seed)
-        result = save_ticket(folder, Ticket(learned, trained, outcome.batch_stats, meta), notes)
+        drawn = Ticket(learned, trained, outcome.batch_stats, meta)
+        result = save_ticket(folder, drawn, notes, check_of(config.check, devices))
         return {**result, "training": training_result(folder, outcome)}
 
     return run_once(folder_of(workdir, "draw", name, config, source), body)

@@ -56,7 +56,8 @@ class MeasureResult(TypedDict):
 class Value(TypedDict):
     """The headline measure with its interval, and how many answers are right, a mean over draws.
 
-    The latter is there where answers are right or wrong.
+    The latter is there where answers are right or wrong; `chance` is what can be had without
+    looking at the input, where that is known.
     """
 
     correct: NotRequired[Annotated[int | float, Field(ge=0, allow_inf_nan=False)]]
@@ -64,6 +65,7 @@ class Value(TypedDict):
     value: Number
     low: Number
     high: Number
+    chance: NotRequired[Number]
 
 
 class PointOfAttack(Value):
@@ -113,6 +115,7 @@ class Evaluation(TypedDict):
     """The result of an evaluation.
 
     Older ones have no `headline` and `measures`; `metric` names theirs where it is no accuracy.
+    `broken` has signs that the network is broken; in a study also those of its draw.
     """
 
     headline: NotRequired[HeadlineResult]
@@ -123,6 +126,7 @@ class Evaluation(TypedDict):
     metric: NotRequired[Metric]
     honesty: NotRequired[Honesty]
     certified: NotRequired[Certified]
+    broken: NotRequired[list[str]]
 
 
 class SourceResult(Evaluation):
@@ -191,6 +195,17 @@ def headline_of(evaluation: Mapping[str, Any]) -> Headline:
     if "headline" in evaluation:
         return Headline(**evaluation["headline"])
     return Classification(metric=evaluation.get("metric", "accuracy")).headline
+
+
+def with_signs_of_draw(evaluation: Mapping[str, Any], drawn: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result of an evaluation with the signs that its ticket is broken before its own.
+
+    Args:
+        evaluation: its result.
+        drawn: that of the stage which left the ticket.
+    """
+    signs = [*drawn.get("broken", ()), *evaluation.get("broken", ())]
+    return {**evaluation, **({"broken": signs} if signs else {})}
 
 
 def _checked_shares(evaluation: Any) -> Any:

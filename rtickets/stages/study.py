@@ -24,7 +24,12 @@ from rtickets.runs.workers import ALONE, Worker, claim
 from rtickets.settings import config_files
 from rtickets.stages import study_progress
 from rtickets.stages.comparison import all_gains
-from rtickets.stages.results import headline_of, read_evaluation, read_study
+from rtickets.stages.results import (
+    headline_of,
+    read_evaluation,
+    read_study,
+    with_signs_of_draw,
+)
 from rtickets.stages.rungs import choice_of
 from rtickets.stages.study_checks import check_study
 from rtickets.stages.study_settings import StudyConfig
@@ -161,7 +166,8 @@ def run_study(
             folders[evaluation.path.name] = evaluation.path
             found = {"ticket": ticket.path.name, "evaluation": evaluation.path.name}
             chosen = choice_of({} if transfer is None else transfer.result())
-            results[kind].append({**unit._asdict(), **found, **chosen, **evaluation.result()})
+            measured = with_signs_of_draw(evaluation.result(), ticket.result())
+            results[kind].append({**unit._asdict(), **found, **chosen, **measured})
 
         def gains() -> list[dict[str, Any]]:
             """Read in the primary process alone: others may not have the files yet."""

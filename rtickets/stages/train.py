@@ -1,6 +1,6 @@
 """What the stages that train have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -18,6 +18,7 @@ from rtickets.masks.gates import LearnedMask
 from rtickets.platform import console, parallel, processes
 from rtickets.settings import config_files
 from rtickets.settings.kinds import to_steps
+from rtickets.stages.soundness import Checked
 from rtickets.storage.files import write_json
 from rtickets.tasks import Task, task_of
 from rtickets.tickets import asked, broken, provenance
@@ -216,21 +217,31 @@ def write_ticket(path: Path, ticket: Ticket) -> None:
     processes.on_primary(lambda: ticket.save(path, overwrite=True))
 
 
-def save_ticket(folder: Path, ticket: Ticket, notes: Sequence[str] = ()) -> dict[str, Any]:
+def save_ticket(
+    folder: Path,
+    ticket: Ticket,
+    notes: Sequence[str] = (),
+    check: Callable[[Ticket], Checked] | None = None,
+) -> dict[str, Any]:
     """Save a drawn ticket, its pruned weights set to zero, and return what it counts.
 
     Args:
         notes: what whoever draws it should know, a line each; it is said and kept, with the signs
             that the ticket is broken.
+        check: finds more of these by running it.
 
     Returns:
-        Survivors and sparsities, and `notes` where there are any.
+        Survivors and sparsities; `notes`, and of them as `broken` the signs, where there are any;
+        what the check found as `check`.
     """
     params = masks.apply(ticket.mask, ticket.params)
-    notes = [*notes, *broken.signs(ticket.mask, params, ticket.meta.get("layouts"))]
+    ticket = Ticket(ticket.mask, params, ticket.batch_stats, ticket.meta)
+    checked = Checked({}, []) if check is None else check(ticket)
+    signs = [*broken.signs(ticket.mask, params, ticket.meta.get("layouts")), *checked.signs]
+    notes = [*notes, *signs]
     for note in notes:
         console.say(f"{folder.name}: {note}")
-    write_ticket(folder / "ticket", Ticket(ticket.mask, params, ticket.batch_stats, ticket.meta))
+    write_ticket(folder / "ticket", ticket)
     summary = masks.summary(ticket.mask, params)
     counts = {
         "survivors": summary.prunable.survivors,
@@ -238,4 +249,5 @@ def save_ticket(folder: Path, ticket: Ticket, notes: Sequence[str] = ()) -> dict
         "sparsity": summary.prunable.sparsity,
         "sparsity_of_all_parameters": summary.parameters.sparsity,
     }
-    return {**counts, "notes": notes} if notes else counts
+    found = {"notes": notes, "broken": signs, "check": checked.found}
+    return {**counts, **{name: each for name, each in found.items() if each}}

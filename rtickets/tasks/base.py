@@ -258,6 +258,19 @@ class Task(Protocol):
         """
         ...
 
+    def chance(self, batch: Batch) -> float | None:
+        """Return the headline of the best answers that do not look at the input, on the host.
+
+        A network that is not better than these has not understood the task, or is broken.
+
+        Args:
+            batch: what was asked.
+
+        Returns:
+            The value; None where nobody knows it.
+        """
+        ...
+
     def divergence(self, outputs: Any, reference: Any) -> Array:
         """Return how far answers are from others to the same questions, float32 (b,), 0 if alike.
 

@@ -110,6 +110,11 @@ class Classification(Classes, ImageTask):
         _, classes, counts = np.unique(batch["label"], return_inverse=True, return_counts=True)
         return 1 / (len(counts) * counts[classes])
 
+    def chance(self, batch: Batch) -> float:
+        """Return the share of the largest class, or of one class of the balanced metric."""
+        _, counts = np.unique(batch["label"], return_counts=True)
+        return 1 / len(counts) if self.metric == "balanced" else float(counts.max() / counts.sum())
+
     def divergence(self, outputs: Array, reference: Array) -> Array:
         """Return KL(reference || outputs)."""
         return kl_divergence(outputs, reference)

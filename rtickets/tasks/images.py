@@ -84,6 +84,11 @@ class ImageTask(TaskConfig):
         del batch
         return None
 
+    def chance(self, batch: Batch) -> float | None:
+        """Return None: what can be had without looking is not known."""
+        del batch
+        return None
+
     def divergence(self, outputs: Any, reference: Any) -> Array:
         """Refuse: no distance between answers is known."""
         raise InputError(f"{type(self).__name__} knows no distance between answers")

@@ -40,8 +40,10 @@ def test_states_of_iterative_pruning_tell_it_once_they_are_trained(bench, capfd)
         source=changed(bench, zero), method="imp", sparsity=0.2, scope="uniform",
         train=bench.train(optimizer__learning_rate=0.0),
     )  # fmt: skip
-    (note,) = run.result()["notes"]
+    note, sign = run.result()["notes"]
     assert "score 0: " in note
+    assert run.result()["broken"] == [sign]
+    assert "all 0" in sign
     assert capfd.readouterr().err.count(note) == 1
 
 

@@ -48,6 +48,19 @@ def test_empty_layers_are_named_and_counted():
     assert "a/kernel, b/kernel, c/kernel and 2 more" in line
 
 
+def test_layers_whose_survivors_are_all_zero_are_named():
+    zero = {**PARAMS, "c": {"kernel": np.zeros((3, 3, 4, 8), np.float32)}}
+    (line,) = signs(mask_of(), zero)
+    assert line.startswith("1 layer has survivors that are all 0")
+    assert "c/kernel" in line
+    some = np.ones((3, 3, 4, 8), bool)
+    some[0, 0, 0] = False
+    kernel = np.where(some, 0, PARAMS["c"]["kernel"])
+    assert len(signs(mask_of(c=some), {**PARAMS, "c": {"kernel": kernel}})) == 1
+    assert signs(mask_of(c=~some), {**PARAMS, "c": {"kernel": kernel}}) == []
+    assert len(signs(mask_of(c=NOTHING), zero)) == 1
+
+
 @pytest.mark.parametrize(("dead", "said"), [((0, 1, 2), False), ((0, 1, 2, 3), True)])
 def test_a_layer_is_named_from_half_of_its_outputs_on(dead, said):
     found = signs(mask_of(c=outputs(*dead, last=False)), PARAMS)

@@ -110,8 +110,9 @@ class MeasureConfig(Variant):
         name: which measure: 'calibration' (ECE, negative log-likelihood, Brier score),
             'per_class' (accuracy of every class, and the worst), 'ood' (telling other images),
             'corruptions' (the headline on corrupted images), 'domain_gap' (the Frechet
-            distance to other images), 'inversion' (images that the network takes for others), or
-            'gradients' (of the class with respect to the pixels).
+            distance to other images), 'constant_outputs' (what answers the same to every image),
+            'inversion' (images that the network takes for others), or 'gradients' (of the class
+            with respect to the pixels).
     """
 
     family: ClassVar[str] = "measure"

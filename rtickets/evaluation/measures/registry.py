@@ -2,6 +2,7 @@
 
 from rtickets.evaluation.measures.base import MeasureConfig
 from rtickets.evaluation.measures.calibration import CalibrationSettings
+from rtickets.evaluation.measures.constant_outputs import ConstantOutputsSettings
 from rtickets.evaluation.measures.corruptions import CorruptionSettings
 from rtickets.evaluation.measures.domain_gap import DomainGapSettings
 from rtickets.evaluation.measures.gradients import GradientSettings
@@ -18,4 +19,5 @@ MEASURES |= {
     "domain_gap": DomainGapSettings,
     "inversion": InversionSettings,
     "gradients": GradientSettings,
+    "constant_outputs": ConstantOutputsSettings,
 }

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import flax.linen as nn
 import numpy as np
 import pytest
 from jax.tree_util import Partial
@@ -11,7 +12,7 @@ from rtickets.config import DataConfig, EvaluateConfig, MeasureConfig
 from rtickets.data.arrays import Split
 from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
-from rtickets.evaluation import on_devices
+from rtickets.evaluation import Network, on_devices
 from rtickets.evaluation.entries import entries
 from rtickets.evaluation.measures import MEASURES, Asked
 from rtickets.evaluation.measures.base import check_measures, measure_all
@@ -46,8 +47,19 @@ EXAMPLES = on_devices(
 )
 
 
+class Linear(nn.Module):
+    num_classes: int = 4
+
+    @nn.compact
+    def __call__(self, x, train=False):
+        return nn.Dense(4, use_bias=False, name="head")(x.reshape(len(x), -1))
+
+
+NETWORK = Network(Linear(), {"head": {"kernel": WEIGHTS}}, {})
+
+
 def asked(outputs, labels):
-    return Asked(None, EXAMPLES, outputs, {"label": labels}, lambda: EXAMPLES)
+    return Asked(NETWORK, EXAMPLES, outputs, {"label": labels}, lambda: EXAMPLES)
 
 
 def settings(name):
