@@ -13,6 +13,7 @@ from rtickets.cli.launch import (
     say_page,
     show_study,
 )
+from rtickets.cli.papers import add_paper_options, check_paper_options, write_for_papers
 from rtickets.cli.start import is_primary, start
 from rtickets.cli.verb import (
     Verb,
@@ -41,6 +42,22 @@ def _demo(options: argparse.Namespace, config_words: Sequence[str]) -> int:
 
 def _report(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     from rtickets.runs import folders
+
+    check_paper_options(options)
+    run = _run_to_report(options, config_words)
+    stage = run.path.name.partition("-")[0]
+    if stage == "evaluate":
+        if options.figures or options.latex:
+            raise InputError(f"{run.path}: --figures and --latex are for studies, not evaluations")
+        _show_evaluation(folders.run_at(run.path, stage))
+        return
+    show_study(run)
+    write_for_papers(run, options)
+
+
+def _run_to_report(options: argparse.Namespace, config_words: Sequence[str]) -> Any:
+    """Return the folder of a study or evaluation."""
+    from rtickets.runs import folders
     from rtickets.runs.names import find_run
 
     if options.run is None:
@@ -48,18 +65,14 @@ def _report(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         study = folders.folder_of(options.workdir, "study", config.name, config)
         if not study.complete:
             raise InputError(_what_is_missing(study.path, config_words))
-        show_study(study)
-        return
+        return study
     if config_words:
         raise InputError(f"{config_words[0]}: {options.run} has its configuration; leave it out")
     path = find_run(options.run, options.workdir)
     stage = path.name.partition("-")[0]
-    if stage == "evaluate":
-        _show_evaluation(folders.run_at(path, stage))
-    elif stage in ("pretrain", "draw", "transfer"):
+    if stage in ("pretrain", "draw", "transfer"):
         raise InputError(f"{path}: a run of {stage} has no report; studies and evaluations have")
-    else:
-        show_study(folders.run_at(path, "study"))
+    return folders.run_at(path, "evaluate" if stage == "evaluate" else "study")
 
 
 def _what_is_missing(study: Path, config_words: Sequence[str]) -> str:
@@ -130,6 +143,7 @@ def _add_report_options(parser: argparse.ArgumentParser) -> None:
         help="the folder of a study or an evaluation, or latest:PREFIX (default: the study of "
         "--config, or the demo)",
     )
+    add_paper_options(parser)
     add_workdir(parser)
 
 

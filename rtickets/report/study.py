@@ -13,11 +13,14 @@ from rtickets.errors import InputError, printable
 from rtickets.platform.short_repr import with_short_repr
 from rtickets.report.cells import html_table, with_interval
 from rtickets.report.csv_lines import COLUMNS, lines_of
+from rtickets.report.facts import ended, study_facts
 from rtickets.report.figures import figures_of
+from rtickets.report.latex import latex_tables
 from rtickets.report.over_seeds import CLEAN, further_of, metrics_of, rows
 from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder, run_at
 from rtickets.runs.names import find_run
+from rtickets.settings import config_files
 from rtickets.stages.results import read_study, read_study_config
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.tasks import units
@@ -136,6 +139,22 @@ class Study:
     def figures(self) -> dict[str, Figure]:
         """Return matplotlib figures by name: curves over remaining weights and over radii."""
         return figures_of(self.result["cells"], self.config)
+
+    def to_latex(self) -> str:
+        """Return a table for every measure and transfer, for papers, with its gains.
+
+        Measures that are one of many alike are left to the CSV.
+        """
+        table = [row for row in self.points if not row["detail"]]
+        settings, date = config_files.to_dict(self.config), ended(self.path)
+        headlines = {CLEAN, *self.config.evaluate.attacks}
+        facts = {
+            name: study_facts(
+                settings, self.result, self.environments, date, name if name in headlines else None
+            )
+            for name in dict.fromkeys(row["metric"] for row in table)
+        }
+        return latex_tables(table, self.config.baseline, facts)
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a data frame of a line a cell and measure, the columns of `results.csv`.

@@ -1,0 +1,116 @@
+import re
+
+import pytest
+
+import rtickets
+from rtickets import cli
+from rtickets.report.latex import escaped, latex_tables
+
+
+def row(objective, mean, gain=None, **changes):
+    ends = {"gain_low": None, "gain_high": None, "gain_p_holm": None}
+    if gain is not None:
+        ends = {"gain_low": gain - 0.01, "gain_high": gain + 0.01, "gain_p_holm": 0.2}
+    return {
+        "metric": "clean", "title": "accuracy", "unit": "share", "higher_is_better": True,
+        "detail": False, "transfer": "finetune", "draw": "omp", "sparsity": 0.9,
+        "objective": objective, "mean": mean, "std": 0.01, "seeds": 3, "gain": gain, **ends,
+    } | changes  # fmt: skip
+
+
+FACTS = {"clean": [("data", "a_b"), ("threat", "no attack"), ("commit", "c0ffee")]}
+
+
+def body_of(text):
+    """Return the lines between the rules, as cells."""
+    inside = text.split("\\midrule\n")[1].split("\\bottomrule")[0]
+    return [line.removesuffix(" \\\\").split(" & ") for line in inside.strip().splitlines()]
+
+
+def test_a_table_has_values_gains_and_intervals():
+    text = latex_tables([row("natural", 0.8), row("robust", 0.85, 0.05)], "natural", FACTS)
+    assert body_of(text) == [
+        ["omp", "10", r"$80.0 \pm 1.0$", r"$85.0 \pm 1.0$", r"$\mathbf{+5.0}$ $[+4.0, +6.0]$"]
+    ]
+    assert r"\begin{tabular}{lrrrr}" in text
+    assert r"ticket & remaining (\%) & natural & robust & gain of robust" in text
+    caption = text.split(r"\caption{")[1].splitlines()[0]
+    assert r"accuracy (\%)" in caption
+    assert r"data: a\_b; threat: no attack" in caption
+    assert "% commit: c0ffee\n" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"gain_p_holm": 0.04}, r"$\mathbf{+5.0}$* $[+4.0, +6.0]$"),
+        ({"gain_low": -0.01}, "$+5.0$ $[-1.0, +6.0]$"),
+        ({"gain_low": None, "gain_high": None}, "$+5.0$"),
+        ({"gain": None}, ""),
+    ],
+)
+def test_a_gain_is_bold_only_where_its_interval_leaves_0_out(changes, shown):
+    table = [row("natural", 0.8), {**row("robust", 0.85, 0.05), **changes}]
+    assert body_of(latex_tables(table, "natural", FACTS))[0][-1] == shown
+
+
+def test_values_of_one_seed_and_of_other_units():
+    table = [row("natural", 12345.6, unit="kg", std=None, seeds=1)]
+    assert body_of(latex_tables(table, "natural", FACTS))[0][2] == r"$1.235 \cdot 10^{4}$"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (r"\input{/etc/passwd}", r"\textbackslash{}input\{/etc/passwd\}"),
+        ("a_b & 50% #1 $x$", r"a\_b \& 50\% \#1 \$x\$"),
+        ("x^2~y", r"x\textasciicircum{}2\textasciitilde{}y"),
+        ("one\ntwo", "one two"),
+    ],
+)
+def test_names_are_text_and_no_commands(text, shown):
+    assert escaped(text) == shown
+
+
+def test_names_of_others_do_not_leave_their_cell():
+    evil = "%\\\\ & \\end{table}\n$"
+    table = [row("natural", 0.8, draw=evil), row(evil, 0.85, 0.05, draw=evil, transfer=evil)]
+    text = latex_tables(table, "natural", {"clean": [(evil, evil), ("commit", evil)]})
+    lines = [line for line in text.splitlines() if not line.startswith("%")]
+    assert [line for line in lines if line == r"\end{table}"] == [r"\end{table}"] * 2
+    for line in body_of(text):
+        assert len(line) == 3
+    assert not re.search(r"(?<!\\)%", "\n".join(lines))
+
+
+def test_the_command_writes_figures_and_tables(make_study, tmp_path, capsys):
+    study = make_study()
+    where = [f"--figures={tmp_path / 'figs'}", f"--latex={tmp_path / 'paper' / 'tables.tex'}"]
+    assert cli.main(["report", str(study.path), *where]) == 0
+    said = capsys.readouterr().out
+    for name in ("figs/curves_clean.pdf", "figs/curves_pgd20.pdf", "paper/tables.tex"):
+        assert str(tmp_path / name) in said
+    figure = (tmp_path / "figs" / "curves_clean.pdf").read_bytes()
+    assert figure.startswith(b"%PDF")
+    assert b"CreationDate" not in figure
+    assert b"/FontFile2" in figure  # embedded as TrueType, which publishers take
+    assert b"Type3" not in figure
+    text = (tmp_path / "paper" / "tables.tex").read_text()
+    assert text == rtickets.load_study(study.path).to_latex()
+    assert text.count(r"\begin{table}") == 2
+    assert "pgd, L$\\infty$, eps 8/255, 20 steps" in text
+
+
+@pytest.mark.parametrize(
+    ("option", "make"), [("--figures", "write_text"), ("--latex", "mkdir")], ids=["file", "folder"]
+)
+def test_a_place_that_is_taken_is_refused_before_anything_is_written(
+    make_study, tmp_path, capsys, option, make
+):
+    study, place = make_study(), tmp_path / "place"
+    place.write_text("mine") if make == "write_text" else place.mkdir()
+    assert cli.main(["report", str(study.path), f"{option}={place}"]) == 2
+    out, errors = capsys.readouterr()
+    assert out == ""
+    assert str(place) in errors
+    assert not (study.path / "report.html").exists()
