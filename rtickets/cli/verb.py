@@ -96,6 +96,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="say what would run: shapes, steps, operations, memory and time",
     )
+    _add_devices(parser)
+    _add_consent(parser)
+    _add_processes(parser)
+
+
+def _add_devices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cpu-devices",
         type=positive,
@@ -115,6 +121,10 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         default="pmap",
         help="how steps are mapped over devices, with the same results (default: pmap)",
     )
+
+
+def _add_consent(parser: argparse.ArgumentParser) -> None:
+    """Add what `consent_of` reads."""
     parser.add_argument(
         "--retry-failed",
         action="store_true",
@@ -126,6 +136,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="go on with runs that began, and reuse those that were done, under other settings of "
         "JAX, such as x64 or another PRNG",
     )
+
+
+def _add_processes(parser: argparse.ArgumentParser) -> None:
     several = parser.add_argument_group("several processes, each with this command")
     several.add_argument(
         "--distributed",

@@ -1,7 +1,7 @@
 """Studies: a grid of stages from pretraining to evaluation, and the cells it measures."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,59 +125,69 @@ def run_study(
         return study
     study_progress.begin_study(study.path, [unit._asdict() for unit in units])
 
+    run_stages = partial(_run_unit, config, workdir=workdir, devices=devices)
+
     def run(number: int) -> None:
-        if number in processes.on_primary(lambda: list(study_progress.failures(study.path))):
-            return
-        place, unit = f"{number + 1} of {len(units)}", units[number]
-        try:
-            run_stages = partial(_run_unit, config, unit, workdir, devices)
-            folder = attempt(run_stages, consent, retried).evaluation
-        except (InUseError, ChangedError):  # no fault of the unit: it can be done later
-            raise
-        except Exception as error:
-            reason = _reason(error)
-            if reason is None:
-                raise
-            study_progress.failed(study.path, number, reason)
-            console.say(f"{place}: {_name(unit)}: FAILED: {reason}")
-            return
-        if study_progress.done(study.path, number):
-            found = read_evaluation(folder)
-            value = headline_of(found).say(found["clean"]["value"])
-            console.say(f"{place}: {_name(unit)}: {value}")
+        place = f"{number + 1} of {len(units)}: {_name(units[number])}"
+        run_one = partial(attempt, partial(run_stages, units[number]), consent, retried)
+        _run_or_note(study.path, number, place, run_one)
 
     if not claim([partial(run, number) for number in range(len(units))], worker):
         return study
-
-    def body(folder: Path) -> dict[str, Any]:
-        reasons = processes.on_primary(lambda: list(study_progress.failures(folder).items()))
-        failed: dict[int, str] = dict(reasons)
-        # Units are walked through again, though all are done: only so does one process know the
-        # folders that others made, and stages that are complete cost nothing.
-        results: dict[str, list[dict[str, Any]]] = {"cells": [], "sources": [], "failed": []}
-        folders: dict[str, Path] = {}
-        for number, unit in enumerate(units):
-            kind = "cells" if isinstance(unit, Cell) else "sources"
-            if number in failed:
-                results["failed"].append({"kind": kind, **unit._asdict(), "reason": failed[number]})
-                continue
-            ticket, evaluation, transfer = _run_unit(config, unit, workdir, devices)
-            read_evaluation(evaluation)  # complains of what is no result
-            folders[evaluation.path.name] = evaluation.path
-            found = {"ticket": ticket.path.name, "evaluation": evaluation.path.name}
-            chosen = choice_of({} if transfer is None else transfer.result())
-            measured = with_signs_of_draw(evaluation.result(), ticket.result())
-            results[kind].append({**unit._asdict(), **found, **chosen, **measured})
-
-        def gains() -> list[dict[str, Any]]:
-            """Read in the primary process alone: others may not have the files yet."""
-            return all_gains(results["cells"], config.baseline, folders)
-
-        return {**results, "gains": processes.on_primary(gains)}
-
     # Of several workers one writes the result.
+    body = partial(_result, units=units, run_stages=run_stages, baseline=config.baseline)
     claim([lambda: run_once(study, body)], worker)
     return study
+
+
+def _run_or_note(study: Path, number: int, place: str, run: Callable[[], UnitRuns]) -> None:
+    """Run a unit, unless it failed before in this study, and note how it ended."""
+    if number in processes.on_primary(lambda: list(study_progress.failures(study))):
+        return
+    try:
+        folder = run().evaluation
+    except (InUseError, ChangedError):  # no fault of the unit: it can be done later
+        raise
+    except Exception as error:
+        reason = _reason(error)
+        if reason is None:
+            raise
+        study_progress.failed(study, number, reason)
+        console.say(f"{place}: FAILED: {reason}")
+        return
+    if study_progress.done(study, number):
+        found = read_evaluation(folder)
+        console.say(f"{place}: {headline_of(found).say(found['clean']['value'])}")
+
+
+def _result(
+    study: Path,
+    units: Sequence[SourceNetwork | Cell],
+    run_stages: Callable[[SourceNetwork | Cell], UnitRuns],
+    baseline: str,
+) -> dict[str, Any]:
+    """Return what a study found, once all of its units are done or failed."""
+    reasons = processes.on_primary(lambda: list(study_progress.failures(study).items()))
+    failed: dict[int, str] = dict(reasons)
+    results: dict[str, list[dict[str, Any]]] = {"cells": [], "sources": [], "failed": []}
+    folders: dict[str, Path] = {}
+    for number, unit in enumerate(units):
+        kind = "cells" if isinstance(unit, Cell) else "sources"
+        if number in failed:
+            results["failed"].append({"kind": kind, **unit._asdict(), "reason": failed[number]})
+            continue
+        # Units are walked through again, though all are done: only so does one process know the
+        # folders that others made, and stages that are complete cost nothing.
+        ticket, evaluation, transfer = run_stages(unit)
+        read_evaluation(evaluation)  # complains of what is no result
+        folders[evaluation.path.name] = evaluation.path
+        found = {"ticket": ticket.path.name, "evaluation": evaluation.path.name}
+        chosen = choice_of({} if transfer is None else transfer.result())
+        measured = with_signs_of_draw(evaluation.result(), ticket.result())
+        results[kind].append({**unit._asdict(), **found, **chosen, **measured})
+    # Read in the primary process alone: others may not have the files yet.
+    gains = processes.on_primary(lambda: all_gains(results["cells"], baseline, folders))
+    return {**results, "gains": gains}
 
 
 def _reason(error: Exception) -> str | None:
@@ -215,7 +225,7 @@ def _units(config: StudyConfig) -> Iterator[SourceNetwork | Cell]:
 
 
 def _run_unit(
-    config: StudyConfig, unit: SourceNetwork | Cell, workdir: Path, devices: parallel.Devices
+    config: StudyConfig, unit: SourceNetwork | Cell, *, workdir: Path, devices: parallel.Devices
 ) -> UnitRuns:
     if isinstance(unit, Cell):
         return run_cell(config, unit, workdir, devices)
