@@ -100,15 +100,6 @@ class Loop:
                 run = training.RunData(now.key, self.rate)
                 inputs = (now.mask, run, *self.feed.one_step(step))
                 self.observer.split(self.program, now.state, *inputs)
-
-            def save() -> None:
-                nonlocal now
-                now = self._collect(now, pending)
-                self._check_finite(step, now.state.params)
-                now = now._replace(tally=now.tally._replace(metrics=metrics.length))
-                about, score = self._about(step), self._score(now, step)
-                processes.on_primary(lambda: resume.save(checkpoints, step, now, about, score))
-
             check = preemption.late_check(self.program.devices)
             try:
                 while True:
@@ -117,19 +108,29 @@ class Loop:
                         now = self._collect(now, pending)
                         now = self._log(now, step, metrics, task)
                     if self._ends_part(step):
-                        save()
+                        now = self._collect(now, pending)
+                        self._save(now, step, metrics, checkpoints)
                     if step == total or now.tally.stopped is not None:
                         break
                     check()
                     now, step = self._dispatch(now, step, pending, task)
             except Preempted:  # a validation that was under way is done again
                 if step > self.first:
-                    save()
+                    self._save(self._collect(now, pending), step, metrics, checkpoints)
                     processes.on_primary(checkpoints.wait)
                 raise
             self._check_finite(step, now.state.params)
             processes.on_primary(checkpoints.wait)
             return selection.outcome(self.config, self.judge, now, step, task.seconds, task.rate)
+
+    def _save(
+        self, now: Snapshot, step: int, metrics: MetricsFile, checkpoints: Checkpoints
+    ) -> None:
+        """Write a checkpoint, unless its losses or weights are not finite."""
+        self._check_finite(step, now.state.params)
+        now = now._replace(tally=now.tally._replace(metrics=metrics.length))
+        about, score = self._about(step), self._score(now, step)
+        processes.on_primary(lambda: resume.save(checkpoints, step, now, about, score))
 
     def _about(self, step: int) -> dict[str, Any]:
         """Return where a checkpoint is from; the place in the data follows from seed and step."""

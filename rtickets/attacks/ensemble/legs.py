@@ -15,6 +15,7 @@ from rtickets.attacks.ensemble.members import Member
 from rtickets.attacks.ensemble.queue import (
     Attacked,
     Fixed,
+    Queue,
     Waiting,
     number_of_slots,
     open_queue,
@@ -87,52 +88,84 @@ def _run_leg(
     """
     leg, random = progress.leg, task.samples > 0
     index, restart, rank = task.legs()[leg]
-    waiting = _waiting(task.members[index], progress.undecided, task.y, targets, rank)
+    member = task.members[index]
+    waiting = _waiting(member, progress.undecided, task.y, targets, rank)
     first = progress.undecided | (progress.fooled_by >= leg - restart)  # left to its first run
-    runs = len(_waiting(task.members[index], first, task.y, targets, rank))
+    runs = len(_waiting(member, first, task.y, targets, rank))
     slots = number_of_slots(runs, task.batch_size, len(task.devices))  # alike for all restarts
-    queue = progress.queue or open_queue(slots)
     if random and not len(progress.trial):
         progress = progress._replace(trial=task.x.copy(), ended=np.zeros(len(task.y), bool))
-    fooled = progress.ended if random else progress.fooled_by >= 0
-    seconds = progress.seconds[leg:] or [0.0]
-    keys = jax.random.key_data(restart_keys(_member_keys(task.keys, index), restart))
-    mutable = fooled, progress.trial if random else progress.x_adv, progress.broken
-    attacked = Attacked(task.x, task.y, np.asarray(keys), *mutable)
+    attacked = _attacked(task, progress, restart_keys(_member_keys(task.keys, index), restart))
+    spent, started = (progress.seconds[leg:] or [0.0])[0], time.monotonic()
+
+    def now(queue: Queue) -> Progress:
+        return _noted(progress, queue, attacked, spent + time.monotonic() - started, random=random)
+
+    def tell(queue: Queue) -> None:
+        known = _so_far(progress, attacked.fooled, random)
+        say(f"{member.kind}: {known}{queue.position} of {len(waiting)} runs begun")
+
     search = task.search(leg, targets.shape[1] + 1)
-    started = saved = said = time.monotonic()
+    fixed = Fixed(task.eps, member.step_size or 0.0, restart > 0, to_the_end=random)
 
-    def now(queue: Any) -> Progress:
-        new = fooled & (progress.fooled_by < 0) & (not random)
-        by = np.where(new, leg, progress.fooled_by)
-        spent = seconds[0] + time.monotonic() - started
-        return progress._replace(
-            fooled_by=by,
-            queue=queue,
-            evaluations=[*progress.evaluations[:leg], queue.evaluations],
-            seconds=[*progress.seconds[:leg], spent],
-        )
+    def turn(queue: Queue) -> Queue | None:
+        return work(queue, search, task.logits_fn, attacked, waiting, fixed, task.devices)
 
-    step_size = task.members[index].step_size or 0.0
-    fixed = Fixed(task.eps, step_size, restart > 0, to_the_end=random)
-    with preemption.saving():
-        while step := work(queue, search, task.logits_fn, attacked, waiting, fixed, task.devices):
-            queue = step
-            stop = preemption.heard()
-            if stop or time.monotonic() - saved > _SAVE_SECONDS:
-                save(now(queue))
-                saved = time.monotonic()
-            if stop:
-                raise Preempted("asked to stop")
-            if time.monotonic() - said > _SAY_SECONDS:
-                say(f"{task.members[index].kind}: {_so_far(progress, fooled, random)}"
-                    f"{queue.position} of {len(waiting)} runs begun")  # fmt: skip
-                said = time.monotonic()
+    queue = _work_off(turn, progress.queue or open_queue(slots), lambda at: save(now(at)), tell)
     done = now(queue)
     if random:
         save(done)  # before what `_settle` evaluates, which may be stopped as well
         return _settle(task, done)
-    return done._replace(leg=leg + 1, undecided=progress.undecided & ~fooled, queue=None)
+    undecided = progress.undecided & ~attacked.fooled
+    return done._replace(leg=leg + 1, undecided=undecided, queue=None)
+
+
+def _attacked(task: EnsembleWork, progress: Progress, keys: Array) -> Attacked:
+    """Return what a leg works on; what it finds is written into the arrays of the state.
+
+    Of a random model that are the ends of its runs, which `_settle` compares with what there is.
+    """
+    random = task.samples > 0
+    fooled = progress.ended if random else progress.fooled_by >= 0
+    images = progress.trial if random else progress.x_adv
+    key_data = np.asarray(jax.random.key_data(keys))
+    return Attacked(task.x, task.y, key_data, fooled, images, progress.broken)
+
+
+def _work_off(
+    turn: Callable[[Queue], Queue | None],
+    queue: Queue,
+    save: Callable[[Queue], None],
+    tell: Callable[[Queue], None],
+) -> Queue:
+    """Take turns until no run is left, saving and telling now and then; Preempted once saved."""
+    saved = said = time.monotonic()
+    with preemption.saving():
+        while step := turn(queue):
+            queue = step
+            stop = preemption.heard()
+            if stop or time.monotonic() - saved > _SAVE_SECONDS:
+                save(queue)
+                saved = time.monotonic()
+            if stop:
+                raise Preempted("asked to stop")
+            if time.monotonic() - said > _SAY_SECONDS:
+                tell(queue)
+                said = time.monotonic()
+    return queue
+
+
+def _noted(
+    progress: Progress, queue: Queue, attacked: Attacked, seconds: float, *, random: bool
+) -> Progress:
+    """Return the state of a leg under way; who fools a random model is known at its end alone."""
+    new = attacked.fooled & (progress.fooled_by < 0) & (not random)
+    return progress._replace(
+        fooled_by=np.where(new, progress.leg, progress.fooled_by),
+        queue=queue,
+        evaluations=[*progress.evaluations[: progress.leg], queue.evaluations],
+        seconds=[*progress.seconds[: progress.leg], seconds],
+    )
 
 
 def _so_far(progress: Progress, fooled: np.ndarray, random: bool) -> str:

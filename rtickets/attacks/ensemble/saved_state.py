@@ -96,20 +96,13 @@ def load_progress(
         InputError: if the state belongs to other work.
     """
     try:
-        with (
-            guarded.open_to_read(folder / FILE) as file,
-            np.load(file, allow_pickle=False) as stored,
-        ):
-            arrays = {name: stored[name] for name in stored.files}
-        meta = json.loads(arrays.pop("meta").tobytes())
-        leaves = [arrays[f"leaf{index}"] for index in range(meta["leaves"])]
-        stored_arrays = [arrays[name] for name in _ARRAYS]
-        undecided, fooled_by, x_adv, broken, ended, trial, shares = stored_arrays
+        meta, arrays = _read(folder / FILE)
         theirs = Answers(*(arrays[name] for name in Answers._fields))
-        example = arrays["example"] if meta["queue"] else None
+        found = meta["fingerprint"]
     except DAMAGED:
         return None
-    if meta["fingerprint"] != fingerprint:
+    # Whose state it is comes before its shapes: other work may have others.
+    if found != fingerprint:
         raise InputError(
             f"{folder / FILE} holds an attack on another model, other images or with other "
             "settings; choose another folder or remove the file"
@@ -120,24 +113,58 @@ def load_progress(
             "logits or gradients; choose another folder or remove the file"
         )
     try:
-        queue = None
-        if example is not None:
-            position, evaluations = (int(number) for number in meta["queue"])
-            slots = _like(leaves, slots_like(int(meta["leg"]), len(example)))
-            queue = Queue(position, example, evaluations, slots)
-        counted = [int(number) for number in meta["evaluations"]]
-        seconds = [float(number) for number in meta["seconds"]]
-        fitting = undecided.shape == fooled_by.shape == x_adv.shape[:1]
-        flags = undecided.dtype == broken.dtype == bool and broken.shape == undecided.shape
-        flags = flags and ended.dtype == bool and ended.shape == undecided.shape
-        images = trial.shape in (x_adv.shape, (0, *x_adv.shape[1:])) and shares.ndim == 2
-        if not fitting or not flags or not images or fooled_by.dtype.kind != "i":
-            return None
+        return _restored(meta, arrays, slots_like)
     except DAMAGED:  # the digest of the work is no secret: anybody may have made the file
         return None
-    leg = int(meta["leg"])
-    found = (leg, undecided, fooled_by, x_adv, queue, counted, seconds, broken)
-    return Progress(*found, ended, trial, shares)
+
+
+def _read(file: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return what `save_progress` wrote, or raise one of `DAMAGED`."""
+    with guarded.open_to_read(file) as opened, np.load(opened, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    meta = json.loads(arrays.pop("meta").tobytes())
+    needed = {*_ARRAYS, *(f"leaf{index}" for index in range(meta["leaves"]))}
+    if missing := (needed | {"example"} if meta["queue"] else needed) - set(arrays):
+        raise LookupError(f"has no {sorted(missing)}")
+    return meta, arrays
+
+
+def _restored(
+    meta: dict[str, Any], arrays: dict[str, np.ndarray], slots_like: Any
+) -> Progress | None:
+    """Return the state, None where arrays do not fit together; or raise one of `DAMAGED`."""
+    own = {name: arrays[name] for name in _ARRAYS}
+    leaves = [arrays[f"leaf{index}"] for index in range(meta["leaves"])]
+    if not _fit_together(**own):
+        return None
+    leg, queue = int(meta["leg"]), None
+    if meta["queue"]:
+        position, evaluations = (int(number) for number in meta["queue"])
+        example = arrays["example"]
+        slots = _like(leaves, slots_like(leg, len(example)))
+        queue = Queue(position, example, evaluations, slots)
+    counted = [int(number) for number in meta["evaluations"]]
+    seconds = [float(number) for number in meta["seconds"]]
+    return Progress(leg=leg, queue=queue, evaluations=counted, seconds=seconds, **own)
+
+
+def _fit_together(
+    undecided: np.ndarray,
+    fooled_by: np.ndarray,
+    x_adv: np.ndarray,
+    broken: np.ndarray,
+    ended: np.ndarray,
+    trial: np.ndarray,
+    shares: np.ndarray,
+) -> bool:
+    """Whether arrays have the shapes and types of one state, see `Progress`."""
+    examples = x_adv.shape[:1]
+    flags = all(
+        flag.dtype == bool and flag.shape == examples for flag in (undecided, broken, ended)
+    )
+    images = trial.shape in (x_adv.shape, (0, *x_adv.shape[1:]))
+    by_leg = fooled_by.shape == examples and fooled_by.dtype.kind == "i"
+    return flags and images and by_leg and shares.ndim == 2
 
 
 def _like(leaves: list[np.ndarray], like: Any) -> Any:
