@@ -67,17 +67,7 @@ class Search(Protocol):
         ...
 
     def step(self, logits_fn: LogitsFn, job: Job, state: Any, count: Array) -> Any:
-        """Evaluate the model once and return the next state.
-
-        Args:
-            logits_fn: the model.
-            job: what is attacked.
-            state: the state.
-            count: int32 (B,), the number of evaluations before this one.
-
-        Returns:
-            The next state.
-        """
+        """Evaluate the model once, after `count` (B,) evaluations, and return the next state."""
         ...
 
 

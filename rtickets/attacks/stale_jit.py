@@ -28,22 +28,10 @@ def check_plain(logits_fn: LogitsFn, logits: Any, x: Any, key: Array, samples: i
 
 
 def why_not_plain(logits_fn: LogitsFn, logits: Any, x: Any, key: Array, samples: int) -> str:
-    """Compare the answers of a compiled model with those of the model without `jax.jit`.
+    """Compare a compiled model's logits with those of the model without `jax.jit`: `why_unlike`.
 
     Only a model that has a `jax.jit` of its own is run for it; others are traced by every attack.
-
-    Args:
-        logits_fn: the model, as it was compiled.
-        logits: what it answered, (B, classes).
-        x: images (B, ...).
-        key: keys (B,).
-        samples: draws of a random model, 0 for one that takes no key.
-
-    Returns:
-        See `why_unlike`.
-
-    Raises:
-        InputError: likewise.
+    `samples` are draws of a random model, 0 for one that takes no key.
     """
     function, arguments = split_model(logits_fn)
     if in_trace() or is_traced((logits_fn, x)):

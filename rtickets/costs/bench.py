@@ -149,12 +149,8 @@ def measure_steps(
 ) -> StepRates:
     """Measure training steps, natural and adversarial, compilation left out.
 
-    Args:
-        model: the network, for 10 classes.
-        image_size: height and width of its colour images.
-        batch_size: examples per step, over all devices.
-        attack: the inner maximisation.
-        seconds: how long to measure each, at least two steps.
+    The network has 10 classes and square colour images, the batch is over all devices, and each
+    kind of step is measured for `seconds`, but at least twice.
 
     Raises:
         InputError: if the devices do not divide the batch.

@@ -25,19 +25,9 @@ POOLED = "pooled"
 def pooled_features(
     network: Network, split: Split, task: Task, transform: Transform, batch_size: int
 ) -> np.ndarray:
-    """Return the pooled features of all examples.
+    """Return the pooled features of all examples, float32 (N, D).
 
     Every process computes all of them, on one of its devices.
-
-    Args:
-        network: a network with a backbone.
-        split: the examples.
-        task: what they ask, which prepares them.
-        transform: from stored pixels to the network's input.
-        batch_size: of them per call.
-
-    Returns:
-        float32 (N, D).
 
     Raises:
         InputError: for a network whose backbone is not told apart from its head.

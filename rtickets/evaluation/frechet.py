@@ -55,15 +55,9 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 
     It is |m - n|^2 + tr(S + T - 2 (S T)^(1/2)), which Heusel et al. 2017 take of features. The last
     trace is the sum of the singular values of the product of the factors, so that no square root
-    of a matrix, near singular with few examples, is needed. The distance depends on the number of
-    examples (Chong & Forsyth 2020): compare distances of sets of one size.
-
-    Args:
-        a: one Gaussian.
-        b: the other, of as many features.
-
-    Returns:
-        The distance, at least 0; 0 for equal Gaussians, to float64 rounding of the traces.
+    of a matrix, near singular with few examples, is needed. It is never negative, and 0 for equal
+    Gaussians up to rounding. The distance depends on the number of examples (Chong & Forsyth 2020):
+    compare distances of sets of one size.
 
     Raises:
         InputError: if they have different numbers of features.

@@ -85,17 +85,10 @@ def predict(
     batch_size: int = 256,
     seed: int = 0,
 ) -> Any:
-    """Return what the network answers to every example.
+    """Return what the network answers: float32 outputs (N, ...), logits of a classifier.
 
-    Args:
-        network: the network.
-        examples: the split.
-        attack: attack the images first, by one of the pgd family; its radius and step are data.
-        batch_size: see `answers`.
-        seed: see `answers`.
-
-    Returns:
-        Its outputs, float32 with a leading axis of N examples: logits (N, classes) of a classifier.
+    With an attack, one of the pgd family, the images are attacked first. For the batch size and the
+    seed see `answers`.
 
     Raises:
         Preempted: if the process was asked to stop.

@@ -83,19 +83,10 @@ class TransferRecalibrateConfig(RecalibrateConfig):
 def input_batches(
     split: Split, task: Task, transform: Transform, config: RecalibrateConfig
 ) -> Iterator[Array]:
-    """Return inputs to estimate statistics on, drawn without repetition.
-
-    Args:
-        split: training examples.
-        task: what they ask.
-        transform: from stored pixels to the network's input.
-        config: how many of them.
-
-    Returns:
-        The batches, as the network is evaluated on them.
+    """Return inputs, as the network is evaluated on them, drawn without repetition.
 
     Raises:
-        InputError: if the split has fewer examples, before any batch is made.
+        InputError: if the split has fewer than `config` asks for, before any batch is made.
     """
     config.check(len(split))
     order = np.random.default_rng(config.seed).permutation(len(split))[: config.count]

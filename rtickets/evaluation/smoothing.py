@@ -148,15 +148,9 @@ def probability_bound(successes: np.ndarray, trials: int, alpha: float) -> np.nd
 def certified_right(
     certificates: Certificates, labels: np.ndarray, radii: Sequence[float]
 ) -> list[np.ndarray]:
-    """Return which predictions are the label's and certified at least up to each radius.
+    """Return which predictions are the label's and certified at least up to each radius, bool (N,).
 
-    Args:
-        certificates: of N images.
-        labels: integers (N,).
-        radii: L2 radii in pixel units.
-
-    Returns:
-        bool (N,) per radius; abstaining is never right.
+    Radii are L2 in pixel units; abstaining is never right.
 
     Raises:
         InputError: if labels and certificates differ in number, or for a negative radius.

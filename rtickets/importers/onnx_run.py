@@ -14,12 +14,7 @@ _MAX_BYTES = 1 << 29  # of activations at a time
 
 
 def evaluate(model: Any, graph: Graph, x: np.ndarray) -> np.ndarray:
-    """Run a graph image by image, since it may take but one.
-
-    Args:
-        model: what `onnx_graph.load` returned.
-        graph: what `onnx_graph.follow` made of it, whose operations are checked.
-        x: images as the graph takes them, (N, ...).
+    """Run a graph, checked by `onnx_graph.follow`, image by image, since it may take but one.
 
     Returns:
         Logits, float32 (N, classes).

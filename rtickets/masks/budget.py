@@ -11,11 +11,8 @@ from rtickets.errors import InputError
 def survivors(total: int, sparsity: float) -> int:
     """Return how many of `total` weights, or groups of weights, a ticket keeps.
 
-    Args:
-        sparsity: removed fraction, in [0, 1); anything else is refused.
-
-    Returns:
-        `total - round(total * sparsity)`, as a Python integer and at least 1 when `total` is.
+    It is `total - round(total * sparsity)`, as a Python integer and at least 1 when `total` is; a
+    sparsity outside [0, 1) is refused.
     """
     if isinstance(sparsity, str) or not 0 <= sparsity < 1:
         raise InputError(
@@ -27,16 +24,10 @@ def survivors(total: int, sparsity: float) -> int:
 def erk_densities(weights: Mapping[str, np.ndarray], sparsity: float) -> dict[str, float]:
     """Return the share of weights every layer keeps under the Erdos-Renyi-Kernel rule.
 
-    A layer's density is proportional to the sum of its dimensions over their product (Evci et al.
-    2020, section 3); layers that would need more than all their weights stay dense and the others
-    share what is left.
-
-    Args:
-        weights: kernels by path; only shapes are read.
-        sparsity: removed fraction over all of them, in [0, 1).
-
-    Returns:
-        Densities in (0, 1] by path; with the sizes they add up to the budget.
+    A layer's density, in (0, 1], is proportional to the sum of its dimensions over their product
+    (Evci et al. 2020, section 3); layers that would need more than all their weights stay dense and
+    the others share what is left. With the sizes densities add up to the budget. Only shapes are
+    read of the weights.
     """
     sizes = {path: leaf.size for path, leaf in weights.items()}
     raw = {path: sum(leaf.shape) / leaf.size for path, leaf in weights.items()}

@@ -18,13 +18,7 @@ from rtickets.masks.trees import Params, leaf_paths
 
 
 def parse_names(entries: Iterable[str]) -> dict[str, str]:
-    """Parse names of layouts as configurations and the command line write them.
-
-    Args:
-        entries: texts 'REGEX=LAYOUT', such as '.*/attention/out/kernel=iio'.
-
-    Returns:
-        Layouts by regular expression.
+    """Parse texts 'REGEX=LAYOUT', such as '.*/attention/out/kernel=iio': layouts by expression.
 
     Raises:
         InputError: for a text without '=', a bad expression or layout, or one that comes twice.

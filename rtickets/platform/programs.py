@@ -136,13 +136,7 @@ def has_own_jit(traced: Any) -> bool:
     """Return whether a program has parts that a `jax.jit` outside of JAX compiled.
 
     Such parts keep the weights and flags of objects from when they were first traced, and a new
-    trace of the whole takes them over.
-
-    Args:
-        traced: the program.
-
-    Returns:
-        True also where JAX does not tell whose function a part is.
+    trace of the whole takes them over. True also where JAX does not tell whose function a part is.
     """
     for equation in getattr(traced, "jaxpr", traced).eqns:
         parts = jax.tree.leaves(tuple(equation.params.values()), is_leaf=_is_program)

@@ -41,16 +41,10 @@ def _what_counts(values: Any) -> Any:
 
 
 def changed_fields(config: Mapping[str, Any], stored: Mapping[str, Any]) -> list[str]:
-    """Compare a configuration with a stored one of the same digest.
+    """Compare a configuration with what JSON holds of an earlier one of the same digest.
 
-    They differ where a default has changed since, for the digest does not see defaults.
-
-    Args:
-        config: a configuration as a dictionary.
-        stored: what JSON holds of the earlier one; fields that it lacks are new and do not count.
-
-    Returns:
-        The fields that differ, as 'field=now, then=before'.
+    They differ where a default has changed since, for the digest does not see defaults. Fields that
+    the stored one lacks are new and do not count. A line is 'field=now, then=before'.
     """
     now = to_paths(json.loads(json.dumps(_what_counts(config))))
     then = to_paths(_what_counts(stored))

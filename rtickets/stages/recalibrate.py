@@ -35,19 +35,10 @@ def recalibrate(
     dataset: Dataset,
     transform: Transform,
 ) -> Any:
-    """Return the normalisation statistics that a stage goes on with.
+    """Return the normalisation statistics that a stage goes on with, the old ones without `config`.
 
-    Every process estimates them, and takes those of the primary: training starts from the same.
-
-    Args:
-        config: how they are estimated; None leaves the network its own.
-        network: the network, its weights masked.
-        task: what the examples ask.
-        dataset: whose training examples are taken.
-        transform: from stored pixels to the network's input.
-
-    Returns:
-        A pytree like `network.batch_stats`.
+    Every process estimates them on training examples, and takes those of the primary: training
+    starts from the same.
 
     Raises:
         InputError: if the network has none, or there are too few examples.

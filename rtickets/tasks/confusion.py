@@ -22,11 +22,8 @@ COUNTS, SHARES, MOMENTS = "confusion", "shares", "moments"
 def confusion_sums(predicted: Array, true: Array, classes: int, ignored: int) -> Sums:
     """Count pixels by their class and the one that is predicted.
 
-    Args:
-        predicted: int32 (B, H, W), in 0 ... classes - 1.
-        true: integers (B, H, W), in the same range or `ignored`.
-        classes: their number.
-        ignored: value of pixels that do not count.
+    Classes are integers (B, H, W) in 0 ... classes - 1; true ones may be `ignored`, which do not
+    count.
 
     Returns:
         `confusion`, int32 (classes, classes), whose rows are true classes. For intervals `shares`,

@@ -6,13 +6,8 @@ SHARE = "share"
 def shown(value: float, unit: str, *, sign: bool = False) -> str:
     """Return a value without its unit, which the heading of its column says.
 
-    Args:
-        value: the number, or a difference of two.
-        unit: see `rtickets.tasks.base.Measured`.
-        sign: with a sign also where it is positive.
-
-    Returns:
-        Percent with one digit of a share, else four significant digits.
+    It is percent with one digit of a share, else four significant digits. `sign` is for
+    differences, whose plus is shown too.
     """
     plus = "+" if sign else ""
     if unit == SHARE:

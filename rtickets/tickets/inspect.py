@@ -68,11 +68,7 @@ def describe(ticket: Ticket) -> dict[str, Table]:
 
 
 def with_names(ticket: Ticket, entries: Iterable[str]) -> Ticket:
-    """Return a ticket with names of layouts in its provenance, before those that it has.
-
-    Args:
-        entries: see `rtickets.masks.layout_names.parse_names`.
-    """
+    """Return a ticket with names of layouts, see `parse_names`, before those of its provenance."""
     paths = masks.prunable_leaves(ticket.mask)
     names = names_in(ticket.meta, ticket.params, paths, entries)
     return dataclasses.replace(ticket, meta={**ticket.meta, "layouts": names})
@@ -112,12 +108,9 @@ def compare(a: Ticket, b: Ticket) -> dict[str, Table]:
 def chance_overlap(counts: Iterable[tuple[int, int, int]]) -> float:
     """Return the Jaccard overlap to expect of two independent random masks.
 
-    Args:
-        counts: survivors A and B of the masks and number n of weights, per layer.
-
-    Returns:
-        The expected size of the intersection, A B / n summed over the layers, over that of the
-        union, A + B - A B / n likewise; 1 where both masks are empty.
+    `counts` are survivors A and B and the number n of weights, per layer. It is the expected size
+    of the intersection, A B / n summed over the layers, over that of the union, A + B - A B / n
+    likewise; 1 where both masks are empty.
     """
     filled = [count for count in counts if count[2]]
     both = sum(a * b / n for a, b, n in filled)

@@ -9,15 +9,7 @@ from rtickets.attacks.settings import AttackConfig
 
 
 def members_of(config: AttackConfig, eps: float) -> tuple[Member, ...]:
-    """Return the attacks of a configuration at a radius.
-
-    Args:
-        config: the configuration.
-        eps: radius in pixel units; the step of PGD follows it.
-
-    Returns:
-        The members of an ensemble.
-    """
+    """Return the attacks of a configuration at a radius in pixels; the step of PGD follows it."""
     samples = config.samples if config.input_noise else 0
     if isinstance(config, AutoattackSettings):
         members = autoattack_members(config.version, config.norm)

@@ -219,14 +219,9 @@ def _with_typed_keys(job: Job) -> Job:
 
 
 def slots_like(search: Search, shape: tuple[int, ...], key_words: int) -> Slots:
-    """Return a search's slots as abstract arrays, to restore them from a file.
+    """Return a search's slots as abstract arrays, without the axis of devices, to restore them.
 
-    Args:
-        shape: (slots per device, H, W, C).
-        key_words: number of words of a raw key.
-
-    Returns:
-        Slots of `jax.ShapeDtypeStruct`, without the axis of devices.
+    `shape` is (slots per device, H, W, C), `key_words` the number of words of a raw key.
     """
     one = jax.ShapeDtypeStruct(shape[:1], jnp.int32)
     length = jax.ShapeDtypeStruct(shape[:1], jnp.float32)

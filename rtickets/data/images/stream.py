@@ -102,10 +102,7 @@ def training_batches(
 ) -> Iterator[Any]:
     """Decode the batches of a host, one per step, ahead of their use.
 
-    Args:
-        split: the training split, its images streamed.
-        order: which examples, of which steps.
-        put: done to every batch ahead of its use, in a thread: to copy it to devices.
+    `put` is done to every batch then, in a thread: to copy it to devices.
 
     Raises:
         InputError: naming the first image that cannot be decoded.
@@ -119,12 +116,7 @@ def evaluation_batches(
     batch_size: int,
     put: Callable[[Batch], Any] = lambda batch: batch,
 ) -> Iterator[Any]:
-    """Decode examples in a given order, as they are evaluated, ahead of their use.
-
-    Args:
-        positions: indices of examples, a multiple of the batch size.
-        put: see `training_batches`.
-    """
+    """Decode the examples at `positions`, a multiple of the batch size; see `training_batches`."""
     return _batches(_Evaluation(split), positions, batch_size, split, put)
 
 

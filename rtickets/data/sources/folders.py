@@ -86,11 +86,7 @@ def read_folder(folder: Path, view: View, workers: int | None = None) -> Raw:
 
 
 def stream_folder(folder: Path, view: View, workers: int | None) -> Raw:
-    """Return the images of a folder, see `list_folder`, left on disk.
-
-    Args:
-        view: how images become arrays.
-        workers: threads that decode, or None.
+    """Return the images of a folder, see `list_folder`, left on disk for threads to decode.
 
     Raises:
         InputError: as `list_folder`, and for splits of different sizes.

@@ -14,16 +14,9 @@ from rtickets.platform.programs import digest_of, has_own_jit, trace
 
 
 def program_of(what: str, function: Callable[..., Array], weights: Any, *fixed: Any) -> str:
-    """Return what the compiled program of a function is found by.
+    """Return a digest that the compiled program of (weights, *fixed) -> scalar is found by.
 
-    Args:
-        what: the function is, in a word.
-        function: (weights, *fixed) -> scalar.
-        weights: pytree that it is differentiated by.
-        *fixed: further arguments.
-
-    Returns:
-        A digest, see `rtickets.platform.programs`.
+    `what` says in a word what the function is; see `rtickets.platform.programs`.
 
     Raises:
         InputError: if the function has a `jax.jit` of its own, which keeps what has changed.

@@ -157,7 +157,7 @@ def corrupted(
     batch_size: int = 256,
     seed: int = 0,
 ) -> np.ndarray:
-    """Corrupt any number of images on all devices.
+    """Corrupt any number of images on all devices, to uint8 (N, H, W, C).
 
     What is random belongs to an image's place in the split, as that of attacks does. It does not
     depend on the batch size or on the other images.
@@ -165,15 +165,7 @@ def corrupted(
     Args:
         images: float32 (N, H, W, C) in [0, 1], on the host.
         places: integers (N,), of the images in their split.
-        name: of the corruption.
-        severity: 1 to 5.
-        table: whose severities.
-        devices: where to compute.
         batch_size: images per call, over all devices; rounded up to a multiple of them.
-        seed: of all randomness.
-
-    Returns:
-        uint8 (N, H, W, C).
     """
     size = -(-batch_size // len(devices)) * len(devices)
     height, width, channels = images.shape[1:]

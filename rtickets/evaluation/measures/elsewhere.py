@@ -19,15 +19,10 @@ NOTHING = cast(Task, ImageTask())
 def test_images(
     config: DataConfig, examples: Examples, count: int
 ) -> tuple[Split, Task, Transform]:
-    """Return images of the test split of a source, without what else it knows of them.
+    """Return test images of a source, a task that asks nothing of them, and their transform.
 
-    Args:
-        config: the source; its size and channels become those of the task.
-        examples: the task's.
-        count: take at most so many, spread evenly.
-
-    Returns:
-        The images, the task that asks nothing of them, and the transform to the network's input.
+    The source's size and channels become those of `examples`. At most `count` images are taken,
+    spread evenly.
 
     Raises:
         InputError: if it cannot be loaded, or names another size itself.

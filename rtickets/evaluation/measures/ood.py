@@ -116,14 +116,8 @@ def auroc(ours: np.ndarray, others: np.ndarray) -> Measured:
 def false_positives(ours: np.ndarray, others: np.ndarray) -> Measured:
     """Return the share of the others that pass the largest threshold that 95% of ours pass.
 
-    The interval is Wilson's over the others, the threshold taken as given.
-
-    Args:
-        ours: floats (N,).
-        others: floats (M,); who reaches the threshold passes it.
-
-    Returns:
-        The share.
+    Who reaches the threshold passes it. The interval is Wilson's over the others, the threshold
+    taken as given.
     """
     kept = -(-_KEPT * len(ours) // 100)
     threshold = np.sort(ours)[len(ours) - kept]

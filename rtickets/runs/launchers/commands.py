@@ -9,11 +9,7 @@ from rtickets.runs.workers import Worker
 
 
 def worker_command(words: Sequence[str], worker: Worker) -> list[str]:
-    """Return the command, beginning with this Python, that runs one worker of a study.
-
-    Args:
-        words: options of `rtickets study`, without those of a launcher.
-    """
+    """Return the command of one worker, by this Python; `words` are options of the study."""
     return [sys.executable, "-m", "rtickets", "study", *words, f"--worker={worker}"]
 
 

@@ -57,17 +57,7 @@ class Textures(NamedTuple):
 
 
 def frost(image: Array, constant: Frost, drawn: Window, textures: Textures) -> Array:
-    """Add a window of a texture to a picture.
-
-    Args:
-        image: float32 (H, W, C) in [0, 1].
-        constant: of the severity.
-        drawn: where the window is.
-        textures: as `read_textures` gives them.
-
-    Returns:
-        float32 (H, W, C) in [0, 1].
-    """
+    """Add a window of a texture, of those that `read_textures` gives, to a picture."""
     height, width, channels = image.shape
     room = jnp.asarray(textures.sizes)[drawn.texture] - jnp.asarray([height, width])
     top = jnp.floor(drawn.down * room[0]).astype(jnp.int32)

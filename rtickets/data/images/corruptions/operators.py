@@ -29,14 +29,9 @@ def gaussian(size: int, sigma: float, truncate: float = 4.0, mode: str = "neares
 
 
 def middle(size: int, factor: float) -> np.ndarray:
-    """Return the matrix that cuts out the middle of a side and stretches it linearly.
+    """Return the matrix (about `size`, never less; size) that cuts out and stretches the middle.
 
-    Args:
-        size: pixels of the side.
-        factor: how much larger things become, at least 1.
-
-    Returns:
-        (about `size` and never less, size).
+    Of a side of `size` pixels things become `factor` times larger, at least 1, linearly.
     """
     kept = int(np.ceil(size / factor))
     start = (size - kept) // 2
@@ -63,16 +58,9 @@ def mirrored(index: Array, size: int) -> Array:
 def sampled(
     image: Array, rows: Array, columns: Array, fold: Callable[[Array, int], Array]
 ) -> Array:
-    """Sample an image between its pixels, linearly.
+    """Sample an image (H, W, C) linearly between its pixels, at `rows` and `columns` (H', W').
 
-    Args:
-        image: float (H, W, C).
-        rows: float (H', W'), where each sample lies.
-        columns: float (H', W').
-        fold: what lies outside, `symmetric` or `mirrored`.
-
-    Returns:
-        float (H', W', C).
+    `fold` says what lies outside: `symmetric` or `mirrored`.
     """
     top, left = jnp.floor(rows), jnp.floor(columns)
     down, across = (rows - top)[..., None], (columns - left)[..., None]

@@ -63,16 +63,7 @@ Level = tuple[Array, Array, Array]
 
 
 def fog(image: Array, constant: Fog, drawn: tuple[Level, ...]) -> Array:
-    """Add a plasma fractal, and scale back to the picture's brightest value.
-
-    Args:
-        image: float32 (H, W, C) in [0, 1].
-        constant: of the severity.
-        drawn: what `plasma` takes.
-
-    Returns:
-        float32 (H, W, C) in [0, 1].
-    """
+    """Add a fractal of `plasma`, and scale back to the picture's brightest value."""
     height, width, _ = image.shape
     layer = constant.amount * plasma(drawn, constant.decay)[:height, :width, None]
     brightest = image.max()
@@ -124,16 +115,7 @@ def _levels(key: Array, shape: Shape, constant: Fog) -> tuple[Level, ...]:
 
 
 def brightness(image: Array, amount: float, drawn: tuple[()]) -> Array:
-    """Add to the value of HSV, at the same hue and saturation.
-
-    Args:
-        image: float32 (H, W, C) in [0, 1].
-        amount: what is added to the largest channel.
-        drawn: nothing.
-
-    Returns:
-        float32 (H, W, C) in [0, 1].
-    """
+    """Add to the value of HSV, its largest channel, at the same hue and saturation."""
     del drawn
     value = image.max(-1, keepdims=True)
     brighter = jnp.clip(value + amount, 0, 1)
