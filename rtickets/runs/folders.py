@@ -74,7 +74,13 @@ class RunFolder(NamedTuple):
         if not self.complete:
             state = "is not complete" if self.path.is_dir() else "does not exist"
             raise InputError(f"{self.path} {state}; run its stage first")
-        return read_json(self.path / "result.json")
+        try:
+            return read_json(self.path / "result.json")
+        except FileNotFoundError as error:
+            raise InputError(
+                f"{error.filename} is missing; restore it from a copy, or remove its folder and "
+                "run the stage again"
+            ) from None
 
 
 def folder_of(

@@ -24,6 +24,7 @@ import numpy as np
 from rtickets import masks
 from rtickets.errors import InputError, printable
 from rtickets.masks import Mask, Params
+from rtickets.storage import guarded
 from rtickets.storage.files import temporary_name, write_bytes, write_json
 from rtickets.tickets import stored_trees, tensors
 from rtickets.tickets.description import as_json, describe, stages_in
@@ -82,6 +83,7 @@ class Ticket:
                 be stored, with keys of text or integers, or `meta` is not what JSON can hold.
         """
         path = Path(path)
+        guarded.check_no_link(path)
         if path.exists() and not (overwrite and (path / "ticket.json").is_file()):
             raise InputError(f"{path} exists; choose another folder for the ticket")
         meta = as_json(self.meta)

@@ -108,6 +108,23 @@ def test_a_run_leaves_configuration_result_and_the_mark(complete):
     ]
 
 
+def test_a_result_that_is_gone_is_named_with_what_to_do(complete):
+    (complete.path / "result.json").unlink()
+    with pytest.raises(InputError, match=r"result\.json is missing.*run the stage again"):
+        complete.result()
+
+
+@pytest.mark.parametrize("target", ["ticket of another", "nothing"])
+def test_no_ticket_is_written_behind_a_link(folder, tmp_path, target):
+    if target == "ticket of another":
+        save_ticket(tmp_path / target)
+    folder.path.mkdir()
+    (folder.path / "ticket").symlink_to(tmp_path / target)
+    with pytest.raises(InputError, match="ticket is a symbolic link"):
+        run_once(folder, lambda path: {"path": str(save_ticket(path / "ticket"))})
+    assert (folder.path / "ticket").is_symlink()
+
+
 def test_a_complete_run_is_not_run_again(complete):
     times = {path: path.stat().st_mtime_ns for path in complete.path.rglob("*")}
     assert run_once(complete, never) == complete
