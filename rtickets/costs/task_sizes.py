@@ -10,6 +10,8 @@ from rtickets.data import source_of
 from rtickets.data.images.augment import make_transform
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.source import Facts
+from rtickets.data.splits import limited_count
+from rtickets.errors import InputError
 from rtickets.tasks import Task, task_of
 
 
@@ -70,10 +72,23 @@ def _known(task: Task, facts: Facts, config: DataConfig) -> _Sizes:
     if test is None:
         test = round(train * config.test_fraction)
         train -= test
+    if config.train_fraction is not None:
+        train = limited_count(config.train_fraction, train)
+    if config.train_per_class is not None:
+        train = config.train_per_class * _classes(task, facts, config)
     validation = round(train * config.validation_fraction)
     train = config.train_examples or train - validation
     in_memory = facts.shape is not None or config.stream is False
     return _Sizes(train, validation, test, task.width(facts.about), facts.shape, in_memory)
+
+
+def _classes(task: Task, facts: Facts, config: DataConfig) -> int:
+    if not task.has_classes:
+        raise InputError(
+            f"train_per_class={config.train_per_class}: {config.source} has no classes; give "
+            "data.train_fraction instead"
+        )
+    return task.width(facts.about)
 
 
 def _read(task: Task, config: DataConfig) -> _Sizes:

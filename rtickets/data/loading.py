@@ -11,7 +11,13 @@ from rtickets.data.images.statistics import pixel_statistics
 from rtickets.data.images.streamed import StreamedImages
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.registry import source_of
-from rtickets.data.splits import few_shot, hold_out
+from rtickets.data.splits import (
+    few_shot,
+    first_examples,
+    first_of_every_class,
+    hold_out,
+    limited_count,
+)
 from rtickets.data.task_settings import TaskConfig
 from rtickets.errors import InputError
 
@@ -22,11 +28,13 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     """Load a data set and split it.
 
     Validation is carved from the training images, the test split from all images where the source
-    has none of its own; both are the same for every seed. Pixel statistics come from all training
-    images, also when only a few are kept; of streamed images, from 500 spread evenly over them.
+    has none of its own; both are the same for every seed. Of a part of the training examples
+    (`DataConfig.limit`) validation is carved from the part, which the seed may draw. Pixel
+    statistics come from all training images, also when only a few are kept; of streamed images,
+    from 500 spread evenly over them.
 
     Args:
-        seed: draws the few-shot subset.
+        seed: draws the few-shot subset, or the part.
 
     Returns:
         The data set; its notes tell what was left out, and images in memory that two splits share.
@@ -45,22 +53,56 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     if test is None:
         part = config.test_fraction, f"{config.source}: test split"
         train, test = hold_out(train, *part, _strata(asks, train))
+    whole, limited = train, tuple[str, ...]()
+    if config.limit:
+        train = _limited(config, asks, train, seed)
+        limited = _about_limit(config, len(train), validation)
     if validation is None:
         part = config.validation_fraction, f"{config.source}: validation split"
         train, validation = hold_out(train, *part, _strata(asks, train))
     mean, std = raw.mean, raw.std
     if mean is None or std is None:
-        mean, std = pixel_statistics(_sample(train.images))
+        mean, std = pixel_statistics(_sample((whole if config.limit else train).images))
     # Last, so that subsets of all sizes share splits and pixel statistics.
     if config.train_examples is not None:
         train = few_shot(train, config.train_examples, seed, _strata(asks, train))
     task = Dataset(
         train, validation, test, raw.class_names, mean, std,
-        raw.viewed or is_viewed(train), (*raw.notes, *odd, *_too_dark(train, validation, test)),
+        raw.viewed or is_viewed(train),
+        (*raw.notes, *odd, *limited, *_too_dark(train, validation, test)),
     )  # fmt: skip
     if train.streamed:
         return task
     return task._replace(notes=task.notes + find_copies(task))
+
+
+def _limited(config: DataConfig, asks: TaskConfig, train: Split, seed: int) -> Split:
+    """Return the training examples that `DataConfig.limit` leaves."""
+    strata, number = _strata(asks, train), config.train_per_class
+    if number is not None:
+        name = f"train_per_class={number}"
+        if asks.split(train.arrays) is None:
+            raise InputError(
+                f"{name}: {config.source} has no classes; give data.train_fraction instead"
+            )
+        if config.train_choice == "prefix":
+            return first_of_every_class(train, number, strata, name)
+        classes = len(np.bincount(strata))
+        return few_shot(train, number * classes, seed, strata, name)
+    assert config.train_fraction is not None
+    name = f"train_fraction={config.train_fraction}"
+    count = limited_count(config.train_fraction, len(train))
+    if config.train_choice == "prefix":
+        return first_examples(train, count, strata, name)
+    return few_shot(train, count, seed, strata, f"{name} ({count:,} examples)")
+
+
+def _about_limit(config: DataConfig, examples: int, validation: Split | None) -> tuple[str, ...]:
+    """Say how much is used, and which validation examples a source brings besides."""
+    line = f"{config.source}: {config.limit}, {examples:,}"
+    if validation is None:
+        return (f"{line}, those for validation among them",)
+    return (f"{line}, and {len(validation):,} for validation that the source brings",)
 
 
 def _strata(asks: TaskConfig, split: Split) -> np.ndarray:

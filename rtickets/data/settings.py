@@ -39,7 +39,12 @@ class DataConfig:
             for images of one small size is theirs.
         channels: 1 or 3 to convert to grey or colour; None keeps the stored channels.
         train_examples: size of a class-balanced random subset of the training split, drawn with the
-            run's seed; None keeps all.
+            run's seed; None keeps all. Validation images are those of the whole split all the same.
+        train_fraction: part of the source's training examples that is used at all, where data are
+            limited: validation examples are carved from it too. None takes all.
+        train_per_class: likewise a number of examples of every class.
+        train_choice: which they are: 'random', balanced over classes and drawn with the run's seed,
+            or a 'prefix', the first in the order of the file (of every class, of train_per_class).
         validation_fraction: part of the training images set aside for validation.
         test_fraction: part set aside for testing where the source has no test split of its own.
         crop_padding: zero padding before a random crop. This and the next fields are the source's
@@ -64,6 +69,9 @@ class DataConfig:
     image_size: Positive | None = None
     channels: Literal[1, 3] | None = None
     train_examples: Positive | None = None
+    train_fraction: PartOfOne | None = None
+    train_per_class: Positive | None = None
+    train_choice: Literal["random", "prefix"] = "random"
     validation_fraction: Fraction = 0.1
     test_fraction: Fraction = 0.2
     crop_padding: NotNegativeInt | None = None
@@ -86,10 +94,33 @@ class DataConfig:
             del values["task"]
         return values
 
+    @property
+    def limit(self) -> str:
+        """Which part of the training examples is used, in words; '' where that is all."""
+        if self.train_fraction is not None:
+            part = f"{self.train_fraction:.6%}".rstrip("%").rstrip("0").rstrip(".")
+            much = f"{part}% of the training examples"
+        elif self.train_per_class is not None:
+            much = f"{self.train_per_class} training examples of every class"
+        else:
+            return ""
+        if self.train_choice == "prefix":
+            return f"{much}, the first of the file"
+        return f"{much}, balanced over classes, drawn with the run's seed"
+
     @model_validator(mode="after")
     def _check(self) -> "DataConfig":
         if self.random_resized_crop and self.crop_padding:
             raise ValueError("random_resized_crop takes the place of crop_padding; set one to 0")
+        limits = ("train_examples", "train_fraction", "train_per_class")
+        given = [name for name in limits if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} both limit the training examples; set one")
+        if self.train_choice == "prefix" and given in ([], ["train_examples"]):
+            raise ValueError(
+                "train_choice='prefix' says which examples train_fraction or train_per_class are; "
+                "set one of these"
+            )
         if self.crop_scale[0] > self.crop_scale[1]:
             raise ValueError(f"crop_scale={self.crop_scale} is not (smallest, largest)")
         if self.resize and self.image_size and self.resize < self.image_size:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rtickets.data.settings import DataConfig
 from rtickets.evaluation.recalibration import TransferRecalibrateConfig
 from rtickets.settings import config_files
 from rtickets.stages.comparison import GAIN_FIELDS, gains_of
@@ -18,7 +19,7 @@ from rtickets.stages.points import (
     point_of,
     spread,
 )
-from rtickets.stages.settings import moves
+from rtickets.stages.settings import moves, with_limit
 
 __all__ = ["CLEAN", "Spread", "by_seed", "further_of", "metrics_of", "moves_of", "rows", "spread"]
 
@@ -86,7 +87,8 @@ def moves_of(config: Mapping[str, Any], transfer: str) -> str | None:
         return None
     estimated = found.get("recalibrate")
     how = None if estimated is None else config_files.parse(TransferRecalibrateConfig, estimated)
-    return moves(found["mode"], found["train"]["statistics"], how)
+    own = moves(found["mode"], found["train"]["statistics"], how)
+    return with_limit(own, config_files.parse(DataConfig, found["data"]))
 
 
 def _json(value: float) -> float | None:

@@ -18,12 +18,14 @@ from typing import Any
 
 from rtickets.errors import NonFiniteLossError
 from rtickets.platform import console, processes
+from rtickets.stages.cached import write_lines
 from rtickets.stages.settings import Rung, TransferConfig
 from rtickets.stages.train import TrainingRun, training_result
 from rtickets.storage import guarded
 from rtickets.storage.checkpoints import discard_checkpoints
 from rtickets.storage.files import read_json, write_json
 from rtickets.tasks import Headline
+from rtickets.training.heads import HeadFit
 from rtickets.training.selection import Outcome
 
 _FILE = "rung.json"
@@ -65,6 +67,29 @@ def train_rungs(
     if all("failed" in result for result in found):
         processes.on_primary(partial(_forget, folders))  # so that whoever tries again does
         raise NonFiniteLossError(f"every rung of the ladder diverged; {found[-1]['failed']}")
+    _sum_times(run.folder, folders)
+    return chosen(config, found, run.task.headline)
+
+
+def write_rungs(
+    config: TransferConfig, run: TrainingRun, fits: Sequence[HeadFit], write: Write
+) -> dict[str, Any]:
+    """Write what became of rungs that were trained together; else as `train_rungs`."""
+    folders = [run.folder / "rungs" / name_of(rung) for rung in config.rungs]
+    processes.on_primary(partial(_make, folders))
+    found: list[dict[str, Any]] = []
+    for fit, folder in zip(fits, folders, strict=True):
+        write_lines(folder, fit)
+        if fit.outcome is None:
+            found.append({"failed": f"{run.called}: {fit.failed}"})
+        else:
+            found.append(training_result(folder, fit.outcome))
+    place = best_of(found, run.task.headline)
+    if place is None:
+        raise NonFiniteLossError(f"every rung of the ladder diverged; {found[-1]['failed']}")
+    outcome = fits[place].outcome
+    assert outcome is not None
+    write(config.rungs[place], outcome)
     _sum_times(run.folder, folders)
     return chosen(config, found, run.task.headline)
 

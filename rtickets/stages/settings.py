@@ -1,5 +1,6 @@
 """Settings of the stages that train: pretraining and transfer."""
 
+from collections.abc import Iterator
 from dataclasses import field
 from itertools import product
 from typing import Annotated, Literal, NamedTuple
@@ -12,6 +13,7 @@ from rtickets.evaluation.recalibration import TransferRecalibrateConfig
 from rtickets.models.settings import ModelConfig
 from rtickets.settings import config_files
 from rtickets.settings.kinds import STRICT, NotNegative, is_never
+from rtickets.training.observe.settings import ObserveConfig
 from rtickets.training.settings import TrainConfig
 
 
@@ -63,6 +65,9 @@ class TransferConfig:
             trained with each under the same seed, and the one with the best headline on validation
             images is chosen, of equals the smaller. () chooses nothing.
         weight_decays: likewise; with both, every pair is trained.
+        features: under 'linear' with frozen statistics, what the head sees is 'computed' in every
+            step, or 'cached': computed once, without augmentation, and all rungs are trained
+            together on it.
         train: the training run.
     """
 
@@ -73,6 +78,7 @@ class TransferConfig:
     recalibrate: TransferRecalibrateConfig | None = None
     learning_rates: Rates = ()
     weight_decays: Decays = ()
+    features: Literal["computed", "cached"] = "computed"
     train: TrainConfig = field(default_factory=TrainConfig)
 
     @property
@@ -92,7 +98,8 @@ class TransferConfig:
     @property
     def moves(self) -> str:
         """What of the ticket changes, in words for results and reports."""
-        return moves(self.mode, self.train.statistics, self.recalibrate)
+        found = moves(self.mode, self.train.statistics, self.recalibrate)
+        return with_limit(found, self.data)
 
     @model_validator(mode="after")
     def _check(self) -> "TransferConfig":
@@ -113,7 +120,25 @@ class TransferConfig:
                 f"train.validate_every={self.train.validate_every!r} measures none; set it to "
                 "'1ep', or to train.duration to do so at the end alone"
             )
+        if self.features == "cached" and (wrong := list(self._moving())):
+            raise ValueError(
+                f"features='cached' needs {', '.join(wrong)}; set that, or features='computed'"
+            )
         return self
+
+    def _moving(self) -> Iterator[str]:
+        """Yield what it would take for features to be the same in every epoch."""
+        train = self.train
+        if self.mode != "linear":
+            yield f"mode='linear' (it is {self.mode!r})"
+        if train.statistics != "frozen":
+            yield f"train.statistics='frozen' (it is {train.statistics!r})"
+        if train.objective.name != "natural":
+            yield f"train.objective.name='natural' (it is {train.objective.name!r})"
+        if train.observe != ObserveConfig():
+            yield "train.observe as it is by default, as nothing is observed"
+        if train.keep_best_checkpoints:
+            yield f"keep_best_checkpoints=0 (it is {train.keep_best_checkpoints}), as none is saved"
 
 
 def moves(mode: str, statistics: str, recalibrate: TransferRecalibrateConfig | None = None) -> str:
@@ -136,3 +161,11 @@ def moves(mode: str, statistics: str, recalibrate: TransferRecalibrateConfig | N
         f"{weights}, and normalisation statistics (the mean and variance of every such layer), "
         "re-estimated on the target's training images"
     )
+
+
+def with_limit(moves: str, data: DataConfig) -> str:
+    """Add to what a transfer moves which part of the target's examples it sees, unless it is all.
+
+    These words stand wherever the other choices of a protocol do.
+    """
+    return f"{moves}. It sees {data.limit}" if data.limit else moves

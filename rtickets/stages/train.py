@@ -150,14 +150,7 @@ def train_network(
         steps: (first, last) step of the schedule to take; None is all of it.
         opt_state: initial state of the optimiser; None is a fresh one.
     """
-    config, devices = run.config, run.devices
-    training.check_batch_size(config, devices)
-    shape = run.transform.output_shape(run.dataset.train.images.shape[1:])
-    config.objective.check_lengths(shape)
-    # Every process reads its own copy of the data.
-    processes.check_agreement("the training data", _fingerprint(run.dataset.train))
-    for note in run.dataset.notes:
-        console.say(f"data: {note}")
+    config, devices, shape = run.config, run.devices, begin(run)
     program = training.Program(
         model=run.model,
         objective=config.objective,
@@ -189,6 +182,18 @@ def train_network(
     where = run.folder, run.called
     loop = Loop(program, config, run.dataset.train, mask, validate, *where, steps)
     return loop.fit(*weights, opt_state)
+
+
+def begin(run: TrainingRun) -> tuple[int, int, int]:
+    """Check a run before it computes, say what is known of its data, return its images' shape."""
+    training.check_batch_size(run.config, run.devices)
+    shape = run.transform.output_shape(run.dataset.train.images.shape[1:])
+    run.config.objective.check_lengths(shape)
+    # Every process reads its own copy of the data.
+    processes.check_agreement("the training data", _fingerprint(run.dataset.train))
+    for note in run.dataset.notes:
+        console.say(f"data: {note}")
+    return shape
 
 
 def _fingerprint(split: data.Split) -> dict[str, Any]:

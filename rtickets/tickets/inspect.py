@@ -20,8 +20,8 @@ from rtickets.tickets.ticket import Ticket, read_description
 # The fields of a stage's configuration that tell in short what it did.
 _SHORT = (
     *("method", "criterion", "sparsity", "pattern", "scope", "model.arch", "model.width"),
-    *("data.source", "data.train_examples", "mode", "train.objective.name", "train.duration"),
-    *("train.seed", "seed"),
+    *("data.source", "data.train_examples", "data.train_fraction", "data.train_per_class"),
+    *("mode", "train.objective.name", "train.duration", "train.seed", "seed"),
 )
 
 

@@ -94,9 +94,22 @@ def _line(entry: Mapping[str, Any]) -> str:
         "import": (at("source", "file"), at("model", "arch"), at("model", "variant")),
         "pretrain": (at("data", "source"), at("model", "arch"), at("train", "objective", "name")),
         "draw": (at("method"), at("control"), at("criterion"), f"sparsity {at('sparsity')}", fresh),
-        "transfer": (at("data", "source"), at("mode"), at("train", "objective", "name"), fresh),
-    }.get(stage, ())
+        "transfer": (
+            at("data", "source"), _part(at("data")), at("mode"), at("train", "objective", "name"),
+            fresh,
+        ),
+    }.get(stage, ())  # fmt: skip
     return ": ".join(filter(None, (stage, ", ".join(str(fact) for fact in facts if fact))))
+
+
+def _part(data: Any) -> str | None:
+    """Say which part of the training examples was used, None for all."""
+    values = data if isinstance(data, Mapping) else {}
+    fraction, number = values.get("train_fraction"), values.get("train_per_class")
+    if fraction is None and number is None:
+        return None
+    much = f"{number} a class" if fraction is None else f"{fraction} of the examples"
+    return f"{much} ({values.get('train_choice')})"
 
 
 def fitting_transform(config: DataConfig, meta: Any) -> Transform:
@@ -162,13 +175,13 @@ def check_split(meta: Any, task: DataConfig) -> None:
     if "task" not in meta:
         return
     trained, _ = trained_on(meta)
-    for field in ("test_fraction", "validation_fraction"):
+    for field in _SPLITS:
         same = (trained.source, trained.path) == (task.source, task.path)
         if same and getattr(trained, field) != getattr(task, field):
             raise InputError(
                 f"config.data.{field}={getattr(task, field)} differs from the "
                 f"{getattr(trained, field)} that the ticket was trained with, so that training "
-                "images would be tested on"
+                "images would be judged on"
             )
 
 
@@ -199,6 +212,9 @@ def _are_names(values: Any) -> bool:
     return isinstance(values, list | tuple) and all(isinstance(one, str) for one in values)
 
 
+_SPLITS = (
+    "test_fraction", "validation_fraction", "train_fraction", "train_per_class", "train_choice",
+)  # fmt: skip
 _LARGEST = 2**14  # pixels of a side
 _FIELDS: dict[str, Callable[[Any], bool]] = {
     "model": lambda value: isinstance(value, Mapping),

@@ -14,6 +14,7 @@ from rtickets.tickets import provenance
 
 HEAD = """
 from rtickets.config import *
+from dataclasses import replace
 from rtickets.settings import config_files
 TRAIN = TrainConfig(
     optimizer=OptimizerConfig(learning_rate=0.05, schedule="constant"), duration="6it",
@@ -28,7 +29,8 @@ STUDY = f"""StudyConfig(
     name="small", pretrain={PRETRAIN}, objectives={{"natural": ObjectiveConfig()}},
     sparsities=(0.5,), evaluate=EvaluateConfig(batch_size=30),
     transfers={{"linear": TransferConfig(
-        data=data('down'), mode="linear", learning_rates=(0.01, 0.1), train=TRAIN)}})"""
+        data=replace(data('down'), train_fraction=0.5), mode="linear",
+        learning_rates=(0.01, 0.1), train=TRAIN)}})"""
 
 
 def write(folder, name, config):
@@ -106,6 +108,17 @@ def test_a_ladder_is_a_field_of_a_transfer(folder, capsys):
     assert history(path)["train"]["optimizer"]["learning_rate"] == found["learning_rate"]
 
 
+def test_a_few_examples_of_a_file_are_a_field_of_the_data(folder, capsys):
+    few = ["--config.mode=linear", "--config.data.train_per_class=10",
+           "--config.data.train_choice=prefix", "--config.train.batch_size=8"]  # fmt: skip
+    path, found = transfer(folder, capsys, *few)
+    words = "10 training examples of every class, the first of the file"
+    assert words in found["moves"]
+    meta = Ticket.load(f"{path}/ticket").meta
+    assert meta["task"]["train_per_class"] == 10
+    assert "10 a class (prefix)" in provenance.history_lines(meta)[-1]
+
+
 def test_a_study_says_what_every_cell_chose(folder, capsys):
     run(folder, "study", f"--config={folder / 'study.py'}")
     out = capsys.readouterr().out
@@ -114,4 +127,7 @@ def test_a_study_says_what_every_cell_chose(folder, capsys):
     (study,) = (folder / "runs").glob("study-small-*")
     cells = json.loads((study / "result.json").read_text())["cells"]
     assert all(cell["chosen"]["learning_rate"] in (0.01, 0.1) for cell in cells)
-    assert "chosen on validation images" in (study / "report.html").read_text()
+    page = (study / "report.html").read_text()
+    assert "chosen on validation images" in page
+    assert "50% of the training examples" in page
+    assert "50% of the training examples" in out

@@ -89,6 +89,8 @@ def test_attacks_take_a_gradient_a_step_and_square_a_query():
     [
         (DataConfig(), (10_800, 1_200, 2_000)),
         (DataConfig(source="mnist5k", train_examples=200), (200, 400, 1_000)),
+        (DataConfig(source="mnist5k", train_fraction=0.1), (360, 40, 1_000)),
+        (DataConfig(source="mnist5k", train_per_class=20), (180, 20, 1_000)),
         (DataConfig(source="imagenet2012", validation_fraction=0.01), (1_268_355, 12_812, 50_000)),
     ],
 )

@@ -1,8 +1,12 @@
+from typing import Literal
+
 import numpy as np
 import pytest
+from pydantic.dataclasses import dataclass
 
 from rtickets import data
 from rtickets.config import DataConfig
+from rtickets.data.task_settings import TaskConfig
 from rtickets.errors import InputError
 
 
@@ -122,3 +126,99 @@ def test_integers_of_0_and_1_are_told_as_too_dark(tmp_path):
     (line,) = told(images, images)
     assert "training, validation, test" in line
     assert not told(255 * images, 2 * images)
+
+
+def test_a_part_of_the_training_examples_is_all_that_is_used(archive):
+    task = load(archive(test=True), train_fraction=0.5)
+    assert [len(task.train), len(task.validation), len(task.test)] == [45, 5, 10]
+    assert np.bincount(task.train.labels).tolist() == [9] * 5
+    assert np.bincount(task.validation.labels).tolist() == [1] * 5
+    assert any("50% of the training examples" in note for note in task.notes)
+    other = load(archive(test=True), 1, train_fraction=0.5)
+    assert set(numbers(task.train)) != set(numbers(other.train))
+    assert numbers(task.test) == numbers(other.test)
+    assert task.mean == load(archive(test=True), 1, train_fraction=0.9).mean
+
+
+def test_a_larger_part_of_the_same_seed_contains_the_smaller(archive):
+    archive = archive(test=True)
+    few, more = (
+        load(archive, 3, train_fraction=part, validation_fraction=0.25) for part in (0.2, 0.6)
+    )
+    used = [set(numbers(task.train)) | set(numbers(task.validation)) for task in (few, more)]
+    assert used[0] < used[1]
+
+
+def test_a_prefix_is_the_first_of_the_file_or_of_every_class(archive):
+    options = {"train_choice": "prefix", "validation_fraction": 0.5}
+    task = load(archive(test=True), 7, train_fraction=0.2, **options)
+    assert sorted(numbers(task.train) + numbers(task.validation)) == list(range(20))
+    # class c holds c, c + 5, c + 10, ...
+    task = load(archive(test=True), 7, train_per_class=2, **options)
+    assert sorted(numbers(task.train) + numbers(task.validation)) == list(range(10))
+
+
+def test_so_many_of_every_class_are_drawn_with_the_seed(archive):
+    tasks = [load(archive(test=True), seed, train_per_class=4, validation_fraction=0.25)
+             for seed in (0, 0, 1)]  # fmt: skip
+    for task in tasks:
+        assert np.bincount(task.train.labels).tolist() == [3] * 5
+        assert np.bincount(task.validation.labels).tolist() == [1] * 5
+    found = [set(numbers(task.train)) for task in tasks]
+    assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"train_per_class": 21}, "train_per_class=21 .*class 0, .*20"),
+        ({"train_per_class": 21, "train_choice": "prefix"}, "train_per_class=21 .*class 0 .*20"),
+        ({"train_per_class": 4}, "validation split: 0.1 of the 4 .*class 0"),
+        ({"train_fraction": 0.02, "train_choice": "prefix"}, "train_fraction=0.02.* class 2"),
+        ({"train_fraction": 0.02}, r"train_fraction=0.02 \(2 examples\) .*5 classes"),
+    ],
+)
+def test_a_class_with_too_few_examples_is_named(archive, options, named):
+    with pytest.raises(InputError, match=named):
+        load(archive(test=True), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"train_fraction": 0.1, "train_per_class": 3}, "train_fraction and train_per_class"),
+        ({"train_examples": 5, "train_fraction": 0.1}, "train_examples and train_fraction"),
+        ({"train_choice": "prefix"}, "train_choice='prefix'"),
+        ({"train_choice": "prefix", "train_examples": 5}, "train_choice='prefix'"),
+        ({"train_fraction": 0.0}, "greater than 0"),
+    ],
+)
+def test_limits_that_contradict_each_other_are_refused(options, named):
+    with pytest.raises(ValueError, match=named):
+        DataConfig(source="npz", **options)
+
+
+@dataclass(frozen=True)
+class Depths(TaskConfig):
+    """A task without classes."""
+
+    name: Literal["depths"] = "depths"
+
+
+def test_examples_without_classes_have_fractions_and_prefixes_alone(monkeypatch):
+    def images(count):
+        pixels = np.arange(count, dtype=np.uint8)[:, None, None, None]
+        return data.Split({"image": np.broadcast_to(pixels, (count, 2, 2, 1))})
+
+    raw = data.Raw(images(100), images(10))
+    source = data.Source(lambda config, view: raw, "", "", task=Depths())
+    monkeypatch.setitem(data.SOURCES, "depths", source)
+
+    def part(**options):
+        task = data.load(DataConfig(source="depths", validation_fraction=0.5, **options))
+        return sorted(numbers(task.train) + numbers(task.validation))
+
+    assert part(train_fraction=0.1, train_choice="prefix") == list(range(10))
+    assert len(part(train_fraction=0.1)) == 10
+    with pytest.raises(InputError, match="train_fraction"):
+        part(train_per_class=3)
