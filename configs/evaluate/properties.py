@@ -4,7 +4,8 @@
         --config.ticket=runs/transfer-...
     rtickets report latest:evaluate --workdir=runs
 
-Another source instead of noise: --config.measures.noise.data.source=mnist5k. How far the images of
+Another source instead of noise: --config.measures.noise.data.source=mnist5k. With distances of
+features: --config.measures.noise.mahalanobis=true. How far the images of
 the task are from another's, to the network: --config.measures.gap.name=domain_gap
 --config.measures.gap.data.source=fashion_mini. Time: that of passes
 over the test and validation images, seconds for the demo's network.

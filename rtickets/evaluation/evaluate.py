@@ -1,16 +1,16 @@
 """All that one evaluation measures of a network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from rtickets.errors import InputError
 from rtickets.evaluation.entries import entries, headline_entry, of_outputs
 from rtickets.evaluation.loss_attack import check_without_classes, measure_losses
-from rtickets.evaluation.measures.base import Asked, check_measures, measure_all
+from rtickets.evaluation.measures.base import Asked, check_measures, measure_all, no_examples
 from rtickets.evaluation.outcomes import keep_outcome, outcome_of
 from rtickets.evaluation.pictures import keeper
 from rtickets.evaluation.predict import Examples, Network, answers, measures_of
@@ -24,7 +24,9 @@ def evaluate_network(
     network: Network,
     examples: Examples,
     folder: Path,
-    validation: Callable[[], Examples] | None = None,
+    validation: Callable[[], Examples] = no_examples,
+    training: Callable[[], Examples] = no_examples,
+    about: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Measure a network on a split, whatever its task is.
 
@@ -38,13 +40,15 @@ def evaluate_network(
         folder: the run folder; its `attacks`, which a killed evaluation goes on from, is left, and
             `outcomes`, see `rtickets.evaluation.outcomes`.
         validation: returns the validation examples of the task, for measures that choose on them.
+        training: returns its training examples, for measures that compare with them.
+        about: what the task knows of the data set, see `Task.about`.
 
     Returns:
         'headline', the name, unit and direction of the measure that all others but `measures` are
         of; 'clean', its value with an interval; 'measures', all of the task by name, and the
         further ones as LABEL.NAME; 'pictures', the names of those that measures left in the folder
-        `pictures`, where there are any; 'attacks' and 'honesty', see `measure_robustness` and
-        `measure_losses`; 'certified', where it is asked for.
+        `pictures`, and 'tables' of numbers, where there are any; 'attacks' and 'honesty', see
+        `measure_robustness` and `measure_losses`; 'certified', where it is asked for.
 
     Raises:
         InputError: for what the task has no meaning for, before anything is computed.
@@ -56,9 +60,10 @@ def evaluate_network(
     check_measures(config.measures, examples, network)
     outputs, batch = answers(network, examples, batch_size=config.batch_size)
     shown: list[str] = []
+    tables: dict[str, Any] = {}
     asked = Asked(
-        network, examples, outputs, batch, validation or _none, config.batch_size, config.seed,
-        keep=keeper(folder, shown),
+        network, examples, outputs, batch, validation, config.batch_size, config.seed,
+        keep=keeper(folder, shown), training=training, about=about, tabulate=tables.__setitem__,
     )  # fmt: skip
     measured = measures_of(task, outputs, batch) | measure_all(config.measures, asked)
     result = {
@@ -66,6 +71,7 @@ def evaluate_network(
         "clean": of_outputs(task, outputs, batch),
         "measures": entries(measured),
         **({"pictures": shown} if shown else {}),
+        **({"tables": tables} if tables else {}),
     }
     if classes:
         right = ~np.asarray(task.fooled(outputs, batch))
@@ -77,7 +83,3 @@ def evaluate_network(
         batch_size=config.batch_size, devices=examples.devices, task=task,
     )  # fmt: skip
     return {**result, **measure_robustness(config, subject_of, folder)}
-
-
-def _none() -> Examples:
-    raise InputError("it needs validation examples, and there are none")

@@ -14,6 +14,7 @@ from rtickets.report.facts import ended, evaluation_facts, facts_list
 from rtickets.report.honesty import verdict_lines
 from rtickets.report.inside import own_pictures
 from rtickets.report.over_seeds import further_of, metrics_of
+from rtickets.report.reliability import own_diagrams
 from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder
 from rtickets.stages.results import headline_of
@@ -53,6 +54,9 @@ def write_evaluation(run: RunFolder) -> Path:
     parts += [_list([*result.get("notes", ()), *_broken(result)])]
     for name, png in own_pictures(run.path, result).items():
         parts += [f"<h2>{html.escape(name)}</h2>", picture(name, png, "pixels")]
+    with _damage_named(run):
+        for name, png in own_diagrams(result).items():
+            parts += [f"<h2>{html.escape(name)}</h2>", picture(name, png)]
     if verdict := _verdict(run, result):
         parts += ["<h2>Can values under attack be trusted?</h2>", _list(verdict)]
     computed = _list(environment.as_lines(environments))

@@ -54,12 +54,14 @@ def evaluate(
             notes.append(f"normalisation statistics: {config.recalibrate.words}")
         about = {"history": provenance.history_lines(meta), "sparsity": masks.sparsity(ticket.mask)}
         processes.on_primary(lambda: write_json(folder / "network.json", about))
-        examples, validation = (
+        examples, validation, training = (
             partial(evaluation.on_devices, each, transform, devices, asks.task)
-            for each in (split, task.validation)
+            for each in (split, task.validation, task.train)
         )
-        asked = examples()
-        result = evaluation.evaluate_network(config, network, asked, folder, validation)
+        asked, known = examples(), asks.task.about(task)
+        result = evaluation.evaluate_network(
+            config, network, asked, folder, validation, training, known
+        )
         signs = signs_of_evaluation(result, network, asked, task, config.batch_size)
         for sign in signs:
             console.say(f"{folder.name}: {sign}")

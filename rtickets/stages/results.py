@@ -122,6 +122,7 @@ class Evaluation(TypedDict):
     clean: Value
     measures: NotRequired[dict[Text, MeasureResult]]
     pictures: NotRequired[list[FolderName]]
+    tables: NotRequired[dict[Text, list[dict[Text, Number]]]]
     attacks: dict[Label, AttackValue]
     metric: NotRequired[Metric]
     honesty: NotRequired[Honesty]

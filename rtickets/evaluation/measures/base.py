@@ -15,7 +15,8 @@ unit and direction. Results, tables and reports show them as LABEL.NAME and know
 them. A value has to be finite; a measure that has none for some answers raises `InputError`.
 
 A measure may have something to look at as well: rows of images that it hands to `Asked.keep` by
-name. They lie as LABEL.NAME.png in the folder `pictures` of the run, and reports show them.
+name. They lie as LABEL.NAME.png in the folder `pictures` of the run, and reports show them. Tables
+of numbers, that it hands to `Asked.tabulate`, are in the result under `tables` as LABEL.NAME.
 
 What others may ask of it are attributes: whether it needs logits over classes, whether it looks at
 validation examples, how many more forward passes it takes.
@@ -26,6 +27,7 @@ To add one, write a subclass in a file of its own in this folder and announce it
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -47,6 +49,15 @@ from rtickets.tasks import Measured, Task
 from rtickets.tasks.base import Batch, Sums
 
 _PART = 1024  # examples whose sums are taken at once
+Tabulate = Callable[[str, list[dict[str, float]]], None]
+
+
+def no_examples() -> Examples:
+    """Refuse: a measure asks for examples that there are none of."""
+    raise InputError(
+        "it needs validation or training examples of the task, and there are none; give "
+        "evaluate_network those that it asks for"
+    )
 
 
 class Asked(NamedTuple):
@@ -61,6 +72,9 @@ class Asked(NamedTuple):
         batch_size: examples per call of the network.
         seed: of all randomness.
         keep: keeps a row of images (K, H, W, C) in [0, 1] by name, for reports.
+        training: returns the training examples of the same task.
+        about: what the task knows of the data set, see `Task.about`.
+        tabulate: keeps a table by name, rows of numbers by column, for results and reports.
     """
 
     network: Network
@@ -71,6 +85,9 @@ class Asked(NamedTuple):
     batch_size: int = 256
     seed: int = 0
     keep: Keep = nowhere
+    training: Callable[[], Examples] = no_examples
+    about: Mapping[str, Any] = MappingProxyType({})
+    tabulate: Tabulate = nowhere
 
     @property
     def task(self) -> Task:
@@ -189,13 +206,16 @@ def measure_all(measures: Mapping[str, MeasureConfig], asked: Asked) -> dict[str
     found: dict[str, Measured] = {}
     for label, measure in measures.items():
         with _named(label):
-            own = measure.measure(asked._replace(keep=partial(_keep_as, asked.keep, label)))
+            keep, tabulate = (
+                partial(_named_as, each, label) for each in (asked.keep, asked.tabulate)
+            )
+            own = measure.measure(asked._replace(keep=keep, tabulate=tabulate))
         found |= {f"{label}.{name}": value for name, value in own.items()}
     return found
 
 
-def _keep_as(keep: Keep, label: str, name: str, images: np.ndarray) -> None:
-    keep(f"{label}.{name}", images)
+def _named_as(keep: Callable[[str, Any], None], label: str, name: str, what: Any) -> None:
+    keep(f"{label}.{name}", what)
 
 
 @contextmanager

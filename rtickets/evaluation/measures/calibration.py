@@ -1,11 +1,12 @@
 """Calibration: whether a network is as often right as it says."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic.dataclasses import dataclass
 from scipy.optimize import brentq
 from scipy.special import log_softmax, ndtri
+from scipy.stats import rankdata
 
 from rtickets.evaluation.measures.base import Asked, MeasureConfig, finite_logits, mean_of
 from rtickets.settings.kinds import STRICT, Positive
@@ -20,9 +21,13 @@ _TEMPERATURES = (0.01, 100.0)
 class CalibrationSettings(MeasureConfig):
     """Calibration of softmax probabilities: `ece`, `adaptive_ece`, `nll` and `brier`.
 
+    The bins are kept as the tables `reliability` and `adaptive_reliability`, which reports draw
+    (DeGroot & Fienberg 1983), and `scaled_reliability` with the temperature.
+
     Attributes:
         bins: of the expected calibration error: of equal width in `ece` (Guo et al. 2017), with
-            equal numbers of examples in `adaptive_ece` (Nguyen & O'Connor 2015).
+            equal numbers of examples in `adaptive_ece` (Nguyen & O'Connor 2015), but for those of
+            one confidence, which are in one bin.
         temperature: also fit the temperature of the softmax on validation examples, and measure
             all of it with that, as `scaled_ece` and so on (Guo et al. 2017).
     """
@@ -41,12 +46,75 @@ class CalibrationSettings(MeasureConfig):
         """Return the values; the adaptive bins need all examples at once."""
         logits, labels = finite_logits(asked.outputs), np.asarray(asked.task.labels(asked.batch))
         found = scores(logits, labels, self.bins)
+        self._tabulate(asked, "", logits, labels)
         if not self.temperature:
             return found
         outputs, batch = asked.ask(asked.validation())
         fitted = temperature(finite_logits(outputs), np.asarray(asked.task.labels(batch)))
         scaled = scores(logits / fitted.value, labels, self.bins)
+        self._tabulate(asked, "scaled_", logits / fitted.value, labels)
         return {**found, "temperature": fitted, **{f"scaled_{k}": v for k, v in scaled.items()}}
+
+    def _tabulate(self, asked: Asked, kind: str, logits: np.ndarray, labels: np.ndarray) -> None:
+        answers = confident(logits, labels)
+        width = equal_width(answers.confidence, self.bins)
+        asked.tabulate(f"{kind}reliability", reliability(answers, width))
+        if not kind:
+            number = equal_number(answers.confidence, self.bins)
+            asked.tabulate("adaptive_reliability", reliability(answers, number))
+
+
+class Confident(NamedTuple):
+    """Answers, and how sure a network is of them.
+
+    Attributes:
+        confidence: float64 (N,), the probability of the answer.
+        right: bool (N,), whether it is the label.
+    """
+
+    confidence: np.ndarray
+    right: np.ndarray
+
+
+def confident(logits: np.ndarray, labels: np.ndarray) -> Confident:
+    """Return the answers of finite logits (N, classes) to questions of labels (N,)."""
+    p = np.exp(log_softmax(np.asarray(logits, np.float64), axis=-1))
+    return Confident(p.max(-1), is_correct(logits, labels))
+
+
+def equal_width(confidence: np.ndarray, bins: int) -> np.ndarray:
+    """Return the bin of every confidence, bins of equal width in (0, 1]; edges belong below."""
+    edges = np.linspace(0, 1, bins + 1)
+    return np.clip(np.searchsorted(edges, confidence) - 1, 0, bins - 1)
+
+
+def equal_number(confidence: np.ndarray, bins: int) -> np.ndarray:
+    """Return the bin of every confidence, bins of equal numbers of examples.
+
+    Equal confidences are in one bin, the lowest that any would be in: which of them come first
+    means nothing.
+    """
+    places = rankdata(confidence, method="min").astype(int) - 1
+    return np.asarray(places * bins // len(confidence))
+
+
+def reliability(answers: Confident, bins: np.ndarray) -> list[dict[str, float]]:
+    """Return a row a bin that has examples: from where to where their confidences go, and means.
+
+    Args:
+        answers: the answers.
+        bins: integers (N,), the bin of each.
+
+    Returns:
+        `low` and `high`, the least and largest confidence, the number of `examples`, their mean
+        `confidence` and their `accuracy`.
+    """
+    rows = []
+    for each in np.unique(bins):
+        own, right = (part[bins == each] for part in answers)
+        ends = {"low": float(own.min()), "high": float(own.max()), "examples": len(own)}
+        rows.append({**ends, "confidence": float(own.mean()), "accuracy": float(right.mean())})
+    return rows
 
 
 def scores(logits: np.ndarray, labels: np.ndarray, bins: int = 15) -> dict[str, Measured]:
@@ -63,16 +131,11 @@ def scores(logits: np.ndarray, labels: np.ndarray, bins: int = 15) -> dict[str, 
     """
     log_p = log_softmax(logits, axis=-1)
     p = np.exp(log_p)
-    right = is_correct(logits, labels)
-    confidence = p.max(-1)
-    edges = np.linspace(0, 1, bins + 1)
-    equal_width = np.clip(np.searchsorted(edges, confidence) - 1, 0, bins - 1)
-    equal_number = np.empty(len(p), int)
-    equal_number[np.argsort(confidence, kind="stable")] = np.arange(len(p)) * bins // len(p)
+    confidence, right = confident(logits, labels)
     answer = np.eye(p.shape[-1])[labels]
     return {
-        "ece": calibration_error(confidence, right, equal_width),
-        "adaptive_ece": calibration_error(confidence, right, equal_number),
+        "ece": calibration_error(confidence, right, equal_width(confidence, bins)),
+        "adaptive_ece": calibration_error(confidence, right, equal_number(confidence, bins)),
         "nll": mean_of(-log_p[np.arange(len(p)), labels], "nats", False, (0, np.inf)),
         "brier": mean_of(((p - answer) ** 2).sum(-1), "", False, (0, 2)),
     }

@@ -10,9 +10,12 @@ from scipy.stats import rankdata
 from rtickets.data.arrays import IMAGE, Split
 from rtickets.data.images.augment import Transform
 from rtickets.data.settings import DataConfig
+from rtickets.evaluation.features import check_backbone
+from rtickets.evaluation.mahalanobis import ClassGaussians, class_gaussians, squared_distances
 from rtickets.evaluation.measures.base import Asked, MeasureConfig, finite_logits
 from rtickets.evaluation.measures.elsewhere import NOTHING, test_images
-from rtickets.evaluation.predict import Examples, on_devices
+from rtickets.evaluation.predict import Examples, Network, on_devices
+from rtickets.evaluation.subject import spread
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks import Measured
 from rtickets.tasks.accuracy import share
@@ -27,39 +30,65 @@ class OodSettings(MeasureConfig):
     """How well a score tells the examples of the task from others.
 
     The scores are the largest softmax probability (`msp`, Hendrycks & Gimpel 2017) and the negative
-    free energy, the log of the sum of exponentials of the logits (`energy`, Liu et al. 2020). Of
-    each, `auroc` is the chance that an example of the task has the larger one, and `fpr95` the
-    share of the others that pass where 95% of the task's do.
+    free energy, the log of the sum of exponentials of the logits (`energy`, Liu et al. 2020), and
+    if it is asked for, the negative squared distance of the pooled features from the nearest class
+    (`mahalanobis`, Lee et al. 2018, see `rtickets.evaluation.mahalanobis`). Of each, `auroc` is the
+    chance that an example of the task has the larger one, and `fpr95` the share of the others that
+    pass where 95% of the task's do.
 
     Attributes:
         data: where other examples come from, the test split of a source; None is noise.
         noise: without `data`: 'uniform' pixels, or 'gaussian' ones of mean 0.5 and deviation 0.25.
         examples: at most so many others, spread evenly.
+        mahalanobis: also take the distance of features, for networks with a backbone.
+        fit_examples: classes are those of at most so many training examples, spread evenly.
     """
 
     name: Literal["ood"] = "ood"
     data: DataConfig | None = None
     noise: Literal["uniform", "gaussian"] = "uniform"
     examples: Positive = 1000
+    mahalanobis: bool = False
+    fit_examples: Positive = 5000
     needs_classes = True
 
     def forward_passes(self, examples: int, validation: int) -> float:
-        """Over the other examples."""
-        return float(self.examples)
+        """Over the other examples, and where features are asked for, over all once more."""
+        more = self.examples + examples + 2 * self.fit_examples if self.mahalanobis else 0
+        return float(self.examples + more)
 
     def check(self, examples: Examples) -> None:
         """Load the other examples once before anything is computed."""
         self._others(examples, 0)
 
+    def check_network(self, network: Network, examples: Examples) -> None:
+        """Refuse distances of features of a network whose backbone is not told from its head."""
+        if self.mahalanobis:
+            check_backbone(network)
+
     def measure(self, asked: Asked) -> dict[str, Measured]:
         """Return the values by score."""
-        outputs, _ = asked.ask(self._others(asked.examples, asked.seed))
+        elsewhere = self._others(asked.examples, asked.seed)
+        outputs, _ = asked.ask(elsewhere)
         found: dict[str, Measured] = {}
         ours, others = (_scores(each) for each in (asked.outputs, outputs))
+        if self.mahalanobis:
+            known = self._classes(asked)
+            for scores, examples in ((ours, asked.examples), (others, elsewhere)):
+                features = _features(asked, examples)
+                scores["mahalanobis"] = -squared_distances(known, features)
         for name, own in ours.items():
             found[f"{name}_auroc"] = auroc(own, others[name])
             found[f"{name}_fpr95"] = false_positives(own, others[name])
         return found
+
+    def _classes(self, asked: Asked) -> ClassGaussians:
+        """Return the classes as the network sees those of training examples."""
+        every = asked.training()
+        few = every.split.take(spread(len(every.split), self.fit_examples))
+        training = on_devices(few, every.transform, every.devices, every.task)
+        _, batch = asked.ask(training)
+        return class_gaussians(_features(asked, training), np.asarray(asked.task.labels(batch)))
 
     def _others(self, examples: Examples, seed: int) -> Examples:
         """Return the other examples as the network takes them, of the shape of the task's."""
@@ -71,6 +100,10 @@ class OodSettings(MeasureConfig):
         else:
             split, task, transform = test_images(self.data, examples, self.examples)
         return on_devices(split, transform, examples.devices, task)
+
+
+def _features(asked: Asked, examples: Examples) -> np.ndarray:
+    return asked.features(examples.split, examples.task, examples.transform)
 
 
 def _noise(kind: str, shape: tuple[int, ...], seed: int) -> np.ndarray:

@@ -6,16 +6,21 @@ from typing import Any, Literal
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from rtickets.evaluation.measures.base import MeasureConfig
+from rtickets.errors import printable
+from rtickets.evaluation.measures.base import Asked, MeasureConfig
 from rtickets.settings.kinds import STRICT
 from rtickets.tasks import Measured, Task
 from rtickets.tasks.accuracy import share
 from rtickets.tasks.base import Batch, Sums
 
+_LONGEST = 40  # characters of a name
+
 
 @dataclass(frozen=True, config=STRICT)
 class PerClassSettings(MeasureConfig):
     """The accuracy of every class, as `class_3`, and that of the class where it is `worst`.
+
+    Where the data set names its classes the name follows, as `class_3 dress`.
 
     Intervals are Wilson's over the examples of the class. The worst of many classes is low also by
     chance, which its interval does not know.
@@ -23,6 +28,16 @@ class PerClassSettings(MeasureConfig):
 
     name: Literal["per_class"] = "per_class"
     needs_classes = True
+
+    def measure(self, asked: Asked) -> dict[str, Measured]:
+        """Return the classes by their numbers and names."""
+        names = {
+            f"class_{k}": printable(name, _LONGEST)
+            for k, name in enumerate(map(str, asked.about.get("class_names", ())))
+            if name != str(k)
+        }
+        found = super().measure(asked)
+        return {f"{k} {names[k]}" if k in names else k: value for k, value in found.items()}
 
     def sums(self, outputs: Any, batch: Batch, task: Task) -> Sums:
         """Return how many answers are right and how many there are, by class."""

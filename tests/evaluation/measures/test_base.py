@@ -33,7 +33,8 @@ def evaluate(tiny, folder, measures, validation=None):
     examples = on_devices(tiny.split, Transform(), devices)
     network = Network(tiny.model, tiny.params, tiny.batch_stats)
     config = EvaluateConfig(measures=measures, batch_size=16)
-    return evaluate_network(config, network, examples, folder, validation and (lambda: examples))
+    more = {"validation": lambda: examples} if validation else {}
+    return evaluate_network(config, network, examples, folder, **more)
 
 
 @pytest.mark.parametrize("part", [7, 1000])

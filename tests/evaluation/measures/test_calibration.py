@@ -6,13 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtickets.errors import InputError
-from rtickets.evaluation.measures.base import finite_logits
+from rtickets.evaluation.measures.base import Asked, finite_logits
 from rtickets.evaluation.measures.calibration import (
     CalibrationSettings,
     calibration_error,
+    confident,
+    equal_number,
+    equal_width,
+    reliability,
     scores,
     temperature,
 )
+from rtickets.evaluation.predict import Examples
+from rtickets.tasks import Classification
 
 
 def logits_of(confidences, classes=2):
@@ -118,3 +124,111 @@ def test_logits_without_probabilities_are_refused_and_counted():
 def test_the_temperature_takes_a_pass_over_the_validation_examples():
     assert CalibrationSettings().forward_passes(100, 30) == 0
     assert CalibrationSettings(temperature=True).forward_passes(100, 30) == 30
+
+
+# --- ties, bins and who sees what -----------------------------------------------------------------
+
+
+def test_a_constant_network_has_one_bin_and_its_distance_from_the_accuracy():
+    """Which of equal confidences come first means nothing, so that they are not told apart."""
+    labels = np.arange(30) % 3
+    found = scores(np.zeros((30, 3)), labels)
+    assert found["adaptive_ece"].value == pytest.approx(0, abs=1e-12)
+    found = scores(np.tile([2.0, 0.0, 0.0], (30, 1)), labels)
+    sure = np.exp(2) / (np.exp(2) + 2)
+    assert found["adaptive_ece"].value == pytest.approx(sure - 1 / 3)
+
+
+@given(st.lists(st.sampled_from([0.5, 0.6, 0.7, 0.9, 1.0]), min_size=1, max_size=40))
+def test_adaptive_bins_keep_ties_together_in_any_order(confidence):
+    values = np.array(confidence)
+    bins = equal_number(values, 7)
+    for value in set(confidence):
+        assert len(set(bins[values == value])) == 1
+    order = np.random.default_rng(0).permutation(len(values))
+    np.testing.assert_array_equal(equal_number(values[order], 7), bins[order])
+
+
+@given(st.integers(1, 40), st.integers(1, 15))
+def test_adaptive_bins_of_different_confidences_differ_by_one_at_most(count, bins):
+    found = equal_number(np.random.default_rng(count).permutation(count) / count, bins)
+    counts = np.bincount(found, minlength=bins)
+    assert counts.max() - counts.min() <= 1
+
+
+def naive_ece(logits, labels, bins):
+    """Return the error bin by bin, in loops."""
+    total, gaps = 0, [[] for _ in range(bins)]
+    for row, label in zip(logits, labels, strict=True):
+        p = np.exp(row - row.max())
+        p /= p.sum()
+        place = min(max(int(np.ceil(p.max() * bins)) - 1, 0), bins - 1)
+        gaps[place].append(float(row.argmax() == label) - p.max())
+        total += 1
+    return sum(abs(sum(each)) for each in gaps) / total
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+def test_the_error_is_that_of_loops_over_examples(classes):
+    generator = np.random.default_rng(classes)
+    logits, labels = generator.normal(0, 2, (500, classes)), generator.integers(0, classes, 500)
+    assert scores(logits, labels)["ece"].value == pytest.approx(naive_ece(logits, labels, 15))
+
+
+def test_likelihood_and_brier_score_of_many_classes_are_those_of_scikit_learn():
+    metrics = pytest.importorskip("sklearn.metrics")
+    generator = np.random.default_rng(5)
+    logits, labels = generator.normal(0, 3, (200, 6)), generator.integers(0, 6, 200)
+    p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    by_class = [metrics.brier_score_loss(labels == k, p[:, k]) for k in range(6)]
+    assert scores(logits, labels)["brier"].value == pytest.approx(sum(by_class))
+
+
+def test_rows_of_a_diagram_give_the_error_back_and_leave_out_empty_bins():
+    curve = pytest.importorskip("sklearn.calibration").calibration_curve
+    generator = np.random.default_rng(6)
+    confidence = generator.uniform(0.5, 1, 300)
+    right = generator.random(300) < confidence
+    labels = np.where(right, 0, 1)
+    answers = confident(logits_of(confidence), labels)
+    rows = reliability(answers, equal_width(answers.confidence, 10))
+    assert len(rows) == 5  # none below a half
+    assert sum(row["examples"] for row in rows) == 300
+    error = sum(row["examples"] * abs(row["accuracy"] - row["confidence"]) for row in rows) / 300
+    assert error == pytest.approx(scores(logits_of(confidence), labels, 10)["ece"].value)
+    accuracy, mean = curve(right, answers.confidence, n_bins=10)
+    assert [row["accuracy"] for row in rows] == pytest.approx(list(accuracy))
+    assert [row["confidence"] for row in rows] == pytest.approx(list(mean))
+    assert all(row["low"] <= row["confidence"] <= row["high"] for row in rows)
+
+
+def test_the_temperature_is_the_minimum_that_scipy_finds():
+    optimize = pytest.importorskip("scipy.optimize")
+    generator = np.random.default_rng(7)
+    logits, labels = generator.normal(0, 2, (400, 4)), generator.integers(0, 4, 400)
+    labels[:250] = logits[:250].argmax(-1)
+    found = optimize.minimize_scalar(
+        lambda t: scores(logits / t, labels)["nll"].value, bounds=(0.05, 20), method="bounded",
+        options={"xatol": 1e-8},
+    )  # fmt: skip
+    assert temperature(logits, labels).value == pytest.approx(found.x, rel=1e-4)
+
+
+def test_the_temperature_sees_validation_examples_alone(monkeypatch):
+    generator = np.random.default_rng(8)
+    held_out = generator.normal(0, 2, (100, 3)), {"label": generator.integers(0, 3, 100)}
+    monkeypatch.setattr(Asked, "ask", lambda self, examples: held_out)
+    found, tables = [], []
+    for _ in range(2):
+        logits, labels = generator.normal(0, 9, (60, 3)), generator.integers(0, 3, 60)
+        kept = {}
+        asked = Asked(
+            None, Examples(None, None, None, Classification(), None), logits, {"label": labels},
+            lambda: "validation", tabulate=kept.__setitem__,
+        )  # fmt: skip
+        found.append(CalibrationSettings(temperature=True).measure(asked))
+        tables.append(kept)
+    expected = temperature(held_out[0], held_out[1]["label"])
+    assert found[0]["temperature"] == found[1]["temperature"] == expected
+    assert found[0]["ece"] != found[1]["ece"]
+    assert set(tables[0]) == {"reliability", "adaptive_reliability", "scaled_reliability"}

@@ -1,5 +1,6 @@
 """Detection scores against scikit-learn, by hand, and on networks that know or know nothing."""
 
+import flax.linen as nn
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -108,3 +109,29 @@ def test_images_of_another_size_are_refused_before_anything_is_computed(
 def test_a_dry_run_counts_the_other_examples():
     assert OodSettings(examples=70).forward_passes(10, 20) == 70
     assert len(Split({"image": _noise("uniform", (7, 2, 2, 1), 0)})) == 7
+
+
+def test_distances_of_features_tell_noise_from_the_task(tiny, tmp_path):
+    examples = on_devices(tiny.split, Transform(), parallel.local_devices(2))
+    network = Network(tiny.model, tiny.params, tiny.batch_stats)
+    measure = MeasureConfig(name="ood", mahalanobis=True, examples=40)
+    config = EvaluateConfig(measures={"far": measure}, batch_size=16)
+    found = evaluate_network(
+        config, network, examples, tmp_path, training=lambda: examples
+    )["measures"]  # fmt: skip
+    assert found["far.mahalanobis_auroc"]["value"] > 0.9
+    assert found["far.mahalanobis_fpr95"]["value"] < 0.3
+    with pytest.raises(InputError, match=r"measures\.far: .*training examples"):
+        evaluate_network(config, network, examples, tmp_path)
+
+
+def test_distances_need_a_backbone(tiny, tmp_path):
+    examples = on_devices(tiny.split, Transform(), parallel.local_devices(1))
+    config = EvaluateConfig(measures={"far": MeasureConfig(name="ood", mahalanobis=True)})
+    with pytest.raises(InputError, match=r"far: .*no backbone"):
+        evaluate_network(config, Network(nn.Dense(3), {}, {}), examples, tmp_path)
+
+
+def test_distances_take_passes_over_all_examples():
+    plain, more = (MeasureConfig(name="ood", mahalanobis=m, fit_examples=7) for m in (False, True))
+    assert more.forward_passes(100, 0) - plain.forward_passes(100, 0) == 1000 + 100 + 14

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from rtickets.evaluation.measures.base import Asked, no_examples
 from rtickets.evaluation.measures.per_class import PerClassSettings
+from rtickets.evaluation.predict import Examples
 from rtickets.tasks import Classification
 from rtickets.tasks.accuracy import share
 
@@ -20,3 +22,18 @@ def test_classes_by_hand():
     assert found["class_0"][1:3] == (expected.low, expected.high)
     assert [each.detail for each in found.values()] == [False, True, True, True]
     assert all(each.unit == "share" for each in found.values())
+
+
+def test_classes_have_their_names_where_the_data_set_has_some():
+    labels = np.array([0, 1, 2, 3])
+    about = {"class_names": ["0", "dress", "x" * 100, "a\nb"]}
+    examples = Examples(None, None, None, Classification(), None)
+    asked = Asked(None, examples, np.eye(4), {"label": labels}, no_examples, about=about)
+    found = PerClassSettings().measure(asked)
+    assert list(found)[:3] == ["worst", "class_0", "class_1 dress"]
+    long, odd = list(found)[3:]
+    assert long.startswith("class_2 xxx")
+    assert len(long) < 60
+    assert odd == r"class_3 a\nb"
+    without = PerClassSettings().measure(asked._replace(about={}))
+    assert list(without) == ["worst", "class_0", "class_1", "class_2", "class_3"]

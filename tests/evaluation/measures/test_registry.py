@@ -59,7 +59,8 @@ NETWORK = Network(Linear(), {"head": {"kernel": WEIGHTS}}, {})
 
 
 def asked(outputs, labels):
-    return Asked(NETWORK, EXAMPLES, outputs, {"label": labels}, lambda: EXAMPLES)
+    batch = {"label": labels}
+    return Asked(NETWORK, EXAMPLES, outputs, batch, lambda: EXAMPLES, training=lambda: EXAMPLES)
 
 
 def settings(name):
