@@ -16,9 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rtickets.errors import InputError
+from rtickets.errors import InputError, printable
 from rtickets.masks.checks import check as check
 from rtickets.masks.paths import leaf_paths as leaf_paths
+from rtickets.platform.short_html import short_table
 
 Params = Any  # a pytree of arrays
 Mask = Any  # a pytree of boolean arrays with the structure of the parameters
@@ -128,6 +129,23 @@ class Summary(NamedTuple):
     leaves: dict[str, Count]
     prunable: Count
     parameters: Count
+
+    def __repr__(self) -> str:
+        """Return the counts over all leaves, in a line."""
+        alive, whole = self.prunable, self.parameters
+        return (
+            f"Summary({alive.survivors:,} of {alive.total:,} prunable weights in "
+            f"{len(self.leaves)} leaves, sparsity {alive.sparsity:.4g}; {whole.survivors:,} of "
+            f"{whole.total:,} parameters)"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return a table of the leaves, for notebooks."""
+        rows = [
+            (printable(path), count.survivors, count.total, f"{count.sparsity:.4g}")
+            for path, count in self.leaves.items()
+        ]
+        return short_table(repr(self), ("leaf", "survivors", "weights", "sparsity"), rows)
 
 
 def prunable_leaves(mask: Mask) -> dict[str, np.ndarray]:

@@ -1,6 +1,5 @@
 """A finished study as an object: its cells, what was measured of each, statistics and figures."""
 
-import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from matplotlib.figure import Figure
 
 from rtickets.errors import InputError, printable
+from rtickets.platform.short_html import short_table
 from rtickets.platform.short_repr import with_short_repr
-from rtickets.report.cells import html_table, with_interval
+from rtickets.report.cells import with_interval
 from rtickets.report.csv_lines import COLUMNS, lines_of
 from rtickets.report.facts import ended, study_facts
 from rtickets.report.figures import figures_of
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import pandas
 
 _DENSE = "dense"
-_MOST_SHOWN = 20  # cells of a notebook's table
 
 
 class Value(NamedTuple):
@@ -178,23 +177,13 @@ class Study:
 
     def _repr_html_(self) -> str:
         """Return a short table of the headline of the first cells, for notebooks."""
-        shown = self.cells[:_MOST_SHOWN]
-        head = ["seed", "objective", "draw", "remaining (%)", "transfer", "headline", "value"]
-        body = [
-            [
-                str(cell.seed),
-                cell.objective,
-                cell.draw,
-                f"{100 * cell.remaining:g}",
-                str(cell.transfer),
-                units.headed(cell.values[CLEAN].name, cell.values[CLEAN].unit),
-                with_interval(cell.values[CLEAN]._asdict()),
-            ]
-            for cell in shown
-        ]
-        more = len(self.cells) - len(shown)
-        note = f"<p>and {more} more cells</p>" if more > 0 else ""
-        return f"<p>{html.escape(repr(self))}</p>{html_table(head, body)}{note}"
+        head = ("seed", "objective", "draw", "remaining", "transfer", "headline")
+        rows = [
+            (cell.seed, cell.objective, cell.draw, f"{100 * cell.remaining:g}%", cell.transfer,
+             cell.values[CLEAN])
+            for cell in self.cells
+        ]  # fmt: skip
+        return short_table(repr(self), head, rows)
 
 
 def load_study(path: str | Path, workdir: str | Path = "runs") -> Study:

@@ -12,6 +12,7 @@ Loading needs none of the training code and executes nothing.
 """
 
 import hashlib
+import html
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -65,6 +66,11 @@ class Ticket:
         made = f", {' > '.join(stages)}" if stages else ""
         alive = f"{prunable.survivors:,} of {prunable.total:,} prunable weights"
         return f"Ticket({alive}, sparsity {prunable.sparsity:.4g}{made})"
+
+    def _repr_html_(self) -> str:
+        """Return that line and what is pruned leaf by leaf, for notebooks."""
+        leaves = masks.summary(self.mask, self.params)._repr_html_()
+        return f"<p>{html.escape(repr(self))}</p>{leaves}"
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the ticket as a folder that is there whole or not at all.

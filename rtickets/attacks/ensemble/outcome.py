@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rtickets.platform.short_html import short_table
 from rtickets.platform.short_repr import with_short_repr
 
 
@@ -83,3 +84,19 @@ class WorstCase(NamedTuple):
     def robust(self) -> np.ndarray:
         """Whether an example is classified correctly and resisted every attack, bool (N,)."""
         return self.correct & (self.fooled_by == "")
+
+    def _repr_html_(self) -> str:
+        """Return a table of the attacks, for notebooks."""
+        title = (
+            f"WorstCase: {len(self.correct):,} examples, {self.correct.mean():.1%} right without "
+            f"an attack, {self.accuracy.mean():.1%} under all"
+            if len(self.correct)
+            else "WorstCase: no examples"
+        )
+        rows = [
+            (row.attack, row.attacked, row.fooled, f"{row.robust_accuracy:.1%}", row.evaluations,
+             f"{row.seconds:.1f}", row.note)
+            for row in self.rows
+        ]  # fmt: skip
+        head = ("attack", "attacked", "fooled", "robust accuracy", "evaluations", "seconds", "note")
+        return short_table(title, head, rows)
