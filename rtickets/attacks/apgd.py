@@ -92,7 +92,7 @@ class Apgd:
         """Return the state at a uniform point of the ball."""
         noise = uniform_in_ball(job.key, job.x.shape[1:], job.eps, self.norm)
         x = project(job.x + noise, job.x, job.eps, self.norm)
-        nowhere = jnp.full(job.y.shape, -jnp.inf)
+        nowhere = jnp.full(job.y.shape, -jnp.inf, jnp.float32)
         zero = jnp.zeros(job.y.shape, jnp.int32)
         no, yes = jnp.zeros(job.y.shape, bool), jnp.ones(job.y.shape, bool)
         first = zero + max(int(_FIRST_WINDOW * self.num_steps), 1)

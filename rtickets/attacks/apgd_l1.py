@@ -70,12 +70,12 @@ class ApgdL1:
 
     def start(self, job: Job) -> ApgdL1State:
         """Return the state at the projection of Gaussian noise, which is sparse."""
-        noise = jax.vmap(lambda key: jax.random.normal(key, job.x.shape[1:]))(job.key)
+        noise = jax.vmap(lambda key: jax.random.normal(key, job.x.shape[1:], jnp.float32))(job.key)
         radius = _RADII[0] * job.eps
         x, no = project(job.x + noise, job.x, radius, "l1"), jnp.zeros(job.y.shape, bool)
         return ApgdL1State(
             x_adv=project(x, job.x, job.eps, "l1"), fooled=no, x=x, best=x,
-            best_gradient=jnp.zeros_like(x), best_loss=jnp.full(job.y.shape, -jnp.inf),
+            best_gradient=jnp.zeros_like(x), best_loss=jnp.full(job.y.shape, -jnp.inf, jnp.float32),
             step_size=radius, changed=_changed(x, job), broken=no,
         )  # fmt: skip
 

@@ -83,7 +83,7 @@ def rate(logits_fn: LogitsFn, job: Job, x: Array, samples: int, *, reach: bool =
     """Rate images on the draws that candidates are compared on; arguments as of `rate_turn`."""
     turns = number_of_turns(samples)
     job = job._replace(key=jax.vmap(lambda key: jax.random.fold_in(key, SELECTION))(job.key))
-    total = Rating(jnp.zeros(job.y.shape), jnp.zeros(job.y.shape))
+    total = Rating(*[jnp.zeros(job.y.shape, jnp.float32)] * 2)
     if in_trace() or is_traced((logits_fn, job, x)):
 
         def body(turn: Array | int, total: Rating) -> Rating:

@@ -15,7 +15,7 @@ from rtickets.attacks.hyperplane import move_to_hyperplane
 from rtickets.attacks.losses import margin
 from rtickets.attacks.models import answers
 from rtickets.attacks.projections import Norm, l2_norm, per_example, project, uniform_in_ball
-from rtickets.attacks.search import Job, LogitsFn, choose, is_fooled
+from rtickets.attacks.search import Job, LogitsFn, choose, differentiated, is_fooled
 from rtickets.attacks.settings import Repeated
 from rtickets.settings.kinds import STRICT, Positive
 
@@ -119,7 +119,8 @@ class Fab:
         """Evaluate the current image, keep it if it is the nearest, and move on."""
         first = count == 0
         here = state._replace(x=choose(first, job.x, state.x))
-        found = self._evaluate(logits_fn, job, here.x)
+        evaluate = partial(self._evaluate, logits_fn, job, here.x)
+        found = differentiated(evaluate, partial(answers, logits_fn), here.x)
         searched = (count > self.num_steps) & jnp.isfinite(state.distance)
         here = self._record(job, here, found, first | searched)
         x = self._approach(job, here.x, found)

@@ -72,7 +72,7 @@ def _compiled(function: Callable[..., Array], samples: int) -> Any:
 
         try:
             found, pull_back = jax.vjp(logits, x)
-            (slopes,) = pull_back(jax.random.normal(jax.random.key(0), found.shape))
+            (slopes,) = pull_back(jax.random.normal(jax.random.key(0), found.shape, jnp.float32))
         except Exception:  # without a gradient, or the model's own error, which is raised here
             return logits(x), jnp.zeros_like(x)
         return found, slopes

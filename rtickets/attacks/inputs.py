@@ -99,10 +99,10 @@ def as_classes(classes: ArrayLike, batch: int, name: str = "labels") -> Array:
             f"{name} have shape {given.shape} and dtype {given.dtype}; expected integers "
             f"({batch},), one per image"
         )
-    if isinstance(given, np.ndarray) and (np.abs(given.astype(np.float64)) >= 2**31).any():
-        raise InputError(f"{name} lie in {given.min()} ... {given.max()}; expected 0, 1, 2, ...")
     if is_traced(given):
         return jnp.asarray(given, jnp.int32)
+    if given.dtype.itemsize >= 4 and (np.abs(np.asarray(given, np.float64)) >= 2**31).any():
+        raise InputError(f"{name} lie in {given.min()} ... {given.max()}; expected 0, 1, 2, ...")
     with jax.ensure_compile_time_eval():
         return jnp.asarray(given, jnp.int32)
 
@@ -110,7 +110,7 @@ def as_classes(classes: ArrayLike, batch: int, name: str = "labels") -> Array:
 def _read(values: Any, name: str) -> np.ndarray:
     try:
         return np.asarray(values)
-    except ValueError as error:  # lists of different lengths
+    except (ValueError, TypeError, RuntimeError) as error:  # lists of different lengths, PyTorch
         raise InputError(f"{name} are not an array: {error}") from None
 
 

@@ -6,7 +6,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import flax.linen as nn
-from flax.errors import FlaxError, InvalidRngError, ModifyScopeVariableError
+from flax.errors import (
+    FlaxError,
+    InvalidRngError,
+    ModifyScopeVariableError,
+    TraceContextError,
+)
 from jax.tree_util import Partial
 
 from rtickets.errors import InputError
@@ -26,11 +31,6 @@ def without_modules(logits_fn: Any, given: bool = False) -> Callable[..., Any]:
             return Partial(inner.func, *inner.args, *logits_fn.args, **logits_fn.keywords)
         settings = logits_fn.args, tuple(logits_fn.keywords.items())
         return Partial(_shared(_with_settings, inner.func, *settings), *inner.args)
-    if isinstance(compiled := getattr(logits_fn, "__wrapped__", None), nn.Module):
-        raise InputError(
-            f"the model is a jax.jit of the flax module {type(compiled).__name__}, which cannot be "
-            "called; give the bound module itself, which attacks compile"
-        )
     module = getattr(logits_fn, "__self__", logits_fn)
     return _of_module(module, logits_fn, given) if isinstance(module, nn.Module) else logits_fn
 
@@ -111,10 +111,10 @@ def applying(model: Any) -> Any:
 def why_flax(error: FlaxError) -> str:
     """Return a line about what flax refused, and what to do."""
     first = str(error).strip().splitlines()[0]
-    if isinstance(error, InvalidRngError | ModifyScopeVariableError):
+    if isinstance(error, InvalidRngError | ModifyScopeVariableError | TraceContextError):
         return (
             f"the flax module of the model draws or changes variables, as in training ({first}): "
-            "call it as in evaluation, such as with train=False, or give a function of images and "
-            "keys (B,) and samples > 0"
+            "call it as in evaluation, such as with train=False or after model.eval(), without an "
+            "nnx.jit of its own, or give a function of images and keys (B,) and samples > 0"
         )
     return f"the flax module of the model cannot be called with its variables ({first})"

@@ -52,7 +52,7 @@ def dlr(logits: Array, y: Array, target: Array) -> Array:
 def make_loss(name: LossName, num_classes: int, *, targeted: bool = False) -> Loss:
     """Return a loss by its name, or the margin instead of 'dlr' where `why_margin` says so."""
     losses = {"ce": cross_entropy, "margin": margin, "dlr": dlr}
-    if name not in losses:
+    if not isinstance(name, str) or name not in losses:
         raise InputError(f"loss={name!r} is unknown; choose one of {', '.join(get_args(LossName))}")
     return margin if why_margin(name, num_classes, targeted=targeted) else losses[name]
 

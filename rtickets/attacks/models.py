@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.errors import FlaxError
 from jax import Array
+from jax.tree_util import Partial
 
 from rtickets.attacks.linen import applying, why_flax, without_modules
 from rtickets.errors import InputError
@@ -46,15 +48,34 @@ def as_model(logits_fn: Any, samples: int = 0) -> LogitsFn:
         raise InputError(
             f"the model is a {type(logits_fn).__name__}; expected a function from images to logits"
         )
+    if isinstance(logits_fn, jax.stages.Compiled):
+        raise InputError(
+            "the model is compiled already, so attacks cannot take its gradients or other batches; "
+            "give the function that it was compiled from"
+        )
+    _check_data(logits_fn)
     model = without_modules(logits_fn)
     _check_signature(logits_fn, samples)
     return model
 
 
+def _check_data(model: Any) -> None:
+    """Refuse a `Partial` of what is no data."""
+    if not isinstance(model, Partial):
+        return
+    for path, leaf in jax.tree_util.tree_leaves_with_path((model.args, model.keywords)):
+        if not hasattr(leaf, "dtype") and not isinstance(leaf, int | float | complex):
+            name = jax.tree_util.keystr(path[1:], simple=True, separator="/")
+            raise InputError(
+                f"{name} of the model is a {type(leaf).__name__}, and a jax.tree_util.Partial "
+                "takes arrays alone: give settings and functions in a functools.partial or a lambda"
+            )
+
+
 def _check_signature(model: LogitsFn, samples: int) -> None:
     """Tell a model with a key from one without, where its signature says so."""
     try:
-        signature = inspect.signature(applying(model))
+        signature = _signature(applying(model))
     except (TypeError, ValueError):  # of built-in functions
         return
 
@@ -76,6 +97,16 @@ def _check_signature(model: LogitsFn, samples: int) -> None:
     )
 
 
+def _signature(model: Any) -> inspect.Signature:
+    """Return the signature of a function; those of JAX have that of the function in them.
+
+    Any other that wraps a function may take other arguments, whatever `functools.wraps` says.
+    """
+    file = getattr(getattr(model, "__code__", None), "co_filename", None)
+    own = file is not None and not Path(file).is_relative_to(Path(jax.__file__).parent)
+    return inspect.signature(model, follow_wrapped=not own)
+
+
 def answers(logits_fn: LogitsFn, x: Array, *key: Array) -> Array:
     """Call a model, a random one with keys (B,), and return its logits (B, classes) in float32.
 
@@ -91,6 +122,13 @@ def answers(logits_fn: LogitsFn, x: Array, *key: Array) -> Array:
         ) from error
     except FlaxError as error:
         raise InputError(why_flax(error)) from error
+    except TypeError as error:
+        if "__hash__ on modules" not in str(error):  # of linen
+            raise
+        raise InputError(
+            "the model is a jax.jit or jax.checkpoint of a bound flax module, which cannot be "
+            "called; give the bound module itself, which attacks compile, or a lambda that calls it"
+        ) from error
     if not isinstance(logits, jax.Array | np.ndarray):
         raise InputError(
             f"the model returned {_described(logits)}; expected logits (B, classes): give a "

@@ -95,7 +95,7 @@ class Pgd:
             noise = uniform_in_ball(job.key, x.shape[1:], job.eps, self.norm)
             x = project(x + noise, x, job.eps, self.norm)
         zero = jnp.zeros_like(x) if self.rule == "adam" else None
-        nowhere, no = jnp.full(job.y.shape, -jnp.inf), jnp.zeros(job.y.shape, bool)
+        nowhere, no = jnp.full(job.y.shape, -jnp.inf, jnp.float32), jnp.zeros(job.y.shape, bool)
         return PgdState(x, no, nowhere, x, zero, zero, no)
 
     def step(self, logits_fn: LogitsFn, job: Job, state: PgdState, count: Array) -> PgdState:

@@ -167,16 +167,16 @@ def uniform_in_ball(keys: Array, shape: tuple[int, ...], eps: Array | float, nor
 
     def draw(key: Array) -> Array:
         if norm == "linf":
-            return jax.random.uniform(key, shape, minval=-1, maxval=1)
+            return jax.random.uniform(key, shape, jnp.float32, minval=-1, maxval=1)
         direction_key, radius_key = jax.random.split(key)
         if norm == "l1":  # a uniform point of the simplex with one coordinate left out, and signs
             size = int(np.prod(shape)) + 1
-            spacings = jax.random.exponential(direction_key, (size,))
+            spacings = jax.random.exponential(direction_key, (size,), jnp.float32)
             point = spacings[:-1].reshape(shape) / spacings.sum()
             return point * jax.random.rademacher(radius_key, shape, jnp.float32)
-        direction = jax.random.normal(direction_key, shape)
+        direction = jax.random.normal(direction_key, shape, jnp.float32)
         dimensions = max(direction.size, 1)
-        radius = jax.random.uniform(radius_key) ** (1 / dimensions)
+        radius = jax.random.uniform(radius_key, (), jnp.float32) ** (1 / dimensions)
         return direction / jnp.linalg.norm(direction.ravel()) * radius
 
     points = jax.vmap(draw)(keys)

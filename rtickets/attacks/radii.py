@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -27,7 +28,8 @@ def check_length(length: Length, name: str = "eps", *, batch: int | None = None)
     refuse_masked(length, name)
     if not is_traced(length):
         try:
-            if np.asarray(length).dtype.kind not in "fiu":
+            dtype = np.asarray(length).dtype
+            if not any(jnp.issubdtype(dtype, kind) for kind in (jnp.floating, jnp.integer)):
                 raise TypeError
             length = np.asarray(length, np.float64)
         except (TypeError, ValueError):

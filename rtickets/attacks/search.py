@@ -19,6 +19,7 @@ from rtickets.attacks.broken import only_finite
 from rtickets.attacks.losses import Loss
 from rtickets.attacks.models import LogitsFn as LogitsFn
 from rtickets.attacks.models import answers
+from rtickets.errors import InputError
 
 _MOST_UNROLLED = 32  # turns of a loop; more would take too long to compile
 
@@ -209,6 +210,21 @@ def call_model(logits_fn: LogitsFn, x: Array, key: Array, samples: int) -> Array
     return logits.reshape(samples, len(x), -1)
 
 
+def differentiated(gradient: Callable[[], Any], function: Callable[..., Any], x: Array) -> Any:
+    """Return what `gradient` does, and refuse a function (x,) that has none but runs without."""
+    try:
+        return gradient()
+    except InputError:
+        raise
+    except (ValueError, TypeError, NotImplementedError) as error:
+        jax.eval_shape(function, x)  # the model's own error is raised here
+        first = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"the model has no gradient ({first}): attack it with 'square' alone, or give it a "
+            "derivative, as of jax.custom_vjp"
+        ) from error
+
+
 def evaluate(
     logits_fn: LogitsFn,
     loss: Loss,
@@ -239,6 +255,6 @@ def evaluate(
         fooled = is_reached(mean, job.target) if reach else is_fooled(mean, job.y)
         return losses.sum(), (losses, fooled)
 
-    gradient, (losses, fooled) = jax.grad(total, has_aux=True)(x)
+    gradient, (losses, fooled) = differentiated(partial(jax.grad(total, has_aux=True), x), total, x)
     gradient, broken = only_finite(gradient)
     return Evaluation(losses, gradient, fooled, broken)

@@ -88,7 +88,7 @@ class Square:
         """Return the state at random stripes ('linf') or at tiles of bumps."""
         keys = jax.vmap(jax.random.fold_in)(job.key, jnp.zeros_like(job.y))
         x_adv = (_stripes if self.norm == "linf" else _tiles)(job, keys, self.norm)
-        loss = jnp.full(job.y.shape, -jnp.inf)
+        loss = jnp.full(job.y.shape, -jnp.inf, jnp.float32)
         no = jnp.zeros(job.y.shape, bool)
         return SquareState(x_adv, no, loss, no)
 
@@ -112,7 +112,7 @@ class Square:
         sizes = window_sizes(height, width, self.p_init, odd=self.norm != "linf")
         level = level_of(count - 1, self.num_queries if self.rescale else SCHEDULED)
         size = jnp.asarray(sizes)[level]
-        draws = jax.vmap(lambda key: jax.random.uniform(key, (5 + channels,)))(key)
+        draws = jax.vmap(lambda key: jax.random.uniform(key, (5 + channels,), jnp.float32))(key)
         signs = _sign(draws[:, 5:])[:, None, None]
         first = place(draws[:, :2], size, height, width)
         if self.norm == "linf":
@@ -132,7 +132,7 @@ def _sign(uniform: Array) -> Array:
 def _stripes(job: Job, keys: Array, norm: Norm) -> Array:
     """Return vertical stripes, one pixel wide, of + or - eps by channel."""
     _, _, width, channels = job.x.shape
-    draws = jax.vmap(lambda key: jax.random.uniform(key, (1, width, channels)))(keys)
+    draws = jax.vmap(lambda key: jax.random.uniform(key, (1, width, channels), jnp.float32))(keys)
     return jnp.clip(job.x + per_example(job.eps, job.x) * _sign(draws), 0, 1)
 
 
@@ -142,7 +142,7 @@ def _tiles(job: Job, keys: Array, norm: Norm) -> Array:
     size = max(min(height, width) // _TILES, 1)
     (rows, row_tiles), (columns, column_tiles) = _tiling(height, size), _tiling(width, size)
     shape = row_tiles.max() + 1, column_tiles.max() + 1, 1 + channels
-    draws = _sign(jax.vmap(lambda key: jax.random.uniform(key, shape))(keys))
+    draws = _sign(jax.vmap(lambda key: jax.random.uniform(key, shape, jnp.float32))(keys))
     draws = draws[:, row_tiles][:, :, column_tiles]  # of every pixel, (B, H, W, 1 + C)
     picture = np.pad(bump(size, norm), (0, 1))  # zero in the margins
     flat, upright = (side[rows][:, columns, None] for side in (picture, picture.T))

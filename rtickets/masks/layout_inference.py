@@ -9,7 +9,8 @@ A bias has the stack and output axes of its kernel, which tells most layers apar
     ConvLocal      (space..., I, O), bias (space..., O); every position is a layer, so a stack
     Einsum         as it says; bias of the output axes
 
-and `nn.scan` and `nn.vmap` put an axis in front of both, unless told otherwise. The module's name
+and `nn.scan` and `nn.vmap` put an axis in front of both, unless told otherwise. Haiku's 'w' and 'b'
+are like them; a 'weight' of two axes is known by its bias alone, any other not. The module's name
 may tell the rest: the four projections of an attention, 'conv', 'dense'. Where more than one layer
 fits, the layout is unknown. Without a bias two axes are taken for a dense kernel's, four for
 a convolution's where the first two are a usual window, and other threes, fours and fives where name
@@ -35,15 +36,18 @@ def infer(path: str, shapes: Shapes) -> str | None:
     """
     module, name, leaf = _parts(path)
     shape = shapes[path]
-    bias = shapes.get(module + leaf.replace("kernel", "bias")) if "kernel" in leaf else None
+    if "weight" in leaf:
+        return _of_weight(shape, shapes.get(module + leaf.replace("weight", "bias")))
+    beside = "b" if leaf == "w" else leaf.replace("kernel", "bias")  # 'w' is Haiku's
+    bias = shapes.get(module + beside) if beside != leaf else None
     if projection := _projection(path, shapes):
         fitting = ["s" * (len(shape) - 3) + projection]
     else:
-        fitting = [roles for roles in _layouts(len(shape)) if _may_be(roles, name)]
+        fitting = [roles for roles in _layouts(len(shape), name) if _may_be(roles, name)]
     if not bias:
         return _without_bias(path, fitting, shapes)
     fitting = [roles for roles in fitting if _kept(roles, shape, "so") == bias]
-    turned = [roles for roles in fitting if roles.endswith("oi")]
+    turned = [roles for roles in fitting if roles.endswith("i")]
     straight = [roles for roles in fitting if roles not in turned]
     # With as many inputs as outputs only a name tells what is turned.
     return _only(straight if straight and not _may_turn(name) else straight + turned)
@@ -60,16 +64,27 @@ def _parts(path: str) -> tuple[str, str, str]:
     return "".join(f"{part}/" for part in module), module[-1].lower() if module else "", leaf
 
 
-def _layouts(rank: int) -> list[str]:
-    """Return the layouts that a kernel of some axes may have."""
+def _of_weight(shape: tuple[int, ...], bias: tuple[int, ...] | None) -> str | None:
+    """Return the layout of what Equinox and PyTorch have, with outputs first, and linen has not."""
+    return _only(
+        [roles for roles in ("io", "oi") if len(shape) == 2 and _kept(roles, shape, "o") == bias]
+    )
+
+
+def _layouts(rank: int, name: str) -> list[str]:
+    """Return the layouts that a kernel of some axes may have in a module of some name."""
     if not 2 <= rank <= _MOST:
         return []
     found = []
-    for stack, space, inputs, outputs in itertools.product(range(3), _SPACE, (1, 2), (1, 2)):
+    for stack, space, inputs, outputs in itertools.product(
+        range(_MOST - 1), _SPACE, (1, 2), (1, 2)
+    ):
         if stack + len(space) + inputs + outputs == rank and (not space or inputs == outputs == 1):
             found.append("s" * stack + space + "i" * inputs + "o" * outputs)
     single = [roles for roles in found if roles.count("i") == roles.count("o") == 1]
-    # Of a stack (copies, O, I) is what nothing makes, but (I, copies, O) with I = O looks like it.
+    if "einsum" in name:  # whose axes come in any order
+        return found + [r.replace("i", "") + "i" * r.count("i") for r in found if "w" not in r]
+    # Else nothing makes (copies, O, I) of a stack, but (I, copies, O) with I = O looks like it.
     turned = [roles for roles in single if "s" not in roles or "w" in roles]
     return found + [roles.removesuffix("io") + "oi" for roles in turned]
 

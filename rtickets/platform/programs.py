@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
+from rtickets.errors import InputError
+
 _JAX = Path(jax.__file__).parent
 _COMPILED, _MAPPED = ("jit", "pjit"), ("shard_map", "xla_pmap")  # primitives
 _BY_NAME = re.compile("custom_(jvp|vjp)_call")  # their rules are part of the gradient, or unused
@@ -84,6 +86,8 @@ def trace(function: Callable[..., Any], moving: Any, *fixed: Any) -> core.Closed
     moving, fixed = jax.tree.map(_shape, (moving, fixed))
     try:
         return jax.make_jaxpr(with_gradient)(moving, *fixed)
+    except InputError:
+        raise  # a function of flax.nnx that failed once would fail otherwise the second time
     except Exception:  # no gradient, as of a callback, or the function's own error
         return jax.make_jaxpr(alone)(moving, *fixed)
 

@@ -392,3 +392,37 @@ def test_what_an_ensemble_cannot_use_is_named(change, named):
         rtickets.attacks.worst_case(
             lambda x: x @ LINEAR, y=np.arange(5) % 3, norm="linf", **options
         )
+
+
+@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.1), ("l2", 0.2), ("l1", 0.3)])
+def test_attacks_are_in_float32_where_jax_has_64_bits(norm, eps):
+    x, y, w = np.full((2, 4), 0.5), np.array([0, 1]), np.eye(4, 3)
+    settings = {"eps": eps, "step_size": eps, "num_steps": 1, "norm": norm}
+    attack = partial(pgd, y=y, key=0, random_start=False, **settings)
+    expected = attack(lambda x: x @ w, x)
+    with jax.enable_x64(True):
+        found = attack(lambda x: x @ w, x)
+        far = jnp.array([2**32, 1])
+        with pytest.raises(InputError, match=r"labels lie in .*4294967296"):
+            pgd(lambda x: x @ w, x, far, 0, **settings)
+        started = pgd(lambda x: x @ w, x, y, 0, **settings)
+    assert found.dtype == started.dtype == jnp.float32
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_radii_and_images_of_other_kinds_are_read():
+    x, y, w = np.full((2, 4), 0.5), np.array([0, 1]), np.eye(4, 3)
+    for eps in (jnp.bfloat16(0.125), jnp.full(2, 0.125, jnp.bfloat16), np.float16(0.125)):
+        found = pgd(lambda x: x @ w, x, y, 0, eps=eps, step_size=1, num_steps=1)
+        assert np.abs(found - x).max() == pytest.approx(0.125)
+    torch = pytest.importorskip("torch")
+    with pytest.raises(InputError, match="images are not an array"):
+        pgd(
+            lambda x: x @ w,
+            torch.tensor(x, requires_grad=True),
+            y,
+            0,
+            eps=1,
+            step_size=1,
+            num_steps=1,
+        )

@@ -121,7 +121,11 @@ ONE_LINE = {
     "apply alone": (Network().apply, 0, r"Network.apply .*partial\(module.apply, variables\)"),
     "apply by name": (partial(Network().apply, variables=VARIABLES), 0, "variables before images"),
     "method alone": (Network().negative, 0, "module without weights"),
-    "jit": (jax.jit(nn.Dense(3).bind(DENSE)), 0, "jax.jit of the flax module Dense"),
+    "jit": (
+        jax.jit(nn.Dense(3).bind(DENSE)),
+        0,
+        "jax.jit or jax.checkpoint of a bound flax module",
+    ),
     "class": (Network, 0, r"the class Network; .*module.bind\(variables\)"),
     "traced setting": (
         Partial(Network().bind(VARIABLES), train=False),

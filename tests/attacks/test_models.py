@@ -1,11 +1,13 @@
 """What may stand for a model: the same results as a plain function, or one clear line."""
 
+import functools
 from functools import partial
 
 import flax.linen as nn
 import jax
 import numpy as np
 import pytest
+from flax import nnx
 from jax.tree_util import Partial
 
 from rtickets.attacks import (
@@ -29,6 +31,9 @@ from rtickets.evaluation.smoothing import certify
 
 X = np.random.default_rng(0).uniform(size=(3, 4)).astype(np.float32)
 Y = np.array([0, 1, 2])
+W = np.ones((4, 3), np.float32)
+RNGS = nnx.Rngs(0)
+LINEAR = nnx.Linear(4, 3, rngs=RNGS)
 
 
 def one_step(model, x, y, key):
@@ -63,21 +68,26 @@ class Network(nn.Module):
     """A linear network with a switch and a method of its own."""
 
     flip: bool = False
+    axis: int | None = 0
 
     def setup(self):
         self.head = nn.Dense(3)
 
     def __call__(self, x, train=False):
-        logits = self.head(x.reshape(len(x), -1))
+        logits = self.head(x.reshape(-1) if self.axis is None else x.reshape(len(x), -1))
         return -logits if train or self.flip else logits
 
     def negative(self, x):
         return -self(x)
 
 
-def bound(seed=0, flip=False):
+def bound(seed=0, flip=False, axis=0):
     network = Network(flip)
-    return network.bind(network.init(jax.random.key(seed), X))
+    return Network(flip, axis).bind(network.init(jax.random.key(seed), X))
+
+
+def other_arguments(variables, x):
+    """Stand for what a decorator takes weights out of."""
 
 
 def plain(seed=0):
@@ -110,6 +120,9 @@ def test_two_bound_modules_of_one_architecture_are_told_apart():
         lambda: Partial(bound().negative),
         lambda: bound(flip=True),
         lambda: lambda x: bound().negative(x),
+        lambda: jax.vmap(bound(flip=True, axis=None)),
+        lambda: functools.wraps(bound(flip=True))(lambda x: bound(flip=True)(x)),
+        lambda: functools.wraps(other_arguments)(lambda x: -plain()(x)),
         lambda: Unhashable(),
     ],
 )
@@ -140,6 +153,17 @@ BAD = {
     "rngs": (Network().bind({}, rngs={"dropout": jax.random.key(0)}), "bound with rngs"),
     "mutable": (Network().bind({}, mutable=True), "bound with rngs or mutable"),
     "array": (np.zeros((4, 3)), "the model is a ndarray; expected a function"),
+    "jit of a module": (jax.jit(bound()), "jax.jit.*bound flax module.*give the bound module"),
+    "compiled": (jax.jit(plain()).lower(X).compile(), "compiled already.*the function that it"),
+    "setting": (Partial(lambda w, x, mode: x @ w, W, mode="eval"), "mode of the model is a str"),
+    "function": (
+        Partial(lambda w, act, x: act(x @ w), W, np.tanh),
+        "is a ufunc.*functools.partial",
+    ),
+    "nnx in training": (
+        lambda x: LINEAR(nnx.Dropout(0.5, rngs=RNGS)(x.reshape(3, 4))),
+        "draws or changes",
+    ),
 }
 
 
@@ -167,3 +191,32 @@ def test_a_model_without_keys_has_no_samples():
         apgd_ce(plain(), X, Y, 0, eps=0.1, samples=4)
     with pytest.raises(InputError, match=r"samples=4 .*no key"):
         pgd(plain(), X, Y, 0, eps=0.1, step_size=0.1, num_steps=1, samples=4)
+
+
+def called_back(x):
+    shape = jax.ShapeDtypeStruct((len(x), 3), np.float32)
+    return jax.pure_callback(lambda x: np.asarray(x).reshape(len(x), -1) @ W, shape, x)
+
+
+def counted(x):
+    first = jax.lax.while_loop(lambda x: x.max() < 1, lambda x: x + 1, x)
+    return first.reshape(len(x), -1) @ W
+
+
+@pytest.mark.parametrize("model", [called_back, counted])
+@pytest.mark.parametrize("attack", sorted(ATTACKS))
+def test_a_model_without_a_gradient_is_one_line(attack, model):
+    with pytest.raises(InputError, match=r"no gradient.*'square'"):
+        ATTACKS[attack](model, X, np.asarray(model(X).argmax(-1)), 0)
+
+
+def test_a_model_without_a_gradient_has_attacks_without():
+    images = X.reshape(3, 2, 2, 1)
+    found = square(called_back, images, Y, 0, eps=0.1, num_queries=2)
+    assert np.abs(found - images).max() <= 0.1 + 1e-6
+
+
+def test_a_module_under_its_own_jit_of_nnx_is_one_line():
+    module, call = nnx.Linear(4, 3, rngs=nnx.Rngs(0)), nnx.jit(lambda module, x: module(x))
+    with pytest.raises(InputError, match=r"draws or changes variables.*nnx\.jit"):
+        one_step(lambda x: call(module, x), X, Y, 0)

@@ -229,6 +229,25 @@ def test_copies_of_a_vmapped_layer():
         ({"b/conv/kernel": (3, 3, 8, 4), "b/norm/scale": (3, 4), "norm/scale": (4,)}, None),
         ({"conv/kernel": (3, 3, 8, 4), "b/norm/scale": (3, 4), "norm/scale": (4,)}, "hwio"),
         ({"b/conv/kernel": (3, 3, 3, 8, 4), "b/conv/bias": (3, 4)}, "shwio"),
+        # of Equinox and PyTorch: (outputs, inputs, space...)
+        ({"fc/weight": (5, 8), "fc/bias": (5,)}, "oi"),
+        ({"fc/weight": (8, 8), "fc/bias": (8,)}, None),
+        ({"fc/weight": (5, 8)}, None),
+        ({"attention/in_proj_weight": (24, 8)}, None),
+        ({"conv/weight": (16, 16, 3, 3), "conv/bias": (16, 1, 1)}, None),
+        ({"conv/weight": (3, 16, 3, 3), "conv/bias": (3,)}, None),
+        ({"conv/weight": (4, 4, 3)}, None),
+        # of Haiku, whose transposed convolutions have outputs before inputs
+        ({"linear/w": (8, 5), "linear/b": (5,)}, "io"),
+        ({"linear/w": (8, 5), "linear/b": (8,)}, "oi"),
+        ({"conv2_d/w": (3, 3, 4, 8), "conv2_d/b": (8,)}, "hwio"),
+        ({"conv2_d_transpose/w": (3, 3, 8, 4), "conv2_d_transpose/b": (8,)}, "hwoi"),
+        # einsums of experts 'bei,eio->beo' and 'bei,eoi->beo', three stacks of layers
+        ({"Einsum_0/kernel": (3, 8, 4), "Einsum_0/bias": (3, 4)}, "sio"),
+        ({"Einsum_0/kernel": (3, 8, 8), "Einsum_0/bias": (3, 8)}, None),
+        ({"Einsum_0/kernel": (2, 3, 8, 8), "Einsum_0/bias": (2, 3, 8)}, None),
+        ({"fc/kernel": (2, 3, 4, 4, 8), "fc/bias": (2, 3, 4, 8)}, None),
+        ({"fc/kernel": (2, 3, 5, 4, 8), "fc/bias": (2, 3, 5, 8)}, "sssio"),
     ],
 )
 def test_what_cannot_be_told_is_unknown(shapes, expected):

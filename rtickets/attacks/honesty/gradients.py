@@ -87,7 +87,7 @@ def slopes(subject: Examined) -> Slopes:
 
     def draw(key: Array) -> tuple[Array, Array]:
         first, second = jax.random.split(key)
-        noise = jax.random.uniform(first, shape, minval=-_SHADE / 2, maxval=_SHADE / 2)
+        noise = jax.random.uniform(first, shape, jnp.float32, minval=-_SHADE / 2, maxval=_SHADE / 2)
         return noise, jax.random.rademacher(second, shape, jnp.float32)
 
     noise, signs = jax.vmap(draw)(keys)

@@ -178,7 +178,9 @@ def flat_share(subject: Examined) -> float:
     rank = jnp.argsort(jnp.argsort(x.reshape(len(x), -1), axis=1), axis=1)
     third = (3 * rank // rank.shape[1]).reshape(x.shape)
     keys = jax.vmap(lambda key: jax.random.fold_in(key, 2))(subject.job.key)
-    shade = jax.vmap(lambda key: jax.random.uniform(key, minval=0.25, maxval=0.5))(keys)
+    shade = jax.vmap(lambda key: jax.random.uniform(key, (), jnp.float32, minval=0.25, maxval=0.5))(
+        keys
+    )
     shade = shade.reshape(-1, *[1] * (x.ndim - 1))
 
     def logits(move: float) -> np.ndarray:
