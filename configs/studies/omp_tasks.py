@@ -6,8 +6,8 @@
 At the published scale from ImageNet, natural and against L2 attacks of radius 0.1, 1 and 3, as the
 best radius differs by task, to Caltech-101, Flowers, DTD, Pets, SUN397, SVHN and Cars at 18
 sparsities; it needs `rtickets data prepare` of all of them. The small version goes to 8x8 digits
-and to cut-outs of animals, 200 images each; it needs `pip install 'rtickets[demo]'` and `pip
-install --no-deps animal-mnist==0.4`.
+and to cut-outs of animals, 200 images each; it needs `pip install 'rtickets[demo]'` and
+`pip install --no-deps animal-mnist==0.4`.
 
 Time: full, not run, --dry-run estimates it; small, 8 minutes on two CPU cores (estimated).
 """
