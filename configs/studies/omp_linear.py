@@ -10,7 +10,8 @@ code; it needs `rtickets data prepare` of imagenet2012, cifar10 and cifar100. Th
 each target twice, with statistics that adapt and with statistics estimated anew on the source
 (docs/statistics.md); it needs `pip install 'rtickets[demo]'`.
 
-Time: full, not run, --dry-run estimates it; small, 6 minutes on two CPU cores (estimated).
+Time: full, not run, --dry-run estimates it; small, 6 minutes of one CPU core where the demo's
+networks are there already. Results of the small version: docs/results/omp_linear_small.md.
 """
 
 from rtickets.settings import config_files
