@@ -10,7 +10,7 @@ demo: $(VENV)/.demo  ## the whole story on embedded real data
 	$(BIN)/rtickets demo --workdir=$(WORKDIR)
 
 test: $(VENV)/.dev  ## the tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.dev  ## minutes-long checks
 	$(BIN)/pytest -m slow

@@ -91,6 +91,20 @@ class Tiny(NamedTuple):
         return jax.device_get(state), losses
 
 
+# Where the files lie that take minutes: they begin first, so that no worker waits at the end.
+LONGEST = ("test_soak.py", "test_extending.py", "processes", "stages", "training")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files in front; others keep their order."""
+
+    def place(item: pytest.Item) -> int:
+        name = item.path.relative_to(Path(__file__).parent).parts[0]
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
+
+
 def pytest_collection_finish() -> None:
     """Look for garbage more rarely, and not among modules and tests: it is a tenth of the time."""
     gc.collect()
