@@ -1,8 +1,8 @@
 """What the script of a page draws: charts as data that JSON can hold.
 
 A chart is {title, x: {label, log, ticks, bounds}, y: {label, bounds}, series: [{name, color,
-shape, flat, loose, points: [{x, y, low, high, text}]}]}; `flat` is a level line, `loose` has no
-line between its points, `text` are lines for the tooltip. Values are scaled as their axis says.
+shape, flat, guide, points: [{x, y, low, high, text}]}]}; `flat` is a level line, `guide` a line
+that was not measured, `text` are lines for the tooltip. Values are scaled as their axis says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,6 +62,31 @@ def radius_chart(lines: Mapping[Line, Mapping[float, Spread]], label: str, head:
         "title": called,
         "x": {"label": "radius (pixels in [0, 1])", "log": False},
         "y": _y_axis(called, head.unit),
+        "series": series,
+    }
+
+
+def reliability_chart(title: str, curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Chart:
+    """Return how often networks are right against how sure they are, a curve a name, in %.
+
+    Args:
+        title: of the chart.
+        curves: bins by name, see `rtickets.evaluation.measures.calibration`.
+    """
+    ends = [_around(100 * x, x, None, units.SHARE, ["as often right as sure"]) for x in (0.0, 1.0)]
+    series = [{**_series("as often right as sure", 0, ends), "guide": True}]
+    for color, (name, bins) in enumerate(curves.items()):
+        points = []
+        for each in sorted(bins, key=lambda one: one["confidence"]):
+            confidence, right = each["confidence"], each["accuracy"]
+            text = [f"{100 * confidence:.1f}% sure, {100 * right:.1f}% right"]
+            text.append(f"{each['examples']:,.0f} examples")
+            points.append(_around(100 * confidence, right, None, units.SHARE, text))
+        series.append(_series(name, color, points))
+    return {
+        "title": title,
+        "x": {"label": "confidence (%)", "log": False, "bounds": [0, 100]},
+        "y": _y_axis("accuracy", units.SHARE),
         "series": series,
     }
 

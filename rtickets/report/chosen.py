@@ -49,7 +49,9 @@ def chosen_tables(cells: Cells, transfer: str) -> list[str]:
         "all; * at an end of it.",
         *_ends(own, transfer),
     ]
-    return [*(f"<p>{html.escape(line)}</p>" for line in about), html_table(head, body)]
+    told = [f'<p class="note">{html.escape(line)}</p>' for line in about]
+    table = f"<details><summary>what was chosen</summary>{html_table(head, body)}</details>"
+    return [*told, table]
 
 
 def ladder_ends(cells: Cells) -> list[str]:

@@ -9,12 +9,13 @@ from typing import Any
 
 from rtickets.errors import InputError, printable
 from rtickets.report.cells import direction, html_table, with_interval
+from rtickets.report.charts import Chart
 from rtickets.report.document import document, picture
 from rtickets.report.facts import ended, evaluation_facts, facts_list
 from rtickets.report.honesty import verdict_lines
 from rtickets.report.inside import own_pictures
 from rtickets.report.over_seeds import further_of, metrics_of
-from rtickets.report.reliability import own_diagrams
+from rtickets.report.reliability import reliability_parts
 from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder
 from rtickets.stages.results import headline_of
@@ -54,16 +55,16 @@ def write_evaluation(run: RunFolder) -> Path:
     parts += [_list([*result.get("notes", ()), *_broken(result)])]
     for name, png in own_pictures(run.path, result).items():
         parts += [f"<h2>{html.escape(name)}</h2>", picture(name, png, "pixels")]
+    charts: list[Chart] = []
     with _damage_named(run):
-        for name, png in own_diagrams(result).items():
-            parts += [f"<h2>{html.escape(name)}</h2>", picture(name, png)]
+        parts += reliability_parts(result, charts)
     if verdict := _verdict(run, result):
         parts += ["<h2>Can values under attack be trusted?</h2>", _list(verdict)]
     computed = _list(environment.as_lines(environments))
     parts += ["<h2>Computed with</h2>", computed]
     parts += ["<h2>Configuration</h2>", f"<pre>{html.escape(json.dumps(config, indent=2))}</pre>"]
     page = run.path / "report.html"
-    write_text(page, document(run.path.name, "\n".join(parts)))
+    write_text(page, document(run.path.name, "\n".join(parts), charts))
     return page
 
 

@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from rtickets.report.curves import draw_curves
 from rtickets.report.over_seeds import rows
 from rtickets.report.radii import draw_radii, headlines_of, radius_curves
+from rtickets.report.reliability import draw_reliability, panels_of_study
 from rtickets.report.style import pdf
+from rtickets.runs.names import readable
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.storage.files import write_bytes
 
@@ -22,7 +24,8 @@ def figures_of(cells: Sequence[Mapping[str, Any]], config: StudyConfig) -> dict[
         config: its own.
 
     Returns:
-        By name: 'curves_METRIC' over remaining weights and 'radii_ATTACK' over the radius.
+        By name: 'curves_METRIC' over remaining weights, 'radii_ATTACK' over the radius, and
+        'reliability_TRANSFER_TABLE'.
     """
     table, split = rows(cells, config.baseline), config.evaluate.split
     metrics = list(dict.fromkeys(row["metric"] for row in table))
@@ -30,6 +33,8 @@ def figures_of(cells: Sequence[Mapping[str, Any]], config: StudyConfig) -> dict[
     headlines = headlines_of(cells)
     for label, lines in radius_curves(cells).items():
         figures[f"radii_{label}"] = draw_radii(lines, label, headlines)
+    for (transfer, name), panels in panels_of_study(cells).items():
+        figures[f"reliability_{readable(transfer)}_{readable(name)}"] = draw_reliability(panels)
     return figures
 
 

@@ -20,6 +20,7 @@ from rtickets.report.gains import explained
 from rtickets.report.honesty import doubts, strengths, unchecked
 from rtickets.report.metric_sections import metric_sections, radius_sections
 from rtickets.report.over_seeds import CLEAN, further_of, metrics_of
+from rtickets.report.reliability import reliability_sections
 from rtickets.report.sections import Context, Section, as_html, navigation
 from rtickets.tasks import units
 
@@ -56,6 +57,7 @@ def render_page(
     sections = [*metric_sections(about, table), *radius_sections(about)]
     if further:
         sections.append(Section("Further measures", about.facts(), further_measures(further)))
+    sections += reliability_sections(about)
     for heading, own in pictures.items():
         sections += _pictures(about, heading, own)
     sections += _cells(about)
@@ -155,7 +157,8 @@ def _failed(about: Context) -> list[Section]:
         return []
     head = ["transfer", "objective", "ticket", "sparsity", "seed", "reason"]
     body: list[list[Cell]] = [[*cells_of(one), Words(str(one["reason"]))] for one in failed]
-    return [Section("What failed, and is in no mean", about.facts(), html_table(head, body))]
+    table = html_table(head, body)
+    return [Section("What failed, and is in no mean", about.facts(), table, short="Failed")]
 
 
 def _broken(about: Context) -> list[Section]:
@@ -165,7 +168,8 @@ def _broken(about: Context) -> list[Section]:
         [*cells_of(one), Words("; ".join(one["broken"]))] for one in broken_networks(about.result)
     ]
     heading = "What may be broken, and is in the means"
-    return [Section(heading, about.facts(), html_table(head, body))] if body else []
+    table = html_table(head, body)
+    return [Section(heading, about.facts(), table, short="Broken?")] if body else []
 
 
 def cells_of(one: Mapping[str, Any]) -> list[str]:

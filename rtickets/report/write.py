@@ -20,7 +20,6 @@ from rtickets.report.honesty import doubts, strengths, unchecked
 from rtickets.report.inside import study_pictures
 from rtickets.report.over_seeds import CLEAN, further_of, moves_of, rows
 from rtickets.report.page import cells_of, render_page
-from rtickets.report.reliability import study_diagrams
 from rtickets.report.style import png
 from rtickets.report.tickets import picture_tickets, study_tickets
 from rtickets.runs import environment
@@ -52,7 +51,6 @@ def write_report(study: RunFolder) -> Path:
     pictures = {
         "Tickets": picture_tickets(study_tickets(study.path.parent, result["cells"])),
         "Looking inside": study_pictures(study.path.parent, result),
-        "Reliability": study_diagrams(result),
     }
     settings, computed_with = config_files.to_dict(config), environment.read(study.path)
     date = ended(study.path)

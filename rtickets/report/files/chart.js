@@ -119,7 +119,7 @@ class Chart {
     this.buttons = this.spec.series.map((series, s) => {
       const swatch = this.svgElement("svg", { width: 30, height: 12, viewBox: "-15 -6 30 12", "aria-hidden": "true" });
       swatch.append(this.svgElement("path", { d: "M-14 0H14", class: this.lineClass(series) }));
-      if (!series.flat) swatch.append(this.svgElement("path", { d: SHAPES[series.shape % SHAPES.length], class: `dot c${series.color % COLORS}` }));
+      if (!series.flat && !series.guide) swatch.append(this.svgElement("path", { d: SHAPES[series.shape % SHAPES.length], class: `dot c${series.color % COLORS}` }));
       const button = element("button", { type: "button", "aria-pressed": "true", title: "on or off; a double click shows it alone" });
       button.append(swatch, series.name);
       button.addEventListener("click", () => this.toggle([s]));
@@ -131,7 +131,7 @@ class Chart {
   }
 
   lineClass(series) {
-    return `line c${series.color % COLORS}${series.flat ? " flat" : series.color >= COLORS ? " again" : ""}`;
+    return `line c${series.color % COLORS}${series.flat || series.guide ? " flat" : series.color >= COLORS ? " again" : ""}`;
   }
 
   toggle(numbers) {
@@ -244,7 +244,8 @@ class Chart {
       return;
     }
     const places = series.points.map((p) => [this.x.at(p.x), this.y.at(p.y)]);
-    if (!series.loose) group.append(this.svgElement("path", { d: `M${places.map((p) => p.join(" ")).join("L")}`, class: line }));
+    group.append(this.svgElement("path", { d: `M${places.map((p) => p.join(" ")).join("L")}`, class: line }));
+    if (series.guide) return;
     series.points.forEach((point, i) => {
       const [x, y] = places[i];
       const [low, high] = [point.low, point.high].map((value) => this.y.at(this.log.y ? Math.max(value, this.y.low) : value));
@@ -260,6 +261,7 @@ class Chart {
     const [px, py] = this.place(event);
     let best = null, least = REACH;
     for (const point of this.points()) {
+      if (this.spec.series[point.s].guide) continue;
       const flat = this.spec.series[point.s].flat;
       const far = Math.hypot(flat ? 2 * (REACH / 4) : this.x.at(point.x) - px, this.y.at(point.y) - py);
       if (far < least) [best, least] = [point, far];
