@@ -27,6 +27,7 @@ def _ladder(values: tuple[float, ...]) -> tuple[float, ...]:
 
 
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PixelMean = Annotated[float, Field(ge=0, le=1)]
 Rates = Annotated[tuple[Rate, ...], AfterValidator(_ladder)]
 Decays = Annotated[tuple[NotNegative, ...], AfterValidator(_ladder)]
 
@@ -61,6 +62,9 @@ class TransferConfig:
             `rtickets.evaluation.recalibration`; it needs train.statistics='frozen', as otherwise
             training replaces them. None leaves them as they are.
         normalization: pixel statistics of the 'source' task or of the 'target' task.
+        pixel_mean: those to normalise by instead, a number in [0, 1] for every channel, as recipes
+            of papers have them; with pixel_std. (0, 0, 0) and (1, 1, 1) leave pixels as they are.
+        pixel_std: likewise.
         learning_rates: two or more, in the place of train.optimizer.learning_rate: the ticket is
             trained with each under the same seed, and the one with the best headline on validation
             images is chosen, of equals the smaller. () chooses nothing.
@@ -75,6 +79,8 @@ class TransferConfig:
     data: DataConfig = field(default_factory=lambda: DataConfig(source="mnist5k"))
     mode: Literal["finetune", "linear"] = "finetune"
     normalization: Literal["source", "target"] = "source"
+    pixel_mean: tuple[PixelMean, ...] = ()
+    pixel_std: tuple[Rate, ...] = ()
     recalibrate: TransferRecalibrateConfig | None = None
     learning_rates: Rates = ()
     weight_decays: Decays = ()
@@ -114,6 +120,7 @@ class TransferConfig:
                 f"recalibrate.on='source' with normalization={self.normalization!r} would show the "
                 "network source images under pixel statistics of the target; choose one for both"
             )
+        self._check_pixels()
         if len(self.rungs) > 1 and is_never(self.train.validate_every):
             raise ValueError(
                 "learning_rates and weight_decays choose on validation images, and "
@@ -125,6 +132,23 @@ class TransferConfig:
                 f"features='cached' needs {', '.join(wrong)}; set that, or features='computed'"
             )
         return self
+
+    def _check_pixels(self) -> None:
+        if len(self.pixel_mean) != len(self.pixel_std) or len(self.pixel_mean) not in (0, 1, 3):
+            raise ValueError(
+                f"pixel_mean={self.pixel_mean} and pixel_std={self.pixel_std}: give one number for "
+                "every channel in each, 1 or 3, or leave both out"
+            )
+        if self.pixel_mean and self.normalization == "target":
+            raise ValueError(
+                "normalization='target' measures pixel statistics, pixel_mean gives others; set "
+                "one of them"
+            )
+        if self.pixel_mean and self.recalibrate is not None and self.recalibrate.on == "source":
+            raise ValueError(
+                "recalibrate.on='source' with pixel_mean would show the network source images "
+                "under pixel statistics of the target; choose one for both"
+            )
 
     def _moving(self) -> Iterator[str]:
         """Yield what it would take for features to be the same in every epoch."""

@@ -66,6 +66,7 @@ def prepare(
     normalization: Literal["source", "target"] = "source",
     *,
     keep_head: bool = False,
+    pixels: tuple[Sequence[float], Sequence[float]] = ((), ()),
 ) -> Ready:
     """Make a ticket ready to be trained on a task.
 
@@ -74,6 +75,7 @@ def prepare(
         normalization: normalise pixels by the statistics of the ticket's 'source' or of the
             'target'.
         keep_head: keep the ticket's head where it fits, see `Task.aligned`.
+        pixels: (mean, deviation) of every channel to normalise by instead; empty where none are.
 
     Raises:
         InputError: if the task cannot be loaded or does not fit the ticket's provenance.
@@ -81,10 +83,13 @@ def prepare(
     task, dataset = task_of(config), data.load(config, seed)
     meta = dict(ticket.meta)
     transform = provenance.fitting_transform(config, meta).left_to_do(dataset)
+    mean, std = pixels
     if normalization == "target":
+        mean, std = dataset.mean, dataset.std
+    if mean:
         channels = meta["image_shape"][-1]
-        meta["mean"] = list(provenance.channel_statistics(dataset.mean, channels))
-        meta["std"] = list(provenance.channel_statistics(dataset.std, channels))
+        meta["mean"] = list(provenance.channel_statistics(tuple(mean), channels))
+        meta["std"] = list(provenance.channel_statistics(tuple(std), channels))
     same = asked.aligned(meta, task, dataset) if keep_head else None
     if same is not None:
         model = provenance.build_model(meta)

@@ -46,7 +46,9 @@ def transfer(
 
     def body(folder: Path) -> dict[str, Any]:
         ticket = Ticket.load(source.ticket)
-        ready = prepare(ticket, config.data, config.train.seed, config.normalization)
+        pixels = config.pixel_mean, config.pixel_std
+        how = config.train.seed, config.normalization
+        ready = prepare(ticket, config.data, *how, pixels=pixels)
         if config.features == "cached":
             cached.check(config, ready)
         run = ready.run(config.train, folder, devices)
