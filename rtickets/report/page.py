@@ -17,6 +17,7 @@ from rtickets.report.document import document, picture
 from rtickets.report.facts import Facts, facts_list
 from rtickets.report.further import further_measures
 from rtickets.report.gains import explained
+from rtickets.report.gap_scatter import gap_sections
 from rtickets.report.honesty import doubts, strengths, unchecked
 from rtickets.report.metric_sections import metric_sections, radius_sections
 from rtickets.report.over_seeds import CLEAN, further_of, metrics_of
@@ -58,6 +59,7 @@ def render_page(
     if further:
         sections.append(Section("Further measures", about.facts(), further_measures(further)))
     sections += reliability_sections(about)
+    sections += gap_sections(about)
     for heading, own in pictures.items():
         sections += _pictures(about, heading, own)
     sections += _cells(about)

@@ -16,6 +16,7 @@ from rtickets.report.csv_lines import as_csv
 from rtickets.report.facts import ended
 from rtickets.report.figures import figures_of
 from rtickets.report.gains import gains_csv
+from rtickets.report.gap_scatter import gap_lines
 from rtickets.report.honesty import doubts, strengths, unchecked
 from rtickets.report.inside import study_pictures
 from rtickets.report.over_seeds import CLEAN, further_of, moves_of, rows
@@ -27,6 +28,7 @@ from rtickets.runs.folders import RunFolder
 from rtickets.settings import config_files
 from rtickets.stages import results
 from rtickets.stages.comparison import family_lines, is_clear
+from rtickets.stages.gap_reading import gap_notes
 from rtickets.storage.files import write_bytes, write_json, write_text
 from rtickets.tasks import units
 
@@ -80,7 +82,13 @@ def show_report(study: RunFolder) -> None:
             console.print(f"{transfer} moves {moved}\n", soft_wrap=True)
         for line in chosen_lines(result["cells"], transfer):
             console.print(printable(line), soft_wrap=True)
-    for line in (*family_lines(table), *failed_lines(result), *broken_lines(result)):
+    for line in (
+        *family_lines(table),
+        *gap_lines(result),
+        *gap_notes(result["cells"], config),
+        *failed_lines(result),
+        *broken_lines(result),
+    ):
         console.print(printable(line), soft_wrap=True)
     checked, doubtful = doubts(result)
     if checked:

@@ -180,6 +180,33 @@ class GainResult(TypedDict):
     gain_p_holm: Number | None
 
 
+class GapTarget(TypedDict):
+    """A target of a reading: how far it is, and the gain there."""
+
+    transfer: Label
+    distance: Number
+    gain: Number
+    gain_low: Number | None
+    gain_high: Number | None
+
+
+class GapReading(TypedDict):
+    """Gaps against gains, see `rtickets.stages.gap_reading.gap_readings`."""
+
+    gap: Text
+    mode: Label
+    metric: Text
+    draw: Label
+    sparsity: Sparsity
+    objective: Label
+    targets: list[GapTarget]
+    rho: Number | None
+    low: Number | None
+    high: Number | None
+    p: Number | None
+    p_holm: Number | None
+
+
 class FailedUnit(TypedDict):
     """A source network or cell of a study that could not be measured."""
 
@@ -231,6 +258,7 @@ class StudyResult(TypedDict):
     sources: list[Annotated[SourceResult, AfterValidator(_checked_shares)]]
     failed: NotRequired[list[FailedUnit]]
     gains: NotRequired[list[GainResult]]
+    gap_readings: NotRequired[list[GapReading]]
 
 
 def read_evaluation(folder: RunFolder) -> Evaluation:

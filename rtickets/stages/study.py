@@ -24,6 +24,7 @@ from rtickets.runs.workers import ALONE, Worker, claim
 from rtickets.settings import config_files
 from rtickets.stages import study_progress
 from rtickets.stages.comparison import all_gains
+from rtickets.stages.gap_reading import gap_readings
 from rtickets.stages.results import (
     headline_of,
     read_evaluation,
@@ -135,7 +136,7 @@ def run_study(
     if not claim([partial(run, number) for number in range(len(units))], worker):
         return study
     # Of several workers one writes the result.
-    body = partial(_result, units=units, run_stages=run_stages, baseline=config.baseline)
+    body = partial(_result, units=units, run_stages=run_stages, config=config)
     claim([lambda: run_once(study, body)], worker)
     return study
 
@@ -164,7 +165,7 @@ def _result(
     study: Path,
     units: Sequence[SourceNetwork | Cell],
     run_stages: Callable[[SourceNetwork | Cell], UnitRuns],
-    baseline: str,
+    config: StudyConfig,
 ) -> dict[str, Any]:
     """Return what a study found, once all of its units are done or failed."""
     reasons = processes.on_primary(lambda: list(study_progress.failures(study).items()))
@@ -186,8 +187,10 @@ def _result(
         measured = with_signs_of_draw(evaluation.result(), ticket.result())
         results[kind].append({**unit._asdict(), **found, **chosen, **measured})
     # Read in the primary process alone: others may not have the files yet.
-    gains = processes.on_primary(lambda: all_gains(results["cells"], baseline, folders))
-    return {**results, "gains": gains}
+    cells = results["cells"]
+    gains = processes.on_primary(lambda: all_gains(cells, config.baseline, folders))
+    readings = gap_readings(cells, gains, config)
+    return {**results, "gains": gains, **({"gap_readings": readings} if readings else {})}
 
 
 def _reason(error: Exception) -> str | None:

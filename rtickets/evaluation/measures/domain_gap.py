@@ -19,6 +19,7 @@ from rtickets.evaluation.subject import spread
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks import Measured, Task
 
+DISTANCE = "frechet"
 _PARTS = 10  # of the examples, that the interval leaves out one after the other
 
 
@@ -56,7 +57,7 @@ class DomainGapSettings(MeasureConfig):
         own, others = self._both(asked.examples)
         task, transform = asked.task, asked.examples.transform
         ours, theirs = asked.features(own, task, transform), asked.features(*others)
-        return {"frechet": _with_interval(ours, theirs)}
+        return {DISTANCE: _with_interval(ours, theirs)}
 
     def _both(self, examples: Examples) -> tuple[Split, tuple[Split, Task, Transform]]:
         """Return equally many images of the task, and of the source with how it is prepared."""
