@@ -11,7 +11,14 @@ from jax import Array
 from jax.tree_util import Partial
 
 from rtickets.attacks.search import LogitsFn, call_model, join_model, split_model
-from rtickets.platform.programs import Pinned, digest_of, has_own_jit, trace, tracers_in
+from rtickets.platform.programs import (
+    Pinned,
+    digest_of,
+    has_own_jit,
+    rounding_in,
+    trace,
+    tracers_in,
+)
 
 _IMAGES = 8
 ALIKE = 0.05  # relative difference: more than rounding on other devices, less than other models
@@ -49,7 +56,9 @@ def pin(logits_fn: LogitsFn, x: Any, key: Array, samples: int) -> LogitsFn:
     program = trace(logits, shape, key, arguments)
     if traced_weights := tracers_in(program):
         return Partial(lambda _, *inputs: logits_fn(*inputs), traced_weights)
-    pinned = Pinned(function, digest_of(program), jitted=has_own_jit(program))
+    pinned = Pinned(
+        function, digest_of(program), jitted=has_own_jit(program), rounding=rounding_in(program)
+    )
     if not isinstance(logits_fn, Partial):
         return pinned
     args, keywords = arguments

@@ -19,6 +19,8 @@ from rtickets.errors import InputError
 from rtickets.platform.programs import Pinned
 
 _IMAGES = 8
+_FINE = 1e-6  # rounding of float32 and finer
+_CLOSE = 1e-3  # relative difference: more than what such rounding adds up to in a deep network
 
 
 def check_plain(logits_fn: LogitsFn, logits: Any, x: Any, key: Array, samples: int) -> None:
@@ -38,22 +40,25 @@ def why_not_plain(logits_fn: LogitsFn, logits: Any, x: Any, key: Array, samples:
         return ""
     if not isinstance(function, Pinned) or not function.jitted:
         return ""
-    function = function.function
+    rounding, function = function.rounding, function.function
 
     def plain() -> np.ndarray:
         few = call_model(join_model(function, arguments), x[:_IMAGES], key[:_IMAGES], samples)
         return np.asarray(few.mean(0))
 
-    return why_unlike("model", np.asarray(logits)[:_IMAGES], plain)
+    return why_unlike("model", np.asarray(logits)[:_IMAGES], plain, rounding)
 
 
-def why_unlike(what: str, compiled: np.ndarray, plain: Callable[[], np.ndarray]) -> str:
+def why_unlike(
+    what: str, compiled: np.ndarray, plain: Callable[[], np.ndarray], rounding: float | None = None
+) -> str:
     """Compare what a compiled function with a `jax.jit` of its own gave with what it gives without.
 
     Args:
         what: the function is, in a word.
         compiled: what it gave, examples first.
         plain: computes the same, and is run without `jax.jit`.
+        rounding: of the coarsest numbers in it, where that is known.
 
     Returns:
         Why that cannot be done, '' where the two are alike.
@@ -71,8 +76,8 @@ def why_unlike(what: str, compiled: np.ndarray, plain: Callable[[], np.ndarray])
             f"({type(error).__name__}: {str(error)[:200]}), so weights or flags that changed since "
             "it was compiled would not be seen; give the function without jax.jit"
         )
-    apart = difference(compiled, one)
-    if difference(one, other) <= ALIKE < apart:
+    apart, tolerance = difference(compiled, one), _tolerance(rounding)
+    if difference(one, other) <= tolerance < apart:
         raise InputError(
             f"the {what} has a jax.jit of its own that answers otherwise than the function in it "
             f"does now (relative difference {apart:.2g}, shape {one.shape}): it keeps the weights "
@@ -80,3 +85,10 @@ def why_unlike(what: str, compiled: np.ndarray, plain: Callable[[], np.ndarray])
             "arguments of a jax.tree_util.Partial"
         )
     return ""
+
+
+def _tolerance(rounding: float | None) -> float:
+    """Return the relative difference that rounding may make."""
+    # Accelerators may multiply float32 in fewer bits.
+    fine = rounding is not None and rounding < _FINE and jax.default_backend() == "cpu"
+    return _CLOSE if fine else ALIKE

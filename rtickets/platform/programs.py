@@ -32,13 +32,20 @@ class Pinned:
         function: the function.
         program: digest of what it computes; '' for one that is known never to change.
         jitted: whether parts of it are compiled by a `jax.jit` of its own, see `has_own_jit`.
+        rounding: of the coarsest numbers in it, see `rounding_in`; None where that is not known.
     """
 
     def __init__(
-        self, function: Callable[..., Any], program: str = "", *, jitted: bool = False
+        self,
+        function: Callable[..., Any],
+        program: str = "",
+        *,
+        jitted: bool = False,
+        rounding: float | None = None,
     ) -> None:
         """Take a function as one that computes what the digest says."""
-        self.function, self.program, self.jitted = function, program, jitted
+        self.function, self.program = function, program
+        self.jitted, self.rounding = jitted, rounding
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:  # noqa: D102
         return self.function(*args, **keywords)
@@ -134,6 +141,19 @@ def tracers_in(traced: Any) -> list[jax.core.Tracer]:
         for part in filter(_is_program, parts):
             found += tracers_in(part)
     return found
+
+
+def rounding_in(traced: Any) -> float:
+    """Return the relative rounding of the coarsest floating point numbers of a program."""
+    coarsest = 0.0
+    for equation in getattr(traced, "jaxpr", traced).eqns:
+        for result in equation.outvars:
+            dtype = getattr(result.aval, "dtype", None)
+            if dtype is not None and jnp.issubdtype(dtype, jnp.floating):
+                coarsest = max(coarsest, float(jnp.finfo(dtype).eps))
+        parts = jax.tree.leaves(tuple(equation.params.values()), is_leaf=_is_program)
+        coarsest = max([coarsest, *map(rounding_in, filter(_is_program, parts))])
+    return coarsest
 
 
 def has_own_jit(traced: Any) -> bool:

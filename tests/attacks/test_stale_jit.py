@@ -116,6 +116,30 @@ def test_a_jit_of_its_own_with_old_weights_is_refused(wrap):
     assert "without jax.jit" in str(error.value)
 
 
+def test_a_small_change_of_the_weights_is_seen():
+    model = Model()
+    logits_fn = around(model)
+    pgd(logits_fn, X, Y, KEY, eps=0.1, step_size=0.1, num_steps=1)
+    model.weights = 1.01 * model.weights
+    with pytest.raises(InputError, match=r"jax\.jit"):
+        pgd(logits_fn, X, Y, KEY, eps=0.1, step_size=0.1, num_steps=1)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_rounding_is_no_change(dtype):
+    weights = jax.random.normal(jax.random.key(0), (16, 16), dtype)
+    head = jax.random.normal(jax.random.key(3), (16, 3), dtype)
+
+    @jax.jit
+    def logits_fn(x):
+        x = x.reshape(len(x), -1).astype(dtype)
+        for _ in range(20):
+            x = jnp.tanh(x @ weights)
+        return (x @ head).astype(jnp.float32)
+
+    pgd(logits_fn, X, Y, KEY, eps=0.1, step_size=0.1, num_steps=1)
+
+
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_every_attack_compares(attack):
     model = Model()

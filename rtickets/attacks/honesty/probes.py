@@ -105,10 +105,12 @@ def repeat_difference(subject: Examined) -> float:
 def companion_difference(subject: Examined) -> float:
     """Return how much logits change with the rest of the batch, in units of their spread.
 
-    Each half of the images is evaluated beside the negatives of the other half. Shape and places
-    stay, so that an honest model rounds alike and answers alike to the last bit.
+    Half of the images, drawn at random so that groups of any kind are mixed, is evaluated beside
+    the negatives of the others, and the others likewise. Shape and places stay, so that an honest
+    model rounds alike and answers alike to the last bit.
     """
-    x, first = subject.job.x, np.arange(len(subject.clean)) < len(subject.clean) // 2
+    x, count = subject.job.x, len(subject.clean)
+    first = np.random.default_rng(0).permutation(count) < count // 2
     largest = 0.0
     for kept in (first, ~first):
         mixed = jnp.where(kept.reshape(-1, *[1] * (x.ndim - 1)), x, 1 - x)

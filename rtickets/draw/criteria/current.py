@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from rtickets.attacks.stale_jit import why_unlike
-from rtickets.platform.programs import digest_of, has_own_jit, trace
+from rtickets.platform.programs import digest_of, has_own_jit, rounding_in, trace
 
 
 def program_of(what: str, function: Callable[..., Array], weights: Any, *fixed: Any) -> str:
@@ -29,6 +29,6 @@ def program_of(what: str, function: Callable[..., Array], weights: Any, *fixed: 
         found = jax.tree.leaves(jax.grad(function)(weights, *fixed))
         return np.asarray(jnp.concatenate([jnp.ravel(jnp.abs(leaf)) for leaf in found]))[None]
 
-    if why := why_unlike(what, gradient(), gradient):
+    if why := why_unlike(what, gradient(), gradient, rounding_in(program)):
         warnings.warn(why, stacklevel=4)
     return digest_of(program)

@@ -172,7 +172,22 @@ def noise_of_the_batch(x):
     return NET(x) + 0.3 * jax.random.normal(jax.random.key(0), (len(x), 4))
 
 
-@pytest.mark.parametrize("logits_fn", [batch_normalised, neighbours, noise_of_the_batch])
+def normalised_by_groups(size, x):
+    """Ghost batch normalisation: by groups of neighbours in the batch."""
+    groups = x.reshape(-1, size, *x.shape[1:])
+    groups = (groups - groups.mean(1, keepdims=True)) / (groups.std(1, keepdims=True) + 1e-3)
+    return NET(groups.reshape(x.shape))
+
+
+@pytest.mark.parametrize(
+    "logits_fn",
+    [
+        batch_normalised,
+        neighbours,
+        noise_of_the_batch,
+        *(partial(normalised_by_groups, size) for size in (2, 4, 8)),
+    ],
+)
 def test_answers_that_depend_on_the_batch_are_caught_by_name(logits_fn):
     verdict = check_model(logits_fn, X, Y, KEY, eps=EPS, num_steps=8)
     assert "companions" in failed(verdict), "\n".join(verdict.lines())
