@@ -230,9 +230,10 @@ def with_signs_of_draw(evaluation: Mapping[str, Any], drawn: Mapping[str, Any]) 
 
     Args:
         evaluation: its result.
-        drawn: that of the stage which left the ticket.
+        drawn: that of the stage which left the ticket. Its `notes` are taken: beside the signs they
+            have what its scores did not tell, as layers that all score 0.
     """
-    signs = [*drawn.get("broken", ()), *evaluation.get("broken", ())]
+    signs = [*drawn.get("notes", ()), *evaluation.get("broken", ())]
     return {**evaluation, **({"broken": signs} if signs else {})}
 
 

@@ -14,6 +14,7 @@ from rtickets.errors import InputError
 from rtickets.evaluation.recalibration import RecalibrateConfig
 from rtickets.platform import parallel
 from rtickets.runs.folders import StartingTicket
+from rtickets.stages.results import with_signs_of_draw
 from rtickets.stages.soundness import at_chance, chance_signs
 from rtickets.tasks import Classification, Headline
 
@@ -160,3 +161,10 @@ def test_the_check_is_an_option_of_the_command(bench, capsys):
     assert cli.main(["draw", *words]) == 0
     (run,) = bench.workdir.glob("draw-omp0.2-*")
     assert '"check"' in (run / "result.json").read_text()
+
+
+def test_a_study_has_the_notes_of_the_draw_before_the_signs_of_the_evaluation():
+    drawn = {"survivors": 3, "notes": ["all 9 score 0", "empty"], "broken": ["empty"]}
+    found = with_signs_of_draw({"clean": {}, "broken": ["at chance"]}, drawn)
+    assert found == {"clean": {}, "broken": ["all 9 score 0", "empty", "at chance"]}
+    assert with_signs_of_draw({"clean": {}}, {"step": 3}) == {"clean": {}}
