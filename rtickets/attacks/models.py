@@ -129,6 +129,7 @@ def answers(logits_fn: LogitsFn, x: Array, *key: Array) -> Array:
             "the model is a jax.jit or jax.checkpoint of a bound flax module, which cannot be "
             "called; give the bound module itself, which attacks compile, or a lambda that calls it"
         ) from error
+    # Flax gives (logits, state) where collections are mutable, others dictionaries or tuples.
     if not isinstance(logits, jax.Array | np.ndarray):
         raise InputError(
             f"the model returned {_described(logits)}; expected logits (B, classes): give a "

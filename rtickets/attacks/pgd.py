@@ -216,11 +216,13 @@ def pgd(
     state = run(search, logits_fn, job, unroll=unroll)
     images = [state.x_adv]
     for restart in range(1, restarts):
+        # Only the keys are others, so that all restarts run one compiled program.
         moved = job._replace(key=restart_keys(keys, restart))
         again = run(search, logits_fn, moved, unroll=unroll)
         worse = _is_worse(again.fooled, again.best_loss, state.fooled, state.best_loss)
         broken = state.broken | again.broken
         state = choose(worse, again, state)._replace(broken=broken)
+        # Every run of a random model draws anew: images are compared below, on the same draws.
         images += [again.x_adv] if samples else []
     warn_of_broken(state.broken)
     x_adv = worst(logits_fn, job, images, samples, reach=aims) if samples else state.x_adv

@@ -152,11 +152,13 @@ def _project_l1(delta: Array, x: Array, eps: Array | float) -> Array:
         outside = total(fill(middle)) > radius
         return jnp.where(outside, low, middle), jnp.where(outside, middle, high)
 
+    # The bracket only has to tell which entries lie between; the level is solved for below.
     low, high = jax.lax.fori_loop(0, _BISECTIONS, halve, (jnp.zeros_like(radius), largest))
     above = (low + high) / 2 - depth
     between = (above > 0) & (above < room)
     full = total(jnp.where(above >= room, room, 0))
     level = (radius - full + total(jnp.where(between, depth, 0))) / jnp.maximum(total(between), 1)
+    # Where the box alone brings the norm below the radius, nothing else may move.
     inside = jnp.minimum(size, room)
     kept = jnp.where(total(inside) > radius, fill(jnp.clip(level, low, high)), inside)
     return jnp.sign(delta) * kept

@@ -196,6 +196,7 @@ def _rate_of_steps(
     start, count = time.monotonic(), 0
     while count < 2 or time.monotonic() - start < seconds:
         state, totals = steps(state, *fixed, indices)
+        # After every step: dispatches that only wait in a queue are no throughput.
         jax.block_until_ready(totals)
         count += 1
     return count * batch_size / (time.monotonic() - start)

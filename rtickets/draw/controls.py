@@ -78,6 +78,7 @@ def control_mask(
     # A mask of another pattern has more living groups than its survivors would fill.
     if control in ("random", "flipped"):
         _check_fits(split(kept, seen), parsed, control)
+    # The index counts all leaves: a layer's draw does not depend on which others are prunable.
     leaves = [
         _by_layer(makers[control], kept[path], seen[path], [seed, index]) if path in kept else leaf
         for index, (path, leaf) in enumerate(masks.leaf_paths(mask).items())

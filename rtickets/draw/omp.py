@@ -104,6 +104,7 @@ def draw_omp(
         groups = of_groups(split(living, seen), parsed, group_norm)
     kept = keep_best(groups, split(alive, seen), parsed, scope, sparsity)
     check_scores_tell(kept, parsed, say)
+    # A group lives as a whole; of what was dead before, nothing returns.
     keep = {path: mask & alive[path] for path, mask in join(kept.masks, shapes, seen).items()}
     return _mask_of(params, keep, before, say)
 

@@ -74,6 +74,7 @@ def keep_best(
     lives = {path: _whole_groups(path, mask, pattern) for path, mask in alive.items()}
     ranked = {path: np.where(lives[path], score, -np.inf) for path, score in scores.items()}
     if scope == "global":
+        # One array of all layers: budgets are of weights, which groups at edges have fewer of.
         sizes = [group_sizes(mask.shape, pattern).ravel() for mask in alive.values()]
         flat = np.concatenate([score.ravel() for score in ranked.values()])
         keep = _keep_within_budget(flat, np.concatenate(sizes), sparsity)
@@ -81,6 +82,7 @@ def keep_best(
         parts = dict(zip(ranked, np.split(keep, ends), strict=True))
         rankings = [Ranking("", flat[None], keep[None])]
     else:
+        # Layer by layer the number is known before, so that ranking within each is enough.
         kept = _budgets(alive, lives, scope, sparsity)
         parts = {path: top_k(score.ravel(), kept[path]) for path, score in ranked.items()}
         rankings = [Ranking(p, ranked[p].reshape(1, -1), part[None]) for p, part in parts.items()]

@@ -65,6 +65,7 @@ def draw_scheduled(
         if told and earlier is None:
             earlier = f"in round {number - 1} of {rounds}: {told[0]}"
         told = []
+        # Of the network as the rounds before left it: a score of all at once misses dying layers.
         scores = score_fn(masks.apply(mask, params), mask)
         mask = draw_omp(
             params,

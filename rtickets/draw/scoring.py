@@ -42,6 +42,7 @@ def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
     def outputs_fn(params: Params, x: Array) -> Any:
         return models.logits(model, params, network.batch_stats, x)
 
+    # An attack on images before they are scored: the criterion then sees what training would.
     attack = config.attack
     assert entry.make is not None  # who asks knows
     return entry.make(

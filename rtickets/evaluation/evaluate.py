@@ -73,6 +73,7 @@ def evaluate_network(
         **({"pictures": shown} if shown else {}),
         **({"tables": tables} if tables else {}),
     }
+    # Attacks that count mistakes need classes; other tasks are attacked by their loss.
     if classes:
         right = ~np.asarray(task.fooled(outputs, batch))
         keep_outcome(folder, "clean", outcome_of(task, right, batch))

@@ -134,10 +134,12 @@ def answers(
     taken = np.arange(len(examples.split)) if chosen is None else chosen
     count = len(taken)
     padded = -(-count // batch_size) * batch_size
+    # The last example fills the last batch up; its copies are cut off at the end.
     order = taken[np.minimum(np.arange(padded), count - 1)].astype(np.int32)
     replicated = parallel.replicate((network.params, network.batch_stats), devices)
     key = jax.random.key(seed)
     settings = {"eps": 0.0, "step_size": 0.0} if pgd is None else dict(pgd)
+    # Lengths are arguments of the program, which a curve over radii compiles once.
     size = jnp.float32(settings.pop("eps")), jnp.float32(settings.pop("step_size"))
     inner = None if pgd is None else tuple(settings.items())
     run = _compiled(
@@ -149,6 +151,7 @@ def answers(
     with closing(_batches(examples, order, batch_size)) as batches:
         for place, batch in zip(np.split(order, padded // batch_size), batches, strict=True):
             check()
+            # The host runs ahead, but batches must not pile up on the devices.
             if len(parts) >= _IN_FLIGHT:
                 jax.block_until_ready(parts[-_IN_FLIGHT])
             parts.append(run(*replicated, batch, parallel.shard(place, devices), key, *size))
@@ -217,12 +220,14 @@ def _compiled(
         batch = task.prepare(transform, raw)
         x = batch[task.input]
         if attack is not None:
+            # By the place in the split: batches and devices may change.
             keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(chosen)
             sizes = {"eps": eps, "step_size": step_size}
             x = attacked(task, outputs_fn, batch, keys, **sizes, **dict(attack))
         asked = {name: each for name, each in batch.items() if name != task.input}
         return parallel.gather((outputs_fn(x), asked | ({task.input: x} if keep_inputs else {})))
 
+    # In memory, every device has the whole split and takes its examples from it.
     own = 0 if streamed else None
     in_axes = (None, None, own, 0, None, None, None)
     return parallel.parallel(outputs, in_axes=in_axes, devices=devices)

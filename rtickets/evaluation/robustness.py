@@ -242,6 +242,7 @@ def measure_robustness(
                 found += check_strongest(subject, attack, outcomes[label], config.honesty_examples)
             findings += [_record(label, finding) for finding in found]
         findings += _across(config.attacks, outcomes)
+        # Once for every norm, at its largest radius: what hides gradients does so there at last.
         examined = _largest_radii(config.attacks.values()) if config.honesty_examples else {}
         if examined:
             few = subject.take(config.honesty_examples)

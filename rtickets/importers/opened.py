@@ -85,6 +85,7 @@ def open_checkpoint(
     tensors, pruned = take_masks(bare.tensors, kept, said.shares)
     leaves = masks.leaf_paths(account.template(published, 3))
 
+    # The layout that most names fit; what is left over or missing is complained of later.
     def overlap(layout: Layout) -> int:
         return len(tensors.keys() & set(account.source_names(leaves, layout).values()))
 

@@ -38,6 +38,7 @@ def infer(path: str, shapes: Shapes) -> str | None:
     shape = shapes[path]
     if "weight" in leaf:
         return _of_weight(shape, shapes.get(module + leaf.replace("weight", "bias")))
+    # A bias is as long as the outputs, so that it tells which axes these are.
     beside = "b" if leaf == "w" else leaf.replace("kernel", "bias")  # 'w' is Haiku's
     bias = shapes.get(module + beside) if beside != leaf else None
     if projection := _projection(path, shapes):

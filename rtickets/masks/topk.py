@@ -82,8 +82,10 @@ def keep_in_rankings(
         fixed = [each.sum(dtype=jnp.uint32) << shift for each in enough]
         return [level + digit for level, digit in zip(levels, fixed, strict=True)]
 
+    # The level of the budget is found exactly, digit by digit, without sorting all weights.
     levels = jax.lax.fori_loop(0, 32 // bits, fix, [jnp.uint32(0)] * len(rankings))
     level_of = {i: level for ranking, level in zip(rankings, levels, strict=True) for i in ranking}
+    # All above the level lives; those at it share what is left, the lower index first.
     above = [code > level_of[i] for i, code in enumerate(codes)]
     tied = [jnp.where(code == level_of[i], costs[i], 0) for i, code in enumerate(codes)]
     left = [

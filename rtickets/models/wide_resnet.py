@@ -72,6 +72,7 @@ class WideResNet(BackboneAndHead):
                     padding=self.padding, name=f"stage{stage + 1}_block{index + 1}",
                 )(x)  # fmt: skip
             levels[f"stage{stage + 1}"] = x
+        # Blocks normalise before they convolve, so that the last one's sum is left to do here.
         levels["stage3"] = ACTIVATIONS[self.activation](norm(name="final_norm")(x))
         return pooled(levels)
 

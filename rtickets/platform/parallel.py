@@ -89,6 +89,7 @@ def _shard_map(
     if len(devices.local) == len(devices):
         return run
 
+    # Callers hand over what is local, as under `pmap`; jit takes arrays over all processes.
     def across_processes(*arguments: Any) -> Any:
         whole = [
             multihost_utils.host_local_array_to_global_array(argument, mesh, spec)

@@ -123,11 +123,13 @@ def _state(
         run = _run(config, ready, folder, devices)
         per_epoch = run.steps_per_epoch
         steps = (rewind_steps(config, per_epoch), to_steps(run.config.duration, per_epoch))
+        # Of the state before, which only a ticket that goes on from one has.
         kept = _kept_state(config, source, run.config, ready) if going_on else None
         weights = (ready.params, ticket.batch_stats)
         outcome = train_network(run, weights, ready.mask, steps=steps, opt_state=kept)
         notes: list[str] = []
         mask = draw_omp(outcome.params, config.sparsity, **options, say=notes.append)
+        # The mask is of the trained weights, the weights are those from before: it rewinds.
         params = ready.params
         if config.imp.head == "keep":
             params = {**params, HEAD: outcome.params[HEAD]}

@@ -62,6 +62,7 @@ def learn(
         key = jax.random.fold_in(jax.random.key(train.seed), 1)  # the head has the key itself
         scores = initial_scores(settings, ready.params, key)
         params = {**ready.params, SCORES: scores}
+        # Scores are trained as parameters are, so they have a mask, too: one that prunes nothing.
         mask = {**ready.mask, SCORES: jax.tree.map(lambda _: np.ones((), bool), scores)}
         run = ready.run(train, folder, devices)
         trainable: Trainable = "scores and head" if config.lmp.train_head else "scores"
@@ -70,6 +71,7 @@ def learn(
         trained = dict(outcome.params)
         final = trained.pop(SCORES)
         notes = _what_scores_leave_open(settings, ready.params, final)
+        # By the same function that the step masks with, ties included.
         learned = jax.device_get(jax.jit(partial(mask_of, settings))(ready.params, final))
         meta = provenance.extend(meta, "draw", config, task, train.seed)
         drawn = Ticket(learned, trained, outcome.batch_stats, meta)

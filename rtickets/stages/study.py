@@ -126,6 +126,7 @@ def run_study(
         return study
     study_progress.begin_study(study.path, [unit._asdict() for unit in units])
 
+    # Stages that several units share are found done by all but the first of them.
     run_stages = partial(_run_unit, config, workdir=workdir, devices=devices)
 
     def run(number: int) -> None:

@@ -139,6 +139,7 @@ class Checkpoints:
             self._clear()
             for step in reversed(self.steps()):
                 folder = self._folder / str(step)
+                # Before Orbax reads a byte: what it does with damaged files is not ours to know.
                 if damage := checksums.find_damage(folder):
                     _set_aside(folder, damage)
                     continue

@@ -247,6 +247,7 @@ class Loop:
                 console.say(f"{self.name}: {why_broken(tally.broken, tally.examples, weak)}")
         note = f"loss {line['loss']:.3f}"
         if self.validate_every:
+            # Before the line is written: a request to stop ends it, and then it is done again.
             value = self.validate(*training.selected(now.state))
             now = selection.validated(self.config, self.judge, now, step, value)
             line["validation"] = value

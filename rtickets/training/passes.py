@@ -137,8 +137,10 @@ def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part
         losses, outputs, stats = objective.loss(train_fn, batch, inputs, parallel.total)
         counted = network.program.task.sums(outputs, part.batch)
         totals = Totals(losses.sum(), counted, jnp.int32(len(losses)), _count(perturbed.broken))
+        # By the whole batch, of which this may be a part: parts and devices then add up.
         return totals.loss / network.program.batch_size, (totals, stats, outputs)
 
+    # Slopes of the inputs come with the same backward pass, for an objective that uses them.
     moves, carry = carried is not None and carried.move is not None, part.carry
     both = jax.grad(loss_fn, (0, 1) if moves else (0,), has_aux=True)
     (found, *slope), (totals, stats, outputs) = both(network.live, perturbed.inputs)

@@ -105,11 +105,13 @@ def _accumulate(network: StepNetwork, state: TrainState, part: Part) -> Sums:
         added, totals = jax.tree.map(jnp.add, sums[:2], found[:2])
         carried = sums.carry
         if objective.carry is not None:
+            # What belongs to examples goes back to their place; the rest is the last one's.
             carried = objective.carry.map(
                 lambda old, new: old.at[index].set(new), lambda _, new: new, carried, found.carry
             )
         return Sums(added, totals, found.batch_stats, carried)
 
+    # Shapes alone: a first micro-batch outside of the loop would be compiled a second time.
     one = jax.eval_shape(passes, state.batch_stats, take(0, inherited))
     zero, nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), one[:2])
     sums = repeat(body, count, Sums(zero, nothing, state.batch_stats, inherited))

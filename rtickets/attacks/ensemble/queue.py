@@ -144,6 +144,7 @@ def work(
     if replace.any():
         radius, step_size = (np.full(size, each, np.float32) for each in fixed[:2])
         random_start = np.full(size, fixed.random_start)
+        # An empty slot (-1) takes the last example along, only to keep the shape: it stays idle.
         own = attacked.x[example], attacked.y[example], target, attacked.key_data[example]
         fresh = Job._make((*own, radius, step_size, random_start))
         sharded = jax.tree.map(lambda a: parallel.shard(a, devices), (fresh, replace))
@@ -156,6 +157,7 @@ def work(
     state, busy = slots.state, example != _EMPTY
     fooled, broken, done = (np.asarray(a).reshape(-1) for a in (state.fooled, state.broken, done))
     attacked.broken[example[broken & busy]] = True
+    # Images are copied from the device only where there are new ones.
     new = (done if fixed.to_the_end else fooled) & busy
     if new.any():
         images = np.asarray(state.x_adv).reshape(size, *attacked.x.shape[1:])

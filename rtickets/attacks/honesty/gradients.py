@@ -91,6 +91,7 @@ def slopes(subject: Examined) -> Slopes:
         return noise, jax.random.rademacher(second, shape, jnp.float32)
 
     noise, signs = jax.vmap(draw)(keys)
+    # Off the shades of 8 bits, where a model that rounds pixels has its jumps or its plateaus.
     x = jnp.clip(subject.job.x + noise, _ROOM, 1 - _ROOM)
     found = evaluate_once(subject, x, use_margin=True)
     gradient = found.gradient
@@ -107,6 +108,7 @@ def slopes(subject: Examined) -> Slopes:
             for change in _CHANGES
         ])  # fmt: skip
 
+    # What the gradient itself says of the random direction, in units of its length.
     predicted = (exact * np.asarray(signs)).sum(axes) / length
     along, across = measure(jnp.sign(gradient), total), measure(signs, length)
     return Slopes(along, across, predicted, measurable)

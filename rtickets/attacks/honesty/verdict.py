@@ -111,6 +111,7 @@ def _gradients(subject: probes.Examined, reacts: np.ndarray) -> list[Finding]:
     zero = gradients.zero_gradients(subject)
     right = subject.clean.argmax(-1) == np.asarray(subject.job.y)
 
+    # What is misclassified anyway needs no gradient: only the others count.
     def share(where: np.ndarray) -> float:
         return float((where & right).sum() / max(right.sum(), 1))
 

@@ -151,6 +151,7 @@ def _batches(
             for name, array in others.items():
                 filled[name][place] = array[example]
 
+        # Drained, because an error of a thread is raised only where its result is asked for.
         for _ in threads.map(fill, range(size)):
             pass
         return put(filled)

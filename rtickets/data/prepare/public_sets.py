@@ -99,6 +99,7 @@ def _originals(
         present = [file for file in public.downloads if (manual / file.name).is_file()]
         if not present:
             return manual, {}  # unpacked already, as far as we can see
+        # An unpacked copy has none of them; with some but not all a download is incomplete.
         missing = [file.name for file in public.downloads if file not in present]
         if missing:
             raise InputError(f"{manual}: has {present[0].name}, but no {', '.join(missing)}")
