@@ -10,6 +10,7 @@ import numpy as np
 from rtickets import masks
 from rtickets.errors import InputError
 from rtickets.masks import Mask, Params
+from rtickets.masks.arguments import check_integer, check_share
 from rtickets.masks.layout_names import layouts_of
 from rtickets.masks.layouts import Layout, join, split
 from rtickets.masks.patterns import (
@@ -61,8 +62,8 @@ def control_mask(
     """
     masks.check(mask, params)
     _check_control(control, pattern)
-    if not 0 <= flip_fraction <= 1:
-        raise InputError(f"flip_fraction={flip_fraction} is outside [0, 1]")
+    check_share("flip_fraction", flip_fraction, closed=True)
+    check_integer("seed", seed, 0)
     parsed = parse_pattern(pattern)
     n_of_m = partial(_random_n_of_m, sizes=parsed.sizes)
     makers: dict[str, _Leaf] = {

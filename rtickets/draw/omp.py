@@ -16,6 +16,7 @@ from rtickets.draw.ranking import Scope, check_runs, keep_best
 from rtickets.draw.ties import Say, check_scores_tell, warn
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
+from rtickets.masks.arguments import check_integer
 from rtickets.masks.budget import survivors
 from rtickets.masks.layout_names import layouts_of
 from rtickets.masks.layouts import join, split, split_shapes
@@ -86,8 +87,7 @@ def draw_omp(
     _check_option("criterion", criterion, get_args(Criterion))
     _check_option("group_norm", group_norm, get_args(GroupNorm))
     # Everything is refused before the first array is touched.
-    if not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"seed={seed!r} must be an integer of at least 0")
+    check_integer("seed", seed, 0)
     weights = prunable_leaves(params, prunable, exclude)
     shapes = {path: np.shape(leaf) for path, leaf in weights.items()}
     seen = layouts_of(params, weights, layouts, layouts_needed_by(pattern, scope))

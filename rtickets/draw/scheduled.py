@@ -10,6 +10,7 @@ from rtickets.draw.ranking import Scope
 from rtickets.draw.ties import Say, warn
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
+from rtickets.masks.arguments import check_integer
 from rtickets.masks.patterns import GroupNorm
 from rtickets.platform import preemption
 
@@ -54,6 +55,7 @@ def draw_scheduled(
         InputError: for a bad number of rounds or schedule, and what `draw_omp` raises.
         Preempted: if the process was asked to stop.
     """
+    check_integer("rounds", rounds, 1)
     if check_pattern(pattern, sparsity).name == "n:m" and rounds > 1:
         raise InputError(f"pattern={pattern!r} is drawn in one round; got rounds={rounds}")
     mask = masks.full(params, prunable, exclude) if start is None else start
@@ -102,8 +104,7 @@ def sparsity_schedule(
     Raises:
         InputError: for less than one round or an unknown schedule.
     """
-    if rounds < 1:
-        raise InputError(f"rounds={rounds} must be at least 1")
+    check_integer("rounds", rounds, 1)
     if schedule not in get_args(Schedule):
         known = ", ".join(get_args(Schedule))
         raise InputError(f"schedule={schedule!r} is unknown; choose one of {known}")

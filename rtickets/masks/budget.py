@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from rtickets.errors import InputError
+from rtickets.masks.arguments import check_share
 
 
 def survivors(total: int, sparsity: float) -> int:
@@ -14,10 +14,7 @@ def survivors(total: int, sparsity: float) -> int:
     It is `total - round(total * sparsity)`, as a Python integer and at least 1 when `total` is; a
     sparsity outside [0, 1) is refused.
     """
-    if isinstance(sparsity, str) or not 0 <= sparsity < 1:
-        raise InputError(
-            f"sparsity={sparsity!r} is outside [0, 1); it is the removed fraction, so 0.9 keeps 10%"
-        )
+    check_share("sparsity", sparsity, "; it is the removed fraction, so 0.9 keeps 10%")
     return max(total - round(total * sparsity), min(total, 1))
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -10,7 +11,7 @@ from rtickets.errors import InputError
 
 def modulus(path: str, values: Any) -> np.ndarray:
     """Return absolute values of floating, complex or integer numbers, see `real`."""
-    values = np.asarray(values)
+    values = _known(path, values)
     if np.iscomplexobj(values):
         return np.abs(values.astype(np.complex128))
     return np.abs(real(path, values))
@@ -21,9 +22,21 @@ def real(path: str, values: Any) -> np.ndarray:
 
     Anything else has no order and is refused, by the path that errors call it.
     """
-    values = np.asarray(values)
+    values = _known(path, values)
     if jnp.issubdtype(values.dtype, jnp.floating):
         return values.astype(np.float32 if values.dtype.itemsize <= 4 else np.float64)
     if jnp.issubdtype(values.dtype, jnp.integer):
         return values.astype(np.float64)
     raise InputError(f"{path} is {values.dtype}, which has no order; real numbers are ranked")
+
+
+def _known(path: str, values: Any) -> np.ndarray:
+    """Return values that can be looked at."""
+    if np.ma.isMaskedArray(values):
+        raise InputError(f"{path} is a masked array, which hides some of its values; fill it first")
+    if isinstance(values, jax.core.Tracer):
+        raise InputError(
+            f"{path} is being traced by jax.jit or its like: masks are structure, so draw outside "
+            "of it and pass the mask in"
+        )
+    return np.asarray(values)

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from rtickets.errors import InputError
+from rtickets.masks.arguments import check_text
 
 GroupNorm = Literal["l1", "l2"]
 PATTERN = r"element|row|kernel|channel|block:[1-9]\d*x[1-9]\d*|[1-9]\d*:[1-9]\d*"
@@ -59,6 +60,7 @@ class Pattern:
 
 def parse_pattern(text: str) -> Pattern:
     """Parse a pattern such as 'row', 'block:4x4' or '2:4', see the head of this module."""
+    check_text("pattern", text)
     if not re.fullmatch(PATTERN, text):
         raise InputError(
             f"pattern={text!r} is unknown; choose element, row, kernel, channel, block:AxB or N:M"

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rtickets.errors import InputError, printable
+from rtickets.masks.arguments import check_text
 from rtickets.masks.checks import check as check
 from rtickets.masks.paths import leaf_paths as leaf_paths
 from rtickets.platform.short_html import short_table
@@ -61,6 +62,7 @@ def check_expression(pattern: str, field: str) -> re.Pattern[str]:
     Raises:
         InputError: if it is none.
     """
+    check_text(field, pattern)
     try:
         return re.compile(pattern)
     except re.error as error:
