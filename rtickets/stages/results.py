@@ -20,14 +20,11 @@ from rtickets.errors import InputError
 from rtickets.runs.folders import RunFolder
 from rtickets.settings import config_files
 from rtickets.settings.kinds import Label, Seed, Sparsity
+from rtickets.stages.gain_results import Count, GainResult, GapReading, Number, Text, Unit
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.storage.files import read_json
 from rtickets.tasks import Classification, Headline, units
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,80}$")]
-Unit = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{0,20}$")]
-Count = Annotated[int, Field(ge=0)]
 Radius = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 FolderName = Annotated[str, StringConstraints(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]*$")]
 _MOST_PROBLEMS = 3  # that a message names
@@ -158,53 +155,6 @@ class CellResult(Evaluation):
     ticket: FolderName
     evaluation: NotRequired[FolderName]
     chosen: NotRequired[Choice]
-
-
-class GainResult(TypedDict):
-    """A gain of a study, see `rtickets.stages.comparison.gains_of`."""
-
-    metric: Text
-    transfer: Label
-    draw: Label
-    sparsity: Sparsity
-    objective: Label
-    gain: Number
-    gain_std: Number | None
-    gain_seeds: Count
-    gain_low: Number | None
-    gain_high: Number | None
-    gain_over: Text
-    gain_error_seeds: Number | None
-    gain_error_examples: Number | None
-    gain_p: Number | None
-    gain_p_holm: Number | None
-
-
-class GapTarget(TypedDict):
-    """A target of a reading: how far it is, and the gain there."""
-
-    transfer: Label
-    distance: Number
-    gain: Number
-    gain_low: Number | None
-    gain_high: Number | None
-
-
-class GapReading(TypedDict):
-    """Gaps against gains, see `rtickets.stages.gap_reading.gap_readings`."""
-
-    gap: Text
-    mode: Label
-    metric: Text
-    draw: Label
-    sparsity: Sparsity
-    objective: Label
-    targets: list[GapTarget]
-    rho: Number | None
-    low: Number | None
-    high: Number | None
-    p: Number | None
-    p_holm: Number | None
 
 
 class FailedUnit(TypedDict):
