@@ -91,6 +91,29 @@ def reliability_chart(title: str, curves: Mapping[str, Sequence[Mapping[str, flo
     }
 
 
+def layers_chart(sparsities: Mapping[str, Mapping[str, float]], layers: Sequence[str]) -> Chart:
+    """Return the sparsity of every layer, in %, a curve a ticket.
+
+    Args:
+        sparsities: by layer, by ticket.
+        layers: in their order.
+    """
+    series = []
+    for color, (ticket, own) in enumerate(sparsities.items()):
+        points = [
+            _around(place, own[layer], None, units.SHARE, [layer, f"{100 * own[layer]:.1f}%"])
+            for place, layer in enumerate(layers, start=1)
+            if layer in own
+        ]
+        series.append(_series(ticket, color, points, color))
+    return {
+        "title": "sparsity per layer",
+        "x": {"label": "layer, from the first on", "log": False},
+        "y": _y_axis("sparsity", units.SHARE),
+        "series": series,
+    }
+
+
 def _y_axis(name: str, unit: str) -> dict[str, Any]:
     bounds = {"bounds": [0, 100]} if unit == units.SHARE else {}
     return {"label": units.headed(name, unit), **bounds}

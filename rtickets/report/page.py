@@ -23,12 +23,13 @@ from rtickets.report.metric_sections import metric_sections, radius_sections
 from rtickets.report.over_seeds import CLEAN, further_of, metrics_of
 from rtickets.report.reliability import reliability_sections
 from rtickets.report.sections import Context, Section, as_html, navigation
+from rtickets.report.tickets import Tickets, ticket_sections
 from rtickets.tasks import units
 
 _FILES = {"results.csv": "all cells as CSV", "gains.csv": "gains as CSV",
           "table.json": "means and gains as JSON", "config.json": "configuration",
           "result.json": "results"}  # fmt: skip
-_ABOUT_PICTURES = "Of the first seed; of tickets the sparsest."
+_ABOUT_PICTURES = "Of the first seed."
 
 
 def render_page(
@@ -39,6 +40,7 @@ def render_page(
     environments: Sequence[Mapping[str, Any]],
     date: str,
     further: Sequence[Mapping[str, Any]] = (),
+    tickets: Tickets | None = None,
 ) -> str:
     """Return the page.
 
@@ -50,6 +52,7 @@ def render_page(
         environments: versions, devices and settings that took part.
         date: when the study ended.
         further: what `rows` returned of further measures.
+        tickets: of `rtickets.report.tickets.study_tickets`.
 
     Returns:
         HTML with everything inside.
@@ -60,6 +63,7 @@ def render_page(
         sections.append(Section("Further measures", about.facts(), further_measures(further)))
     sections += reliability_sections(about)
     sections += gap_sections(about)
+    sections += ticket_sections(about, tickets or {})
     for heading, own in pictures.items():
         sections += _pictures(about, heading, own)
     sections += _cells(about)

@@ -1,15 +1,18 @@
-"""The tickets of a study, drawn: where they are sparse, how alike they are, what they see."""
+"""The tickets of a study: where they are sparse, how alike they are, what they see."""
 
+import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rtickets.report.ticket_pictures import (
-    first_convolution,
-    plot_kernels,
-    plot_overlap,
-    plot_sparsity,
-)
+from rtickets import masks
+from rtickets.errors import printable
+from rtickets.masks import Mask
+from rtickets.report.cells import html_table
+from rtickets.report.charts import layers_chart
+from rtickets.report.document import figure, picture
+from rtickets.report.sections import Context, Section
+from rtickets.report.ticket_pictures import first_convolution, plot_kernels
 from rtickets.tickets.inspect import layers
 from rtickets.tickets.ticket import Ticket
 
@@ -42,26 +45,51 @@ def study_tickets(workdir: Path, cells: Sequence[Mapping[str, Any]]) -> Tickets:
     return found
 
 
-def picture_tickets(tickets: Tickets) -> dict[str, bytes]:
-    """Draw the tickets of a study.
-
-    Returns:
-        PNG pictures by a heading: overlap of every two that have the same prunable layers, and for
-        every objective the sparsity per layer and the first kernels of its first ticket.
-    """
-    pictures = {}
-    named = {" ".join(label): ticket.mask for label, ticket in tickets.items()}
-    paths = {label: [row["path"] for row in layers(mask)] for label, mask in named.items()}
-    alike = {
-        label: mask for label, mask in named.items() if paths[label] == next(iter(paths.values()))
-    }
-    if len(alike) > 1:
-        pictures["Overlap of tickets"] = plot_overlap(alike)
-    for objective in dict.fromkeys(objective for objective, _ in tickets):
-        own = {draw: ticket for (other, draw), ticket in tickets.items() if other == objective}
-        masks = {draw: ticket.mask for draw, ticket in own.items()}
-        pictures[f"Sparsity per layer: {objective}"] = plot_sparsity(masks)
-        draw, ticket = next(iter(own.items()))
+def ticket_sections(about: Context, tickets: Tickets) -> list[Section]:
+    """Return what tickets look like: sparsity per layer, overlap of every two, first kernels."""
+    if not tickets:
+        return []
+    named = {printable(" ".join(label)): ticket for label, ticket in tickets.items()}
+    parts = [
+        '<p class="note">Of the first seed, the sparsest tickets, as they were drawn.</p>',
+        '<div class="panels">',
+        _sparsities(about, {label: ticket.mask for label, ticket in named.items()}),
+        *_overlaps({label: ticket.mask for label, ticket in named.items()}),
+    ]
+    for label, ticket in named.items():
         if first_convolution(ticket):
-            pictures[f"First kernels: {objective} {draw}"] = plot_kernels(ticket)
-    return pictures
+            heading = f"First kernels: {label}"
+            shown = picture(heading, plot_kernels(ticket))
+            parts.append(f"<div><h3>{html.escape(heading)}</h3>{shown}</div>")
+    return [Section("Tickets", about.facts(), "\n".join([*parts, "</div>"]))]
+
+
+def _sparsities(about: Context, masks_of: Mapping[str, Mask]) -> str:
+    found = {
+        label: {printable(row["path"]): row["sparsity"] for row in layers(mask)}
+        for label, mask in masks_of.items()
+    }
+    paths = list(dict.fromkeys(path for own in found.values() for path in own))
+    about.charts.append(layers_chart(found, paths))
+    body = [
+        [path, *(f"{100 * own[path]:.1f}" if path in own else "" for own in found.values())]
+        for path in paths
+    ]
+    table = html_table(["layer", *(f"{label} (%)" for label in found)], body)
+    folded = f"<details><summary>as a table</summary>{table}</details>"
+    return f"<div><h3>Sparsity per layer</h3>{figure(len(about.charts) - 1)}{folded}</div>"
+
+
+def _overlaps(masks_of: Mapping[str, Mask]) -> list[str]:
+    """Return the overlap of every two tickets that have the layers of the first."""
+    paths = {label: [row["path"] for row in layers(mask)] for label, mask in masks_of.items()}
+    first = next(iter(paths.values()))
+    alike = {label: mask for label, mask in masks_of.items() if paths[label] == first}
+    if len(alike) < 2:
+        return []
+    body = [
+        [label, *(f"{masks.overlap(mask, other)['']:.2f}" for other in alike.values())]
+        for label, mask in alike.items()
+    ]
+    told = '<p class="note">Weights that both keep, of those that either keeps (Jaccard).</p>'
+    return [f"<div><h3>Overlap of tickets</h3>{told}{html_table(['', *alike], body)}</div>"]

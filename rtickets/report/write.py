@@ -22,7 +22,7 @@ from rtickets.report.inside import study_pictures
 from rtickets.report.over_seeds import CLEAN, further_of, moves_of, rows
 from rtickets.report.page import cells_of, render_page
 from rtickets.report.style import png
-from rtickets.report.tickets import picture_tickets, study_tickets
+from rtickets.report.tickets import study_tickets
 from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder
 from rtickets.settings import config_files
@@ -50,13 +50,12 @@ def write_report(study: RunFolder) -> Path:
     write_text(study.path / "gains.csv", gains_csv([*table, *further]))
     write_json(study.path / "table.json", [*table, *further])
     page = study.path / "report.html"
-    pictures = {
-        "Tickets": picture_tickets(study_tickets(study.path.parent, result["cells"])),
-        "Looking inside": study_pictures(study.path.parent, result),
-    }
+    pictures = {"Looking inside": study_pictures(study.path.parent, result)}
+    tickets = study_tickets(study.path.parent, result["cells"])
     settings, computed_with = config_files.to_dict(config), environment.read(study.path)
     date = ended(study.path)
-    write_text(page, render_page(table, result, settings, pictures, computed_with, date, further))
+    about = result, settings, pictures, computed_with, date, further, tickets
+    write_text(page, render_page(table, *about))
     return page
 
 

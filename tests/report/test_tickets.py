@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 
 from rtickets import draw_omp
+from rtickets.config import StudyConfig, TransferConfig
 from rtickets.draw import Ticket
-from rtickets.report.tickets import picture_tickets, study_tickets
+from rtickets.report.sections import Context
+from rtickets.report.tickets import study_tickets, ticket_sections
+from rtickets.settings import config_files
 
 
 def drawn(sparsity=0.5, path="stem_conv"):
@@ -49,13 +52,37 @@ def test_other_seeds_dense_networks_and_lost_tickets_are_left_out(tmp_path):
     assert study_tickets(tmp_path, [cell("dense", 0.0)]) == {}
 
 
+def context():
+    config = config_files.to_dict(StudyConfig(transfers={"finetune": TransferConfig()}))
+    return Context(config, {"cells": [], "sources": []}, [], "2026-01-02", [])
+
+
 @pytest.mark.parametrize(("other", "compared"), [("stem_conv", True), ("another", False)])
 def test_only_tickets_with_the_same_layers_are_compared(other, compared):
-    pictures = picture_tickets({("natural", "omp"): drawn(), ("robust", "omp"): drawn(path=other)})
-    assert ("Overlap of tickets" in pictures) == compared
-    assert len(pictures) == 4 + compared
-    assert all(picture.startswith(b"\x89PNG") for picture in pictures.values())
+    about = context()
+    tickets = {("natural", "omp"): drawn(), ("robust", "omp"): drawn(path=other)}
+    (section,) = ticket_sections(about, tickets)
+    assert ("Overlap of tickets" in section.body) == compared
+    assert ("<td>1.00</td>" in section.body) == compared
+    assert section.body.count("data:image/png") == 2
+    (chart,) = about.charts
+    assert [series["name"] for series in chart["series"]] == ["natural omp", "robust omp"]
 
 
-def test_without_tickets_there_is_no_picture():
-    assert picture_tickets({}) == {}
+def test_every_layer_has_its_sparsity_in_chart_and_table():
+    about = context()
+    (section,) = ticket_sections(about, {("natural", "omp"): drawn(0.75)})
+    (point,) = about.charts[0]["series"][0]["points"]
+    assert (point["x"], point["y"], point["text"]) == (1, 75, ["stem_conv/kernel", "75.0%"])
+    assert "<td>stem_conv/kernel</td><td>75.0</td>" in section.body
+
+
+def test_names_of_layers_are_text():
+    about = context()
+    (section,) = ticket_sections(about, {("natural", "omp"): drawn(path="<b>\x1b[2J")})
+    assert "<b>" not in section.body
+    assert "\x1b" not in section.body
+
+
+def test_without_tickets_there_is_no_section():
+    assert ticket_sections(context(), {}) == []
