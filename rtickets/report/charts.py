@@ -108,7 +108,7 @@ def layers_chart(sparsities: Mapping[str, Mapping[str, float]], layers: Sequence
         series.append(_series(ticket, color, points, color))
     return {
         "title": "sparsity per layer",
-        "x": {"label": "layer, from the first on", "log": False},
+        "x": {"label": "layer, in the order of names", "log": False},
         "y": _y_axis("sparsity", units.SHARE),
         "series": series,
     }

@@ -92,4 +92,4 @@ def _overlaps(masks_of: Mapping[str, Mask]) -> list[str]:
         for label, mask in alike.items()
     ]
     told = '<p class="note">Weights that both keep, of those that either keeps (Jaccard).</p>'
-    return [f"<div><h3>Overlap of tickets</h3>{told}{html_table(['', *alike], body)}</div>"]
+    return [f"<div><h3>Overlap of tickets</h3>{told}{html_table(['ticket', *alike], body)}</div>"]
