@@ -64,7 +64,7 @@ def gain_text(row: Mapping[str, Any]) -> str:
     """Return the gain of a row of a study's table with its interval, without the unit."""
     unit = row["unit"]
     text = number(row["gain"], None, unit, sign=True)
-    if row["gain_low"] is None:
+    if row["gain_low"] is None or row["gain_high"] is None:
         return text
     low, high = (units.shown(row[f"gain_{end}"], unit, sign=True) for end in ("low", "high"))
     return f"{text} [{low}, {high}]"

@@ -60,7 +60,7 @@ def clean_readings(result: Mapping[str, Any]) -> list[Reading]:
 def gap_sections(about: Context) -> list[Section]:
     """Return the section of a page on gaps and gains, or none."""
     readings = about.result.get("gap_readings", ())
-    if not readings:
+    if not readings or not about.result["cells"]:
         return []
     shown = clean_readings(about.result)
     unit = headline_of(about.result["cells"][0]).unit

@@ -95,7 +95,7 @@ def _gain(row: Row | None) -> str:
     if row is None or row["gain"] is None:
         return ""
     shown = units.shown(row["gain"], row["unit"], sign=True)
-    if row["gain_low"] is None:
+    if row["gain_low"] is None or row["gain_high"] is None:
         return f"${_number(shown)}$"
     ends = (units.shown(row[f"gain_{end}"], row["unit"], sign=True) for end in ("low", "high"))
     interval = ", ".join(map(_number, ends))

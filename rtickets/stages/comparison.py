@@ -104,7 +104,7 @@ def family_lines(gains: Iterable[Mapping[str, Any]]) -> list[str]:
     lines = []
     by_title: dict[str, list[Mapping[str, Any]]] = {}
     for each in gains:
-        if each.get("gain_p") is not None:
+        if each.get("gain_p") is not None and each.get("gain_p_holm") is not None:
             by_title.setdefault(each["title"], []).append(each)
     for title, own in by_title.items():
         clear, together = sum(map(is_clear, own)), sum(each["gain_p_holm"] < 0.05 for each in own)

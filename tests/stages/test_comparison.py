@@ -6,6 +6,7 @@ from scipy import stats
 
 from rtickets.errors import InputError
 from rtickets.evaluation.outcomes import Outcome, keep_outcome
+from rtickets.report.cells import gain_text
 from rtickets.stages.comparison import GAIN_FIELDS, all_gains, family_lines, gains_of, is_clear
 from rtickets.stages.points import Point, further_of
 
@@ -149,3 +150,11 @@ def test_all_gains_read_what_evaluations_kept(tmp_path):
     clean, ece = all_gains(cells, "natural", folders)
     assert (clean["metric"], clean["gain_over"]) == ("clean", "seeds and examples")
     assert (ece["metric"], ece["gain"], ece["gain_over"]) == ("ece", 0, "nothing")
+
+
+def test_a_result_that_somebody_made_up_lacks_parts_and_breaks_nothing():
+    gain = {"gain": 0.1, "gain_p": 0.01, "gain_p_holm": None, "gain_low": None, "gain_high": 0.2}
+    gain |= {"title": "accuracy", "unit": "share", "gain_over": "seeds"}
+    assert family_lines([gain]) == []
+    assert not is_clear(gain)
+    assert gain_text(gain) == "+10.0"
