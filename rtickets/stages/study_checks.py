@@ -11,10 +11,12 @@ from rtickets.data.images.augment import make_transform
 from rtickets.data.settings import DataConfig
 from rtickets.draw.omp import check_kernels, check_pattern
 from rtickets.errors import InputError
+from rtickets.evaluation.recalibration import RecalibrateConfig
 from rtickets.masks.layout_names import parse_names
 from rtickets.platform import parallel
 from rtickets.settings import config_files
 from rtickets.settings.config_files import parts_of
+from rtickets.stages.cached import check_data, check_size
 from rtickets.stages.imp import rewind_steps
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.tasks import task_of
@@ -29,8 +31,9 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
 
     Raises:
         InputError: for a data set that cannot be loaded, a batch that does not fit its data or the
-            devices, a radius larger than all images, or a sparsity, pattern or expression that does
-            not fit its way of drawing.
+            devices, a radius larger than all images, a sparsity, pattern or expression that does
+            not fit its way of drawing, fewer images than statistics are estimated on, or features
+            that cannot be cached.
     """
     _check_run("pretrain", config.pretrain.data, config.pretrain.train, devices)
     for label, run in config.transfers.items():
@@ -51,6 +54,38 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
     shape = transform.output_shape(source.train.images.shape[1:])
     _check_lengths(config, shape)
     _check_kernels(config, shape)
+    _check_recalibration(config)
+    _check_cached(config, shape)
+
+
+def _check_recalibration(config: StudyConfig) -> None:
+    """Look at whether there are as many training images as statistics are estimated on."""
+    source = config.pretrain.data
+    asked: list[tuple[str, RecalibrateConfig | None, DataConfig]] = []
+    for label, draw in config.draws.items():
+        asked.append((label, draw.recalibrate, draw.data or source))
+    for label, run in config.transfers.items():
+        on_source = run.recalibrate is not None and run.recalibrate.on == "source"
+        asked.append((label, run.recalibrate, source if on_source else run.data))
+        asked.append((label, config.evaluate.recalibrate, run.data))
+    asked.append(("source networks", config.evaluate.recalibrate, source))
+    for label, recalibrate, task in asked:
+        if recalibrate is not None:
+            _named(label, recalibrate.check, len(data.load(task).train))
+
+
+def _check_cached(config: StudyConfig, shape: tuple[int, int, int]) -> None:
+    """Look at whether features that are to be computed once may be, and how many they are."""
+    for label, run in config.transfers.items():
+        if run.features != "cached":
+            continue
+        task, dataset = task_of(run.data), data.load(run.data)
+        _named(label, check_data, run.data, task)
+        width = task.width(task.about(dataset))
+        network = models.from_config(config.pretrain.model, width, make_head=task.head)
+        own = make_transform(run.data).output_shape(shape)
+        examples = len(dataset.train) + len(dataset.validation)
+        _named(label, check_size, network, own, examples)
 
 
 def _check_lengths(config: StudyConfig, shape: tuple[int, int, int]) -> None:

@@ -16,6 +16,7 @@ from rtickets.config import (
 )
 from rtickets.errors import InputError
 from rtickets.evaluation.measures.ood import OodSettings
+from rtickets.evaluation.recalibration import TransferRecalibrateConfig
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder
 from rtickets.settings import config_files
@@ -168,3 +169,18 @@ def test_the_branches_of_a_comparison_are_pretrained_alike_but_for_the_objective
         run_cell(config, cell, Path("nowhere"), parallel.local_devices(1))
     natural, other = seen["natural-s0"], seen["robust-s0"]
     assert other == config_files.replace(natural, train__objective=robust)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"features": "cached"}, r"t: .*data\.crop_padding=0, data\.flip=False"),
+        ({"recalibrate": TransferRecalibrateConfig(batches=10**4)}, "t: .*10000 batches of 128"),
+        ({"recalibrate": TransferRecalibrateConfig(batches=10**4, on="source")}, "t: .*10000"),
+    ],
+)
+def test_a_protocol_that_cannot_be_followed_fails_before_anything_is_trained(fields, message):
+    frozen = config_files.replace(TRAIN, statistics="frozen")
+    run = TransferConfig(data=DataConfig(), mode="linear", train=frozen, **fields)
+    with pytest.raises(InputError, match=message):
+        check_study(config_with(transfers={"t": run}), parallel.local_devices(1))
