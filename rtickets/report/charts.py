@@ -1,8 +1,9 @@
 """What the script of a page draws: charts as data that JSON can hold.
 
 A chart is {title, x: {label, log, ticks, bounds}, y: {label, bounds}, series: [{name, color,
-shape, flat, guide, points: [{x, y, low, high, text}]}]}; `flat` is a level line, `guide` a line
-that was not measured, `text` are lines for the tooltip. Values are scaled as their axis says.
+shape, flat, guide, loose, points: [{x, y, low, high, text}]}]}; `flat` is a level line, `guide` a
+line that was not measured, `loose` has points without a line, `text` are lines for the tooltip.
+Values are scaled as their axis says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -89,6 +90,44 @@ def reliability_chart(title: str, curves: Mapping[str, Sequence[Mapping[str, flo
         "y": _y_axis("accuracy", units.SHARE),
         "series": series,
     }
+
+
+def gap_chart(title: str, readings: Sequence[Row], unit: str) -> Chart:
+    """Return gains over domain gaps of one ticket, a point a target, a series an objective.
+
+    Args:
+        title: of the chart.
+        readings: see `rtickets.stages.gap_reading`.
+        unit: of the gains.
+    """
+    targets = [(each["objective"], target) for each in readings for target in each["targets"]]
+    far = [target["distance"] for _, target in targets]
+    none = [_around(x, 0.0, None, unit, ["no gain"]) for x in (min(far), max(far))]
+    series = [{**_series("no gain", 0, none), "guide": True}]
+    for color, objective in enumerate(dict.fromkeys(name for name, _ in targets), start=1):
+        own = [target for name, target in targets if name == objective]
+        points = [_target(target, unit) for target in own]
+        series.append({**_series(objective, color, points), "loose": True})
+    return {
+        "title": title,
+        "x": {"label": "Frechet distance of target and source", "log": False},
+        "y": {"label": units.headed("gain", unit)},
+        "series": series,
+    }
+
+
+def _target(target: Row, unit: str) -> dict[str, Any]:
+    gain = target["gain"]
+    ends = target["gain_low"], target["gain_high"]
+    known = None not in ends
+    shown = units.shown(gain, unit, sign=True)
+    if known:
+        shown += " [{}, {}]".format(*(units.shown(end, unit, sign=True) for end in ends))
+    text = [str(target["transfer"]), f"distance {target['distance']:.4g}"]
+    text.append(f"gain {_said(shown, unit)}")
+    point = _around(target["distance"], gain, None, unit, text)
+    low, high = (units.scaled(end, unit) for end in (ends if known else (gain, gain)))
+    return {**point, "low": low, "high": high}
 
 
 def layers_chart(sparsities: Mapping[str, Mapping[str, float]], layers: Sequence[str]) -> Chart:

@@ -7,12 +7,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from rtickets.report.cells import html_table
-from rtickets.report.document import picture
+from rtickets.report.charts import gap_chart
+from rtickets.report.document import figure
 from rtickets.report.over_seeds import CLEAN
 from rtickets.report.sections import Context, Section
-from rtickets.report.style import COLORS, DENSE, label_y, panels_of, png
+from rtickets.report.style import COLORS, DENSE, label_y, panels_of
 from rtickets.stages.results import headline_of
-from rtickets.tasks.units import headed, scaled
+from rtickets.tasks.units import headed, scaled, shown
 
 Reading = Mapping[str, Any]
 _MEANING = (
@@ -32,7 +33,7 @@ def draw_gaps(readings: Sequence[Reading], unit: str) -> Figure:
     """
     titles = list(dict.fromkeys(map(_title, readings)))
     objectives = list(dict.fromkeys(each["objective"] for each in readings))
-    figure, panels = panels_of(titles)
+    drawn, panels = panels_of(titles)
     for each in readings:
         panel, place = panels[_title(each)], objectives.index(each["objective"])
         color = COLORS[(place + 1) % len(COLORS)]  # the first is the baseline's elsewhere
@@ -46,9 +47,9 @@ def draw_gaps(readings: Sequence[Reading], unit: str) -> Figure:
         panel.axhline(0, color="#999999", linewidth=0.8)
         panel.grid(alpha=0.25)
         panel.spines[["top", "right"]].set_visible(False)
-    figure.supxlabel("Frechet distance of target and source", fontsize=10)
-    label_y(figure, panels, dict.fromkeys(titles, headed("gain", unit)))
-    return figure
+    drawn.supxlabel("Frechet distance of target and source", fontsize=10)
+    label_y(drawn, panels, dict.fromkeys(titles, headed("gain", unit)))
+    return drawn
 
 
 def clean_readings(result: Mapping[str, Any]) -> list[Reading]:
@@ -62,13 +63,32 @@ def gap_sections(about: Context) -> list[Section]:
     readings = about.result.get("gap_readings", ())
     if not readings or not about.result["cells"]:
         return []
-    shown = clean_readings(about.result)
+    clean = clean_readings(about.result)
     unit = headline_of(about.result["cells"][0]).unit
-    name = "Gain over the Frechet distance of target and source"
-    parts = [f'<p class="note">{html.escape(_MEANING)}</p>']
-    parts += [picture(name, png(draw_gaps(shown, unit)))] if shown else []
-    body = "\n".join([*parts, gap_table(readings)])
+    parts = [f'<p class="note">{html.escape(_MEANING)}</p>', '<div class="panels">']
+    for title in dict.fromkeys(map(_title, clean)):
+        own = [each for each in clean if _title(each) == title]
+        about.charts.append(gap_chart(title, own, unit))
+        chart = figure(len(about.charts) - 1)
+        parts.append(f"<div><h3>{html.escape(title)}</h3>{chart}{_folded(own, unit)}</div>")
+    body = "\n".join([*parts, "</div>", gap_table(readings)])
     return [Section("Domain gap against gain", about.facts(), body, short="Domain gap")]
+
+
+def _folded(readings: Sequence[Reading], unit: str) -> str:
+    """Return what a chart shows, as a table."""
+    body = [
+        [
+            each["objective"], target["transfer"], f"{target['distance']:.4g}",
+            shown(target["gain"], unit, sign=True),
+            *("" if end is None else shown(end, unit, sign=True)
+              for end in (target["gain_low"], target["gain_high"])),
+        ]
+        for each in readings
+        for target in each["targets"]
+    ]  # fmt: skip
+    head = ["objective", "target", "distance", headed("gain", unit), "from", "to"]
+    return f"<details><summary>as a table</summary>{html_table(head, body)}</details>"
 
 
 def gap_table(readings: Sequence[Reading]) -> str:

@@ -15,13 +15,14 @@ from rtickets.report.cells import with_interval
 from rtickets.report.csv_lines import COLUMNS, lines_of
 from rtickets.report.facts import ended, study_facts
 from rtickets.report.figures import figures_of
+from rtickets.report.gap_scatter import clean_readings, draw_gaps
 from rtickets.report.latex import latex_tables
 from rtickets.report.over_seeds import CLEAN, further_of, metrics_of, rows
 from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder, run_at
 from rtickets.runs.names import find_run
 from rtickets.settings import config_files
-from rtickets.stages.results import read_study, read_study_config
+from rtickets.stages.results import headline_of, read_study, read_study_config
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.tasks import units
 
@@ -136,8 +137,11 @@ class Study:
         return [*rows(*of_study, gains=gains), *rows(*of_study, further_of, gains)]
 
     def figures(self) -> dict[str, Figure]:
-        """Return matplotlib figures by name: curves over remaining weights and over radii."""
-        return figures_of(self.result["cells"], self.config)
+        """Return matplotlib figures by name, see `rtickets.report.figures`, of gaps 'gaps'."""
+        figures = figures_of(self.result["cells"], self.config)
+        if readings := clean_readings(self.result):
+            figures["gaps"] = draw_gaps(readings, headline_of(self.result["cells"][0]).unit)
+        return figures
 
     def to_latex(self) -> str:
         """Return a table for every measure and transfer, for papers, with its gains.

@@ -1,6 +1,7 @@
 import pytest
 
-from rtickets.report import show_report, write_report
+from rtickets.report import load_study, show_report, write_report
+from rtickets.report.charts import gap_chart
 from rtickets.report.gap_scatter import correlation, gap_lines
 
 
@@ -24,10 +25,29 @@ def test_page_and_terminal_show_the_readings(make_study, capsys):
     assert "Domain gap against gain" in page
     assert "+0.50 [-0.90, +0.97]" in page
     assert page.count("gap.frechet</td>") == 3
+    section = page.split("<h2>Domain gap against gain</h2>")[1].split("</section>")[0]
+    assert section.count('<figure class="chart"') == 2
+    assert "<td>a</td><td>1</td><td>+1.0</td><td>-10.0</td><td>+20.0</td>" in section
+    assert "<td>b</td><td>2</td><td>+10.0</td><td></td><td>+20.0</td>" in section
     show_report(study)
     lines = [line for line in capsys.readouterr().out.splitlines() if "rank correlation" in line]
     assert len(lines) == 2
     assert "omp 10%: rank correlation +0.50 over 3 targets, p 1" in lines[0]
+
+
+def test_a_chart_has_a_point_a_target_and_its_interval():
+    guide, series = gap_chart("t", [reading()], "share")["series"]
+    assert guide["guide"]
+    assert [point["y"] for point in guide["points"]] == [0, 0]
+    assert series["loose"]
+    shown = [[point[name] for name in ("x", "y", "low", "high")] for point in series["points"]]
+    assert shown == [[1, 1, -10, 20], [2, 10, 10, 10], [5, 5, 0, 20]]
+    assert series["points"][0]["text"] == ["a", "distance 1", "gain +1.0 [-10.0, +20.0]%"]
+
+
+def test_figures_for_papers_have_the_scatter(make_study):
+    study = load_study(make_study(gap_readings=[reading()]).path)
+    assert "gaps" in study.figures()
 
 
 def test_a_study_without_readings_has_no_section(make_study, capsys):

@@ -118,7 +118,7 @@ class Chart {
     const legend = element("div", { class: "legend", role: "group", "aria-label": "series, on and off" });
     this.buttons = this.spec.series.map((series, s) => {
       const swatch = this.svgElement("svg", { width: 30, height: 12, viewBox: "-15 -6 30 12", "aria-hidden": "true" });
-      swatch.append(this.svgElement("path", { d: "M-14 0H14", class: this.lineClass(series) }));
+      if (!series.loose) swatch.append(this.svgElement("path", { d: "M-14 0H14", class: this.lineClass(series) }));
       if (!series.flat && !series.guide) swatch.append(this.svgElement("path", { d: SHAPES[series.shape % SHAPES.length], class: `dot c${series.color % COLORS}` }));
       const button = element("button", { type: "button", "aria-pressed": "true", title: "on or off; a double click shows it alone" });
       button.append(swatch, series.name);
@@ -244,7 +244,7 @@ class Chart {
       return;
     }
     const places = series.points.map((p) => [this.x.at(p.x), this.y.at(p.y)]);
-    group.append(this.svgElement("path", { d: `M${places.map((p) => p.join(" ")).join("L")}`, class: line }));
+    if (!series.loose) group.append(this.svgElement("path", { d: `M${places.map((p) => p.join(" ")).join("L")}`, class: line }));
     if (series.guide) return;
     series.points.forEach((point, i) => {
       const [x, y] = places[i];
