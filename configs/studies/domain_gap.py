@@ -37,7 +37,7 @@ def measured(source, examples, batch_size):
 
 
 def full():
-    transfers = experiments.published(TASKS, "linear")
+    transfers = experiments.transfers_to(TASKS, "linear")
     evaluate = measured("imagenet2012", 5000, 256)
     return experiments.at_full_scale("domain_gap", transfers, evaluate=evaluate)
 

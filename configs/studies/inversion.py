@@ -26,7 +26,7 @@ def measured(batch_size=256, **inversion):
 
 
 def full():
-    transfers = experiments.published(["cifar10"], "linear")
+    transfers = experiments.transfers_to(["cifar10"], "linear")
     published = {"num_steps": 10_000, "step_size": 1.0, "schedule": "constant"}
     return experiments.at_full_scale("inversion", transfers, evaluate=measured(**published))
 

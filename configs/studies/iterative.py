@@ -27,7 +27,7 @@ from rtickets.config import (
 )
 from rtickets.draw.ladder import imp_ladder
 from rtickets.settings import config_files
-from rtickets.stages import experiments, recipes
+from rtickets.stages import experiments, published
 
 
 def draws(eps, target, on_source, on_target, **imp):
@@ -43,19 +43,13 @@ def draws(eps, target, on_source, on_target, **imp):
 
 def full():
     stem = {"exclude": r"stem_conv/.*"}
-    on_source = TrainConfig(
-        optimizer=OptimizerConfig(learning_rate=2e-4, weight_decay=1e-4, schedule="constant"),
-        duration="10ep",
-        batch_size=128,
-        select="last",
-    )
+    on_source = published.fu2023_draw("imp").train
     falling = OptimizerConfig(
         weight_decay=2e-4, schedule="multistep", milestones=("37ep", "51ep"), warmup="1ep"
     )
     on_target = config_files.replace(on_source, optimizer=falling, duration="60ep", batch_size=256)
-    target = recipes.transfer("cifar10").data
-    cifar = (experiments.published(["cifar10"], mode) for mode in ("finetune", "linear"))
-    transfers = {label: run for runs in cifar for label, run in runs.items()}
+    target = published.fu2023("cifar10").data
+    transfers = experiments.transfers_to(["cifar10"], "finetune", "linear")
     return experiments.at_full_scale(
         "iterative",
         transfers,

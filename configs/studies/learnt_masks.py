@@ -24,8 +24,7 @@ from rtickets.config import (
     TrainConfig,
 )
 from rtickets.settings import config_files
-from rtickets.stages import experiments, recipes
-from rtickets.training.optimizers.sgd import Sgd
+from rtickets.stages import experiments, published
 
 
 def draws(eps, target, on_source, on_target):
@@ -34,44 +33,35 @@ def draws(eps, target, on_source, on_target):
     found = {"omp_uniform": DrawConfig(scope="uniform")}
     for place, data, train in (("source", None, on_source), ("target", target, on_target)):
         lmp = DrawConfig(method="lmp", scope="uniform", data=data, train=train)
+        smoothing = train.objective.label_smoothing
         for search, objective in searches.items():
-            found[f"{search}_{place}"] = config_files.replace(lmp, train__objective=objective)
+            own = config_files.replace(objective, label_smoothing=smoothing)
+            found[f"{search}_{place}"] = config_files.replace(lmp, train__objective=own)
     return found
 
 
-def steps(optimizer, duration, batch_size):
-    return TrainConfig(optimizer=optimizer, duration=duration, batch_size=batch_size, select="last")
-
-
 def full():
-    falling = {"schedule": "multistep"}
-    upstream = Sgd(
-        learning_rate=0.256,
-        momentum=0.875,
-        weight_decay=3.0517578e-5,
-        milestones=("30ep", "60ep"),
-        **falling,
-    )
-    late = OptimizerConfig(weight_decay=5e-4, milestones=("80ep", "120ep"), **falling)
-    target = recipes.transfer("cifar10").data
+    on_source = published.fu2023_draw("lmp_upstream").train
+    lmp = published.fu2023_draw("lmp", "cifar10")
     transfers = {
-        f"cifar10-{mode}": config_files.replace(
-            recipes.transfer("cifar10", mode), train=steps(late, "160ep", 256)
-        )
-        for mode in ("finetune", "linear")
+        label: config_files.replace(run, train=lmp.train)
+        for label, run in experiments.transfers_to(["cifar10"], "finetune", "linear").items()
     }
     return experiments.at_full_scale(
         "learnt_masks",
         transfers,
         attacks=["linf_4"],
-        draws=draws(4 / 255, target, steps(upstream, "90ep", 256), steps(late, "160ep", 256)),
+        draws=draws(4 / 255, lmp.data, on_source, lmp.train),
         sparsities=experiments.TENTHS,
     )
 
 
 def small():
-    learn = config_files.replace(
-        steps(OptimizerConfig(learning_rate=1.0), "100it", 64),
+    learn = TrainConfig(
+        optimizer=OptimizerConfig(learning_rate=1.0),
+        duration="100it",
+        batch_size=64,
+        select="last",
         validate_every="0ep",
         checkpoint_every="0ep",
     )

@@ -19,7 +19,7 @@ ATTACKS = {"cifar10": "l2_3", "cifar100": "l2_1"}
 
 
 def full(source, arch="resnet18"):
-    transfers = experiments.published([source], "finetune", arch=arch)
+    transfers = experiments.transfers_to([source], "finetune")
     attacks = [ATTACKS[source]]
     return experiments.at_full_scale("omp_finetune", transfers, arch=arch, attacks=attacks)
 

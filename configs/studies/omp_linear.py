@@ -19,7 +19,7 @@ from rtickets.stages import experiments
 
 
 def full(arch):
-    cifar = experiments.published(("cifar10", "cifar100"), "linear", arch=arch)
+    cifar = experiments.transfers_to(("cifar10", "cifar100"), "linear")
     return experiments.at_full_scale("omp_linear", cifar, arch=arch)
 
 

@@ -27,8 +27,7 @@ TASKS = (
 
 
 def full():
-    modes = (experiments.published(TASKS, mode) for mode in ("finetune", "linear"))
-    transfers = {label: run for runs in modes for label, run in runs.items()}
+    transfers = experiments.transfers_to(TASKS, "finetune", "linear")
     attacks = ("l2_0.1", "l2_1", "l2_3")
     return experiments.at_full_scale("omp_tasks", transfers, attacks=attacks)
 

@@ -22,8 +22,7 @@ DRAWS = {
 
 
 def full():
-    cifar = (experiments.published(["cifar10"], mode) for mode in ("finetune", "linear"))
-    transfers = {label: run for runs in cifar for label, run in runs.items()}
+    transfers = experiments.transfers_to(["cifar10"], "finetune", "linear")
     return experiments.at_full_scale("patterns", transfers, draws=DRAWS)
 
 

@@ -31,7 +31,7 @@ def properties(others, corruptions, attacks, examples):
 
 
 def full():
-    transfers = experiments.published(("cifar10", "cifar100"), "finetune")
+    transfers = experiments.transfers_to(("cifar10", "cifar100"), "finetune")
     attacks = {
         "pgd3": AttackConfig(eps=3 / 255, num_steps=3, step_size=2 / 255),
         "ensemble": AttackConfig(name="autoattack", eps=3 / 255),

@@ -18,11 +18,7 @@ from rtickets.stages.demo import demo_study
 
 
 def full():
-    modes = (
-        experiments.published(("cifar10", "cifar100"), mode, arch="resnet50")
-        for mode in ("finetune", "linear")
-    )
-    transfers = {label: run for runs in modes for label, run in runs.items()}
+    transfers = experiments.transfers_to(("cifar10", "cifar100"), "finetune", "linear")
     study = experiments.at_full_scale("smoothing", transfers, arch="resnet50")
     noise = ObjectiveConfig(name="gaussian", sigma=0.5)
     return config_files.replace(study, objectives={**study.objectives, "noise": noise})

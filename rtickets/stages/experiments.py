@@ -1,7 +1,7 @@
 """Where the studies of the published experiments start: at their own scale, and small.
 
 At the published scale a ResNet is pretrained on ImageNet, naturally and against L2 attacks, and
-its tickets go to CIFAR and other sets at 224 pixels (Fu et al. 2023, `rtickets.stages.recipes`).
+its tickets go to CIFAR and other sets at 224 pixels (Fu et al. 2023, `rtickets.stages.published`).
 The natural network has the robust one's recipe without the attack, where the authors took a
 published one of another recipe.
 
@@ -11,12 +11,13 @@ networks and tickets when they run in one workdir.
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Any, Literal
 
 from rtickets.evaluation.recalibration import TransferRecalibrateConfig
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.settings import config_files
-from rtickets.stages import recipes
+from rtickets.stages import published, recipes
 from rtickets.stages.demo import demo_study
 from rtickets.stages.settings import TransferConfig
 from rtickets.stages.study_settings import StudyConfig
@@ -24,9 +25,7 @@ from rtickets.training.objectives import ObjectiveConfig
 from rtickets.training.optimizers import OptimizerConfig
 from rtickets.training.settings import TrainConfig
 
-TENTHS = tuple(round(0.1 * step, 2) for step in range(1, 10))
-SPARSITIES = (*TENTHS, *(round(0.9 + 0.01 * step, 2) for step in range(1, 10)))
-"""The published ladder: removed 10% to 90% in tenths, then 91% to 99%."""
+TENTHS = published.FU_SPARSITIES[:9]
 
 SEEDS = (0, 1, 2)
 SMALL_SPARSITIES = (0.8, 0.9, 0.95, 0.98)
@@ -57,7 +56,11 @@ def at_full_scale(
         attack.replace(".", "_"): recipes.imagenet(arch, attack).train.objective
         for attack in attacks
     }
-    own: dict[str, Any] = {"sparsities": SPARSITIES, "evaluate": EvaluateConfig(), **fields}
+    own: dict[str, Any] = {
+        "sparsities": published.FU_SPARSITIES,
+        "evaluate": EvaluateConfig(),
+        **fields,
+    }
     return StudyConfig(
         name=name,
         seeds=SEEDS,
@@ -68,11 +71,12 @@ def at_full_scale(
     )
 
 
-def published(
-    sources: Iterable[str], mode: recipes.Mode, **fields: Any
-) -> dict[str, TransferConfig]:
-    """Return published transfers by label; fields are those of `recipes.transfer`."""
-    return {f"{source}-{mode}": recipes.transfer(source, mode, **fields) for source in sources}
+def transfers_to(sources: Iterable[str], *modes: recipes.Mode) -> dict[str, TransferConfig]:
+    """Return the transfers of Fu et al. 2023 as SOURCE-MODE, all sources of a mode together."""
+    return {
+        f"{source}-{mode}": published.fu2023(source, mode)
+        for mode, source in product(modes, sources)
+    }
 
 
 def small(name: str, transfers: Mapping[str, TransferConfig], **fields: Any) -> StudyConfig:
