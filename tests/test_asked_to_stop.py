@@ -16,7 +16,7 @@ import pytest
 from rtickets import cli
 from rtickets.attacks.ensemble import legs
 from rtickets.draw import scheduled
-from rtickets.evaluation import noise
+from rtickets.evaluation import batches, noise
 from rtickets.platform import preemption
 from rtickets.stages import imp, lmp, study_progress
 from rtickets.storage.checkpoints import Checkpoints
@@ -25,13 +25,12 @@ from rtickets.training import dispatch
 from rtickets.training.loop import Loop
 
 HERE = Path(__file__).parent
-predict = importlib.import_module("rtickets.evaluation.predict")  # the package's is the function
 # In the order of a study, whose tickets go by the alphabet: the call at whose end the signal comes.
 MOMENTS = {
     "compiling": (dispatch, "train_step", 1),  # is traced
     "training": (Loop, "_dispatch", 4),
     "writing a checkpoint": (Checkpoints, "save", 1),  # has begun in the background
-    "validating": (predict, "_compiled", 2),
+    "validating": (batches, "_compiled", 2),
     "attacking": (legs, "work", 3),
     "certifying": (noise, "_compiled", 1),
     "between two stages": (study_progress, "done", 1),

@@ -78,18 +78,21 @@ def _info(config_words: Sequence[str]) -> None:
     asks, task = task_of(config), data.load(config)
     streamed = task.train.streamed
     stays = ", encoded on disk" if streamed else ""
-    print(
-        f"{config.source}: images {task.train.images.shape[1:]}, {task.train.images.dtype}{stays}"
-    )
+    seen = [task.train.spec[name] for name in asks.inputs]
+    images = [each.name for each in seen] == ["image"]
+    kinds = f"images {seen[0].shape}, {seen[0].dtype}" if images else ", ".join(map(str, seen))
+    print(f"{config.source}: {kinds}{stays}")
+    noun = "images" if images else "examples"
     for name in ("train", "validation", "test"):
-        print(f"{name:14} {len(getattr(task, name)):,} images")
+        print(f"{name:14} {len(getattr(task, name)):,} {noun}")
     if task.class_names:
         print(f"{'classes':14} {len(task.class_names)}: {printable(', '.join(task.class_names))}")
     else:
         others = (f"{name} {a.shape[1:]} {a.dtype}" for name, a in task.train.arrays.items())
         print(f"{'task':14} {asks.name}, of {', '.join(others)}")
     print(f"{'metric':14} {asks.headline.name}")
-    print(f"{'mean, std':14} {task.mean}, {task.std}")
+    if task.mean:
+        print(f"{'mean, std':14} {task.mean}, {task.std}")
     notes = task.notes + (_copies_on_disk(config.source, task) if streamed else ())
     for note in notes:
         print(f"{'note':14} {printable(note)}")

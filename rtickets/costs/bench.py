@@ -177,7 +177,7 @@ def _rate_of_steps(
         model=network, objective=objective, optimizer=OptimizerConfig(learning_rate=0.0),
         transform=Transform(crop_padding=4, flip=True), batch_size=batch_size, total_steps=10**6,
         steps_per_epoch=1000, trainable="all", statistics="batch", devices=devices,
-        image_shape=shape,
+        input_shape=shape,
     )  # fmt: skip
     params, batch_stats = models.initialise(network, jax.random.key(0), shape)
     mask = masks.full(params)

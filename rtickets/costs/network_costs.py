@@ -12,6 +12,7 @@ from jax import Array
 
 from rtickets import masks, models
 from rtickets.models.calling import STATE, apply
+from rtickets.models.inputs import Inputs
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import parallel
 
@@ -38,18 +39,18 @@ class NetworkCost(NamedTuple):
 def network_cost(
     config: ModelConfig,
     width: int,
-    image_shape: tuple[int, int, int],
+    inputs: Inputs | tuple[int, ...],
     make_head: Callable[[int], Any] = models.LinearHead,
 ) -> NetworkCost:
     """Return costs from traced shapes and XLA's count of operations before any optimisation.
 
     Args:
         width: of the network's head.
-        image_shape: (H, W, C) of its input.
+        inputs: what it takes; (H, W, C) of images.
         make_head: see `Task.head`.
     """
     model = models.from_config(config, width, make_head=make_head)
-    x = jax.ShapeDtypeStruct((_PROBE, *image_shape), jnp.float32)
+    x = models.placeholders(models.as_inputs(inputs), _PROBE)
     variables = jax.eval_shape(model.init, jax.random.key(0), x)
     params, batch_stats = variables["params"], variables.get(STATE, {})
 

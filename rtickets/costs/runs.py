@@ -1,10 +1,15 @@
 """What single runs take: shapes, steps, operations and memory."""
 
+import math
 from typing import NamedTuple
+
+import numpy as np
 
 from rtickets.costs.network_costs import NetworkCost, network_cost
 from rtickets.costs.passes import passes_of_attack, passes_per_step
 from rtickets.costs.task_sizes import TaskSizes
+from rtickets.data.arrays import IMAGE
+from rtickets.models.inputs import Inputs
 from rtickets.models.settings import ModelConfig
 from rtickets.settings.kinds import to_steps
 from rtickets.training.batches import steps_per_epoch
@@ -52,7 +57,7 @@ def estimate_training(
             images.
     """
     train.objective.check_lengths(task.shape)
-    cost = network_cost(model, task.outputs, task.shape, task.head)
+    cost = network_cost(model, task.outputs, task.inputs, task.head)
     per_epoch = steps_per_epoch(task.train, train.batch_size)
     steps = to_steps(train.duration, per_epoch)
     every = to_steps(train.validate_every, per_epoch)
@@ -76,11 +81,13 @@ def estimate_training(
 
 def describe(task: TaskSizes, model: ModelConfig, cost: NetworkCost) -> str:
     """Return a line about a network and what it sees."""
-    shape = "x".join(map(str, task.shape))
+    seen = "images of " + "x".join(map(str, task.shape))
+    if [each.name for each in task.inputs] != [IMAGE]:
+        seen = "examples of " + ", ".join(map(str, task.inputs))
     streamed = "" if task.stored else ", streamed from disk"
     return (
         f"{model.arch}, {cost.weights / 1e6:.2f} M weights ({cost.prunable / 1e6:.2f} M prunable), "
-        f"{cost.forward / 1e9:.3g} GFLOP an image; {task.name}: {task.train:,} images of {shape}, "
+        f"{cost.forward / 1e9:.3g} GFLOP an image; {task.name}: {task.train:,} {seen}, "
         f"{task.outputs} {task.answers}{streamed}"
     )
 
@@ -106,9 +113,9 @@ def memory_of(
     return {
         "weights": _FLOAT * cost.weights * copies,
         "activations": per_device * (cost.activations if trainable == "all" else 0),
-        "images": float(task.stored + per_device * _FLOAT * _size(task.shape)),
+        "images": float(task.stored + per_device * _bytes(task.inputs)),
     }
 
 
-def _size(shape: tuple[int, int, int]) -> int:
-    return shape[0] * shape[1] * shape[2]
+def _bytes(inputs: Inputs) -> int:
+    return sum(math.prod(shape) * np.dtype(dtype).itemsize for _, shape, dtype in inputs)

@@ -7,6 +7,7 @@ from typing import Any
 from rtickets.costs.runs import Estimate
 from rtickets.costs.task_sizes import TaskSizes, sizes_of
 from rtickets.data.settings import DataConfig
+from rtickets.models.inputs import Inputs
 from rtickets.models.settings import ModelConfig
 from rtickets.runs.folders import StartingTicket
 from rtickets.settings import config_files
@@ -23,7 +24,7 @@ class Setting:
     Attributes:
         model: the network of tickets; None assumes one that fits the size of images.
         task: the task that it was last trained on, None where it does not say.
-        shape: (H, W, C) that it takes, or None for what its task has.
+        inputs: what it takes, or None for what its task has.
         devices: number of devices.
         source: the ticket that a stage starts from, None where none is given.
         meta: its provenance.
@@ -31,7 +32,7 @@ class Setting:
 
     model: ModelConfig | None = None
     task: DataConfig | None = field(default_factory=DataConfig)
-    shape: tuple[int, int, int] | None = None
+    inputs: Inputs | None = None
     devices: int = 1
     source: StartingTicket | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
@@ -42,7 +43,7 @@ class Setting:
         meta = Ticket.load(source.ticket).meta
         model = config_files.parse(ModelConfig, meta["model"])
         task = provenance.trained_on(meta)[0] if "task" in meta else None
-        return Setting(model, task, tuple(meta["image_shape"]), devices, source, meta)
+        return Setting(model, task, provenance.inputs_of(meta), devices, source, meta)
 
     def check_head(self) -> None:
         """Raise InputError where a network that runs under its own head has none."""
@@ -56,9 +57,9 @@ class Setting:
         """
         config = config or self.task or provenance.trained_on({})[0]
         task = sizes_of(config)
-        if self.shape is None or config.image_size is not None:
+        if self.inputs is None or config.image_size is not None:
             return task
-        return task._replace(shape=self.shape)
+        return task._replace(inputs=self.inputs)
 
     def model_for(self, task: TaskSizes | None) -> ModelConfig:
         """Return the network of tickets, or what is assumed where there is none."""

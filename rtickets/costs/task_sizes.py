@@ -1,17 +1,20 @@
 """A data set as a run sees it, without reading it where its sizes are known."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rtickets import data
 from rtickets.data import source_of
+from rtickets.data.arrays import IMAGE
 from rtickets.data.images.augment import make_transform
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.source import Facts
 from rtickets.data.splits import limited_count
 from rtickets.errors import InputError
+from rtickets.models.inputs import Input, Inputs
 from rtickets.tasks import Task, task_of
 
 
@@ -25,8 +28,8 @@ class TaskSizes(NamedTuple):
         test: number of test images.
         outputs: width of a head for it.
         answers: what the outputs are called.
-        shape: (H, W, C) that the network takes.
-        stored: bytes of the training images in device memory; 0 where they are streamed.
+        inputs: what the network takes.
+        stored: bytes of the training examples' inputs in device memory; 0 where they are streamed.
         head: see `Task.head`.
     """
 
@@ -36,9 +39,14 @@ class TaskSizes(NamedTuple):
     test: int
     outputs: int
     answers: str
-    shape: tuple[int, int, int]
+    inputs: Inputs
     stored: int
     head: Callable[[int], Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the first input, (H, W, C) of images."""
+        return self.inputs[0].shape
 
 
 def sizes_of(config: DataConfig) -> TaskSizes:
@@ -50,20 +58,27 @@ def sizes_of(config: DataConfig) -> TaskSizes:
     facts, task = source_of(config).facts, task_of(config)
     sizes = _read(task, config) if facts is None else _known(task, facts, config)
     transform = make_transform(config)
-    stored = sizes.shape or (*(transform.size or (224, 224)), 3)
-    size = sizes.train * stored[0] * stored[1] * stored[2] if sizes.in_memory else 0
-    shape = transform.output_shape(stored)
-    return TaskSizes(config.source, *sizes[:4], task.answers, shape, size, task.head)
+    stored = sizes.stored
+    if stored is None:
+        stored = {IMAGE: Input(IMAGE, (*(transform.size or (224, 224)), 3), "uint8")}
+    bytes_of = [
+        math.prod(stored[name].shape) * np.dtype(stored[name].dtype).itemsize
+        for name in task.inputs
+        if name in stored
+    ]
+    size = sizes.train * sum(bytes_of) if sizes.in_memory else 0
+    inputs = task.input_spec(transform, stored)
+    return TaskSizes(config.source, *sizes[:4], task.answers, inputs, size, task.head)
 
 
 class _Sizes(NamedTuple):
-    """Sizes of the splits, width of the head, shape of images where it is known, where they lie."""
+    """Sizes of the splits, width of the head, what is stored where it is known, where it lies."""
 
     train: int
     validation: int
     test: int
     outputs: int
-    shape: tuple[int, int, int] | None
+    stored: Mapping[str, Input] | None
     in_memory: bool
 
 
@@ -79,7 +94,8 @@ def _known(task: Task, facts: Facts, config: DataConfig) -> _Sizes:
     validation = round(train * config.validation_fraction)
     train = config.train_examples or train - validation
     in_memory = facts.shape is not None or config.stream is False
-    return _Sizes(train, validation, test, task.width(facts.about), facts.shape, in_memory)
+    stored = None if facts.shape is None else {IMAGE: Input(IMAGE, facts.shape, "uint8")}
+    return _Sizes(train, validation, test, task.width(facts.about), stored, in_memory)
 
 
 def _classes(task: Task, facts: Facts, config: DataConfig) -> int:
@@ -93,10 +109,8 @@ def _classes(task: Task, facts: Facts, config: DataConfig) -> int:
 
 def _read(task: Task, config: DataConfig) -> _Sizes:
     dataset = data.load(config)
-    images = dataset.train.images
     train, validation, test = (len(split) for split in dataset[:3])
-    height, width, channels = images.shape[1:]
     return _Sizes(
-        train, validation, test, task.width(task.about(dataset)), (height, width, channels),
-        isinstance(images, np.ndarray),
+        train, validation, test, task.width(task.about(dataset)), dataset.train.spec,
+        not dataset.train.streamed,
     )  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 
 from rtickets.data.images.streamed import StreamedImages
 from rtickets.errors import InputError
+from rtickets.models.inputs import Input
 from rtickets.platform.short_repr import with_short_repr
 
 Metric = Literal["accuracy", "balanced"]
@@ -21,9 +22,9 @@ class Split:
     """Examples of one split, as arrays by the names that the batches of their task have.
 
     Attributes:
-        arrays: examples first, all of the same length. `image` is uint8 (N, H, W, C), or
-            `StreamedImages` if they stay encoded on disk; the others lie in memory. Of classified
-            images, `label` is int32 (N,).
+        arrays: examples first, all of the same length, NumPy's or `Streamed` if they stay on disk.
+            One called `image` is uint8 (N, H, W, C) or `StreamedImages`. Of classified images,
+            `label` is int32 (N,).
     """
 
     arrays: Mapping[str, Any]
@@ -52,8 +53,16 @@ class Split:
 
     @property
     def streamed(self) -> bool:
-        """Whether the images stay encoded on disk."""
-        return isinstance(self.arrays.get(IMAGE), StreamedImages)
+        """Whether something stays on disk."""
+        return not all(isinstance(each, np.ndarray) for each in self.arrays.values())
+
+    @property
+    def spec(self) -> dict[str, Input]:
+        """What an example is stored as, by name."""
+        return {
+            name: Input(name, tuple(each.shape[1:]), str(each.dtype))
+            for name, each in self.arrays.items()
+        }
 
     def take(self, indices: np.ndarray) -> "Split":
         """Return the examples at `indices`, in that order."""
@@ -107,7 +116,7 @@ class Dataset(NamedTuple):
         validation: what choices are made on.
         test: what is reported.
         class_names: one name per class, of images that are classified.
-        mean: per-channel mean of the training images in [0, 1].
+        mean: per-channel mean of the training images in [0, 1]; () where there are no images.
         std: per-channel standard deviation likewise.
         viewed: images are resized and cropped when they are decoded, or were.
         notes: what a user should know about it, in lines.
@@ -124,9 +133,9 @@ class Dataset(NamedTuple):
 
 
 def in_memory(raw: Raw) -> Raw:
-    """Decode all images, training images as others, so that crops are made on the device."""
+    """Decode everything, training images as others, so that crops are made on the device."""
     splits = (
-        None if split is None else split.having(image=np.asarray(split.images))
+        None if split is None else Split(split.decoded())
         for split in (raw.train, raw.test, raw.validation)
     )
     train, test, validation = splits
@@ -137,8 +146,8 @@ def in_memory(raw: Raw) -> Raw:
 
 def is_viewed(split: Split) -> bool:
     """Return whether images of a split are brought to their final size when they are decoded."""
-    images = split.images
-    return not isinstance(images, np.ndarray) and images.view.size is not None
+    images = split.arrays.get(IMAGE)
+    return isinstance(images, StreamedImages) and images.view.size is not None
 
 
 def checked_split(images: np.ndarray, labels: np.ndarray, num_classes: int, name: str) -> Split:

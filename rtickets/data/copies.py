@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rtickets.data.arrays import IMAGE, LABEL, Dataset, Split
+from rtickets.data.images.streamed import StreamedImages
 
 _PAIRS = (("validation", "training"), ("test", "training"), ("test", "validation"))
 
@@ -35,53 +36,64 @@ def digest(data: Any) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def find_copies(task: Dataset) -> tuple[str, ...]:
+def find_copies(task: Dataset, inputs: tuple[str, ...] = (IMAGE,)) -> tuple[str, ...]:
     """Compare the splits of a task, by pixels in memory or by files of encoded images.
+
+    Args:
+        task: the data set.
+        inputs: names of the arrays by which examples are told apart.
 
     Returns:
         A line per pair of splits that share images.
     """
     splits = {"training": task.train, "validation": task.validation, "test": task.test}
-    return describe_copies({name: _digests(split) for name, split in splits.items()})
+    noun = "images" if inputs == (IMAGE,) else "examples"
+    return describe_copies({name: _digests(each, inputs) for name, each in splits.items()}, noun)
 
 
-def describe_copies(splits: Mapping[str, Digests]) -> tuple[str, ...]:
+def describe_copies(splits: Mapping[str, Digests], noun: str = "images") -> tuple[str, ...]:
     """Compare some or all of the splits 'training', 'validation' and 'test'.
 
     Returns:
         A line per pair that shares images: of how many, and how many with another label.
     """
     lines = (
-        _copies(name, splits[name], of, splits[of])
+        _copies(name, splits[name], of, splits[of], noun)
         for name, of in _PAIRS
         if name in splits and of in splits
     )
     return tuple(line for line in lines if line)
 
 
-def _copies(name: str, ours: Digests, of: str, theirs: Digests) -> str:
+def _copies(name: str, ours: Digests, of: str, theirs: Digests, noun: str) -> str:
     mine = list(zip(ours.images, ours.labels.tolist(), strict=True))
     images = set(theirs.images)
     pairs = set(zip(theirs.images, theirs.labels.tolist(), strict=True))
     found = [pair not in pairs for pair in mine if pair[0] in images]
     if not found:
         return ""
-    line = f"{len(found):,} of {len(mine):,} {name} images are exact copies of {of} images"
+    line = f"{len(found):,} of {len(mine):,} {name} {noun} are exact copies of {of} {noun}"
     return f"{line}, {sum(found):,} of them with another {ours.about}" if any(found) else line
 
 
-def _digests(split: Split) -> Digests:
-    images, rest = split.images, _rest(split)
-    if isinstance(images, np.ndarray):
-        return Digests([digest(image) for image in np.ascontiguousarray(images)], *rest)
+def _digests(split: Split, inputs: tuple[str, ...]) -> Digests:
+    images, rest = split.arrays[inputs[0]], _rest(split, inputs)
+    if not isinstance(images, StreamedImages):
+        seen = [np.ascontiguousarray(split.arrays[name]) for name in inputs]
+        if len(seen) == 1:
+            return Digests([digest(image) for image in seen[0]], *rest)
+        return Digests(
+            [digest(b"".join(each.tobytes() for each in row)) for row in zip(*seen, strict=True)],
+            *rest,
+        )
     with ThreadPoolExecutor(images.workers) as pool:
         of: Iterable[bytes] = pool.map(lambda i: digest(images.files.read(int(i))), images.chosen)
         return Digests(list(of), *rest)
 
 
-def _rest(split: Split) -> tuple[np.ndarray, str]:
-    """Return what tells apart what goes with the images of a split, and what that is."""
-    others = {name: each for name, each in split.arrays.items() if name != IMAGE}
+def _rest(split: Split, inputs: tuple[str, ...]) -> tuple[np.ndarray, str]:
+    """Return what tells apart what goes with the inputs of a split, and what that is."""
+    others = {name: each for name, each in split.arrays.items() if name not in inputs}
     if set(others) == {LABEL}:
         return split.labels, LABEL
     arrays = [np.ascontiguousarray(each) for each in others.values()]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from rtickets.data.array_checks import check_arrays
-from rtickets.data.arrays import Dataset, Split, in_memory, is_viewed
+from rtickets.data.arrays import IMAGE, Dataset, Split, in_memory, is_viewed
 from rtickets.data.checks import CLASSES
 from rtickets.data.copies import find_copies
 from rtickets.data.images.augment import make_transform
@@ -44,8 +44,8 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     """
     source = source_of(config)
     raw = source.load(config, make_transform(config).view)
-    check_arrays(raw, config.source)
     asks = config.task or source.task or CLASSES
+    check_arrays(raw, config.source, asks.inputs)
     odd = asks.check(raw, config.source)
     if config.stream is False:
         raw = in_memory(raw)
@@ -62,7 +62,7 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
         train, validation = hold_out(train, *part, _strata(asks, train))
     mean, std = raw.mean, raw.std
     if mean is None or std is None:
-        mean, std = pixel_statistics(_sample((whole if config.limit else train).images))
+        mean, std = _statistics(whole if config.limit else train)
     # Last, so that subsets of all sizes share splits and pixel statistics.
     if config.train_examples is not None:
         train = few_shot(train, config.train_examples, seed, _strata(asks, train))
@@ -73,7 +73,7 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     )  # fmt: skip
     if train.streamed:
         return task
-    return task._replace(notes=task.notes + find_copies(task))
+    return task._replace(notes=task.notes + find_copies(task, asks.inputs))
 
 
 def _limited(config: DataConfig, asks: TaskConfig, train: Split, seed: int) -> Split:
@@ -123,7 +123,7 @@ def _strata(asks: TaskConfig, split: Split) -> np.ndarray:
 def _too_dark(*splits: Split) -> tuple[str, ...]:
     """Say so where no pixel is over 1 of 255: such integers were meant as values in [0, 1]."""
     named = zip(("training", "validation", "test"), splits, strict=True)
-    stored = {name: split.images for name, split in named}
+    stored = {name: split.arrays.get(IMAGE) for name, split in named}
     arrays = {name: each for name, each in stored.items() if isinstance(each, np.ndarray)}
     dark = [name for name, images in arrays.items() if images.size and images.max() <= 1]
     if not dark:
@@ -132,6 +132,11 @@ def _too_dark(*splits: Split) -> tuple[str, ...]:
         f"no pixel of the {', '.join(dark)} images is over 1 of 255: if 1 is meant as white, "
         "multiply them by 255",
     )
+
+
+def _statistics(train: Split) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and deviation of the channels of images, nothing where there are none."""
+    return pixel_statistics(_sample(train.images)) if IMAGE in train.arrays else ((), ())
 
 
 def _sample(images: np.ndarray | StreamedImages) -> np.ndarray:

@@ -29,6 +29,7 @@ class TaskConfig(Variant):
     family: ClassVar[str] = "task"
     entries: ClassVar[dict[str, Any]] = {}
     beside_head: ClassVar[frozenset[str]] = frozenset()  # see `rtickets.tasks.base.Task`
+    inputs: ClassVar[tuple[str, ...]] = ("image",)  # likewise
 
     def split(self, arrays: "Mapping[str, Any]") -> np.ndarray | None:
         """Return integers (N,) from 0 on: every part of a split gets its share of each.

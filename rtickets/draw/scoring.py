@@ -14,6 +14,7 @@ from rtickets.draw.criteria.base import ScoreFn
 from rtickets.draw.criteria.losses import task_adversarial
 from rtickets.draw.settings import DrawConfig
 from rtickets.masks import Params
+from rtickets.tasks.search import check_attackable
 from rtickets.tickets import provenance
 from rtickets.tickets.asked import Question, asked_again
 from rtickets.tickets.head import known
@@ -39,7 +40,10 @@ def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
         asks = asked_again(network.meta, config.data, config.seed)
     task = asks.task if asks else known(network.meta)[0]
 
-    def outputs_fn(params: Params, x: Array) -> Any:
+    if config.attack is not None:
+        check_attackable(task, "attack", "leave it out")
+
+    def outputs_fn(params: Params, x: Any) -> Any:
         return models.logits(model, params, network.batch_stats, x)
 
     # An attack on images before they are scored: the criterion then sees what training would.
@@ -49,7 +53,7 @@ def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
         ScoredNetwork(
             model,
             network.batch_stats,
-            tuple(network.meta["image_shape"]),
+            provenance.inputs_of(network.meta),
             outputs_fn,
             partial(load_batches, config, network.meta, asks),
             None if attack is None else task_adversarial(task, outputs_fn, **attack.as_pgd()),
@@ -71,8 +75,8 @@ def load_batches(
         asks: what it is asked; None is what `asked_again` finds.
 
     Returns:
-        Batches of (float32 images (B, H, W, C) in [0, 1], the other arrays of the task's batch by
-        name, PRNG keys (B,)).
+        Batches of (the first input, such as float32 images (B, H, W, C) in [0, 1], the other arrays
+        of the task's batch by name, PRNG keys (B,)).
 
     Raises:
         InputError: if the data cannot be loaded or the network's head is not for them.

@@ -1,7 +1,8 @@
 """Measurements of a network on a split."""
 
+from rtickets.evaluation.counting import judge
 from rtickets.evaluation.evaluate import evaluate_network
-from rtickets.evaluation.predict import Examples, Network, judge, on_devices, predict
+from rtickets.evaluation.predict import Examples, Network, on_devices, predict
 from rtickets.evaluation.robustness import measure_robustness
 from rtickets.evaluation.subject import make_subject
 from rtickets.tasks.accuracy import Accuracy, is_correct, measure, share

@@ -53,7 +53,7 @@ def constant_outputs(network: Network, batches: Iterable[Any]) -> list[Outputs]:
     high: Any = None
     count = 0
     for batch in batches:
-        count += len(batch)
+        count += len(jax.tree.leaves(batch)[0])
         found = jax.device_get(run(network.params, network.batch_stats, batch))
         if low is None:
             low, high = found

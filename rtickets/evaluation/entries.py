@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from rtickets.errors import InputError
@@ -51,18 +50,10 @@ def of_right(task: Task, right: np.ndarray, batch: Batch) -> dict[str, Any]:
     return {"correct": count, "examples": len(right), **_interval(found)}
 
 
-def of_outputs(task: Task, outputs: Any, batch: Batch) -> dict[str, Any]:
-    """Return what `of_right` does of a network's answers; `correct` where there are classes.
-
-    Besides, the task's `chance`, where that is known.
-    """
-    chance = task.chance(batch)
-    known = {} if chance is None else {"chance": chance}
-    if task.has_classes:
-        return of_right(task, ~np.asarray(task.fooled(outputs, batch)), batch) | known
+def of_measures(task: Task, measured: Mapping[str, Measured], examples: int) -> dict[str, Any]:
+    """Return of how many `examples` measures are, and the headline among them."""
     name = task.headline.name
-    found = entry(name, task.measures(task.sums(outputs, batch))[name])
-    return {"examples": len(jax.tree.leaves(outputs)[0]), **_interval(found), **known}
+    return {"examples": examples, **_interval(entry(name, measured[name]))}
 
 
 def _interval(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,22 +1,28 @@
 """All that one evaluation measures of a network."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
-from rtickets.evaluation.entries import entries, headline_entry, of_outputs
+from rtickets.evaluation.clean import measure_clean
+from rtickets.evaluation.entries import entries, headline_entry
 from rtickets.evaluation.loss_attack import check_without_classes, measure_losses
-from rtickets.evaluation.measures.base import Asked, check_measures, measure_all, no_examples
-from rtickets.evaluation.outcomes import keep_outcome, outcome_of
+from rtickets.evaluation.measures.base import (
+    Asked,
+    check_measures,
+    counters_of,
+    measure_all,
+    no_examples,
+)
+from rtickets.evaluation.outcomes import keep_outcome
 from rtickets.evaluation.pictures import keeper
-from rtickets.evaluation.predict import Examples, Network, answers, measures_of
+from rtickets.evaluation.predict import Examples, Network, answers
 from rtickets.evaluation.robustness import measure_robustness
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.evaluation.subject import make_subject
+from rtickets.tasks.search import check_attackable
 
 
 def evaluate_network(
@@ -57,27 +63,34 @@ def evaluate_network(
     classes = task.has_classes
     if not classes:
         check_without_classes(config, task)
+    elif config.attacks or config.smoothing:
+        what = ", ".join(
+            ["smoothing"] * bool(config.smoothing)
+            + [f"attacks.{label}" for label in config.attacks]
+        )
+        check_attackable(task, what, "leave it out")
     check_measures(config.measures, examples, network)
-    outputs, batch = answers(network, examples, batch_size=config.batch_size)
+    further = counters_of(config.measures, task)
+    clean = measure_clean(network, examples, *further.values(), batch_size=config.batch_size)
+    if clean.outcome is not None:
+        keep_outcome(folder, "clean", clean.outcome)
+    sums = dict(zip(further, clean.further, strict=True))
+    whole = cache(partial(answers, network, examples, batch_size=config.batch_size))
     shown: list[str] = []
     tables: dict[str, Any] = {}
     asked = Asked(
-        network, examples, outputs, batch, validation, config.batch_size, config.seed,
+        network, examples, whole, validation, config.batch_size, config.seed,
         keep=keeper(folder, shown), training=training, about=about, tabulate=tables.__setitem__,
     )  # fmt: skip
-    measured = measures_of(task, outputs, batch) | measure_all(config.measures, asked)
     result = {
         "headline": headline_entry(task.headline),
-        "clean": of_outputs(task, outputs, batch),
-        "measures": entries(measured),
+        "clean": clean.value,
+        "measures": entries(clean.measures | measure_all(config.measures, asked, sums)),
         **({"pictures": shown} if shown else {}),
         **({"tables": tables} if tables else {}),
     }
     # Attacks that count mistakes need classes; other tasks are attacked by their loss.
-    if classes:
-        right = ~np.asarray(task.fooled(outputs, batch))
-        keep_outcome(folder, "clean", outcome_of(task, right, batch))
-    else:
+    if not classes:
         return {**result, **measure_losses(config, network, examples, folder)}
     subject_of = partial(
         make_subject, network, examples.split, examples.transform, seed=config.seed,

@@ -99,7 +99,8 @@ def _level_of(model: models.Model, level: str) -> Callable[..., Array]:
 @lru_cache(maxsize=16)
 def _compiled(model: models.Model, task: Task, transform: Transform) -> Any:
     def run(params: Any, state: Any, raw: Any) -> Any:
-        inputs = task.prepare(transform, raw)[task.input]
+        batch = task.prepare(transform, raw)
+        inputs = task.seen(batch, batch[task.input])
         return features(model, params, state, inputs)[0].pooled
 
     return jax.jit(run)

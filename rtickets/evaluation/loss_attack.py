@@ -5,39 +5,25 @@ numbers can be trusted: the checks of `rtickets.attacks.honesty` are made for lo
 """
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
 
 from rtickets.attacks.ensemble.from_settings import at_radius
 from rtickets.attacks.settings import AttackConfig
 from rtickets.errors import InputError
-from rtickets.evaluation.entries import entries, of_outputs
-from rtickets.evaluation.predict import Examples, Network, answers, measures_of
+from rtickets.evaluation.counting import count, count_and_keep
+from rtickets.evaluation.entries import entries, of_measures
+from rtickets.evaluation.predict import Examples, Gathered, Network
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.evaluation.subject import spread
 from rtickets.platform import processes
 from rtickets.storage.files import write_bytes
-from rtickets.tasks import Task
-
-
-class Found(NamedTuple):
-    """The worst answers that an attack found, on the host, of N examples.
-
-    Attributes:
-        outputs: what the network answers.
-        loss: the task's loss of these answers, float32 (N,).
-        batch: the examples, with what the network was asked, inside the ball.
-    """
-
-    outputs: Any
-    loss: np.ndarray
-    batch: dict[str, np.ndarray]
+from rtickets.tasks import Measured, Task
+from rtickets.tasks.search import check_attackable
 
 
 def check_without_classes(config: EvaluateConfig, task: Task) -> None:
@@ -48,6 +34,7 @@ def check_without_classes(config: EvaluateConfig, task: Task) -> None:
     """
     name = type(task).__name__
     for label, attack in config.attacks.items():
+        check_attackable(task, f"attacks.{label}={attack.name!r}", "leave it out")
         if attack.needs_classes:
             raise InputError(
                 f"attacks.{label}={attack.name!r} is of logits over classes, which {name} has not; "
@@ -76,36 +63,43 @@ def measure_losses(
     if not config.attacks:
         return {"attacks": {}}
     chosen = spread(len(examples.split), config.attack_examples)
-    ask = partial(
-        _asked, network, examples, chosen=chosen, batch_size=config.batch_size, keep_inputs=True
-    )
-    clean, task, attacks = ask(), examples.task, {}
+    how = {"chosen": chosen, "batch_size": config.batch_size}
+    task, attacks = examples.task, {}
     for label, attack in config.attacks.items():
-        found = {
-            eps: _worst(ask, at_radius(attack, eps), config.seed, clean)
+        path = folder / f"adversarial_{label}.npz" if config.save_images else None
+        measured = {
+            eps: _worst(
+                network, examples, at_radius(attack, eps), config.seed,
+                path if eps == attack.eps else None, **how,
+            )
             for eps in sorted({attack.eps, *attack.radii})
-        }
-        if config.save_images and processes.is_primary():
-            _save(folder / f"adversarial_{label}.npz", found[attack.eps].batch, task.input)
-        attacks[label] = _result(task, found, attack.eps)
+        }  # fmt: skip
+        attacks[label] = _result(task, measured, attack.eps, len(chosen))
     reason = f"the checks are of logits over classes, which {type(task).__name__} has not"
     return {"attacks": attacks, "honesty": {"passed": None, "findings": [], "reason": reason}}
 
 
-def _asked(network: Network, examples: Examples, **options: Any) -> Found:
-    outputs, batch = answers(network, examples, **options)
-    return Found(outputs, np.asarray(examples.task.loss(outputs, batch)), batch)
-
-
-def _worst(ask: Callable[..., Found], attack: AttackConfig, seed: int, clean: Found) -> Found:
-    """Return the answers of the largest loss over all restarts; the clean ones are candidates."""
+def _worst(
+    network: Network,
+    examples: Examples,
+    attack: AttackConfig,
+    seed: int,
+    path: Path | None,
+    **how: Any,
+) -> dict[str, Measured]:
+    """Return the measures of the answers of the largest loss; their inputs go to the path."""
+    task = examples.task
     single: dict[str, Any] = {"radii": (), **({"restarts": 1} if attack.restarts > 1 else {})}
-    pgd, found = {**replace(attack, **single).as_pgd(), "best": True}, clean
-    for restart in range(attack.restarts):
-        new = ask(pgd=pgd, seed=_seed(seed, restart))
-        worse = np.isnan(new.loss) | (new.loss > found.loss)
-        found = jax.tree.map(partial(_pick, worse), new, found)
-    return found
+    pgd = {**replace(attack, **single).as_pgd(), "best": True}
+    seeds = tuple(_seed(seed, restart) for restart in range(attack.restarts))
+    options: dict[str, Any] = {"pgd": pgd, "restarts": seeds}
+    if path is None:
+        (total,) = count(network, examples, task, **options, **how)
+    else:
+        kept = Gathered(inputs=True, outputs=False)
+        (total,), arrays = count_and_keep(network, examples, (task,), kept, **options, **how)
+        processes.on_primary(lambda: _save(path, arrays, task.input))
+    return task.measures(total)
 
 
 def _seed(seed: int, restart: int) -> int:
@@ -113,15 +107,12 @@ def _seed(seed: int, restart: int) -> int:
     return seed if not restart else int(np.random.default_rng((seed, restart)).integers(2**31))
 
 
-def _pick(worse: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    return np.where(worse.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-
-
-def _result(task: Task, found: Mapping[float, Found], main: float) -> dict[str, Any]:
-    at = {eps: of_outputs(task, one.outputs, one.batch) for eps, one in found.items()}
-    measures = entries(measures_of(task, found[main].outputs, found[main].batch))
+def _result(
+    task: Task, measured: Mapping[float, dict[str, Measured]], main: float, examples: int
+) -> dict[str, Any]:
+    at = {eps: of_measures(task, each, examples) for eps, each in measured.items()}
     curve = [{"eps": eps, **each} for eps, each in at.items()]
-    return {**at[main], "measures": measures, "curve": curve}
+    return {**at[main], "measures": entries(measured[main]), "curve": curve}
 
 
 def _save(path: Path, batch: Mapping[str, np.ndarray], inputs: str) -> None:

@@ -119,7 +119,7 @@ def recalibrated(network: Network, batches: Iterable[Array | np.ndarray]) -> Any
     found: list[Any] = []
     sizes = set()
     for batch in batches:
-        sizes.add(len(batch))
+        sizes.add(len(jax.tree.leaves(batch)[0]))
         found.append(jax.device_get(moments(network.params, network.batch_stats, batch)))
     if not found:
         raise InputError("no batches to estimate normalisation statistics from; give one at least")
@@ -146,8 +146,13 @@ def _check_state(state: Any) -> None:
 
 @lru_cache(maxsize=16)
 def prepare_inputs(task: Task, transform: Transform) -> Any:
-    """Return what turns stored arrays of examples into what a network sees of them."""
-    return jax.jit(lambda raw: task.prepare(transform, raw)[task.input])
+    """Return what turns stored arrays of examples into what a network is called with."""
+
+    def seen(raw: Any) -> Any:
+        batch = task.prepare(transform, raw)
+        return task.seen(batch, batch[task.input])
+
+    return jax.jit(seen)
 
 
 @lru_cache(maxsize=16)

@@ -3,6 +3,7 @@
 from rtickets.models.architectures import ARCHITECTURES, Architecture, Asked
 from rtickets.models.calling import apply, draws, features, head
 from rtickets.models.efficientnet_lite import EfficientNetLite
+from rtickets.models.inputs import Input, Inputs, as_inputs, placeholders
 from rtickets.models.network import BackboneAndHead, Features, LinearHead, pooled
 from rtickets.models.preact_resnet import PreActResNet
 from rtickets.models.registry import (
@@ -26,6 +27,8 @@ __all__ = [
     "BackboneAndHead",
     "EfficientNetLite",
     "Features",
+    "Input",
+    "Inputs",
     "LinearHead",
     "Model",
     "PreActResNet",
@@ -33,6 +36,7 @@ __all__ = [
     "ResNet",
     "WideResNet",
     "apply",
+    "as_inputs",
     "build",
     "check_statistics",
     "draws",
@@ -42,6 +46,7 @@ __all__ = [
     "head",
     "initialise",
     "logits",
+    "placeholders",
     "pooled",
     "training_logits",
 ]

@@ -48,6 +48,7 @@ class Architecture(NamedTuple):
         variants: published variants besides the usual network, see `ModelConfig`.
         own_activation: the name of the one that it always has, None where there is a choice.
         dilates: it has an `output_stride`.
+        images: whether it takes images, which have pixel statistics; others get none.
     """
 
     make: Callable[[Asked], Any]
@@ -55,6 +56,7 @@ class Architecture(NamedTuple):
     variants: tuple[str, ...] = ()
     own_activation: str | None = None
     dilates: bool = False
+    images: bool = True
 
 
 ARCHITECTURES: dict[str, Architecture] = {}

@@ -13,6 +13,7 @@ from rtickets.masks import Params
 from rtickets.models.architectures import ARCHITECTURES, Architecture, Asked, Stem
 from rtickets.models.calling import STATE, apply
 from rtickets.models.efficientnet_lite import make_efficientnet_lite
+from rtickets.models.inputs import ImageShape, Inputs, as_inputs, placeholders
 from rtickets.models.network import BackboneAndHead, LinearHead
 from rtickets.models.preact_resnet import make_preact_resnet
 from rtickets.models.resnet import (
@@ -97,10 +98,16 @@ def build(
         InputError: if there is no such architecture, or not with this stem, variant or output
             stride, or pixel statistics are none of images in [0, 1].
     """
-    check_statistics(mean, std)
     if arch not in ARCHITECTURES:
         raise InputError(f"arch={arch!r} is unknown; choose one of {', '.join(ARCHITECTURES)}")
     entry = ARCHITECTURES[arch]
+    if entry.images and not mean:
+        raise InputError(
+            f"arch={arch!r} takes images, but pixel statistics have {len(mean)} and {len(std)} "
+            "values, as those of a task about something else; choose another model.arch"
+        )
+    if entry.images:
+        check_statistics(mean, std)
     if why := why_not_variant(arch, variant, activation):
         raise InputError(why)
     if stem is not None and stem not in entry.stems:
@@ -166,13 +173,13 @@ def epsilon_of(model: Model) -> float:
     return model.epsilon
 
 
-def initialise(model: Model, key: Array, image_shape: tuple[int, int, int]) -> tuple[Any, Any]:
-    """Draw initial weights for images (H, W, C).
+def initialise(model: Model, key: Array, inputs: ImageShape | Inputs) -> tuple[Any, Any]:
+    """Draw initial weights for images (H, W, C), or for other inputs.
 
     Returns:
         (params, batch_stats), float32 pytrees; the second is {} without normalisation statistics.
     """
-    variables = _compiled_init(model)(key, jnp.zeros((1, *image_shape), jnp.float32))
+    variables = _compiled_init(model)(key, placeholders(as_inputs(inputs), 1, jnp.zeros))
     return variables["params"], variables.get(STATE, {})
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
 from rtickets import evaluation, masks, models, training
@@ -84,12 +83,12 @@ def _is_of_images(task: Task, name: str) -> bool:
     return getattr(type(task), name, None) is getattr(ImageTask, name)
 
 
-def check_size(model: models.Model, shape: tuple[int, ...], examples: int) -> int:
+def check_size(model: models.Model, inputs: models.Inputs | tuple[int, ...], examples: int) -> int:
     """Return the width of the features of a network.
 
     Args:
         model: the network.
-        shape: (H, W, C) of its input.
+        inputs: what it takes; (H, W, C) of images.
         examples: for training and validation.
 
     Raises:
@@ -100,12 +99,12 @@ def check_size(model: models.Model, shape: tuple[int, ...], examples: int) -> in
             "features='cached' needs a linear head on pooled features; set features='computed'"
         )
 
-    def pooled(images: Array) -> Array:
-        found: Any = model.init_with_output(jax.random.key(0), images, method="features")
+    def pooled(seen: Any) -> Array:
+        found: Any = model.init_with_output(jax.random.key(0), seen, method="features")
         return found[0].pooled
 
-    images = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-    width = int(jax.eval_shape(pooled, images).shape[-1])
+    seen = models.placeholders(models.as_inputs(inputs), 1)
+    width = int(jax.eval_shape(pooled, seen).shape[-1])
     size = FLOAT * examples * width
     if size > MOST_BYTES:
         raise InputError(
@@ -119,8 +118,8 @@ def check_size(model: models.Model, shape: tuple[int, ...], examples: int) -> in
 def check(config: TransferConfig, ready: Ready) -> None:
     """Check a transfer before anything is computed, see `check_data` and `check_size`."""
     check_data(config.data, ready.task)
-    shape = ready.transform.output_shape(ready.dataset.train.images.shape[1:])
-    check_size(ready.model, shape, len(ready.dataset.train) + len(ready.dataset.validation))
+    inputs = ready.task.input_spec(ready.transform, ready.dataset.train.spec)
+    check_size(ready.model, inputs, len(ready.dataset.train) + len(ready.dataset.validation))
 
 
 def train_cached(

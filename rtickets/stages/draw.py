@@ -105,9 +105,9 @@ def _control(
         mask = control_mask(ticket.mask, *settings, **known)
         meta = provenance.extend(meta, "draw", config)
         if control == "reinitialised":
-            model, shape = provenance.build_model(meta), tuple(meta["image_shape"])
+            model, inputs = provenance.build_model(meta), provenance.inputs_of(meta)
             key = jax.random.fold_in(jax.random.key(config.seed), 2)  # not that of pretraining
-            params, batch_stats = models.initialise(model, key, shape)
+            params, batch_stats = models.initialise(model, key, inputs)
             return save_ticket(
                 folder, _with_statistics(config, Ticket(mask, params, batch_stats, meta))
             )

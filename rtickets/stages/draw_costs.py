@@ -35,7 +35,7 @@ def estimate_draw(
     if config.attack is not None:
         config.attack.check_lengths("attack", task.shape)
     if config.train is None:
-        cost = network_cost(model, task.outputs, task.shape, task.head)
+        cost = network_cost(model, task.outputs, task.inputs, task.head)
         operations = recalibration_work(config.recalibrate, task, model)
         about = [describe(task, model, cost)]
         if config.how.from_data:

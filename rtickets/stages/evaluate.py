@@ -46,7 +46,8 @@ def evaluate(
         for note in task.notes:
             console.say(f"data: {note}")
         transform = provenance.fitting_transform(asks.config, meta).left_to_do(task)
-        config.check_lengths(transform.output_shape(split.images.shape[1:]))
+        provenance.check_inputs(meta, asks.task, transform, task)
+        config.check_lengths(asks.task.input_spec(transform, split.spec)[0].shape)
         network = network_of(ticket)
         stats = recalibrate(config.recalibrate, network, asks.task, task, transform)
         network = network._replace(batch_stats=stats)
@@ -90,7 +91,7 @@ def estimate_evaluation(
         InputError: for an attack whose radius is larger than all images.
     """
     config.check_lengths(task.shape)
-    cost = network_cost(model, task.outputs, task.shape, task.head)
+    cost = network_cost(model, task.outputs, task.inputs, task.head)
     images = task.test if config.split == "test" else task.validation
     attacked = min(images, config.attack_examples or images)
     work = [passes_of_attack(attack, task.outputs) for attack in config.attacks.values()]

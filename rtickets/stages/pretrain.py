@@ -31,16 +31,20 @@ def pretrain(
         check_resize(config.data)
         task, dataset = task_of(config.data), data.load(config.data, config.train.seed)
         transform = make_transform(config.data).left_to_do(dataset)
-        shape = transform.output_shape(dataset.train.images.shape[1:])
+        inputs = task.input_spec(transform, dataset.train.spec)
+        mean, std = (
+            list(provenance.channel_statistics(each, inputs[0].shape[-1])) if each else []
+            for each in (dataset.mean, dataset.std)
+        )
         meta = {
             **remembering({"model": config_files.to_dict(config.model)}, task, dataset),
-            "image_shape": list(shape),
-            "mean": list(provenance.channel_statistics(dataset.mean, shape[-1])),
-            "std": list(provenance.channel_statistics(dataset.std, shape[-1])),
+            **provenance.takes(task, transform, dataset),
+            "mean": mean,
+            "std": std,
             **provenance.extend({}, "pretrain", config, config.data, config.train.seed),
         }
         model = provenance.build_model(meta)
-        weights = models.initialise(model, jax.random.key(config.train.seed), shape)
+        weights = models.initialise(model, jax.random.key(config.train.seed), inputs)
         mask = masks.full(weights[0])
         run = TrainingRun(model, task, dataset, transform, config.train, folder, devices)
         outcome = train_network(run, weights, mask)

@@ -65,5 +65,5 @@ def recalibration_work(
     if config is None:
         return 0.0
     config.check(sizes.train)
-    cost = network_cost(model, sizes.outputs, sizes.shape, sizes.head)
+    cost = network_cost(model, sizes.outputs, sizes.inputs, sizes.head)
     return config.count * cost.forward

@@ -14,9 +14,8 @@ from rtickets.data.arrays import Dataset
 from rtickets.data.images.augment import Transform
 from rtickets.draw.settings import CheckConfig
 from rtickets.evaluation import Network
+from rtickets.evaluation.clean import measure_clean
 from rtickets.evaluation.constant_outputs import Outputs, constant_outputs
-from rtickets.evaluation.entries import of_outputs
-from rtickets.evaluation.predict import answers
 from rtickets.evaluation.recalibration import (
     RecalibrateConfig,
     input_batches,
@@ -54,7 +53,7 @@ def at_chance(headline: Headline, found: Value) -> bool:
 
     Args:
         headline: what the value is.
-        found: the value, of `rtickets.evaluation.entries.of_outputs`.
+        found: the value, of `rtickets.evaluation.clean`.
     """
     if found.get("chance") is None:
         return False
@@ -182,4 +181,4 @@ def _recalibrated(
 
 
 def _value(network: Network, examples: evaluation.Examples, batch_size: int) -> dict[str, Any]:
-    return of_outputs(examples.task, *answers(network, examples, batch_size=batch_size))
+    return measure_clean(network, examples, batch_size=batch_size).value

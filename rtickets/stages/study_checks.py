@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
-import jax.numpy as jnp
 
 from rtickets import data, models, training
 from rtickets.data.images.augment import make_transform
@@ -51,11 +50,13 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
         data.load(task)
     source = data.load(config.pretrain.data)
     transform = make_transform(config.pretrain.data).left_to_do(source)
-    shape = transform.output_shape(source.train.images.shape[1:])
-    _check_lengths(config, shape)
-    _check_kernels(config, shape)
+    asks = task_of(config.pretrain.data)
+    inputs = asks.input_spec(transform, source.train.spec)
+    if asks.attackable:
+        _check_lengths(config, inputs[0].shape)
+    _check_kernels(config, inputs)
     _check_recalibration(config)
-    _check_cached(config, shape)
+    _check_cached(config, inputs)
 
 
 def _check_recalibration(config: StudyConfig) -> None:
@@ -74,7 +75,7 @@ def _check_recalibration(config: StudyConfig) -> None:
             _named(label, recalibrate.check, len(data.load(task).train))
 
 
-def _check_cached(config: StudyConfig, shape: tuple[int, int, int]) -> None:
+def _check_cached(config: StudyConfig, inputs: models.Inputs) -> None:
     """Look at whether features that are to be computed once may be, and how many they are."""
     for label, run in config.transfers.items():
         if run.features != "cached":
@@ -83,12 +84,14 @@ def _check_cached(config: StudyConfig, shape: tuple[int, int, int]) -> None:
         _named(label, check_data, run.data, task)
         width = task.width(task.about(dataset))
         network = models.from_config(config.pretrain.model, width, make_head=task.head)
-        own = make_transform(run.data).output_shape(shape)
+        own = inputs
+        if task.attackable:
+            own = models.as_inputs(make_transform(run.data).output_shape(inputs[0].shape))
         examples = len(dataset.train) + len(dataset.validation)
         _named(label, check_size, network, own, examples)
 
 
-def _check_lengths(config: StudyConfig, shape: tuple[int, int, int]) -> None:
+def _check_lengths(config: StudyConfig, shape: tuple[int, ...]) -> None:
     """Look at all radii; images reach networks as `shape` unless a task names another size."""
     for objective in config.objectives.values():
         objective.check_lengths(shape)
@@ -113,13 +116,13 @@ def _named(label: str, check: Callable[..., T], *arguments: Any) -> T:
         raise InputError(f"{label}: {error}") from None
 
 
-def _check_kernels(config: StudyConfig, shape: tuple[int, int, int]) -> None:
+def _check_kernels(config: StudyConfig, inputs: models.Inputs) -> None:
     """Look at the shapes of the network that all draws start from."""
     task, dataset = task_of(config.pretrain.data), data.load(config.pretrain.data)
     width = task.width(task.about(dataset))
     network = models.from_config(config.pretrain.model, width, make_head=task.head)
-    images = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-    params = jax.eval_shape(network.init, jax.random.key(0), images)["params"]
+    seen = models.placeholders(inputs, 1)
+    params = jax.eval_shape(network.init, jax.random.key(0), seen)["params"]
     for label, draw in config.draws.items():
         names = _named(label, parse_names, draw.layouts)
         about = (draw.pattern, draw.scope, draw.prunable, draw.exclude, names)

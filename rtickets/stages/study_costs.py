@@ -27,7 +27,7 @@ def estimate_study(config: StudyConfig, setting: Setting) -> list[Estimate]:
 def _runs(config: StudyConfig, setting: Setting) -> Iterator[Estimate]:
     check_resize(config.pretrain.data)
     source, model, devices = sizes_of(config.pretrain.data), config.pretrain.model, setting.devices
-    setting = replace(setting, model=model, task=config.pretrain.data, shape=source.shape)
+    setting = replace(setting, model=model, task=config.pretrain.data, inputs=source.inputs)
     for label, objective in config.objectives.items():
         train = config_files.replace(config.pretrain.train, objective=objective)
         times = len(config.seeds)

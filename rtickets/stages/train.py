@@ -12,6 +12,7 @@ import numpy as np
 from rtickets import data, evaluation, masks, models, training
 from rtickets.data.arrays import IMAGE
 from rtickets.data.images.augment import Transform
+from rtickets.data.images.streamed import Streamed
 from rtickets.data.settings import DataConfig
 from rtickets.masks import Mask, Params
 from rtickets.masks.gates import LearnedMask
@@ -83,6 +84,7 @@ def prepare(
     task, dataset = task_of(config), data.load(config, seed)
     meta = dict(ticket.meta)
     transform = provenance.fitting_transform(config, meta).left_to_do(dataset)
+    provenance.check_inputs(meta, task, transform, dataset)
     mean, std = pixels
     if normalization == "target":
         mean, std = dataset.mean, dataset.std
@@ -96,7 +98,7 @@ def prepare(
         return Ready(model, task, same, transform, ticket.params, ticket.mask, meta)
     meta = remembering(meta, task, dataset)
     model = provenance.build_model(meta)
-    fresh, _ = models.initialise(model, jax.random.key(seed), tuple(meta["image_shape"]))
+    fresh, _ = models.initialise(model, jax.random.key(seed), provenance.inputs_of(meta))
     params = {**ticket.params, HEAD: fresh[HEAD]}
     mask = {**ticket.mask, HEAD: jax.tree.map(lambda _: np.ones((), bool), fresh[HEAD])}
     return Ready(model, task, dataset, transform, params, mask, meta)
@@ -172,7 +174,7 @@ def train_network(
         averaging=config.averaging,
         accumulate=config.accumulate,
         sync_statistics=config.sync_statistics,
-        image_shape=shape,
+        input_shape=shape,
         task=run.task,
     )
     held_out = evaluation.on_devices(run.dataset.validation, run.transform, devices, run.task)
@@ -189,10 +191,10 @@ def train_network(
     return loop.fit(*weights, opt_state)
 
 
-def begin(run: TrainingRun) -> tuple[int, int, int]:
-    """Check a run before it computes, say what is known of its data, return its images' shape."""
+def begin(run: TrainingRun) -> tuple[int, ...]:
+    """Check a run before it computes, say what is known of its data, return the input's shape."""
     training.check_batch_size(run.config, run.devices)
-    shape = run.transform.output_shape(run.dataset.train.images.shape[1:])
+    shape = run.task.input_spec(run.transform, run.dataset.train.spec)[0].shape
     run.config.objective.check_lengths(shape)
     # Every process reads its own copy of the data.
     processes.check_agreement("the training data", _fingerprint(run.dataset.train))
@@ -203,10 +205,13 @@ def begin(run: TrainingRun) -> tuple[int, int, int]:
 
 def _fingerprint(split: data.Split) -> dict[str, Any]:
     """Return what tells other data apart without reading all of it."""
-    few = np.asarray(split.images[:: max(len(split) // 64, 1)])
-    arrays = {**split.arrays, IMAGE: few}
-    sums = {name: crc32(np.ascontiguousarray(each).tobytes()) for name, each in arrays.items()}
-    return {"shape": list(split.images.shape), **sums}
+    step = max(len(split) // 64, 1)
+    large = {IMAGE} | {name for name, each in split.arrays.items() if isinstance(each, Streamed)}
+    arrays = {name: e[::step] if name in large else e for name, e in split.arrays.items()}
+    return {
+        name: [*split.arrays[name].shape, crc32(np.ascontiguousarray(each).tobytes())]
+        for name, each in arrays.items()
+    }
 
 
 def training_result(folder: Path, outcome: Outcome) -> dict[str, Any]:

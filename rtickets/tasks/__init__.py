@@ -1,5 +1,6 @@
 """What a network is asked to do and how that is judged: one file a task, see `tasks.base`."""
 
+from rtickets.tasks.arrays import ArrayTask
 from rtickets.tasks.base import Batch, Headline, Measured, Sums, Task
 from rtickets.tasks.classification import Classification
 from rtickets.tasks.images import ImageTask
@@ -7,6 +8,7 @@ from rtickets.tasks.registry import TASKS, task_of
 
 __all__ = [
     "TASKS",
+    "ArrayTask",
     "Batch",
     "Classification",
     "Headline",

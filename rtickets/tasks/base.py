@@ -4,15 +4,19 @@ A task is the one place that knows what the arrays of an example mean. Training,
 evaluation and reports hand its batches on without looking into them, and write the names, units and
 directions that it gives.
 
-**Batches** are dictionaries of arrays, examples first: `{"image": ..., "label": ...}`. One of them,
-named by `Task.input`, is what the network sees and what an attack may change; the others are what
-its answer is compared with. `prepare` and `augment` turn stored examples into such a batch.
+**Batches** are dictionaries of arrays, examples first: `{"image": ..., "label": ...}`, of any
+names, dtypes and shapes. Those named by `Task.inputs` are what the network sees, the others what
+its answer is compared with. The first of the inputs, `Task.input`, is what an attack may change and
+an objective puts something else in the place of; `seen` says what the network is then called with.
+`prepare` and `augment` turn stored examples into such a batch, an image and what belongs to its
+places alike.
 
 **Loss and sums.** `loss` is what training minimises, one number per example. `sums` is what is
 counted while a network is trained or evaluated: a flat dictionary of arrays that add up over
-batches, micro-batches, devices and hosts. Sums hold everything that `measures` needs, so that no
-caller keeps the outputs of a whole split: `measures(sums of all batches)` are the measures of the
-split.
+examples: the sums of a batch are those of its examples, each a batch by itself, and so of
+micro-batches, devices and hosts. Sums hold everything that `measures` needs, so that the outputs of
+a batch never leave the devices, however large they are: `measures(sums of all examples)` are the
+measures of the split.
 
 **Measures** are numbers with a 95% interval, a unit and a direction. One of them is the headline:
 validation, the choice of the best weights and reports go by it.
@@ -28,72 +32,25 @@ and `prepare`, `augment`, `loss`, `sums`, `fooled`, `labels` and `divergence` ar
 are pure, work on traced arrays, and read nothing but their arguments and the fields. The others are
 called on the host, with NumPy arrays.
 
-`rtickets.tasks.ImageTask` is a start: a task on images says its `name`, `headline`, `width`,
-`loss`, `sums` and `measures`.
+`rtickets.tasks.ArrayTask` is a start: a task says its `name`, `inputs`, `headline`, `width`,
+`loss`, `sums` and `measures`; `ImageTask` is one whose input is an image.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from jax import Array
 
 from rtickets.data.arrays import Dataset, Raw
 from rtickets.data.images.augment import Transform
-from rtickets.tasks import units
+from rtickets.models.inputs import Input, Inputs
+from rtickets.tasks.measured import Headline as Headline
+from rtickets.tasks.measured import Measured as Measured
 
 Batch = Mapping[str, Any]
 Sums = dict[str, Any]
 Reduce = Callable[[Any], Any]
-
-
-class Measured(NamedTuple):
-    """A number and how sure it is.
-
-    Attributes:
-        value: the number.
-        low: lower end of its 95% interval over examples.
-        high: upper end.
-        unit: 'share' for one of a whole, printed in percent; else the name of a unit, or ''.
-        higher_is_better: its direction; None for what has none, as a temperature.
-        detail: one of many alike, as a class: for tables of single evaluations, not for overviews.
-    """
-
-    value: float
-    low: float
-    high: float
-    unit: str = ""
-    higher_is_better: bool | None = True
-    detail: bool = False
-
-
-class Headline(NamedTuple):
-    """What is known of a task's main measure before anything is measured.
-
-    Attributes:
-        name: its name among the measures.
-        unit: see `Measured`.
-        higher_is_better: its direction.
-        words: what it is called in text; '' is its name.
-    """
-
-    name: str
-    unit: str = ""
-    higher_is_better: bool = True
-    words: str = ""
-
-    @property
-    def called(self) -> str:
-        """What it is called in text."""
-        return self.words or self.name
-
-    def score(self, value: float) -> float:
-        """Return a value so that the larger is the better."""
-        return value if self.higher_is_better else -value
-
-    def say(self, value: float) -> str:
-        """Return a value as a person reads it."""
-        return units.said(value, self.unit)
 
 
 def alone(tree: Any) -> Any:
@@ -110,8 +67,18 @@ class Task(Protocol):
         ...
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the arrays that the network sees."""
+        ...
+
+    @property
     def input(self) -> str:
-        """Name of the array that the network sees."""
+        """The first of them."""
+        ...
+
+    @property
+    def attackable(self) -> bool:
+        """Whether the first has gradients and a ball around it in which an attack may move."""
         ...
 
     @property
@@ -182,6 +149,25 @@ class Task(Protocol):
 
         Raises:
             InputError: if the head does not answer it.
+        """
+        ...
+
+    def input_spec(self, transform: Transform, stored: Mapping[str, Input]) -> Inputs:
+        """Return what the network takes of an example.
+
+        Args:
+            transform: from stored pixels to the network's input.
+            stored: what an example is stored as, by name.
+
+        Raises:
+            InputError: if an input is not among them.
+        """
+        ...
+
+    def seen(self, batch: Batch, changed: Any) -> Any:
+        """Return what the network is called with, `changed` in the place of the first input.
+
+        It is that alone where the network sees nothing else, else a dictionary of the inputs.
         """
         ...
 
@@ -261,7 +247,8 @@ class Task(Protocol):
     def chance(self, batch: Batch) -> float | None:
         """Return the headline of the best answers that do not look at the input, on the host.
 
-        A network that is not better than these has not understood the task, or is broken.
+        A network that is not better than these has not understood the task, or is broken. It is
+        asked of tasks with classes.
 
         Args:
             batch: what was asked.

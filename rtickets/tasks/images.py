@@ -1,61 +1,35 @@
 """What tasks on images have in common."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from pydantic.dataclasses import dataclass
 
-from rtickets.data.arrays import IMAGE, Dataset
+from rtickets.data.arrays import IMAGE
 from rtickets.data.images.augment import Transform
-from rtickets.data.task_settings import TaskConfig
-from rtickets.errors import InputError
-from rtickets.models.network import LinearHead
+from rtickets.models.inputs import Input, Inputs
 from rtickets.settings.kinds import STRICT
-from rtickets.tasks.base import Batch, Measured, Task
+from rtickets.tasks.arrays import ArrayTask
+from rtickets.tasks.base import Batch
 
 
 @dataclass(frozen=True, config=STRICT)
-class ImageTask(TaskConfig):
-    """A task on images; it fills in `headline`, `width`, `loss`, `sums` and `measures`.
+class ImageTask(ArrayTask):
+    """A task on images, see `ArrayTask`.
 
-    Attributes:
-        input: name of the images in a batch.
-        answers: what the outputs of a head are called.
-        head: makes it, see `Task`; a linear map of pooled features.
-        has_classes: see `Task`.
-        has_divergence: likewise.
+    What belongs to the places of an image is changed as the image is: by `prepare` and `augment` of
+    a subclass, with `Transform.prepare_map` and `Transform.training_map` of the same keys.
     """
 
-    input: ClassVar[str] = IMAGE
-    answers: ClassVar[str] = "outputs"
-    head: ClassVar[Any] = LinearHead
-    has_classes: ClassVar[bool] = False
-    has_divergence: ClassVar[bool] = False
+    inputs: ClassVar[tuple[str, ...]] = (IMAGE,)
+    attackable: ClassVar[bool] = True
 
-    def about(self, dataset: Dataset) -> dict[str, Any]:
-        """Return that there is nothing to know of a data set."""
-        del dataset
-        return {}
-
-    def width(self, about: Mapping[str, Any]) -> int:
-        """Refuse: nobody knows the number of outputs."""
-        raise InputError(f"{type(self).__name__} does not say how many outputs it has: add `width`")
-
-    def aligned(self, about: Mapping[str, Any], dataset: Dataset) -> Dataset | None:
-        """Return the data set if the head is for the same."""
-        return dataset if dict(about) == self.about(dataset) else None
-
-    def matched(self, about: Mapping[str, Any], dataset: Dataset) -> Dataset:
-        """Return the data set if the head is for the same, else refuse it."""
-        if (found := self.aligned(about, dataset)) is None:
-            raise InputError(
-                f"the ticket's head is for {dict(about)}, the data are {self.about(dataset)}; "
-                "transfer it to them first"
-            )
-        return found
+    def input_spec(self, transform: Transform, stored: Mapping[str, Input]) -> Inputs:
+        """Return the image as the transform leaves it, other inputs as they are stored."""
+        image, *others = super().input_spec(transform, stored)
+        shape = transform.output_shape(image.shape)
+        return (Input(image.name, shape), *others)
 
     def prepare(self, transform: Transform, raw: Batch) -> Batch:
         """Return the images resized and scaled, the rest as it is."""
@@ -64,37 +38,3 @@ class ImageTask(TaskConfig):
     def augment(self, transform: Transform, keys: Array, raw: Batch) -> Batch:
         """Return the images changed at random, the rest as it is."""
         return {**raw, self.input: transform.training_input(keys, raw[self.input])}
-
-    def fooled(self, outputs: Any, batch: Batch) -> Array:
-        """Return that no answer is wrong beyond dispute."""
-        del outputs
-        return jnp.zeros(len(batch[self.input]), bool)
-
-    def labels(self, batch: Batch) -> Array | None:
-        """Return None: outputs are not logits over classes."""
-        del batch
-        return None
-
-    def judged(self, right: Any, batch: Batch) -> Measured:
-        """Refuse: answers are better or worse."""
-        raise InputError(f"{type(self).__name__} knows no right and wrong answers")
-
-    def example_weights(self, batch: Batch) -> np.ndarray | None:
-        """Return that all examples count alike."""
-        del batch
-        return None
-
-    def chance(self, batch: Batch) -> float | None:
-        """Return None: what can be had without looking is not known."""
-        del batch
-        return None
-
-    def divergence(self, outputs: Any, reference: Any) -> Array:
-        """Refuse: no distance between answers is known."""
-        raise InputError(f"{type(self).__name__} knows no distance between answers")
-
-    def smoothed(self, amount: float) -> Task:
-        """Refuse: targets are not spread over anything."""
-        raise InputError(
-            f"label_smoothing={amount} is for classes; {type(self).__name__} has none: set it to 0"
-        )

@@ -66,6 +66,21 @@ class TaskPgd(Pgd):
         return self.task.loss(logits, target)
 
 
+def check_attackable(task: Task, what: str, instead: str) -> None:
+    """Raise InputError for what changes inputs a little, where that has no meaning.
+
+    Args:
+        task: the task.
+        what: the setting that asks for it.
+        instead: what to do.
+    """
+    if not task.attackable:
+        raise InputError(
+            f"{what} changes inputs a little, as pixels can be, and {type(task).__name__} is about "
+            f"{', '.join(task.inputs)}, which cannot; {instead}"
+        )
+
+
 def make_pgd(task: Task, batch: Batch, **settings: Any) -> Ascent:
     """Return PGD as it is run on a task, with settings of `rtickets.attacks.pgd.Pgd`.
 

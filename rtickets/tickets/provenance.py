@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from rtickets import models
+from rtickets.data.arrays import IMAGE, Dataset
 from rtickets.data.fingerprint import MISSING, fingerprint
 from rtickets.data.images.augment import Transform, make_transform
 from rtickets.data.settings import DataConfig
@@ -19,9 +20,11 @@ from rtickets.errors import InputError
 from rtickets.masks import Params
 from rtickets.masks.layout_names import names_in
 from rtickets.masks.prunable import prunable_leaves
+from rtickets.models.inputs import Input, Inputs, as_inputs
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import console
 from rtickets.settings import config_files
+from rtickets.tasks import Task
 from rtickets.tickets.head import known
 
 
@@ -37,6 +40,33 @@ def build_model(meta: Any) -> models.Model:
     mean, std = tuple(meta["mean"]), tuple(meta["std"])
     width = task.width(about)
     return models.from_config(config, width, mean=mean, std=std, make_head=task.head)
+
+
+def inputs_of(meta: Any) -> Inputs:
+    """Return what the network that a ticket's provenance describes takes."""
+    if "inputs" in meta:
+        return tuple(Input(name, tuple(shape), dtype) for name, shape, dtype in meta["inputs"])
+    return as_inputs(tuple(meta["image_shape"]))
+
+
+def takes(task: Task, transform: Transform, dataset: Dataset) -> dict[str, Any]:
+    """Return what a network takes, in the form that provenance remembers it in."""
+    inputs = task.input_spec(transform, dataset.train.spec)
+    if task.inputs == (IMAGE,):  # as in tickets of before there were others
+        return {"image_shape": list(inputs[0].shape)}
+    return {"inputs": [[name, list(shape), dtype] for name, shape, dtype in inputs]}
+
+
+def check_inputs(meta: Any, task: Task, transform: Transform, dataset: Dataset) -> None:
+    """Raise InputError unless a ticket's network can be called with the examples of a task."""
+    own, asked = inputs_of(meta), task.input_spec(transform, dataset.train.spec)
+    alike = [(name, len(shape), dtype) for name, shape, dtype in own]
+    if alike != [(name, len(shape), dtype) for name, shape, dtype in asked]:
+        ours, theirs = (", ".join(map(str, each)) for each in (own, asked))
+        raise InputError(
+            f"the ticket's network takes {ours}, the task {task.name!r} gives {theirs}; choose "
+            "data of its kind"
+        )
 
 
 def extend(
@@ -118,8 +148,10 @@ def fitting_transform(config: DataConfig, meta: Any) -> Transform:
     Sizes and channels that the task names itself stay.
     """
     _check(meta)
-    height, width, channels = meta["image_shape"]
     asked = make_transform(config)
+    if "inputs" in meta:
+        return asked
+    height, width, channels = meta["image_shape"]
     return dataclasses.replace(
         asked, size=asked.size or (height, width), channels=asked.channels or channels
     )
@@ -187,7 +219,8 @@ def check_split(meta: Any, task: DataConfig) -> None:
 
 def _check(meta: Any) -> None:
     of_head = {"asks", "about"} if "asks" in meta else {"class_names"}
-    missing = {"model", "mean", "std", "image_shape", *of_head} - set(meta)
+    shape = "inputs" if "inputs" in meta else "image_shape"
+    missing = {"model", "mean", "std", shape, *of_head} - set(meta)
     if missing:
         raise InputError(
             f"the ticket's provenance lacks {', '.join(sorted(missing))}; it was not made by a "
@@ -208,6 +241,19 @@ def _are_numbers(values: Any, low: float, high: float, kind: Any = Real) -> bool
     )
 
 
+def _are_inputs(values: Any) -> bool:
+    if not isinstance(values, list | tuple) or not values:
+        return False
+    if not all(isinstance(one, list | tuple) and len(one) == 3 for one in values):
+        return False
+    return all(
+        isinstance(name, str)
+        and _are_numbers(shape, 0, 2**31, Integral)
+        and dtype in ("float32", "int32", "uint8", "bool", "int64", "float64", "int8", "int16")
+        for name, shape, dtype in values
+    )
+
+
 def _are_names(values: Any) -> bool:
     return isinstance(values, list | tuple) and all(isinstance(one, str) for one in values)
 
@@ -222,6 +268,7 @@ _FIELDS: dict[str, Callable[[Any], bool]] = {
     "mean": lambda value: _are_numbers(value, -1e6, 1e6),
     "std": lambda value: _are_numbers(value, 1e-12, 1e6),
     "image_shape": lambda value: _are_numbers(value, 1, _LARGEST, Integral) and len(value) == 3,
+    "inputs": lambda value: _are_inputs(value),
     "seed": lambda value: isinstance(value, Integral),
     "task": lambda value: isinstance(value, Mapping),
     "history": lambda value: isinstance(value, list | tuple),

@@ -12,7 +12,8 @@ import jax
 import numpy as np
 
 from rtickets import training
-from rtickets.data import Split, StreamedImages
+from rtickets.data import Split
+from rtickets.data.arrays import is_viewed
 from rtickets.data.images.augment import Transform
 from rtickets.data.images.stream import Batch, TrainingOrder, training_batches
 from rtickets.platform import parallel
@@ -21,9 +22,7 @@ from rtickets.training.batches import batch_indices
 
 def device_transform(transform: Transform, split: Split) -> Transform:
     """Return what is left to do on the device: streamed images may have been cropped already."""
-    if isinstance(split.images, StreamedImages) and split.images.view.size is not None:
-        return replace(transform, random_crop=None)
-    return transform
+    return replace(transform, random_crop=None) if is_viewed(split) else transform
 
 
 class FromMemory:

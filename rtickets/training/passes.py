@@ -130,9 +130,10 @@ def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part
         whole = network.weights(live)
 
         def train_fn(x: Array) -> tuple[Array, Any]:
+            seen = network.program.task.seen(part.batch, x)
             if network.program.statistics == "frozen":
-                return models.apply(network.model, whole, attacked_stats, x)
-            return models.apply(network.model, whole, attacked_stats, x, True, part.draws)
+                return models.apply(network.model, whole, attacked_stats, seen)
+            return models.apply(network.model, whole, attacked_stats, seen, True, part.draws)
 
         losses, outputs, stats = objective.loss(train_fn, batch, inputs, parallel.total)
         counted = network.program.task.sums(outputs, part.batch)
@@ -167,11 +168,11 @@ def _perturb(
     mode = network.program.objective.attack_statistics
 
     def model_fn(x: Array, stats: Any) -> tuple[Array, Any]:
-        return models.apply(model, weights, stats, x, True, part.draws)
+        return models.apply(model, weights, stats, task.seen(part.batch, x), True, part.draws)
 
     def outputs_fn(x: Array) -> Array:
         if mode == "frozen":
-            return models.apply(model, weights, batch_stats, x)[0]
+            return models.apply(model, weights, batch_stats, task.seen(part.batch, x))[0]
         return model_fn(x, batch_stats)[0]
 
     if mode == "batch_and_update" and objective.inner is not None:

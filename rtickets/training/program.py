@@ -39,7 +39,8 @@ class Program:
         averaging: of the trained parameters.
         accumulate: micro-batches per step.
         sync_statistics: batch statistics are those of the batch over all devices.
-        image_shape: (H, W, C) of the network's input, for objectives that carry a perturbation.
+        input_shape: of what an objective may change, (H, W, C) of images, for those that carry a
+            perturbation.
         task: what the network is asked to do.
     """
 
@@ -57,7 +58,7 @@ class Program:
     averaging: AveragingConfig = field(default_factory=AveragingConfig)
     accumulate: int = 1
     sync_statistics: bool = True
-    image_shape: tuple[int, int, int] | None = None
+    input_shape: tuple[int, ...] | None = None
     task: Task = field(default_factory=Classification)
 
 

@@ -76,8 +76,8 @@ def init_state(program: Program, params: Params, batch_stats: Any, mask: Mask) -
     average = averaging.start(program.averaging, trained, batch_stats)
     carry, carried = None, make_objective(program.objective, program.task).carry
     if carried is not None:
-        assert program.image_shape is not None  # who builds the program knows it
-        carry = carried.start(program.batch_size, program.image_shape)
+        assert program.input_shape is not None  # who builds the program knows it
+        carry = carried.start(program.batch_size, program.input_shape)
     step = jnp.zeros((), jnp.int32)
     return TrainState(step, params, batch_stats, opt_state, average, carry)
 

@@ -44,13 +44,13 @@ class Weight(ImageTask):
 
     def sums(self, outputs, batch):
         distance = abs(outputs[:, 0] - batch["kilos"])
-        return {"distance": distance.sum(), "largest": distance.max(), "count": len(distance)}
+        return {"distance": distance.sum(), "squares": (distance**2).sum(), "count": len(distance)}
 
     def measures(self, sums):
-        mean, largest = sums["distance"] / sums["count"], sums["largest"]
+        mean, square = (sums[name] / sums["count"] for name in ("distance", "squares"))
         return {
             "distance": Measured(mean, mean, mean, "kg", higher_is_better=False),
-            "largest": Measured(largest, largest, largest, "kg", higher_is_better=False),
+            "square": Measured(square, square, square, "kg^2", higher_is_better=False),
         }
 
 
@@ -75,9 +75,9 @@ def test_without_attacks_the_measures_are_those_of_the_task(tmp_path):
     assert result["clean"]["examples"] == 21
     assert "correct" not in result["clean"]
     assert result["clean"]["value"] == pytest.approx(DISTANCES.mean(), rel=1e-5)
-    assert result["measures"]["largest"]["value"] == pytest.approx(DISTANCES.max(), rel=1e-5)
-    assert result["measures"]["largest"]["unit"] == "kg"
-    assert result["measures"]["largest"]["higher_is_better"] is False
+    assert result["measures"]["square"]["value"] == pytest.approx((DISTANCES**2).mean(), rel=1e-5)
+    assert result["measures"]["square"]["unit"] == "kg^2"
+    assert result["measures"]["square"]["higher_is_better"] is False
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_attacks_reach_the_worst_distance(attack, devices, tmp_path):
     found = result["attacks"]["mine"]
     assert found["value"] == pytest.approx(expected.mean(), rel=1e-4)
     assert found["measures"]["distance"]["value"] == found["value"]
-    assert found["measures"]["largest"]["value"] == pytest.approx(expected.max(), rel=1e-4)
+    assert found["measures"]["square"]["value"] == pytest.approx((expected**2).mean(), rel=1e-4)
     assert [point["eps"] for point in found["curve"]] == [attack.eps]
 
 
@@ -151,7 +151,7 @@ def test_nothing_is_trusted_and_the_reason_is_said(tmp_path):
 def test_what_needs_classes_is_refused_before_anything_is_computed(
     fields, named, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("rtickets.evaluation.evaluate.answers", None)
+    monkeypatch.setattr("rtickets.evaluation.evaluate.measure_clean", None)
     with pytest.raises(InputError) as error:
         evaluate(tmp_path, **fields)
     assert all(each in str(error.value) for each in named)

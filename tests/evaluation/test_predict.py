@@ -4,7 +4,7 @@ import pytest
 from rtickets.config import AttackConfig
 from rtickets.data.images.augment import Transform
 from rtickets.evaluation import Network, on_devices, predict
-from rtickets.evaluation.predict import _compiled
+from rtickets.evaluation.batches import _compiled
 from rtickets.platform import parallel
 
 ATTACK = AttackConfig(norm="l2", eps=0.5, num_steps=2)

@@ -44,14 +44,14 @@ def build(options, name, devices):
         statistics="batch",
         devices=devices,
         accumulate=options.accumulate,
-        image_shape=(options.size, options.size, 3),
+        input_shape=(options.size, options.size, 3),
     )
 
 
 def measure(options, name, devices):
     """Return the bytes of (state and data, temporary buffers, the device's peak or None)."""
     program = build(options, name, devices)
-    shape = program.image_shape
+    shape = program.input_shape
     params, stats = models.initialise(program.model, jax.random.key(0), shape)
     mask = masks.full(params)
     state = training.init_state(program, params, stats, mask)

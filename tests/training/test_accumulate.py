@@ -12,7 +12,7 @@ from rtickets.settings import config_files
 
 @pytest.mark.parametrize(("name", "devices", "count"), [("pgd", 1, 4), ("free", 2, 2)])
 def test_micro_batches_add_up_to_the_batch(small, objectives, shape, pruned, name, devices, count):
-    fields = {"objective": objectives[name], "statistics": "frozen", "image_shape": shape}
+    fields = {"objective": objectives[name], "statistics": "frozen", "input_shape": shape}
     fields["devices"] = parallel.local_devices(devices)
     whole, losses = small.steps(small.program(**fields), 3, rate=0.02)
     parts, sums = small.steps(small.program(**fields, accumulate=count), 3, rate=0.02)
@@ -35,7 +35,7 @@ def test_batch_statistics_are_updated_micro_batch_by_micro_batch(small):
 @pytest.mark.parametrize("name", ["natural", "free"])
 def test_any_number_of_devices_makes_the_same_micro_batches(small, objectives, shape, name):
     """Batch statistics tell which examples a micro-batch holds."""
-    fields = {"objective": objectives[name], "image_shape": shape, "accumulate": 2}
+    fields = {"objective": objectives[name], "input_shape": shape, "accumulate": 2}
     one, *others = (
         small.steps(small.program(**fields, devices=parallel.local_devices(count)), 3, rate=0.02)
         for count in (1, 2, 4)

@@ -49,7 +49,7 @@ def loop_in(folder, roots, objective, **changes):
     fields = {"duration": f"{STEPS}ep", "validate_every": "2ep", "checkpoint_every": "1ep"}
     config = TrainConfig(batch_size=len(DARK), select="last", **fields)
     program = roots.program(
-        objective=objective, total_steps=STEPS, steps_per_epoch=1, image_shape=SHAPE,
+        objective=objective, total_steps=STEPS, steps_per_epoch=1, input_shape=SHAPE,
         transform=Transform(), **changes,
     )  # fmt: skip
     return Loop(program, config, roots.split, roots.mask, lambda *_: 0.5, folder, "roots")

@@ -46,7 +46,7 @@ class Queue(ObjectiveConfig):
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_a_queue_holds_the_last_answers_on_any_number_of_devices(small, devices, accumulate):
     program = small.program(
-        objective=Queue(), transform=Transform(), image_shape=(8, 8, 1), statistics="frozen",
+        objective=Queue(), transform=Transform(), input_shape=(8, 8, 1), statistics="frozen",
         optimizer=OptimizerConfig(learning_rate=0.0), accumulate=accumulate,
         devices=parallel.local_devices(devices),
     )  # fmt: skip

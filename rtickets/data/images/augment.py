@@ -13,7 +13,7 @@ from jax import Array
 
 from rtickets.data.arrays import Dataset
 from rtickets.data.images import boxes, colour
-from rtickets.data.images.resample import Method, resize, resize_box
+from rtickets.data.images.resample import Method, nearest_box, resize, resize_box
 from rtickets.data.images.views import View
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.registry import get_source
@@ -61,6 +61,32 @@ class Transform:
             return self.augment(keys, self._resized(x))
         return self.augment(keys, jax.vmap(self._crop_one)(keys, x))
 
+    def prepare_map(self, maps: Array) -> Array:
+        """Do what `prepare` does to images to what their places hold, (B, H, W, ...).
+
+        Values are moved, never mixed, so that integers may stand for classes.
+        """
+        return jax.vmap(self._map_resized)(maps)
+
+    def training_map(self, keys: Array, maps: Array, fill: int = 0) -> Array:
+        """Do what `training_input` does to the places of images, by the same keys.
+
+        Args:
+            keys: those that the images are changed by.
+            maps: what their places hold, (B, H, W, ...).
+            fill: what places outside an image hold.
+        """
+
+        def change(key: Array, values: Array) -> Array:
+            if self.random_crop is None:
+                values = self._map_resized(values)
+            else:
+                size = self.size or (values.shape[0], values.shape[1])
+                values = nearest_box(values, self._box(key, values.shape), size)
+            return self._moved(key, values, fill)
+
+        return jax.vmap(change)(keys, maps)
+
     def augment(self, keys: Array, images: Array) -> Array:
         """Crop out of padding, flip, and change colours of float32 images in [0, 1] at random.
 
@@ -103,26 +129,47 @@ class Transform:
         top, left = boxes.centre((x.shape[1], x.shape[2]), self.size)
         return jnp.clip(x[:, top : top + self.size[0], left : left + self.size[1]], 0, 1)
 
+    def _map_resized(self, values: Array) -> Array:
+        shape = (values.shape[0], values.shape[1])
+        if self.size is None or (not self.resize and shape == self.size):
+            return values
+        scaled = boxes.short_side(shape, self.resize) if self.resize else self.size
+        if shape != scaled:
+            values = nearest_box(values, jnp.array([0, 0, *shape]), scaled)
+        if not self.resize:
+            return values
+        top, left = boxes.centre(scaled, self.size)
+        return values[top : top + self.size[0], left : left + self.size[1]]
+
     def _crop_one(self, key: Array, image: Array) -> Array:
+        size = self.size or (image.shape[0], image.shape[1])
+        return jnp.clip(resize_box(image, self._box(key, image.shape), size, self.method), 0, 1)
+
+    def _box(self, key: Array, shape: tuple[int, ...]) -> Array:
+        """Return the box of a random resized crop, see `boxes.random_box`."""
         assert self.random_crop is not None
-        height, width, _ = image.shape
         shape_key, place_key = jax.random.split(jax.random.fold_in(key, 1))
         shapes = jax.random.uniform(shape_key, (boxes.ATTEMPTS, 2))
         place = jax.random.uniform(place_key, (2,))
-        box = boxes.random_box(jnp, (height, width), shapes, place, self.random_crop)
-        size = self.size or (height, width)
-        return jnp.clip(resize_box(image, box, size, self.method), 0, 1)
+        found: Array = boxes.random_box(jnp, (shape[0], shape[1]), shapes, place, self.random_crop)
+        return found
 
-    def _augment_one(self, key: Array, image: Array) -> Array:
+    def _moved(self, key: Array, values: Array, fill: float = 0) -> Array:
+        """Crop out of padding and flip an image, or what its places hold, (H, W, ...)."""
         # Every change has a key of its own, so that turning one on or off leaves the others' draws.
         crop_key, flip_key = jax.random.split(key)
         if self.crop_padding:
-            pad = self.crop_padding
-            padded = jnp.pad(image, ((pad, pad), (pad, pad), (0, 0)))
+            pad, rest = self.crop_padding, values.ndim - 2
+            widths = ((pad, pad), (pad, pad), *((0, 0),) * rest)
+            padded = jnp.pad(values, widths, constant_values=fill)
             top, left = jax.random.randint(crop_key, (2,), 0, 2 * pad + 1)
-            image = jax.lax.dynamic_slice(padded, (top, left, 0), image.shape)
+            values = jax.lax.dynamic_slice(padded, (top, left, *(0,) * rest), values.shape)
         if self.flip:
-            image = jnp.where(jax.random.bernoulli(flip_key), image[:, ::-1], image)
+            values = jnp.where(jax.random.bernoulli(flip_key), values[:, ::-1], values)
+        return values
+
+    def _augment_one(self, key: Array, image: Array) -> Array:
+        image = self._moved(key, image)
         if self.jitter:
             image = colour.jitter(jax.random.fold_in(key, 2), image, self.jitter)
         if self.lighting:

@@ -35,6 +35,15 @@ def resize_box(image: Array, box: Array, size: tuple[int, int], method: Method) 
     return _apply("hwc", image, rows, columns)
 
 
+def nearest_box(values: Array, box: Array, size: tuple[int, int]) -> Array:
+    """Do what `resize_box` does to what is not mixed, (H, W, ...): take the nearest place's."""
+    rows, columns = (
+        jnp.floor(box[axis] + (jnp.arange(size[axis]) + 0.5) * box[2 + axis] / size[axis])
+        for axis in (0, 1)
+    )
+    return values[rows.astype(jnp.int32)][:, columns.astype(jnp.int32)]
+
+
 def weights(
     size_in: int, size_out: int, start: Array | int, length: Array | int, method: Method
 ) -> Array:

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from rtickets.data.arrays import IMAGE, Split
+from rtickets.data.arrays import Split
 from rtickets.data.images.records import INSTALL
-from rtickets.data.images.streamed import StreamedImages
+from rtickets.data.images.streamed import Streamed
 from rtickets.data.splits import epoch_order
 from rtickets.errors import InputError
 
@@ -25,7 +25,7 @@ _CROPS = 3  # tells seeds of crops from those of orders and splits
 
 
 Batch = dict[str, np.ndarray]
-"""The arrays of a split for some examples (B, ...), the images decoded, uint8 (B, H, W, C)."""
+"""The arrays of a split for some examples (B, ...), decoded: images are uint8 (B, H, W, C)."""
 
 
 @dataclass(frozen=True)
@@ -76,25 +76,27 @@ def _cached_order(examples: int, seed: int, epoch: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Training:
-    """Returns which example stands at a position, and its image as it is trained on."""
+    """Returns which example stands at a position, and what is streamed as it is trained on."""
 
     split: Split
     order: TrainingOrder
 
-    def __call__(self, position: int) -> tuple[int, np.ndarray]:
+    def __call__(self, position: int) -> tuple[int, Batch]:
         example, batch, place = self.order.place(position)
         seed = (_CROPS, self.order.seed, batch, place)
-        return example, _streamed(self.split).training(example, seed)
+        streamed = _streamed(self.split).items()
+        return example, {name: each.training(example, seed) for name, each in streamed}
 
 
 @dataclass(frozen=True)
 class _Evaluation:
-    """Returns which example stands at a position, and its image as it is evaluated."""
+    """Returns which example stands at a position, and what is streamed as it is evaluated."""
 
     split: Split
 
-    def __call__(self, position: int) -> tuple[int, np.ndarray]:
-        return position, _streamed(self.split).evaluation(position)
+    def __call__(self, position: int) -> tuple[int, Batch]:
+        streamed = _streamed(self.split).items()
+        return position, {name: each.evaluation(position) for name, each in streamed}
 
 
 def training_batches(
@@ -121,7 +123,7 @@ def evaluation_batches(
 
 
 def _batches(
-    decode: Callable[[int], tuple[int, np.ndarray]],
+    decode: Callable[[int], tuple[int, Batch]],
     positions: Any,
     size: int,
     split: Split,
@@ -136,27 +138,31 @@ def _batches(
         import grain
     except ImportError:
         raise InputError(f"data that is streamed from disk needs grain: {INSTALL}") from None
-    images = _streamed(split)
-    others = {name: array for name, array in split.arrays.items() if name != IMAGE}
-    ahead = max(2, -(-2 * images.workers // size))  # batches, so that no thread runs out of work
+    streamed = _streamed(split)
+    others = {name: array for name, array in split.arrays.items() if name not in streamed}
+    workers = max(each.workers for each in streamed.values())
+    ahead = max(2, -(-2 * workers // size))  # batches, so that no thread runs out of work
 
     def batch(number: int) -> Any:
         filled = {
             name: np.empty((size, *array.shape[1:]), array.dtype) for name, array in others.items()
         }
-        filled[IMAGE] = _empty((size, *images.image_shape))
+        for name, array in streamed.items():
+            filled[name] = _empty((size, *array.shape[1:]), np.dtype(array.dtype))
 
         def fill(place: int) -> None:
-            example, filled[IMAGE][place] = decode(int(positions[number * size + place]))
+            example, decoded = decode(int(positions[number * size + place]))
             for name, array in others.items():
                 filled[name][place] = array[example]
+            for name, one in decoded.items():
+                filled[name][place] = one
 
         # Drained, because an error of a thread is raised only where its result is asked for.
         for _ in threads.map(fill, range(size)):
             pass
         return put(filled)
 
-    with ThreadPoolExecutor(images.workers) as threads:
+    with ThreadPoolExecutor(workers) as threads:
         batches = grain.MapDataset.source(range(len(positions) // size)).map(batch)
         options = grain.ReadOptions(num_threads=ahead, prefetch_buffer_size=ahead)
         iterator = iter(batches.to_iter_dataset(options))
@@ -166,14 +172,13 @@ def _batches(
             iterator.close()
 
 
-def _empty(shape: tuple[int, ...]) -> np.ndarray:
-    """Return an uint8 array where JAX wants one, so that a CPU takes it as it is, uncopied."""
-    size = math.prod(shape)
+def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    """Return an array where JAX wants one, so that a CPU takes it as it is, uncopied."""
+    size = math.prod(shape) * dtype.itemsize
     memory = np.empty(size + _ALIGNED, np.uint8)
     start = -memory.ctypes.data % _ALIGNED
-    return memory[start : start + size].reshape(shape)
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
-def _streamed(split: Split) -> StreamedImages:
-    assert isinstance(split.images, StreamedImages)
-    return split.images
+def _streamed(split: Split) -> dict[str, Streamed]:
+    return {name: each for name, each in split.arrays.items() if not isinstance(each, np.ndarray)}

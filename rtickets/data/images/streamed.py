@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -29,6 +29,39 @@ class Encoded(Protocol):
 
     def name(self, index: int) -> str:
         """Return what errors call one."""
+        ...
+
+
+@runtime_checkable
+class Streamed(Protocol):
+    """An array that stays on disk, of which parts are decoded on demand; examples first.
+
+    `numpy.asarray` decodes all of it, as it is evaluated. Where an image and what belongs to its
+    places are both streamed, the same seed cuts both alike.
+    """
+
+    dtype: np.dtype[Any]
+    workers: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of examples, and the shape of each."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+        ...
+
+    def __getitem__(self, part: Any) -> "Streamed":
+        """Return some of them, by a slice or an array of indices, still on disk."""
+        ...
+
+    def evaluation(self, index: int) -> np.ndarray:
+        """Return one as it is evaluated."""
+        ...
+
+    def training(self, index: int, seed: Sequence[int]) -> np.ndarray:
+        """Return one as it is trained on; the seed is of what is random."""
         ...
 
 

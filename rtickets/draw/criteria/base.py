@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from rtickets.draw.criteria.losses import Batch, OutputsOf, Perturb, task_loss
 from rtickets.masks import Mask, Params
+from rtickets.models.inputs import Inputs
 from rtickets.tasks import Task
 
 ScoreFn = Callable[[Params, Mask], Any]
@@ -23,10 +24,10 @@ class ScoredNetwork(NamedTuple):
     Attributes:
         model: the network, a module of linen.
         batch_stats: its normalisation statistics.
-        image_shape: of its inputs, (H, W, C).
-        outputs_fn: maps (params, images) to outputs.
-        load_batches: returns (images in [0, 1], the other arrays of the task's batch by name, PRNG
-            keys), a batch each; reads the data.
+        inputs: what it takes.
+        outputs_fn: maps (params, what the network is called with) to outputs.
+        load_batches: returns (the first input as the task prepares it, the other arrays of the
+            batch by name, PRNG keys), a batch each; reads the data.
         perturb: what the loss is taken on instead of a batch, or None.
         prunable: see `rtickets.masks.select`.
         exclude: likewise.
@@ -35,7 +36,7 @@ class ScoredNetwork(NamedTuple):
 
     model: Any
     batch_stats: Any
-    image_shape: tuple[int, ...]
+    inputs: Inputs
     outputs_fn: OutputsOf
     load_batches: Callable[[], Sequence[Batch]]
     perturb: Perturb | None

@@ -69,7 +69,8 @@ def task_loss(task: Task, outputs_fn: OutputsOf, temperature: float = 1.0) -> Lo
     def loss(params: Params, x: Array, rest: Mapping[str, Array], *_: Array) -> Array:
         batch = {**rest, task.input: x}
         scale = temperature if task.has_classes else 1.0
-        outputs = jax.tree.map(lambda leaf: leaf.astype(jnp.float32) / scale, outputs_fn(params, x))
+        outputs = outputs_fn(params, task.seen(batch, x))
+        outputs = jax.tree.map(lambda leaf: leaf.astype(jnp.float32) / scale, outputs)
         return task.loss(outputs, batch).mean()
 
     return loss
@@ -80,6 +81,10 @@ def task_adversarial(task: Task, outputs_fn: OutputsOf, **settings: Any) -> Pert
 
     def perturb(params: Params, x: Array, rest: Mapping[str, Array], keys: Array) -> Batch:
         batch = {**rest, task.input: x}
-        return attacked(task, lambda x: outputs_fn(params, x), batch, keys, **settings), rest, keys
+
+        def of(x: Array) -> Any:
+            return outputs_fn(params, task.seen(batch, x))
+
+        return attacked(task, of, batch, keys, **settings), rest, keys
 
     return perturb

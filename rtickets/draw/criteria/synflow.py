@@ -130,6 +130,12 @@ def _flow_of(logits_fn: LogitsOf) -> Callable[..., Array]:
 
 def _of_network(subject: ScoredNetwork) -> ScoreFn:
     """Score a network without its normalisation of pixels and batches."""
+    (taken, *others) = subject.inputs
+    if others or not hasattr(subject.model, "mean"):
+        raise InputError(
+            f"criterion='synflow' scores networks of images by an image of ones; this one takes "
+            f"{', '.join(map(str, subject.inputs))}: choose another criterion"
+        )
     model = subject.model.clone(mean=(0.0,), std=(1.0,), dtype=jnp.float32)
     batch_stats = unit_statistics(subject.batch_stats)
 
@@ -137,7 +143,7 @@ def _of_network(subject: ScoredNetwork) -> ScoreFn:
         return models.logits(model, params, batch_stats, x)
 
     score = partial(synflow, prunable=subject.prunable, exclude=subject.exclude)
-    return lambda params, mask: score(logits_fn, params, subject.image_shape, mask=mask)
+    return lambda params, mask: score(logits_fn, params, taken.shape, mask=mask)
 
 
 SYNFLOW = CriterionEntry(_of_network, in_rounds=True, rounds=100)  # Tanaka et al. 2020

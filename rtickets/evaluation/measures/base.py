@@ -1,13 +1,15 @@
 """What a measure is: (network, examples, task) -> named values with intervals.
 
 A measure is a frozen dataclass of its settings, an entry of the family `MeasureConfig`. An
-evaluation runs those under its `measures`, each by a label of its own, after one pass over the
-split whose answers all of them share. There are two ways to write one:
+evaluation runs those under its `measures`, each by a label of its own. There are two ways to write
+one:
 
 - **Sums.** `sums(outputs, batch, task)` returns a flat dictionary of numbers or arrays that add up
-  over parts of the split, `values(sums, task)` makes values of the sums of all parts. It is called
-  on the host with arrays of NumPy, and never sees the whole split at once.
-- **Whole.** `measure(asked)`, where sums do not do: quantiles, other examples than the split's
+  over examples, `values(sums, task)` makes values of the sums of all of them. `sums` is traced, as
+  that of a task is, so it is written with JAX, and the settings are hashable; no outputs leave the
+  devices, however large they are.
+- **Whole.** `measure(asked)`, where sums do not do: quantiles (`Asked.outputs`, all of them on the
+  host, which is for outputs as small as logits), other examples than the split's
   (`Asked.validation`), another pass over the network (`Asked.ask`).
 
 What it returns are `rtickets.tasks.Measured` by name: the value, its 95% interval over examples,
@@ -18,27 +20,28 @@ A measure may have something to look at as well: rows of images that it hands to
 name. They lie as LABEL.NAME.png in the folder `pictures` of the run, and reports show them. Tables
 of numbers, that it hands to `Asked.tabulate`, are in the result under `tables` as LABEL.NAME.
 
-What others may ask of it are attributes: whether it needs logits over classes, whether it looks at
-validation examples, how many more forward passes it takes.
+What others may ask of it are attributes: whether it needs logits over classes, all outputs at once,
+or validation examples; how many more forward passes it takes.
 
 To add one, write a subclass in a file of its own in this folder and announce it in `registry`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass as plain_dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
-import jax
 import numpy as np
 from jax import Array
 from pydantic.dataclasses import dataclass
 from scipy.special import ndtri
 
-from rtickets.data.arrays import Split
+from rtickets.data.arrays import IMAGE, Split
 from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
+from rtickets.evaluation.counting import Counter, count
 from rtickets.evaluation.features import features_fn, pooled_features
 from rtickets.evaluation.pictures import Keep, nowhere
 from rtickets.evaluation.predict import Examples, Network, answers
@@ -48,7 +51,6 @@ from rtickets.settings.variants import Variant
 from rtickets.tasks import Measured, Task
 from rtickets.tasks.base import Batch, Sums
 
-_PART = 1024  # examples whose sums are taken at once
 Tabulate = Callable[[str, list[dict[str, float]]], None]
 
 
@@ -66,8 +68,8 @@ class Asked(NamedTuple):
     Attributes:
         network: the network.
         examples: the split, on the devices or streamed, and its task.
-        outputs: what the network answers to all of it, on the host.
-        batch: the arrays of all of it but the inputs, as the task prepares them, on the host.
+        answers: returns what the network answers to all of it, and the arrays of all of it but the
+            inputs, as the task prepares them, on the host.
         validation: returns the validation examples of the same task.
         batch_size: examples per call of the network.
         seed: of all randomness.
@@ -75,12 +77,12 @@ class Asked(NamedTuple):
         training: returns the training examples of the same task.
         about: what the task knows of the data set, see `Task.about`.
         tabulate: keeps a table by name, rows of numbers by column, for results and reports.
+        sums: of the measure that is asked, over all of it, where it is made of some.
     """
 
     network: Network
     examples: Examples
-    outputs: Any
-    batch: dict[str, np.ndarray]
+    answers: Callable[[], tuple[Any, dict[str, np.ndarray]]]
     validation: Callable[[], Examples]
     batch_size: int = 256
     seed: int = 0
@@ -88,15 +90,30 @@ class Asked(NamedTuple):
     training: Callable[[], Examples] = no_examples
     about: Mapping[str, Any] = MappingProxyType({})
     tabulate: Tabulate = nowhere
+    sums: Sums | None = None
 
     @property
     def task(self) -> Task:
         """What the examples ask."""
         return self.examples.task
 
+    @property
+    def outputs(self) -> Any:
+        """What the network answers to the whole split."""
+        return self.answers()[0]
+
+    @property
+    def batch(self) -> dict[str, np.ndarray]:
+        """The arrays of the whole split but the inputs."""
+        return self.answers()[1]
+
     def ask(self, examples: Examples) -> tuple[Any, dict[str, np.ndarray]]:
         """Return what the network answers to other examples, and their arrays."""
         return answers(self.network, examples, batch_size=self.batch_size)
+
+    def sums_of(self, examples: Examples, *counters: Counter) -> tuple[Sums, ...]:
+        """Return what adds up over other examples, see `rtickets.evaluation.counting`."""
+        return count(self.network, examples, *counters, batch_size=self.batch_size)
 
     def features(self, split: Split, task: Task, transform: Transform) -> np.ndarray:
         """Return what the network's head sees of examples, see `pooled_features`."""
@@ -137,6 +154,8 @@ class MeasureConfig(Variant):
 
     # What others may ask; subclasses say otherwise, or make properties of them.
     needs_classes = False  # outputs have to be logits over classes
+    needs_images = False  # the input has to be an image
+    needs_outputs = False  # it looks at all of them at once, so another pass keeps them
     needs_validation = False  # it chooses something on validation examples
 
     def forward_passes(self, examples: int, validation: int) -> float:
@@ -146,7 +165,12 @@ class MeasureConfig(Variant):
             examples: number of examples of the split.
             validation: number of validation examples.
         """
-        return float(validation if self.needs_validation else 0)
+        return float(examples * self.needs_outputs + validation * self.needs_validation)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is made of sums."""
+        return type(self).sums is not MeasureConfig.sums
 
     def check(self, examples: Examples) -> None:
         """Refuse what cannot be measured of a split, before anything is computed."""
@@ -155,19 +179,12 @@ class MeasureConfig(Variant):
         """Refuse what cannot be measured of a network, before anything is computed."""
 
     def measure(self, asked: Asked) -> dict[str, Measured]:
-        """Return the values by name: by default those of the sums over all parts of the split."""
-        total: Sums = {}
-        count = len(jax.tree.leaves(asked.outputs)[0])
-        for start in range(0, count, _PART):
-            part = slice(start, start + _PART)
-            outputs = jax.tree.map(lambda each, part=part: each[part], asked.outputs)
-            batch = {name: each[part] for name, each in asked.batch.items()}
-            found = self.sums(outputs, batch, asked.task)
-            total = {name: total[name] + each if total else each for name, each in found.items()}
-        return self.values(total, asked.task)
+        """Return the values by name: by default those of the sums over the split."""
+        assert asked.sums is not None  # who is made of them has them
+        return self.values(asked.sums, asked.task)
 
     def sums(self, outputs: Any, batch: Batch, task: Task) -> Sums:
-        """Return what adds up over parts of the split, by name."""
+        """Return what adds up over examples, by name."""
         raise NotImplementedError
 
     def values(self, sums: Mapping[str, Any], task: Task) -> dict[str, Measured]:
@@ -191,14 +208,43 @@ def check_measures(
                 f"measures.{label}={measure.name!r} is of logits over classes, which "
                 f"{type(task).__name__} has not; leave it out"
             )
+        if measure.needs_images and IMAGE not in task.inputs:
+            raise InputError(
+                f"measures.{label}={measure.name!r} is of images, and {type(task).__name__} is "
+                f"about {', '.join(task.inputs)}; leave it out"
+            )
         with _named(label):
             measure.check(examples)
             if network is not None:
                 measure.check_network(network, examples)
 
 
-def measure_all(measures: Mapping[str, MeasureConfig], asked: Asked) -> dict[str, Measured]:
+@plain_dataclass(frozen=True)
+class Counted:
+    """A measure that is made of sums, as it counts on the devices."""
+
+    measure: MeasureConfig
+    task: Task
+
+    def sums(self, outputs: Any, batch: Batch) -> Sums:
+        """Return what the measure counts."""
+        return self.measure.sums(outputs, batch, self.task)
+
+
+def counters_of(measures: Mapping[str, MeasureConfig], task: Task) -> dict[str, Counter]:
+    """Return what counts for those measures that are made of sums, by label."""
+    return {label: Counted(each, task) for label, each in measures.items() if each.counts}
+
+
+def measure_all(
+    measures: Mapping[str, MeasureConfig], asked: Asked, sums: Mapping[str, Sums]
+) -> dict[str, Measured]:
     """Return the values of all measures as LABEL.NAME.
+
+    Args:
+        measures: by label.
+        asked: what they are asked about.
+        sums: of all the split, by label, of those in `counters_of`.
 
     Raises:
         InputError: naming the label, where a measure has no value for the network's answers.
@@ -209,7 +255,9 @@ def measure_all(measures: Mapping[str, MeasureConfig], asked: Asked) -> dict[str
             keep, tabulate = (
                 partial(_named_as, each, label) for each in (asked.keep, asked.tabulate)
             )
-            own = measure.measure(asked._replace(keep=keep, tabulate=tabulate))
+            own = measure.measure(
+                asked._replace(keep=keep, tabulate=tabulate, sums=sums.get(label))
+            )
         found |= {f"{label}.{name}": value for name, value in own.items()}
     return found
 

@@ -35,7 +35,7 @@ class CalibrationSettings(MeasureConfig):
     name: Literal["calibration"] = "calibration"
     bins: Positive = 15
     temperature: bool = False
-    needs_classes = True
+    needs_classes = needs_outputs = True
 
     @property
     def needs_validation(self) -> bool:  # type: ignore[override]

@@ -59,6 +59,7 @@ class CorruptionSettings(MeasureConfig):
     table: Table = "imagenet"
     examples: Positive | None = 1000
     baseline: Mapping[Label, Error] = field(default_factory=dict)
+    needs_images = True
 
     @model_validator(mode="after")
     def _check(self) -> "CorruptionSettings":
@@ -132,7 +133,7 @@ class CorruptionSettings(MeasureConfig):
                 # The task has prepared them already, so it is not asked to do so again.
                 split = Split({**rest, NOTHING.input: pixels})
                 pictures = on_devices(split, Transform(), examples.devices, NOTHING)
-                found[name, severity] = task.sums(*asked.ask(pictures))
+                (found[name, severity],) = asked.sums_of(pictures, task)
         return found
 
     def _means(self, task: Task, each: Mapping[str, Measured]) -> dict[str, Measured]:

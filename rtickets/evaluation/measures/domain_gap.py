@@ -39,6 +39,7 @@ class DomainGapSettings(MeasureConfig):
     name: Literal["domain_gap"] = "domain_gap"
     data: DataConfig | None = None
     examples: Positive = 2000
+    needs_images = True
 
     def forward_passes(self, examples: int, validation: int) -> float:
         """Over both sets of images."""

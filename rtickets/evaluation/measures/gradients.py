@@ -48,7 +48,7 @@ class GradientSettings(MeasureConfig):
     of: Of = "logit"
     samples: Positive = 25
     sigma: NotNegative = 0.15
-    needs_classes = True
+    needs_classes = needs_images = True
 
     def forward_passes(self, examples: int, validation: int) -> float:
         """Three for a forward and a backward pass, of every image and noisy copy."""

@@ -55,6 +55,7 @@ class InversionSettings(MeasureConfig):
     eps: Length | None = None
     update: Update = "normalized"
     schedule: Schedule = "linear"
+    needs_images = True
 
     def forward_passes(self, examples: int, validation: int) -> float:
         """Three for a forward and a backward pass, in every step."""

@@ -50,12 +50,12 @@ class OodSettings(MeasureConfig):
     examples: Positive = 1000
     mahalanobis: bool = False
     fit_examples: Positive = 5000
-    needs_classes = True
+    needs_classes = needs_images = needs_outputs = True
 
     def forward_passes(self, examples: int, validation: int) -> float:
         """Over the other examples, and where features are asked for, over all once more."""
         more = self.examples + examples + 2 * self.fit_examples if self.mahalanobis else 0
-        return float(self.examples + more)
+        return super().forward_passes(examples, validation) + self.examples + more
 
     def check(self, examples: Examples) -> None:
         """Load the other examples once before anything is computed."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import numpy as np
+import jax.numpy as jnp
 from pydantic.dataclasses import dataclass
 
 from rtickets.errors import printable
@@ -41,11 +41,11 @@ class PerClassSettings(MeasureConfig):
 
     def sums(self, outputs: Any, batch: Batch, task: Task) -> Sums:
         """Return how many answers are right and how many there are, by class."""
-        labels, classes = np.asarray(task.labels(batch)), outputs.shape[-1]
-        right = labels[~np.asarray(task.fooled(outputs, batch))]
+        labels, nobody = task.labels(batch), jnp.zeros(outputs.shape[-1], jnp.int32)
+        right = ~task.fooled(outputs, batch)
         return {
-            "correct": np.bincount(right, minlength=classes),
-            "examples": np.bincount(labels, minlength=classes),
+            "correct": nobody.at[labels].add(right.astype(jnp.int32)),
+            "examples": nobody.at[labels].add(1),
         }
 
     def values(self, sums: Mapping[str, Any], task: Task) -> dict[str, Measured]:

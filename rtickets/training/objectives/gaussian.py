@@ -48,6 +48,11 @@ class Gaussian(ObjectiveConfig):
     name: Literal["gaussian"] = "gaussian"
     sigma: NotNegative = 0.25
 
+    @property
+    def changes_inputs(self) -> bool:
+        """Noise is added to them."""
+        return True
+
     def make(self, task: Task) -> Objective:
         """Return `gaussian`."""
         return gaussian(self.sigma, task)

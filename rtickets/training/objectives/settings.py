@@ -22,6 +22,7 @@ from rtickets.attacks.settings import IMAGE_GRADIENT, AttackConfig
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.settings.variants import Variant
 from rtickets.tasks import Task
+from rtickets.tasks.search import check_attackable
 from rtickets.training.objectives.base import CLASSIFICATION, Objective
 
 AttackStatistics = Literal["frozen", "batch", "batch_and_update"]
@@ -74,6 +75,11 @@ class ObjectiveConfig(Variant):
             InputError: if the task has not what it needs.
         """
         raise NotImplementedError
+
+    @property
+    def changes_inputs(self) -> bool:
+        """Whether the loss is taken on other inputs than the task's, near them."""
+        return self.attack is not None
 
     @property
     def batch_replays(self) -> int:
@@ -145,6 +151,8 @@ def _was_unused(attack: Any) -> bool:
 
 def make_objective(config: ObjectiveConfig, task: Task = CLASSIFICATION) -> Objective:
     """Return the objective of a configuration; it smooths the task's targets, `make` does not."""
+    if config.changes_inputs:
+        check_attackable(task, f"objective.name={config.name!r}", "choose 'natural'")
     smoothing = config.label_smoothing
     return config.make(task.smoothed(smoothing) if smoothing else task)
 

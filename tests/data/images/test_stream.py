@@ -132,3 +132,42 @@ def test_batches_hold_all_arrays_of_the_examples(split):
     for batch in batches:
         assert set(batch) == {"image", "depth"}
         np.testing.assert_array_equal(batch["depth"], depth[batch["image"][:, 0, 0, 0]])
+
+
+class Counted:
+    """Sequences that stay elsewhere, int32: their number, and what their view was asked with."""
+
+    dtype, workers = np.dtype(np.int32), 2
+
+    def __init__(self, numbers):
+        self.numbers = numbers
+        self.shape = (len(numbers), 3)
+
+    def __len__(self):
+        return len(self.numbers)
+
+    def __getitem__(self, part):
+        return Counted(self.numbers[part])
+
+    def evaluation(self, index):
+        return np.array([self.numbers[index], -1, -1], np.int32)
+
+    def training(self, index, seed):
+        return np.array([self.numbers[index], seed[2], seed[3]], np.int32)
+
+
+def test_arrays_of_any_kind_are_streamed_beside_each_other(split):
+    both = split.having(tokens=Counted(np.arange(23)))
+    assert both.streamed
+    assert not Split({"tokens": np.zeros(3)}).streamed
+    alone = Split({"tokens": both.arrays["tokens"], "label": split.labels})
+    for own in (both, alone):
+        for number, batch in enumerate(training_batches(own, TrainingOrder(23, 4, 7, 0, 3))):
+            assert batch["tokens"].dtype == np.int32
+            np.testing.assert_array_equal(batch["tokens"][:, 1], number)
+            np.testing.assert_array_equal(batch["tokens"][:, 2], np.arange(4))
+            np.testing.assert_array_equal(batch["label"], batch["tokens"][:, 0] % 5)
+            if "image" in batch:
+                np.testing.assert_array_equal(batch["image"][:, 0, 0, 0], batch["tokens"][:, 0])
+        (batch,) = evaluation_batches(own, np.array([5, 3]), 2)
+        np.testing.assert_array_equal(batch["tokens"], [[5, -1, -1], [3, -1, -1]])

@@ -122,8 +122,8 @@ def test_logits_without_probabilities_are_refused_and_counted():
 
 
 def test_the_temperature_takes_a_pass_over_the_validation_examples():
-    assert CalibrationSettings().forward_passes(100, 30) == 0
-    assert CalibrationSettings(temperature=True).forward_passes(100, 30) == 30
+    assert CalibrationSettings().forward_passes(100, 30) == 100
+    assert CalibrationSettings(temperature=True).forward_passes(100, 30) == 100 + 30
 
 
 # --- ties, bins and who sees what -----------------------------------------------------------------
@@ -223,7 +223,8 @@ def test_the_temperature_sees_validation_examples_alone(monkeypatch):
         logits, labels = generator.normal(0, 9, (60, 3)), generator.integers(0, 3, 60)
         kept = {}
         asked = Asked(
-            None, Examples(None, None, None, Classification(), None), logits, {"label": labels},
+            None, Examples(None, None, None, Classification(), None),
+            lambda own=logits, labels=labels: (own, {"label": labels}),
             lambda: "validation", tabulate=kept.__setitem__,
         )  # fmt: skip
         found.append(CalibrationSettings(temperature=True).measure(asked))

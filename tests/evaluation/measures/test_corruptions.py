@@ -57,7 +57,9 @@ def test_examples_are_prepared_once(tiny):
     targets = np.linspace(0, 30, 48).astype(np.float32)
     split = Split({"image": tiny.split.images, "target": targets})
     one, network = parallel.local_devices(1), Network(tiny.model, tiny.params, tiny.batch_stats)
-    asked = Asked(network, on_devices(split, Transform(), one, Tenths()), None, {}, lambda: None)
+    asked = Asked(
+        network, on_devices(split, Transform(), one, Tenths()), lambda: None, lambda: None
+    )
     bad = MeasureConfig(
         name="corruptions", corruptions=("brightness",), severities=(2,), table="cifar"
     )
@@ -164,7 +166,7 @@ def test_images_that_stay_on_disk_are_corrupted_as_those_in_memory(tiny, tmp_pat
     for read in (read_folder, stream_folder):
         split = read(tmp_path, View((10, 12), 0, "bilinear", None), 0).train
         examples = on_devices(split, Transform(channels=1), parallel.local_devices(1))
-        asked = Asked(network, examples, None, {}, lambda: None, batch_size=4)
+        asked = Asked(network, examples, lambda: None, lambda: None, batch_size=4)
         found.append(MeasureConfig(name="corruptions", **FEW).measure(asked))
     assert examples.streamed
     assert found[0] == found[1]

@@ -126,5 +126,5 @@ def test_a_task_that_prepares_more_than_images_has_a_gap_too(tiny, tmp_path):
     examples = on_devices(split, Transform(), parallel.local_devices(1), Scaled())
     network = Network(tiny.model, tiny.params, tiny.batch_stats)
     gap = DomainGapSettings(data=source(tmp_path, IMAGES))
-    asked = Asked(network, examples, None, {}, lambda: examples, 16)
+    asked = Asked(network, examples, lambda: None, lambda: examples, 16)
     assert gap.measure(asked)["frechet"].value == pytest.approx(0, abs=1e-6)

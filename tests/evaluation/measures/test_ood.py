@@ -107,7 +107,7 @@ def test_images_of_another_size_are_refused_before_anything_is_computed(
 
 
 def test_a_dry_run_counts_the_other_examples():
-    assert OodSettings(examples=70).forward_passes(10, 20) == 70
+    assert OodSettings(examples=70).forward_passes(10, 20) == 10 + 70
     assert len(Split({"image": _noise("uniform", (7, 2, 2, 1), 0)})) == 7
 
 

@@ -28,7 +28,8 @@ def test_classes_have_their_names_where_the_data_set_has_some():
     labels = np.array([0, 1, 2, 3])
     about = {"class_names": ["0", "dress", "x" * 100, "a\nb"]}
     examples = Examples(None, None, None, Classification(), None)
-    asked = Asked(None, examples, np.eye(4), {"label": labels}, no_examples, about=about)
+    sums = PerClassSettings().sums(np.eye(4), {"label": labels}, examples.task)
+    asked = Asked(None, examples, no_examples, no_examples, about=about, sums=sums)
     found = PerClassSettings().measure(asked)
     assert list(found)[:3] == ["worst", "class_0", "class_1 dress"]
     long, odd = list(found)[3:]

@@ -58,7 +58,7 @@ def test_an_entry_that_is_not_finite_moves_nothing_and_is_told():
 
 
 def test_no_radius_and_no_replays_is_natural_training(tiny):
-    free = tiny.program(objective=config(0.0, replays=1), image_shape=SHAPE)
+    free = tiny.program(objective=config(0.0, replays=1), input_shape=SHAPE)
     found, losses = tiny.steps(free, 4)
     natural, expected = tiny.steps(tiny.program(), 4)
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
@@ -77,7 +77,7 @@ def loss_of(tiny, params, stats, x, labels):
 
 def test_perturbations_are_carried_over_replays_and_batches_by_position(tiny):
     """Every step's perturbation is the one before, moved by the gradient at the step before."""
-    program = tiny.program(objective=config(0.03), transform=Transform(), image_shape=SHAPE)
+    program = tiny.program(objective=config(0.03), transform=Transform(), input_shape=SHAPE)
     slope = jax.jit(jax.grad(partial(loss_of, tiny), 2))
     before, _ = tiny.steps(program, 1)
     start = training.init_state(program, tiny.params, tiny.batch_stats, tiny.mask)
@@ -97,7 +97,7 @@ def test_perturbations_are_carried_over_replays_and_batches_by_position(tiny):
 
 def test_replays_are_augmented_alike_and_batches_are_not(tiny):
     """Without a radius and under frozen statistics only the augmentation moves a batch's loss."""
-    program = tiny.program(objective=config(0.0, replays=3), image_shape=SHAPE, statistics="frozen")
+    program = tiny.program(objective=config(0.0, replays=3), input_shape=SHAPE, statistics="frozen")
     start = training.init_state(program, tiny.params, tiny.batch_stats, tiny.mask)
     run = training.RunData(jax.random.key(5), np.float32(0))
     indices = np.arange(8, dtype=np.int32)[None, None]
@@ -111,7 +111,7 @@ def test_replays_are_augmented_alike_and_batches_are_not(tiny):
 
 def test_a_step_costs_what_a_natural_one_does(tiny):
     def flops(objective):
-        program = tiny.program(objective=objective, transform=Transform(), image_shape=SHAPE)
+        program = tiny.program(objective=objective, transform=Transform(), input_shape=SHAPE)
         step = partial(training.train_step, program)
         state = training.init_state(program, tiny.params, tiny.batch_stats, tiny.mask)
         run = training.RunData(jax.random.key(0), jnp.float32(0.1))

@@ -1,0 +1,54 @@
+"""Numbers with what is known of them, and what is known of the main one before it is measured."""
+
+from typing import NamedTuple
+
+from rtickets.tasks import units
+
+
+class Measured(NamedTuple):
+    """A number and how sure it is.
+
+    Attributes:
+        value: the number.
+        low: lower end of its 95% interval over examples.
+        high: upper end.
+        unit: 'share' for one of a whole, printed in percent; else the name of a unit, or ''.
+        higher_is_better: its direction; None for what has none, as a temperature.
+        detail: one of many alike, as a class: for tables of single evaluations, not for overviews.
+    """
+
+    value: float
+    low: float
+    high: float
+    unit: str = ""
+    higher_is_better: bool | None = True
+    detail: bool = False
+
+
+class Headline(NamedTuple):
+    """What is known of a task's main measure before anything is measured.
+
+    Attributes:
+        name: its name among the measures.
+        unit: see `Measured`.
+        higher_is_better: its direction.
+        words: what it is called in text; '' is its name.
+    """
+
+    name: str
+    unit: str = ""
+    higher_is_better: bool = True
+    words: str = ""
+
+    @property
+    def called(self) -> str:
+        """What it is called in text."""
+        return self.words or self.name
+
+    def score(self, value: float) -> float:
+        """Return a value so that the larger is the better."""
+        return value if self.higher_is_better else -value
+
+    def say(self, value: float) -> str:
+        """Return a value as a person reads it."""
+        return units.said(value, self.unit)
