@@ -274,3 +274,15 @@ def test_names_of_folders_move_nothing_on_a_terminal(tmp_path):
 def test_a_holder_that_cannot_be_is_none(tmp_path, pid):
     make(tmp_path, "pretrain-pgd-0123456789", holder=here(pid))
     assert [status.state for status in read_status(tmp_path)] == ["stopped"]
+
+
+def test_the_rungs_of_a_ladder_count_together(tmp_path):
+    folder = make(tmp_path, "transfer-a-0123456789", holder=here(os.getpid()))
+    for name, lines in (("rate0.1", [line(100, NOW - 50)]), ("rate0.2", [line(40, NOW)])):
+        (folder / "rungs" / name).mkdir(parents=True)
+        text = "".join(json.dumps(one) + "\n" for one in lines)
+        (folder / "rungs" / name / "throughput.jsonl").write_text(text)
+    (folder / "rungs" / "rate0.3").mkdir()
+    (found,) = read_status(tmp_path)
+    assert (found.state, found.done, found.total) == ("running", 140, 300)
+    assert found.seconds_left == pytest.approx(160 * 0.5, abs=20)
