@@ -7,15 +7,18 @@ steps of attacks are in pixel units of images in [0, 1].
 from rtickets.attacks.settings import AttackConfig
 from rtickets.data.settings import DataConfig
 from rtickets.data.task_settings import TaskConfig
-from rtickets.draw.settings import DrawConfig, ImpConfig
 from rtickets.evaluation.measures.base import MeasureConfig
 from rtickets.evaluation.recalibration import RecalibrateConfig, TransferRecalibrateConfig
 from rtickets.evaluation.settings import EvaluateConfig, SmoothingConfig
-from rtickets.masks.gates import GateConfig as LmpConfig
+from rtickets.masks.gates import GateConfig
 from rtickets.models.settings import ModelConfig
 from rtickets.settings.kinds import to_steps
+from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.settings import PretrainConfig, TransferConfig, moves
 from rtickets.stages.study_settings import StudyConfig
+from rtickets.stages.ways.base import WayConfig
+from rtickets.stages.ways.imp import Imp as ImpConfig
+from rtickets.stages.ways.lmp import Lmp as LmpConfig
 from rtickets.training.objectives import ObjectiveConfig
 from rtickets.training.observe.settings import ObserveConfig
 from rtickets.training.optimizers import OptimizerConfig
@@ -27,6 +30,7 @@ __all__ = [
     "DataConfig",
     "DrawConfig",
     "EvaluateConfig",
+    "GateConfig",
     "ImpConfig",
     "LmpConfig",
     "MeasureConfig",
@@ -42,6 +46,7 @@ __all__ = [
     "TrainConfig",
     "TransferConfig",
     "TransferRecalibrateConfig",
+    "WayConfig",
     "moves",
     "to_steps",
 ]

@@ -47,8 +47,7 @@ def study_of(folder: Path) -> Any:
         draws={
             "synflow": config.DrawConfig(criterion="synflow", rounds=3),
             "aimp": config.DrawConfig(
-                method="imp",
-                imp=config.ImpConfig(rewind="2it", optimizer="keep"),
+                method=config.ImpConfig(rewind="2it", optimizer="keep"),
                 train=adversarial,
             ),
             "lmp": config.DrawConfig(method="lmp", scope="uniform", train=train),

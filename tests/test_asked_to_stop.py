@@ -18,7 +18,8 @@ from rtickets.attacks.ensemble import legs
 from rtickets.draw import scheduled
 from rtickets.evaluation import batches, noise
 from rtickets.platform import preemption
-from rtickets.stages import imp, lmp, study_progress
+from rtickets.stages import study_progress
+from rtickets.stages.ways import imp, lmp
 from rtickets.storage.checkpoints import Checkpoints
 from rtickets.tickets import provenance
 from rtickets.training import dispatch

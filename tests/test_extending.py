@@ -11,7 +11,9 @@ from rtickets.attacks.registry import ATTACKS
 from rtickets.data import SOURCES
 from rtickets.draw.criteria.registry import CRITERIA
 from rtickets.evaluation.measures import MEASURES
+from rtickets.masks.gates import GATES
 from rtickets.models import ARCHITECTURES
+from rtickets.stages.ways.registry import WAYS
 from rtickets.storage.files import read_json
 from rtickets.tasks import TASKS
 from rtickets.training.objectives import OBJECTIVES
@@ -19,7 +21,10 @@ from rtickets.training.optimizers import OPTIMIZERS
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 BLOCK = re.compile(r"```python\n(\"\"\"rtickets \w+ --config=(\w+\.py) .*?)```", re.DOTALL)
-REGISTRIES = (ARCHITECTURES, OPTIMIZERS, OBJECTIVES, ATTACKS, CRITERIA, MEASURES, SOURCES, TASKS)
+REGISTRIES = (
+    *(ARCHITECTURES, OPTIMIZERS, OBJECTIVES, ATTACKS, CRITERIA, MEASURES, SOURCES, TASKS),
+    *(WAYS, GATES),
+)
 SHORT = ["model.width=0.03125", "train.duration=2it", "train.batch_size=16"]
 TRAINED = ["data.source=npz", "data.path=data.npz", *SHORT]
 SMALL = {
@@ -36,6 +41,8 @@ SMALL = {
     ],
     "doubts.py": ["batch_size=8", "measures.doubts.threshold=0.99", "measures.cal=calibration"],
     "fisher.py": ["examples=16", "batch_size=8"],
+    "twice.py": ["method.share=0.25"],
+    "steep.py": ["train.duration=2it", "train.batch_size=16", "method.gate.steepness=2"],
 }
 
 
@@ -80,8 +87,10 @@ def test_every_block_is_a_configuration_that_runs(tmp_path, monkeypatch, capsys)
     assert striped.meta["class_names"] == ["upright", "level"]
     assert Ticket.load(run("pretrain", "reading.py") / "ticket").meta["asks"]["name"] == "reading"
     source = f"--config.ticket={trained}"
-    drawn = Ticket.load(run("draw", "fisher.py", source) / "ticket")
-    assert masks.sparsity(drawn.mask) == pytest.approx(0.8, abs=1e-3)
+    for name in ("fisher.py", "twice.py", "steep.py"):
+        drawn = Ticket.load(run("draw", name, source) / "ticket")
+        assert masks.sparsity(drawn.mask) == pytest.approx(0.8, abs=1e-2)
+    assert drawn.meta["history"][-1]["method"]["gate"]["steepness"] == 2
     found = read_json(run("evaluate", "doubts.py", source) / "result.json")["measures"]
     assert {"accuracy", "doubts.unsure", "cal.ece", "cal.nll"} < set(found)
     found = read_json(run("evaluate", "noise.py", source) / "result.json")

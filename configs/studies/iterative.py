@@ -30,12 +30,12 @@ from rtickets.settings import config_files
 from rtickets.stages import experiments, published
 
 
-def draws(eps, target, on_source, on_target, **imp):
+def draws(eps, target, on_source, on_target, **options):
     attack = AttackConfig(name="fgsm_rs", norm="linf", eps=eps)
     adversarial = ObjectiveConfig(name="pgd", attack=attack)
     found = {}
     for place, data, train in (("source", None, on_source), ("target", target, on_target)):
-        natural = DrawConfig(method="imp", data=data, train=train, **imp)
+        natural = DrawConfig(data=data, train=train, **{"method": "imp", **options})
         found[f"imp_{place}"] = natural
         found[f"aimp_{place}"] = config_files.replace(natural, train__objective=adversarial)
     return found
@@ -78,7 +78,7 @@ def small():
         transfers,
         draws={
             "omp": DrawConfig(),
-            **draws(8 / 255, target, states, states, imp=ImpConfig(rate=0.5)),
+            **draws(8 / 255, target, states, states, method=ImpConfig(rate=0.5)),
         },
         sparsities=(0.75, 0.9375),  # every second state that halves the survivors
     )

@@ -51,7 +51,7 @@ def last(duration, batch_size, rate, schedule="cosine"):
 
 
 def schemes(imp, lmp, rate):
-    iterative = DrawConfig(method="imp", train=imp, imp=ImpConfig(rate=rate))
+    iterative = DrawConfig(method=ImpConfig(rate=rate), train=imp)
     return {
         "omp": DrawConfig(),
         "omp_uniform": DrawConfig(scope="uniform"),

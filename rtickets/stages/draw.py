@@ -1,32 +1,27 @@
 """Drawing tickets, in all ways."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from rtickets import data, masks, models
+from rtickets import masks, models
 from rtickets.costs import Estimate, Setting
-from rtickets.draw import draw_omp, draw_scheduled
 from rtickets.draw.controls import control_mask
 from rtickets.draw.omp import check_pattern
-from rtickets.draw.scoring import make_score_fn
-from rtickets.draw.settings import DrawConfig
 from rtickets.masks import Params
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
 from rtickets.settings import config_files
 from rtickets.stages.draw_costs import estimate_draw
-from rtickets.stages.imp import iterate, rewind_point
-from rtickets.stages.lmp import learn
-from rtickets.stages.recalibrate import network_of, recalibrate
+from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.soundness import check_of
 from rtickets.stages.stage import Stage
 from rtickets.stages.train import save_ticket
 from rtickets.stages.upstream import check_dense, removed
-from rtickets.tasks import task_of
+from rtickets.stages.ways.omp import with_statistics
+from rtickets.stages.ways.registry import WAYS as WAYS
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket
 
@@ -45,34 +40,7 @@ def draw(
     """
     if config.control is not None:
         return _control(config, source, workdir, name, devices)
-    if config.method == "imp":
-        return iterate(config, source, workdir, name, devices)
-    if config.method == "lmp":
-        return learn(config, source, workdir, name, devices)
-    check = check_of(config.check, devices)
-
-    def body(folder: Path) -> dict[str, Any]:
-        network = Ticket.load(source.ticket)
-        if check is not None:
-            provenance.check_head(network.meta)
-        params, sparsity = network.params, config.sparsity
-        notes: list[str] = []
-        meta = provenance.name_layouts(
-            network.meta, params, config.prunable, config.exclude, config.layouts
-        )
-        own = {"start": network.mask, "layouts": meta.get("layouts"), "say": notes.append}
-        options: dict[str, Any] = {**config.omp_options(), **own}
-        if config.how.make is None:
-            criterion: Any = config.criterion
-            mask = draw_omp(params, sparsity, criterion=criterion, seed=config.seed, **options)
-        else:
-            score_fn, rounds = make_score_fn(config, network), config.num_rounds
-            mask = draw_scheduled(params, sparsity, score_fn, rounds, config.schedule, **options)
-        meta = provenance.extend(meta, "draw", config)
-        drawn = Ticket(mask, params, network.batch_stats, meta)
-        return save_ticket(folder, _with_statistics(config, drawn), notes, check)
-
-    return run_once(folder_of(workdir, "draw", name, config, source), body)
+    return config.method.run(config, source, workdir, name, devices)
 
 
 def _control(
@@ -109,26 +77,14 @@ def _control(
             key = jax.random.fold_in(jax.random.key(config.seed), 2)  # not that of pretraining
             params, batch_stats = models.initialise(model, key, inputs)
             return save_ticket(
-                folder, _with_statistics(config, Ticket(mask, params, batch_stats, meta))
+                folder, with_statistics(config, Ticket(mask, params, batch_stats, meta))
             )
-        dense = rewind_point(drawn, source, workdir, name, devices)
+        dense = drawn.method.dense(drawn, source, workdir, name, devices)
         params = _revived(ticket, Ticket.load(dense.ticket))
         drawn_control = Ticket(mask, params, ticket.batch_stats, meta)
-        return save_ticket(folder, _with_statistics(config, drawn_control), check=check)
+        return save_ticket(folder, with_statistics(config, drawn_control), check=check)
 
     return run_once(folder_of(workdir, "draw", name, config, base.source), body)
-
-
-def _with_statistics(config: DrawConfig, ticket: Ticket) -> Ticket:
-    """Return a ticket with the normalisation statistics that its draw asks for."""
-    if config.recalibrate is None:
-        return ticket
-    asked = (config.data, config.seed) if config.data else provenance.last_task(ticket.meta)
-    dataset = data.load(*asked)
-    network = network_of(ticket)
-    transform = provenance.fitting_transform(asked[0], ticket.meta).left_to_do(dataset)
-    stats = recalibrate(config.recalibrate, network, task_of(asked[0]), dataset, transform)
-    return dataclasses.replace(ticket, batch_stats=stats)
 
 
 def _name_of_base(name: str, control: str) -> str:
@@ -157,6 +113,6 @@ def _estimate(config: DrawConfig, setting: Setting) -> list[Estimate]:
 STAGE = Stage(
     DrawConfig,
     run=draw,
-    name=lambda config: f"{config.control or config.method}{config.sparsity:.4g}",
+    name=lambda config: f"{config.control or config.method.name}{config.sparsity:.4g}",
     estimate=_estimate,
 )

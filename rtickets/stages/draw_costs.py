@@ -5,9 +5,8 @@ from rtickets.costs import Estimate
 from rtickets.costs.network_costs import network_cost
 from rtickets.costs.runs import describe, estimate_training, memory_of
 from rtickets.costs.task_sizes import TaskSizes
-from rtickets.draw.ladder import states_to
-from rtickets.draw.settings import DrawConfig
 from rtickets.models.settings import ModelConfig
+from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.recalibrate import recalibration_work
 
 
@@ -29,9 +28,9 @@ def estimate_draw(
     Raises:
         InputError: as `estimate_training`.
     """
-    name = f"draw, {config.method}, sparsity {config.drawn_sparsity:g}"
+    name = f"draw, {config.method.name}, sparsity {config.drawn_sparsity:g}"
     if task is None:
-        return Estimate(f"draw, {config.method}", times, ("no data, no training",), 0.0, {})
+        return Estimate(f"draw, {config.method.name}", times, ("no data, no training",), 0.0, {})
     if config.attack is not None:
         config.attack.check_lengths("attack", task.shape)
     if config.train is None:
@@ -51,9 +50,7 @@ def estimate_draw(
             about.append(f"checked on {config.check.examples} images")
         memory = memory_of(cost, task._replace(stored=0), config.batch_size, 1)
         return Estimate(name, times, tuple(about), operations, memory)
-    states = 1
-    if config.method == "imp":
-        imp = config.imp
-        states = len(states_to(config.drawn_sparsity, imp.rate, imp.of, removed))
+    states = config.method.states(config.drawn_sparsity, removed)
+    if config.method.in_states:
         name += f", each of {states} states"
     return estimate_training(name, task, model, config.train, devices, times=times * states)

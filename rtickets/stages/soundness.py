@@ -12,7 +12,6 @@ import numpy as np
 from rtickets import evaluation
 from rtickets.data.arrays import Dataset
 from rtickets.data.images.augment import Transform
-from rtickets.draw.settings import CheckConfig
 from rtickets.evaluation import Network
 from rtickets.evaluation.clean import measure_clean
 from rtickets.evaluation.constant_outputs import Outputs, constant_outputs
@@ -24,6 +23,7 @@ from rtickets.evaluation.recalibration import (
 )
 from rtickets.evaluation.subject import spread
 from rtickets.platform import parallel
+from rtickets.stages.draw_settings import CheckConfig
 from rtickets.stages.recalibrate import network_of
 from rtickets.storage.checkpoint_contents import of_primary
 from rtickets.tasks import Headline, Task

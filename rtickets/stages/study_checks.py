@@ -16,7 +16,6 @@ from rtickets.platform import parallel
 from rtickets.settings import config_files
 from rtickets.settings.config_files import parts_of
 from rtickets.stages.cached import check_data, check_size
-from rtickets.stages.imp import rewind_steps
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.tasks import task_of
 from rtickets.training.batches import steps_per_epoch
@@ -41,11 +40,11 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
         for sparsity in config.ladder(label):
             own = config_files.replace(draw, sparsity=sparsity)
             check_pattern(own.pattern, own.drawn_sparsity)
-            if own.method == "imp" and own.drawn_sparsity == 0:
+            if own.method.in_states and own.drawn_sparsity == 0:
                 raise InputError(f"{label}: sparsity=0 prunes nothing; leave it out of its ladder")
         if draw.train is not None:
             task = draw.data or config.pretrain.data
-            rewind_steps(draw, _check_run(label, task, draw.train, devices))
+            draw.method.check_run(draw, _check_run(label, task, draw.train, devices))
     for task in parts_of(config, DataConfig):  # also those that measures ask for
         data.load(task)
     source = data.load(config.pretrain.data)

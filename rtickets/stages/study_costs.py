@@ -7,9 +7,9 @@ from rtickets.costs import Estimate, Setting
 from rtickets.costs.runs import estimate_training
 from rtickets.costs.task_sizes import sizes_of
 from rtickets.data.images.augment import check_resize
-from rtickets.draw.settings import DrawConfig
 from rtickets.settings import config_files
 from rtickets.stages.draw_costs import estimate_draw
+from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.evaluate import estimate_evaluation
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.stages.transfer import estimate_transfer
@@ -48,7 +48,7 @@ def _draws(
 ) -> Iterator[Estimate]:
     task = setting.task_of(draw.data) if draw.reads_task else None
     longest = max(ladder)  # longer chains of states reuse shorter ones
-    chosen = (longest,) if draw.method == "imp" else ladder
+    chosen = (longest,) if draw.method.in_states else ladder
     for sparsity in chosen if draw.train is not None else chosen[:1]:
         own = config_files.replace(draw, sparsity=sparsity)
         times = networks if draw.train is not None else networks * len(ladder)

@@ -6,9 +6,9 @@ from dataclasses import field
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
-from rtickets.draw.settings import DrawConfig
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.settings.kinds import STRICT, Label, Seed, Sparsity
+from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.settings import PretrainConfig, TransferConfig
 from rtickets.training.objectives import ObjectiveConfig
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from rtickets.draw.omp import removed_before
-from rtickets.draw.settings import DrawConfig
 from rtickets.errors import InputError
 from rtickets.runs import run_identity
 from rtickets.runs.folders import StartingTicket
 from rtickets.settings import config_files
+from rtickets.stages.draw_settings import DrawConfig
 from rtickets.tickets.description import stages_in
 from rtickets.tickets.ticket import Ticket, read_description
 

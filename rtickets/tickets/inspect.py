@@ -19,7 +19,8 @@ from rtickets.tickets.ticket import Ticket, read_description
 
 # The fields of a stage's configuration that tell in short what it did.
 _SHORT = (
-    *("method", "criterion", "sparsity", "pattern", "scope", "model.arch", "model.width"),
+    *("method", "method.name", "criterion", "sparsity", "pattern", "scope"),
+    *("model.arch", "model.width"),
     *("data.source", "data.train_examples", "data.train_fraction", "data.train_per_class"),
     *("mode", "train.objective.name", "train.duration", "train.seed", "seed"),
 )

@@ -120,10 +120,11 @@ def _line(entry: Mapping[str, Any]) -> str:
 
     stage = str(at("stage"))
     fresh = "recalibrated statistics" if at("recalibrate") else None
+    way = at("method", "name") or at("method")
     facts = {
         "import": (at("source", "file"), at("model", "arch"), at("model", "variant")),
         "pretrain": (at("data", "source"), at("model", "arch"), at("train", "objective", "name")),
-        "draw": (at("method"), at("control"), at("criterion"), f"sparsity {at('sparsity')}", fresh),
+        "draw": (way, at("control"), at("criterion"), f"sparsity {at('sparsity')}", fresh),
         "transfer": (
             at("data", "source"), _part(at("data")), at("mode"), at("train", "objective", "name"),
             fresh,

@@ -43,7 +43,7 @@ def from_arrays(
     if {path: np.shape(leaf) for path, leaf in given.items()} != shapes:
         raise InputError(
             f"{where} holds the state of another optimiser, or of another version of rtickets; "
-            "draw into a new folder, or with imp.optimizer='reset'"
+            "draw into a new folder, or with method.optimizer='reset'"
         )
     leaves = [jax.numpy.asarray(given[path], leaf.dtype) for path, leaf in wanted.items()]
     return jax.tree.unflatten(jax.tree.structure(fresh), leaves)

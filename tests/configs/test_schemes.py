@@ -42,7 +42,7 @@ def test_adversarial_iterative_pruning_differs_in_the_objective_alone():
 @pytest.mark.parametrize("size", SIZES)
 def test_the_study_has_all_schemes_and_controls_at_the_same_sparsities(size):
     config = study(size)
-    methods = {draw.method for draw in config.draws.values()}
+    methods = {draw.method.name for draw in config.draws.values()}
     controls = {draw.control for draw in config.draws.values()}
     assert methods == {"omp", "imp", "lmp"}
     assert controls == {None, "random", "shuffled", "complement", "flipped", "reinitialised"}
@@ -55,6 +55,6 @@ def test_the_study_has_all_schemes_and_controls_at_the_same_sparsities(size):
 @pytest.mark.parametrize("size", SIZES)
 def test_every_sparsity_of_the_study_is_a_state_of_one_chain(size):
     config = study(size)
-    rate = config.draws["imp"].imp.rate
+    rate = config.draws["imp"].method.rate
     longest = states_to(max(config.sparsities), rate)
     assert set(config.sparsities) <= set(longest)

@@ -21,7 +21,7 @@ from rtickets.models.resnet import BasicBlock, ResNet
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, find_ticket
 from rtickets.settings import config_files
-from rtickets.stages import imp, lmp
+from rtickets.stages.ways import imp, lmp
 from rtickets.tickets import provenance
 
 OPTIMIZER = OptimizerConfig(learning_rate=0.1, weight_decay=0.01, schedule="constant")

@@ -88,8 +88,8 @@ def test_a_criterion_with_a_seed_is_drawn_with_that_of_the_control(bench):
 
 def test_controls_of_iterative_pruning_have_its_rewound_weights(bench):
     imp = ImpConfig(rewind="2it", head="keep", statistics="keep")
-    drawn = ticket_of(bench.draw(method="imp", sparsity=0.2, imp=imp))
-    made = ticket_of(bench.draw(method="imp", sparsity=0.2, imp=imp, control="random"))
+    drawn = ticket_of(bench.draw(method=imp, sparsity=0.2))
+    made = ticket_of(bench.draw(method=imp, sparsity=0.2, control="random"))
     assert [run.options["steps"] for run in bench.runs] == [(0, 2), (2, 4)]
     rewound = bench.runs[0].outcome.params
     expected = {**masks.apply(made.mask, rewound), "head": drawn.params["head"]}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rtickets import masks
-from rtickets.config import DrawConfig, LmpConfig
+from rtickets.config import DrawConfig, GateConfig, LmpConfig
 from rtickets.draw import Ticket, draw_omp
 from rtickets.errors import InputError
 from rtickets.masks.gates import SCORES
@@ -81,8 +81,8 @@ def test_a_ticket_is_drawn_further_with_the_names_that_it_has(bench):
 
 def test_a_learnt_mask_has_a_score_per_named_group(bench):
     path = named_leaf(bench)
-    lmp = LmpConfig(start="kaiming")
-    drawn(bench, layouts=NAMES, method="lmp", lmp=lmp)
+    lmp = LmpConfig(gate=GateConfig(start="kaiming"))
+    drawn(bench, layouts=NAMES, method=lmp)
     (run,) = bench.runs
     shape = masks.leaf_paths(bench.dense.params)[path].shape
     assert run.weights[0][SCORES][path.replace("/", ".")].shape == (1, 1, 1, shape[2])

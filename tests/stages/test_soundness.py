@@ -9,11 +9,11 @@ import pytest
 from rtickets import cli, stages
 from rtickets.config import EvaluateConfig, TransferConfig
 from rtickets.draw import Ticket
-from rtickets.draw.settings import CheckConfig, DrawConfig
 from rtickets.errors import InputError
 from rtickets.evaluation.recalibration import RecalibrateConfig
 from rtickets.platform import parallel
 from rtickets.runs.folders import StartingTicket
+from rtickets.stages.draw_settings import CheckConfig, DrawConfig
 from rtickets.stages.results import with_signs_of_draw
 from rtickets.stages.soundness import at_chance, chance_signs
 from rtickets.tasks import Classification, Headline

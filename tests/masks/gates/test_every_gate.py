@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rtickets import masks
-from rtickets.config import DrawConfig, TrainConfig
+from rtickets.config import DrawConfig, LmpConfig, TrainConfig
 from rtickets.masks.gates import (
     GATES,
     GateConfig,
@@ -84,7 +84,7 @@ def test_gradients_reach_the_scores_and_everything_compiles_and_maps(name):
 
 @names
 def test_settings_survive_being_stored(name):
-    config = DrawConfig(method="lmp", train=TrainConfig(), lmp=GateConfig(name=name))
+    config = DrawConfig(method=LmpConfig(gate=GateConfig(name=name)), train=TrainConfig())
     for short in (False, True):
         values = config_files.to_dict(config, exclude_defaults=short)
         assert config_files.parse(DrawConfig, json.loads(json.dumps(values))) == config

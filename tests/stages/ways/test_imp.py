@@ -56,7 +56,7 @@ def test_the_smallest_of_the_trained_weights_die(bench):
 
 @pytest.mark.parametrize("kept", [{"head"}, {"statistics"}, {"head", "statistics"}])
 def test_head_and_statistics_are_kept_separately_when_asked(bench, kept):
-    bench.draw(method="imp", sparsity=0.3, imp=ImpConfig(**dict.fromkeys(kept, "keep")))
+    bench.draw(method=ImpConfig(**dict.fromkeys(kept, "keep")), sparsity=0.3)
     dense = bench.dense
     for ticket, run in zip(bench.states().values(), bench.runs, strict=True):
         trained = {"head": trained_weights(run)["head"], "statistics": run.outcome.batch_stats}
@@ -71,7 +71,7 @@ def test_head_and_statistics_are_kept_separately_when_asked(bench, kept):
 
 
 def test_weights_go_back_to_an_early_step_of_training(bench):
-    bench.draw(method="imp", sparsity=0.3, imp=ImpConfig(rewind="2it"))
+    bench.draw(method=ImpConfig(rewind="2it"), sparsity=0.3)
     (rewound,) = (Ticket.load(path / "ticket") for path in bench.workdir.glob("rewind-*"))
     dense, short = bench.dense, bench.train(duration="2it")
     ready = prepare(dense, bench.tasks["up"], short.seed, keep_head=True)
@@ -93,7 +93,7 @@ def test_weights_go_back_to_an_early_step_of_training(bench):
 
 
 def test_the_optimizer_is_fresh_or_keeps_the_momentum_of_the_survivors(bench):
-    bench.draw(method="imp", sparsity=0.3, imp=ImpConfig(optimizer="keep", head="keep"))
+    bench.draw(method=ImpConfig(optimizer="keep", head="keep"), sparsity=0.3)
     first, second = bench.runs
     assert first.options["opt_state"] is None
     carried = optax.tree_utils.tree_get(second.options["opt_state"], "trace")
@@ -102,7 +102,7 @@ def test_the_optimizer_is_fresh_or_keeps_the_momentum_of_the_survivors(bench):
     chex.assert_trees_all_equal(carried, masks.apply(mask, ended))
     assert all(bool((leaf != 0).any()) for leaf in jax.tree.leaves(carried))
     bench.runs.clear()
-    bench.draw(workdir="fresh", method="imp", sparsity=0.3, imp=ImpConfig(head="keep"))
+    bench.draw(workdir="fresh", method=ImpConfig(head="keep"), sparsity=0.3)
     assert [run.options["opt_state"] for run in bench.runs] == [None, None]
     same, other = bench.runs
     chex.assert_trees_all_equal(trained_weights(same), trained_weights(first))
@@ -113,7 +113,7 @@ def test_the_optimizer_is_fresh_or_keeps_the_momentum_of_the_survivors(bench):
 @pytest.mark.parametrize("name", ["adamw", "lars"])
 def test_whatever_the_optimizer_remembers_of_the_survivors_is_kept(bench, name):
     train = bench.train(optimizer=OptimizerConfig(name=name, learning_rate=0.01))
-    bench.draw(method="imp", sparsity=0.3, imp=ImpConfig(optimizer="keep"), train=train)
+    bench.draw(method=ImpConfig(optimizer="keep"), sparsity=0.3, train=train)
     first, second = bench.runs
     mask, ended = bench.states()[0.2].mask, first.outcome.opt_state
     expected = optax.tree_utils.tree_map_params(
@@ -139,9 +139,9 @@ def test_a_longer_chain_reuses_the_states_of_a_shorter_one(bench):
 
 
 def test_a_killed_state_ends_bit_equal_to_one_that_was_not(bench, monkeypatch):
-    fields = {"method": "imp", "sparsity": 0.3}
+    fields = {"sparsity": 0.3}
     imp, train = ImpConfig(optimizer="keep"), bench.train(checkpoint_every="1it")
-    bench.draw(workdir="whole", imp=imp, train=train, **fields)
+    bench.draw(workdir="whole", method=imp, train=train, **fields)
     dispatch, calls = Loop._dispatch, itertools.count(1)
 
     def killed(self, *arguments):
@@ -152,10 +152,10 @@ def test_a_killed_state_ends_bit_equal_to_one_that_was_not(bench, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Loop, "_dispatch", killed)
         with pytest.raises(KeyboardInterrupt):
-            bench.draw(workdir="killed", imp=imp, train=train, **fields)
+            bench.draw(workdir="killed", method=imp, train=train, **fields)
     assert len(list(bench.workdir.glob("killed/*/COMPLETE"))) == 1
     whole = len(bench.runs)
-    bench.draw(workdir="killed", imp=imp, train=train, **fields)
+    bench.draw(workdir="killed", method=imp, train=train, **fields)
     assert len(bench.runs) == whole + 1
     for one, two in zip(*(bench.states(w).values() for w in ("whole", "killed")), strict=True):
         chex.assert_trees_all_equal((one.mask, one.params), (two.mask, two.params))
@@ -205,8 +205,8 @@ def test_a_mask_never_depends_on_the_test_images(bench, tmp_path):
     [
         ({"sparsity": 0.0}, "sparsity=0 prunes nothing"),
         ({"prunable": "nothing"}, "prunable='nothing' matches none"),
-        ({"imp": ImpConfig(rewind="4it")}, r"imp\.rewind='4it' .*'4it'"),
-        ({"imp": ImpConfig(rewind="9ep")}, r"imp\.rewind='9ep' .*'4it'"),
+        ({"method": ImpConfig(rewind="4it")}, r"method\.rewind='4it' .*'4it'"),
+        ({"method": ImpConfig(rewind="9ep")}, r"method\.rewind='9ep' .*'4it'"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_before_training(bench, fields, message):
@@ -218,9 +218,7 @@ def test_what_cannot_be_drawn_is_refused_before_training(bench, fields, message)
 def test_iterating_goes_on_from_a_ticket_that_was_drawn_in_one_shot(bench):
     """The ladder counts from the dense network, and weights go back to those of the ticket."""
     pruned = bench.draw(sparsity=0.5)
-    bench.draw(
-        source=pruned.source, workdir="more", method="imp", sparsity=0.8, imp=ImpConfig(rate=0.5)
-    )
+    bench.draw(source=pruned.source, workdir="more", method=ImpConfig(rate=0.5), sparsity=0.8)
     before, states = Ticket.load(pruned.source.ticket), bench.states("more")
     assert list(states) == [0.75, 0.8]
     total = masks.summary(before.mask, before.params).prunable.total
@@ -234,12 +232,10 @@ def test_iterating_goes_on_from_a_ticket_that_was_drawn_in_one_shot(bench):
 
 def test_who_goes_on_from_a_state_ends_bit_equal_to_a_chain_that_was_not_interrupted(bench):
     imp = ImpConfig(rate=0.5, rewind="1it", optimizer="keep", head="keep", statistics="keep")
-    whole = Ticket.load(
-        bench.draw(workdir="whole", method="imp", sparsity=0.75, imp=imp).source.ticket
-    )
-    first = bench.draw(workdir="parts", method="imp", sparsity=0.5, imp=imp)
+    whole = Ticket.load(bench.draw(workdir="whole", method=imp, sparsity=0.75).source.ticket)
+    first = bench.draw(workdir="parts", method=imp, sparsity=0.5)
     done = len(bench.runs)
-    fields = {"source": first.source, "method": "imp", "sparsity": 0.75, "imp": imp}
+    fields = {"source": first.source, "method": imp, "sparsity": 0.75}
     parts = Ticket.load(bench.draw(workdir="parts", **fields).source.ticket)
     assert [run.options["steps"] for run in bench.runs[done:]] == [
         (1, 4)
@@ -247,15 +243,15 @@ def test_who_goes_on_from_a_state_ends_bit_equal_to_a_chain_that_was_not_interru
     chex.assert_trees_all_equal(
         (parts.mask, parts.params, parts.batch_stats), (whole.mask, whole.params, whole.batch_stats)
     )
-    bench.draw(workdir="parts", method="imp", sparsity=0.75, imp=imp)
+    bench.draw(workdir="parts", method=imp, sparsity=0.75)
     assert len(bench.runs) == done + 1  # the chain from the dense network is the same
 
 
 def test_another_chain_goes_on_without_the_momentum_of_the_first(bench):
     keep = ImpConfig(optimizer="keep")
-    first = bench.draw(method="imp", sparsity=0.2, imp=keep)
+    first = bench.draw(method=keep, sparsity=0.2)
     train = bench.train(seed=5)
-    bench.draw(source=first.source, method="imp", sparsity=0.3, imp=keep, train=train)
+    bench.draw(source=first.source, method=keep, sparsity=0.3, train=train)
     assert [run.options["opt_state"] for run in bench.runs] == [None, None]
 
 

@@ -1,19 +1,21 @@
 """Learnable mask pruning: scores of frozen weights are trained, and the mask is read off them."""
 
+from dataclasses import field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
+from pydantic.dataclasses import dataclass
 
 from rtickets.draw.criteria.groups import check_finite
 from rtickets.draw.ranking import Kept, Ranking
-from rtickets.draw.settings import DrawConfig
 from rtickets.draw.ties import check_scores_tell
 from rtickets.masks import Params
 from rtickets.masks.gates import (
     SCORES,
+    GateConfig,
     LearnedMask,
     initial_scores,
     living_groups,
@@ -23,16 +25,50 @@ from rtickets.masks.gates import (
 from rtickets.masks.patterns import parse_pattern
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
+from rtickets.settings.kinds import STRICT
+from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.soundness import check_of
 from rtickets.stages.train import prepare, save_ticket, train_network, training_result
 from rtickets.stages.upstream import check_dense
+from rtickets.stages.ways.base import WayConfig
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket
 from rtickets.training import Trainable
 
 
+@dataclass(frozen=True, config=STRICT)
+class Lmp(WayConfig):
+    """Learnable mask pruning: scores of the frozen weights are trained.
+
+    Attributes:
+        gate: how scores become a mask.
+    """
+
+    name: Literal["lmp"] = "lmp"
+    gate: GateConfig = field(default_factory=GateConfig)
+    trains = True
+    scopes = ("global", "uniform")
+    unused = ("recalibrate", "group_norm")
+
+    def run(
+        self,
+        config: DrawConfig,
+        source: StartingTicket,
+        workdir: Path,
+        name: str,
+        devices: parallel.Devices,
+    ) -> RunFolder:
+        """Learn the mask, see `learn`."""
+        return learn(self.gate, config, source, workdir, name, devices)
+
+
 def learn(
-    config: DrawConfig, source: StartingTicket, workdir: Path, name: str, devices: parallel.Devices
+    gate: GateConfig,
+    config: DrawConfig,
+    source: StartingTicket,
+    workdir: Path,
+    name: str,
+    devices: parallel.Devices,
 ) -> RunFolder:
     """Learn a mask over the frozen weights of a dense network.
 
@@ -57,7 +93,7 @@ def learn(
         named = tuple(meta.get("layouts", {}).items())
         settings = LearnedMask(
             config.sparsity, config.pattern, "global" if config.scope == "global" else "uniform",
-            config.lmp, config.prunable, config.exclude, named,
+            gate, config.prunable, config.exclude, named,
         )  # fmt: skip
         key = jax.random.fold_in(jax.random.key(train.seed), 1)  # the head has the key itself
         scores = initial_scores(settings, ready.params, key)
@@ -65,7 +101,7 @@ def learn(
         # Scores are trained as parameters are, so they have a mask, too: one that prunes nothing.
         mask = {**ready.mask, SCORES: jax.tree.map(lambda _: np.ones((), bool), scores)}
         run = ready.run(train, folder, devices)
-        trainable: Trainable = "scores and head" if config.lmp.train_head else "scores"
+        trainable: Trainable = "scores and head" if gate.train_head else "scores"
         weights = (params, ticket.batch_stats)
         outcome = train_network(run, weights, mask, trainable=trainable, learned_mask=settings)
         trained = dict(outcome.params)

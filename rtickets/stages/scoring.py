@@ -12,8 +12,8 @@ from rtickets import models
 from rtickets.draw.criteria import CRITERIA, ScoredNetwork
 from rtickets.draw.criteria.base import ScoreFn
 from rtickets.draw.criteria.losses import task_adversarial
-from rtickets.draw.settings import DrawConfig
 from rtickets.masks import Params
+from rtickets.stages.draw_settings import DrawConfig
 from rtickets.tasks.search import check_attackable
 from rtickets.tickets import provenance
 from rtickets.tickets.asked import Question, asked_again

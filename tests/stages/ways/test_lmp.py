@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from rtickets import masks, models, training
-from rtickets.config import AttackConfig, LmpConfig, ObjectiveConfig, OptimizerConfig
+from rtickets.config import AttackConfig, GateConfig, LmpConfig, ObjectiveConfig, OptimizerConfig
 from rtickets.draw import Ticket, draw_omp, survivors
 from rtickets.errors import InputError
 from rtickets.masks.gates import SCORES, LearnedMask, initial_scores, mask_of
@@ -14,6 +14,10 @@ from rtickets.tickets import provenance
 
 HEAVY = OptimizerConfig(learning_rate=1.0, momentum=0.9, weight_decay=0.1, schedule="constant")
 SETTINGS = LearnedMask(0.6)
+
+
+def lmp_of(**gate):
+    return LmpConfig(gate=GateConfig(**gate))
 
 
 def learn(bench, **fields):
@@ -42,7 +46,7 @@ def test_weights_are_frozen_bit_for_bit_and_the_head_is_trained(bench):
 
 def test_head_and_statistics_stay_when_asked(bench):
     train = bench.train(optimizer=HEAVY, statistics="frozen")
-    ticket = learn(bench, train=train, lmp=LmpConfig(train_head=False))
+    ticket = learn(bench, train=train, method=lmp_of(train_head=False))
     chex.assert_trees_all_equal(ticket.params, masks.apply(ticket.mask, bench.dense.params))
     chex.assert_trees_all_equal(ticket.batch_stats, bench.dense.batch_stats)
 
@@ -57,7 +61,7 @@ def test_the_mask_is_that_of_the_final_scores_exact_in_every_layer_and_not_magni
     start = draw_omp(bench.dense.params, 0.6, scope="uniform")
     assert masks.overlap(ticket.mask, start)[""] < 0.95
     assert "scores" not in ticket.params
-    assert ticket.meta["history"][-1]["method"] == "lmp"
+    assert ticket.meta["history"][-1]["method"]["name"] == "lmp"
 
 
 @pytest.mark.parametrize("pattern", ["element", "kernel"])
@@ -69,9 +73,9 @@ def test_learning_starts_at_the_magnitudes_of_the_network_that_was_loaded(bench,
 
 
 def test_a_global_budget_is_exact_and_a_random_start_depends_on_the_seed(bench):
-    lmp = LmpConfig(start="kaiming", ranking="plain")
+    lmp = lmp_of(start="kaiming", ranking="plain")
     tickets = [
-        learn(bench, scope="global", lmp=lmp, train=bench.train(seed=seed)) for seed in (0, 1)
+        learn(bench, scope="global", method=lmp, train=bench.train(seed=seed)) for seed in (0, 1)
     ]
     for ticket in tickets:
         summary = masks.summary(ticket.mask, ticket.params)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from rtickets import criteria, data, masks, stages
 from rtickets.config import AttackConfig, DataConfig, DrawConfig, PretrainConfig
 from rtickets.draw import Ticket, draw_omp, survivors
-from rtickets.draw.scoring import balanced_order, load_batches, make_score_fn
 from rtickets.errors import InputError
 from rtickets.platform import parallel
 from rtickets.runs import folders
+from rtickets.stages.scoring import balanced_order, load_batches, make_score_fn
 from rtickets.tasks import Classification
 from rtickets.tickets import provenance
 

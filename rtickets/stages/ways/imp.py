@@ -5,23 +5,26 @@ longer chains reuse shorter ones. With an adversarial objective this is A-IMP (F
 
 A network that is pruned already is gone on from: its dead weights stay dead, the ladder goes on
 from its sparsity, which counts from the dense network as all others do, and weights are set back to
-its own, trained for `imp.rewind` with its mask. A ticket that this very configuration left has been
+its own, trained for `rewind` with its mask. A ticket that this very configuration left has been
 set back already, so that the states that follow are those of a chain that was never interrupted.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic.dataclasses import dataclass
 
 from rtickets import training
 from rtickets.data.settings import DataConfig
 from rtickets.draw import draw_omp
 from rtickets.draw.ladder import states_to
-from rtickets.draw.settings import DrawConfig
 from rtickets.errors import InputError
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
 from rtickets.settings import config_files
-from rtickets.settings.kinds import is_never, to_steps
+from rtickets.settings.kinds import STRICT, Duration, Fraction, is_never, to_steps
+from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.soundness import check_of
 from rtickets.stages.train import (
     Ready,
@@ -33,12 +36,81 @@ from rtickets.stages.train import (
     write_ticket,
 )
 from rtickets.stages.upstream import goes_on, removed
+from rtickets.stages.ways.base import WayConfig
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket, read_description
 from rtickets.training import HEAD, optimizer_arrays
 from rtickets.training.settings import TrainConfig
 
 _OPTIMIZER = "momentum"  # folder of the optimiser's state, kept beside a ticket
+
+
+@dataclass(frozen=True, config=STRICT)
+class Imp(WayConfig):
+    """Iterative magnitude pruning: which part dies in every state, and what is set back after it.
+
+    A ticket that is pruned already is gone on from: its dead weights stay dead, and the ladder goes
+    on from its sparsity, counted from the dense network.
+
+    Attributes:
+        rate: fraction removed per state; the last state removes what is left to `sparsity`.
+        of: whether the rate counts from the 'survivors' of the state before or the 'original'.
+        rewind: weights go back to the network of `ticket` trained for so long, with its mask;
+            '0it' is itself. A ticket that the same settings left has been set back already.
+        statistics: of normalisation: 'rewind' them too, or 'keep' the trained ones.
+        head: likewise.
+        optimizer: 'reset' it in every state, or 'keep' what it remembers of the survivors.
+    """
+
+    name: Literal["imp"] = "imp"
+    rate: Fraction = 0.2
+    of: Literal["survivors", "original"] = "survivors"
+    rewind: Duration = "0it"
+    statistics: Literal["rewind", "keep"] = "rewind"
+    head: Literal["rewind", "keep"] = "rewind"
+    optimizer: Literal["reset", "keep"] = "reset"
+    trains = in_states = True
+    unused = ("recalibrate",)
+
+    def problems(self, config: DrawConfig) -> Iterator[str]:
+        """Yield that nothing is there to keep."""
+        if self.optimizer == "keep" and config.train and not config.train.optimizer.moments:
+            yield "method.optimizer='keep' has no momentum to keep; set 'reset'"
+
+    def states(self, sparsity: float, removed: float) -> int:
+        """Return the number of states on the ladder."""
+        return len(states_to(sparsity, self.rate, self.of, removed))
+
+    def check_run(self, config: DrawConfig, steps_per_epoch: int) -> None:
+        """Raise InputError unless training goes on after the rewind point."""
+        rewind_steps(config, steps_per_epoch)
+
+    def run(
+        self,
+        config: DrawConfig,
+        source: StartingTicket,
+        workdir: Path,
+        name: str,
+        devices: parallel.Devices,
+    ) -> RunFolder:
+        """Go down the ladder, see `iterate`."""
+        return iterate(config, source, workdir, name, devices)
+
+    def dense(
+        self,
+        config: DrawConfig,
+        source: StartingTicket,
+        workdir: Path,
+        name: str,
+        devices: parallel.Devices,
+    ) -> StartingTicket:
+        """Return the network that every state is set back to, see `rewind_point`."""
+        return rewind_point(config, source, workdir, name, devices)
+
+
+def _own(config: DrawConfig) -> Imp:
+    assert isinstance(config.method, Imp)  # who runs it knows
+    return config.method
 
 
 def iterate(
@@ -50,7 +122,7 @@ def iterate(
         InputError: for a sparsity of 0, which no state leads to, or one that the network has.
     """
     start = removed(source, config)
-    ladder = states_to(config.sparsity, config.imp.rate, config.imp.of, start)
+    ladder = states_to(config.sparsity, _own(config).rate, _own(config).of, start)
     if not ladder:
         raise InputError("sparsity=0 prunes nothing; iterative pruning needs a sparsity above 0")
     before = rewind_point(config, source, workdir, name, devices)
@@ -67,10 +139,10 @@ def rewind_point(
 ) -> StartingTicket:
     """Return the network that every state is set back to.
 
-    It is the pretrained network, or with `imp.rewind` what that is after these steps of training,
+    It is the pretrained network, or with `rewind` what that is after these steps of training,
     unless it has been set back there already.
     """
-    if config.method != "imp" or is_never(config.imp.rewind):
+    if is_never(_own(config).rewind):
         return source
     if goes_on(config, read_description(source.ticket)["meta"]):
         return source
@@ -98,9 +170,11 @@ def rewind_steps(config: DrawConfig, steps_per_epoch: int) -> int:
         InputError: if training does not go on after it.
     """
     duration = _train_config(config).duration
-    steps = to_steps(config.imp.rewind, steps_per_epoch)
+    steps = to_steps(_own(config).rewind, steps_per_epoch)
     if steps >= to_steps(duration, steps_per_epoch):
-        raise InputError(f"imp.rewind={config.imp.rewind!r} is not before {duration!r}, the end")
+        raise InputError(
+            f"method.rewind={_own(config).rewind!r} is not before {duration!r}, the end"
+        )
     return steps
 
 
@@ -131,10 +205,10 @@ def _state(
         mask = draw_omp(outcome.params, config.sparsity, **options, say=notes.append)
         # The mask is of the trained weights, the weights are those from before: it rewinds.
         params = ready.params
-        if config.imp.head == "keep":
+        if _own(config).head == "keep":
             params = {**params, HEAD: outcome.params[HEAD]}
-        stats = outcome.batch_stats if config.imp.statistics == "keep" else ticket.batch_stats
-        if config.imp.optimizer == "keep":
+        stats = outcome.batch_stats if _own(config).statistics == "keep" else ticket.batch_stats
+        if _own(config).optimizer == "keep":
             optimizer = training.make_optimizer(run.config.optimizer)
             arrays, alive = optimizer_arrays.to_arrays(optimizer, outcome.opt_state, mask)
             write_ticket(folder / _OPTIMIZER, Ticket(alive, arrays, {}, {"of": folder.name}))
@@ -172,7 +246,7 @@ def _kept_state(
 ) -> Any:
     """Return what the optimiser remembers of the state before, or None."""
     folder = source.ticket.parent / _OPTIMIZER
-    if config.imp.optimizer == "reset" or not folder.is_dir():
+    if _own(config).optimizer == "reset" or not folder.is_dir():
         return None
     optimizer = training.make_optimizer(train.optimizer)
     return optimizer_arrays.from_arrays(optimizer, ready.params, Ticket.load(folder).params, folder)

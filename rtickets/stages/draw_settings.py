@@ -1,50 +1,27 @@
 """Settings of drawing."""
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 from pydantic.dataclasses import dataclass
+from pydantic_core import ArgsKwargs
 
 from rtickets.attacks.settings import AttackConfig
 from rtickets.data.settings import DataConfig
 from rtickets.draw.criteria.base import CriterionEntry
 from rtickets.draw.criteria.registry import CRITERIA
 from rtickets.evaluation.recalibration import RecalibrateConfig
-from rtickets.masks.gates import GateConfig as LmpConfig
 from rtickets.masks.layout_names import parse_names
 from rtickets.masks.patterns import PATTERN, parse_pattern
 from rtickets.masks.trees import check_expression
-from rtickets.settings.kinds import STRICT, Duration, Fraction, OneOf, Positive, Seed, Sparsity
+from rtickets.settings.kinds import STRICT, Fraction, OneOf, Positive, Seed, Sparsity
+from rtickets.stages.ways.base import WayConfig
 from rtickets.training.settings import TrainConfig
 
 _OF_DATA = ("examples", "batch_size", "attack")
 _OF_ROUNDS = ("rounds", "schedule")
-
-
-@dataclass(frozen=True, config=STRICT)
-class ImpConfig:
-    """Iterative magnitude pruning: which part dies in every state, and what is set back after it.
-
-    A ticket that is pruned already is gone on from: its dead weights stay dead, and the ladder goes
-    on from its sparsity, counted from the dense network.
-
-    Attributes:
-        rate: fraction removed per state; the last state removes what is left to `sparsity`.
-        of: whether the rate counts from the 'survivors' of the state before or the 'original'.
-        rewind: weights go back to the network of `ticket` trained for so long, with its mask;
-            '0it' is itself. A ticket that the same settings left has been set back already.
-        statistics: of normalisation: 'rewind' them too, or 'keep' the trained ones.
-        head: likewise.
-        optimizer: 'reset' it in every state, or 'keep' what it remembers of the survivors.
-    """
-
-    rate: Fraction = 0.2
-    of: Literal["survivors", "original"] = "survivors"
-    rewind: Duration = "0it"
-    statistics: Literal["rewind", "keep"] = "rewind"
-    head: Literal["rewind", "keep"] = "rewind"
-    optimizer: Literal["reset", "keep"] = "reset"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -69,8 +46,9 @@ class DrawConfig:
     Attributes:
         ticket: run folder or ticket folder of the network; a study fills it in. What is dead in it
             stays dead, and 'lmp' and controls but 'reinitialised' refuse it.
-        method: 'omp', one-shot pruning; 'imp', iterative pruning, which is A-IMP with an
-            adversarial `train.objective`; 'lmp', learnable mask pruning.
+        method: the way, with its own settings: 'omp', one-shot pruning; 'imp', iterative pruning,
+            which is A-IMP with an adversarial `train.objective`; 'lmp', learnable mask pruning. Its
+            name alone is its defaults.
         sparsity: removed fraction of the prunable weights.
         pattern: what lives or dies together: 'element', 'row', 'kernel', 'channel', 'block:AxB' or
             'N:M', see `rtickets.masks.patterns`.
@@ -93,8 +71,6 @@ class DrawConfig:
         batch_size: examples per call.
         attack: score on adversarial examples; an attack of the pgd family without restarts.
         train: the training of 'imp' (of every state) and 'lmp'; a study replaces its seed.
-        imp: settings of 'imp'.
-        lmp: settings of 'lmp'.
         control: instead of the ticket, a control of it: 'random' (a random mask with as many
             groups alive in every layer), 'shuffled' (channels permuted), 'complement' (the groups
             with the smallest scores live, up to one group as many), 'flipped' (a part exchanged),
@@ -108,7 +84,7 @@ class DrawConfig:
     """
 
     ticket: str | None = None
-    method: Literal["omp", "imp", "lmp"] = "omp"
+    method: WayConfig = field(default_factory=WayConfig)
     sparsity: Sparsity = 0.9
     pattern: Annotated[str, StringConstraints(pattern=f"^({PATTERN})$")] = "element"
     scope: Literal["global", "uniform", "erk"] = "global"
@@ -125,8 +101,6 @@ class DrawConfig:
     batch_size: Positive = 128
     attack: AttackConfig | None = None
     train: TrainConfig | None = None
-    imp: ImpConfig = field(default_factory=ImpConfig)
-    lmp: LmpConfig = field(default_factory=LmpConfig)
     control: Literal["random", "shuffled", "complement", "flipped", "reinitialised"] | None = None
     flip_fraction: Fraction = 0.1
     recalibrate: RecalibrateConfig | None = None
@@ -153,12 +127,12 @@ class DrawConfig:
     def reads_task(self) -> bool:
         """Whether images are read, of the network's task where `data` is None."""
         asked = self.recalibrate is not None or self.check is not None
-        return self.method != "omp" or self.how.from_data or asked
+        return self.method.trains or self.how.from_data or asked
 
     @property
     def scores_network(self) -> bool:
         """Whether the criterion runs the network, under the head that it comes with."""
-        return self.method == "omp" and self.how.make is not None
+        return self.method.by_criterion and self.how.make is not None
 
     @property
     def drawn_sparsity(self) -> float:
@@ -174,6 +148,16 @@ class DrawConfig:
         names = ("pattern", "scope", "prunable", "exclude", "group_norm")
         return {name: getattr(self, name) for name in names}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, values: Any) -> Any:
+        """Take the name of a way for its settings."""
+        given = (values.kwargs or {}) if isinstance(values, ArgsKwargs) else values
+        if not (isinstance(given, Mapping) and isinstance(given.get("method"), str)):
+            return values
+        named = {**given, "method": {"name": given["method"]}}
+        return ArgsKwargs(values.args, named) if isinstance(values, ArgsKwargs) else named
+
     @model_validator(mode="after")
     def _check(self) -> "DrawConfig":
         self._check_unused()
@@ -182,24 +166,25 @@ class DrawConfig:
         for name in ("prunable", "exclude"):
             if (expression := getattr(self, name)) is not None:
                 check_expression(expression, name)
-        if self.method != "omp" and self.train is None:
-            raise ValueError(f"method={self.method!r} trains, so it needs train")
-        if self.method != "omp" and (self._n_of_m or self.criterion != "magnitude"):
+        method, name = self.method, self.method.name
+        if method.trains and self.train is None:
+            raise ValueError(f"method={name!r} trains, so it needs train")
+        if not method.by_criterion and (self._n_of_m or self.criterion != "magnitude"):
             raise ValueError(
-                f"method={self.method!r} takes criterion='magnitude' and patterns other than N:M, "
+                f"method={name!r} takes criterion='magnitude' and patterns other than N:M, "
                 f"not {self.criterion!r} and {self.pattern!r}"
             )
+        if self.scope not in method.scopes:
+            known = " or ".join(map(repr, method.scopes))
+            raise ValueError(f"method={name!r} takes scope {known}")
+        if problems := "; ".join(method.problems(self)):
+            raise ValueError(problems)
         if (self.control == "shuffled" and (self._n_of_m or self.pattern.startswith("block"))) or (
             self.control == "flipped" and self._n_of_m
         ):
             raise ValueError(
                 f"control={self.control!r} would not keep pattern={self.pattern!r}; choose another"
             )
-        if self.method == "lmp" and self.scope == "erk":
-            raise ValueError("method='lmp' takes scope 'global' or 'uniform'")
-        keeps = self.method == "imp" and self.imp.optimizer == "keep"
-        if keeps and self.train is not None and not self.train.optimizer.moments:
-            raise ValueError("imp.optimizer='keep' has no momentum to keep; set 'reset'")
         if self.attack and (why := self.attack.why_not_for_training):
             raise ValueError(why)
         if self.num_rounds > 1 and self._n_of_m:
@@ -218,25 +203,16 @@ class DrawConfig:
             unused += _OF_DATA
         if not self.how.in_rounds:
             unused += _OF_ROUNDS
-        if self.method == "omp" and not from_data and self.recalibrate is None:
+        if not (self.method.trains or from_data or self.recalibrate):
             unused += ("data",)
         if self.control == "reinitialised":  # a fresh head answers by chance
             unused += ("check",)
-        if self.method == "omp":
-            unused += ("train",)
-        else:
-            unused += ("recalibrate",)
-        if self.method == "lmp":
-            unused += ("group_norm",)
+        unused += self.method.unused
         set_anyway = [name for name in unused if getattr(self, name) != getattr(DrawConfig, name)]
-        if self.method != "imp" and self.imp != ImpConfig():
-            set_anyway.append("imp")
-        if self.method != "lmp" and self.lmp != LmpConfig():
-            set_anyway.append("lmp")
         if self.control != "flipped" and self.flip_fraction != DrawConfig.flip_fraction:
             set_anyway.append("flip_fraction")
         if set_anyway:
             raise ValueError(
-                f"method={self.method!r} with criterion={self.criterion!r} does not use "
+                f"method={self.method.name!r} with criterion={self.criterion!r} does not use "
                 f"{', '.join(set_anyway)}; leave them out"
             )

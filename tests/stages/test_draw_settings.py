@@ -37,19 +37,19 @@ def test_fields_at_their_defaults_do_not_change_a_digest():
     assert run_identity.digest(same) == run_identity.digest(DrawConfig(sparsity=0.5))
     imp = {"method": "imp", "train": TrainConfig()}
     assert run_identity.digest(DrawConfig(**imp)) == run_identity.digest(
-        DrawConfig(**imp, imp=ImpConfig())
+        DrawConfig(**{**imp, "method": ImpConfig()})
     )
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"imp": ImpConfig(rate=0.3)},
-        {"imp": ImpConfig(of="original")},
-        {"imp": ImpConfig(rewind="1ep")},
-        {"imp": ImpConfig(statistics="keep")},
-        {"imp": ImpConfig(head="keep")},
-        {"imp": ImpConfig(optimizer="keep")},
+        {"method": ImpConfig(rate=0.3)},
+        {"method": ImpConfig(of="original")},
+        {"method": ImpConfig(rewind="1ep")},
+        {"method": ImpConfig(statistics="keep")},
+        {"method": ImpConfig(head="keep")},
+        {"method": ImpConfig(optimizer="keep")},
         {"train": TrainConfig(duration="60it")},
         {"data": DataConfig(source="mnist5k")},
         {"control": "shuffled"},
@@ -67,9 +67,13 @@ def test_every_setting_of_iterative_pruning_tells_runs_apart(change):
     "values",
     [
         {"method": "imp", "train": TRAIN},
-        {"method": "imp", "train": TRAIN, "imp": {"rate": 0.5, "rewind": "1ep"}, "scope": "erk"},
+        {"method": {"name": "imp", "rate": 0.5, "rewind": "1ep"}, "train": TRAIN, "scope": "erk"},
         {"method": "imp", "train": TRAIN, "data": {"source": "mnist5k"}, "group_norm": "l2"},
-        {"method": "lmp", "train": TRAIN, "scope": "uniform", "lmp": {"start": "kaiming"}},
+        {
+            "method": {"name": "lmp", "gate": {"start": "kaiming"}},
+            "train": TRAIN,
+            "scope": "uniform",
+        },
         {"method": "lmp", "train": TRAIN, "pattern": "row", "control": "random"},
         {"control": "flipped", "flip_fraction": 0.3},
     ],
@@ -82,6 +86,12 @@ def test_a_configuration_survives_the_way_through_a_config_dict(values):
 
 
 IMP, LMP = {"method": "imp", "train": TRAIN}, {"method": "lmp", "train": TRAIN}
+
+
+def imp(**own):
+    return {"method": {"name": "imp", **own}}
+
+
 NO_MOMENTUM = {"train": {**TRAIN, "optimizer": {"momentum": 0.0}}}
 
 
@@ -91,10 +101,10 @@ NO_MOMENTUM = {"train": {**TRAIN, "optimizer": {"momentum": 0.0}}}
         ({"method": "imp"}, "method='imp' .*train"),
         ({"method": "lmp"}, "method='lmp' .*train"),
         ({"train": TRAIN}, "method='omp' .*train;"),
-        ({"imp": {"rate": 0.3}}, "does not use imp;"),
-        ({"lmp": {"train_head": False}}, "does not use lmp;"),
-        ({**IMP, "lmp": {"start": "kaiming"}}, "method='imp' .*lmp;"),
-        ({**LMP, "imp": {"rewind": "1ep"}}, "method='lmp' .*imp;"),
+        ({"method": {"rate": 0.3}}, r"method\.rate=.*imp does"),
+        ({"method": {"gate": {"train_head": False}}}, r"method\.gate=.*lmp does"),
+        ({**IMP, **imp(gate={})}, "method 'imp' does not use gate.*lmp does"),
+        ({**LMP, "method": {"name": "lmp", "rewind": "1ep"}}, "method 'lmp' does not use rewind"),
         ({**LMP, "group_norm": "l2"}, "method='lmp' .*group_norm;"),
         ({"data": {}}, "does not use data;"),
         ({**IMP, "examples": 8, "rounds": 2}, "examples, rounds;"),
@@ -107,12 +117,15 @@ NO_MOMENTUM = {"train": {**TRAIN, "optimizer": {"momentum": 0.0}}}
         ({**LMP, "scope": "erk"}, "method='lmp' .*'global' or 'uniform'"),
         ({"control": "shuffled", "pattern": "block:2x2"}, "control='shuffled' would not keep"),
         ({"control": "flipped", "pattern": "2:4", "sparsity": 0.5}, "control='flipped' would not"),
-        ({**IMP, **NO_MOMENTUM, "imp": {"optimizer": "keep"}}, "has no momentum to keep"),
-        ({**IMP, "imp": {"rate": 1.0}}, r"imp\.rate=1\.0"),
-        ({**IMP, "imp": {"rewind": "3"}}, r"imp\.rewind='3'"),
-        ({**IMP, "imp": {"rewnd": "3it"}}, r"imp\.rewnd .*imp.rewind"),
-        ({**LMP, "lmp": {"start": "zero"}}, r"lmp\.start='zero'"),
-        ({"method": "amp"}, "method='amp'"),
+        ({**IMP, **NO_MOMENTUM, **imp(optimizer="keep")}, "has no momentum to keep"),
+        ({**IMP, **imp(rate=1.0)}, r"method\.rate=1\.0"),
+        ({**IMP, **imp(rewind="3")}, r"method\.rewind='3'"),
+        ({**IMP, **imp(rewnd="3it")}, r"method\.rewnd=.*rewind"),
+        (
+            {**LMP, "method": {"name": "lmp", "gate": {"start": "zero"}}},
+            r"method\.gate\.start='zero'",
+        ),
+        ({"method": "amp"}, "amp.*'omp', 'imp', 'lmp'"),
         ({"layouts": ["out/kernel"]}, "layouts: 'out/kernel' .*'='"),
         ({"layouts": ["out/kernel=xo"]}, "layout 'xo' is none"),
         ({"control": "shuffle"}, "control='shuffle'"),
