@@ -10,7 +10,7 @@ To add one, write a subclass in a file of its own, beside its search, and announ
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
@@ -37,9 +37,7 @@ class AttackConfig(Variant):
     """An attack in a ball.
 
     Attributes:
-        name: which attack: 'pgd', its one-step forms 'fgsm' and 'fgsm_rs' and its targeted one
-            'pgd_t', the attacks of the ensembles 'apgd_ce', 'apgd_dlr', 'apgd_t', 'fab', 'fab_t'
-            and 'square', or a whole ensemble, 'autoattack'.
+        name: which attack.
         norm: 'linf', 'l2' or 'l1'.
         eps: radius in pixel units.
         radii: in an evaluation, further radii to measure at, for a curve; the step follows.
@@ -61,6 +59,7 @@ class AttackConfig(Variant):
     plain = False  # whether the fields of a Member say all about it
     needs_images = False  # (B, H, W, C), no vectors or sequences
     black_box = False  # without gradients
+    ensemble = cast(Any, None)  # the version of one that it stands for
 
     @property
     def kind(self) -> str:
@@ -202,8 +201,7 @@ class Repeated(AttackConfig):
     """An attack of many steps that can be run more than once.
 
     Attributes:
-        num_steps: number of steps; None is 10 for 'pgd' and 'pgd_t', 5000 queries for 'square',
-            and 100 for the others.
+        num_steps: number of steps, or of queries without gradients; None is the attack's usual one.
         restarts: runs from different random points.
     """
 

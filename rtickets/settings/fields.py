@@ -154,6 +154,8 @@ def _field(config: Any, name: str, prefix: str) -> Iterator[Field]:
     """Yield a field of a configuration, or those of its part."""
     kind, meaning = kinds_of(type(config))[name], _meanings(type(config)).get(name, "")
     path, value = f"{prefix}{name}", getattr(config, name)
+    if name == "name" and isinstance(config, Variant):
+        meaning = f"{meaning.rstrip('.')}; {config.its_family().described()}."
     if kind.label_of is not None:
         yield from _labelled(path, kind, value, meaning)
     elif kind.section is None:

@@ -14,6 +14,7 @@ of a user's adds to the same dictionary.
 """
 
 import dataclasses
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, get_type_hints
 
@@ -59,6 +60,13 @@ class Variant:
             known = ", ".join(map(repr, cls.entries))
             raise _errors(cls, {"name": (name, f"there is no such {cls.family}; choose {known}")})
         return cls.entries[name]
+
+    @classmethod
+    def described(cls) -> str:
+        """Return all entries of the family with what their docstrings begin with."""
+        docs = {name: inspect.cleandoc(each.__doc__ or "") for name, each in cls.entries.items()}
+        firsts = {name: doc.partition("\n\n")[0].rstrip(".") for name, doc in docs.items()}
+        return "; ".join(f"{name!r}: {' '.join(doc.split())}" for name, doc in firsts.items())
 
     @classmethod
     def as_another(cls, values: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -46,9 +46,7 @@ class DrawConfig:
     Attributes:
         ticket: run folder or ticket folder of the network; a study fills it in. What is dead in it
             stays dead, and 'lmp' and controls but 'reinitialised' refuse it.
-        method: the way, with its own settings: 'omp', one-shot pruning; 'imp', iterative pruning,
-            which is A-IMP with an adversarial `train.objective`; 'lmp', learnable mask pruning. Its
-            name alone is its defaults.
+        method: the way, with its own settings; its name alone is its defaults.
         sparsity: removed fraction of the prunable weights.
         pattern: what lives or dies together: 'element', 'row', 'kernel', 'channel', 'block:AxB' or
             'N:M', see `rtickets.masks.patterns`.

@@ -4,15 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 from rtickets.attacks import Member, autoattack_members
-from rtickets.attacks.ensemble.settings import AutoattackSettings
 from rtickets.attacks.settings import AttackConfig
 
 
 def members_of(config: AttackConfig, eps: float) -> tuple[Member, ...]:
     """Return the attacks of a configuration at a radius in pixels; the step of PGD follows it."""
     samples = config.samples if config.input_noise else 0
-    if isinstance(config, AutoattackSettings):
-        members = autoattack_members(config.version, config.norm)
+    if config.ensemble is not None:
+        members = autoattack_members(config.ensemble, config.norm)
         return tuple(replace(member, samples=samples) for member in members)
     counts = config.steps, config.restarts, config.targets, samples
     return (Member(config.kind, *counts, **at_radius(config, eps).member_fields()),)

@@ -22,6 +22,11 @@ class AutoattackSettings(Noisy):
     version: Literal["standard", "plus", "fast", "rand"] = "standard"
     is_search = False
 
+    @property
+    def ensemble(self) -> str:
+        """The version."""
+        return self.version
+
     @model_validator(mode="after")
     def _check_version(self) -> "AutoattackSettings":
         if (self.version == "rand") != (self.input_noise > 0):

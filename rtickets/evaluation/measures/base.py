@@ -141,12 +141,7 @@ class MeasureConfig(Variant):
     """A measure; see the head of this file for the contract.
 
     Attributes:
-        name: which measure: 'calibration' (ECE, negative log-likelihood, Brier score),
-            'per_class' (accuracy of every class, and the worst), 'ood' (telling other images),
-            'corruptions' (the headline on corrupted images), 'domain_gap' (the Frechet
-            distance to other images), 'constant_outputs' (what answers the same to every image),
-            'inversion' (images that the network takes for others), or 'gradients' (of the class
-            with respect to the pixels).
+        name: which measure.
     """
 
     family: ClassVar[str] = "measure"

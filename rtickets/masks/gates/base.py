@@ -87,7 +87,7 @@ class GateConfig(Variant):
     re-estimated on the task's training images unless train.statistics='frozen'.
 
     Attributes:
-        name: how scores become a mask: 'top' keeps the groups with the largest.
+        name: how scores become a mask.
         train_head: train the head beside the scores instead of freezing it.
     """
 

@@ -47,7 +47,9 @@ _OPTIMIZER = "momentum"  # folder of the optimiser's state, kept beside a ticket
 
 @dataclass(frozen=True, config=STRICT)
 class Imp(WayConfig):
-    """Iterative magnitude pruning: which part dies in every state, and what is set back after it.
+    """Iterative magnitude pruning: train, prune a little, rewind, again.
+
+    With an adversarial `train.objective` it is A-IMP.
 
     A ticket that is pruned already is gone on from: its dead weights stay dead, and the ladder goes
     on from its sparsity, counted from the dense network.

@@ -52,10 +52,7 @@ class ObjectiveConfig(Variant):
     """What training minimises: a task's loss on inputs that are changed before.
 
     Attributes:
-        name: 'natural' is the loss itself (of classes: cross-entropy), 'gaussian' on inputs with
-            noise, 'pgd' on adversarial examples; 'fast' is 'pgd' with one step that stops when it
-            collapses (Wong et al. 2020), 'free' replays batches (Shafahi et al. 2019); 'trades'
-            (Zhang et al. 2019) and 'mart' (Wang et al. 2020) add a divergence.
+        name: which objective.
         label_smoothing: part of the cross-entropy's target that is spread evenly over all classes.
     """
 
