@@ -70,7 +70,7 @@ def estimate_training(
         name,
         times,
         (
-            describe(task, model, cost),
+            network_line(task, model, cost),
             f"{steps:,} steps ({steps / per_epoch:.4g} epochs of {per_epoch:,}), batch "
             f"{train.batch_size}, {passes:g} forward passes' worth of work per image",
         ),
@@ -79,7 +79,7 @@ def estimate_training(
     )
 
 
-def describe(task: TaskSizes, model: ModelConfig, cost: NetworkCost) -> str:
+def network_line(task: TaskSizes, model: ModelConfig, cost: NetworkCost) -> str:
     """Return a line about a network and what it sees."""
     seen = "images of " + "x".join(map(str, task.shape))
     if [each.name for each in task.inputs] != [IMAGE]:

@@ -1,4 +1,4 @@
-"""Images that are exact copies of others, which makes an accuracy look better than it is.
+"""Images that are exact copies of others, which makes a network look better than it is.
 
 A copy has the same pixels, or as long as images stay encoded the same file. A digest per image is
 kept, not the images, so that looking takes one pass.
@@ -36,17 +36,17 @@ def digest(data: Any) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def find_copies(task: Dataset, inputs: tuple[str, ...] = (IMAGE,)) -> tuple[str, ...]:
-    """Compare the splits of a task, by pixels in memory or by files of encoded images.
+def find_copies(dataset: Dataset, inputs: tuple[str, ...] = (IMAGE,)) -> tuple[str, ...]:
+    """Compare the splits of a data set, by pixels in memory or by files of encoded images.
 
     Args:
-        task: the data set.
+        dataset: the data set.
         inputs: names of the arrays by which examples are told apart.
 
     Returns:
         A line per pair of splits that share images.
     """
-    splits = {"training": task.train, "validation": task.validation, "test": task.test}
+    splits = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
     noun = "images" if inputs == (IMAGE,) else "examples"
     return describe_copies({name: _digests(each, inputs) for name, each in splits.items()}, noun)
 

@@ -66,14 +66,14 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     # Last, so that subsets of all sizes share splits and pixel statistics.
     if config.train_examples is not None:
         train = few_shot(train, config.train_examples, seed, _strata(asks, train))
-    task = Dataset(
+    dataset = Dataset(
         train, validation, test, raw.class_names, mean, std,
         raw.viewed or is_viewed(train),
         (*raw.notes, *odd, *limited, *_too_dark(train, validation, test)),
     )  # fmt: skip
     if train.streamed:
-        return task
-    return task._replace(notes=task.notes + find_copies(task, asks.inputs))
+        return dataset
+    return dataset._replace(notes=dataset.notes + find_copies(dataset, asks.inputs))
 
 
 def _limited(config: DataConfig, asks: TaskConfig, train: Split, seed: int) -> Split:

@@ -1,4 +1,9 @@
-"""Accuracy under attack, and whether to believe it."""
+"""The headline under attacks that look for wrong answers, and whether to believe it.
+
+The task is one with classes: it says which answers are wrong (`Task.fooled`), what an attack may
+know of the right ones (`Task.labels`), and what the headline is of those that are left
+(`Task.judged`). Others are attacked in `rtickets.evaluation.loss_attack`.
+"""
 
 import io
 import math
@@ -36,7 +41,7 @@ _HONEST_STEPS = 20
 def measure_attack(
     subject: Subject, label: str, config: AttackConfig, folder: Path, *, save_images: bool
 ) -> tuple[dict[str, Any], dict[float, WorstCase], list[Finding]]:
-    """Measure accuracy under an attack, at all its radii.
+    """Measure the headline under an attack, at all its radii.
 
     Args:
         subject: the network and its images.
@@ -47,9 +52,9 @@ def measure_attack(
         save_images: keep the adversarial images there.
 
     Returns:
-        (result, outcome by radius, findings about it). The result is an accuracy with its
-        interval, the table of the attacks, the accuracy recomputed from the adversarial images, and
-        the curve over radii. Of a random network the accuracies are means over `draws` fresh draws
+        (result, outcome by radius, findings about it). The result is the headline with its
+        interval, the table of the attacks, the headline recomputed from the adversarial images, and
+        the curve over radii. Of a random network these are means over `draws` fresh draws
         of the worst images, see `rtickets.attacks.WorstCase`.
     """
     fn = logits_fn(subject.network, subject.devices, config.input_noise)
@@ -72,16 +77,16 @@ def measure_attack(
         write_bytes(folder / f"adversarial_{label}.npz", buffer.getvalue())
     outcome = outcome_of(subject.task, _right(main), subject.batch)
     keep_outcome(folder, label, outcome)
-    accuracies = {eps: _accuracy(subject, _right(one)) for eps, one in sorted(found.items())}
+    values = {eps: _headline(subject, _right(one)) for eps, one in sorted(found.items())}
     again = main.recomputed if main.expected is None else main.expected.right
     result = {
-        **accuracies[config.eps],
+        **values[config.eps],
         **({"draws": main.expected.draws} if main.expected else {}),
-        "recomputed": _accuracy(subject, again),
+        "recomputed": _headline(subject, again),
         "runs": _runs(subject, main),
-        "curve": [{"eps": eps, **accuracy} for eps, accuracy in accuracies.items()],
+        "curve": [{"eps": eps, **value} for eps, value in values.items()],
     }
-    curve = {eps: each["value"] for eps, each in accuracies.items()}
+    curve = {eps: each["value"] for eps, each in values.items()}
     findings = _findings(main, curve, random=config.input_noise > 0)
     members, classes = members_of(config, config.eps), subject.network.model.num_classes
     return result, found, [*findings, check_strength(members, config.norm, classes)]
@@ -103,7 +108,7 @@ def _runs(subject: Subject, found: WorstCase) -> list[dict[str, Any]]:
     for index, row in enumerate(found.rows):
         left = left & (found.fooled_by != row.attack)
         right = left if found.expected is None else found.expected.after[index].astype(float)
-        values = row._replace(robust_accuracy=_accuracy(subject, right)["value"])._asdict()
+        values = row._replace(robust_accuracy=_headline(subject, right)["value"])._asdict()
         runs.append({name: value for name, value in values.items() if name != "seconds"})
     return runs
 
@@ -112,12 +117,12 @@ def _say(about: str, line: str) -> None:
     console.say(f"{about}: {line}")
 
 
-def _accuracy(subject: Subject, correct: np.ndarray) -> dict[str, Any]:
+def _headline(subject: Subject, correct: np.ndarray) -> dict[str, Any]:
     return of_right(subject.task, correct, subject.batch)
 
 
 def _findings(found: WorstCase, curve: Mapping[float, float], *, random: bool) -> list[Finding]:
-    """Examine results: saved images, black box against white box, accuracy over eps.
+    """Examine results: saved images, black box against white box, the headline over eps.
 
     A random network answers the saved images with other draws, so they say nothing of it.
     """
@@ -217,7 +222,7 @@ def check_strongest(
 def measure_robustness(
     config: EvaluateConfig, subject_of: Callable[..., Subject], folder: Path
 ) -> dict[str, Any]:
-    """Measure everything that an evaluation asks for beyond clean accuracy.
+    """Measure everything that an evaluation asks for beyond the headline on examples as they are.
 
     Args:
         config: the evaluation.

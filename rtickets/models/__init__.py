@@ -1,6 +1,6 @@
 """Networks by name."""
 
-from rtickets.models.architectures import ARCHITECTURES, Architecture, Asked
+from rtickets.models.architectures import ARCHITECTURES, Architecture, Request
 from rtickets.models.calling import apply, draws, features, head
 from rtickets.models.efficientnet_lite import EfficientNetLite
 from rtickets.models.inputs import Input, Inputs, as_inputs, placeholders
@@ -23,7 +23,6 @@ from rtickets.models.wide_resnet import WideResNet
 __all__ = [
     "ARCHITECTURES",
     "Architecture",
-    "Asked",
     "BackboneAndHead",
     "EfficientNetLite",
     "Features",
@@ -33,6 +32,7 @@ __all__ = [
     "Model",
     "PreActResNet",
     "Precision",
+    "Request",
     "ResNet",
     "WideResNet",
     "apply",

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 Stem = Literal["small", "imagenet"]
 
 
-class Asked(NamedTuple):
+class Request(NamedTuple):
     """What is asked of an architecture.
 
     Attributes:
@@ -51,7 +51,7 @@ class Architecture(NamedTuple):
         images: whether it takes images, which have pixel statistics; others get none.
     """
 
-    make: Callable[[Asked], Any]
+    make: Callable[[Request], Any]
     stems: tuple[str, ...] = ("small", "imagenet")
     variants: tuple[str, ...] = ()
     own_activation: str | None = None

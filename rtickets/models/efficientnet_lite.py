@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
-from rtickets.models.architectures import Asked, Stem
+from rtickets.models.architectures import Request, Stem
 from rtickets.models.depthwise import DepthwiseConv
 from rtickets.models.network import BackboneAndHead, Features, LinearHead, kernel_init, pooled
 
@@ -126,7 +126,7 @@ class EfficientNetLite(BackboneAndHead):
         return max(1, round(features * self.width))
 
 
-def make_efficientnet_lite(asked: Asked) -> EfficientNetLite:
+def make_efficientnet_lite(asked: Request) -> EfficientNetLite:
     """Return EfficientNet-Lite0."""
     return EfficientNetLite(
         asked.num_classes, asked.width, asked.stem or "imagenet", **asked.shared

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
-from rtickets.models.architectures import Asked
+from rtickets.models.architectures import Request
 from rtickets.models.narrow import convolve
 from rtickets.models.network import BackboneAndHead, Features, LinearHead, kernel_init, pooled
 from rtickets.models.preactivation import ACTIVATIONS, Padding, PreActivationBlock, Shortcut
@@ -81,7 +81,7 @@ _VARIANTS: dict[str | None, dict[str, Any]] = {
 }
 
 
-def make_preact_resnet(asked: Asked, stage_sizes: tuple[int, ...]) -> PreActResNet:
+def make_preact_resnet(asked: Request, stage_sizes: tuple[int, ...]) -> PreActResNet:
     """Return a residual network with pre-activation."""
     own = {"activation": "relu", **_VARIANTS[asked.variant]}
     own |= {"activation": asked.activation} if asked.activation else {}

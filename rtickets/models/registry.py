@@ -10,7 +10,7 @@ from jax import Array
 
 from rtickets.errors import InputError
 from rtickets.masks import Params
-from rtickets.models.architectures import ARCHITECTURES, Architecture, Asked, Stem
+from rtickets.models.architectures import ARCHITECTURES, Architecture, Request, Stem
 from rtickets.models.calling import STATE, apply
 from rtickets.models.efficientnet_lite import make_efficientnet_lite
 from rtickets.models.inputs import ImageShape, Inputs, as_inputs, placeholders
@@ -92,7 +92,7 @@ def build(
         precision: compute precision of the backbone.
         variant: see `ModelConfig`, as `activation`.
         make_head: returns the head of a width: a module that maps `models.Features` to outputs.
-        output_stride: see `Asked`; a power of two.
+        output_stride: see `Request`; a power of two.
 
     Raises:
         InputError: if there is no such architecture, or not with this stem, variant or output
@@ -115,7 +115,7 @@ def build(
     if output_stride is not None:
         _check_output_stride(arch, output_stride)
     shared = {"mean": mean, "std": std, "dtype": jnp.dtype(precision), "make_head": make_head}
-    asked = Asked(num_classes, width, stem, variant, activation, shared, output_stride)
+    asked = Request(num_classes, width, stem, variant, activation, shared, output_stride)
     found: Model = entry.make(asked)
     return found
 

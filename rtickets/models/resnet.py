@@ -15,7 +15,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
-from rtickets.models.architectures import Asked, Stem
+from rtickets.models.architectures import Request, Stem
 from rtickets.models.narrow import convolve
 from rtickets.models.network import BackboneAndHead, Features, LinearHead, kernel_init, pooled
 from rtickets.models.preactivation import ACTIVATIONS, Padding
@@ -195,7 +195,7 @@ class ResNet(BackboneAndHead):
 
 
 def make_resnet(
-    asked: Asked, stage_sizes: tuple[int, ...], block: Any, *, thin: bool = False
+    asked: Request, stage_sizes: tuple[int, ...], block: Any, *, thin: bool = False
 ) -> ResNet:
     """Return a residual network; a thin one has half the features after its stem."""
     own: dict[str, Any] = {"stem_features": asked.scaled(64), "pool_padding": "end"} if thin else {}

@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
-from rtickets.models.architectures import Asked
+from rtickets.models.architectures import Request
 from rtickets.models.narrow import convolve
 from rtickets.models.network import BackboneAndHead, Features, LinearHead, kernel_init, pooled
 from rtickets.models.preactivation import ACTIVATIONS, Padding, PreActivationBlock
@@ -77,7 +77,7 @@ class WideResNet(BackboneAndHead):
         return pooled(levels)
 
 
-def make_wide_resnet(asked: Asked, blocks: int, widening: int) -> WideResNet:
+def make_wide_resnet(asked: Request, blocks: int, widening: int) -> WideResNet:
     """Return a wide residual network."""
     deepmind = asked.variant == "deepmind"
     return WideResNet(

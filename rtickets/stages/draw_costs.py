@@ -3,7 +3,7 @@
 from rtickets.attacks.settings import IMAGE_GRADIENT
 from rtickets.costs import Estimate
 from rtickets.costs.network_costs import network_cost
-from rtickets.costs.runs import describe, estimate_training, memory_of
+from rtickets.costs.runs import estimate_training, memory_of, network_line
 from rtickets.costs.task_sizes import TaskSizes
 from rtickets.models.settings import ModelConfig
 from rtickets.stages.draw_settings import DrawConfig
@@ -36,7 +36,7 @@ def estimate_draw(
     if config.train is None:
         cost = network_cost(model, task.outputs, task.inputs, task.head)
         operations = recalibration_work(config.recalibrate, task, model)
-        about = [describe(task, model, cost)]
+        about = [network_line(task, model, cost)]
         if config.how.from_data:
             attacked = IMAGE_GRADIENT * config.attack.training_evaluations if config.attack else 0
             rounds, images = config.num_rounds, config.examples

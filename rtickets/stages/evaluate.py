@@ -9,7 +9,7 @@ from rtickets import evaluation, masks
 from rtickets.costs import Estimate, Setting
 from rtickets.costs.network_costs import network_cost
 from rtickets.costs.passes import passes_of_attack
-from rtickets.costs.runs import describe, memory_of
+from rtickets.costs.runs import memory_of, network_line
 from rtickets.costs.task_sizes import TaskSizes
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.models.settings import ModelConfig
@@ -107,7 +107,7 @@ def estimate_evaluation(
     return Estimate(
         f"evaluate, {task.name}",
         times,
-        (describe(task, model, cost), about),
+        (network_line(task, model, cost), about),
         cost.forward * passes + recalibration_work(config.recalibrate, task, model),
         memory_of(cost, task._replace(stored=0), config.batch_size, devices),
     )

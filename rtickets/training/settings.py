@@ -52,7 +52,7 @@ class TrainConfig:
         validate_every: how often validation runs.
         checkpoint_every: how often the whole state is saved; '0ep' only when the run is preempted.
         keep_checkpoints: how many of the newest checkpoints to keep until the stage is complete.
-        keep_best_checkpoints: how many of those with the best validation accuracy to keep besides,
+        keep_best_checkpoints: how many of those with the best validation to keep besides,
             also when the stage is complete.
         steps_per_dispatch: steps per call of the device; None is 1 on CPU and 50 elsewhere.
         observe: what is written beside the results.
