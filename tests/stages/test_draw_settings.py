@@ -102,7 +102,7 @@ NO_MOMENTUM = {"train": {**TRAIN, "optimizer": {"momentum": 0.0}}}
         ({"method": "lmp"}, "method='lmp' .*train"),
         ({"train": TRAIN}, "method='omp' .*train;"),
         ({"method": {"rate": 0.3}}, r"method\.rate=.*imp does"),
-        ({"method": {"gate": {"train_head": False}}}, r"method\.gate=.*lmp does"),
+        ({"method": {"gate": {"train_head": False}}}, r"method\.gate: .*lmp does"),
         ({**IMP, **imp(gate={})}, "method 'imp' does not use gate.*lmp does"),
         ({**LMP, "method": {"name": "lmp", "rewind": "1ep"}}, "method 'lmp' does not use rewind"),
         ({**LMP, "group_norm": "l2"}, "method='lmp' .*group_norm;"),
