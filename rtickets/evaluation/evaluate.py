@@ -12,10 +12,10 @@ from rtickets.evaluation.loss_attack import check_without_classes, measure_losse
 from rtickets.evaluation.measures.base import (
     Asked,
     check_measures,
-    counters_of,
     measure_all,
     no_examples,
 )
+from rtickets.evaluation.measures.counted import counters_of
 from rtickets.evaluation.outcomes import keep_outcome
 from rtickets.evaluation.pictures import keeper
 from rtickets.evaluation.predict import Examples, Network, answers

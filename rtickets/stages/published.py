@@ -10,12 +10,13 @@ out, weights are chosen on it, and the test split is measured once. See docs/tra
 from typing import Literal, get_args
 
 from rtickets.attacks.settings import AttackConfig
-from rtickets.draw.settings import DrawConfig
 from rtickets.errors import InputError
 from rtickets.settings import config_files
 from rtickets.stages import recipes
+from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.recipes import ImageNetArch, Mode
 from rtickets.stages.settings import TransferConfig
+from rtickets.stages.ways.base import WayConfig
 from rtickets.training.objectives import Adversarial, ObjectiveConfig
 from rtickets.training.optimizers import OptimizerConfig
 from rtickets.training.optimizers.sgd import Sgd
@@ -109,9 +110,9 @@ def fu2023_draw(way: Way = "omp", source: str | None = None) -> DrawConfig:
     if way.startswith("lmp"):
         train = _lmp_upstream() if way == "lmp_upstream" else _lmp()
         data = None if way == "lmp_upstream" else recipes.transfer(source or "cifar10").data
-        return DrawConfig(method="lmp", scope="uniform", data=data, train=train)
+        return DrawConfig(method=WayConfig(name="lmp"), scope="uniform", data=data, train=train)
     return DrawConfig(
-        method="imp",
+        method=WayConfig(name="imp"),
         sparsity=round(1 - 0.8**19, 12),
         exclude="stem_conv/.*",
         train=_train("10ep", 128, _sgd(2e-4, 1e-4), _fgsm_rs(2) if way == "aimp" else None),

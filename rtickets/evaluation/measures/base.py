@@ -28,7 +28,6 @@ To add one, write a subclass in a file of its own in this folder and announce it
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass as plain_dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
@@ -214,23 +213,6 @@ def check_measures(
                 measure.check_network(network, examples)
 
 
-@plain_dataclass(frozen=True)
-class Counted:
-    """A measure that is made of sums, as it counts on the devices."""
-
-    measure: MeasureConfig
-    task: Task
-
-    def sums(self, outputs: Any, batch: Batch) -> Sums:
-        """Return what the measure counts."""
-        return self.measure.sums(outputs, batch, self.task)
-
-
-def counters_of(measures: Mapping[str, MeasureConfig], task: Task) -> dict[str, Counter]:
-    """Return what counts for those measures that are made of sums, by label."""
-    return {label: Counted(each, task) for label, each in measures.items() if each.counts}
-
-
 def measure_all(
     measures: Mapping[str, MeasureConfig], asked: Asked, sums: Mapping[str, Sums]
 ) -> dict[str, Measured]:
@@ -239,7 +221,7 @@ def measure_all(
     Args:
         measures: by label.
         asked: what they are asked about.
-        sums: of all the split, by label, of those in `counters_of`.
+        sums: of all the split, by label, of those that are made of sums.
 
     Raises:
         InputError: naming the label, where a measure has no value for the network's answers.

@@ -15,7 +15,8 @@ from rtickets.errors import InputError
 from rtickets.evaluation import Network, on_devices
 from rtickets.evaluation.entries import entries
 from rtickets.evaluation.measures import MEASURES, Asked
-from rtickets.evaluation.measures.base import check_measures, counters_of, measure_all
+from rtickets.evaluation.measures.base import check_measures, measure_all
+from rtickets.evaluation.measures.counted import counters_of
 from rtickets.platform import parallel
 from rtickets.settings import config_files
 from rtickets.tasks import ImageTask

@@ -28,7 +28,9 @@ def test_it_draws_what_is_asked_for(bench, name):
     folder = bench.draw(method=name, sparsity=0.2, scope="uniform")
     ticket, dense = Ticket.load(folder.source.ticket), bench.dense
     assert masks.sparsity(ticket.mask) == pytest.approx(0.2, abs=0.02)
-    assert folder.result()["survivors"] == masks.summary(ticket.mask, ticket.params).prunable.survivors
+    assert (
+        folder.result()["survivors"] == masks.summary(ticket.mask, ticket.params).prunable.survivors
+    )
     assert ticket.meta["history"][-1]["method"]["name"] == name
     kernel = dense.params["stem_conv"]["kernel"] * ticket.mask["stem_conv"]["kernel"]
     np.testing.assert_array_equal(ticket.params["stem_conv"]["kernel"], kernel)
