@@ -1,9 +1,9 @@
 """What the script of a page draws: charts as data that JSON can hold.
 
 A chart is {title, x: {label, log, ticks, bounds}, y: {label, bounds}, series: [{name, color,
-shape, flat, guide, loose, points: [{x, y, low, high, text}]}]}; `flat` is a level line, `guide` a
-line that was not measured, `loose` has points without a line, `text` are lines for the tooltip.
-Values are scaled as their axis says.
+shape, flat, dashed, guide, loose, points: [{x, y, low, high, text}]}]}; `flat` is a level line,
+`guide` a line that was not measured, `loose` has points without a line, `text` are lines for the
+tooltip. Values are scaled as their axis says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,8 @@ def radius_chart(lines: Mapping[Line, Mapping[float, Spread]], label: str, head:
         color = objectives.index(line.objective)
         shape = 0 if line.draw == DENSE else 1 + draws.index(line.draw)
         left = "" if line.draw == DENSE else f" {100 * (1 - line.sparsity):g}%"
-        series.append(_series(f"{line.objective}, {line.draw}{left}", color, points, shape))
+        own = _series(f"{line.objective}, {line.draw}{left}", color, points, shape)
+        series.append({**own, "dashed": line.draw == DENSE})
     return {
         "title": called,
         "x": {"label": "radius (pixels in [0, 1])", "log": False},

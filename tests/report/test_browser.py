@@ -135,6 +135,15 @@ def test_series_are_switched_off_and_on_and_shown_alone(opened):
     assert drawn.count() == 4
 
 
+def test_dense_networks_are_dashed_over_weights_and_radii(opened):
+    page = opened()
+    for place in (0, 4):
+        chart = page.locator("figure.chart").nth(place)
+        button = chart.locator(".legend button", has_text="natural, dense")
+        assert button.locator("path.flat").count() == 1
+        assert chart.locator("path.line.flat").count() > chart.locator(".legend path.flat").count()
+
+
 def places(chart):
     dots = chart.locator("g[data-series] .dot")
     return dots.evaluate_all("(all) => all.map((dot) => dot.getAttribute('transform'))")

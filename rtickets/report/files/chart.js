@@ -131,7 +131,7 @@ class Chart {
   }
 
   lineClass(series) {
-    return `line c${series.color % COLORS}${series.flat || series.guide ? " flat" : series.color >= COLORS ? " again" : ""}`;
+    return `line c${series.color % COLORS}${series.flat || series.guide || series.dashed ? " flat" : series.color >= COLORS ? " again" : ""}`;
   }
 
   toggle(numbers) {
