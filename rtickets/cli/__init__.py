@@ -16,12 +16,13 @@ from rtickets.cli.data import DATA
 from rtickets.cli.dry import dry_run
 from rtickets.cli.fields import asks_for_help, print_fields
 from rtickets.cli.importing import IMPORT
+from rtickets.cli.parser import OneLineParser, what_is_wrong
 from rtickets.cli.stages import STAGE_VERBS
 from rtickets.cli.start import is_one_of_several, leave, lost_another
 from rtickets.cli.status import STATUS
 from rtickets.cli.studies import DEMO, REPORT, STUDY
 from rtickets.cli.ticket import TICKET
-from rtickets.cli.verb import Verb
+from rtickets.cli.verb import Verb, check_workdir
 from rtickets.errors import (
     FailedBeforeError,
     InputError,
@@ -79,7 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(words: Sequence[str]) -> argparse.Namespace:
     """Read the options; help and the version, which end the process, are written before it ends."""
     try:
-        return _parser().parse_args(words)
+        parser, verbs = _parsers()
+        options, unknown = parser.parse_known_args(words)
+        if unknown:
+            verb, own = VERBS[options.verb], verbs[options.verb]
+            known = [option for action in own._actions for option in action.option_strings]
+            own.error(what_is_wrong(unknown[0], known, verb.config is not None))
+        return options
     except SystemExit:
         try:
             sys.stdout.flush()
@@ -95,6 +102,7 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
     try:
         # Whatever a verb raises ends here in one line and a status, see docs/reliability.md,
         # Endings.
+        check_workdir(getattr(options, "workdir", None))
         if asks_for_help(config_words):
             print_fields(verb, options.verb, config_words)
             status = statuses.DONE
@@ -142,16 +150,18 @@ def _failed(error: Exception) -> int:
     return statuses.FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parsers() -> tuple[OneLineParser, dict[str, OneLineParser]]:
+    """Return the parser of the command and those of its verbs."""
+    parser = OneLineParser(
         prog="rtickets",
         description="Draw robust tickets, transfer them, and measure how good and robust they are.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"rtickets {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    own = {}
     for name, verb in VERBS.items():
-        own = verbs.add_parser(
+        own[name] = verbs.add_parser(
             name,
             help=verb.description,
             description=verb.description,
@@ -159,8 +169,8 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        verb.add_options(own)
-    return parser
+        verb.add_options(own[name])
+    return parser, own
 
 
 def _split_config(words: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -199,7 +199,14 @@ def _load(file: str) -> ConfigDict:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
+        if not callable(getattr(module, "get_config", None)):
+            raise InputError(
+                f"--config={file}: has no function get_config(), which returns the configuration; "
+                "`rtickets configs show NAME` shows how those of the package do it"
+            )
         config = module.get_config(*argument)
+    except InputError:
+        raise
     except ValidationError as error:
         cls = getattr(configs, error.title, None)
         problems = "; ".join(describe(problem, cls) for problem in error.errors())

@@ -88,6 +88,15 @@ def add_workdir(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def check_workdir(workdir: Path | None) -> None:
+    """Raise InputError where a file stands in the place of the folder of runs."""
+    for path in (workdir, *workdir.parents) if workdir else ():
+        if path.exists():
+            if not path.is_dir():
+                raise InputError(f"{path} is no folder; give one where runs can lie")
+            return
+
+
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add where run folders lie, where to compute and that nothing should run."""
     add_workdir(parser)

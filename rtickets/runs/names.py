@@ -1,5 +1,6 @@
 """Run folders as users name them: a name of their own, a path, the newest of a kind, a pattern."""
 
+import difflib
 import glob
 import re
 from pathlib import Path
@@ -33,6 +34,8 @@ def find_run(text: str, workdir: Path = Path("runs")) -> Path:
     Raises:
         InputError: if no complete run has the prefix, or not exactly one folder matches.
     """
+    if not text:  # as of a variable of the shell that is not set
+        raise InputError(f"the name of a run is empty; give its folder, or {LATEST}PREFIX")
     if text.startswith(LATEST):
         return _latest(text, workdir)
     text = str(expanded(text)) if text.startswith("~") else text
@@ -43,6 +46,13 @@ def find_run(text: str, workdir: Path = Path("runs")) -> Path:
         shown = ", ".join(path.name for path in found[:5]) or "none"
         raise InputError(f"{text!r} must match one folder, and matches {len(found)}: {shown}")
     return found[0]
+
+
+def _others(prefix: str, where: Path) -> str:
+    """Return what could have been meant by the prefix of a run."""
+    found = {path.parent.name.rpartition("-")[0] for path in where.glob("*-*-*/COMPLETE")}
+    close = difflib.get_close_matches(Path(prefix).name, sorted(found), n=3, cutoff=0.4)
+    return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 
 def _latest(text: str, workdir: Path) -> Path:
@@ -56,7 +66,9 @@ def _latest(text: str, workdir: Path) -> Path:
     ]
     if not found:
         where = Path(prefix).parent if "/" in prefix else workdir
-        raise InputError(f"{text!r}: {where} has no complete run whose name begins so")
+        raise InputError(
+            f"{text!r}: {where} has no complete run whose name begins so{_others(prefix, where)}"
+        )
     named = [path for path in found if path.name.rpartition("-")[0] == Path(prefix).name]
     return max(named or found, key=lambda path: (path / "COMPLETE").stat().st_mtime_ns)
 

@@ -88,9 +88,16 @@ def describe(problem: Any, cls: type | None = None) -> str:
     message = message[0].lower() + message[1:]
     if problem["type"] == "string_pattern_mismatch":
         message = _allowed(cls, problem["loc"]) or message
-    if isinstance(problem["input"], Mapping | tuple | list) or not where:
+    if not where or not _is_short(problem["input"]):
         return f"{where}: {message}" if where else message
     return f"{where}={problem['input']!r}: {message}"
+
+
+def _is_short(value: Any) -> bool:
+    """Whether a value that is wrong can be shown in a line: no part with fields, no long list."""
+    if isinstance(value, tuple | list):
+        return len(value) <= 5 and not any(isinstance(x, Mapping | tuple | list) for x in value)
+    return not isinstance(value, Mapping)
 
 
 def _allowed(cls: type | None, where: Sequence[Any]) -> str:

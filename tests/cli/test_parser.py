@@ -1,0 +1,78 @@
+"""What is said of words that the command does not know: a line with what may be meant."""
+
+import pytest
+
+from rtickets import cli
+
+
+def refused(capsys, *words):
+    """Return the one line that a command is refused with."""
+    try:
+        status = cli.main(list(words))
+    except SystemExit as error:
+        status = error.code
+    found = capsys.readouterr()
+    assert (status, found.out) == (2, "")
+    (line,) = found.err.splitlines()
+    assert line.startswith("rtickets: ")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("pretrain --devices=three", ["--devices", "'three'", "rtickets pretrain --help"]),
+        ("pretrain --workdir", ["--workdir", "rtickets pretrain --help"]),
+        ("pretrain --dry-run=yes", ["--dry-run", "'yes'"]),
+        ("pretrain --workdr=x", ["--workdr", "did you mean --workdir?"]),
+        ("pretrain --lr=0.1", ["--lr", "--config.lr=0.1"]),
+        ("draw --ticket", ["--config.ticket=VALUE"]),
+        ("draw latest:pretrain", ["'latest:pretrain'", "--config="]),
+        ("status runs more", ["'more'"]),
+        ("status --json=1", ["--json"]),
+        ("ticket shw x", ["'shw'", "show", "rtickets ticket --help"]),
+        ("ticket show x --pictures", ["--pictures", "rtickets ticket show --help"]),
+        ("train", ["'train'", "pretrain"]),
+        ("-x", ["VERB", "rtickets --help"]),
+        ("pretrain -x\n\x1b[31m", [r"-x\n\x1b"]),
+    ],
+)
+def test_a_word_that_is_not_known_is_one_line_with_what_may_be_meant(capsys, words, named):
+    line = refused(capsys, *words.split(" "))
+    assert all(part in line for part in named), line
+
+
+def test_a_configuration_is_offered_only_where_there_is_one(capsys):
+    assert "--config" not in refused(capsys, "status", "--lr=1")
+    assert "--config" not in refused(capsys, "ticket", "verify", "--lr=1", "x")
+
+
+@pytest.mark.parametrize("below", ["", "/runs", "/a/b"])
+def test_a_file_in_the_place_of_the_working_directory_is_named(capsys, tmp_path, below):
+    (tmp_path / "file").touch()
+    words = ("draw", "--config.ticket=x", f"--workdir={tmp_path}/file{below}")
+    assert f"{tmp_path}/file is no folder" in refused(capsys, *words)
+
+
+def test_a_file_without_a_configuration_is_told_what_it_lacks(capsys, tmp_path):
+    (tmp_path / "mine.py").write_text("get_config = 3\n")
+    line = refused(capsys, "draw", f"--config={tmp_path}/mine.py")
+    assert "no function get_config()" in line
+    assert "rtickets_config_file" not in line
+
+
+def test_a_run_that_is_not_there_is_refused_with_those_that_may_be_meant(capsys, tmp_path):
+    for name in ("pretrain-natural-0123456789", "draw-omp-0123456789"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "COMPLETE").touch()
+    where = f"--workdir={tmp_path}"
+    assert "mean pretrain-natural?" in refused(
+        capsys, "draw", where, "--config.ticket=latest:pretain"
+    )
+    assert "mean" not in refused(capsys, "draw", where, "--config.ticket=latest:zzz")
+    assert "empty" in refused(capsys, "draw", where, "--config.ticket=")
+
+
+def test_a_wrong_value_of_several_numbers_is_shown(capsys):
+    words = ("draw", "--config.ticket=x", "--config.sparsity=(0.5, 0.9)")
+    assert "sparsity=(0.5, 0.9)" in refused(capsys, *words)
