@@ -20,10 +20,9 @@ from rtickets.runs import environment, failures, run_identity
 from rtickets.runs.names import find_run, readable
 from rtickets.settings import config_files
 from rtickets.settings.config_files import parts_of
-from rtickets.storage import guarded
+from rtickets.storage import guarded, locks
 from rtickets.storage.checkpoints import discard_checkpoints
 from rtickets.storage.files import read_json, write_json, write_text
-from rtickets.storage.locks import locked
 from rtickets.tickets.ticket import read_description
 
 _CONFIG, _COMPLETE = "config.json", "COMPLETE"
@@ -164,6 +163,8 @@ def _state(folder: RunFolder) -> list[Any]:
 
     def look() -> list[Any]:
         path, done = folder.path, _is_done(folder)
+        if done:
+            locks.remove_left(path)
         return [str(path), done, failures.reason_of(path), environment.compare(path, reused=done)]
 
     values = config_files.to_paths(folder.config)
@@ -225,7 +226,7 @@ def _prepared(folder: RunFolder) -> Iterator[None]:
     guarded.check_no_link(folder.path)
     made = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
     folder.path.mkdir(parents=True, exist_ok=True)
-    with guarded.removed_if_refused(made, _FIRST), locked(folder.path):
+    with guarded.removed_if_refused(made, _FIRST), locks.locked(folder.path):
         for path in folder.path.iterdir():
             if re.fullmatch(r"\..+\.\d+(\.old)?", path.name, re.DOTALL):
                 guarded.remove(path)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rtickets.errors import InUseError
+from rtickets.errors import InputError, InUseError
 from rtickets.platform import console
 from rtickets.storage import guarded
 
@@ -41,6 +41,13 @@ def locked(folder: Path) -> Iterator[None]:
             # Before it is let go of: whoever gets this lock next sees that the file is gone.
             file.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def remove_left(folder: Path) -> None:
+    """Remove the lock that a process left which was killed after the last thing it did here."""
+    if (folder / FILE).exists():
+        with suppress(InputError, OSError), locked(folder):
+            pass
 
 
 def _acquire(file: Path) -> int:

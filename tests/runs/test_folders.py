@@ -6,7 +6,8 @@ import pytest
 from rtickets.config import DrawConfig, EvaluateConfig, PretrainConfig
 from rtickets.draw import Ticket
 from rtickets.errors import InputError
-from rtickets.runs.folders import StartingTicket, find_ticket, folder_of, run_once
+from rtickets.runs.folders import StartingTicket, begin_run, find_ticket, folder_of, run_once
+from rtickets.storage import locks
 
 CONFIG = DrawConfig(sparsity=0.5)
 
@@ -118,6 +119,19 @@ def test_no_ticket_is_written_behind_a_link(folder, tmp_path, target):
     with pytest.raises(InputError, match="ticket is a symbolic link"):
         run_once(folder, lambda path: {"path": str(save_ticket(path / "ticket"))})
     assert (folder.path / "ticket").is_symlink()
+
+
+def test_a_lock_that_was_left_in_a_complete_run_goes_and_one_that_is_held_stays(complete):
+    left = complete.path / locks.FILE
+    left.write_text("process 1 on nowhere")
+    assert run_once(complete, never) == complete
+    assert not left.exists()
+    with locks.locked(complete.path):
+        assert run_once(complete, never) == complete
+        assert left.exists()
+    left.mkdir()
+    assert begin_run(complete)
+    assert left.is_dir()
 
 
 def test_a_complete_run_is_not_run_again(complete):
