@@ -11,7 +11,7 @@ from rtickets.tasks import units
 
 
 def cell_table(cells: Sequence[Mapping[str, Any]]) -> str:
-    """Return a line a cell: its place in the grid, every measure with its interval, links.
+    """Return a line a cell: place in the grid, measures with intervals, chosen rate, links.
 
     Measures that are one of many alike are left to the CSV.
     """
@@ -25,8 +25,13 @@ def cell_table(cells: Sequence[Mapping[str, Any]]) -> str:
     grid = ["transfer", "ticket", "remaining", "objective", "seed"]
     head = [Head(name, ("filter",)) for name in grid]
     head += [Head(name, ("measure",)) for name in kinds.values()]
+    chose = any("chosen" in cell for cell in cells)
+    head += [Head("learning rate", ("filter",))] if chose else []
     head += [Head("folders", ("plain",))]
-    body = [_line(cell, found, kinds) for cell, found in zip(cells, measured, strict=True)]
+    body = [
+        [*_line(cell, found, kinds), *([_rate(cell)] if chose else []), Markup(_links(cell))]
+        for cell, found in zip(cells, measured, strict=True)
+    ]
     table = html_table(head, body)
     return table.replace('class="scroll"', 'class="scroll tall"', 1)
 
@@ -44,11 +49,17 @@ def _line(
     return [
         *(cell["transfer"], cell["draw"], left, cell["objective"], str(cell["seed"])),
         *values,
-        Markup(" ".join(_links(cell))),
     ]
 
 
-def _links(cell: Mapping[str, Any]) -> list[str]:
+def _rate(cell: Mapping[str, Any]) -> str:
+    """Return the rate that was chosen on validation, with a mark at the end of its ladder."""
+    if "chosen" not in cell:
+        return ""
+    return f"{cell['chosen']['learning_rate']:g}{'*' * bool(cell['chosen'].get('ladder_ends'))}"
+
+
+def _links(cell: Mapping[str, Any]) -> str:
     """Return links to the ticket and the configurations, relative to the study's folder."""
     found = []
     if "ticket" in cell:
@@ -56,7 +67,7 @@ def _links(cell: Mapping[str, Any]) -> list[str]:
         found += [("config", f"{cell['ticket']}/config.json")]
     if "evaluation" in cell:
         found += [("evaluation", f"{cell['evaluation']}/result.json")]
-    return [link(f"../{quote(path)}", text) for text, path in found]
+    return " ".join(link(f"../{quote(path)}", text) for text, path in found)
 
 
 def link(where: str, text: str) -> str:

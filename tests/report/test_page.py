@@ -332,6 +332,16 @@ def test_all_cells_are_in_a_table_with_all_digits_and_links():
     assert 'href="../draw-x/ticket/ticket.json"' in page
 
 
+def test_rates_that_were_chosen_stand_beside_the_cells_and_ends_of_ladders_are_told_first():
+    chosen = {"learning_rate": 0.5, "weight_decay": 0.0005}
+    at_end = {**chosen, "ladder_ends": ["learning_rate 0.5 is the largest"]}
+    page = render(TABLE, cells=[cell(chosen=chosen), cell(chosen=at_end)])
+    tables = [table for table in Reader(page).tables if table[0][:2] == ["transfer", "ticket"]]
+    rates = [line[tables[0][0].index("learning rate")] for line in tables[0][1:]]
+    assert rates == ["0.5", "0.5*"]
+    assert "learning_rate 0.5 is the largest" in page[: page.index("<section")]
+
+
 def test_what_a_reader_must_know_comes_first():
     failed = [{"seed": 0, "objective": "natural", "reason": "loss is nan"}]
     page = render(TABLE, cells=[cell(finding())], failed=failed)
