@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -64,20 +66,21 @@ def test_pixels_are_normalised_inside():
     normalising = plain.clone(mean=(0.25,), std=(0.5,))
     variables = {"params": params, "batch_stats": stats}
     x = jax.random.uniform(jax.random.key(1), (2, 16, 16, 1))
-    expected = plain.apply(variables, (x - 0.25) / 0.5)
-    np.testing.assert_allclose(normalising.apply(variables, x), expected, atol=1e-6)
+    expected = jax.jit(plain.apply)(variables, (x - 0.25) / 0.5)
+    np.testing.assert_allclose(jax.jit(normalising.apply)(variables, x), expected, atol=1e-6)
 
 
 def test_bfloat16_compute_keeps_weights_statistics_and_logits_in_float32():
     model, params, stats = tiny(precision="bfloat16")
     x = jax.random.uniform(jax.random.key(1), (4, 16, 16, 1))
     variables = {"params": params, "batch_stats": stats}
-    logits, updated = model.apply(variables, x, True, mutable=["batch_stats"])
+    training = jax.jit(partial(model.apply, train=True, mutable=["batch_stats"]))
+    logits, updated = training(variables, x)
     assert logits.dtype == jnp.float32
     leaves = jax.tree.leaves((params, updated))
     assert {leaf.dtype for leaf in leaves} == {jnp.dtype("float32")}
-    exact = model.clone(dtype=jnp.float32).apply(variables, x, False)
-    rounded = model.apply(variables, x, False)
+    exact = jax.jit(model.clone(dtype=jnp.float32).apply)(variables, x)
+    rounded = jax.jit(model.apply)(variables, x)
     np.testing.assert_allclose(rounded, exact, atol=0.05)
     assert not np.array_equal(rounded, exact)
 
@@ -86,8 +89,10 @@ def test_statistics_are_used_and_updated_in_training_alone():
     model, params, stats = tiny()
     x = jax.random.uniform(jax.random.key(1), (4, 16, 16, 1))
     variables = {"params": params, "batch_stats": stats}
-    _, updated = model.apply(variables, x, True, mutable=["batch_stats"])
+    training = jax.jit(partial(model.apply, train=True, mutable=["batch_stats"]))
+    _, updated = training(variables, x)
     moved = jax.tree.map(lambda a, b: bool((a != b).any()), stats, updated["batch_stats"])
     assert all(jax.tree.leaves(moved))
-    alone = model.apply(variables, x[:1], False)
-    np.testing.assert_allclose(model.apply(variables, x, False)[:1], alone, atol=1e-5)
+    frozen = jax.jit(model.apply)
+    alone = frozen(variables, x[:1])
+    np.testing.assert_allclose(frozen(variables, x)[:1], alone, atol=1e-5)
