@@ -11,7 +11,8 @@ it needs `rtickets data prepare` of them and of svhn_cropped, and the textures o
 `pip install --no-deps imagecorruptions==1.1.2`. The small version has 200 digits, and all
 corruptions but frost at severity 3; it needs `pip install 'rtickets[demo]'`.
 
-Time: full, not run, --dry-run estimates it; small, 12 minutes on two CPU cores (estimated).
+Time: full, not run, --dry-run estimates it; small, 5 minutes of one CPU core where the demo's
+networks are there already. Results of the small version: docs/results/properties_small.md.
 """
 
 from rtickets.config import AttackConfig, DataConfig, EvaluateConfig, MeasureConfig
