@@ -33,7 +33,7 @@ OPTIONS = {
 
 def program_of(small, objective, shape, options):
     """Return the program with some options; those that an objective does not use are left out."""
-    fields = {"optimizer": DECAYED, "image_shape": shape, "transform": Transform(), **options}
+    fields = {"optimizer": DECAYED, "input_shape": shape, "transform": Transform(), **options}
     count, mapping = fields.pop("devices", 1), fields.pop("mapping", "pmap")
     fields["devices"] = parallel.local_devices(count, mapping)
     for name in [name for name in fields if name.startswith("objective__")]:
