@@ -118,7 +118,7 @@ def commands():
 def test_commands_have_words_that_their_verb_knows(path, words, monkeypatch):
     monkeypatch.chdir(ROOT)
     ours, config_words = cli._split_config(words[1:])
-    options = cli._parser().parse_args(ours)
+    options = cli._parsers()[0].parse_args(ours)
     verb = cli.VERBS[options.verb]
     if verb.config is not None and config_words:
         read_config(verb, config_words)

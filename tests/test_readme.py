@@ -62,7 +62,7 @@ def test_every_command_has_words_that_its_verb_knows(words):
     own = words[words.index("rtickets") + 1 :]
     assert words[0] in ("rtickets", "srun")
     ours, config_words = cli._split_config(own)
-    options = cli._parser().parse_args(ours)
+    options = cli._parsers()[0].parse_args(ours)
     verb = cli.VERBS[options.verb]
     if verb.config is not None and config_words:
         read_config(verb, config_words)

@@ -134,7 +134,7 @@ def test_the_structure_can_be_missed(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_command_is_one_of_ours_and_its_configuration_exists(name):
     ours, config = cli._split_config(words_of(name))
-    options = cli._parser().parse_args(ours)
+    options = cli._parsers()[0].parse_args(ours)
     assert options.verb in cli.VERBS
     file = config[0].removeprefix("--config=")
     assert (ROOT / file).is_file()
@@ -143,7 +143,7 @@ def test_the_command_is_one_of_ours_and_its_configuration_exists(name):
 
 
 def test_the_hosts_find_each_other():
-    manifest, job, options = load("train"), job_of("train"), cli._parser().parse_args(
+    manifest, job, options = load("train"), job_of("train"), cli._parsers()[0].parse_args(
         cli._split_config(words_of("train"))[0]
     )  # fmt: skip
     name = manifest["metadata"]["name"]

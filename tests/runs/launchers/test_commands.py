@@ -9,7 +9,7 @@ from rtickets.runs.workers import Worker
 
 
 def parse(*words):
-    return cli._parser().parse_args(["study", *words])
+    return cli._parsers()[0].parse_args(["study", *words])
 
 
 @pytest.mark.parametrize(
