@@ -22,7 +22,7 @@ from rtickets.cli.start import is_one_of_several, leave, lost_another
 from rtickets.cli.status import STATUS
 from rtickets.cli.studies import DEMO, REPORT, STUDY
 from rtickets.cli.ticket import TICKET
-from rtickets.cli.verb import Verb, check_workdir
+from rtickets.cli.verb import Verb, check_folder
 from rtickets.errors import (
     FailedBeforeError,
     InputError,
@@ -102,7 +102,7 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
     try:
         # Whatever a verb raises ends here in one line and a status, see docs/reliability.md,
         # Endings.
-        check_workdir(getattr(options, "workdir", None))
+        check_folder(getattr(options, "workdir", None), "runs")
         if asks_for_help(config_words):
             print_fields(verb, options.verb, config_words)
             status = statuses.DONE

@@ -47,6 +47,8 @@ def _copy(file: Path, to: Path | None) -> None:
         to = to / file.name
     if os.path.lexists(to):
         raise InputError(f"{to} exists; choose another name for the copy")
+    if not to.parent.is_dir():
+        raise InputError(f"{to.parent} is no folder; make it first, or choose another place")
     write_text(to, file.read_text("utf-8"))
     print(f"copied: {to}; use it with --config={to}")
 

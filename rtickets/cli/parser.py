@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from rtickets.errors import printable
 from rtickets.platform import statuses
+from rtickets.settings import shipped_configs
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -26,7 +27,8 @@ def what_is_wrong(word: str, options: Collection[str], takes_config: bool) -> st
     """
     name, sign, _ = word.partition("=")
     if not word.startswith("-"):
-        meant = f"; a configuration is given as --config={word}" if takes_config else ""
+        known = word.endswith(".py") or word in shipped_configs.names()
+        meant = f"; a configuration is given as --config={word}" if takes_config and known else ""
         return f"nothing is expected where {word!r} stands{meant}"
     if close := difflib.get_close_matches(name, options, n=1, cutoff=0.8):
         return f"there is no option {name} (did you mean {close[0]}?)"

@@ -4,7 +4,7 @@ import argparse
 import json
 from collections.abc import Sequence
 
-from rtickets.cli.verb import EXIT_HELP, Verb, path_of, refuse_config
+from rtickets.cli.verb import EXIT_HELP, Verb, check_folder, path_of, refuse_config
 from rtickets.errors import InputError, printable
 
 _HELP = f"""
@@ -47,6 +47,7 @@ def _ticket(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     from rtickets.tickets.tables import as_text
 
     refuse_config("ticket", config_words)
+    check_folder(getattr(options, "pictures", None), "pictures")
     if options.action == "verify":
         return _verify(options.paths)
     tickets = [inspect.verify(folders.find_ticket(path).ticket) for path in options.paths]

@@ -88,12 +88,16 @@ def add_workdir(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_workdir(workdir: Path | None) -> None:
-    """Raise InputError where a file stands in the place of the folder of runs."""
-    for path in (workdir, *workdir.parents) if workdir else ():
+def check_folder(folder: Path | None, what: str) -> None:
+    """Raise InputError where a file stands in the place of a folder or of one above it.
+
+    Args:
+        what: what lies in the folder, for the message.
+    """
+    for path in (folder, *folder.parents) if folder else ():
         if path.exists():
             if not path.is_dir():
-                raise InputError(f"{path} is no folder; give one where runs can lie")
+                raise InputError(f"{path} is no folder; give one where {what} can lie")
             return
 
 

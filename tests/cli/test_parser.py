@@ -27,7 +27,9 @@ def refused(capsys, *words):
         ("pretrain --workdr=x", ["--workdr", "did you mean --workdir?"]),
         ("pretrain --lr=0.1", ["--lr", "--config.lr=0.1"]),
         ("draw --ticket", ["--config.ticket=VALUE"]),
-        ("draw latest:pretrain", ["'latest:pretrain'", "--config="]),
+        ("draw draw/omp", ["'draw/omp'", "--config=draw/omp"]),
+        ("draw mine.py", ["--config=mine.py"]),
+        ("report latest:study more", ["'more'"]),
         ("status runs more", ["'more'"]),
         ("status --json=1", ["--json"]),
         ("ticket shw x", ["'shw'", "show", "rtickets ticket --help"]),
@@ -44,6 +46,7 @@ def test_a_word_that_is_not_known_is_one_line_with_what_may_be_meant(capsys, wor
 
 def test_a_configuration_is_offered_only_where_there_is_one(capsys):
     assert "--config" not in refused(capsys, "status", "--lr=1")
+    assert "--config" not in refused(capsys, "report", "latest:a", "latest:b")
     assert "--config" not in refused(capsys, "ticket", "verify", "--lr=1", "x")
 
 
@@ -52,6 +55,14 @@ def test_a_file_in_the_place_of_the_working_directory_is_named(capsys, tmp_path,
     (tmp_path / "file").touch()
     words = ("draw", "--config.ticket=x", f"--workdir={tmp_path}/file{below}")
     assert f"{tmp_path}/file is no folder" in refused(capsys, *words)
+
+
+def test_a_place_that_pictures_and_copies_cannot_have_is_named(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    words = ("ticket", "show", "x", f"--pictures={tmp_path}/file")
+    assert f"{tmp_path}/file is no folder" in refused(capsys, *words)
+    words = ("configs", "copy", "studies/demo", f"{tmp_path}/none/demo.py")
+    assert f"{tmp_path}/none is no folder" in refused(capsys, *words)
 
 
 def test_a_file_without_a_configuration_is_told_what_it_lacks(capsys, tmp_path):
