@@ -41,6 +41,7 @@ def network_cost(
     width: int,
     inputs: Inputs | tuple[int, ...],
     make_head: Callable[[int], Any] = models.LinearHead,
+    output_stride: int | None = None,
 ) -> NetworkCost:
     """Return costs from traced shapes and XLA's count of operations before any optimisation.
 
@@ -48,8 +49,9 @@ def network_cost(
         width: of the network's head.
         inputs: what it takes; (H, W, C) of images.
         make_head: see `Task.head`.
+        output_stride: see `Task.backbone_stride`.
     """
-    model = models.from_config(config, width, make_head=make_head)
+    model = models.from_config(config, width, make_head=make_head, output_stride=output_stride)
     x = models.placeholders(models.as_inputs(inputs), _PROBE)
     variables = jax.eval_shape(model.init, jax.random.key(0), x)
     params, batch_stats = variables["params"], variables.get(STATE, {})

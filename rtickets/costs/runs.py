@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rtickets.costs.network_costs import NetworkCost, network_cost
+from rtickets.costs.network_costs import NetworkCost
 from rtickets.costs.passes import passes_of_attack, passes_per_step
-from rtickets.costs.task_sizes import TaskSizes
+from rtickets.costs.task_sizes import TaskSizes, cost_of
 from rtickets.data.arrays import IMAGE
 from rtickets.models.inputs import Inputs
 from rtickets.models.settings import ModelConfig
@@ -57,7 +57,7 @@ def estimate_training(
             images.
     """
     train.objective.check_lengths(task.shape)
-    cost = network_cost(model, task.outputs, task.inputs, task.head)
+    cost = cost_of(model, task)
     per_epoch = steps_per_epoch(task.train, train.batch_size)
     steps = to_steps(train.duration, per_epoch)
     every = to_steps(train.validate_every, per_epoch)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rtickets import data
+from rtickets.costs.network_costs import NetworkCost, network_cost
 from rtickets.data import source_of
 from rtickets.data.arrays import IMAGE
 from rtickets.data.images.augment import make_transform
@@ -15,6 +16,7 @@ from rtickets.data.sources.source import Facts
 from rtickets.data.splits import limited_count
 from rtickets.errors import InputError
 from rtickets.models.inputs import Input, Inputs
+from rtickets.models.settings import ModelConfig
 from rtickets.tasks import Task, task_of
 
 
@@ -31,6 +33,7 @@ class TaskSizes(NamedTuple):
         inputs: what the network takes.
         stored: bytes of the training examples' inputs in device memory; 0 where they are streamed.
         head: see `Task.head`.
+        backbone_stride: see `Task`.
     """
 
     name: str
@@ -42,6 +45,7 @@ class TaskSizes(NamedTuple):
     inputs: Inputs
     stored: int
     head: Callable[[int], Any]
+    backbone_stride: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,7 +72,14 @@ def sizes_of(config: DataConfig) -> TaskSizes:
     ]
     size = sizes.train * sum(bytes_of) if sizes.in_memory else 0
     inputs = task.input_spec(transform, stored)
-    return TaskSizes(config.source, *sizes[:4], task.answers, inputs, size, task.head)
+    return TaskSizes(
+        config.source, *sizes[:4], task.answers, inputs, size, task.head, task.backbone_stride
+    )
+
+
+def cost_of(config: ModelConfig, task: TaskSizes) -> NetworkCost:
+    """Return costs of a network that does a task."""
+    return network_cost(config, task.outputs, task.inputs, task.head, task.backbone_stride)
 
 
 class _Sizes(NamedTuple):

@@ -2,9 +2,8 @@
 
 from rtickets.attacks.settings import IMAGE_GRADIENT
 from rtickets.costs import Estimate
-from rtickets.costs.network_costs import network_cost
 from rtickets.costs.runs import estimate_training, memory_of, network_line
-from rtickets.costs.task_sizes import TaskSizes
+from rtickets.costs.task_sizes import TaskSizes, cost_of
 from rtickets.models.settings import ModelConfig
 from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.recalibrate import recalibration_work
@@ -34,7 +33,7 @@ def estimate_draw(
     if config.attack is not None:
         config.attack.check_lengths("attack", task.shape)
     if config.train is None:
-        cost = network_cost(model, task.outputs, task.inputs, task.head)
+        cost = cost_of(model, task)
         operations = recalibration_work(config.recalibrate, task, model)
         about = [network_line(task, model, cost)]
         if config.how.from_data:

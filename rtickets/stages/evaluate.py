@@ -7,10 +7,9 @@ from typing import Any
 
 from rtickets import evaluation, masks
 from rtickets.costs import Estimate, Setting
-from rtickets.costs.network_costs import network_cost
 from rtickets.costs.passes import passes_of_attack
 from rtickets.costs.runs import memory_of, network_line
-from rtickets.costs.task_sizes import TaskSizes
+from rtickets.costs.task_sizes import TaskSizes, cost_of
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import console, parallel, processes
@@ -91,7 +90,7 @@ def estimate_evaluation(
         InputError: for an attack whose radius is larger than all images.
     """
     config.check_lengths(task.shape)
-    cost = network_cost(model, task.outputs, task.inputs, task.head)
+    cost = cost_of(model, task)
     images = task.test if config.split == "test" else task.validation
     attacked = min(images, config.attack_examples or images)
     work = [passes_of_attack(attack, task.outputs) for attack in config.attacks.values()]

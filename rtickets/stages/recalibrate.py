@@ -3,8 +3,7 @@
 from typing import Any
 
 from rtickets import masks
-from rtickets.costs.network_costs import network_cost
-from rtickets.costs.task_sizes import TaskSizes
+from rtickets.costs.task_sizes import TaskSizes, cost_of
 from rtickets.data.arrays import Dataset
 from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
@@ -65,5 +64,5 @@ def recalibration_work(
     if config is None:
         return 0.0
     config.check(sizes.train)
-    cost = network_cost(model, sizes.outputs, sizes.inputs, sizes.head)
+    cost = cost_of(model, sizes)
     return config.count * cost.forward

@@ -42,6 +42,7 @@ class Ready(NamedTuple):
         dataset: the examples.
         transform: from stored pixels to the network's input.
         params: the ticket's weights under a fresh head, or under its own.
+        batch_stats: likewise, its normalisation statistics.
         mask: the ticket's mask, with the head's leaves.
         meta: the ticket's provenance with the task, its head and pixel statistics.
     """
@@ -51,6 +52,7 @@ class Ready(NamedTuple):
     dataset: data.Dataset
     transform: Transform
     params: Params
+    batch_stats: Any
     mask: Mask
     meta: dict[str, Any]
 
@@ -95,13 +97,17 @@ def prepare(
     same = asked.aligned(meta, task, dataset) if keep_head else None
     if same is not None:
         model = provenance.build_model(meta)
-        return Ready(model, task, same, transform, ticket.params, ticket.mask, meta)
+        own = ticket.params, ticket.batch_stats, ticket.mask
+        return Ready(model, task, same, transform, *own, meta)
     meta = remembering(meta, task, dataset)
     model = provenance.build_model(meta)
-    fresh, _ = models.initialise(model, jax.random.key(seed), provenance.inputs_of(meta))
+    fresh, state = models.initialise(model, jax.random.key(seed), provenance.inputs_of(meta))
     params = {**ticket.params, HEAD: fresh[HEAD]}
     mask = {**ticket.mask, HEAD: jax.tree.map(lambda _: np.ones((), bool), fresh[HEAD])}
-    return Ready(model, task, dataset, transform, params, mask, meta)
+    # Statistics of a head that goes are not those of the one that comes, if that has some.
+    kept = {name: each for name, each in ticket.batch_stats.items() if name != HEAD}
+    stats = {**kept, **({HEAD: state[HEAD]} if HEAD in state else {})}
+    return Ready(model, task, dataset, transform, params, stats, mask, meta)
 
 
 class TrainingRun(NamedTuple):

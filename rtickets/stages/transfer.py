@@ -94,7 +94,7 @@ def _written(run: TrainingRun, fit: HeadFit, write: Callable[[Outcome], None]) -
 def _statistics(config: TransferConfig, ticket: Ticket, ready: Ready) -> Any:
     """Return the normalisation statistics that training starts from."""
     params = masks.apply(ready.mask, ready.params)
-    network = evaluation.Network(ready.model, params, ticket.batch_stats)
+    network = evaluation.Network(ready.model, params, ready.batch_stats)
     task, dataset, transform = ready.task, ready.dataset, ready.transform
     if config.recalibrate is not None and config.recalibrate.on == "source":
         source, seed = provenance.last_task(ticket.meta)

@@ -5,6 +5,7 @@ from rtickets.tasks.base import Batch, Headline, Measured, Sums, Task
 from rtickets.tasks.classification import Classification
 from rtickets.tasks.images import ImageTask
 from rtickets.tasks.registry import TASKS, task_of
+from rtickets.tasks.segmentation import Segmentation
 
 __all__ = [
     "TASKS",
@@ -14,6 +15,7 @@ __all__ = [
     "Headline",
     "ImageTask",
     "Measured",
+    "Segmentation",
     "Sums",
     "Task",
     "task_of",

@@ -27,6 +27,7 @@ class ArrayTask(TaskConfig):
         attackable: likewise.
         answers: what the outputs of a head are called.
         head: makes it, see `Task`; a linear map of pooled features.
+        backbone_stride: see `Task`.
         has_classes: see `Task`.
         has_divergence: likewise.
     """
@@ -35,6 +36,7 @@ class ArrayTask(TaskConfig):
     attackable: ClassVar[bool] = False
     answers: ClassVar[str] = "outputs"
     head: ClassVar[Any] = LinearHead
+    backbone_stride: ClassVar[Any] = None
     has_classes: ClassVar[bool] = False
     has_divergence: ClassVar[bool] = False
 

@@ -95,6 +95,11 @@ class Task(Protocol):
         ...
 
     @property
+    def backbone_stride(self) -> int | None:
+        """The output stride of the backbone, None for the usual, see `rtickets.models.build`."""
+        ...
+
+    @property
     def headline(self) -> Headline:
         """The measure that selection and reports go by."""
         ...

@@ -8,9 +8,10 @@ from rtickets.data.task_settings import TaskConfig
 from rtickets.errors import InputError
 from rtickets.tasks.base import Task
 from rtickets.tasks.classification import Classification
+from rtickets.tasks.segmentation import Segmentation
 
 TASKS: dict[str, type[TaskConfig]] = TaskConfig.entries
-TASKS |= {"classification": Classification}
+TASKS |= {"classification": Classification, "segmentation": Segmentation}
 
 
 def task_of(config: DataConfig) -> Task:

@@ -39,7 +39,9 @@ def build_model(meta: Any) -> models.Model:
     task, about = known(meta)
     mean, std = tuple(meta["mean"]), tuple(meta["std"])
     width = task.width(about)
-    return models.from_config(config, width, mean=mean, std=std, make_head=task.head)
+    return models.from_config(
+        config, width, mean=mean, std=std, make_head=task.head, output_stride=task.backbone_stride
+    )
 
 
 def inputs_of(meta: Any) -> Inputs:

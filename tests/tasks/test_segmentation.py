@@ -1,169 +1,141 @@
-"""A class for every pixel, some of them unknown, from a user's own file to an evaluation."""
-
-import jax
-import numpy as np
-import pytest
-
-from rtickets import Ticket, models
-from rtickets.data import SOURCES
-from rtickets.runs.folders import RunFolder
-from rtickets.storage.files import read_metrics
-from rtickets.tickets import provenance
-
-FILE = '''
-"""Where are the squares, and which are bright? Pixels at their edges are unknown."""
-
-from typing import Literal
-
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from pydantic.dataclasses import dataclass
+import pytest
 
-from rtickets.config import (
-    AttackConfig, DataConfig, DrawConfig, EvaluateConfig, ModelConfig, ObjectiveConfig,
-    PretrainConfig, TrainConfig, TransferConfig,
-)
+from rtickets import data, models
+from rtickets.config import DataConfig
 from rtickets.data import SOURCES, Raw, Source, Split
-from rtickets.models import ARCHITECTURES, Architecture
-from rtickets.models.resnet import BasicBlock, ResNet
+from rtickets.data.images.augment import Transform, make_transform
+from rtickets.errors import InputError
 from rtickets.settings import config_files
-from rtickets.tasks import TASKS, Headline, ImageTask, Measured
+from rtickets.tasks import Segmentation, task_of
 
-UNKNOWN = 255
-
-
-class MapHead(nn.Module):
-    classes: int
-
-    @nn.compact
-    def __call__(self, found):
-        return nn.Conv(self.classes, (1, 1), name="out")(found.levels["stage1"])
+TASK = Segmentation(output_stride=8, channels=16)
 
 
-@dataclass(frozen=True)
-class Squares(ImageTask):
-    name: Literal["squares"] = "squares"
-    classes: int = 3
-    headline = Headline("miou", "share", words="mean IoU")
-    head = MapHead
-    answers = "classes"
-
-    def width(self, about):
-        return self.classes
-
-    def prepare(self, transform, raw):
-        return {**super().prepare(transform, raw), "mask": transform.prepare_map(raw["mask"])}
-
-    def augment(self, transform, keys, raw):
-        batch = super().augment(transform, keys, raw)
-        return {**batch, "mask": transform.training_map(keys, raw["mask"], fill=UNKNOWN)}
-
-    def loss(self, outputs, batch, reduce=None):
-        known = batch["mask"] != UNKNOWN
-        labels = jnp.where(known, batch["mask"], 0).astype(jnp.int32)
-        losses = optax.softmax_cross_entropy_with_integer_labels(outputs, labels)
-        return jnp.where(known, losses, 0).sum((1, 2)) / jnp.maximum(known.sum((1, 2)), 1)
-
-    def sums(self, outputs, batch):
-        known = batch["mask"] != UNKNOWN
-        labels = jnp.where(known, batch["mask"], 0)
-        table = jnp.zeros((self.classes, self.classes), jnp.int32)
-        return {"table": table.at[labels, outputs.argmax(-1)].add(known.astype(jnp.int32))}
-
-    def measures(self, sums):
-        table = np.asarray(sums["table"], float)
-        right = table.diagonal()
-        union = table.sum(0) + table.sum(1) - right
-        iou = float((right[union > 0] / union[union > 0]).mean())
-        pixels = float(right.sum() / table.sum())
-        return {"miou": Measured(iou, iou, iou, "share"),
-                "pixels": Measured(pixels, pixels, pixels, "share")}
+def squares(seed=0, count=4, size=32):
+    """Return images with a bright square (class 1) and a dark one (class 2), and their masks."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(100, 130, (count, size, size, 3)).astype(np.uint8)
+    masks = np.zeros((count, size, size), np.uint8)
+    for image, mask in zip(images, masks, strict=True):
+        for label, value in ((1, 250), (2, 5)):
+            top, left = rng.integers(0, size - 14, 2)
+            image[top : top + 14, left : left + 14] = value
+            mask[top : top + 14, left : left + 14] = label
+        mask[:2] = 255
+    return images, masks
 
 
-def squares(config, view):
-    generator = np.random.default_rng(0)
-    images = generator.integers(0, 40, (60, 9, 9, 1)).astype(np.uint8)
-    mask = np.zeros((60, 9, 9), np.uint8)
-    for one, (image, known) in enumerate(zip(images, mask)):
-        top, left = generator.integers(0, 5, 2)
-        image[top : top + 4, left : left + 4] += 100 + 90 * (one % 2)
-        known[top : top + 4, left : left + 4] = 1 + one % 2
-        known[top, left : left + 4] = UNKNOWN
-    return Raw(Split({"image": images, "mask": mask}), None)
+def raw(**changes):
+    images, masks = squares()
+    arrays = {"image": images, "mask": masks, **changes}
+    split = Split({name: each for name, each in arrays.items() if each is not None})
+    return Raw(split, split, ("bright", "dark"), split)
 
 
-TASKS["squares"] = Squares
-SOURCES["squares"] = Source(squares, "60 images, 9x9 grey", needs="", task=Squares())
-ARCHITECTURES["block"] = Architecture(
-    lambda asked: ResNet((1,), BasicBlock, asked.num_classes, width=4, stem="small", **asked.shared)
+def batch(count=4):
+    images, masks = squares(count=count)
+    return {"image": images / np.float32(255), "mask": masks}
+
+
+def test_the_loss_of_an_image_is_the_mean_over_its_pixels_that_count():
+    outputs = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
+    masks = batch(2)["mask"].copy()
+    masks[1] = 255
+    found = TASK.loss(outputs, {"mask": masks})
+    kept = masks[0] != 255
+    each = optax.softmax_cross_entropy_with_integer_labels(outputs[0][kept], masks[0][kept])
+    np.testing.assert_allclose(found, [each.mean(), 0], rtol=1e-6)
+    gradient = jax.grad(lambda z: TASK.loss(z, {"mask": masks}).sum())(outputs)
+    assert (gradient[1] == 0).all()
+    assert (gradient[0][~kept] == 0).all()
+
+
+def test_answers_are_judged_at_the_resolution_of_the_mask():
+    masks = np.zeros((1, 8, 8), np.uint8)
+    masks[:, :, 4:] = 1
+    outputs = jnp.zeros((1, 2, 2, 3)).at[:, :, 0, 0].set(5.0).at[:, :, 1, 1].set(5.0)
+    found = TASK.measures(TASK.sums(outputs, {"mask": masks}))
+    assert found["miou"].value == 1
+    assert found["pixel_accuracy"].value == 1
+
+
+def test_images_and_masks_move_alike():
+    masks = squares(count=8)[1]
+    marked = {"image": np.repeat(masks[..., None], 3, -1), "mask": masks}
+    for transform in (
+        Transform(flip=True, crop_padding=4),
+        Transform(size=(16, 16), flip=True),
+        Transform(size=(32, 32), random_crop=(0.3, 0.9)),
+    ):
+        keys = jax.random.split(jax.random.key(1), 8)
+        moved = TASK.augment(transform, keys, marked)
+        # Where an image is not mixed, its pixels are those of its mask.
+        seen = np.rint(np.asarray(moved["image"][..., 0]) * 255)
+        mask = np.asarray(moved["mask"])
+        inside = (mask != 255) & (seen == np.roll(seen, 1, 1)) & (seen == np.roll(seen, 1, 2))
+        assert (seen == mask)[inside].mean() > 0.97
+        assert set(np.unique(mask)) <= {0, 1, 2, 255}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"mask": None}, "'mask'"),
+        ({"mask": np.full((4, 32, 32), 3, np.uint8)}, "value 3"),
+        ({"mask": np.zeros((4, 32, 31), np.uint8)}, r"\(4, 32, 31\)"),
+        ({"mask": np.zeros((4, 32, 32, 3), np.uint8)}, r"\(4, 32, 32, 3\)"),
+        ({"mask": np.zeros((4, 32, 32), np.float32)}, "float32"),
+        ({"mask": np.full((4, 32, 32), -1, np.int32)}, "value -1"),
+    ],
 )
-DATA = DataConfig(source="squares", flip=True, crop_padding=1)
-ATTACK = AttackConfig(eps=0.05, num_steps=1)
+def test_masks_are_checked(change, named):
+    with pytest.raises(InputError, match=named):
+        TASK.check(raw(**change), "here")
 
 
-def get_config(which):
-    objective = ObjectiveConfig(name="pgd", attack=ATTACK) if which == "pgd" else ObjectiveConfig()
-    train = TrainConfig(objective=objective, duration="12it", batch_size=8, validate_every="6it")
-    pretrain = PretrainConfig(DATA, ModelConfig(arch="block"), train)
-    return config_files.editable({
-        "pretrain": pretrain,
-        "pgd": pretrain,
-        "draw": DrawConfig(criterion="magnitude", sparsity=0.5),
-        "transfer": TransferConfig(data=DATA, train=train),
-        "evaluate": EvaluateConfig(
-            attacks={"pgd": ATTACK}, honesty_examples=0, batch_size=5, save_images=True
-        ),
-    }[which])
-'''
+def test_classes_without_a_pixel_are_said():
+    masks = squares()[1]
+    assert TASK.check(raw(), "here") == ()
+    (note,) = TASK.check(raw(mask=np.where(masks == 2, 0, masks)), "here")
+    assert "dark" in note
 
 
-def table_of(ticket, images, masks):
-    """Return the confusion matrix of a ticket without the package's counting."""
-    model = provenance.build_model(ticket.meta)
-    weights = jax.tree.map(np.multiply, ticket.params, ticket.mask)
-    outputs = np.asarray(models.logits(model, weights, ticket.batch_stats, images))
-    assert outputs.shape == (*masks.shape, 3)
-    table = np.zeros((3, 3), int)
-    known = masks != 255
-    np.add.at(table, (masks[known], outputs.argmax(-1)[known]), 1)
-    return table
+def test_a_batch_is_learnt_by_heart():
+    network = models.build(
+        "resnet18", 3, width=1 / 16, stem="imagenet", make_head=TASK.head, output_stride=8
+    )
+    params, state = models.initialise(network, jax.random.key(0), (32, 32, 3))
+    examples = jax.tree.map(jnp.asarray, batch())
+    optimizer = optax.adam(3e-3)
+
+    def loss(params, state):
+        outputs, state = models.apply(network, params, state, examples["image"], True)
+        return TASK.loss(outputs, examples).mean(), (outputs, state)
+
+    @jax.jit
+    def step(params, state, moments):
+        gradient, (_, state) = jax.grad(loss, has_aux=True)(params, state)
+        updates, moments = optimizer.update(gradient, moments)
+        return optax.apply_updates(params, updates), state, moments
+
+    moments = optimizer.init(params)
+    for _ in range(150):
+        params, state, moments = step(params, state, moments)
+    outputs = loss(params, state)[1][0]
+    assert TASK.measures(TASK.sums(outputs, examples))["miou"].value > 0.95
 
 
-def iou_of(table):
-    right, union = table.diagonal(), table.sum(0) + table.sum(1) - table.diagonal()
-    return (right[union > 0] / union[union > 0]).mean()
-
-
-def test_pixels_are_learnt_drawn_transferred_and_measured(own_file, tmp_path):
-    run = own_file("squares", FILE)
-    dense = run("pretrain")
-    robust = run("pretrain", config="pgd")
-    for folder in (dense, robust):
-        lines = read_metrics(folder / "metrics.jsonl")
-        assert {"miou", "pixels", "validation", "loss"} < set(lines[-1])
-        assert lines[-1]["loss"] < lines[0]["loss"]
-        assert RunFolder(folder, "").result()["validation"] == pytest.approx(
-            max(line["validation"] for line in lines), abs=1e-6
-        )
-    drawn = run("draw", f"ticket={robust}")
-    moved = run("transfer", f"ticket={drawn}")
-    folder = run("evaluate", f"ticket={moved}")
-    result = RunFolder(folder, "").result()
-    ticket = Ticket.load(moved / "ticket")
-    assert ticket.meta["image_shape"] == [9, 9, 1]
-    stored = SOURCES["squares"].load(None, None).train.arrays
-    test = np.sort(np.random.default_rng(0).permutation(60)[:12])
-    images, masks = stored["image"][test] / np.float32(255), stored["mask"][test]
-    table = table_of(ticket, images, masks)
-    assert result["clean"]["examples"] == 12
-    assert result["clean"]["value"] == pytest.approx(iou_of(table), abs=1e-6)
-    pixels = result["measures"]["pixels"]["value"]
-    assert pixels == pytest.approx(table.trace() / (masks != 255).sum(), abs=1e-6)
-    with np.load(folder / "adversarial_pgd.npz") as kept:
-        attacked = table_of(ticket, kept["x_adv"], kept["mask"])
-        np.testing.assert_array_equal(kept["mask"], masks)
-    assert result["attacks"]["pgd"]["value"] == pytest.approx(iou_of(attacked), abs=1e-6)
-    assert result["attacks"]["pgd"]["value"] <= result["clean"]["value"]
+def test_a_configuration_names_it(monkeypatch):
+    monkeypatch.setitem(SOURCES, "squares", Source(lambda config, view: raw(), "squares", ""))
+    named = {"source": "squares", "task": {"name": "segmentation", "channels": 16}}
+    config = config_files.parse(DataConfig, named)
+    assert task_of(config) == Segmentation(channels=16)
+    dataset = data.load(config)
+    transform = make_transform(config).left_to_do(dataset)
+    (seen,) = task_of(config).input_spec(transform, dataset.train.spec)
+    assert seen.shape == (32, 32, 3)
+    assert task_of(config).width(task_of(config).about(dataset)) == 3

@@ -156,7 +156,7 @@ def rewind_point(
         run = _run(own, ready, folder, devices)
         run = run._replace(config=config_files.replace(run.config, select="last"))
         steps = (0, rewind_steps(own, run.steps_per_epoch))
-        outcome = train_network(run, (ready.params, ticket.batch_stats), ready.mask, steps=steps)
+        outcome = train_network(run, (ready.params, ready.batch_stats), ready.mask, steps=steps)
         meta = provenance.extend(ready.meta, "rewind", own, task, run.config.seed)
         rewound = Ticket(ready.mask, outcome.params, outcome.batch_stats, meta)
         save_ticket(folder, rewound)
@@ -201,7 +201,7 @@ def _state(
         steps = (rewind_steps(config, per_epoch), to_steps(run.config.duration, per_epoch))
         # Of the state before, which only a ticket that goes on from one has.
         kept = _kept_state(config, source, run.config, ready) if going_on else None
-        weights = (ready.params, ticket.batch_stats)
+        weights = (ready.params, ready.batch_stats)
         outcome = train_network(run, weights, ready.mask, steps=steps, opt_state=kept)
         notes: list[str] = []
         mask = draw_omp(outcome.params, config.sparsity, **options, say=notes.append)
@@ -209,7 +209,7 @@ def _state(
         params = ready.params
         if _own(config).head == "keep":
             params = {**params, HEAD: outcome.params[HEAD]}
-        stats = outcome.batch_stats if _own(config).statistics == "keep" else ticket.batch_stats
+        stats = outcome.batch_stats if _own(config).statistics == "keep" else ready.batch_stats
         if _own(config).optimizer == "keep":
             optimizer = training.make_optimizer(run.config.optimizer)
             arrays, alive = optimizer_arrays.to_arrays(optimizer, outcome.opt_state, mask)

@@ -102,7 +102,7 @@ def learn(
         mask = {**ready.mask, SCORES: jax.tree.map(lambda _: np.ones((), bool), scores)}
         run = ready.run(train, folder, devices)
         trainable: Trainable = "scores and head" if gate.train_head else "scores"
-        weights = (params, ticket.batch_stats)
+        weights = (params, ready.batch_stats)
         outcome = train_network(run, weights, mask, trainable=trainable, learned_mask=settings)
         trained = dict(outcome.params)
         final = trained.pop(SCORES)

@@ -1,0 +1,143 @@
+"""Segmentation of images: the class of every pixel."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from rtickets.data.arrays import Dataset, Raw
+from rtickets.data.checks import some
+from rtickets.data.images.augment import Transform
+from rtickets.errors import InputError
+from rtickets.models.heads.deeplab import DeepLab, resized
+from rtickets.settings.kinds import STRICT, Positive
+from rtickets.tasks.base import Batch, Headline, Measured, Reduce, Sums, alone
+from rtickets.tasks.confusion import confusion_sums, overlap
+from rtickets.tasks.images import ImageTask
+
+MASK = "mask"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Segmentation(ImageTask):
+    """The network answers logits of classes for every place; batches hold `image` and `mask`.
+
+    Masks are integers (B, H, W): 0 is the ground, class c of the source is c + 1. The head is that
+    of DeepLabv3+ (Chen et al. 2018), whose places are those of the backbone's fine level; answers
+    are compared with masks at the resolution of the masks.
+
+    Attributes:
+        output_stride: pixels between two places of the backbone's last level.
+        channels: features of the head, 256 as published.
+        ignored: the value of mask of pixels that do not count.
+    """
+
+    answers: ClassVar[str] = "classes"
+    headline: ClassVar[Any] = Headline("miou", "share", words="mean IoU")
+    beside_head: ClassVar[frozenset[str]] = frozenset({"ignored"})
+    name: Literal["segmentation"] = "segmentation"
+    output_stride: Literal[4, 8, 16, 32] = 16
+    channels: Positive = 256
+    ignored: int = Field(default=255, ge=0, le=2**31 - 1)
+
+    @property
+    def head(self) -> DeepLab:
+        """The head of DeepLabv3+."""
+        return DeepLab(self.channels, self.output_stride)
+
+    @property
+    def backbone_stride(self) -> int:
+        """The one that the head stands on."""
+        return self.output_stride
+
+    def check(self, raw: Raw, name: str) -> tuple[str, ...]:
+        """Check the masks of all splits, and return which classes have no pixel to learn from."""
+        parts = {"train": raw.train, "val": raw.validation, "test": raw.test}
+        for part, split in parts.items():
+            if split is not None:
+                self._check_masks(split.arrays, len(raw.class_names), f"{name}: {part}")
+        masks = raw.train.arrays[MASK]
+        if not isinstance(masks, np.ndarray):
+            return ()
+        there = set(np.unique(masks).tolist())
+        unused = [one for number, one in enumerate(raw.class_names, 1) if number not in there]
+        return (f"classes without a training pixel: {some(unused)}",) if unused else ()
+
+    def _check_masks(self, arrays: Mapping[str, Any], classes: int, name: str) -> None:
+        if MASK not in arrays or not classes:
+            raise InputError(
+                f"{name}: its examples are {', '.join(arrays)}, of {classes} named classes; to "
+                f"segment images they need {MASK!r} and a name per class"
+            )
+        masks, images = arrays[MASK], arrays[self.input]
+        if masks.shape != images.shape[:3] or np.dtype(masks.dtype).kind not in "iu":
+            raise InputError(
+                f"{name}: masks are {masks.dtype} {masks.shape}, images {images.shape}; expected "
+                f"integers {images.shape[:3]}"
+            )
+        if not isinstance(masks, np.ndarray):
+            return  # they are looked at when they are decoded
+        found = np.unique(masks)
+        odd = found[(found != self.ignored) & ((found < 0) | (found > classes))]
+        if odd.size:
+            raise InputError(
+                f"{name}: masks have the value {odd[0]}; expected 0 for the ground, 1 to {classes} "
+                f"for its classes, or {self.ignored} for pixels that do not count"
+            )
+
+    def about(self, dataset: Dataset) -> dict[str, Any]:
+        """Return the names of the classes besides the ground."""
+        return {"class_names": list(dataset.class_names)}
+
+    def width(self, about: Mapping[str, Any]) -> int:
+        """Return the number of classes, with the ground."""
+        return 1 + len(about["class_names"])
+
+    def prepare(self, transform: Transform, raw: Batch) -> Batch:
+        """Return images and masks resized alike."""
+        return {**super().prepare(transform, raw), MASK: transform.prepare_map(raw[MASK])}
+
+    def augment(self, transform: Transform, keys: Array, raw: Batch) -> Batch:
+        """Return images and masks moved alike; what lies outside an image does not count."""
+        changed = super().augment(transform, keys, raw)
+        return {**changed, MASK: transform.training_map(keys, raw[MASK], self.ignored)}
+
+    def loss(self, outputs: Array, batch: Batch, reduce: Reduce = alone) -> Array:
+        """Return the mean cross-entropy of an image's pixels, 0 where none of them counts."""
+        del reduce
+        losses, counted = self.pixel_losses(outputs, batch)
+        return losses.sum((1, 2)) / jnp.maximum(counted.sum((1, 2)), 1)
+
+    def pixel_losses(self, outputs: Array, batch: Batch) -> tuple[Array, Array]:
+        """Return the cross-entropy of pixels (B, H, W), 0 where one does not count; which do."""
+        true = batch[MASK].astype(jnp.int32)
+        counted = true != self.ignored
+        logits = resized(outputs, true.shape[1:])
+        of = jnp.where(counted, true, 0)
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, of)
+        return jnp.where(counted, losses, 0), counted
+
+    def sums(self, outputs: Array, batch: Batch) -> Sums:
+        """Return counts of pixels by true and predicted class."""
+        true = batch[MASK]
+        predicted = self.predicted(outputs, true.shape[1:])
+        return confusion_sums(predicted, true, outputs.shape[-1], self.ignored)
+
+    def predicted(self, outputs: Array, size: tuple[int, ...]) -> Array:
+        """Return the class of every pixel of an image of a size, int32 (B, H, W)."""
+        return resized(outputs, size).argmax(-1).astype(jnp.int32)
+
+    def measures(self, sums: Mapping[str, Any]) -> dict[str, Measured]:
+        """Return mean IoU, accuracy over pixels and over classes, and the IoU of every class."""
+        found = overlap(sums)
+        named = {
+            "miou": found.mean_iou,
+            "pixel_accuracy": found.pixel_accuracy,
+            "class_accuracy": found.class_accuracy,
+        }
+        return {name: each.measured() for name, each in named.items()}
