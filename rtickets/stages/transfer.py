@@ -7,7 +7,6 @@ from typing import Any
 
 from rtickets import data, evaluation, masks, models
 from rtickets.costs import Estimate, Setting
-from rtickets.costs.network_costs import network_cost
 from rtickets.costs.runs import estimate_training
 from rtickets.costs.task_sizes import TaskSizes
 from rtickets.errors import NonFiniteLossError
@@ -135,14 +134,16 @@ def _once(
     """Return an estimate with the memory of cached features, and the operations with them."""
     cached.check_data(config.data, task_of(config.data))
     own = setting.model_for(task)
-    model = models.from_config(own, task.outputs, make_head=task.head)
+    model = models.from_config(
+        own, task.outputs, make_head=task.head, output_stride=task.backbone_stride
+    )
     examples = task.train + task.validation
     width = cached.check_size(model, task.shape, examples)
     images = to_steps(config.train.duration, task.train // config.train.batch_size)
     images *= config.train.batch_size * len(config.rungs)
     # forward, and the gradients to weights and inputs, of a multiplication and an addition each
     heads = 6.0 * images * width * task.outputs
-    forward = network_cost(own, task.outputs, task.shape, task.head).forward
+    forward = cost_of(own, task).forward
     memory = {**found.memory, "features": float(cached.FLOAT * examples * width)}
     return found._replace(memory=memory), forward * examples + heads
 

@@ -30,6 +30,7 @@ class ArrayTask(TaskConfig):
         backbone_stride: see `Task`.
         has_classes: see `Task`.
         has_divergence: likewise.
+        paints: likewise.
     """
 
     inputs: ClassVar[tuple[str, ...]] = ()
@@ -39,6 +40,7 @@ class ArrayTask(TaskConfig):
     backbone_stride: ClassVar[Any] = None
     has_classes: ClassVar[bool] = False
     has_divergence: ClassVar[bool] = False
+    paints: ClassVar[bool] = False
 
     @property
     def input(self) -> str:
@@ -97,6 +99,10 @@ class ArrayTask(TaskConfig):
         """Return that no answer is wrong beyond dispute."""
         del outputs
         return jnp.zeros(len(batch[self.input]), bool)
+
+    def painted(self, outputs: Any, batch: Batch) -> dict[str, Any]:
+        """Refuse: answers are nothing to look at."""
+        raise InputError(f"{type(self).__name__} paints no pictures of answers")
 
     def labels(self, batch: Batch) -> Array | None:
         """Return None: outputs are not logits over classes."""

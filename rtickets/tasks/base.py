@@ -115,6 +115,11 @@ class Task(Protocol):
         ...
 
     @property
+    def paints(self) -> bool:
+        """Whether answers are something to look at, see `painted`."""
+        ...
+
+    @property
     def beside_head(self) -> frozenset[str]:
         """Names of settings that do not change what a head's answers mean.
 
@@ -211,6 +216,16 @@ class Task(Protocol):
 
         It is what an attack on the example aims at; an attack on a task without right and wrong
         raises the loss.
+        """
+        ...
+
+    def painted(self, outputs: Any, batch: Batch) -> dict[str, Any]:
+        """Return pictures of examples and answers by name, rows of images (b, H, W, 1 or 3).
+
+        They are for people, with values in [0, 1].
+
+        Raises:
+            InputError: where answers are nothing to look at.
         """
         ...
 

@@ -20,6 +20,7 @@ from rtickets.tasks import accuracy, class_order
 from rtickets.tasks.accuracy import is_correct
 from rtickets.tasks.base import Batch, Headline, Measured, Reduce, Sums, alone
 from rtickets.tasks.images import ImageTask
+from rtickets.tasks.painting import framed
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -34,6 +35,7 @@ class Classification(Classes, ImageTask):
 
     has_classes: ClassVar[bool] = True
     has_divergence: ClassVar[bool] = True
+    paints: ClassVar[bool] = True
     answers: ClassVar[str] = "classes"
     beside_head: ClassVar[frozenset[str]] = frozenset({"metric", "label_smoothing"})
     name: Literal["classification"] = "classification"
@@ -94,6 +96,11 @@ class Classification(Classes, ImageTask):
     def fooled(self, outputs: Array, batch: Batch) -> Array:
         """Return where the class is another one, or none."""
         return ~is_correct(outputs, batch["label"])
+
+    def painted(self, outputs: Array, batch: Batch) -> dict[str, Any]:
+        """Return the images in frames of another colour where answers are wrong."""
+        right = is_correct(np.asarray(outputs), np.asarray(batch["label"]))
+        return {"answer": framed(np.asarray(batch[self.input]), right)}
 
     def labels(self, batch: Batch) -> Array:
         """Return the classes."""

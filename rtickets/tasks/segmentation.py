@@ -19,6 +19,7 @@ from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks.base import Batch, Headline, Measured, Reduce, Sums, alone
 from rtickets.tasks.confusion import confusion_sums, overlap
 from rtickets.tasks.images import ImageTask
+from rtickets.tasks.painting import overlaid
 
 MASK = "mask"
 
@@ -38,6 +39,7 @@ class Segmentation(ImageTask):
     """
 
     answers: ClassVar[str] = "classes"
+    paints: ClassVar[bool] = True
     headline: ClassVar[Any] = Headline("miou", "share", words="mean IoU")
     beside_head: ClassVar[frozenset[str]] = frozenset({"ignored"})
     name: Literal["segmentation"] = "segmentation"
@@ -131,6 +133,17 @@ class Segmentation(ImageTask):
     def predicted(self, outputs: Array, size: tuple[int, ...]) -> Array:
         """Return the class of every pixel of an image of a size, int32 (B, H, W)."""
         return resized(outputs, size).argmax(-1).astype(jnp.int32)
+
+    def painted(self, outputs: Array, batch: Batch) -> dict[str, Any]:
+        """Return the images, and on them the classes that are right and those that are answered."""
+        images, true = np.asarray(batch[self.input]), np.asarray(batch[MASK])
+        answered = np.asarray(self.predicted(outputs, true.shape[1:]))
+        known, count = true != self.ignored, outputs.shape[-1]
+        return {
+            "image": images,
+            "truth": overlaid(images, np.where(known, true, 0), count),
+            "answer": overlaid(images, answered, count),
+        }
 
     def measures(self, sums: Mapping[str, Any]) -> dict[str, Measured]:
         """Return mean IoU, accuracy over pixels and over classes, and the IoU of every class."""

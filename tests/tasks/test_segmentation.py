@@ -139,3 +139,17 @@ def test_a_configuration_names_it(monkeypatch):
     (seen,) = task_of(config).input_spec(transform, dataset.train.spec)
     assert seen.shape == (32, 32, 3)
     assert task_of(config).width(task_of(config).about(dataset)) == 3
+
+
+def test_pictures_show_right_and_answered_classes_in_their_colours():
+    examples = batch(2)
+    right = jax.nn.one_hot(np.where(examples["mask"] == 255, 0, examples["mask"]), 3)
+    painted = TASK.painted(right, examples)
+    np.testing.assert_array_equal(painted["image"], examples["image"])
+    np.testing.assert_allclose(painted["answer"], painted["truth"])
+    wrong = TASK.painted(jnp.zeros_like(right).at[..., 1].set(1), examples)["answer"]
+    assert (wrong != painted["truth"]).any(-1)[examples["mask"] == 2].all()
+    for images in painted.values():
+        assert images.shape == (2, 32, 32, 3)
+        assert images.min() >= 0
+        assert images.max() <= 1

@@ -1,5 +1,6 @@
 """The measures by name, as configurations choose them; the default first."""
 
+from rtickets.evaluation.measures.answers import AnswerSettings
 from rtickets.evaluation.measures.base import MeasureConfig
 from rtickets.evaluation.measures.calibration import CalibrationSettings
 from rtickets.evaluation.measures.constant_outputs import ConstantOutputsSettings
@@ -20,4 +21,5 @@ MEASURES |= {
     "inversion": InversionSettings,
     "gradients": GradientSettings,
     "constant_outputs": ConstantOutputsSettings,
+    "answers": AnswerSettings,
 }

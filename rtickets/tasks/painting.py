@@ -1,0 +1,38 @@
+"""Colours on pictures of examples, for people to look at."""
+
+import colorsys
+
+import numpy as np
+
+RIGHT, WRONG = (0.1, 0.65, 0.2), (0.85, 0.1, 0.1)
+_OPACITY = 0.6
+
+
+def overlaid(images: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:
+    """Return images in grey under the colours of the classes of their pixels.
+
+    Args:
+        images: float (N, H, W, C) in [0, 1].
+        classes: integers (N, H, W) in 0 ... count - 1; 0 has no colour.
+        count: number of classes.
+    """
+    grey = np.asarray(images).mean(-1, keepdims=True)
+    there = (classes > 0)[..., None]
+    return np.where(there, (1 - _OPACITY) * grey + _OPACITY * _colours(count)[classes], grey)
+
+
+def _colours(count: int) -> np.ndarray:
+    """Return a colour for every class, float (count, 3), those of neighbours far apart."""
+    golden = (5**0.5 - 1) / 2
+    hues = [(number * golden) % 1 for number in range(count)]
+    return np.array([colorsys.hsv_to_rgb(hue, 0.85, 0.95) for hue in hues])
+
+
+def framed(images: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return images (N, H, W, C) in colour, in a frame that says which answers are right, (N,)."""
+    colour = np.broadcast_to(np.asarray(images), (*images.shape[:3], 3)).copy()
+    frame = np.where(np.asarray(right)[:, None], RIGHT, WRONG)[:, None, None]
+    wide = max(1, min(images.shape[1:3]) // 16)
+    for edge in (np.s_[:, :wide], np.s_[:, -wide:], np.s_[:, :, :wide], np.s_[:, :, -wide:]):
+        colour[edge] = frame
+    return colour
