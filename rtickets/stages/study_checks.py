@@ -82,7 +82,9 @@ def _check_cached(config: StudyConfig, inputs: models.Inputs) -> None:
         task, dataset = task_of(run.data), data.load(run.data)
         _named(label, check_data, run.data, task)
         width = task.width(task.about(dataset))
-        network = models.from_config(config.pretrain.model, width, make_head=task.head, output_stride=task.backbone_stride)
+        network = models.from_config(
+            config.pretrain.model, width, make_head=task.head, output_stride=task.backbone_stride
+        )
         own = inputs
         if task.attackable:
             own = models.as_inputs(make_transform(run.data).output_shape(inputs[0].shape))
@@ -119,7 +121,9 @@ def _check_kernels(config: StudyConfig, inputs: models.Inputs) -> None:
     """Look at the shapes of the network that all draws start from."""
     task, dataset = task_of(config.pretrain.data), data.load(config.pretrain.data)
     width = task.width(task.about(dataset))
-    network = models.from_config(config.pretrain.model, width, make_head=task.head, output_stride=task.backbone_stride)
+    network = models.from_config(
+        config.pretrain.model, width, make_head=task.head, output_stride=task.backbone_stride
+    )
     seen = models.placeholders(inputs, 1)
     params = jax.eval_shape(network.init, jax.random.key(0), seen)["params"]
     for label, draw in config.draws.items():

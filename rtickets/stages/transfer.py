@@ -8,7 +8,7 @@ from typing import Any
 from rtickets import data, evaluation, masks, models
 from rtickets.costs import Estimate, Setting
 from rtickets.costs.runs import estimate_training
-from rtickets.costs.task_sizes import TaskSizes
+from rtickets.costs.task_sizes import TaskSizes, cost_of
 from rtickets.errors import NonFiniteLossError
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once

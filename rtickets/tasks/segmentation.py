@@ -35,7 +35,8 @@ class Segmentation(ImageTask):
     Attributes:
         output_stride: pixels between two places of the backbone's last level.
         channels: features of the head, 256 as published.
-        ignored: the value of mask of pixels that do not count.
+        fine: the backbone's level that brings the edges, and has the places of the answers.
+        ignored: the value in masks of pixels that do not count.
     """
 
     answers: ClassVar[str] = "classes"
@@ -45,12 +46,13 @@ class Segmentation(ImageTask):
     name: Literal["segmentation"] = "segmentation"
     output_stride: Literal[4, 8, 16, 32] = 16
     channels: Positive = 256
+    fine: str = "stage1"
     ignored: int = Field(default=255, ge=0, le=2**31 - 1)
 
     @property
     def head(self) -> DeepLab:
         """The head of DeepLabv3+."""
-        return DeepLab(self.channels, self.output_stride)
+        return DeepLab(self.channels, self.output_stride, self.fine)
 
     @property
     def backbone_stride(self) -> int:

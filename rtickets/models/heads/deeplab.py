@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.errors import InputError
 from rtickets.models.network import Features, kernel_init
 
 _FINE = 48 / 256  # features that the fine level is reduced to, of those of the head
@@ -53,6 +54,10 @@ class DeepLabHead(nn.Module):
     @nn.compact
     def __call__(self, found: Features, train: bool = False, axis_name: str | None = None) -> Array:
         """Return float32 logits (B, H, W, classes) at the resolution of the fine level."""
+        if self.fine not in found.levels:
+            raise InputError(
+                f"fine={self.fine!r}: the backbone has the levels {', '.join(found.levels)}"
+            )
         layer = partial(_Layer, train=train, axis_name=axis_name)
         coarse = list(found.levels.values())[-1].astype(jnp.float32)
         fine = found.levels[self.fine].astype(jnp.float32)

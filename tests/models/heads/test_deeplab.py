@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rtickets import models
+from rtickets.errors import InputError
 from rtickets.models.heads.deeplab import DeepLab, resized
 
 
@@ -54,6 +55,11 @@ def test_the_head_is_what_comes_after_the_features(variables):
     found, _ = models.features(network(), params, state, x)
     answered = models.head(network(), params, found, state)
     np.testing.assert_allclose(answered, models.apply(network(), params, state, x)[0], rtol=1e-5)
+
+
+def test_a_level_that_is_not_there_is_named():
+    with pytest.raises(InputError, match=r"fine='stage9'.*stem, stage1"):
+        models.initialise(network(fine="stage9"), jax.random.key(0), (32, 32, 3))
 
 
 def test_resizing_is_bilinear_and_the_identity_at_the_same_size():

@@ -1,0 +1,79 @@
+"""Segmentation through the command line, from a network that tells classes apart."""
+
+import jax
+import numpy as np
+from PIL import Image
+
+from rtickets import Ticket
+from rtickets.runs.folders import RunFolder
+
+FILE = '''
+"""Squares, told apart as whole images first, then pixel by pixel."""
+
+import numpy as np
+
+from rtickets.config import (
+    AttackConfig, DataConfig, DrawConfig, EvaluateConfig, MeasureConfig, ModelConfig,
+    PretrainConfig, TrainConfig, TransferConfig,
+)
+from rtickets.data import SOURCES, Raw, Source, Split
+from rtickets.settings import config_files
+from rtickets.tasks import Segmentation
+
+
+def squares(config, view):
+    rng = np.random.default_rng(0)
+    images = rng.integers(100, 130, (80, 16, 16, 3)).astype(np.uint8)
+    masks, labels = np.zeros((80, 16, 16), np.uint8), rng.integers(0, 2, 80).astype(np.int32)
+    for image, mask, label in zip(images, masks, labels):
+        top, left = rng.integers(0, 9, 2)
+        image[top : top + 7, left : left + 7] = (250, 5)[label]
+        mask[top : top + 7, left : left + 7] = label + 1
+        mask[0] = 255
+    split = Split({"image": images, "label": labels, "mask": masks})
+    return Raw(split, None, ("bright", "dark"))
+
+
+SOURCES["squares"] = Source(squares, "80 squares", "")
+TRAIN = TrainConfig(duration="6it", batch_size=16)
+MAPS = DataConfig(source="squares", task=Segmentation(output_stride=8, channels=8), flip=True)
+
+
+def get_config(verb):
+    return config_files.editable({
+        "pretrain": PretrainConfig(
+            DataConfig(source="squares"), ModelConfig(width=1 / 32, stem="imagenet"), TRAIN
+        ),
+        "draw": DrawConfig(sparsity=0.5),
+        "transfer": TransferConfig(data=MAPS, train=TRAIN),
+        "evaluate": EvaluateConfig(
+            attacks={"pgd": AttackConfig(eps=0.1, num_steps=2)},
+            measures={"seen": MeasureConfig(name="answers", examples=3)},
+            honesty_examples=0,
+        ),
+    }[verb])
+'''
+
+
+def test_a_ticket_of_whole_images_is_transferred_to_their_pixels(own_file):
+    run = own_file("squares", FILE)
+    drawn = run("draw", f"ticket={run('pretrain')}")
+    moved = run("transfer", f"ticket={drawn}")
+    before, after = (Ticket.load(folder / "ticket") for folder in (drawn, moved))
+    assert after.params["head"]["classes"]["kernel"].shape == (1, 1, 8, 3)
+    assert set(after.batch_stats["head"]) > {"point", "context1", "fine"}
+    kept = {name: mask for name, mask in before.mask.items() if name != "head"}
+    for name, mask in kept.items():
+        jax.tree.map(np.testing.assert_array_equal, after.mask[name], mask)
+    result = RunFolder(folder := run("evaluate", f"ticket={moved}"), "").result()
+    measures = result["measures"]
+    assert {"miou", "pixel_accuracy", "class_accuracy", "seen.miou"} <= set(measures)
+    assert result["clean"]["value"] == measures["miou"]["value"]
+    assert result["attacks"]["pgd"]["value"] <= result["clean"]["value"]
+    for name in ("image", "truth", "answer"):
+        with Image.open(folder / "pictures" / f"seen.{name}.png") as picture:
+            assert picture.size == (3 * 16 + 2, 16)
+    # A head that is moved again is of other pixels, and so are its statistics.
+    again = run("transfer", f"ticket={moved}", "mode=linear", "train.statistics=frozen")
+    fresh = Ticket.load(again / "ticket").batch_stats["head"]
+    assert all((leaf == 0).all() or (leaf == 1).all() for leaf in jax.tree.leaves(fresh))
