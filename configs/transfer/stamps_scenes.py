@@ -3,9 +3,9 @@
     rtickets transfer --config=configs/transfer/stamps_scenes.py --workdir=runs \
         --config.ticket=runs/draw-omp0.9-... --config.data.path=/usr/share
 
-It trains all weights; `:linear` trains the head alone on a frozen backbone. Needs `pip install 'rtickets[scenes]'` and Debian's packages
-tuxpaint-stamps-default and mate-backgrounds (docs/data.md). The ticket should see colour
-(`--config.data.channels=3` in pretraining).
+It trains all weights; `:linear` trains the head alone on a frozen backbone. Needs
+`pip install 'rtickets[scenes]'` and Debian's packages tuxpaint-stamps-default and mate-backgrounds
+(docs/data.md). The ticket should see colour (`--config.data.channels=3` in pretraining).
 
 Time and result: not run yet beyond tests; --dry-run estimates the time.
 """
