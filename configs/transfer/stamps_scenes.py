@@ -7,7 +7,7 @@ It trains all weights; `:linear` trains the head alone on a frozen backbone. Nee
 `pip install 'rtickets[scenes]'` and Debian's packages tuxpaint-stamps-default and mate-backgrounds
 (docs/data.md). The ticket should see colour (`--config.data.channels=3` in pretraining).
 
-Time and result: not run yet beyond tests; --dry-run estimates the time.
+Time: not run yet beyond tests; --dry-run estimates it.
 """
 
 from rtickets.config import DataConfig, OptimizerConfig, TrainConfig, TransferConfig
