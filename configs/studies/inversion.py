@@ -9,7 +9,8 @@ what is measured and shown. At the published scale from ImageNet to CIFAR-10, 10
 the source, without which sparse tickets have hardly any features; it needs `pip install
 'rtickets[demo]'`.
 
-Time: full, not run, --dry-run estimates it; small, 8 minutes on two CPU cores (estimated).
+Time: full, not run, --dry-run estimates it; small, 2 minutes of one CPU core after
+omp_linear:small. Results of the small version: docs/results/inversion_small.md.
 """
 
 from rtickets.config import EvaluateConfig, MeasureConfig
