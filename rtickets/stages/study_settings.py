@@ -10,6 +10,7 @@ from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.settings.kinds import STRICT, Label, Seed, Sparsity
 from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.settings import PretrainConfig, TransferConfig
+from rtickets.stages.study_replaced import why_replaced
 from rtickets.training.objectives import ObjectiveConfig
 
 
@@ -21,12 +22,12 @@ class StudyConfig:
         name: title of the report and prefix of its folder.
         seeds: seeds of the whole chain, from pretraining to the few-shot subset, each once.
         baseline: the objective that the others are compared with.
-        pretrain: the pretraining run; its objective and seed are replaced.
+        pretrain: the pretraining run; its objective and seed are set by the study.
         objectives: pretraining objectives by label.
-        draws: ways of drawing by label; their sparsity is replaced.
+        draws: ways of drawing by label; their sparsity is set by the study.
         sparsities: the ladder, each once.
         ladders: ladders of single ways of drawing, by their label, in the place of `sparsities`.
-        transfers: downstream runs by label; their seed is replaced.
+        transfers: downstream runs by label; their seed is set by the study.
         evaluate: what is measured at the end of each.
     """
 
@@ -69,6 +70,8 @@ class StudyConfig:
                 "seeds, draws, sparsities, every ladder and transfers need at least one entry each"
             )
         self._check_differ()
+        if why := why_replaced(self.pretrain, self.draws, self.transfers, self.evaluate):
+            raise ValueError(why)
         return self
 
     def _check_differ(self) -> None:
