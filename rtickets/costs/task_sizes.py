@@ -102,8 +102,11 @@ def _known(task: Task, facts: Facts, config: DataConfig) -> _Sizes:
         train = limited_count(config.train_fraction, train)
     if config.train_per_class is not None:
         train = config.train_per_class * _classes(task, facts, config)
-    validation = round(train * config.validation_fraction)
-    train = config.train_examples or train - validation
+    validation = facts.validation
+    if validation is None:
+        validation = round(train * config.validation_fraction)
+        train -= validation
+    train = config.train_examples or train
     in_memory = facts.shape is not None or config.stream is False
     stored = None if facts.shape is None else {IMAGE: Input(IMAGE, facts.shape, "uint8")}
     return _Sizes(train, validation, test, task.width(facts.about), stored, in_memory)

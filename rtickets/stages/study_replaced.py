@@ -22,16 +22,24 @@ _REPLACED: dict[str, tuple[Any, str]] = {
 def why_replaced(
     pretrain: PretrainConfig,
     draws: Mapping[str, DrawConfig],
+    ladders: Mapping[str, tuple[float, ...]],
     transfers: Mapping[str, Any],
     evaluate: Any,
 ) -> str | None:
-    """Return which setting of a stage a study would ignore, and what to set instead, or None."""
+    """Return which setting of a stage a study would ignore, and what to set instead, or None.
+
+    Args:
+        pretrain: the stage, as the others.
+        ladders: sparsities of the draws, by label. A draw may have one of them itself.
+    """
     for name, stage, fields in _stages(pretrain, draws, transfers, evaluate):
         for field in fields:
             value: Any = stage
             for part in field.split("."):
                 value = getattr(value, part, None)
             usual, instead = _REPLACED[field]
+            if field == "sparsity" and value in ladders[name.removeprefix("draws.")]:
+                continue
             if value is not None and value != usual:
                 return f"{name}.{field}={value!r} would change nothing in a study: {instead}"
     return None

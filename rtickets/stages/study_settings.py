@@ -70,7 +70,9 @@ class StudyConfig:
                 "seeds, draws, sparsities, every ladder and transfers need at least one entry each"
             )
         self._check_differ()
-        if why := why_replaced(self.pretrain, self.draws, self.transfers, self.evaluate):
+        ladders = {label: self.ladder(label) for label in self.draws}
+        stages = self.pretrain, self.draws, ladders, self.transfers, self.evaluate
+        if why := why_replaced(*stages):
             raise ValueError(why)
         return self
 

@@ -278,7 +278,8 @@ def test_a_holder_that_cannot_be_is_none(tmp_path, pid):
 
 def test_the_rungs_of_a_ladder_count_together(tmp_path):
     folder = make(tmp_path, "transfer-a-0123456789", holder=here(os.getpid()))
-    for name, lines in (("rate0.1", [line(100, NOW - 50)]), ("rate0.2", [line(40, NOW)])):
+    now = time.time()  # other tests may have taken minutes since this file was read
+    for name, lines in (("rate0.1", [line(100, now - 50)]), ("rate0.2", [line(40, now)])):
         (folder / "rungs" / name).mkdir(parents=True)
         text = "".join(json.dumps(one) + "\n" for one in lines)
         (folder / "rungs" / name / "throughput.jsonl").write_text(text)

@@ -26,6 +26,14 @@ def test_a_setting_that_would_change_nothing_is_refused(setting, instead):
         config_files.parse(StudyConfig, setting)
 
 
+def test_a_draw_may_have_a_sparsity_of_its_ladder():
+    draws = {"draws": {"omp": {"pattern": "2:4", "sparsity": 0.5}}}
+    assert config_files.parse(StudyConfig, {**draws, "sparsities": (0.5,)}).draws
+    assert config_files.parse(StudyConfig, {**draws, "ladders": {"omp": (0.5,)}}).draws
+    with pytest.raises(InputError, match="sparsities"):
+        config_files.parse(StudyConfig, {**draws, "sparsities": (0.6,)})
+
+
 def test_the_usual_values_may_be_written_out():
     usual = config_files.to_dict(StudyConfig())
     assert config_files.parse(StudyConfig, usual) == StudyConfig()

@@ -21,7 +21,7 @@ from rtickets.data.sources.folders import read_folder, stream_folder
 from rtickets.data.sources.original.listing import read_lines
 from rtickets.data.sources.prepared_sets import RECORD, folder_of, load_prepared
 from rtickets.data.sources.public import PUBLIC_SETS, PublicSet
-from rtickets.data.sources.scenes.read import SIZE, read_scenes, scene_files
+from rtickets.data.sources.scenes.read import SCENES, SIZE, read_scenes, scene_files
 from rtickets.data.sources.source import Augmentation, Facts, Source
 from rtickets.data.sources.stamps import read_stamps
 from rtickets.data.sources.tfds import tfds_source
@@ -180,6 +180,7 @@ SOURCES: dict[str, Source] = {
         "semi-synthetic scenes of 1 to 3 stamps on photographs, with masks and boxes, 6 classes",
         "data.path, rtickets[scenes]",
         Augmentation(image_size=SIZE),
+        facts=Facts(SCENES["train"], SCENES["test"], 6, (SIZE, SIZE, 3), SCENES["validation"]),
         files=scene_files,
     ),
     "npz": Source(_npz, "arrays in an .npz file", "data.path", files=_own_files),

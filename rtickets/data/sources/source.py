@@ -38,12 +38,14 @@ class Facts(NamedTuple):
         test: number of test images, None where they are split off the training images.
         classes: number of classes, 0 where images have none.
         shape: (H, W, C) of a stored image, or None where they have many sizes.
+        validation: number of images of its own validation split, None where there is none.
     """
 
     train: int
     test: int | None
     classes: int
     shape: tuple[int, int, int] | None
+    validation: int | None = None
 
     @property
     def about(self) -> dict[str, Any]:

@@ -36,8 +36,8 @@ def network(tiny):
 
     pattern = masks.DEFAULT_PRUNABLE
     return tiny, read, ScoredNetwork(
-        tiny.model, tiny.batch_stats, SHAPE, logits_fn, load_batches, None, pattern, None,
-        Classification(),
+        tiny.model, tiny.batch_stats, models.as_inputs(SHAPE), logits_fn, load_batches, None,
+        pattern, None, Classification(),
     )  # fmt: skip
 
 

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 
 from rtickets.config import DataConfig
+from rtickets.costs.task_sizes import sizes_of
 from rtickets.data.fingerprint import MISSING, fingerprint
 from rtickets.data.sources.scenes.read import PHOTOGRAPHS, SCENE_CLASSES, read_scenes, scene_files
 from rtickets.errors import InputError
+from rtickets.settings import config_files
 
 COUNTS = {"train": 12, "validation": 4, "test": 6}
 
@@ -62,3 +64,11 @@ def test_a_missing_photograph_is_named(share, textures, tmp_path):
     (tmp_path / "tuxpaint").symlink_to(share / "tuxpaint")
     with pytest.raises(InputError, match=r"Aqua\.jpg"):
         read_scenes(tmp_path, textures, 16, COUNTS)
+
+
+def test_sizes_are_known_without_reading():
+    task = {"name": "segmentation"}
+    config = config_files.parse(DataConfig, {"source": "stamps_scenes", "task": task})
+    found = sizes_of(config)
+    assert (found.train, found.validation, found.test, found.outputs) == (2400, 400, 800, 7)
+    assert found.shape == (64, 64, 3)
