@@ -1,7 +1,7 @@
 """What an attack takes, in the form that it works on, and what it refuses before it is computed."""
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
 from typing import Any, NamedTuple
 
 import jax
@@ -218,6 +218,17 @@ def _typed(key: KeyLike) -> Array:
     raise InputError(
         f"key is {dtype}{shape}; expected jax.random.key(seed), or the seed, or one key per image"
     )
+
+
+def usual_keys(keys: Array) -> Array:
+    """Return keys (B,) of the kind that `jax.random.key` makes; others stand for one each."""
+    if keys.dtype == jax.random.key(0).dtype:
+        return keys
+
+    def stand_in(words: Array) -> Array:
+        return reduce(jax.random.fold_in, list(words), jax.random.key(0))
+
+    return jax.vmap(stand_in)(jax.random.key_data(keys))
 
 
 def restart_keys(keys: Array, restart: int) -> Array:

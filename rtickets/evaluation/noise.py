@@ -24,6 +24,7 @@ from rtickets.attacks.models import LogitsFn, answers, as_model
 from rtickets.attacks.search import join_model, split_model
 from rtickets.errors import InputError, Preempted
 from rtickets.platform import preemption
+from rtickets.platform.programs import bytes_of
 from rtickets.storage import guarded
 from rtickets.storage.files import write_bytes
 
@@ -106,8 +107,8 @@ def _fingerprint(logits_fn: LogitsFn, x: Array, keys: Array, settings: tuple[flo
     noise = jax.vmap(lambda key: jax.random.normal(key, x.shape[1:]))(noise_keys)
     logits = clean_logits(logits_fn, x[image] + settings[0] * noise, keys[image])
     model.append(logits.argmax(-1) if model else logits)
-    for array in (*model, x, jax.random.key_data(keys)):
-        digest.update(np.ascontiguousarray(array).tobytes())
+    for array in (*model, x, keys):
+        digest.update(bytes_of(array))
     return digest.hexdigest()
 
 

@@ -115,12 +115,17 @@ def _shape(leaf: Any) -> Any:
     return jax.ShapeDtypeStruct(found.shape, found.dtype, weak_type=found.weak_type)
 
 
+def bytes_of(array: Any) -> bytes:
+    """Return the contents of an array, which may be one of PRNG keys, for a digest."""
+    if hasattr(array, "dtype") and jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        array = jax.random.key_data(array)
+    return np.ascontiguousarray(array).tobytes()
+
+
 def _beyond_text(traced: Any) -> Iterator[bytes]:
     """Yield what the text of a program leaves out: values of constants, functions called back."""
     for value in getattr(traced, "consts", ()):
-        if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
-            value = jax.random.key_data(value)
-        yield np.ascontiguousarray(value).tobytes()
+        yield bytes_of(value)
     for equation in getattr(traced, "jaxpr", traced).eqns:
         for operand in equation.invars:
             if isinstance(operand, core.Literal) and np.ndim(operand.val):

@@ -18,7 +18,14 @@ from rtickets.attacks.ensemble.saved_state import Progress
 from rtickets.attacks.ensemble.work import EnsembleWork
 from rtickets.attacks.expectation import REPORT, number_of_turns
 from rtickets.attacks.identity import pin
-from rtickets.attacks.inputs import KeyLike, as_images, check_labels, read_inputs, refuse_trace
+from rtickets.attacks.inputs import (
+    KeyLike,
+    as_images,
+    check_labels,
+    read_inputs,
+    refuse_trace,
+    usual_keys,
+)
 from rtickets.attacks.projections import Norm, check_norm
 from rtickets.attacks.radii import check_count, check_radius, check_step
 from rtickets.attacks.search import LogitsFn, is_fooled
@@ -136,8 +143,8 @@ def worst_case(
         check_step(member.step_size or 0.0, eps, norm, images.shape[1:])
     read = read_inputs(logits_fn, images, y, key, members[0].samples)
     task = EnsembleWork(
-        read.logits_fn, np.asarray(images), np.asarray(read.y), read.keys, float(eps), norm,
-        tuple(members), batch_size, devices or parallel.local_devices(),
+        read.logits_fn, np.asarray(images), np.asarray(read.y), usual_keys(read.keys),
+        float(eps), norm, tuple(members), batch_size, devices or parallel.local_devices(),
     )  # fmt: skip
     batch = task.x[:batch_size]
     model = pin(task.logits_fn, batch, task.keys[: len(batch)], members[0].samples)

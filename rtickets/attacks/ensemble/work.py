@@ -16,6 +16,7 @@ from rtickets.attacks.projections import Norm
 from rtickets.attacks.search import Job, LogitsFn, Search, call_model, join_model, split_model
 from rtickets.errors import Preempted
 from rtickets.platform import parallel, preemption
+from rtickets.platform.programs import bytes_of
 
 
 class Leg(NamedTuple):
@@ -134,8 +135,8 @@ class EnsembleWork(NamedTuple):
         model = [*weights, logits.argmax(-1)] if weights else [logits]
         settings = (self.members, self.eps, self.norm, self.batch_size, len(self.devices))
         digest = hashlib.sha256(repr(settings).encode())
-        for array in (self.x, self.y, jax.random.key_data(self.keys), *model):
-            digest.update(np.ascontiguousarray(array).tobytes())
+        for array in (self.x, self.y, self.keys, *model):
+            digest.update(bytes_of(array))
         return digest.hexdigest()
 
 
