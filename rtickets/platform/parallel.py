@@ -117,6 +117,16 @@ def replicate(tree: Any, devices: Devices) -> Any:
     return jax.tree.map(lambda leaf: jax.device_put(jnp.array(leaf, copy=True), sharding), tree)
 
 
+def gathered(tree: Any) -> Any:
+    """Return a pytree whose arrays that lie in parts on several devices are whole on one."""
+
+    def whole(leaf: Any) -> Any:
+        split = isinstance(leaf, jax.Array) and not leaf.is_fully_replicated
+        return jnp.asarray(np.asarray(leaf)) if split else leaf
+
+    return jax.tree.map(whole, tree)
+
+
 def shard(batch: np.ndarray, devices: Devices, axis: int = 0, micro: int = 1) -> np.ndarray:
     """Split the examples of a host array over D devices, L of them of this process.
 

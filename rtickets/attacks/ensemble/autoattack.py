@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.tree_util import Partial
 from jax.typing import ArrayLike
 
 from rtickets.attacks.ensemble.legs import run_ensemble
@@ -142,8 +143,11 @@ def worst_case(
         member.check_shape(images.shape)
         check_step(member.step_size or 0.0, eps, norm, images.shape[1:])
     read = read_inputs(logits_fn, images, y, key, members[0].samples)
+    model = read.logits_fn
+    if isinstance(model, Partial):  # every device computes with all weights, wherever parts lie
+        model = parallel.gathered(model)
     task = EnsembleWork(
-        read.logits_fn, np.asarray(images), np.asarray(read.y), usual_keys(read.keys),
+        model, np.asarray(images), np.asarray(read.y), usual_keys(read.keys),
         float(eps), norm, tuple(members), batch_size, devices or parallel.local_devices(),
     )  # fmt: skip
     batch = task.x[:batch_size]
