@@ -26,9 +26,10 @@ from scipy.optimize import brentq
 from scipy.special import ndtri, stdtrit
 
 LEVEL = 0.95
+_ROUNDING = 1e-12  # of a difference, relative to the values
 
 
-class Spread(NamedTuple):
+class Uncertainty(NamedTuple):
     """How much a gain varies for one reason.
 
     Attributes:
@@ -46,25 +47,26 @@ class Spread(NamedTuple):
         return float(quantile) * self.error if self.error else 0.0
 
 
-def over_seeds(gains: Sequence[float]) -> Spread | None:
+def over_seeds(gains: Sequence[float], size: float = 1.0) -> Uncertainty | None:
     """Return how much the mean of gains varies with the seed.
 
     Args:
         gains: of every seed the difference of the branches.
+        size: of the values that they are differences of; those of shares are below 1.
 
     Returns:
-        None for one seed, and where all gains are equal: runs that the seed does not reach, or a
-        coincidence, tell nothing of other seeds.
+        None for one seed, and where all gains are equal but for rounding: runs that the seed does
+        not reach, or a coincidence, tell nothing of other seeds.
     """
     count = len(gains)
-    if count < 2 or max(gains) == min(gains):
+    if count < 2 or max(gains) - min(gains) <= _ROUNDING * size:
         return None
     mean = math.fsum(gains) / count
     variance = math.fsum((gain - mean) ** 2 for gain in gains) / (count - 1)
-    return Spread(math.sqrt(variance / count), count - 1)
+    return Uncertainty(math.sqrt(variance / count), count - 1)
 
 
-def over_examples(differences: np.ndarray, weights: np.ndarray | None = None) -> Spread:
+def over_examples(differences: np.ndarray, weights: np.ndarray | None = None) -> Uncertainty:
     """Return how much a gain varies with the test examples.
 
     Args:
@@ -83,22 +85,22 @@ def over_examples(differences: np.ndarray, weights: np.ndarray | None = None) ->
     variance = count * float(share**2 @ (each - mean) ** 2)
     # Two more examples: one of +1 and one of -1 of half weight each, and one of 0.
     added = (count * (variance + mean**2) + 1) / (count + 2) - (count * mean / (count + 2)) ** 2
-    return Spread(math.sqrt(added / (count + 2)), count + 1)
+    return Uncertainty(math.sqrt(added / (count + 2)), count + 1)
 
 
-def half_width(spreads: Sequence[Spread], level: float = LEVEL) -> float:
+def half_width(reasons: Sequence[Uncertainty], level: float = LEVEL) -> float:
     """Return half the width of the interval of a gain that varies for several reasons."""
-    return math.hypot(*(spread.half_width(level) for spread in spreads))
+    return math.hypot(*(each.half_width(level) for each in reasons))
 
 
-def p_value(gain: float, spreads: Sequence[Spread]) -> float:
+def p_value(gain: float, reasons: Sequence[Uncertainty]) -> float:
     """Return 1 - level of the widest interval around a gain that does not hold 0; 1 if none."""
-    if half_width(spreads, 0.0) >= abs(gain):
+    if half_width(reasons, 0.0) >= abs(gain):
         return 1.0
     largest = 1 - 1e-12
-    if half_width(spreads, largest) <= abs(gain):
+    if half_width(reasons, largest) <= abs(gain):
         return 1 - largest
-    return 1 - float(brentq(lambda level: half_width(spreads, level) - abs(gain), 0, largest))
+    return 1 - float(brentq(lambda level: half_width(reasons, level) - abs(gain), 0, largest))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rtickets.report.cells import Markup, gain_text
-from rtickets.stages.comparison import GAIN_FIELDS, family_lines, is_clear
+from rtickets.stages.comparison import GAIN_FIELDS, family_lines, is_clear, is_clear_with_others
 from rtickets.stages.points import Point
 
 MEANING = (
@@ -36,8 +36,8 @@ def gain_cell(row: Mapping[str, Any]) -> Markup:
     if not is_clear(row) or row["higher_is_better"] is None:
         return Markup(f"<span>{text}</span>")
     kind = "gain" if (row["gain"] > 0) == row["higher_is_better"] else "loss"
-    adjusted = row["gain_p_holm"] is not None and row["gain_p_holm"] < 0.05
-    return Markup(f'<span class="{kind}">{f"<b>{text}</b>" if adjusted else text}</span>')
+    shown = f"<b>{text}</b>" if is_clear_with_others(row) else text
+    return Markup(f'<span class="{kind}">{shown}</span>')
 
 
 def explained(table: Sequence[Mapping[str, Any]], baseline: str) -> list[str]:

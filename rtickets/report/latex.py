@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rtickets.report.facts import Facts
-from rtickets.stages.comparison import is_clear
+from rtickets.stages.comparison import is_clear, is_clear_with_others
 from rtickets.tasks import units
 
 Row = Mapping[str, Any]
@@ -101,8 +101,7 @@ def _gain(row: Row | None) -> str:
     interval = ", ".join(map(_number, ends))
     if not is_clear(row):
         return f"${_number(shown)}$ $[{interval}]$"
-    adjusted = row["gain_p_holm"] is not None and row["gain_p_holm"] < 0.05
-    return rf"$\mathbf{{{_number(shown)}}}${'*' * adjusted} $[{interval}]$"
+    return rf"$\mathbf{{{_number(shown)}}}${'*' * is_clear_with_others(row)} $[{interval}]$"
 
 
 def _number(text: str) -> str:

@@ -9,9 +9,16 @@ import numpy as np
 
 from rtickets.errors import InputError
 from rtickets.evaluation.outcomes import Outcome, read_outcome
-from rtickets.evaluation.paired import Spread, half_width, holm, over_examples, over_seeds, p_value
-from rtickets.stages.points import Point, ValuesOf, further_of, metrics_of, point_of
-from rtickets.stages.points import spread as mean_and_deviation
+from rtickets.evaluation.paired import (
+    LEVEL,
+    Uncertainty,
+    half_width,
+    holm,
+    over_examples,
+    over_seeds,
+    p_value,
+)
+from rtickets.stages.points import Point, ValuesOf, further_of, metrics_of, point_of, spread
 from rtickets.tasks import units
 
 GAIN_FIELDS = (
@@ -99,18 +106,28 @@ def is_clear(gain: Mapping[str, Any]) -> bool:
     return low is not None and high is not None and (low > 0 or high < 0)
 
 
+def is_clear_with_others(gain: Mapping[str, Any]) -> bool:
+    """Whether a gain is clear also when adjusted for all gains of its metric in the study."""
+    adjusted = gain.get("gain_p_holm")
+    return is_clear(gain) and adjusted is not None and adjusted < 1 - LEVEL
+
+
 def family_lines(gains: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Say of every metric how many gains are clear, one by one and together, a line each."""
+    """Say of every metric how many gains are clear, one by one and together, a line each.
+
+    Transfers may call a metric differently, as accuracy and mean IoU; they are adjusted together.
+    """
     lines = []
-    by_title: dict[str, list[Mapping[str, Any]]] = {}
+    by_metric: dict[str, list[Mapping[str, Any]]] = {}
     for each in gains:
         if each.get("gain_p") is not None and each.get("gain_p_holm") is not None:
-            by_title.setdefault(each["title"], []).append(each)
-    for title, own in by_title.items():
-        clear, together = sum(map(is_clear, own)), sum(each["gain_p_holm"] < 0.05 for each in own)
+            by_metric.setdefault(each["metric"], []).append(each)
+    for own in by_metric.values():
+        titles = " and ".join(dict.fromkeys(each["title"] for each in own))
+        clear, together = (sum(map(is_it, own)) for is_it in (is_clear, is_clear_with_others))
         over = " or ".join(dict.fromkeys(each["gain_over"] for each in own))
         lines.append(
-            f"{title}: {len(own)} gains with 95% intervals over {over}; {clear} exclude 0, "
+            f"{titles}: {len(own)} gains with 95% intervals over {over}; {clear} exclude 0, "
             f"{together} also when adjusted for {len(own)} comparisons (Holm)"
         )
     return lines
@@ -156,9 +173,10 @@ def _of_both(
 
 def _gain(pairs: Sequence[Pair]) -> dict[str, Any]:
     gains = [pair.values[1] - pair.values[0] for pair in pairs]
-    mean, std, count = mean_and_deviation(gains)
-    spreads = {"seeds": over_seeds(gains), "examples": _over_examples(pairs)}
-    known = {name: each for name, each in spreads.items() if each is not None}
+    mean, std, count = spread(gains)
+    size = max(abs(value) for pair in pairs for value in pair.values)
+    reasons = {"seeds": over_seeds(gains, size), "examples": _over_examples(pairs)}
+    known = {name: each for name, each in reasons.items() if each is not None}
     half = half_width(list(known.values())) if known else math.nan
     most = 1.0 if pairs[0].unit == units.SHARE else math.inf  # no difference of shares is larger
     return {
@@ -168,13 +186,13 @@ def _gain(pairs: Sequence[Pair]) -> dict[str, Any]:
         "gain_low": max(mean - half, -most) if known else None,
         "gain_high": min(mean + half, most) if known else None,
         "gain_over": " and ".join(known) or "nothing",
-        **{f"gain_error_{name}": each and each.error for name, each in spreads.items()},
+        **{f"gain_error_{name}": each and each.error for name, each in reasons.items()},
         "gain_p": p_value(mean, list(known.values())) if known else None,
         "gain_p_holm": None,
     }
 
 
-def _over_examples(pairs: Sequence[Pair]) -> Spread | None:
+def _over_examples(pairs: Sequence[Pair]) -> Uncertainty | None:
     """Return how a gain varies with the examples, None unless all seeds are of the same."""
     kept = [pair.outcomes for pair in pairs if pair.outcomes is not None]
     asked = {(before.asked, len(before.right)) for before, _ in kept}

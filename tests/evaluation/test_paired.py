@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from rtickets.evaluation.paired import Spread, half_width, holm, over_examples, over_seeds, p_value
+from rtickets.evaluation.paired import (
+    Uncertainty,
+    half_width,
+    holm,
+    over_examples,
+    over_seeds,
+    p_value,
+)
 
 
 def test_the_interval_over_seeds_is_students():
@@ -33,6 +40,16 @@ def test_one_seed_or_equal_gains_tell_nothing_of_other_seeds(gains):
     assert over_seeds(gains) is None
 
 
+def test_gains_that_are_equal_but_for_rounding_tell_nothing_of_other_seeds():
+    gains = [0.7 - 0.6, 0.8 - 0.7]
+    assert gains[0] != gains[1]
+    assert over_seeds(gains) is None
+    assert over_seeds([0.1, 0.101]) is not None
+    large = [100.0, 100.0 + 1e-11]  # of values of thousands that is rounding
+    assert over_seeds(large, 1e3) is None
+    assert over_seeds(large) is not None
+
+
 def agresti_min(plus, minus, count):
     """Return the standard error as published: half an example more in each of four cells."""
     n, b, c = count + 2, plus + 0.5, minus + 0.5
@@ -45,7 +62,7 @@ def agresti_min(plus, minus, count):
 def test_the_width_over_examples_of_one_seed_is_that_of_agresti_and_min(plus, minus, count):
     differences = np.repeat([1.0, -1.0, 0.0], [plus, minus, count - plus - minus])
     error = agresti_min(plus, minus, count)
-    assert over_examples(differences) == pytest.approx(Spread(error, count + 1))
+    assert over_examples(differences) == pytest.approx(Uncertainty(error, count + 1))
 
 
 PAIRS = [(0.1, 0.1), (0.3, 0.05), (0.02, 0.02), (0.6, 0.3), (0.5, 0.0), (0.05, 0.0), (0.9, 0.05)]
@@ -119,7 +136,7 @@ def test_both_together_are_at_least_as_wide_as_either(gains, differences):
 @settings(max_examples=50, deadline=None)
 @given(st.floats(-1, 1), st.floats(1e-4, 0.5), st.floats(1e-4, 0.5), st.integers(1, 5))
 def test_p_is_below_005_exactly_where_the_interval_leaves_0_out(gain, a, b, freedom):
-    spreads = [Spread(a, freedom), Spread(b, math.inf)]
+    spreads = [Uncertainty(a, freedom), Uncertainty(b, math.inf)]
     p = p_value(gain, spreads)
     assert 0 <= p <= 1
     half = half_width(spreads)
@@ -128,9 +145,9 @@ def test_p_is_below_005_exactly_where_the_interval_leaves_0_out(gain, a, b, free
 
 
 def test_p_of_no_gain_is_1_and_of_normal_spread_is_that_of_scipy():
-    assert p_value(0.0, [Spread(0.1, math.inf)]) == 1
-    assert p_value(0.2, [Spread(0.1, math.inf)]) == pytest.approx(2 * stats.norm.sf(2))
-    assert p_value(5.0, [Spread(1e-9, math.inf)]) < 1e-11
+    assert p_value(0.0, [Uncertainty(0.1, math.inf)]) == 1
+    assert p_value(0.2, [Uncertainty(0.1, math.inf)]) == pytest.approx(2 * stats.norm.sf(2))
+    assert p_value(5.0, [Uncertainty(1e-9, math.inf)]) < 1e-11
 
 
 @pytest.mark.parametrize("seeds", [2, 3])

@@ -158,3 +158,24 @@ def test_a_result_that_somebody_made_up_lacks_parts_and_breaks_nothing():
     assert family_lines([gain]) == []
     assert not is_clear(gain)
     assert gain_text(gain) == "+10.0"
+
+
+def test_equal_gains_are_no_interval_of_no_width_where_they_differ_by_rounding():
+    values = {(0, "natural"): 0.6, (1, "natural"): 0.7, (0, "robust"): 0.7, (1, "robust"): 0.8}
+    (gain,) = gains_of([cell(s, o, value) for (s, o), value in values.items()], "natural")
+    assert (gain["gain_over"], gain["gain_low"], gain["gain_p"]) == ("nothing", None, None)
+
+
+def test_the_number_of_comparisons_is_that_which_p_values_are_adjusted_for():
+    """Of one metric, also where tasks call it differently."""
+    cells = []
+    for transfer in ("digits", "scenes"):
+        for seed in (0, 1, 2):
+            cells.append(cell(seed, "natural", 0.5, transfer=transfer))
+            cells.append(cell(seed, "robust", 0.6 + 0.02 * seed, transfer=transfer))
+    titles = {"digits": "accuracy", "scenes": "mean IoU"}
+    gains = [{**gain, "title": titles[gain["transfer"]]} for gain in gains_of(cells, "natural")]
+    assert gains[0]["gain_p_holm"] == pytest.approx(2 * gains[0]["gain_p"])
+    (line,) = family_lines(gains)
+    assert "accuracy and mean IoU: 2 gains" in line
+    assert "adjusted for 2 comparisons" in line
