@@ -39,7 +39,9 @@ def asked_again(meta: Any, config: DataConfig | None, seed: int) -> Question:
 
     Args:
         config: the data set; None is the one the ticket was last trained on, with its seed.
-        seed: draws the few-shot subset.
+        seed: draws the few-shot subset, and a part of other data; the part of the data that it was
+            trained on is the one that its own seed drew, as in another part validation examples may
+            be those that it was trained on.
 
     Raises:
         InputError: if the ticket has no head or one for something else, as by other settings of
@@ -47,7 +49,10 @@ def asked_again(meta: Any, config: DataConfig | None, seed: int) -> Question:
             trained on but split in another way, so that training examples would be tested on.
     """
     provenance.check_head(meta)
-    config, seed = (config, seed) if config else provenance.last_task(meta)
+    if config is None:
+        config, seed = provenance.last_task(meta)
+    elif (drew := provenance.seed_of_part(meta, config)) is not None:
+        seed = drew
     (own, about), task = known(meta), task_of(config)
     if own.name != task.name:
         raise InputError(

@@ -211,13 +211,27 @@ def check_split(meta: Any, task: DataConfig) -> None:
         return
     trained, _ = trained_on(meta)
     for field in _SPLITS:
-        same = (trained.source, trained.path) == (task.source, task.path)
-        if same and getattr(trained, field) != getattr(task, field):
+        if _same_data(trained, task) and getattr(trained, field) != getattr(task, field):
             raise InputError(
                 f"config.data.{field}={getattr(task, field)} differs from the "
                 f"{getattr(trained, field)} that the ticket was trained with, so that training "
                 "images would be judged on"
             )
+
+
+def seed_of_part(meta: Any, task: DataConfig) -> int | None:
+    """Return the seed that drew the part of some data (`DataConfig.limit`) a ticket was trained on.
+
+    None where the data are no part, or the ticket was trained on others.
+    """
+    if "task" not in meta or not task.limit:
+        return None
+    trained, seed = trained_on(meta)
+    return seed if _same_data(trained, task) else None
+
+
+def _same_data(one: DataConfig, other: DataConfig) -> bool:
+    return (one.source, one.path) == (other.source, other.path)
 
 
 def _check(meta: Any) -> None:
