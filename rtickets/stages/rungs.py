@@ -78,12 +78,13 @@ def write_rungs(
     folders = [run.folder / "rungs" / name_of(rung) for rung in config.rungs]
     processes.on_primary(partial(_make, folders))
     found: list[dict[str, Any]] = []
-    for fit, folder in zip(fits, folders, strict=True):
+    for rung, fit, folder in zip(config.rungs, fits, folders, strict=True):
         write_lines(folder, fit)
+        called = f"{run.called} {said(rung)}"
         if fit.outcome is None:
-            found.append({"failed": f"{run.called}: {fit.failed}"})
+            found.append(_failed(f"{called}: {fit.failed}"))
         else:
-            found.append(training_result(folder, fit.outcome))
+            found.append(_result(called, folder, fit.outcome))
     place = best_of(found, run.task.headline)
     if place is None:
         raise NonFiniteLossError(f"every rung of the ladder diverged; {found[-1]['failed']}")
@@ -191,12 +192,21 @@ def _train(run: TrainingRun, train: Train) -> tuple[dict[str, Any], Outcome | No
     try:
         outcome = train(run)
     except NonFiniteLossError as error:
-        console.say(str(error))
-        return {"failed": str(error)}, None
-    result = training_result(run.folder, outcome)
+        return _failed(str(error)), None
+    result = _result(run.called, run.folder, outcome)
+    return result, None if "failed" in result else outcome
+
+
+def _result(called: str, folder: Path, outcome: Outcome) -> dict[str, Any]:
+    result = training_result(folder, outcome)
     if not math.isfinite(result["validation"]):
-        return {"failed": f"validation is {result['validation']}"}, None
-    return result, outcome
+        return _failed(f"{called}: validation is {result['validation']}")
+    return result
+
+
+def _failed(reason: str) -> dict[str, Any]:
+    console.say(reason)
+    return {"failed": reason}
 
 
 def _finish(folder: Path, result: Mapping[str, Any]) -> None:

@@ -103,6 +103,11 @@ def test_a_head_that_diverges_is_no_result(bench):
         transfer(bench, "cached", train=config_files.replace(TRAIN, optimizer__learning_rate=3e38))
 
 
+def test_a_rung_that_diverges_is_said(bench, capsys):
+    transfer(bench, "cached", learning_rates=(0.3, 3e38))
+    assert "learning_rate=3e+38" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [

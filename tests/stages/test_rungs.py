@@ -1,7 +1,9 @@
 """Learning rates and weight decays chosen on validation: every rung is a training of its own."""
 
 import json
+import math
 from importlib import import_module
+from types import SimpleNamespace
 
 import chex
 import pytest
@@ -16,6 +18,8 @@ from rtickets.settings import config_files
 from rtickets.stages import rungs
 from rtickets.stages.registry import estimate
 from rtickets.tasks import Headline
+from rtickets.training.heads import HeadFit
+from rtickets.training.selection import Outcome
 
 TRAIN = TrainConfig(
     optimizer=OptimizerConfig(learning_rate=0.7, weight_decay=0.0, schedule="constant"),
@@ -125,6 +129,23 @@ def test_a_lower_loss_is_better_where_the_headline_says_so():
     assert rungs.best_of(results, Headline("loss", higher_is_better=False)) == 2
     assert rungs.best_of(results, Headline("loss")) == 0
     assert rungs.best_of([{"failed": "x"}], Headline("loss")) is None
+
+
+def test_a_validation_that_is_no_number_is_chosen_in_no_way_of_training(tmp_path, capsys):
+    """Heads that are trained together are judged as trainings one after the other are."""
+    config = TransferConfig(train=TRAIN, learning_rates=(0.1, 0.2))
+    headline = Headline("mse", higher_is_better=False)
+    run = SimpleNamespace(folder=tmp_path, called="x", task=SimpleNamespace(headline=headline))
+    fits = [
+        HeadFit(Outcome({}, {}, 8, validation, None, 1.0, 1.0), [], None)
+        for validation in (math.nan, 0.5)
+    ]
+    written = []
+    result = rungs.write_rungs(config, run, fits, lambda rung, outcome: written.append(rung))
+    assert result["learning_rate"] == 0.2
+    assert [rung.learning_rate for rung in written] == [0.2]
+    assert "nan" in result["rungs"][0]["failed"]
+    assert "learning_rate=0.1 weight_decay=0: validation is nan" in capsys.readouterr().err
 
 
 def test_a_decay_of_zero_is_no_end_of_a_ladder():
