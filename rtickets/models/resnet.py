@@ -15,6 +15,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.errors import InputError
 from rtickets.models.architectures import Request, Stem
 from rtickets.models.narrow import convolve
 from rtickets.models.network import BackboneAndHead, Features, LinearHead, kernel_init, pooled
@@ -197,16 +198,32 @@ class ResNet(BackboneAndHead):
 def make_resnet(
     asked: Request, stage_sizes: tuple[int, ...], block: Any, *, thin: bool = False
 ) -> ResNet:
-    """Return a residual network; a thin one has half the features after its stem."""
+    """Return a residual network; a thin one has half the features after its stem.
+
+    Raises:
+        InputError: for an output stride that strides and dilations cannot make.
+    """
+    stem = asked.stem or "imagenet"
+    _check_output_stride(asked.output_stride, stem, len(stage_sizes))
     own: dict[str, Any] = {"stem_features": asked.scaled(64), "pool_padding": "end"} if thin else {}
     return ResNet(
         stage_sizes,
         CaffeBottleneck if asked.variant == "caffe" else block,
         asked.num_classes,
         asked.scaled(32 if thin else 64),
-        asked.stem or "imagenet",
+        stem,
         activation=asked.activation or "relu",
         output_stride=asked.output_stride,
         **own,
         **asked.shared,
     )
+
+
+def _check_output_stride(output_stride: int | None, stem: Stem, stages: int) -> None:
+    least = _STEM_STRIDES[stem]
+    most = least * 2 ** (stages - 1)
+    if output_stride is not None and not least <= output_stride <= most:
+        raise InputError(
+            f"output_stride={output_stride}: with stem={stem!r} it can be {least} to {most}; "
+            "choose one of these, or another stem"
+        )

@@ -85,8 +85,13 @@ class Segmentation(ImageTask):
                 f"integers {images.shape[:3]}"
             )
         if not isinstance(masks, np.ndarray):
-            return  # they are looked at when they are decoded
+            return  # streamed ones are read when they are needed
         found = np.unique(masks)
+        if not (found != self.ignored).any():
+            raise InputError(
+                f"{name}: all pixels of its masks are {self.ignored}, which does not count; "
+                f"expected 0 for the ground, 1 to {classes} for its classes"
+            )
         odd = found[(found != self.ignored) & ((found < 0) | (found > classes))]
         if odd.size:
             raise InputError(
@@ -148,7 +153,7 @@ class Segmentation(ImageTask):
         }
 
     def measures(self, sums: Mapping[str, Any]) -> dict[str, Measured]:
-        """Return mean IoU, accuracy over pixels and over classes, and the IoU of every class."""
+        """Return mean IoU, and accuracy over pixels and over classes."""
         found = overlap(sums)
         named = {
             "miou": found.mean_iou,

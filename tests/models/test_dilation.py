@@ -63,3 +63,6 @@ def test_networks_that_cannot_dilate_and_odd_strides_are_refused():
             models.build(arch, 3, output_stride=8)
     with pytest.raises(InputError, match="output_stride=12"):
         models.build("resnet18", 3, output_stride=12)
+    for stem, stride in (("small", 16), ("imagenet", 2)):
+        with pytest.raises(InputError, match=f"output_stride={stride}.*{stem}"):
+            models.build("resnet18", 3, stem=stem, output_stride=stride)

@@ -90,6 +90,7 @@ def test_images_and_masks_move_alike():
         ({"mask": np.zeros((4, 32, 32, 3), np.uint8)}, r"\(4, 32, 32, 3\)"),
         ({"mask": np.zeros((4, 32, 32), np.float32)}, "float32"),
         ({"mask": np.full((4, 32, 32), -1, np.int32)}, "value -1"),
+        ({"mask": np.full((4, 32, 32), 255, np.uint8)}, "all pixels .* 255"),
     ],
 )
 def test_masks_are_checked(change, named):
