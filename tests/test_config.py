@@ -229,7 +229,7 @@ def test_labels_that_the_report_uses_itself_are_refused():
     with pytest.raises(ValueError, match="'dense'"):
         StudyConfig(draws={"dense": DrawConfig()})
     with pytest.raises(ValueError, match="'clean'"):
-        StudyConfig(evaluate=EvaluateConfig(attacks={"clean": AttackConfig()}))
+        EvaluateConfig(attacks={"clean": AttackConfig()})
     with pytest.raises(ValueError, match="'certified'"):
         EvaluateConfig(attacks={"certified": AttackConfig()})
 

@@ -96,9 +96,10 @@ class EvaluateConfig:
 
     @model_validator(mode="after")
     def _check(self) -> "EvaluateConfig":
-        if "certified" in self.attacks:
+        if taken := [name for name in ("clean", "certified") if name in self.attacks]:
             raise ValueError(
-                "an attack cannot be called 'certified', as the report calls smoothing"
+                f"an attack cannot be called {taken[0]!r}: results and reports call examples "
+                "without an attack 'clean', and smoothing 'certified'"
             )
         held_out = [label for label, each in self.measures.items() if each.needs_validation]
         if self.split == "validation" and held_out:

@@ -6,11 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from rtickets.data.settings import DataConfig
 from rtickets.report.over_seeds import CLEAN
 from rtickets.report.radii import CERTIFIED
+from rtickets.settings import config_files
 
 Facts = list[tuple[str, str]]
 _NORMS = {"linf": "L\N{INFINITY}", "l2": "L2", "l1": "L1"}
+_PART = ("train_fraction", "train_per_class", "train_choice")  # of the training examples
 _MODES = {"batch": "adapt", "frozen": "frozen"}
 
 
@@ -110,7 +113,10 @@ def statistics_words(transfer: Mapping[str, Any]) -> str:
 def data_words(data: Mapping[str, Any]) -> str:
     """Return a data set, and of how many of its images the training was, where not of all."""
     count = data.get("train_examples")
-    return f"{data['source']}" + (f" ({count:,} training examples)" if count else "")
+    part = {name: data[name] for name in _PART if name in data}
+    limit = config_files.parse(DataConfig, part).limit
+    much = f"{count:,} training examples" if count else limit
+    return f"{data['source']}" + (f" ({much})" if much else "")
 
 
 def examples_of(evaluations: Iterable[Mapping[str, Any]], metric: str | None) -> str:

@@ -51,8 +51,8 @@ class StudyConfig:
 
     @model_validator(mode="after")
     def _check(self) -> "StudyConfig":
-        if "dense" in self.draws or "clean" in self.evaluate.attacks:
-            raise ValueError("a draw cannot be called 'dense', nor an attack 'clean'")
+        if "dense" in self.draws:
+            raise ValueError("a draw cannot be called 'dense', as what is not drawn is")
         if unknown := set(self.ladders) - set(self.draws):
             raise ValueError(f"ladders has labels that draws lacks: {', '.join(sorted(unknown))}")
         if self.baseline not in self.objectives:
