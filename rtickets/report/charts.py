@@ -11,8 +11,7 @@ from typing import Any
 
 from rtickets.report.cells import gain_text, number
 from rtickets.report.radii import CERTIFIED, Line, shown_lines
-from rtickets.report.style import DENSE
-from rtickets.stages.points import Spread
+from rtickets.stages.points import DENSE, Spread, ticket_words
 from rtickets.tasks import Headline, units
 
 Row = Mapping[str, Any]
@@ -57,8 +56,8 @@ def radius_chart(lines: Mapping[Line, Mapping[float, Spread]], label: str, head:
             points.append(_around(radius, spread.mean, std, head.unit, text))
         color = objectives.index(line.objective)
         shape = 0 if line.draw == DENSE else 1 + draws.index(line.draw)
-        left = "" if line.draw == DENSE else f" {100 * (1 - line.sparsity):g}%"
-        own = _series(f"{line.objective}, {line.draw}{left}", color, points, shape)
+        ticket = ticket_words(line.draw, line.sparsity)
+        own = _series(f"{line.objective}, {ticket}", color, points, shape)
         series.append({**own, "dashed": line.draw == DENSE})
     return {
         "title": called,

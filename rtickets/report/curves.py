@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from rtickets.report.style import COLORS, DENSE, MARKERS, label_y, panels_of
+from rtickets.report.style import COLORS, MARKERS, label_y, panels_of
+from rtickets.stages.points import DENSE
 from rtickets.tasks.units import headed, scaled
 
 

@@ -11,7 +11,8 @@ from rtickets.report.charts import gap_chart
 from rtickets.report.document import figure
 from rtickets.report.over_seeds import CLEAN
 from rtickets.report.sections import Context, Section
-from rtickets.report.style import COLORS, DENSE, label_y, panels_of
+from rtickets.report.style import COLORS, label_y, panels_of
+from rtickets.stages.points import ticket_words
 from rtickets.stages.results import headline_of
 from rtickets.tasks.units import headed, scaled, shown
 
@@ -130,8 +131,7 @@ def _p(value: float | None) -> str:
 
 
 def _ticket(reading: Reading) -> str:
-    left = "" if reading["draw"] == DENSE else f" {100 * (1 - reading['sparsity']):g}%"
-    return f"{reading['draw']}{left}"
+    return ticket_words(reading["draw"], reading["sparsity"])
 
 
 def _title(reading: Reading) -> str:

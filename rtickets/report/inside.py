@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from rtickets.data.images.pictures import open_image
 from rtickets.errors import InputError
 from rtickets.evaluation.pictures import FOLDER
-from rtickets.report.style import DENSE, png
+from rtickets.report.style import png
+from rtickets.stages.points import DENSE, ticket_words
 from rtickets.storage import guarded
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\.[a-z_]+")  # LABEL.NAME
@@ -72,8 +73,7 @@ def study_pictures(workdir: Path, result: Mapping[str, Any]) -> dict[str, bytes]
 
 
 def _called(unit: Mapping[str, Any]) -> str:
-    draw = unit.get("draw", DENSE)
-    return DENSE if draw == DENSE else f"{draw} {100 * (1 - unit['sparsity']):g}%"
+    return ticket_words(unit.get("draw", DENSE), unit.get("sparsity", 0.0))
 
 
 def _plot(rows: Mapping[Row, bytes]) -> bytes:

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rtickets.report.over_seeds import Spread, spread
-from rtickets.report.style import COLORS, DENSE, MARKERS, label_y, panels_of
+from rtickets.report.style import COLORS, MARKERS, label_y, panels_of
+from rtickets.stages.points import DENSE, ticket_words
 from rtickets.stages.results import headline_of
 from rtickets.tasks import Headline, units
 
@@ -102,7 +103,7 @@ def _plot_panel(panel: Axes, lines: Mapping[Line, Mapping[float, Spread]], unit:
             marker=None if dense else MARKERS[draws.index(line.draw) % len(MARKERS)],
             markersize=4,
             capsize=2,
-            label=f"{line.objective}, {_name(line)}",
+            label=f"{line.objective}, {ticket_words(line.draw, line.sparsity)}",
         )
     panel.grid(alpha=0.25)
     panel.spines[["top", "right"]].set_visible(False)
@@ -116,7 +117,3 @@ def shown_lines(lines: Sequence[Line]) -> list[Line]:
         if key not in sparsest or line.sparsity > sparsest[key].sparsity:
             sparsest[key] = line
     return list(sparsest.values())
-
-
-def _name(line: Line) -> str:
-    return DENSE if line.draw == DENSE else f"{line.draw} {100 * (1 - line.sparsity):g}%"

@@ -11,8 +11,8 @@ from rtickets.report.cells import Cell, html_table
 from rtickets.report.charts import Chart, reliability_chart
 from rtickets.report.document import figure
 from rtickets.report.sections import Context, Section
-from rtickets.report.style import COLORS, DENSE, panels_of
-from rtickets.stages.points import CLEAN
+from rtickets.report.style import COLORS, panels_of
+from rtickets.stages.points import CLEAN, ticket_words
 
 _COLUMNS = {"examples", "confidence", "accuracy"}
 Bins = Sequence[Mapping[str, float]]
@@ -71,8 +71,7 @@ def panels_of_study(
     for cell in cells:
         if cell["seed"] != cells[0]["seed"]:
             continue
-        draw = cell["draw"]
-        ticket = draw if draw == DENSE else f"{draw} {100 * (1 - cell['sparsity']):g}%"
+        ticket = ticket_words(cell["draw"], cell["sparsity"])
         for name, bins in reliability_tables(cell).items():
             panels = found.setdefault((cell["transfer"], name), {})
             panels.setdefault(ticket, {})[cell["objective"]] = bins

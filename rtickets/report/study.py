@@ -22,14 +22,13 @@ from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder, run_at
 from rtickets.runs.names import find_run
 from rtickets.settings import config_files
+from rtickets.stages.points import DENSE, ticket_words
 from rtickets.stages.results import headline_of, read_study, read_study_config
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.tasks import units
 
 if TYPE_CHECKING:
     import pandas
-
-_DENSE = "dense"
 
 
 class Value(NamedTuple):
@@ -91,8 +90,8 @@ class StudyCell:
     @property
     def name(self) -> str:
         """Which network it is, in words."""
-        kind = self.draw if self.draw == _DENSE else f"{self.draw} {100 * self.remaining:g}%"
-        return f"{self.objective}, {kind}, {self.transfer or 'source task'}, seed {self.seed}"
+        ticket = ticket_words(self.draw, self.sparsity)
+        return f"{self.objective}, {ticket}, {self.transfer or 'source task'}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
@@ -212,7 +211,7 @@ def _cell(one: Mapping[str, Any], workdir: Path) -> StudyCell:
     return StudyCell(
         seed=one["seed"],
         objective=one["objective"],
-        draw=one.get("draw", _DENSE),
+        draw=one.get("draw", DENSE),
         sparsity=one.get("sparsity", 0.0),
         transfer=one.get("transfer"),
         ticket=workdir / one["ticket"] if "ticket" in one else None,

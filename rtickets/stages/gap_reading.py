@@ -14,9 +14,9 @@ import numpy as np
 from rtickets.evaluation.measures.domain_gap import DISTANCE, DomainGapSettings
 from rtickets.evaluation.paired import holm
 from rtickets.evaluation.rank_correlation import rank_correlation
+from rtickets.stages.points import CLEAN, DENSE
 from rtickets.stages.study_settings import StudyConfig
 
-DENSE = "dense"
 _FEWEST = 3  # targets that have an order
 _ENDS = ("gain", "gain_low", "gain_high")
 Cell = Mapping[str, Any]
@@ -82,7 +82,7 @@ def gap_notes(cells: Sequence[Cell], config: StudyConfig) -> list[str]:
 
 
 def _is_headline(gain: Mapping[str, Any], config: StudyConfig) -> bool:
-    return gain["metric"] in ("clean", *config.evaluate.attacks)
+    return gain["metric"] in (CLEAN, *config.evaluate.attacks)
 
 
 def _gaps(config: StudyConfig) -> dict[str, DomainGapSettings]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from rtickets.stages.results import headline_of
 
 CLEAN = "clean"
+DENSE = "dense"  # the draw of a network of which nothing was drawn
 ValuesOf = Callable[[Mapping[str, Any]], dict[str, dict[str, Any]]]
 
 
@@ -77,3 +78,8 @@ def by_seed(cells: Iterable[Mapping[str, Any]], values_of: ValuesOf = metrics_of
 def point_of(metric: str, cell: Mapping[str, Any]) -> Point:
     """Return the point that a metric of a cell belongs to."""
     return Point(metric, cell["transfer"], cell["draw"], cell["sparsity"], cell["objective"])
+
+
+def ticket_words(draw: str, sparsity: float) -> str:
+    """Return a ticket in words, with the part of its weights that remains, such as 'omp 10%'."""
+    return DENSE if draw == DENSE else f"{draw} {100 * (1 - sparsity):g}%"

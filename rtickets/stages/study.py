@@ -25,6 +25,7 @@ from rtickets.settings import config_files
 from rtickets.stages import study_progress
 from rtickets.stages.comparison import all_gains
 from rtickets.stages.gap_reading import gap_readings
+from rtickets.stages.points import DENSE, ticket_words
 from rtickets.stages.results import (
     headline_of,
     read_evaluation,
@@ -34,8 +35,6 @@ from rtickets.stages.results import (
 from rtickets.stages.rungs import choice_of
 from rtickets.stages.study_checks import check_study
 from rtickets.stages.study_settings import StudyConfig
-
-DENSE = "dense"
 
 
 class Cell(NamedTuple):
@@ -272,6 +271,5 @@ def _pretrain(
 def _name(unit: SourceNetwork | Cell) -> str:
     if isinstance(unit, SourceNetwork):
         return f"{unit.objective}, source network, seed {unit.seed}"
-    remaining = f"{1 - unit.sparsity:.0%} remaining"
-    kind = DENSE if unit.draw == DENSE else f"{unit.draw} {remaining}"
+    kind = ticket_words(unit.draw, unit.sparsity) + " remaining" * (unit.draw != DENSE)
     return f"{unit.objective}, {kind}, {unit.transfer}, seed {unit.seed}"
