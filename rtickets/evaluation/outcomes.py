@@ -2,7 +2,7 @@
 
 FOLDER/outcomes/NAME.safetensors, NAME 'clean' or the label of an attack, has `right`, a bit an
 example (of random networks float32, the share of draws), `weights`, float32, where examples do not
-all count alike, and `about`: int64 number of examples and checksum of what was asked of them.
+all count alike, and `about`: int64 number of examples and `asked`.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,8 @@ class Outcome(NamedTuple):
     Attributes:
         right: bool (N,), or of a random network the share of draws in which it is, float32 (N,).
         weights: how much each counts in the headline, float32 (N,); None is all alike.
-        asked: checksum of what was asked: outcomes are of the same examples where it is the same.
+        asked: checksum of the arrays beside the input, such as labels, in their order: outcomes are
+            of different examples where it differs.
     """
 
     right: np.ndarray

@@ -95,7 +95,7 @@ def fu2023_draw(way: Way = "omp", source: str | None = None) -> DrawConfig:
         way: 'omp', global, or by rows, kernels and channels within every layer; 'imp' and 'aimp' on
             the task of the network, its first layer left alone; 'lmp' on the target, 'lmp_upstream'
             on the task of the network.
-        source: the target of 'lmp'.
+        source: the target of 'lmp'; None is 'cifar10'.
 
     Raises:
         InputError: for another way, or a source where none is trained on.

@@ -50,7 +50,7 @@ def suppress(boxes: Array, scores: Array, labels: Array, threshold: float) -> Ar
         boxes: (N, 4).
         scores: float (N,); -inf where there is no box. Ties go to the earlier one.
         labels: integers (N,); boxes of different classes leave each other alone.
-        threshold: IoU from which on the one with the lower score goes.
+        threshold: IoU above which the one with the lower score goes.
 
     Returns:
         float (N,).
