@@ -12,7 +12,8 @@ small version goes to 200 images of the source itself, of MNIST, 8x8 digits and 
 statistics estimated anew on the source, so that all distances are of the same features; it needs
 `pip install 'rtickets[demo]'` and `pip install --no-deps animal-mnist==0.4`.
 
-Time: full, not run, --dry-run estimates it; small, 8 minutes on two CPU cores (estimated).
+Time: full, not run, --dry-run estimates it; small, 8 minutes of one CPU core.
+Result of the small version: docs/results/domain_gap_small.md.
 """
 
 from rtickets.config import DataConfig, EvaluateConfig, MeasureConfig
