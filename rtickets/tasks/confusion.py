@@ -16,7 +16,7 @@ from scipy.special import ndtri
 from rtickets.tasks.base import Measured, Sums
 from rtickets.tasks.units import SHARE
 
-COUNTS, SHARES, MOMENTS = "confusion", "shares", "moments"
+COUNTS, SHARES, MOMENTS, IMAGES = "confusion", "shares", "moments", "images"
 
 
 def confusion_sums(predicted: Array, true: Array, classes: int, ignored: int) -> Sums:
@@ -28,8 +28,8 @@ def confusion_sums(predicted: Array, true: Array, classes: int, ignored: int) ->
     Returns:
         `confusion`, int32 (classes, classes), whose rows are true classes. For intervals `shares`,
         float32 (3 classes,), what each image counts of each class (right, in the union, there) in
-        shares of its pixels, added up over images; and `moments`, the products of all pairs of
-        them, likewise.
+        shares of its pixels, added up over images; `moments`, the products of all pairs of them,
+        likewise; and `images`, the number of images with a pixel that counts.
     """
     true = true.astype(jnp.int32).reshape(len(true), -1)
     counted = true != ignored
@@ -40,7 +40,10 @@ def confusion_sums(predicted: Array, true: Array, classes: int, ignored: int) ->
     each = each.reshape(-1, classes, classes)
     parts = jnp.concatenate(_parts(each / jnp.float32(max(1, pairs.shape[1]))), -1)
     moments = jnp.einsum("ni,nj->ij", parts, parts, precision="highest")
-    return {COUNTS: each.sum(0), SHARES: parts.sum(0), MOMENTS: moments}
+    images_that_count = counted.any(1).sum()
+    return {
+        COUNTS: each.sum(0), SHARES: parts.sum(0), MOMENTS: moments, IMAGES: images_that_count,
+    }  # fmt: skip
 
 
 def _parts(confusion: Any) -> tuple[Any, Any, Any]:
@@ -51,16 +54,18 @@ def _parts(confusion: Any) -> tuple[Any, Any, Any]:
 
 
 class Estimated(NamedTuple):
-    """A number, or one of each class, and its standard error over images."""
+    """A number, or one of each class, and its standard error over images; NaN of one alone."""
 
     value: Any
     error: Any
 
     def measured(self, **about: Any) -> Measured:
         """Return a share as a measure with its interval; `about` as of `Accuracy.measured`."""
-        half = float(ndtri(0.975)) * self.error
+        half = float(ndtri(0.975)) * float(self.error)
+        if np.isnan(half):
+            return Measured(float(self.value), 0.0, 1.0, SHARE, **about)
         low, high = max(0.0, self.value - half), min(1.0, self.value + half)
-        return Measured(float(self.value), low, high, SHARE, **about)
+        return Measured(float(self.value), float(low), float(high), SHARE, **about)
 
 
 class Overlap(NamedTuple):
@@ -84,7 +89,7 @@ def overlap(sums: Mapping[str, Any]) -> Overlap:
     """Return what follows from `confusion_sums` of all images; at least one pixel must count."""
     counts = np.asarray(sums[COUNTS], np.int64)
     shares, moments = (np.asarray(sums[name], np.float64) for name in (SHARES, MOMENTS))
-    classes = len(counts)
+    classes, number = len(counts), int(sums[IMAGES])
     right, union, there = _parts(counts)
     everywhere = np.zeros((2, 3 * classes))
     everywhere[0, :classes] = everywhere[1, 2 * classes :] = 1
@@ -98,7 +103,8 @@ def overlap(sums: Mapping[str, Any]) -> Overlap:
 
     def error(slope: np.ndarray) -> np.ndarray:
         # A slope times the shares is 0, so that the sum of squares is n times the variance.
-        return np.sqrt(np.maximum(np.einsum("...i,ij,...j->...", slope, moments, slope), 0))
+        squares = np.maximum(np.einsum("...i,ij,...j->...", slope, moments, slope), 0)
+        return np.sqrt(squares * (number / (number - 1) if number > 1 else np.nan))
 
     with np.errstate(invalid="ignore"):
         iou, found = right / union, right / there

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, jaccard_score, recall_score
 
-from rtickets.tasks.confusion import COUNTS, MOMENTS, confusion_sums, overlap
+from rtickets.tasks.confusion import COUNTS, IMAGES, MOMENTS, confusion_sums, overlap
 
 IGNORED = 255
 
@@ -76,6 +76,12 @@ def test_perfect_and_hopeless_predictions():
     assert hopeless.pixel_accuracy.measured()[:3] == pytest.approx((0, 0, 0), abs=1e-6)
 
 
+def test_of_one_image_nothing_is_known_about_others():
+    predicted, true = map(jnp.asarray, pictures(3, images=1))
+    found = overlap(confusion_sums(predicted, true, 4, IGNORED)).mean_iou.measured()
+    assert (found.low, found.high) == (0, 1)
+
+
 def test_an_image_without_a_pixel_that_counts_changes_nothing():
     predicted, true = map(jnp.asarray, pictures(2))
     alone = confusion_sums(predicted, true, 4, IGNORED)
@@ -83,5 +89,5 @@ def test_an_image_without_a_pixel_that_counts_changes_nothing():
     more = confusion_sums(
         jnp.concatenate([predicted, predicted[:1]]), jnp.concatenate([true, empty]), 4, IGNORED
     )
-    for name in (COUNTS, MOMENTS):
+    for name in (COUNTS, MOMENTS, IMAGES):
         np.testing.assert_allclose(more[name], alone[name], rtol=1e-6)
