@@ -180,9 +180,9 @@ def test_stamps_are_listed_by_class(tmp_path, save_image):
 @pytest.mark.parametrize("name", ["fashion_mini", "mnist5k", "digits"])
 def test_what_is_known_without_reading_a_set_is_true(name):
     raw, facts = load(name), SOURCES[name].facts
-    test = None if raw.test is None else len(raw.test)
-    found = (len(raw.train), test, len(raw.class_names), raw.train.images.shape[1:])
-    assert found == facts
+    validation, test = (None if e is None else len(e) for e in (raw.validation, raw.test))
+    shape = raw.train.images.shape[1:]
+    assert facts == (len(raw.train), test, len(raw.class_names), shape, validation)
 
 
 def test_class_balanced_accuracy_is_for_the_sets_of_the_papers():
