@@ -23,7 +23,6 @@ from rtickets.config import (
     ImpConfig,
     ObjectiveConfig,
     OptimizerConfig,
-    TrainConfig,
 )
 from rtickets.draw.ladder import imp_ladder
 from rtickets.settings import config_files
@@ -60,22 +59,12 @@ def full():
 
 
 def small():
-    states = TrainConfig(
-        optimizer=OptimizerConfig(learning_rate=0.1, schedule="constant"),
-        duration="40it",
-        batch_size=64,
-        select="last",
-        validate_every="0ep",
-        checkpoint_every="0ep",
-    )
+    constant = OptimizerConfig(learning_rate=0.1, schedule="constant")
+    states = experiments.by_steps(constant, "40it")
     target = DataConfig(source="mnist5k", train_examples=200)
-    transfers = {
-        "mnist5k-finetune": experiments.few("mnist5k", "finetune"),
-        "mnist5k-linear": experiments.few("mnist5k", "linear", "source"),
-    }
     return experiments.small(
         "iterative",
-        transfers,
+        experiments.few_digits(),
         draws={
             "omp": DrawConfig(),
             **draws(8 / 255, target, states, states, method=ImpConfig(rate=0.5)),

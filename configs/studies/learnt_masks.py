@@ -21,7 +21,6 @@ from rtickets.config import (
     DrawConfig,
     ObjectiveConfig,
     OptimizerConfig,
-    TrainConfig,
 )
 from rtickets.settings import config_files
 from rtickets.stages import experiments, published
@@ -57,22 +56,11 @@ def full():
 
 
 def small():
-    learn = TrainConfig(
-        optimizer=OptimizerConfig(learning_rate=1.0),
-        duration="100it",
-        batch_size=64,
-        select="last",
-        validate_every="0ep",
-        checkpoint_every="0ep",
-    )
+    learn = experiments.by_steps(OptimizerConfig(learning_rate=1.0), "100it")
     target = DataConfig(source="mnist5k", train_examples=200)
-    transfers = {
-        "mnist5k-finetune": experiments.few("mnist5k", "finetune"),
-        "mnist5k-linear": experiments.few("mnist5k", "linear", "source"),
-    }
     return experiments.small(
         "learnt_masks",
-        transfers,
+        experiments.few_digits(),
         draws=draws(8 / 255, target, learn, learn),
         sparsities=(0.8, 0.95),
     )

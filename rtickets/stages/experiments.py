@@ -95,6 +95,26 @@ def small(name: str, transfers: Mapping[str, TransferConfig], **fields: Any) -> 
     )
 
 
+def by_steps(optimizer: OptimizerConfig, duration: str) -> TrainConfig:
+    """Return the training that small tickets are learnt by: for some steps, the last one kept."""
+    return TrainConfig(
+        optimizer=optimizer,
+        duration=duration,
+        batch_size=64,
+        select="last",
+        validate_every="0ep",
+        checkpoint_every="0ep",
+    )
+
+
+def few_digits() -> dict[str, TransferConfig]:
+    """Return both small transfers to digits, the linear one with statistics of the source."""
+    return {
+        "mnist5k-finetune": few("mnist5k", "finetune"),
+        "mnist5k-linear": few("mnist5k", "linear", "source"),
+    }
+
+
 def few(
     source: str,
     mode: recipes.Mode,
