@@ -10,6 +10,7 @@ from flax import linen as nn
 from rtickets.attacks import Member, apgd_ce, pgd, worst_case
 from rtickets.attacks.honesty import check_model
 from rtickets.attacks.identity import pin
+from rtickets.attacks.stale_jit import why_not_plain
 from rtickets.errors import InputError
 
 X = jax.random.uniform(jax.random.key(1), (12, 4, 4, 1), minval=0.2, maxval=0.8)
@@ -137,7 +138,11 @@ def test_rounding_is_no_change(dtype):
             x = jnp.tanh(x @ weights)
         return (x @ head).astype(jnp.float32)
 
-    pgd(logits_fn, X, Y, KEY, eps=0.1, step_size=0.1, num_steps=1)
+    keys = jax.random.split(KEY, len(X))
+    pinned = pin(logits_fn, X, keys, 0)
+    assert pinned.rounding == jnp.finfo(dtype).eps
+    # Compiled as a whole, it is not rounded between operations as the plain function is.
+    assert why_not_plain(pinned, jax.jit(pinned)(X), X, keys, 0) == ""
 
 
 @pytest.mark.parametrize("attack", ATTACKS)

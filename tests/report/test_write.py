@@ -17,6 +17,8 @@ from rtickets.errors import InputError
 from rtickets.report import show_report, write, write_report
 from rtickets.runs.folders import folder_of, run_once
 from rtickets.settings import config_files
+from tests.report.conftest import CLEAN, example_cells
+from tests.report.conftest import measured as accuracy
 
 CONFIG = StudyConfig(
     name="small",
@@ -24,40 +26,10 @@ CONFIG = StudyConfig(
     objectives={"natural": ObjectiveConfig(), "robust": ObjectiveConfig(name="pgd")},
     sparsities=(0.9,),
 )
-CLEAN = {"natural": (800, 820), "robust": (850, 890)}
 
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-def accuracy(correct):
-    value = correct / 1000
-    return {
-        "correct": correct,
-        "examples": 1000,
-        "value": value,
-        "low": value,
-        "high": value + 0.01,
-    }
-
-
-def cells():
-    return [
-        {
-            "seed": seed,
-            "objective": objective,
-            "draw": draw,
-            "sparsity": sparsity,
-            "transfer": "finetune",
-            "ticket": f"draw-{draw}-{objective}-s{seed}",
-            "clean": accuracy(CLEAN[objective][seed] + (100 if draw == "dense" else 0)),
-            "attacks": {"pgd20": accuracy(400 + seed)},
-        }
-        for seed in (0, 1)
-        for objective in CLEAN
-        for draw, sparsity in (("dense", 0.0), ("omp", 0.9))
-    ]
 
 
 def with_radii(cell):
@@ -86,12 +58,12 @@ def study_of(folder, cells):
 
 @pytest.fixture
 def study(tmp_path):
-    return study_of(tmp_path, cells())
+    return study_of(tmp_path, example_cells())
 
 
 @pytest.fixture
 def study_with_radii(tmp_path):
-    return study_of(tmp_path / "radii", [with_radii(cell) for cell in cells()])
+    return study_of(tmp_path / "radii", [with_radii(cell) for cell in example_cells()])
 
 
 def test_a_report_is_page_pictures_cells_and_table(study):
@@ -187,7 +159,7 @@ def test_the_terminal_says_how_strong_attacks_are_and_what_was_not_checked(tmp_p
     strength = {"about": "pgd20", "check": "weak attack", "passed": True, "value": 0.1}
     strength |= {"message": "6 < 7 evaluations"}
     honesty = {"passed": None, "findings": [strength]}
-    study = study_of(tmp_path, [{**cell, "honesty": honesty} for cell in cells()])
+    study = study_of(tmp_path, [{**cell, "honesty": honesty} for cell in example_cells()])
     show_report(study)
     printed = capsys.readouterr().out
     assert "pgd20: 6 < 7 evaluations." in printed
@@ -306,7 +278,7 @@ def test_a_terminal_of_ascii_alone_gets_the_table_in_ascii(study, monkeypatch):
 
 @pytest.fixture
 def study_on_disk(small_disk):
-    return study_of(small_disk, cells())
+    return study_of(small_disk, example_cells())
 
 
 def test_a_study_in_a_read_only_folder_prints_its_numbers(study_on_disk, small_disk, capsys):
@@ -402,7 +374,9 @@ def test_a_pipe_in_the_place_of_a_result_is_not_waited_for(study, capsys):
 
 def test_findings_and_reasons_of_others_are_text(tmp_path):
     evil = {"about": EVIL, "check": EVIL, "passed": False, "value": 0.0, "message": EVIL}
-    listed = [{**cell, "honesty": {"passed": False, "findings": [evil]}} for cell in cells()]
+    listed = [
+        {**cell, "honesty": {"passed": False, "findings": [evil]}} for cell in example_cells()
+    ]
     study = study_of(tmp_path, listed)
     stored = json.loads((study.path / "result.json").read_text())
     stored["failed"] = [{"seed": 0, "objective": "natural", "reason": EVIL}]
@@ -418,7 +392,7 @@ def test_a_piped_table_is_whole_however_wide_it_is(tmp_path, capsys):
     config = config_files.replace(
         CONFIG, objectives=dict.fromkeys(["natural", *labels], ObjectiveConfig())
     )
-    row = cells()[0]
+    row = example_cells()[0]
     listed = [{**row, "objective": label, "seed": 0} for label in config.objectives]
     folder = folder_of(tmp_path, "study", "wide", config)
     show_report(run_once(folder, lambda _: {"cells": listed, "sources": []}))
@@ -440,7 +414,7 @@ def test_a_narrow_terminal_wraps_a_table_and_cuts_nothing(study, monkeypatch, ca
 def test_the_title_of_a_table_that_is_narrower_is_one_line(tmp_path, monkeypatch, capsys, columns):
     monkeypatch.setenv("COLUMNS", columns)
     config = config_files.replace(CONFIG, objectives={"natural": ObjectiveConfig()})
-    listed = [{**cells()[0], "objective": "natural", "seed": 0}]
+    listed = [{**example_cells()[0], "objective": "natural", "seed": 0}]
     folder = folder_of(tmp_path, "study", "narrow", config)
     show_report(run_once(folder, lambda _: {"cells": listed, "sources": []}))
     lines = capsys.readouterr().out.splitlines()
@@ -500,7 +474,7 @@ def in_kilos(cell):
 
 @pytest.fixture
 def regression(tmp_path):
-    return study_of(tmp_path, [in_kilos(cell) for cell in cells()])
+    return study_of(tmp_path, [in_kilos(cell) for cell in example_cells()])
 
 
 def test_a_study_of_another_task_is_reported_in_its_unit_and_direction(regression, capsys):
