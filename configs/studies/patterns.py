@@ -8,7 +8,8 @@ same without groups. At the published scale from ImageNet to CIFAR-10, finetuned
 evaluation, at 18 sparsities; it needs `rtickets data prepare` of both. The small version has two
 sparsities and 200 digits, and needs `pip install 'rtickets[demo]'`.
 
-Time: full, not run, --dry-run estimates it; small, 8 minutes on two CPU cores (estimated).
+Time: full, not run, --dry-run estimates it; small, 6 minutes of one CPU core where the demo's
+networks are there already. Results of the small version: docs/results/patterns_small.md.
 """
 
 from rtickets.config import DrawConfig
