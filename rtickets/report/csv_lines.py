@@ -9,19 +9,22 @@ from rtickets.report.over_seeds import further_of, metrics_of
 
 KEYS = ("seed", "objective", "draw", "sparsity", "transfer")
 MEASURED = ("correct", "examples", "value", "low", "high", "unit", "higher_is_better")
-COLUMNS = (*KEYS, "metric", *MEASURED)
+CHOSEN = ("learning_rate", "weight_decay")
+COLUMNS = (*KEYS, "metric", *MEASURED, *CHOSEN)
 
 
 def lines_of(cells: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return a dictionary by `COLUMNS` for every cell of a study and everything measured of it.
 
-    What a measure does not have, such as a number of right answers, is None.
+    What a measure does not have, such as a number of right answers, is None; so are the rate and
+    the decay of a transfer that had no ladder to choose them from.
     """
     return [
         {
             **{key: cell[key] for key in KEYS},
             "metric": metric,
             **{name: found.get(name) for name in MEASURED},
+            **{name: cell.get("chosen", {}).get(name) for name in CHOSEN},
         }
         for cell in cells
         for metric, found in {**metrics_of(cell), **further_of(cell)}.items()

@@ -2,6 +2,7 @@
 
 from rtickets.attacks.settings import IMAGE_GRADIENT
 from rtickets.costs import Estimate
+from rtickets.costs.network_costs import NetworkCost
 from rtickets.costs.runs import estimate_training, memory_of, network_line
 from rtickets.costs.task_sizes import TaskSizes, cost_of
 from rtickets.models.settings import ModelConfig
@@ -43,13 +44,26 @@ def estimate_draw(
             about.append(f"{config.criterion} in {rounds} rounds on {images} images")
         if config.recalibrate is not None:
             about.append(f"normalisation statistics on {config.recalibrate.words}")
-        if config.check is not None:
-            passes = 3 * config.check.examples + config.check.count
-            operations += cost.forward * passes
-            about.append(f"checked on {config.check.examples} images")
+        operations += _of_check(config, cost)
+        about += _words_of_check(config)
         memory = memory_of(cost, task._replace(stored=0), config.batch_size, 1)
         return Estimate(name, times, tuple(about), operations, memory)
     states = config.method.states(config.drawn_sparsity, removed)
     if config.method.in_states:
         name += f", each of {states} states"
-    return estimate_training(name, task, model, config.train, devices, times=times * states)
+    found = estimate_training(name, task, model, config.train, devices, times=times * states)
+    return found._replace(
+        about=(*found.about, *_words_of_check(config)),
+        operations=found.operations + _of_check(config, cost_of(model, task)),
+    )
+
+
+def _of_check(config: DrawConfig, cost: NetworkCost) -> float:
+    """Return the operations of looking whether a ticket is broken."""
+    if config.check is None:
+        return 0.0
+    return cost.forward * (3 * config.check.examples + config.check.count)
+
+
+def _words_of_check(config: DrawConfig) -> tuple[str, ...]:
+    return () if config.check is None else (f"checked on {config.check.examples} images",)

@@ -29,6 +29,7 @@ from rtickets.settings import config_files
 from rtickets.stages import recipes
 from rtickets.stages.draw import STAGE
 from rtickets.stages.draw_costs import estimate_draw
+from rtickets.stages.draw_settings import CheckConfig
 from rtickets.stages.registry import estimate
 
 ROOT = Path(__file__).parents[2]
@@ -177,6 +178,22 @@ def test_states_of_iterative_pruning_are_counted_from_the_ticket_s_sparsity():
         assert f"each of {states} states" in found.name
     with pytest.raises(InputError, match=r"sparsity=0\.5 is reached already"):
         estimate_draw(draw, task, network, devices=1, removed=0.6)
+
+
+@pytest.mark.parametrize("method", ["omp", "imp", "lmp"])
+def test_looking_whether_a_ticket_is_broken_is_counted(method):
+    train = None if method == "omp" else TrainConfig(duration="10it")
+    draw = DrawConfig(method=method, sparsity=0.5, train=train)
+    checked = config_files.replace(draw, check=CheckConfig(batch_size=20, batches=5))
+    task, network = sizes_of(DataConfig()), ModelConfig(width=0.125)
+    without = 0.0 if method == "omp" else estimate_draw(draw, task, network, devices=1).operations
+    found = estimate_draw(checked, task, network, devices=1)
+    forward = network_cost(network, 10, task.shape).forward
+    # as it is, with statistics estimated anew, for constant outputs; and what they are estimated on
+    assert found.operations - without == pytest.approx(
+        forward * (3 * checked.check.examples + checked.check.count)
+    )
+    assert f"checked on {checked.check.examples} images" in found.about
 
 
 def test_a_study_counts_its_grid():

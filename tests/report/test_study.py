@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 import rtickets
 from rtickets.errors import InputError
 from rtickets.report import write_report
-from rtickets.report.csv_lines import COLUMNS
+from rtickets.report.csv_lines import COLUMNS, lines_of
 
 
 @pytest.fixture
@@ -101,3 +101,13 @@ def test_what_is_no_study_is_said(tmp_path, where):
 def test_a_study_is_found_by_its_prefix(study):
     found = rtickets.load_study("latest:study-small", workdir=study.path.parent)
     assert found.path == study.path
+
+
+def test_lines_have_the_rate_that_was_chosen_for_a_ticket(study):
+    first, *others = study.result()["cells"]
+    chosen = {**first, "chosen": {"learning_rate": 0.4, "weight_decay": 5e-4}}
+    lines = lines_of([chosen, *others])
+    count = len(lines) // (1 + len(others))
+    assert [line["learning_rate"] for line in lines[:count]] == [0.4] * count
+    assert [line["weight_decay"] for line in lines[:count]] == [5e-4] * count
+    assert {line["learning_rate"] for line in lines[count:]} == {None}

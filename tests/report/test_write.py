@@ -108,6 +108,8 @@ def test_the_csv_has_a_line_a_cell_and_metric(study):
         "high": "0.81",
         "unit": "share",
         "higher_is_better": "True",
+        "learning_rate": "",
+        "weight_decay": "",
     }
     assert [line["metric"] for line in lines] == ["clean", "pgd20"] * 8
 
