@@ -1,4 +1,6 @@
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -114,3 +116,18 @@ def test_a_place_that_is_taken_is_refused_before_anything_is_written(
     assert out == ""
     assert str(place) in errors
     assert not (study.path / "report.html").exists()
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_takes_the_tables_whatever_names_are_in_them(tmp_path):
+    hostile = r"50%_&#$~^{}\ \input{/etc/passwd} \end{table}"
+    facts = {"clean": [(hostile, hostile), ("data", "a_b")]}
+    table = [row("natural", 0.8), row(hostile, 0.85, 0.05, draw=hostile), row(hostile, 0.8)]
+    text = latex_tables(table, "natural", facts)
+    head = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n"
+    (tmp_path / "paper.tex").write_text(head + text + "\\end{document}\n")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "root:" not in done.stdout
+    assert (tmp_path / "paper.pdf").read_bytes().startswith(b"%PDF")
