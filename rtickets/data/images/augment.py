@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rtickets.data.arrays import Dataset
-from rtickets.data.images import boxes, colour
+from rtickets.data.images import boxes, colour, moved_boxes
 from rtickets.data.images.resample import Method, nearest_box, resize, resize_box
 from rtickets.data.images.views import View
 from rtickets.data.settings import DataConfig
@@ -87,6 +87,35 @@ class Transform:
 
         return jax.vmap(change)(keys, maps)
 
+    def prepare_boxes(self, found: Array, shape: tuple[int, ...]) -> Array:
+        """Do what `prepare` does to boxes in images, see `rtickets.data.images.moved_boxes`.
+
+        Args:
+            found: float32 (B, N, 4), in pixels of the stored images.
+            shape: (H, W, ...) of these.
+        """
+        moved = self._boxes_resized(found, shape)
+        return jnp.asarray(moved_boxes.clipped(jnp, moved, self.output_shape(shape)[:2]))
+
+    def training_boxes(self, keys: Array, found: Array, shape: tuple[int, ...]) -> Array:
+        """Do what `training_input` does to boxes by the same keys; others as `prepare_boxes`."""
+        height, width = self.output_shape(shape)[:2]
+
+        def change(key: Array, own: Array) -> Array:
+            if self.random_crop is None:
+                own = self._boxes_resized(own, shape)
+            else:
+                own = moved_boxes.stretched(jnp, own, self._box(key, shape), (height, width))
+            (top, left), mirrored = self._moves(key)
+            if self.crop_padding:
+                pad = self.crop_padding
+                own = moved_boxes.shifted(jnp, own, pad - top, pad - left)
+            if self.flip:
+                own = jnp.where(mirrored, moved_boxes.mirrored(jnp, own, width), own)
+            return jnp.asarray(moved_boxes.clipped(jnp, own, (height, width)))
+
+        return jax.vmap(change)(keys, found)
+
     def augment(self, keys: Array, images: Array) -> Array:
         """Crop out of padding, flip, and change colours of float32 images in [0, 1] at random.
 
@@ -141,6 +170,17 @@ class Transform:
         top, left = boxes.centre(scaled, self.size)
         return values[top : top + self.size[0], left : left + self.size[1]]
 
+    def _boxes_resized(self, found: Array, shape: tuple[int, ...]) -> Array:
+        stored = (shape[0], shape[1])
+        if self.size is None or (not self.resize and stored == self.size):
+            return found
+        scaled = boxes.short_side(stored, self.resize) if self.resize else self.size
+        found = moved_boxes.stretched(jnp, found, (0, 0, *stored), scaled)
+        if not self.resize:
+            return found
+        top, left = boxes.centre(scaled, self.size)
+        return jnp.asarray(moved_boxes.shifted(jnp, found, -top, -left))
+
     def _crop_one(self, key: Array, image: Array) -> Array:
         size = self.size or (image.shape[0], image.shape[1])
         return jnp.clip(resize_box(image, self._box(key, image.shape), size, self.method), 0, 1)
@@ -156,17 +196,22 @@ class Transform:
 
     def _moved(self, key: Array, values: Array, fill: float = 0) -> Array:
         """Crop out of padding and flip an image, or what its places hold, (H, W, ...)."""
-        # Every change has a key of its own, so that turning one on or off leaves the others' draws.
-        crop_key, flip_key = jax.random.split(key)
+        (top, left), mirrored = self._moves(key)
         if self.crop_padding:
             pad, rest = self.crop_padding, values.ndim - 2
             widths = ((pad, pad), (pad, pad), *((0, 0),) * rest)
             padded = jnp.pad(values, widths, constant_values=fill)
-            top, left = jax.random.randint(crop_key, (2,), 0, 2 * pad + 1)
             values = jax.lax.dynamic_slice(padded, (top, left, *(0,) * rest), values.shape)
         if self.flip:
-            values = jnp.where(jax.random.bernoulli(flip_key), values[:, ::-1], values)
+            values = jnp.where(mirrored, values[:, ::-1], values)
         return values
+
+    def _moves(self, key: Array) -> tuple[Array, Array]:
+        """Return where a crop out of padding begins, int32 (2,), and whether to flip."""
+        # Every change has a key of its own, so that turning one on or off leaves the others' draws.
+        crop_key, flip_key = jax.random.split(key)
+        corner = jax.random.randint(crop_key, (2,), 0, 2 * self.crop_padding + 1)
+        return corner, jax.random.bernoulli(flip_key)
 
     def _augment_one(self, key: Array, image: Array) -> Array:
         image = self._moved(key, image)
