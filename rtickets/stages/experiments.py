@@ -80,15 +80,15 @@ def transfers_to(sources: Iterable[str], *modes: recipes.Mode) -> dict[str, Tran
 
 
 def small(name: str, transfers: Mapping[str, TransferConfig], **fields: Any) -> StudyConfig:
-    """Return a study of the demo's networks with three seeds, with further fields of its own."""
+    """Return a study of the demo's networks with three seeds, with further or other fields."""
     demo = demo_study()
     own: dict[str, Any] = {
+        "seeds": SEEDS,
         "sparsities": SMALL_SPARSITIES,
         "evaluate": EvaluateConfig(batch_size=250),
     }
     return StudyConfig(
         name=f"{name}_small",
-        seeds=SEEDS,
         pretrain=demo.pretrain,
         transfers=transfers,
         **{"objectives": demo.objectives, **own, **fields},
