@@ -108,10 +108,13 @@ def by_steps(optimizer: OptimizerConfig, duration: str) -> TrainConfig:
 
 
 def few_digits() -> dict[str, TransferConfig]:
-    """Return both small transfers to digits, the linear one with statistics of the source."""
+    """Return both small transfers to digits, the linear one with statistics of the target.
+
+    Tickets that are drawn on a target have no other source.
+    """
     return {
         "mnist5k-finetune": few("mnist5k", "finetune"),
-        "mnist5k-linear": few("mnist5k", "linear", "source"),
+        "mnist5k-linear": few("mnist5k", "linear", "target"),
     }
 
 

@@ -65,13 +65,26 @@ def _check_recalibration(config: StudyConfig) -> None:
     for label, draw in config.draws.items():
         asked.append((label, draw.recalibrate, draw.data or source))
     for label, run in config.transfers.items():
-        on_source = run.recalibrate is not None and run.recalibrate.on == "source"
-        asked.append((label, run.recalibrate, source if on_source else run.data))
+        if run.recalibrate is not None and run.recalibrate.on == "source":
+            for name, task in _tasks_of_tickets(config).items():
+                asked.append((f"{label} of {name}", run.recalibrate, task))
+        else:
+            asked.append((label, run.recalibrate, run.data))
         asked.append((label, config.evaluate.recalibrate, run.data))
     asked.append(("source networks", config.evaluate.recalibrate, source))
     for label, recalibrate, task in asked:
         if recalibrate is not None:
             _named(label, recalibrate.check, len(data.load(task).train))
+
+
+def _tasks_of_tickets(config: StudyConfig) -> dict[str, DataConfig]:
+    """Return the task that a ticket is of when it is transferred, by how it was drawn."""
+    source = config.pretrain.data
+    drawn = {
+        label: draw.data or source if draw.train is not None else source
+        for label, draw in config.draws.items()
+    }
+    return {"dense": source, **drawn}
 
 
 def _check_cached(config: StudyConfig, inputs: models.Inputs) -> None:

@@ -51,7 +51,7 @@ def test_both_sizes_compare_the_same_things(name):
     assert set(full.evaluate.measures) == set(small.evaluate.measures)
     assert len(full.objectives) >= len(small.objectives)
     assert full.pretrain.data.source == "imagenet2012"
-    assert full.seeds == small.seeds
+    assert set(full.seeds) <= set(small.seeds)
     modes, small_modes = ({run.mode for run in each.transfers.values()} for each in (full, small))
     assert modes == small_modes
 

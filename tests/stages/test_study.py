@@ -176,7 +176,10 @@ def test_the_branches_of_a_comparison_are_pretrained_alike_but_for_the_objective
     [
         ({"features": "cached"}, r"t: .*data\.crop_padding=0, data\.flip=False"),
         ({"recalibrate": TransferRecalibrateConfig(batches=10**4)}, "t: .*10000 batches of 128"),
-        ({"recalibrate": TransferRecalibrateConfig(batches=10**4, on="source")}, "t: .*10000"),
+        (
+            {"recalibrate": TransferRecalibrateConfig(batches=10**4, on="source")},
+            "t of dense: .*10000",
+        ),
     ],
 )
 def test_a_protocol_that_cannot_be_followed_fails_before_anything_is_trained(fields, message):
@@ -184,3 +187,23 @@ def test_a_protocol_that_cannot_be_followed_fails_before_anything_is_trained(fie
     run = TransferConfig(data=DataConfig(), mode="linear", train=frozen, **fields)
     with pytest.raises(InputError, match=message):
         check_study(config_with(transfers={"t": run}), parallel.local_devices(1))
+
+
+def test_a_ticket_drawn_on_a_target_has_that_target_as_its_source():
+    frozen = config_files.replace(TRAIN, statistics="frozen")
+    few = DataConfig(source="digits", train_examples=200)
+    run = TransferConfig(
+        data=few,
+        mode="linear",
+        train=config_files.replace(frozen, batch_size=40),
+        recalibrate=TransferRecalibrateConfig(on="source", batches=4, batch_size=100),
+    )
+    imp = DrawConfig(method="imp", data=few, train=config_files.replace(TRAIN, batch_size=40))
+    with pytest.raises(InputError, match=r"t of imp: recalibrate: .* 400 .*200"):
+        check_study(
+            config_with(transfers={"t": run}, draws={"imp": imp}), parallel.local_devices(1)
+        )
+    on_source = config_files.replace(imp, data=None)
+    check_study(
+        config_with(transfers={"t": run}, draws={"imp": on_source}), parallel.local_devices(1)
+    )
