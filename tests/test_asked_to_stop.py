@@ -19,7 +19,7 @@ from rtickets.draw import scheduled
 from rtickets.evaluation import batches, noise
 from rtickets.platform import preemption
 from rtickets.stages import study_progress
-from rtickets.stages.ways import imp, lmp
+from rtickets.stages.ways import imp_state, lmp
 from rtickets.storage.checkpoints import Checkpoints
 from rtickets.tickets import provenance
 from rtickets.training import dispatch
@@ -35,8 +35,8 @@ MOMENTS = {
     "attacking": (legs, "work", 3),
     "certifying": (noise, "_compiled", 1),
     "between two stages": (study_progress, "done", 1),
-    "iterating": (imp, "draw_omp", 1),
-    "pruning": (imp, "draw_omp", 2),
+    "iterating": (imp_state, "draw_omp", 1),
+    "pruning": (imp_state, "draw_omp", 2),
     "learning": (lmp, "initial_scores", 1),
     "scoring": (scheduled, "draw_omp", 2),
 }

@@ -51,7 +51,8 @@ def estimate_draw(
     states = config.method.states(config.drawn_sparsity, removed)
     if config.method.in_states:
         name += f", each of {states} states"
-    found = estimate_training(name, task, model, config.train, devices, times=times * states)
+    train = config.method.schedule(config.train)
+    found = estimate_training(name, task, model, train, devices, times=times * states)
     return found._replace(
         about=(*found.about, *_words_of_check(config)),
         operations=found.operations + _of_check(config, cost_of(model, task)),

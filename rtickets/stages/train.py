@@ -31,6 +31,7 @@ from rtickets.training.inputs import device_transform
 from rtickets.training.loop import Loop
 from rtickets.training.selection import Outcome
 from rtickets.training.settings import TrainConfig
+from rtickets.training.tree_arrays import Stored
 
 
 class Ready(NamedTuple):
@@ -153,6 +154,7 @@ def train_network(
     learned_mask: LearnedMask | None = None,
     steps: tuple[int, int] | None = None,
     opt_state: Any = None,
+    carry: Stored | None = None,
 ) -> Outcome:
     """Train a network, or go on where an interrupted run stopped.
 
@@ -162,6 +164,7 @@ def train_network(
         learned_mask: how scores among the parameters become a mask, or None.
         steps: (first, last) step of the schedule to take; None is all of it.
         opt_state: initial state of the optimiser; None is a fresh one.
+        carry: what the objective took along in another run; None is a fresh start.
     """
     config, devices, shape = run.config, run.devices, begin(run)
     program = training.Program(
@@ -194,7 +197,7 @@ def train_network(
 
     where = run.folder, run.called
     loop = Loop(program, config, run.dataset.train, mask, validate, *where, steps)
-    return loop.fit(*weights, opt_state)
+    return loop.fit(*weights, opt_state, carry)
 
 
 def begin(run: TrainingRun) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ from rtickets.training.observe.observer import Observer
 from rtickets.training.resume import Snapshot
 from rtickets.training.selection import Outcome
 from rtickets.training.settings import TrainConfig
+from rtickets.training.tree_arrays import Stored
 
 Validate = Callable[[Params, Any], float]
 _IN_FLIGHT = 2  # dispatches that may be under way before the host waits for one
@@ -62,14 +63,22 @@ class Loop:
         self.judge = selection.Judge(program.task.headline, stop)
         self.observer = Observer(folder, config.observe, program.batch_size, program.devices)
 
-    def fit(self, params: Params, batch_stats: Any, opt_state: Any = None) -> Outcome:
+    def fit(
+        self,
+        params: Params,
+        batch_stats: Any,
+        opt_state: Any = None,
+        carry: Stored | None = None,
+    ) -> Outcome:
         """Train from the given weights, or from the newest checkpoint in the folder.
 
         Args:
             params: initial weights; pruned ones are set to zero.
             opt_state: initial state of the optimiser; None is a fresh one.
+            carry: what the objective took along in another run; None is a fresh start.
 
         Raises:
+            InputError: if `carry` is that of another objective, or of another size.
             NonFiniteLossError: as soon as a loss is not finite, or at the end if no validation was;
                 checkpoints stay as they are.
             Preempted: if the process was asked to stop; a checkpoint is there then.
@@ -78,6 +87,8 @@ class Loop:
         state = state._replace(step=jnp.int32(self.first))
         if opt_state is not None:
             state = state._replace(opt_state=opt_state)
+        if carry is not None:
+            state = state._replace(carry=carry.like(state.carry))
         start = resume.first_snapshot(state, self.mask, self.config.seed)
         retention = Retention(self.config.keep_checkpoints, self.config.keep_best_checkpoints)
         with open_checkpoints(self.folder / "checkpoints", retention) as checkpoints:

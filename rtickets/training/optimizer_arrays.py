@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 import optax
 
-from rtickets.errors import InputError
 from rtickets.masks import Mask, Params
-from rtickets.masks.paths import leaf_paths
+from rtickets.training.tree_arrays import Stored, nested
 
 
 def to_arrays(
@@ -27,7 +25,7 @@ def to_arrays(
         mask,
         transform_non_params=lambda _: np.ones((), bool),
     )
-    return _nested(leaf_paths(state)), _nested(leaf_paths(keep))
+    return nested(state), nested(keep)
 
 
 def from_arrays(
@@ -37,24 +35,4 @@ def from_arrays(
 
     `where` the arrays come from is for the message.
     """
-    fresh = optimizer.init(params)
-    wanted, given = leaf_paths(fresh), leaf_paths(arrays)
-    shapes = {path: np.shape(leaf) for path, leaf in wanted.items()}
-    if {path: np.shape(leaf) for path, leaf in given.items()} != shapes:
-        raise InputError(
-            f"{where} holds the state of another optimiser, or of another version of rtickets; "
-            "draw into a new folder, or with method.optimizer='reset'"
-        )
-    leaves = [jax.numpy.asarray(given[path], leaf.dtype) for path, leaf in wanted.items()]
-    return jax.tree.unflatten(jax.tree.structure(fresh), leaves)
-
-
-def _nested(leaves: dict[str, Any]) -> dict[str, Any]:
-    root: dict[str, Any] = {}
-    for path, leaf in leaves.items():
-        *parents, name = path.split("/")
-        node = root
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[name] = leaf
-    return root
+    return Stored(arrays, where, "the state of another optimiser").like(optimizer.init(params))

@@ -42,6 +42,7 @@ class Outcome(NamedTuple):
         images_per_second: throughput of that part, compilation included.
         stopped: why the objective ended the run early, in its word, and at which step; or empty.
         broken: number of examples, over all steps, whose attack met gradients that were not finite.
+        carry: what the objective takes along, after the last step, on the host, or None.
     """
 
     params: Params
@@ -53,6 +54,7 @@ class Outcome(NamedTuple):
     images_per_second: float
     stopped: Mapping[str, int] = MappingProxyType({})
     broken: int = 0
+    carry: Any = None
 
 
 def validated(
@@ -114,6 +116,7 @@ def outcome(
         images_per_second,
         {} if judge.stop is None or tally.stopped is None else {judge.stop.name: tally.stopped},
         tally.broken_before + tally.broken,
+        jax.device_get(now.state.carry),
     )
 
 

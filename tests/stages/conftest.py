@@ -21,7 +21,7 @@ from rtickets.models.resnet import BasicBlock, ResNet
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, find_ticket
 from rtickets.settings import config_files
-from rtickets.stages.ways import imp, lmp
+from rtickets.stages.ways import imp_state, lmp, rewinding
 from rtickets.tickets import provenance
 
 OPTIMIZER = OptimizerConfig(learning_rate=0.1, weight_decay=0.01, schedule="constant")
@@ -121,7 +121,7 @@ def bench(tmp_path, monkeypatch):
         runs.append(Trained(weights, options, outcome))
         return outcome
 
-    train_network = imp.train_network
-    monkeypatch.setattr(imp, "train_network", spy)
-    monkeypatch.setattr(lmp, "train_network", spy)
+    train_network = imp_state.train_network
+    for module in (imp_state, rewinding, lmp):
+        monkeypatch.setattr(module, "train_network", spy)
     return Bench(tmp_path / "runs", find_ticket(str(tmp_path / "dense")), tasks, runs)

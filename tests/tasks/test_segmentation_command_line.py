@@ -13,8 +13,8 @@ FILE = '''
 import numpy as np
 
 from rtickets.config import (
-    AttackConfig, DataConfig, DrawConfig, EvaluateConfig, MeasureConfig, ModelConfig,
-    PretrainConfig, TrainConfig, TransferConfig,
+    AttackConfig, DataConfig, DrawConfig, EvaluateConfig, ImpConfig, MeasureConfig,
+    ModelConfig, PretrainConfig, TrainConfig, TransferConfig,
 )
 from rtickets.data import SOURCES, Raw, Source, Split
 from rtickets.settings import config_files
@@ -45,6 +45,12 @@ def get_config(verb):
             DataConfig(source="squares"), ModelConfig(width=1 / 32, stem="imagenet"), TRAIN
         ),
         "draw": DrawConfig(sparsity=0.5),
+        "imp": DrawConfig(
+            method=ImpConfig(head="keep"), sparsity=0.36, data=MAPS,
+            train=TrainConfig(
+                duration="2it", batch_size=16, select="last", validate_every="0ep"
+            ),
+        ),
         "transfer": TransferConfig(data=MAPS, train=TRAIN),
         "evaluate": EvaluateConfig(
             attacks={"pgd": AttackConfig(eps=0.1, num_steps=2)},
@@ -77,3 +83,17 @@ def test_a_ticket_of_whole_images_is_transferred_to_their_pixels(own_file):
     again = run("transfer", f"ticket={moved}", "mode=linear", "train.statistics=frozen")
     fresh = Ticket.load(again / "ticket").batch_stats["head"]
     assert all((leaf == 0).all() or (leaf == 1).all() for leaf in jax.tree.leaves(fresh))
+
+
+def test_iterating_on_pixels_keeps_a_head_with_its_statistics(own_file):
+    run = own_file("squares", FILE)
+    dense = run("pretrain", "train.duration=1it", "train.validate_every=0ep", "train.select=last")
+    drawn = run("draw", f"ticket={dense}", config="imp")
+    before, after = (Ticket.load(folder / "ticket") for folder in (dense, drawn))
+    stats = dict(after.batch_stats)
+    moved = [
+        not ((leaf == 0).all() or (leaf == 1).all()) for leaf in jax.tree.leaves(stats["head"])
+    ]
+    assert all(moved)
+    del stats["head"]
+    jax.tree.map(np.testing.assert_array_equal, stats, before.batch_stats)

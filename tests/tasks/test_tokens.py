@@ -145,6 +145,24 @@ def test_tokens_are_learnt_drawn_transferred_and_measured(own_file, capsys):
     assert result["clean"]["value"] > 0.4
 
 
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "first=prune head=reset optimizer=keep",
+        "start=random rewind=2it optimizer=rewind head=keep",
+        "rewind=none head=keep statistics=keep stop=3it",
+        "rewind=best of=original",
+    ],
+)
+def test_iterating_knows_no_task(own_file, policy):
+    run = own_file("sequences", FILE)
+    short = ["train.duration=4it", "train.validate_every=2it"]
+    dense = run("pretrain", *short)
+    options = [f"method.{each}" for each in policy.split()]
+    drawn = run("draw", f"ticket={dense}", *short, *options, config="imp")
+    assert masks.sparsity(Ticket.load(drawn / "ticket").mask) == pytest.approx(0.36, abs=0.01)
+
+
 def test_what_tokens_are_not_is_one_line(own_file, capsys):
     run = own_file("sequences", FILE)
     assert cli.main(["data", "info", "--config=sequences.py:info"]) == 0

@@ -54,6 +54,14 @@ class WayConfig(Variant):
         del sparsity, removed
         return 1
 
+    def schedule(self, train: Any) -> Any:
+        """Return a training as long as each of them is, for dry runs.
+
+        Args:
+            train: `DrawConfig.train`.
+        """
+        return train
+
     def check_run(self, config: Any, steps_per_epoch: int) -> None:
         """Raise InputError for what only the length of an epoch shows, before a study begins."""
 
