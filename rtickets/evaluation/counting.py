@@ -6,7 +6,7 @@ every pixel of a split would fill the memory of any host.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from rtickets.evaluation.examples import Examples, Network
 from rtickets.evaluation.predict import joined
 from rtickets.platform import parallel
 from rtickets.tasks import Measured, Sums, Task
-from rtickets.tasks.base import Batch
+from rtickets.tasks.base import LISTED, Batch
 
 
 class Counter(Protocol):
@@ -29,20 +29,35 @@ class Counter(Protocol):
         """Return what adds up over examples, arrays by name."""
         ...
 
+    def listed(self, outputs: Any, batch: Batch) -> dict[str, Array]:
+        """Return what else is needed of every example, see `Task.listed`."""
+        ...
+
+
+class Part(NamedTuple):
+    """What is counted of a batch.
+
+    Attributes:
+        sums: of each counter, over all devices.
+        lists: what each lists of every example, gathered from all devices.
+    """
+
+    sums: tuple[Sums, ...]
+    lists: tuple[dict[str, Any], ...]
+
 
 @dataclass(frozen=True)
 class Summed:
-    """The sums of counters over a batch.
+    """The sums of counters over a batch, and what they list.
 
-    They are taken of every example by itself, so that those that fill a batch up leave no trace.
+    Sums are of every example by itself, so that those that fill a batch up leave no trace; what
+    these list is cut off on the host.
     """
 
     counters: tuple[Counter, ...]
 
-    def __call__(
-        self, task: Task, outputs: Any, batch: Mapping[str, Array], valid: Array
-    ) -> tuple[Sums, ...]:
-        """Return the sums of each, over all devices."""
+    def __call__(self, task: Task, outputs: Any, batch: Mapping[str, Array], valid: Array) -> Part:
+        """Return both."""
         del task
 
         def of_one(one: Any) -> tuple[Sums, ...]:
@@ -54,13 +69,14 @@ class Summed:
             return jnp.where(kept, each, 0).sum(0)
 
         each = jax.vmap(of_one)((outputs, dict(batch)))
-        return parallel.total(jax.tree.map(over_examples, each))
+        lists = tuple(counter.listed(outputs, batch) for counter in self.counters)
+        return Part(parallel.total(jax.tree.map(over_examples, each)), parallel.gather(lists))
 
 
 def count(
     network: Network, examples: Examples, *counters: Counter, **options: Any
 ) -> tuple[Sums, ...]:
-    """Return what counters add up over examples, on the host, in 64 bits.
+    """Return what counters add up over examples, on the host, in 64 bits, and what they list.
 
     Args:
         network: the network.
@@ -71,7 +87,8 @@ def count(
     Raises:
         Preempted: if the process was asked to stop.
     """
-    return add_up(over_batches(network, examples, Summed(counters), **options))
+    parts = over_batches(network, examples, Summed(counters), **options)
+    return _add_up(parts, _number(examples, options))
 
 
 @dataclass(frozen=True)
@@ -88,7 +105,7 @@ class SummedAnd:
 
     def __call__(
         self, task: Task, outputs: Any, batch: dict[str, Array], valid: Array
-    ) -> tuple[tuple[Sums, ...], Any]:
+    ) -> tuple[Part, Any]:
         """Return both."""
         asked = task, outputs, batch, valid
         return Summed(self.counters)(*asked), self.of_examples(*asked)
@@ -120,26 +137,54 @@ def count_and_keep(
     """Return what `count` does, and what is read of every example, on the host."""
     kept: list[Any] = []
 
-    def sums() -> Iterator[tuple[Sums, ...]]:
+    def parts() -> Iterator[Part]:
         for found, others in over_batches(
             network, examples, SummedAnd(counters, of_examples), **options
         ):
             kept.append(jax.device_get(others))
             yield found
 
-    total = add_up(sums())
+    number = _number(examples, options)
+    total = _add_up(parts(), number)
+    return total, joined(kept, number)
+
+
+def _number(examples: Examples, options: Mapping[str, Any]) -> int:
     chosen = options.get("chosen")
-    return total, joined(kept, len(examples.split) if chosen is None else len(chosen))
+    return len(examples.split) if chosen is None else len(chosen)
 
 
-def add_up(parts: Iterable[tuple[Sums, ...]]) -> tuple[Sums, ...]:
-    """Return the sums of all batches, on the host, in 64 bits."""
+def _add_up(parts: Iterable[Part], examples: int) -> tuple[Sums, ...]:
+    """Return the sums of all batches, on the host, in 64 bits, with what they list."""
     total: Any = None
+    lists: list[Any] = []
     for found in parts:
-        wide = jax.tree.map(_wide, found)
+        wide = jax.tree.map(_wide, found.sums)
         total = wide if total is None else jax.tree.map(np.add, total, wide)
+        lists.append(jax.device_get(found.lists))
     assert total is not None  # no split is empty
-    return total
+    listed = joined(lists, examples)
+    pairs = zip(total, listed, strict=True)
+    return tuple({**sums, LISTED: each} if each else sums for sums, each in pairs)
+
+
+def together(one: Sums, other: Sums) -> Sums:
+    """Return the sums over examples and further ones."""
+    return {
+        name: jax.tree.map(_after, each, other[name]) if name == LISTED else each + other[name]
+        for name, each in one.items()
+    }
+
+
+def counted(counter: Counter, outputs: Any, batch: Batch) -> Sums:
+    """Return the sums over all of a batch on one device, on the host, with what they list."""
+    sums = jax.tree.map(np.asarray, counter.sums(outputs, batch))
+    listed = jax.tree.map(np.asarray, counter.listed(outputs, batch))
+    return {**sums, LISTED: listed} if listed else sums
+
+
+def _after(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.concatenate([one, other])
 
 
 def _wide(leaf: Array) -> np.ndarray:

@@ -3,6 +3,7 @@
 from rtickets.tasks.arrays import ArrayTask
 from rtickets.tasks.base import Batch, Headline, Measured, Sums, Task
 from rtickets.tasks.classification import Classification
+from rtickets.tasks.detection import Detection
 from rtickets.tasks.images import ImageTask
 from rtickets.tasks.registry import TASKS, task_of
 from rtickets.tasks.segmentation import Segmentation
@@ -12,6 +13,7 @@ __all__ = [
     "ArrayTask",
     "Batch",
     "Classification",
+    "Detection",
     "Headline",
     "ImageTask",
     "Measured",

@@ -95,6 +95,11 @@ class ArrayTask(TaskConfig):
         del keys
         return self.prepare(transform, raw)
 
+    def listed(self, outputs: Any, batch: Batch) -> dict[str, Array]:
+        """Return nothing: sums hold everything."""
+        del outputs, batch
+        return {}
+
     def fooled(self, outputs: Any, batch: Batch) -> Array:
         """Return that no answer is wrong beyond dispute."""
         del outputs

@@ -16,7 +16,9 @@ counted while a network is trained or evaluated: a flat dictionary of arrays tha
 examples: the sums of a batch are those of its examples, each a batch by itself, and so of
 micro-batches, devices and hosts. Sums hold everything that `measures` needs, so that the outputs of
 a batch never leave the devices, however large they are: `measures(sums of all examples)` are the
-measures of the split.
+measures of the split. What is no sum, as examples are ranked among each other, is `listed`: small
+arrays of every example, independent of the others, which evaluations put one after the other under
+`LISTED` of the sums. Training counts sums alone, and `measures` then returns what they give.
 
 **Measures** are numbers with a 95% interval, a unit and a direction. One of them is the headline:
 validation, the choice of the best weights and reports go by it.
@@ -28,9 +30,9 @@ and whether one fits another data set (`aligned`, `matched`).
 **Frozen, hashable, static.** A task is a frozen dataclass whose fields are its settings, one of the
 family `rtickets.data.task_settings.TaskConfig`, so that a configuration or a source can name it;
 `rtickets.tasks.registry` announces it. It is part of what is compiled: equal tasks share programs,
-and `prepare`, `augment`, `loss`, `sums`, `fooled`, `labels` and `divergence` are traced. So they
-are pure, work on traced arrays, and read nothing but their arguments and the fields. The others are
-called on the host, with NumPy arrays.
+and `prepare`, `augment`, `loss`, `sums`, `listed`, `fooled`, `labels` and `divergence` are traced.
+So they are pure, work on traced arrays, and read nothing but their arguments and the fields. The
+others are called on the host, with NumPy arrays.
 
 `rtickets.tasks.ArrayTask` is a start: a task says its `name`, `inputs`, `headline`, `width`,
 `loss`, `sums` and `measures`; `ImageTask` is one whose input is an image.
@@ -50,6 +52,7 @@ from rtickets.tasks.measured import Measured as Measured
 
 Batch = Mapping[str, Any]
 Sums = dict[str, Any]
+LISTED = "listed"  # the name among sums of arrays (N, ...) by name, see `Task.listed`
 Reduce = Callable[[Any], Any]
 
 
@@ -207,8 +210,12 @@ class Task(Protocol):
         """Return what adds up over batches to what `measures` takes, arrays by name."""
         ...
 
+    def listed(self, outputs: Any, batch: Batch) -> dict[str, Array]:
+        """Return what `measures` needs of every example, (b, ...) by name; of most tasks {}."""
+        ...
+
     def measures(self, sums: Mapping[str, Any]) -> dict[str, Measured]:
-        """Return all measures by name, the headline among them."""
+        """Return all measures by name, the headline among them if what it needs is there."""
         ...
 
     def fooled(self, outputs: Any, batch: Batch) -> Array:
@@ -256,9 +263,6 @@ class Task(Protocol):
         The headline is then the sum over examples of weight times right; intervals of comparisons
         are made of that.
 
-        Args:
-            batch: what was asked.
-
         Returns:
             float (N,) that add up to 1; None where all count alike.
         """
@@ -269,9 +273,6 @@ class Task(Protocol):
 
         A network that is not better than these has not understood the task, or is broken. It is
         asked of tasks with classes.
-
-        Args:
-            batch: what was asked.
 
         Returns:
             The value; None where nobody knows it.

@@ -8,10 +8,13 @@ from rtickets.data.task_settings import TaskConfig
 from rtickets.errors import InputError
 from rtickets.tasks.base import Task
 from rtickets.tasks.classification import Classification
+from rtickets.tasks.detection import Detection
 from rtickets.tasks.segmentation import Segmentation
 
 TASKS: dict[str, type[TaskConfig]] = TaskConfig.entries
-TASKS |= {"classification": Classification, "segmentation": Segmentation}
+TASKS |= {
+    "classification": Classification, "detection": Detection, "segmentation": Segmentation,
+}  # fmt: skip
 
 
 def task_of(config: DataConfig) -> Task:

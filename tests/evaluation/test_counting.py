@@ -8,7 +8,7 @@ import pytest
 
 from rtickets import evaluation
 from rtickets.data.images.augment import Transform
-from rtickets.evaluation.counting import Judged, count, count_and_keep
+from rtickets.evaluation.counting import Judged, count, count_and_keep, together
 from rtickets.evaluation.predict import answers
 from rtickets.platform import parallel
 from rtickets.tasks import Classification
@@ -27,6 +27,9 @@ class Odd:
             "bright": batch["image"].mean((1, 2, 3)) > 0.5,
             "nothing to divide by": jnp.where(batch["image"].sum() > 0, 1.0, jnp.nan)[None],
         }
+
+    def listed(self, outputs, batch):
+        return {"logits": outputs[:, :2], "label": batch["label"]}
 
 
 @pytest.mark.parametrize("devices", [1, 2])
@@ -47,6 +50,9 @@ def test_sums_are_those_of_all_examples_once(tiny, devices, batch_size):
     assert found["examples"] == len(tiny.split)
     assert found["bright"] == (batch["image"].mean((1, 2, 3)) > 0.5).sum()
     assert found["nothing to divide by"] == [len(tiny.split)]
+    np.testing.assert_array_equal(found["listed"]["label"], batch["label"])
+    np.testing.assert_allclose(found["listed"]["logits"], outputs[:, :2], rtol=1e-5, atol=1e-6)
+    assert "listed" not in own
     np.testing.assert_array_equal(right, outputs.argmax(-1) == batch["label"])
     np.testing.assert_array_equal(rest["label"], batch["label"])
     assert own["correct"] == right.sum()
@@ -61,3 +67,17 @@ def test_some_of_the_examples_are_counted(tiny):
     assert found["examples"] == 7
     expected = np.bincount(tiny.split.labels[3:10], minlength=3)
     np.testing.assert_array_equal(found["examples_by_class"], expected)
+
+
+def test_parts_of_a_split_give_what_the_whole_gives(tiny):
+    network = evaluation.Network(tiny.model, tiny.params, tiny.batch_stats)
+    examples = evaluation.on_devices(tiny.split, Transform(), parallel.local_devices(1))
+
+    def of(*places):
+        return count(network, examples, Odd(), chosen=np.arange(*places), batch_size=8)[0]
+
+    whole, parts = of(20), together(of(13), of(13, 20))
+    assert set(parts) == set(whole)
+    for name in ("confusion", "examples", "largest"):
+        np.testing.assert_allclose(parts[name], whole[name], rtol=1e-6)
+    np.testing.assert_array_equal(parts["listed"]["label"], whole["listed"]["label"])

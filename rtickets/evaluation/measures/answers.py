@@ -7,6 +7,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from rtickets.errors import InputError
+from rtickets.evaluation.counting import counted
 from rtickets.evaluation.measures.base import Asked, MeasureConfig
 from rtickets.evaluation.predict import Examples
 from rtickets.settings.kinds import STRICT, Positive
@@ -47,5 +48,5 @@ class AnswerSettings(MeasureConfig):
         for name, images in task.painted(outputs, chosen.batch).items():
             asked.keep(name, np.asarray(images))
         headline = task.headline.name
-        sums = jax.tree.map(np.asarray, task.sums(outputs, chosen.batch))
+        sums = counted(task, outputs, chosen.batch)
         return {headline: task.measures(sums)[headline]}

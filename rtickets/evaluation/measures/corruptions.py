@@ -18,6 +18,7 @@ from rtickets.data.images.corruptions import CORRUPTIONS, SEVERITIES, Table, cor
 from rtickets.data.images.corruptions.frost import check_textures
 from rtickets.data.images.corruptions.registry import check_shape
 from rtickets.errors import InputError
+from rtickets.evaluation.counting import together
 from rtickets.evaluation.measures.base import Asked, MeasureConfig
 from rtickets.evaluation.measures.elsewhere import NOTHING
 from rtickets.evaluation.predict import Examples, on_devices
@@ -98,7 +99,7 @@ class CorruptionSettings(MeasureConfig):
         for part in self._parts(asked, chosen):
             for which, found in self._sums(asked, part).items():
                 old = total.get(which)
-                total[which] = {k: old[k] + v for k, v in found.items()} if old else found
+                total[which] = together(old, found) if old else found
         task = asked.task
         headline = task.headline.name
         each = {

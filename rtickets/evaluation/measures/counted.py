@@ -21,6 +21,11 @@ class Counted:
         """Return what the measure counts."""
         return self.measure.sums(outputs, batch, self.task)
 
+    def listed(self, outputs: Any, batch: Batch) -> dict[str, Any]:
+        """Return nothing: a measure that sums do not do for looks at all outputs."""
+        del outputs, batch
+        return {}
+
 
 def counters_of(measures: Mapping[str, MeasureConfig], task: Task) -> dict[str, Counter]:
     """Return what counts for those measures that are made of sums, by label."""

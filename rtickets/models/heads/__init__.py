@@ -1,1 +1,1 @@
-"""Heads for answers with places: a class for every pixel."""
+"""Heads for answers with places: a class for every pixel, boxes around objects."""

@@ -30,14 +30,14 @@ class Scene(NamedTuple):
         mask: uint8 (S, S): 0 is ground, class c is c + 1, 255 is neither.
         boxes: float32 (OBJECTS, 4): top, left, bottom, right in pixels, of what can be seen of an
             object; zeros in rows without one.
-        box_label: int32 (OBJECTS,): classes of the boxes, -1 in rows without one.
+        classes: int32 (OBJECTS,): classes of the boxes, -1 in rows without one.
         label: class of the object of which most can be seen.
     """
 
     image: np.ndarray
     mask: np.ndarray
     boxes: np.ndarray
-    box_label: np.ndarray
+    classes: np.ndarray
     label: int
 
 
@@ -141,12 +141,12 @@ def _owners(placed: Sequence[_Placed], size: int) -> np.ndarray:
 def _described(image: np.ndarray, placed: Sequence[_Placed], ids: np.ndarray) -> Scene:
     mask = np.where(ids == -2, IGNORED, BACKGROUND).astype(np.uint8)
     boxes = np.zeros((OBJECTS, 4), np.float32)
-    box_label = np.full(OBJECTS, -1, np.int32)
+    classes = np.full(OBJECTS, -1, np.int32)
     for index, here in enumerate(placed):
         seen = ids == index
         mask[seen] = here.label + 1
         rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
         boxes[index] = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
-        box_label[index] = here.label
+        classes[index] = here.label
     areas = [(ids == index).sum() for index in range(len(placed))]
-    return Scene(image, mask, boxes, box_label, placed[int(np.argmax(areas))].label)
+    return Scene(image, mask, boxes, classes, placed[int(np.argmax(areas))].label)

@@ -95,6 +95,6 @@ def _compose_all(
             "label": np.array([scene.label for scene in scenes], np.int32),
             "mask": np.stack([scene.mask for scene in scenes]),
             "boxes": np.stack([scene.boxes for scene in scenes]),
-            "box_label": np.stack([scene.box_label for scene in scenes]),
+            "classes": np.stack([scene.classes for scene in scenes]),
         }
     )

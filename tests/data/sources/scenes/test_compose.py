@@ -45,13 +45,13 @@ def test_a_mask_says_what_each_pixel_shows(seed):
 @given(st.integers(0, 2**32))
 def test_boxes_are_tight_around_what_can_be_seen(seed):
     made = scene(seed)
-    count = (made.box_label >= 0).sum()
+    count = (made.classes >= 0).sum()
     assert 1 <= count <= OBJECTS
-    assert (made.box_label[count:] == -1).all()
+    assert (made.classes[count:] == -1).all()
     assert (made.boxes[count:] == 0).all()
     covered = np.zeros((SIZE, SIZE), bool)
     for (top, left, bottom, right), label in zip(
-        made.boxes[:count].astype(int), made.box_label, strict=False
+        made.boxes[:count].astype(int), made.classes, strict=False
     ):
         assert 0 <= top < bottom <= SIZE
         assert 0 <= left < right <= SIZE
@@ -60,7 +60,7 @@ def test_boxes_are_tight_around_what_can_be_seen(seed):
             assert edge.any()
         covered[top:bottom, left:right] = True
     assert covered[(made.mask != BACKGROUND) & (made.mask != IGNORED)].all()
-    assert made.label in made.box_label
+    assert made.label in made.classes
 
 
 def test_a_scene_depends_on_its_generator_alone():
@@ -88,6 +88,6 @@ def test_the_outline_of_an_object_is_ignored():
 
 def test_classes_are_equally_frequent_however_many_cutouts_they_have():
     parts = [cutouts()[0]] * 9 + [cutouts()[1]]
-    labels = np.concatenate([scene(seed, parts).box_label for seed in range(300)])
+    labels = np.concatenate([scene(seed, parts).classes for seed in range(300)])
     share = (labels == 1).sum() / (labels >= 0).sum()
     assert share == pytest.approx(0.5, abs=0.08)

@@ -22,7 +22,7 @@ def test_splits_have_all_arrays_and_are_the_same_every_time(share, textures):
     for split, same in zip(splits(raw), splits(again), strict=True):
         shapes = {name: values.shape[1:] for name, values in split.arrays.items()}
         assert shapes == {
-            "image": (16, 16, 3), "label": (), "mask": (16, 16), "boxes": (3, 4), "box_label": (3,),
+            "image": (16, 16, 3), "label": (), "mask": (16, 16), "boxes": (3, 4), "classes": (3,),
         }  # fmt: skip
         for name, values in split.arrays.items():
             np.testing.assert_array_equal(values, same.arrays[name])
