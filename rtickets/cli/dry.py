@@ -22,7 +22,7 @@ def dry_run(verb: Verb, options: argparse.Namespace, config_words: Sequence[str]
     else:
         setting = Setting.of_ticket(folders.find_ticket(path, options.workdir), len(devices))
     estimates = estimate(config, setting)
-    trained = getattr(config, "pretrain", config)
+    trained = config.pretraining(config.baseline) if hasattr(config, "pretraining") else config
     model = getattr(trained, "model", setting.model)
     precision = "float32" if model is None else model.precision
     print(as_text(estimates, measured_rate(devices, precision), len(devices)))

@@ -6,7 +6,7 @@ the tables sortable, see `rtickets.report.document`.
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rtickets.report.broken import broken_lines, broken_networks
@@ -133,11 +133,19 @@ def _configuration(config: Mapping[str, Any]) -> str:
 def _source_facts(about: Context) -> Facts:
     """Return what holds of source networks: their own data, and nothing is transferred."""
     own = {
-        "data": str(about.config["pretrain"]["data"]["source"]),
+        "data": ", ".join(dict.fromkeys(_pretraining_data(about.config))),
         "statistics": "the network's own",
     }
     kept = [(name, own.get(name, text)) for name, text in about.facts()]
     return [(name, text) for name, text in kept if name != "examples"]
+
+
+def _pretraining_data(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the data sets that the networks of a study were pretrained on."""
+    if config["objectives"]:
+        yield str(config["pretrain"]["data"]["source"])
+    for one in config.get("pretrainings", {}).values():
+        yield str(one["data"]["source"])
 
 
 def _honesty(about: Context) -> list[Section]:

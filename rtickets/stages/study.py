@@ -42,7 +42,7 @@ class Cell(NamedTuple):
 
     Attributes:
         seed: of the whole chain.
-        objective: label of the pretraining objective.
+        objective: label of the pretraining.
         draw: label of the way of drawing, or 'dense'.
         sparsity: removed fraction; 0 for 'dense'.
         transfer: label of the downstream run.
@@ -74,7 +74,7 @@ class SourceNetwork(NamedTuple):
 
     Attributes:
         seed: of the pretraining.
-        objective: label of the pretraining objective.
+        objective: label of the pretraining.
     """
 
     seed: int
@@ -84,7 +84,7 @@ class SourceNetwork(NamedTuple):
 def grid(config: StudyConfig) -> Iterator[Cell]:
     """Yield the cells of a study in the order they run."""
     for seed in config.seeds:
-        for objective in config.objectives:
+        for objective in config.branches:
             tickets = [(DENSE, 0.0)]
             tickets += [(draw, s) for draw in config.draws for s in config.ladder(draw)]
             for draw, sparsity in tickets:
@@ -222,7 +222,7 @@ def _reopen(study: RunFolder) -> None:
 def _units(config: StudyConfig) -> Iterator[SourceNetwork | Cell]:
     """Yield what a study measures, in the order of its result: source networks, then cells."""
     for seed in config.seeds:
-        for objective in config.objectives:
+        for objective in config.branches:
             yield SourceNetwork(seed, objective)
     yield from grid(config)
 
@@ -243,7 +243,8 @@ def run_cell(config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.D
     name = f"{cell.objective}-s{cell.seed}"
     ticket = _pretrain(config, cell.seed, cell.objective, workdir, devices)
     if cell.draw != DENSE:
-        draw = config_files.replace(config.draws[cell.draw], sparsity=cell.sparsity)
+        own = config.drawing(cell.draw, cell.objective)
+        draw = config_files.replace(own, sparsity=cell.sparsity)
         # A seed that nothing depends on stays as it is: the run is that which a plain draw leaves.
         if draw.seeded or draw.control is not None:
             draw = config_files.replace(draw, seed=cell.seed)
@@ -263,8 +264,7 @@ def run_cell(config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.D
 def _pretrain(
     config: StudyConfig, seed: int, objective: str, workdir: Path, devices: parallel.Devices
 ) -> RunFolder:
-    chosen = config.objectives[objective]
-    pretrain = config_files.replace(config.pretrain, train__objective=chosen, train__seed=seed)
+    pretrain = config_files.replace(config.pretraining(objective), train__seed=seed)
     return stages.pretrain(pretrain, workdir, f"{objective}-s{seed}", devices)
 
 

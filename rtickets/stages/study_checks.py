@@ -16,6 +16,7 @@ from rtickets.platform import parallel
 from rtickets.settings import config_files
 from rtickets.settings.config_files import parts_of
 from rtickets.stages.cached import check_data, check_size
+from rtickets.stages.settings import PretrainConfig
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.tasks import task_of
 from rtickets.training.batches import steps_per_epoch
@@ -33,40 +34,60 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
             not fit its way of drawing, fewer images than statistics are estimated on, or features
             that cannot be cached.
     """
-    _check_run("pretrain", config.pretrain.data, config.pretrain.train, devices)
+    for branch in config.branches:
+        own = config.pretraining(branch)
+        _check_run(_pretrain_of(config, branch), own.data, own.train, devices)
     for label, run in config.transfers.items():
         _check_run(label, run.data, run.train, devices)
     for label, draw in config.draws.items():
         for sparsity in config.ladder(label):
-            own = config_files.replace(draw, sparsity=sparsity)
-            check_pattern(own.pattern, own.drawn_sparsity)
-            if own.method.in_states and own.drawn_sparsity == 0:
+            drawn = config_files.replace(draw, sparsity=sparsity)
+            check_pattern(drawn.pattern, drawn.drawn_sparsity)
+            if drawn.method.in_states and drawn.drawn_sparsity == 0:
                 raise InputError(f"{label}: sparsity=0 prunes nothing; leave it out of its ladder")
-        if draw.train is not None:
-            task = draw.data or config.pretrain.data
-            draw.method.check_run(draw, _check_run(label, task, draw.train, devices))
+        if draw.data is not None:
+            _named(label, data.load, draw.data)
     for task in parts_of(config, DataConfig):  # also those that measures ask for
         data.load(task)
-    source = data.load(config.pretrain.data)
-    transform = make_transform(config.pretrain.data).left_to_do(source)
-    asks = task_of(config.pretrain.data)
+    for pretrain, branches in config.sources().values():
+        _check_source(config, pretrain, branches, devices)
+
+
+def _pretrain_of(config: StudyConfig, branch: str) -> str:
+    """Return what a branch is called in a configuration."""
+    return f"pretrainings.{branch}" if branch in config.pretrainings else "pretrain"
+
+
+def _check_source(
+    config: StudyConfig,
+    pretrain: PretrainConfig,
+    branches: tuple[str, ...],
+    devices: parallel.Devices,
+) -> None:
+    """Look at what the branches of one data set and network ask of draws and transfers."""
+    for label, draw in config.draws.items():
+        if draw.train is not None:
+            steps = _check_run(label, draw.data or pretrain.data, draw.train, devices)
+            draw.method.check_run(draw, steps)
+    source = data.load(pretrain.data)
+    transform = make_transform(pretrain.data).left_to_do(source)
+    asks = task_of(pretrain.data)
     inputs = asks.input_spec(transform, source.train.spec)
     if asks.attackable:
-        _check_lengths(config, inputs[0].shape)
-    _check_kernels(config, inputs)
-    _check_recalibration(config)
-    _check_cached(config, inputs)
+        _check_lengths(config, pretrain, branches, inputs[0].shape)
+    _check_kernels(config, pretrain, inputs)
+    _check_recalibration(config, pretrain.data)
+    _check_cached(config, pretrain, inputs)
 
 
-def _check_recalibration(config: StudyConfig) -> None:
+def _check_recalibration(config: StudyConfig, source: DataConfig) -> None:
     """Look at whether there are as many training images as statistics are estimated on."""
-    source = config.pretrain.data
     asked: list[tuple[str, RecalibrateConfig | None, DataConfig]] = []
     for label, draw in config.draws.items():
         asked.append((label, draw.recalibrate, draw.data or source))
     for label, run in config.transfers.items():
         if run.recalibrate is not None and run.recalibrate.on == "source":
-            for name, task in _tasks_of_tickets(config).items():
+            for name, task in _tasks_of_tickets(config, source).items():
                 asked.append((f"{label} of {name}", run.recalibrate, task))
         else:
             asked.append((label, run.recalibrate, run.data))
@@ -77,9 +98,8 @@ def _check_recalibration(config: StudyConfig) -> None:
             _named(label, recalibrate.check, len(data.load(task).train))
 
 
-def _tasks_of_tickets(config: StudyConfig) -> dict[str, DataConfig]:
+def _tasks_of_tickets(config: StudyConfig, source: DataConfig) -> dict[str, DataConfig]:
     """Return the task that a ticket is of when it is transferred, by how it was drawn."""
-    source = config.pretrain.data
     drawn = {
         label: draw.data or source if draw.train is not None else source
         for label, draw in config.draws.items()
@@ -87,7 +107,7 @@ def _tasks_of_tickets(config: StudyConfig) -> dict[str, DataConfig]:
     return {"dense": source, **drawn}
 
 
-def _check_cached(config: StudyConfig, inputs: models.Inputs) -> None:
+def _check_cached(config: StudyConfig, pretrain: PretrainConfig, inputs: models.Inputs) -> None:
     """Look at whether features that are to be computed once may be, and how many they are."""
     for label, run in config.transfers.items():
         if run.features != "cached":
@@ -96,7 +116,7 @@ def _check_cached(config: StudyConfig, inputs: models.Inputs) -> None:
         _named(label, check_data, run.data, task)
         width = task.width(task.about(dataset))
         network = models.from_config(
-            config.pretrain.model, width, make_head=task.head, output_stride=task.backbone_stride
+            pretrain.model, width, make_head=task.head, output_stride=task.backbone_stride
         )
         own = inputs
         if task.attackable:
@@ -105,17 +125,23 @@ def _check_cached(config: StudyConfig, inputs: models.Inputs) -> None:
         _named(label, check_size, network, own, examples)
 
 
-def _check_lengths(config: StudyConfig, shape: tuple[int, ...]) -> None:
+def _check_lengths(
+    config: StudyConfig,
+    pretrain: PretrainConfig,
+    branches: tuple[str, ...],
+    shape: tuple[int, ...],
+) -> None:
     """Look at all radii; images reach networks as `shape` unless a task names another size."""
-    for objective in config.objectives.values():
-        objective.check_lengths(shape)
+    for branch in branches:
+        config.pretraining(branch).train.objective.check_lengths(shape)
     config.evaluate.check_lengths(shape)
     for label, draw in config.draws.items():
-        own = make_transform(draw.data or config.pretrain.data).output_shape(shape)
+        own = make_transform(draw.data or pretrain.data).output_shape(shape)
         if draw.attack is not None:
             draw.attack.check_lengths(f"{label}: attack", own)
-        if draw.train is not None:
-            _named(label, draw.train.objective.check_lengths, own)
+        for branch in branches:
+            if (train := config.drawing(label, branch).train) is not None:
+                _named(label, train.objective.check_lengths, own)
     for label, transfer in config.transfers.items():
         own = make_transform(transfer.data).output_shape(shape)
         _named(label, transfer.train.objective.check_lengths, own)
@@ -130,9 +156,9 @@ def _named(label: str, check: Callable[..., T], *arguments: Any) -> T:
         raise InputError(f"{label}: {error}") from None
 
 
-def _check_kernels(config: StudyConfig, inputs: models.Inputs) -> None:
-    """Look at the shapes of the network that all draws start from."""
-    task, dataset = task_of(config.pretrain.data), data.load(config.pretrain.data)
+def _check_kernels(config: StudyConfig, pretrain: PretrainConfig, inputs: models.Inputs) -> None:
+    """Look at the shapes of the network that draws start from."""
+    task, dataset = task_of(pretrain.data), data.load(pretrain.data)
     width = task.width(task.about(dataset))
     network = models.from_config(
         config.pretrain.model, width, make_head=task.head, output_stride=task.backbone_stride

@@ -11,6 +11,7 @@ from rtickets.settings import config_files
 from rtickets.stages.draw_costs import estimate_draw
 from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.evaluate import estimate_evaluation
+from rtickets.stages.settings import PretrainConfig
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.stages.transfer import estimate_transfer
 
@@ -25,17 +26,35 @@ def estimate_study(config: StudyConfig, setting: Setting) -> list[Estimate]:
 
 
 def _runs(config: StudyConfig, setting: Setting) -> Iterator[Estimate]:
-    check_resize(config.pretrain.data)
-    source, model, devices = sizes_of(config.pretrain.data), config.pretrain.model, setting.devices
-    setting = replace(setting, model=model, task=config.pretrain.data, inputs=source.inputs)
-    for label, objective in config.objectives.items():
-        train = config_files.replace(config.pretrain.train, objective=objective)
-        times = len(config.seeds)
+    sources = config.sources()
+    for label, (pretrain, branches) in sources.items():
+        for found in _runs_of(config, pretrain, branches, setting):
+            name = found.name
+            if len(sources) > 1 and not name.startswith("pretrain, "):
+                name = f"{label}: {name}"
+            yield found._replace(name=name)
+
+
+def _runs_of(
+    config: StudyConfig, pretrain: PretrainConfig, branches: tuple[str, ...], setting: Setting
+) -> Iterator[Estimate]:
+    """Estimate everything that branches of one data set and network need."""
+    check_resize(pretrain.data)
+    source, model, devices = sizes_of(pretrain.data), pretrain.model, setting.devices
+    setting = replace(setting, model=model, task=pretrain.data, inputs=source.inputs)
+    for label in branches:
+        train, times = config.pretraining(label).train, len(config.seeds)
         yield estimate_training(f"pretrain, {label}", source, model, train, devices, times=times)
-    networks = len(config.seeds) * len(config.objectives)
+    networks = len(config.seeds) * len(branches)
     tickets = networks * (1 + sum(len(config.ladder(label)) for label in config.draws))
     for label, draw in config.draws.items():
-        yield from _draws(label, draw, config.ladder(label), setting, networks)
+        if label not in config.drawn_as_pretrained:
+            yield from _draws(label, draw, config.ladder(label), setting, networks)
+            continue
+        for branch in branches:
+            own = config.drawing(label, branch)
+            of_branch = f"{label} of {branch}"
+            yield from _draws(of_branch, own, config.ladder(label), setting, len(config.seeds))
     for label, transfer in config.transfers.items():
         yield estimate_transfer(transfer, setting, f"transfer, {label}", tickets)
         task = setting.task_of(transfer.data)

@@ -21,6 +21,7 @@ _REPLACED: dict[str, tuple[Any, str]] = {
 
 def why_replaced(
     pretrain: PretrainConfig,
+    pretrainings: Mapping[str, PretrainConfig],
     draws: Mapping[str, DrawConfig],
     ladders: Mapping[str, tuple[float, ...]],
     transfers: Mapping[str, Any],
@@ -29,10 +30,11 @@ def why_replaced(
     """Return which setting of a stage a study would ignore, and what to set instead, or None.
 
     Args:
-        pretrain: the stage, as the others.
+        pretrain: the stage of the objectives.
+        pretrainings: those of further branches, by label, as the others.
         ladders: sparsities of the draws, by label. A draw may have one of them itself.
     """
-    for name, stage, fields in _stages(pretrain, draws, transfers, evaluate):
+    for name, stage, fields in _stages(pretrain, pretrainings, draws, transfers, evaluate):
         for field in fields:
             value: Any = stage
             for part in field.split("."):
@@ -46,9 +48,15 @@ def why_replaced(
 
 
 def _stages(
-    pretrain: Any, draws: Mapping[str, Any], transfers: Mapping[str, Any], evaluate: Any
+    pretrain: Any,
+    pretrainings: Mapping[str, Any],
+    draws: Mapping[str, Any],
+    transfers: Mapping[str, Any],
+    evaluate: Any,
 ) -> Iterator[tuple[str, Any, tuple[str, ...]]]:
     yield "pretrain", pretrain, ("train.seed", "train.objective")
+    for label, one in pretrainings.items():
+        yield f"pretrainings.{label}", one, ("train.seed",)
     for label, draw in draws.items():
         yield f"draws.{label}", draw, ("ticket", "sparsity", "seed", "train.seed")
     for label, transfer in transfers.items():

@@ -1,12 +1,13 @@
 """Settings of a study: a grid of stages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
 from rtickets.evaluation.settings import EvaluateConfig
+from rtickets.settings import config_files
 from rtickets.settings.kinds import STRICT, Label, Seed, Sparsity
 from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.settings import PretrainConfig, TransferConfig
@@ -16,15 +17,21 @@ from rtickets.training.objectives import ObjectiveConfig
 
 @dataclass(frozen=True, config=STRICT)
 class StudyConfig:
-    """A grid: seeds x objectives x (dense and every draw at every sparsity) x transfers.
+    """A grid: seeds x branches x (dense and every draw at every sparsity) x transfers.
+
+    A branch is a pretraining: one of `objectives`, or one of `pretrainings`.
 
     Attributes:
         name: title of the report and prefix of its folder.
         seeds: seeds of the whole chain, from pretraining to the few-shot subset, each once.
-        baseline: the objective that the others are compared with.
+        baseline: the branch that the others are compared with.
         pretrain: the pretraining run; its objective and seed are set by the study.
-        objectives: pretraining objectives by label.
+        objectives: objectives of `pretrain` by label, a branch each.
+        pretrainings: further branches by label, whole pretraining runs of another task, optimiser
+            or network; their seed is set by the study.
         draws: ways of drawing by label; their sparsity is set by the study.
+        drawn_as_pretrained: labels of draws that train with the objective that their network was
+            pretrained with, in the place of one of their own.
         sparsities: the ladder, each once.
         ladders: ladders of single ways of drawing, by their label, in the place of `sparsities`.
         transfers: downstream runs by label; their seed is set by the study.
@@ -41,7 +48,9 @@ class StudyConfig:
             "robust": ObjectiveConfig(name="pgd"),
         }
     )
+    pretrainings: Mapping[Label, PretrainConfig] = field(default_factory=dict)
     draws: Mapping[Label, DrawConfig] = field(default_factory=lambda: {"omp": DrawConfig()})
+    drawn_as_pretrained: tuple[Label, ...] = ()
     sparsities: tuple[Sparsity, ...] = (0.5, 0.8, 0.9, 0.95, 0.98)
     ladders: Mapping[Label, tuple[Sparsity, ...]] = field(default_factory=dict)
     transfers: Mapping[Label, TransferConfig] = field(
@@ -55,14 +64,7 @@ class StudyConfig:
             raise ValueError("a draw cannot be called 'dense', as what is not drawn is")
         if unknown := set(self.ladders) - set(self.draws):
             raise ValueError(f"ladders has labels that draws lacks: {', '.join(sorted(unknown))}")
-        if self.baseline not in self.objectives:
-            raise ValueError(f"baseline={self.baseline!r} is none of the objectives")
-        wrong = [
-            f"objectives.{label}: {problem}"
-            for label, objective in self.objectives.items()
-            for problem in objective.conflicts(self.pretrain.train)
-        ]
-        if wrong:
+        if wrong := list(self._wrong_branches()) or list(self._wrong_draws()):
             raise ValueError("; ".join(wrong))
         grid = (self.seeds, self.draws, self.sparsities, *self.ladders.values(), self.transfers)
         if not all(grid):
@@ -71,10 +73,42 @@ class StudyConfig:
             )
         self._check_differ()
         ladders = {label: self.ladder(label) for label in self.draws}
-        stages = self.pretrain, self.draws, ladders, self.transfers, self.evaluate
-        if why := why_replaced(*stages):
+        stages = self.draws, ladders, self.transfers, self.evaluate
+        if why := why_replaced(self.pretrain, self.pretrainings, *stages):
             raise ValueError(why)
         return self
+
+    def _wrong_branches(self) -> Iterator[str]:
+        """Yield what is wrong with the pretrainings."""
+        twice = sorted(set(self.objectives) & set(self.pretrainings))
+        if twice:
+            yield f"{', '.join(twice)}: stands in objectives and in pretrainings; rename one"
+        if not self.branches:
+            yield "objectives and pretrainings are empty; give one at least"
+        elif not self.objectives and self.pretrain != PretrainConfig():
+            yield "pretrain would change nothing where objectives is empty; set pretrainings alone"
+        if self.branches and self.baseline not in self.branches:
+            shown = ", ".join(self.branches)
+            yield f"baseline={self.baseline!r} is no pretraining of this study, which has {shown}"
+        for label, objective in self.objectives.items():
+            for problem in objective.conflicts(self.pretrain.train):
+                yield f"objectives.{label}: {problem}"
+
+    def _wrong_draws(self) -> Iterator[str]:
+        """Yield what is wrong with draws that train as their network was pretrained."""
+        for label in dict.fromkeys(self.drawn_as_pretrained):
+            draw = self.draws.get(label)
+            if draw is None:
+                yield f"drawn_as_pretrained: {label!r} is none of the draws"
+            elif draw.train is None:
+                yield f"drawn_as_pretrained: {label!r} trains nothing; leave it out"
+            elif draw.train.objective != ObjectiveConfig():
+                yield f"draws.{label}.train.objective would be replaced (drawn_as_pretrained)"
+            else:
+                for branch in self.branches:
+                    objective = self.pretraining(branch).train.objective
+                    for problem in objective.conflicts(draw.train):
+                        yield f"draws.{label} as {branch} was pretrained: {problem}"
 
     def _check_differ(self) -> None:
         """Refuse what stands twice: it would count as two measurements, with no deviation."""
@@ -88,3 +122,38 @@ class StudyConfig:
     def ladder(self, draw: str) -> tuple[float, ...]:
         """Return the sparsities of a way of drawing."""
         return self.ladders.get(draw, self.sparsities)
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The labels of all pretrainings."""
+        return (*self.objectives, *self.pretrainings)
+
+    def pretraining(self, branch: str) -> PretrainConfig:
+        """Return the pretraining of a branch, whose seed is still to be set."""
+        if branch in self.pretrainings:
+            return self.pretrainings[branch]
+        return config_files.replace(self.pretrain, train__objective=self.objectives[branch])
+
+    def drawing(self, draw: str, branch: str) -> DrawConfig:
+        """Return a way of drawing for a branch, whose sparsity and seed are still to be set."""
+        own = self.draws[draw]
+        if draw not in self.drawn_as_pretrained:
+            return own
+        return config_files.replace(own, train__objective=self.pretraining(branch).train.objective)
+
+    def sources(self) -> dict[str, tuple[PretrainConfig, tuple[str, ...]]]:
+        """Return a pretraining for every data set and network, with the branches that have it.
+
+        What is asked of data and shapes is the same for all branches of one. The key is the label
+        of the first.
+        """
+        found: dict[str, tuple[PretrainConfig, tuple[str, ...]]] = {}
+        for branch in self.branches:
+            own = self.pretraining(branch)
+            for label, (first, alike) in found.items():
+                if (first.data, first.model) == (own.data, own.model):
+                    found[label] = first, (*alike, branch)
+                    break
+            else:
+                found[branch] = own, (branch,)
+        return found

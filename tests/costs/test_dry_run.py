@@ -214,6 +214,40 @@ def test_a_study_counts_its_grid():
     }
 
 
+def test_branches_of_other_data_are_counted_by_themselves():
+    imp = DrawConfig(method="imp", train=TrainConfig(duration="10it"))
+    config = StudyConfig(
+        pretrain=PretrainConfig(model=TINY),
+        pretrainings={"digits": PretrainConfig(data=DataConfig(source="digits"), model=TINY)},
+        sparsities=(0.36,),
+        draws={"omp": DrawConfig(), "imp": imp},
+        drawn_as_pretrained=("imp",),
+        transfers={"few": TransferConfig(data=DataConfig(source="mnist5k", train_examples=200))},
+    )
+    found = {one.name: one for one in estimate(config, Setting(TINY))}
+    assert {name: one.times for name, one in found.items()} == {
+        "pretrain, natural": 1,
+        "pretrain, robust": 1,
+        "natural: omp: draw, omp": 2,
+        "natural: imp of natural: draw, imp, sparsity 0.36, each of 2 states": 2,
+        "natural: imp of robust: draw, imp, sparsity 0.36, each of 2 states": 2,
+        "natural: transfer, few": 6,
+        "natural: evaluate, mnist5k": 6,
+        "natural: evaluate, fashion_mini": 2,
+        "pretrain, digits": 1,
+        "digits: omp: draw, omp": 1,
+        "digits: imp of digits: draw, imp, sparsity 0.36, each of 2 states": 2,
+        "digits: transfer, few": 3,
+        "digits: evaluate, mnist5k": 3,
+        "digits: evaluate, digits": 1,
+    }
+    natural, robust = (
+        found[f"natural: imp of {branch}: draw, imp, sparsity 0.36, each of 2 states"]
+        for branch in ("natural", "robust")
+    )
+    assert robust.operations > 2 * natural.operations
+
+
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_every_configuration_can_be_estimated(path):
     kind = KINDS[path.parts[1]]

@@ -207,3 +207,85 @@ def test_a_ticket_drawn_on_a_target_has_that_target_as_its_source():
     check_study(
         config_with(transfers={"t": run}, draws={"imp": on_source}), parallel.local_devices(1)
     )
+
+
+ROBUST = ObjectiveConfig(name="pgd")
+OTHER = PretrainConfig(data=DataConfig(source="digits"), train=TRAIN)
+
+
+def test_whole_pretrainings_are_branches_beside_objectives(monkeypatch):
+    seen = {}
+
+    def fake(config, workdir, name, devices):
+        seen[name] = config
+        return RunFolder(Path("nowhere"), name)
+
+    for name in ("draw", "transfer", "evaluate"):
+        monkeypatch.setattr(stages, name, lambda *arguments: RunFolder(Path("nowhere"), "x"))
+    monkeypatch.setattr(stages, "pretrain", fake)
+    config = config_with(objectives={"natural": ObjectiveConfig()}, pretrainings={"other": OTHER})
+    assert {cell.objective for cell in grid(config)} == {"natural", "other"}
+    for cell in grid(config):
+        run_cell(config, cell, Path("nowhere"), parallel.local_devices(1))
+    assert seen["other-s0"] == config_files.replace(OTHER, train__seed=0)
+    assert seen["natural-s0"].data == config.pretrain.data
+
+
+@pytest.mark.parametrize("branch", ["natural", "robust"])
+def test_a_draw_trains_as_its_network_was_pretrained(drawn, branch):
+    imp = DrawConfig(method="imp", train=TRAIN)
+    config = config_with(
+        objectives={"natural": ObjectiveConfig(), "robust": ROBUST},
+        draws={"imp": imp, "same": imp},
+        drawn_as_pretrained=("imp",),
+    )
+    for label in ("imp", "same"):
+        cell = study.Cell(0, branch, label, 0.8, "finetune")
+        run_cell(config, cell, Path("nowhere"), parallel.local_devices(1))
+    own, same = drawn
+    assert own.train.objective == config.objectives[branch]
+    assert same.train.objective == ObjectiveConfig()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"pretrainings": {"natural": OTHER}}, "natural: stands in objectives and in pretrainings"),
+        ({"objectives": {}}, "objectives and pretrainings are empty"),
+        (
+            {"objectives": {}, "pretrain": OTHER, "pretrainings": {"natural": OTHER}},
+            "pretrain would change nothing",
+        ),
+        ({"baseline": "other"}, "baseline='other' is no pretraining of this study.*natural"),
+        (
+            {"pretrainings": {"x": config_files.replace(OTHER, train__seed=3)}},
+            "pretrainings.x.train.seed=3 would change nothing",
+        ),
+        (
+            {"draws": {"omp": DRAWS["omp"]}, "drawn_as_pretrained": ("imp",)},
+            "'imp' is none of the draws",
+        ),
+        ({"drawn_as_pretrained": ("omp",)}, "'omp' trains nothing"),
+        (
+            {
+                "draws": {
+                    "imp": DrawConfig(
+                        method="imp", train=config_files.replace(TRAIN, objective=ROBUST)
+                    )
+                },
+                "drawn_as_pretrained": ("imp",),
+            },
+            "draws.imp.train.objective would be replaced",
+        ),
+    ],
+)
+def test_branches_that_say_nothing_or_twice_are_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        config_with(**fields)
+
+
+def test_the_data_of_every_branch_are_looked_at():
+    missing = config_files.replace(OTHER, data__source="npz", data__path="/nowhere/at/all.npz")
+    config = config_with(pretrainings={"other": missing})
+    with pytest.raises(InputError, match="nowhere"):
+        check_study(config, parallel.local_devices(1))
