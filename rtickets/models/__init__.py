@@ -2,7 +2,9 @@
 
 from rtickets.models.architectures import ARCHITECTURES, Architecture, Request
 from rtickets.models.calling import apply, draws, features, head
+from rtickets.models.deep_decoder import DeepDecoder
 from rtickets.models.efficientnet_lite import EfficientNetLite
+from rtickets.models.hourglass import Hourglass
 from rtickets.models.inputs import Input, Inputs, as_inputs, placeholders
 from rtickets.models.network import BackboneAndHead, Features, LinearHead, pooled
 from rtickets.models.preact_resnet import PreActResNet
@@ -24,8 +26,10 @@ __all__ = [
     "ARCHITECTURES",
     "Architecture",
     "BackboneAndHead",
+    "DeepDecoder",
     "EfficientNetLite",
     "Features",
+    "Hourglass",
     "Input",
     "Inputs",
     "LinearHead",

@@ -12,7 +12,9 @@ from rtickets.errors import InputError
 from rtickets.masks import Params
 from rtickets.models.architectures import ARCHITECTURES, Architecture, Request, Stem
 from rtickets.models.calling import STATE, apply
+from rtickets.models.deep_decoder import make_deep_decoder
 from rtickets.models.efficientnet_lite import make_efficientnet_lite
+from rtickets.models.hourglass import HOURGLASSES
 from rtickets.models.inputs import ImageShape, Inputs, as_inputs, placeholders
 from rtickets.models.network import BackboneAndHead, LinearHead
 from rtickets.models.preact_resnet import make_preact_resnet
@@ -64,6 +66,11 @@ ARCHITECTURES |= {
     "preact_resnet18": _preact(2, 2, 2, 2),
     "preact_resnet34": _preact(3, 4, 6, 3),
     "efficientnet_lite0": Architecture(make_efficientnet_lite, own_activation="ReLU6"),
+    "deep_decoder": Architecture(make_deep_decoder, _SMALL, own_activation="ReLU"),
+    **{
+        name: Architecture(make, _SMALL, own_activation="LeakyReLU")
+        for name, make in HOURGLASSES.items()
+    },
 }
 
 

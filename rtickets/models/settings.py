@@ -71,7 +71,8 @@ class ModelConfig:
         variant: a published variant that computes something else with the same layers, see
             `rtickets.models.settings.variants_of`; None is the usual network.
         activation: None is the published one: 'silu' for the variant 'deepmind', ReLU6 for
-            efficientnet_lite0, which has no other, and 'relu' for the rest.
+            efficientnet_lite0, LeakyReLU for hourglasses and ReLU for the deep decoder, which have
+            no other, and 'relu' for the rest.
     """
 
     arch: Annotated[str, OneOf(ARCHITECTURES)] = "resnet18"

@@ -1,0 +1,96 @@
+"""Layers of networks that paint one image: padding that continues it, its own statistics."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from rtickets.models.network import head_init
+
+SLOPE = 0.2  # of LeakyReLU below zero
+
+
+def _bias_init(fan_in: int) -> Any:
+    """Return uniform biases within 1 / sqrt(fan in), as those of the kernels are."""
+
+    def init(key: Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+        bound = fan_in**-0.5
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return init
+
+
+class Reflected(nn.Module):
+    """A convolution of odd size at every place; beyond the border the image is reflected.
+
+    Attributes:
+        features: that it returns.
+        size: of its kernel.
+        use_bias: whether it has one.
+        dtype: compute precision.
+    """
+
+    features: int
+    size: int = 3
+    use_bias: bool = True
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Map (B, H, W, C) to (B, H, W, features)."""
+        shape = (self.size, self.size, x.shape[-1], self.features)
+        kernel = self.param("kernel", head_init, shape).astype(self.dtype)
+        pad = self.size // 2
+        x = jnp.pad(x.astype(self.dtype), ((0, 0), (pad, pad), (pad, pad), (0, 0)), "reflect")
+        x = jax.lax.conv_general_dilated(
+            x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        if not self.use_bias:
+            return x
+        fan_in = self.size * self.size * shape[2]
+        bias: Array = self.param("bias", _bias_init(fan_in), (self.features,))
+        return x + bias.astype(self.dtype)
+
+
+class ImageNorm(nn.Module):
+    """Normalisation of every channel by its mean and variance over the places of the one image.
+
+    It is batch normalisation in training of a batch of one, so there are no running statistics, and
+    no image depends on another. The variance is that of centred values, never negative: a channel
+    that is constant, as one that is dead, becomes its bias, with finite gradients.
+
+    Attributes:
+        epsilon: added to variances.
+        linear: leave the statistics out, so that outputs are proportional to inputs but for biases,
+            as SynFlow wants them.
+    """
+
+    epsilon: float = 1e-5
+    linear: bool = False
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Map (B, H, W, C) to the same shape, in its precision."""
+        scale = self.param("scale", nn.initializers.ones, (x.shape[-1],))
+        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
+        wide = x.astype(jnp.float32)
+        if self.linear:
+            return (wide * scale + bias).astype(x.dtype)
+        centred = wide - wide.mean((1, 2), keepdims=True)
+        variance = jnp.square(centred).mean((1, 2), keepdims=True)
+        return (centred * jax.lax.rsqrt(variance + self.epsilon) * scale + bias).astype(x.dtype)
+
+
+def halved(x: Array) -> Array:
+    """Return (B, H, W, C) averaged over 2x2 places, (B, H / 2, W / 2, C)."""
+    b, h, w, c = x.shape
+    return x.reshape(b, h // 2, 2, w // 2, 2, c).mean((2, 4))
+
+
+def doubled(x: Array) -> Array:
+    """Return (B, H, W, C) with every place four times, (B, 2 H, 2 W, C)."""
+    b, h, w, c = x.shape
+    spread = jnp.broadcast_to(x[:, :, None, :, None], (b, h, 2, w, 2, c))
+    return spread.reshape(b, 2 * h, 2 * w, c)
