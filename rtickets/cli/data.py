@@ -128,6 +128,7 @@ def _info_voc(path: str | None) -> None:
 
 def _prepare(name: str, data_dir: Path | None, manual: Path | None) -> None:
     from rtickets.data.prepare.public_sets import prepare
+    from rtickets.data.sources.box_sets import BOX_SETS
     from rtickets.data.sources.prepared_sets import folder_of
     from rtickets.data.sources.public import PUBLIC_SETS
 
@@ -143,10 +144,15 @@ def _prepare(name: str, data_dir: Path | None, manual: Path | None) -> None:
 
         prepare_voc(folder, manual)
         return
+    if name in BOX_SETS:
+        from rtickets.data.prepare.box_sets import prepare_boxes
+
+        prepare_boxes(BOX_SETS[name], folder, manual)
+        return
     if name not in PUBLIC_SETS:
         raise InputError(
-            f"{name!r} cannot be prepared; choose one of {', '.join(PUBLIC_SETS)}, voc2012, "
-            "tfds:NAME"
+            f"{name!r} cannot be prepared; choose one of {', '.join((*PUBLIC_SETS, *BOX_SETS))}, "
+            "voc2012, tfds:NAME"
         )
     prepare(PUBLIC_SETS[name], folder, manual)
 

@@ -104,6 +104,20 @@ def read_header(path: Path) -> Header:
         return Header()
 
 
+def size_in(path: Path) -> tuple[int, int]:
+    """Return the (height, width) that an image's header says, without decoding it.
+
+    Raises:
+        InputError: naming it, if it cannot be read.
+    """
+    size_of(path)
+    try:
+        with Image.open(path, formats=_available()) as image:
+            return image.height, image.width
+    except Exception as error:  # damage surfaces as whatever the reader trips over
+        raise InputError(f"{path}: cannot be read as an image: {error}") from None
+
+
 def _is_turned(image: Image.Image) -> bool:
     """Return whether EXIF asks for a turn that decoding does not make; of TIFF it makes it."""
     if image.format == "TIFF" or "exif" not in image.info:

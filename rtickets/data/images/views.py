@@ -50,11 +50,16 @@ class View(NamedTuple):
         if self.size is None or self.random_crop is None:
             return self.evaluation(image)
         width, height = image.size
-        shapes, place = generator.random((boxes.ATTEMPTS, 2)), generator.random(2)
-        box = boxes.random_box(np, (height, width), shapes, place, self.random_crop)
-        top, left, tall, wide = box.tolist()
+        top, left, tall, wide = self.cut((height, width), generator)
         cut = image.crop((left, top, left + wide, top + tall))
         return self._array(cut.resize(self.size[::-1], FILTERS[self.method]))
+
+    def cut(self, shape: tuple[int, int], generator: np.random.Generator) -> tuple[int, ...]:
+        """Return top, left, height and width of what training sees of an image (height, width)."""
+        assert self.random_crop is not None
+        shapes, place = generator.random((boxes.ATTEMPTS, 2)), generator.random(2)
+        found = boxes.random_box(np, shape, shapes, place, self.random_crop)
+        return tuple(found.tolist())
 
     def _array(self, image: Image.Image) -> np.ndarray:
         array = np.asarray(image)

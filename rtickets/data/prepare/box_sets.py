@@ -1,0 +1,73 @@
+"""Preparing sets of images with boxes: archives unpacked, every annotation and image looked at."""
+
+from pathlib import Path
+
+from rtickets.data.archives import Say, check, download, unpack_once
+from rtickets.data.images.pictures import size_in
+from rtickets.data.sources.box_sets import BoxSet
+from rtickets.data.sources.original.box_listing import BoxListing, Pictured
+from rtickets.errors import InputError
+from rtickets.platform.terminal import show
+
+_UNPACKED = "unpacked"
+
+
+def prepare_boxes(
+    box_set: BoxSet, folder: Path, manual: Path | None = None, say: Say = show
+) -> BoxListing:
+    """Unpack a set and check that it is complete and sound, or check a folder that is unpacked.
+
+    What is done stays done: a second call downloads and unpacks nothing, and checks everything.
+
+    Args:
+        folder: where to.
+        manual: a folder with the archives, or with the unpacked set; the latter is used where it
+            lies, and is then named by `data.path`.
+        say: is told what happens.
+
+    Raises:
+        InputError: for what cannot be had, is damaged, or is not as much as it should be, and for
+            images of another size than their annotation says.
+    """
+    root = folder
+    if manual is not None and not any((manual / each.name).is_file() for each in box_set.downloads):
+        root = manual
+    else:
+        _unpack(box_set, folder, manual, say)
+    listing = box_set.read(root)
+    for split, expected in (("train", box_set.train), ("test", box_set.test)):
+        found = listing.splits[split]
+        if len(found) != expected:
+            raise InputError(
+                f"{root}: {box_set.name} has {len(found):,} {split} images; expected {expected:,}"
+            )
+        for each in found:
+            _check_size(each)
+    counts = ", ".join(f"{len(images):,} {split}" for split, images in listing.splits.items())
+    say(f"{box_set.name}: {counts} images in {root}")
+    for note in listing.notes:
+        say(f"{box_set.name}: {note}")
+    return listing
+
+
+def _unpack(box_set: BoxSet, folder: Path, manual: Path | None, say: Say) -> None:
+    """Bring every archive to a folder of its own name, from which the set is read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in box_set.downloads:
+        if (folder / _UNPACKED / each.name).is_dir():
+            continue
+        archive = (manual or folder) / each.name
+        if manual is None and each.url is not None:
+            download(each.url, archive, each.md5, say)
+        if not archive.is_file():
+            raise InputError(f"{archive}: is missing; it is one of the archives of {box_set.name}")
+        check(archive, each.md5)
+        unpack_once(archive, folder / _UNPACKED, say)
+
+
+def _check_size(each: Pictured) -> None:
+    if (found := size_in(each.path)) != each.size:
+        raise InputError(
+            f"{each.path}: is {found[0]}x{found[1]}, its annotation says {each.size[0]}x"
+            f"{each.size[1]}; its boxes would lie elsewhere, so get the set again"
+        )
