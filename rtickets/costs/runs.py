@@ -62,7 +62,7 @@ def estimate_training(
     steps = to_steps(train.duration, per_epoch)
     every = to_steps(train.validate_every, per_epoch)
     passes = passes_per_step(train.objective, trainable)
-    check = train.objective.validation_attack
+    check = train.validation_attack
     held_out = 1 + (passes_of_attack(check, task.outputs) if check else 0)
     images = steps * train.batch_size
     validated = (steps // every) * task.validation if every else 0

@@ -19,6 +19,7 @@ from rtickets.report.further import further_measures
 from rtickets.report.gains import explained
 from rtickets.report.gap_scatter import gap_sections
 from rtickets.report.honesty import doubts, strengths, unchecked
+from rtickets.report.matching import matching_sections
 from rtickets.report.metric_sections import metric_sections, radius_sections
 from rtickets.report.over_seeds import CLEAN, further_of, metrics_of
 from rtickets.report.reliability import reliability_sections
@@ -27,6 +28,7 @@ from rtickets.report.tickets import Tickets, ticket_sections
 from rtickets.tasks import units
 
 _FILES = {"results.csv": "all cells as CSV", "gains.csv": "gains as CSV",
+          "matching.csv": "matching tickets as CSV",
           "table.json": "means and gains as JSON", "config.json": "configuration",
           "result.json": "results"}  # fmt: skip
 _ABOUT_PICTURES = "Of the first seed."
@@ -63,6 +65,7 @@ def render_page(
         sections.append(Section("Further measures", about.facts(), further_measures(further)))
     sections += reliability_sections(about)
     sections += gap_sections(about)
+    sections += matching_sections(about)
     sections += ticket_sections(about, tickets or {})
     for heading, own in pictures.items():
         sections += _pictures(about, heading, own)

@@ -19,6 +19,7 @@ from rtickets.report.gains import gains_csv
 from rtickets.report.gap_scatter import gap_lines
 from rtickets.report.honesty import doubts, strengths, unchecked
 from rtickets.report.inside import study_pictures
+from rtickets.report.matching import matching_csv, matching_lines
 from rtickets.report.over_seeds import CLEAN, further_of, moves_of, rows
 from rtickets.report.page import cells_of, render_page
 from rtickets.report.style import png
@@ -48,6 +49,7 @@ def write_report(study: RunFolder) -> Path:
         write_bytes(study.path / f"{name}.png", picture)
     write_text(study.path / "results.csv", as_csv(result["cells"]))
     write_text(study.path / "gains.csv", gains_csv([*table, *further]))
+    write_text(study.path / "matching.csv", matching_csv(result))
     write_json(study.path / "table.json", [*table, *further])
     page = study.path / "report.html"
     pictures = {"Looking inside": study_pictures(study.path.parent, result)}
@@ -84,6 +86,7 @@ def show_report(study: RunFolder) -> None:
     for line in (
         *family_lines(table),
         *gap_lines(result),
+        *matching_lines(result),
         *gap_notes(result["cells"], config),
         *failed_lines(result),
         *broken_lines(result),

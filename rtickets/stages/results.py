@@ -21,6 +21,7 @@ from rtickets.runs.folders import RunFolder
 from rtickets.settings import config_files
 from rtickets.settings.kinds import Label, Seed, Sparsity
 from rtickets.stages.gain_results import Count, GainResult, GapReading, Number, Text, Unit
+from rtickets.stages.matching_results import MatchingResult
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.storage.files import read_json
 from rtickets.tasks import Classification, Headline, units
@@ -210,6 +211,7 @@ class StudyResult(TypedDict):
     failed: NotRequired[list[FailedUnit]]
     gains: NotRequired[list[GainResult]]
     gap_readings: NotRequired[list[GapReading]]
+    matching: NotRequired[MatchingResult]
 
 
 def read_evaluation(folder: RunFolder) -> Evaluation:

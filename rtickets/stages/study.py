@@ -25,6 +25,7 @@ from rtickets.settings import config_files
 from rtickets.stages import study_progress
 from rtickets.stages.comparison import all_gains
 from rtickets.stages.gap_reading import gap_readings
+from rtickets.stages.matching import matching
 from rtickets.stages.points import DENSE, ticket_words
 from rtickets.stages.results import (
     headline_of,
@@ -190,7 +191,8 @@ def _result(
     cells = results["cells"]
     gains = processes.on_primary(lambda: all_gains(cells, config.baseline, folders))
     readings = gap_readings(cells, gains, config)
-    return {**results, "gains": gains, **({"gap_readings": readings} if readings else {})}
+    more = {"gap_readings": readings, "matching": matching(cells, config)}
+    return {**results, "gains": gains, **{name: each for name, each in more.items() if each}}
 
 
 def _reason(error: Exception) -> str | None:

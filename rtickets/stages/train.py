@@ -187,7 +187,7 @@ def train_network(
         task=run.task,
     )
     held_out = evaluation.on_devices(run.dataset.validation, run.transform, devices, run.task)
-    attack = config.objective.validation_attack
+    attack = config.validation_attack
     weights_of = jax.jit(partial(training.weights_of, learned_mask))
 
     def validate(params: Params, batch_stats: Any) -> float:

@@ -233,7 +233,7 @@ class Loop:
     def _why_stopped(self, step: int, before: float | None, value: float) -> str:
         name, say = self.judge.headline.name, self.judge.headline.say
         was = "nothing" if before is None else say(before)
-        under = " under attack" if self.program.objective.validation_attack else ""
+        under = " under attack" if self.config.validation_attack else ""
         return (
             f"{self.name}: stopped at step {step}, as validation {name}{under} went from "
             f"{was} to {say(value)}; the weights are from before"

@@ -1,11 +1,13 @@
 """Settings of one training run: its loop and averaging; objectives and optimisers are families."""
 
+from collections.abc import Iterator
 from dataclasses import field
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from rtickets.attacks.settings import AttackConfig
 from rtickets.settings.kinds import STRICT, Duration, Positive, Seed, is_never
 from rtickets.training.objectives import ObjectiveConfig
 from rtickets.training.observe.settings import ObserveConfig
@@ -48,7 +50,8 @@ class TrainConfig:
         sync_statistics: batch statistics are those of the batch over all devices; otherwise each
             device normalises by its own part, which makes the result depend on their number, and
             running statistics are averaged.
-        select: return the 'best' weights on the validation split or the 'last'.
+        select: return the 'best' weights on the validation split or the 'last'. Validation is under
+            the objective's attack if it has one; 'best_clean' goes by clean inputs there too.
         validate_every: how often validation runs.
         checkpoint_every: how often the whole state is saved; '0ep' only when the run is preempted.
         keep_checkpoints: how many of the newest checkpoints to keep until the stage is complete.
@@ -67,7 +70,7 @@ class TrainConfig:
     seed: Seed = 0
     statistics: Literal["batch", "frozen"] = "batch"
     sync_statistics: bool = True
-    select: Literal["best", "last"] = "best"
+    select: Literal["best", "best_clean", "last"] = "best"
     validate_every: Duration = "1ep"
     checkpoint_every: Duration = "1ep"
     keep_checkpoints: Positive = 2
@@ -75,13 +78,19 @@ class TrainConfig:
     steps_per_dispatch: Positive | None = None
     observe: ObserveConfig = field(default_factory=ObserveConfig)
 
+    @property
+    def validation_attack(self) -> AttackConfig | None:
+        """The attack that validation is under, None for clean inputs."""
+        return None if self.select == "best_clean" else self.objective.validation_attack
+
     @model_validator(mode="after")
     def _check(self) -> "TrainConfig":
         problems = list(self.objective.conflicts(self))
         if is_never(self.duration):
             problems.append(f"duration={self.duration!r} trains nothing; give at least '1it'")
-        if self.select == "best" and is_never(self.validate_every):
-            problems.append("select='best' needs validate_every, for instance '1ep'")
+        if self.select != "last" and is_never(self.validate_every):
+            problems.append(f"select={self.select!r} needs validate_every, for instance '1ep'")
+        problems += self._against_clean_choice()
         if self.keep_best_checkpoints and is_never(self.validate_every):
             problems.append("keep_best_checkpoints needs validate_every, for instance '1ep'")
         if self.batch_size % self.accumulate:
@@ -92,3 +101,18 @@ class TrainConfig:
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _against_clean_choice(self) -> Iterator[str]:
+        """Yield why weights cannot be chosen by clean inputs."""
+        if self.select != "best_clean":
+            return
+        if self.objective.validation_attack is None:
+            yield (
+                f"select='best_clean' is 'best' for objective {self.objective.name!r}, which is "
+                "validated on clean inputs; set that"
+            )
+        if self.objective.stops:
+            yield (
+                f"select='best_clean' would hide from objective {self.objective.name!r} the "
+                "validation under attack that it stops by; set 'best'"
+            )

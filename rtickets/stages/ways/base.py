@@ -40,6 +40,11 @@ class WayConfig(Variant):
     unused: ClassVar[tuple[str, ...]] = ()  # fields of `DrawConfig` that it does not read
     in_states = False  # a ticket is a state on the way to those of a higher sparsity
 
+    @property
+    def inherits(self) -> bool:
+        """Whether a ticket's weights are those of the network that it is drawn from."""
+        return True
+
     def problems(self, config: Any) -> Iterator[str]:
         """Yield what keeps it from drawing, in words, before anything runs."""
         yield from ()

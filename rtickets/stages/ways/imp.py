@@ -78,6 +78,12 @@ class Imp(WayConfig):
     trains = in_states = True
     unused = ("recalibrate",)
 
+    @property
+    def inherits(self) -> bool:
+        """Whether weights go back to the pretrained ones."""
+        untrained = self.rewind not in ("best", "none") and is_never(self.rewind)
+        return self.start == "pretrained" and untrained
+
     def problems(self, config: DrawConfig) -> Iterator[str]:
         """Yield what cannot go together."""
         train = config.train

@@ -61,6 +61,7 @@ class Fast(OneStep, Searched):
     name: Literal["fast"] = "fast"
     attack: FgsmRsSettings = field(default_factory=FgsmRsSettings)
     collapse: Fraction = 0.2
+    stops = True
 
     def make(self, task: Task) -> Objective:
         """Return `fast`.

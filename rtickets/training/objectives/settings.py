@@ -63,6 +63,7 @@ class ObjectiveConfig(Variant):
     # What others may ask; subclasses say otherwise, or make fields of them.
     attack = cast("AttackConfig | None", None)  # that training is under
     attack_statistics = "frozen"
+    stops = False  # it may end a run early, by the validation
     loss_passes = 1  # passes over the batch that the gradient to the weights goes through
 
     def make(self, task: Task) -> Objective:
