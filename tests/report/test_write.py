@@ -76,6 +76,7 @@ def test_a_report_is_page_pictures_cells_and_table(study):
         "curves_pgd20.png",
         "results.csv",
         "gains.csv",
+        "matching.csv",
         "table.json",
     }
 
