@@ -13,7 +13,8 @@ a fifth, 10 epochs each at a rate of 2e-4 on the source, 60 on the target (of wh
 first state has 182); the stem is left alone. It needs `rtickets data prepare` of both. The small
 version halves the survivors in states of 40 steps, and needs `pip install 'rtickets[demo]'`.
 
-Time: full, not run, --dry-run estimates it; small, 15 minutes on two CPU cores (estimated).
+Time: full, not run, --dry-run estimates it; small, 10 minutes of one CPU core where the demo's
+networks are there already. Results of the small version: docs/results/iterative_small.md.
 """
 
 from rtickets.config import (
