@@ -30,6 +30,7 @@ class TaskConfig(Variant):
     entries: ClassVar[dict[str, Any]] = {}
     beside_head: ClassVar[frozenset[str]] = frozenset()  # see `rtickets.tasks.base.Task`
     inputs: ClassVar[tuple[str, ...]] = ("image",)  # likewise
+    makes_views: ClassVar[bool] = False  # it changes training images at random by itself
 
     def split(self, arrays: "Mapping[str, Any]") -> np.ndarray | None:
         """Return integers (N,) from 0 on: every part of a split gets its share of each.

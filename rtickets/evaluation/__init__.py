@@ -1,7 +1,7 @@
 """Measurements of a network on a split."""
 
-from rtickets.evaluation.counting import judge
 from rtickets.evaluation.evaluate import evaluate_network
+from rtickets.evaluation.judging import judge
 from rtickets.evaluation.predict import Examples, Network, on_devices, predict
 from rtickets.evaluation.robustness import measure_robustness
 from rtickets.evaluation.subject import make_subject

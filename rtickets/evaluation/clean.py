@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from rtickets.evaluation.comparison import Gallery, compared
 from rtickets.evaluation.counting import Counter, Judged, count, count_and_keep
 from rtickets.evaluation.entries import of_measures
 from rtickets.evaluation.outcomes import Outcome, outcome_of
@@ -27,9 +28,16 @@ class Clean(NamedTuple):
 
 
 def measure_clean(
-    network: Network, examples: Examples, *further: Counter, batch_size: int = 256
+    network: Network,
+    examples: Examples,
+    *further: Counter,
+    batch_size: int = 256,
+    gallery: Gallery | None = None,
 ) -> Clean:
-    """Measure a network on examples as they are, in one pass over them."""
+    """Measure a network on examples as they are, in one pass over them.
+
+    A task that is judged by a comparison takes further passes, see `compared`.
+    """
     task, outcome, known = examples.task, None, dict[str, Any]()
     counters, options = (task, *further), {"batch_size": batch_size}
     if task.has_classes:
@@ -39,7 +47,7 @@ def measure_clean(
         known = {} if chance is None else {"chance": chance}
     else:
         own, *others = count(network, examples, *counters, **options)
-    measures = task.measures(own)
+    measures = task.measures({**own, **compared(network, examples, gallery, batch_size)})
     value = {**of_measures(task, measures, len(examples.split)), **known}
     if outcome is not None:
         value = {"correct": int(outcome.right.sum()), **value}

@@ -13,12 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from rtickets.attacks.settings import AttackConfig
 from rtickets.evaluation.batches import Read, over_batches
 from rtickets.evaluation.examples import Examples, Network
 from rtickets.evaluation.predict import joined
 from rtickets.platform import parallel
-from rtickets.tasks import Measured, Sums, Task
+from rtickets.tasks import Sums, Task
 from rtickets.tasks.base import LISTED, Batch
 
 
@@ -189,17 +188,3 @@ def _after(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def _wide(leaf: Array) -> np.ndarray:
     return np.asarray(leaf, np.float64 if jnp.issubdtype(leaf.dtype, jnp.floating) else np.int64)
-
-
-def judge(
-    network: Network, examples: Examples, *, attack: AttackConfig | None = None, **options: Any
-) -> dict[str, Measured]:
-    """Return the measures of a network on a split, by the task's names.
-
-    Args:
-        attack: see `predict`.
-        **options: see `count`.
-    """
-    pgd = attack.as_pgd() if attack else None
-    (found,) = count(network, examples, examples.task, pgd=pgd, **options)
-    return examples.task.measures(found)

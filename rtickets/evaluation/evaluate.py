@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rtickets.evaluation.clean import measure_clean
+from rtickets.evaluation.comparison import Gallery, gallery_of
 from rtickets.evaluation.entries import entries, headline_entry
 from rtickets.evaluation.loss_attack import check_without_classes, measure_losses
 from rtickets.evaluation.measures.base import (
@@ -22,6 +23,7 @@ from rtickets.evaluation.predict import Examples, Network, answers
 from rtickets.evaluation.robustness import measure_robustness
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.evaluation.subject import make_subject
+from rtickets.tasks.comparison import Neighbours
 from rtickets.tasks.search import check_attackable
 
 
@@ -71,7 +73,10 @@ def evaluate_network(
         check_attackable(task, what, "leave it out")
     check_measures(config.measures, examples, network)
     further = counters_of(config.measures, task)
-    clean = measure_clean(network, examples, *further.values(), batch_size=config.batch_size)
+    clean = measure_clean(
+        network, examples, *further.values(), batch_size=config.batch_size,
+        gallery=_gallery(examples, training),
+    )  # fmt: skip
     if clean.outcome is not None:
         keep_outcome(folder, "clean", clean.outcome)
     sums = dict(zip(further, clean.further, strict=True))
@@ -97,3 +102,13 @@ def evaluate_network(
         batch_size=config.batch_size, devices=examples.devices, task=task,
     )  # fmt: skip
     return {**result, **measure_robustness(config, subject_of, folder)}
+
+
+def _gallery(examples: Examples, training: Callable[[], Examples]) -> Gallery | None:
+    """Return the training examples that the task's comparison needs."""
+    if not isinstance(examples.task.comparison, Neighbours):
+        return None
+    known = training()
+    return gallery_of(
+        examples.task.comparison, known.split, known.transform, known.devices, known.task
+    )

@@ -33,6 +33,12 @@ def check_without_classes(config: EvaluateConfig, task: Task) -> None:
         InputError: for attacks on logits over classes, and for certification.
     """
     name = type(task).__name__
+    if config.attacks and task.comparison is not None:
+        raise InputError(
+            f"attacks.{next(iter(config.attacks))}: the task {task.name!r} is judged by comparing "
+            "features, which no loss of single examples attacks; transfer the ticket to classes, "
+            "and attack it there"
+        )
     for label, attack in config.attacks.items():
         check_attackable(task, f"attacks.{label}={attack.name!r}", "leave it out")
         if attack.needs_classes:

@@ -14,6 +14,8 @@ from rtickets.data.arrays import IMAGE
 from rtickets.data.images.augment import Transform
 from rtickets.data.images.streamed import Streamed
 from rtickets.data.settings import DataConfig
+from rtickets.errors import InputError
+from rtickets.evaluation.comparison import gallery_of
 from rtickets.masks import Mask, Params
 from rtickets.masks.gates import LearnedMask
 from rtickets.platform import console, parallel, processes
@@ -187,12 +189,17 @@ def train_network(
         task=run.task,
     )
     held_out = evaluation.on_devices(run.dataset.validation, run.transform, devices, run.task)
-    attack = config.validation_attack
+    comparison = run.task.comparison
+    # Features that are compared with others have no loss of their own that an attack could raise.
+    attack = config.validation_attack if comparison is None else None
+    gallery = gallery_of(comparison, run.dataset.train, run.transform, devices, run.task)
     weights_of = jax.jit(partial(training.weights_of, learned_mask))
 
     def validate(params: Params, batch_stats: Any) -> float:
         network = evaluation.Network(run.model, weights_of(params), batch_stats)
-        found = evaluation.judge(network, held_out, attack=attack, batch_size=config.batch_size)
+        found = evaluation.judge(
+            network, held_out, attack=attack, gallery=gallery, batch_size=config.batch_size
+        )
         return float(found[run.task.headline.name].value)
 
     where = run.folder, run.called
@@ -203,6 +210,8 @@ def train_network(
 def begin(run: TrainingRun) -> tuple[int, ...]:
     """Check a run before it computes, say what is known of its data, return the input's shape."""
     training.check_batch_size(run.config, run.devices)
+    if conflicts := "; ".join(run.task.conflicts(run.config)):
+        raise InputError(conflicts)
     shape = run.task.input_spec(run.transform, run.dataset.train.spec)[0].shape
     run.config.objective.check_lengths(shape)
     # Every process reads its own copy of the data.

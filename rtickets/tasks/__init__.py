@@ -5,8 +5,10 @@ from rtickets.tasks.base import Batch, Headline, Measured, Sums, Task
 from rtickets.tasks.classification import Classification
 from rtickets.tasks.detection import Detection
 from rtickets.tasks.images import ImageTask
+from rtickets.tasks.moco import Moco
 from rtickets.tasks.registry import TASKS, task_of
 from rtickets.tasks.segmentation import Segmentation
+from rtickets.tasks.simclr import SimClr
 
 __all__ = [
     "TASKS",
@@ -17,7 +19,9 @@ __all__ = [
     "Headline",
     "ImageTask",
     "Measured",
+    "Moco",
     "Segmentation",
+    "SimClr",
     "Sums",
     "Task",
     "task_of",

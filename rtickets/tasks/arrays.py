@@ -1,6 +1,6 @@
 """What tasks on arrays of any kind have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -31,6 +31,8 @@ class ArrayTask(TaskConfig):
         has_classes: see `Task`.
         has_divergence: likewise.
         paints: likewise.
+        comparison: likewise.
+        memory: likewise.
     """
 
     inputs: ClassVar[tuple[str, ...]] = ()
@@ -41,6 +43,8 @@ class ArrayTask(TaskConfig):
     has_classes: ClassVar[bool] = False
     has_divergence: ClassVar[bool] = False
     paints: ClassVar[bool] = False
+    comparison: ClassVar[Any] = None
+    memory: ClassVar[Any] = None
 
     @property
     def input(self) -> str:
@@ -62,6 +66,11 @@ class ArrayTask(TaskConfig):
         if len(self.inputs) == 1:
             return changed
         return {**{name: batch[name] for name in self.inputs}, self.input: changed}
+
+    def conflicts(self, train: Any) -> Iterator[str]:
+        """Yield nothing: any run trains it."""
+        del train
+        yield from ()
 
     def about(self, dataset: Dataset) -> dict[str, Any]:
         """Return that there is nothing to know of a data set."""

@@ -27,6 +27,10 @@ validation, the choice of the best weights and reports go by it.
 dictionary that JSON can hold, such as the names of classes. From it come the `width` of the `head`,
 and whether one fits another data set (`aligned`, `matched`).
 
+**Several views.** What the network sees of a batch may be several inputs an example (`seen`), those
+of the first view before those of the second; outputs then are as many, and `loss` still returns one
+number per example.
+
 **Frozen, hashable, static.** A task is a frozen dataclass whose fields are its settings, one of the
 family `rtickets.data.task_settings.TaskConfig`, so that a configuration or a source can name it;
 `rtickets.tasks.registry` announces it. It is part of what is compiled: equal tasks share programs,
@@ -47,21 +51,18 @@ from jax import Array
 from rtickets.data.arrays import Dataset, Raw
 from rtickets.data.images.augment import Transform
 from rtickets.models.inputs import Input, Inputs
+from rtickets.tasks.beyond import BeyondExamples
 from rtickets.tasks.measured import Headline as Headline
 from rtickets.tasks.measured import Measured as Measured
+from rtickets.tasks.whole import Reduce as Reduce
+from rtickets.tasks.whole import alone as alone
 
 Batch = Mapping[str, Any]
 Sums = dict[str, Any]
 LISTED = "listed"  # the name among sums of arrays (N, ...) by name, see `Task.listed`
-Reduce = Callable[[Any], Any]
 
 
-def alone(tree: Any) -> Any:
-    """Return sums over a batch that nobody else has a part of: as they are."""
-    return tree
-
-
-class Task(Protocol):
+class Task(BeyondExamples, Protocol):
     """A task; see the head of this file for the contract."""
 
     @property
@@ -91,10 +92,7 @@ class Task(Protocol):
 
     @property
     def head(self) -> Callable[[int], Any]:
-        """What makes a head of a width, a module from `models.Features` to outputs.
-
-        It is a class or a static function, so that equal tasks have equal networks.
-        """
+        """What makes a head of a width, from `models.Features`; equal for equal tasks."""
         ...
 
     @property
@@ -124,10 +122,7 @@ class Task(Protocol):
 
     @property
     def beside_head(self) -> frozenset[str]:
-        """Names of settings that do not change what a head's answers mean.
-
-        A ticket is judged only where all the others are those that it was trained with.
-        """
+        """Settings that may differ from those a head was trained with where it is judged."""
         ...
 
     def __hash__(self) -> int:
@@ -178,10 +173,7 @@ class Task(Protocol):
         ...
 
     def seen(self, batch: Batch, changed: Any) -> Any:
-        """Return what the network is called with, `changed` in the place of the first input.
-
-        It is that alone where the network sees nothing else, else a dictionary of the inputs.
-        """
+        """Return what the network is called with, `changed` in the place of the first input."""
         ...
 
     def prepare(self, transform: Transform, raw: Batch) -> Batch:
@@ -198,8 +190,7 @@ class Task(Protocol):
         Args:
             outputs: what the network answers, float32, examples first.
             batch: what it was asked, b examples of a batch that may lie on several devices.
-            reduce: adds a pytree up over all devices, for losses that look at the whole batch; of
-                what does not depend on the weights.
+            reduce: the whole batch, for losses that look at it, see `rtickets.tasks.whole`.
 
         Returns:
             float32 (b,).

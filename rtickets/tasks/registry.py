@@ -9,11 +9,14 @@ from rtickets.errors import InputError
 from rtickets.tasks.base import Task
 from rtickets.tasks.classification import Classification
 from rtickets.tasks.detection import Detection
+from rtickets.tasks.moco import Moco
 from rtickets.tasks.segmentation import Segmentation
+from rtickets.tasks.simclr import SimClr
 
 TASKS: dict[str, type[TaskConfig]] = TaskConfig.entries
 TASKS |= {
     "classification": Classification, "detection": Detection, "segmentation": Segmentation,
+    "simclr": SimClr, "moco": Moco,
 }  # fmt: skip
 
 

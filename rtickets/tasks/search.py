@@ -5,7 +5,7 @@ Functions take the task, a batch of it that is prepared (see `rtickets.tasks.bas
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import jax
@@ -17,7 +17,8 @@ from rtickets.attacks.broken import only_finite
 from rtickets.attacks.pgd import Pgd, PgdState
 from rtickets.attacks.search import Evaluation, Job, Search, run
 from rtickets.errors import InputError
-from rtickets.tasks.base import Batch, Task
+from rtickets.tasks.base import Batch, Reduce, Task, alone
+from rtickets.tasks.whole import over_devices
 
 OutputsFn = Callable[[Array], Any]
 
@@ -40,9 +41,11 @@ class TaskPgd(Pgd):
 
     Attributes:
         task: the task.
+        reduce: the whole batch, for losses that look at it.
     """
 
     task: Task | None = None
+    reduce: Reduce = alone
 
     def step(self, logits_fn: LogitsFn, job: Job, state: PgdState, count: Array) -> PgdState:
         """Evaluate the current image and move on."""
@@ -63,7 +66,7 @@ class TaskPgd(Pgd):
         """Return the task's loss, (B,)."""
         del y
         assert self.task is not None
-        return self.task.loss(logits, target)
+        return self.task.loss(logits, target, self.reduce)
 
 
 def check_attackable(task: Task, what: str, instead: str) -> None:
@@ -95,6 +98,11 @@ def make_pgd(task: Task, batch: Batch, **settings: Any) -> Ascent:
             f"{type(task).__name__} has not; leave it out to raise the task's own loss"
         )
     return TaskPgd(**settings, task=task)
+
+
+def on_all_devices(search: Ascent) -> Ascent:
+    """Return a search as a training step runs it: losses look at the batch of all devices."""
+    return replace(search, reduce=over_devices) if isinstance(search, TaskPgd) else search
 
 
 def make_job(

@@ -9,12 +9,15 @@ import jax.numpy as jnp
 from jax import Array
 
 from rtickets import models
+from rtickets.attacks.search import Job
 from rtickets.masks import Params
 from rtickets.masks.gates import SCORES, apply_gates, gates_of, penalty_of
 from rtickets.platform import parallel
 from rtickets.tasks import Batch
+from rtickets.tasks.search import Ascent, OutputsFn, on_all_devices
+from rtickets.tasks.whole import over_devices
 from rtickets.training.objectives import Objective, Perturbed, search_and_update
-from rtickets.training.objectives.base import CARRIED
+from rtickets.training.objectives.base import CARRIED, searched
 from rtickets.training.program import Program, split_trainable, without_scores
 from rtickets.training.state import Totals
 
@@ -122,8 +125,9 @@ def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part
     Returns:
         Sums over these examples.
     """
+    part = _recalled(network, part)
     perturbed, attacked_stats = _perturb(network, objective, batch_stats, part)
-    carried = objective.carry
+    carried = objective.carry if network.program.task.memory is None else None
     batch = part.batch if carried is None else {**part.batch, CARRIED: part.carry}
 
     def loss_fn(live: Params, inputs: Array) -> tuple[Array, tuple[Totals, Any, Any]]:
@@ -133,9 +137,10 @@ def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part
             seen = network.program.task.seen(part.batch, x)
             if network.program.statistics == "frozen":
                 return models.apply(network.model, whole, attacked_stats, seen)
-            return models.apply(network.model, whole, attacked_stats, seen, True, part.draws)
+            draws = _draws_of(seen, part.draws)
+            return models.apply(network.model, whole, attacked_stats, seen, True, draws)
 
-        losses, outputs, stats = objective.loss(train_fn, batch, inputs, parallel.total)
+        losses, outputs, stats = objective.loss(train_fn, batch, inputs, over_devices)
         counted = network.program.task.sums(outputs, part.batch)
         totals = Totals(losses.sum(), counted, jnp.int32(len(losses)), _count(perturbed.broken))
         # By the whole batch, of which this may be a part: parts and devices then add up.
@@ -153,6 +158,20 @@ def gradients(network: StepNetwork, objective: Objective, batch_stats: Any, part
     return Sums(network.pull(found), totals, stats, carry)
 
 
+def _recalled(network: StepNetwork, part: Part) -> Part:
+    """Return a part with what the task's memory brings, and what the memory then holds."""
+    memory = network.program.task.memory
+    if memory is None:
+        return part
+    train = network.program.statistics == "batch"
+
+    def forward(weights: Params, stats: Any, inputs: Any) -> tuple[Any, Any]:
+        return models.apply(network.model, weights, stats, inputs, train)
+
+    held, batch = memory.recall(part.carry, forward, part.batch, over_devices)
+    return part._replace(batch=batch, carry=jax.lax.stop_gradient(held))
+
+
 def _count(broken: Array | None) -> Array:
     return jnp.int32(0) if broken is None else broken.sum(dtype=jnp.int32)
 
@@ -168,15 +187,35 @@ def _perturb(
     mode = network.program.objective.attack_statistics
 
     def model_fn(x: Array, stats: Any) -> tuple[Array, Any]:
-        return models.apply(model, weights, stats, task.seen(part.batch, x), True, part.draws)
+        seen = task.seen(part.batch, x)
+        return models.apply(model, weights, stats, seen, True, _draws_of(seen, part.draws))
 
     def outputs_fn(x: Array) -> Array:
         if mode == "frozen":
             return models.apply(model, weights, batch_stats, task.seen(part.batch, x))[0]
         return model_fn(x, batch_stats)[0]
 
-    if mode == "batch_and_update" and objective.inner is not None:
-        search, job = objective.inner(outputs_fn, part.batch, part.keys)
+    if objective.inner is None:
+        return objective.perturb(outputs_fn, part.batch, part.keys), batch_stats
+
+    def inner(outputs_fn: OutputsFn, batch: Batch, keys: Array) -> tuple[Ascent, Job]:
+        assert objective.inner is not None
+        search, job = objective.inner(outputs_fn, batch, keys)
+        return on_all_devices(search), job
+
+    if mode == "batch_and_update":
+        search, job = inner(outputs_fn, part.batch, part.keys)
         fooled = partial(task.fooled, batch=part.batch)
         return search_and_update(search, job, model_fn, batch_stats, fooled)
-    return objective.perturb(outputs_fn, part.batch, part.keys), batch_stats
+    return searched(inner)(outputs_fn, part.batch, part.keys), batch_stats
+
+
+def _draws_of(seen: Any, draws: Array | None) -> Array | None:
+    """Return a key for everything that the network sees: of several views of an example others."""
+    if draws is None:
+        return None
+    views = len(jax.tree.leaves(seen)[0]) // len(draws)
+    if views == 1:
+        return draws
+    each = [jax.vmap(partial(jax.random.fold_in, data=view))(draws) for view in range(views)]
+    return jnp.concatenate(each)

@@ -13,7 +13,7 @@ from rtickets.training import averaging
 from rtickets.training.averaging import Average
 from rtickets.training.masked_update import make_optimizer
 from rtickets.training.objectives import make_objective
-from rtickets.training.program import Program, split_trainable
+from rtickets.training.program import Program, split_trainable, weights_of
 
 
 @with_short_repr
@@ -28,7 +28,8 @@ class TrainState(NamedTuple):
         average: running average of the trained parameters, or None.
         carry: what the objective takes along from step to step, a pytree of arrays as its `Carry`
             declares: of the positions of the whole batch, gathered from all devices after every
-            step, or shared; or None.
+            step, or shared; else the state of the task's memory, see `rtickets.tasks.memory`; or
+            None.
     """
 
     step: Array
@@ -75,7 +76,9 @@ def init_state(program: Program, params: Params, batch_stats: Any, mask: Mask) -
     opt_state = make_optimizer(program.optimizer).init(trained)
     average = averaging.start(program.averaging, trained, batch_stats)
     carry, carried = None, make_objective(program.objective, program.task).carry
-    if carried is not None:
+    if (memory := program.task.memory) is not None:
+        carry = memory.start(weights_of(program.learned_mask, params), batch_stats)
+    elif carried is not None:
         assert program.input_shape is not None  # who builds the program knows it
         carry = carried.start(program.batch_size, program.input_shape)
     step = jnp.zeros((), jnp.int32)

@@ -18,7 +18,7 @@ from rtickets.training import averaging, schedules
 from rtickets.training.masked_update import update
 from rtickets.training.objectives import make_objective
 from rtickets.training.passes import Part, StepNetwork, Sums, gradients, make_network
-from rtickets.training.program import Program, split_trainable
+from rtickets.training.program import Program, split_trainable, without_scores
 from rtickets.training.state import RunData, Totals, TrainState
 
 _GATES = 2**32 - 1  # no step has this number, whose key would be the same
@@ -43,6 +43,7 @@ def train_step(
     """
     gate_key = jax.random.fold_in(jax.random.fold_in(run.key, _GATES), state.step)
     network = make_network(program, masks.apply(mask, state.params), gate_key)
+    state = state._replace(carry=_advanced(network, state.carry, mask))
     sums = _accumulate(network, state, _make_part(program, state, run, raw))
     # Gradients are of sums over examples, so they add up; statistics are means, of equal parts.
     found, totals = parallel.total((sums.gradients, sums.totals))
@@ -62,6 +63,15 @@ def train_step(
     params = {**network.frozen, **trained}
     state = TrainState(state.step + 1, params, batch_stats, opt_state, average, carry)
     return state, totals
+
+
+def _advanced(network: StepNetwork, carry: Any, mask: Mask) -> Any:
+    """Return what is carried at the beginning of a step, which the task's memory may look at."""
+    memory = network.program.task.memory
+    if memory is None:
+        return carry
+    weights = jax.lax.stop_gradient(network.weights(network.live))
+    return memory.advance(carry, weights, without_scores(mask))
 
 
 def _make_part(program: Program, state: TrainState, run: RunData, raw: Batch) -> Part:

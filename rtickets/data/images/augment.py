@@ -13,10 +13,12 @@ from jax import Array
 
 from rtickets.data.arrays import Dataset
 from rtickets.data.images import boxes, colour, moved_boxes
+from rtickets.data.images.random_views import ViewsConfig, random_view
 from rtickets.data.images.resample import Method, nearest_box, resize, resize_box
 from rtickets.data.images.views import View
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.registry import get_source
+from rtickets.data.sources.source import Augmentation
 from rtickets.errors import InputError
 
 _T = TypeVar("_T")
@@ -60,6 +62,17 @@ class Transform:
         if self.random_crop is None:
             return self.augment(keys, self._resized(x))
         return self.augment(keys, jax.vmap(self._crop_one)(keys, x))
+
+    def views(self, keys: Array, images: Array, views: ViewsConfig) -> Array:
+        """Return a random view of every image, each by its own of (B,) keys, float32 in [0, 1].
+
+        What else changes images at random in training plays no part.
+        """
+        x = self._scaled(images)
+        size = self.size or (x.shape[1], x.shape[2])
+        return jax.vmap(lambda key, image: random_view(key, image, size, views, self.method))(
+            keys, x
+        )
 
     def prepare_map(self, maps: Array) -> Array:
         """Do what `prepare` does to images to what their places hold, (B, H, W, ...).
@@ -228,8 +241,15 @@ class Transform:
 
 
 def make_transform(config: DataConfig) -> Transform:
-    """Return the transform of a task, the source's defaults filled in."""
-    ours = get_source(config.source).augmentation
+    """Return the transform of a task, the source's defaults filled in.
+
+    A task that makes random views of its own gets images as they are evaluated to make them of.
+    """
+    source = get_source(config.source)
+    ours, task = source.augmentation, config.task or source.task
+    if task is not None and task.makes_views:
+        _check_unchanged(config, task.name)
+        ours = Augmentation(image_size=ours.image_size, centre_crop=ours.centre_crop)
     size = _chosen(config.image_size, ours.image_size)
     random_crop = config.random_resized_crop
     if random_crop is None:
@@ -245,6 +265,15 @@ def make_transform(config: DataConfig) -> Transform:
         jitter=_chosen(config.color_jitter, ours.color_jitter),
         lighting=_chosen(config.lighting, ours.lighting),
     )
+
+
+def _check_unchanged(config: DataConfig, task: str) -> None:
+    names = ("random_resized_crop", "crop_padding", "flip", "color_jitter", "lighting")
+    if given := [name for name in names if getattr(config, name)]:
+        raise InputError(
+            f"data.{given[0]}={getattr(config, given[0])} changes training images, and the task "
+            f"{task!r} makes random views of its own; leave it out, and set data.task.views"
+        )
 
 
 def check_resize(config: DataConfig) -> None:

@@ -1,4 +1,7 @@
-"""Random changes of colour, for one image, float32 (H, W, 3) in [0, 1], and one key each."""
+"""Changes of colour, for one image, float32 (H, W, 3) in [0, 1], and one key each.
+
+Brightness and contrast take images of one channel as well.
+"""
 
 from collections.abc import Callable
 
@@ -44,7 +47,7 @@ def brightness(image: Array, factor: Array | float) -> Array:
 
 def contrast(image: Array, factor: Array | float) -> Array:
     """Move an image away from its mean grey."""
-    mean = grey(image).mean()
+    mean = (grey(image) if image.shape[-1] == 3 else image).mean()
     return jnp.clip(mean + (image - mean) * factor, 0, 1)
 
 
@@ -52,6 +55,34 @@ def saturation(image: Array, factor: Array | float) -> Array:
     """Move an image away from its grey version."""
     plain = grey(image)
     return jnp.clip(plain + (image - plain) * factor, 0, 1)
+
+
+def hue(image: Array, turn: Array | float) -> Array:
+    """Turn all hues by a part of the circle, those of HSV (Smith 1978)."""
+    found = to_hsv(image)
+    return from_hsv(found.at[..., 0].set((found[..., 0] + turn) % 1))
+
+
+def to_hsv(image: Array) -> Array:
+    """Return hue, saturation and value in [0, 1] of red, green and blue, (..., 3)."""
+    red, green, blue = image[..., 0], image[..., 1], image[..., 2]
+    value, low = image.max(-1), image.min(-1)
+    spread = value - low
+    safe = jnp.where(spread > 0, spread, 1)
+    sixth = jnp.where(
+        value == red,
+        (green - blue) / safe,
+        jnp.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
+    )
+    angle = jnp.where(spread > 0, (sixth / 6) % 1, 0)
+    return jnp.stack([angle, spread / jnp.where(value > 0, value, 1), value], -1)
+
+
+def from_hsv(image: Array) -> Array:
+    """Return red, green and blue of hue, saturation and value, (..., 3)."""
+    angle, saturation, value = image[..., :1], image[..., 1:2], image[..., 2:]
+    place = (jnp.asarray([5.0, 3.0, 1.0]) + 6 * angle) % 6
+    return value - value * saturation * jnp.clip(jnp.minimum(place, 4 - place), 0, 1)
 
 
 def lighting(key: Array, image: Array, strength: float) -> Array:

@@ -83,6 +83,10 @@ class Carry(NamedTuple):
         return jax.tree.map(below, self.shared, carried, *others)
 
 
+REMEMBERED = Carry(lambda *_: None, shared=True)
+"""What the memory of a task holds, see `rtickets.tasks.memory`, which starts and moves it."""
+
+
 class Stop(NamedTuple):
     """When an objective ends a run early, at the weights of the validation before.
 

@@ -19,11 +19,12 @@ from pydantic.dataclasses import dataclass
 
 from rtickets.attacks.pgd_settings import PgdSettings
 from rtickets.attacks.settings import IMAGE_GRADIENT, AttackConfig
+from rtickets.errors import InputError
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.settings.variants import Variant
 from rtickets.tasks import Task
 from rtickets.tasks.search import check_attackable
-from rtickets.training.objectives.base import CLASSIFICATION, Objective
+from rtickets.training.objectives.base import CLASSIFICATION, REMEMBERED, Objective
 
 AttackStatistics = Literal["frozen", "batch", "batch_and_update"]
 _ONCE = {
@@ -148,11 +149,22 @@ def _was_unused(attack: Any) -> bool:
 
 
 def make_objective(config: ObjectiveConfig, task: Task = CLASSIFICATION) -> Objective:
-    """Return the objective of a configuration; it smooths the task's targets, `make` does not."""
+    """Return the objective of a configuration; it smooths the task's targets, `make` does not.
+
+    What the memory of a task holds is carried in its place, the same on all devices.
+    """
     if config.changes_inputs:
         check_attackable(task, f"objective.name={config.name!r}", "choose 'natural'")
     smoothing = config.label_smoothing
-    return config.make(task.smoothed(smoothing) if smoothing else task)
+    found = config.make(task.smoothed(smoothing) if smoothing else task)
+    if task.memory is None:
+        return found
+    if found.carry is not None:
+        raise InputError(
+            f"objective.name={config.name!r} takes something along from step to step, and so does "
+            f"the task {task.name!r}; choose an objective that does not, such as 'pgd'"
+        )
+    return found._replace(carry=REMEMBERED)
 
 
 @dataclass(frozen=True, config=STRICT)
