@@ -1,5 +1,8 @@
 """Detection through the command line, from a network that tells classes apart."""
 
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -128,3 +131,19 @@ def test_a_killed_transfer_ends_bit_equal(own_file, monkeypatch):
     texts = [(folder / "metrics.jsonl").read_bytes() for folder in (whole, resumed)]
     assert texts[0] == texts[1]
     assert len(texts[0].splitlines()) == 3
+
+
+@pytest.mark.slow
+def test_two_processes_find_what_one_finds(own_file):
+    run = own_file("squares", FILE)
+    options = [f"--config.ticket={run('pretrain')}", "--config=squares.py:transfer"]
+    command = [sys.executable, "-m", "rtickets", "transfer", *options]
+    with socket.socket() as found:
+        found.bind(("localhost", 0))
+        where = f"--coordinator=localhost:{found.getsockname()[1]}"
+    together = ["--workdir=two", where, "--num-processes=2", "--cpu-devices=1"]
+    both = [subprocess.Popen([*command, *together, f"--process-id={n}"]) for n in (0, 1)]
+    assert [process.wait(900) for process in both] == [0, 0]
+    subprocess.run([*command, "--workdir=one", "--cpu-devices=2"], check=True)
+    (one,), (two,) = (Path(name).glob("transfer-*") for name in ("one", "two"))
+    assert (one / "metrics.jsonl").read_text() == (two / "metrics.jsonl").read_text()
