@@ -1,4 +1,4 @@
-"""What holds for every task: sums add up, examples are alone, devices and parts give one result."""
+"""What holds for every task on single images: sums add up, devices and parts give one result."""
 
 import chex
 import jax
@@ -25,6 +25,7 @@ SMALL = {
     ),
     "segmentation": Segmentation(output_stride=4, channels=8),
 }
+VIEWS = {"simclr", "moco"}  # compare the views of a whole batch, and are tested by themselves
 # L2, as signs would turn rounding into whole steps.
 ROBUST = ObjectiveConfig(name="pgd", attack=AttackConfig(eps=0.5, num_steps=2, norm="l2"))
 
@@ -50,7 +51,7 @@ def width(task):
     return task.width({"class_names": [str(number) for number in range(CLASSES)]})
 
 
-@pytest.fixture(scope="module", params=TASKS)
+@pytest.fixture(scope="module", params=SMALL)
 def asked(request, tiny):
     """The task, and a small network with its head, as `Tiny`."""
     task = SMALL[request.param]
@@ -74,6 +75,10 @@ def answered(task, small):
 
 def part(tree, chosen):
     return jax.tree.map(lambda leaf: leaf[chosen], tree)
+
+
+def test_no_task_is_left_out():
+    assert set(TASKS) == {*SMALL, *VIEWS}
 
 
 def test_it_is_static(asked):
