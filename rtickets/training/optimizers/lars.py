@@ -18,7 +18,9 @@ class Lars(OptimizerConfig):
     """Momentum on gradients that are scaled, layer by layer, to a share of the weights' norm.
 
     Norms are those of the masked weights and of their gradients with weight decay, so that pruned
-    weights do not count. A layer whose weights or gradients are all zero is not scaled.
+    weights do not count; where they are kept and decayed behind a mask, as by PyTorch's pruning,
+    they count, and every layer's rate is larger. A layer whose weights or gradients are all zero is
+    not scaled.
 
     Attributes:
         momentum: momentum, 0 for none.
@@ -26,6 +28,8 @@ class Lars(OptimizerConfig):
         trust: the share, the 'trust coefficient'.
         unscaled: regular expression of the whole paths of the parameters that follow their
             gradients as they are; None scales all.
+        decay_unscaled: these have the weight decay of the others; SimCLR and its successors take
+            biases and normalisation out of both.
     """
 
     name: Literal["lars"] = "lars"
@@ -33,6 +37,7 @@ class Lars(OptimizerConfig):
     nesterov: bool = False
     trust: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.001
     unscaled: str | None = r"(.*/)?(bias|scale)"
+    decay_unscaled: bool = True
     weight_decay: NotNegative = 1e-4
 
     @property
@@ -44,7 +49,8 @@ class Lars(OptimizerConfig):
         """Return L2 penalty, the layers' own rates and momentum."""
         momentum = optax.trace(self.momentum, self.nesterov) if self.momentum else optax.identity()
         trust = optax.scale_by_trust_ratio(trust_coefficient=self.trust)
-        return self.decay(), optax.masked(trust, self._is_scaled), momentum
+        decay = self.decay() if self.decay_unscaled else optax.masked(self.decay(), self._is_scaled)
+        return decay, optax.masked(trust, self._is_scaled), momentum
 
     def _is_scaled(self, params: Any) -> Any:
         leaves = [
