@@ -205,10 +205,9 @@ def retrieval(network: Network, examples: Examples, how: Retrieval) -> Sums:
     Groups are consecutive examples of the split; one that is left over and smaller counts too, a
     single example does not.
     """
-    views = getattr(examples.task, "views", None) or ViewsConfig()
     split = examples.split
     placed = Split({**split.arrays, _PLACE: np.arange(len(split), dtype=np.int32)})
-    task: Any = _TwoViews(examples.task, views, how.seed)
+    task: Any = _TwoViews(examples.task, how.views, how.seed)
     asked = on_devices(placed, examples.transform, examples.devices, task)
     found = np.zeros(len(how.top), np.int64)
     count = 0

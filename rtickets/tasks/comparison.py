@@ -6,6 +6,8 @@ adds what it counts to the sums of the task.
 
 from dataclasses import dataclass
 
+from rtickets.data.images.random_views import CVLTH, ViewsConfig
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -34,11 +36,13 @@ class Retrieval:
         group: examples in it.
         top: ranks that count as found.
         seed: of the views.
+        views: how they are made.
     """
 
     group: int = 128
     top: tuple[int, ...] = (1, 3, 5)
     seed: int = 0
+    views: ViewsConfig = CVLTH
 
 
 Comparison = Neighbours | Retrieval

@@ -85,7 +85,7 @@ class Contrastive(ImageTask):
         """What the metric is made of."""
         if self.metric == "knn":
             return Neighbours(self.neighbours, self.neighbour_temperature, self.gallery)
-        return Retrieval(self.group)
+        return Retrieval(self.group, views=self.views)
 
     def split(self, arrays: Mapping[str, Any]) -> np.ndarray | None:
         """Return the classes, where there are some: the split is that of classification."""

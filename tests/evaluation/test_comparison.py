@@ -107,10 +107,10 @@ def test_equal_views_are_found_and_a_smaller_group_counts(tiny, network):
     generator = np.random.default_rng(2)
     split = Split({"image": generator.integers(0, 256, (11, 8, 8, 1), np.uint8)})
     task = SimClr(views=NOTHING, metric="retrieval", group=4)
-    found = retrieval(network, examples(split, task), Retrieval(4))
+    found = retrieval(network, examples(split, task), task.comparison)
     assert found == {"retrieval": 22, "retrieval_top3": 22, "retrieval_top5": 22, "asked": 22}
     one_over = Split({"image": split.arrays["image"][:9]})
-    assert retrieval(network, examples(one_over, task), Retrieval(4))["asked"] == 16
+    assert retrieval(network, examples(one_over, task), task.comparison)["asked"] == 16
     measured = judge(network, examples(split, task))
     assert measured["retrieval"].value == 1.0
     assert set(measured) == {"retrieval", "retrieval_top3", "retrieval_top5"}
@@ -118,7 +118,7 @@ def test_equal_views_are_found_and_a_smaller_group_counts(tiny, network):
 
 def test_views_in_retrieval_do_not_depend_on_devices(tiny, network):
     task = SimClr(views=ViewsConfig(), metric="retrieval", group=8)
-    one, two = (retrieval(network, examples(tiny.split, task, n), Retrieval(8)) for n in (1, 2))
+    one, two = (retrieval(network, examples(tiny.split, task, n), task.comparison) for n in (1, 2))
     assert one == two
     assert 0 < one["retrieval"] < one["asked"]
 

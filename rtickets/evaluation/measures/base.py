@@ -40,6 +40,7 @@ from scipy.special import ndtri
 from rtickets.data.arrays import IMAGE, Split
 from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
+from rtickets.evaluation.comparison import compared, gallery_of
 from rtickets.evaluation.counting import Counter, count
 from rtickets.evaluation.features import features_fn, pooled_features
 from rtickets.evaluation.pictures import Keep, nowhere
@@ -49,6 +50,7 @@ from rtickets.settings.kinds import STRICT
 from rtickets.settings.variants import Variant
 from rtickets.tasks import Measured, Task
 from rtickets.tasks.base import Batch, Sums
+from rtickets.tasks.comparison import Comparison, Neighbours
 
 Tabulate = Callable[[str, list[dict[str, float]]], None]
 
@@ -113,6 +115,15 @@ class Asked(NamedTuple):
     def sums_of(self, examples: Examples, *counters: Counter) -> tuple[Sums, ...]:
         """Return what adds up over other examples, see `rtickets.evaluation.counting`."""
         return count(self.network, examples, *counters, batch_size=self.batch_size)
+
+    def compared(self, how: Comparison) -> Sums:
+        """Return what a comparison counts, see `rtickets.evaluation.comparison.compared`."""
+        gallery = None
+        if isinstance(how, Neighbours):
+            known = self.training()
+            where = known.transform, known.devices, known.task
+            gallery = gallery_of(how, known.split, *where)
+        return compared(self.network, self.examples, gallery, self.batch_size, how)
 
     def features(self, split: Split, task: Task, transform: Transform) -> np.ndarray:
         """Return what the network's head sees of examples, see `pooled_features`."""

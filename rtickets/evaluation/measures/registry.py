@@ -8,6 +8,7 @@ from rtickets.evaluation.measures.corruptions import CorruptionSettings
 from rtickets.evaluation.measures.domain_gap import DomainGapSettings
 from rtickets.evaluation.measures.gradients import GradientSettings
 from rtickets.evaluation.measures.inversion import InversionSettings
+from rtickets.evaluation.measures.neighbours import KnnSettings, RetrievalSettings
 from rtickets.evaluation.measures.ood import OodSettings
 from rtickets.evaluation.measures.per_class import PerClassSettings
 
@@ -22,4 +23,6 @@ MEASURES |= {
     "gradients": GradientSettings,
     "constant_outputs": ConstantOutputsSettings,
     "answers": AnswerSettings,
+    "knn": KnnSettings,
+    "retrieval": RetrievalSettings,
 }

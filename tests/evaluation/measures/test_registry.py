@@ -102,7 +102,12 @@ def _validation(monkeypatch):
     def linear(x):
         return x.reshape(len(x), -1) @ WEIGHTS
 
+    def compared(self, how):
+        names = ["knn", "retrieval", "retrieval_top3", "retrieval_top5"]
+        return {**dict(zip(names, range(4), strict=True)), "asked": 5}
+
     monkeypatch.setattr(Asked, "ask", ask)
+    monkeypatch.setattr(Asked, "compared", compared)
     monkeypatch.setattr(Asked, "features_fn", lambda self, level: Partial(linear))
     monkeypatch.setattr(Asked, "logits_fn", lambda self: Partial(linear))
     monkeypatch.setattr(Asked, "sums_of", sums_of)
