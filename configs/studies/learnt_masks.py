@@ -12,7 +12,8 @@ At the published scale from ImageNet (robust: L-infinity attacks of 4/255) to CI
 sparsities: 90 epochs on the source, 160 on the target. It needs `rtickets data prepare` of both.
 The small version has two sparsities and 100 steps, and needs `pip install 'rtickets[demo]'`.
 
-Time: full, not run, --dry-run estimates it; small, 15 minutes on two CPU cores (estimated).
+Time: full, not run, --dry-run estimates it; small, 14 minutes of one CPU core where the demo's
+networks are there already. Results of the small version: docs/results/learnt_masks_small.md.
 """
 
 from rtickets.config import (
