@@ -175,6 +175,7 @@ def features(tensors: Mapping[str, Tensor]) -> list[str]:
     kinds = {
         "a deep stem (timm's resnet50c, d, s and t)": r"(.*\.)?conv1\.[1-9]\.weight",
         "squeeze-and-excitation": r".*\.(se|se_module|attn)\..*",
+        "selective kernels (SimCLR v2's sk1)": r".*\.mixing_conv\..*",
         "split normalisation": r".*\.bn\d\.(aux_bn|split_bn)\..*",
     }
     found = [kind for kind, name in kinds.items() if any(re.fullmatch(name, n) for n in tensors)]

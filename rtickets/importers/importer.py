@@ -162,6 +162,7 @@ def _pixels(opened: Opened, options: Options, sizes: Sizes) -> Pixels:
         return pixels.given(*options.statistics, channels, origin)
     if stated is not None:
         return pixels.stated(*stated, channels, bgr=options.bgr)
+    pixels.check_not_simclr(opened.layout.name, opened.hints.network)
     (mean, std), reason = opened.layout.assumed(sizes.classes, channels)
     mean, std = (provenance.channel_statistics(part, channels) for part in (mean, std))
     return Pixels(mean, std, f"assumed: {reason}")

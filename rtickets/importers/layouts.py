@@ -99,6 +99,18 @@ def _resnet(path: str, shortcut: str, head: str) -> str:
     return f"layer{stage}.{block - 1}.{layer.replace('norm', 'bn')}"
 
 
+def _simclr_v2(path: str) -> str:
+    fixed = {"stem_conv": "net.0.0", "stem_norm": "net.0.1.0", "head": "fc"}
+    if path in fixed:
+        return fixed[path]
+    stage, block, layer = _place(path)
+    names = {"shortcut_conv": "projection.shortcut", "shortcut_norm": "projection.bn.0"}
+    if layer not in names:  # a convolution, its normalisation with an activation, and so on
+        role, number = layer[:-1], 2 * int(layer[-1]) - 2
+        names[layer] = f"net.{number}" if role == "conv" else f"net.{number + 1}.0"
+    return f"net.{stage}.blocks.{block - 1}.{names[layer]}"
+
+
 def _wide_resnet(path: str) -> str:
     fixed = {"stem_conv": "conv1", "stem_norm": "none", "final_norm": "bn1", "head": "fc"}
     if path in fixed:
@@ -176,6 +188,7 @@ _RESNETS = (
     Layout(
         "pytorch-cifar", partial(_resnet, shortcut="shortcut", head="linear"), NONE, _NONE_REASON
     ),
+    Layout("simclr-v2", _simclr_v2, NONE, f"{_NONE_REASON}, as SimCLR takes them"),
 )  # fmt: skip
 _WIDE_RESNETS = (
     Layout("trades", _wide_resnet, NONE, _NONE_REASON, r"sub_block1\..*"),

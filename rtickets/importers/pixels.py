@@ -1,16 +1,21 @@
 """Pixel statistics of foreign networks: brought to images in [0, 1], or refused."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rtickets import models
 from rtickets.errors import InputError
+from rtickets.importers.hints import Hint
 from rtickets.importers.layouts import IMAGENET
 from rtickets.tickets import provenance
 
 _SMALLEST = 1e-3  # standard deviation; 1/255 is in use, 0.2/255 is a division too many
+_SIMCLR = re.compile(
+    r"(?<![a-z])simclr|file=resnet50-[124]x\."
+)  # the latter are its converted ones
 _ROUNDING = 5e-3  # of ImageNet's mean, which Caffe rounds to whole numbers of 255
 
 
@@ -83,6 +88,24 @@ def stated(
         origin += ", stated for pixels in [0, 255] and divided by 255"
         mean, std = ([float(value) / 255 for value in part] for part in (mean, std))
     return given(mean, std, channels, origin)
+
+
+def check_not_simclr(layout: str, hints: Iterable[Hint]) -> None:
+    """Refuse to assume statistics of a network that is called SimCLR.
+
+    The published ones take pixels as they are, also where they were given torchvision's names;
+    those of other projects take ImageNet's statistics.
+
+    Raises:
+        InputError: if a hint calls it that.
+    """
+    for hint in hints:
+        if layout == "torchvision" and _SIMCLR.search(hint.text):
+            raise InputError(
+                f"{hint} tells of SimCLR, whose published networks take pixels as they are "
+                "(--mean=0 --std=1), and those of others ImageNet's statistics "
+                "(--mean=0.485,0.456,0.406 --std=0.229,0.224,0.225); give --mean and --std"
+            )
 
 
 def are_numbers(values: Any) -> bool:

@@ -16,7 +16,8 @@ _USUAL_KEYS = ("state_dict", "model", "model_state_dict", "model_state", "net", 
 _AVERAGED = re.compile(
     r"(?<![a-z])(ema|averaged?|avg|swa|polyak|shadow|teacher|target|encoder_k|momentum)(?![a-z])"
 )
-_MAX_DEPTH = 3  # of parts in parts of a checkpoint
+_MAX_DEPTH = 4  # of parts in parts of a checkpoint; VISSL's trunk lies so deep
+_KEY_ENCODER = "moco_encoder."  # of VISSL, in the state of its loss
 _COUNTER = "n_averaged"  # of torch.optim.swa_utils.AveragedModel
 
 
@@ -83,7 +84,8 @@ def _choose(
             names = ", ".join(kinds) or _names(tree)
             raise InputError(f"--key={key}: no state dict of that name; there is {names}")
         return key
-    if weights is None or "" in kinds:  # what lies in one state dict is told apart by its names
+    # What lies in one state dict is told apart by its names.
+    if weights is None or "" in kinds or len(kinds) == 1:
         wanted = [name for name, averaged in kinds.items() if not averaged] or list(kinds)
     else:
         wanted = [name for name, averaged in kinds.items() if averaged == (weights == "ema")]
@@ -110,7 +112,8 @@ def counter_of(tensors: Mapping[str, Any]) -> str | None:
 def _averaged(place: str, state: Mapping[str, Any], all_of: Mapping[str, Any]) -> bool:
     """Return whether a state dict is an average, by its name, its counter or its neighbours."""
     raw = f"unaveraged_{place}"
-    return is_averaged(place) or counter_of(state) is not None or raw in all_of
+    key = any(name.startswith(_KEY_ENCODER) for name in state)
+    return is_averaged(place) or key or counter_of(state) is not None or raw in all_of
 
 
 def _state_dicts(tree: Mapping[Any, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -3,17 +3,20 @@
 MadryLab's `robustness` stores the network twice, under `module.model.` and
 `module.attacker.model.`, beside the pixel statistics `normalizer.new_mean` and `new_std`; Cohen's
 smoothing code puts a normalisation layer first, so that the network is `1.`; RobustBench keeps the
-statistics as `mu` and `sigma`; others store a student beside its averaged teacher.
+statistics as `mu` and `sigma`; others store a student beside its averaged teacher. What contrastive
+pretraining keeps beside its network is in `rtickets.importers.contrastive`.
 """
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from rtickets.errors import InputError
+from rtickets.importers import contrastive
+from rtickets.importers.prefixes import common_prefix
 from rtickets.importers.state_dicts import Weights, counter_of, is_averaged
 from rtickets.importers.tensors import Tensor, same
 
@@ -86,8 +89,10 @@ def unwrap(tensors: Mapping[str, Tensor], choice: Choice | None = None) -> Unwra
     counter = counter_of(tensors)
     if counter is not None:
         left[counter] = "counter of averaged weights"
+    left |= contrastive.beside(name for name in tensors if name not in left)
     kept = {name: tensor for name, tensor in tensors.items() if name not in left}
     outer, others = _chosen_prefix(kept, choice)
+    outer = contrastive.without_trunk(outer, kept)
     inside = [name for name in kept if name.startswith(outer)]
     statistics = _statistics(kept, outer)
     for name in kept.keys() - set(inside) - statistics:
@@ -97,7 +102,10 @@ def unwrap(tensors: Mapping[str, Tensor], choice: Choice | None = None) -> Unwra
     # Copies are dropped for being equal, never for their names.
     duplicates = _checked_copies(bare, copies, outer)
     network = [name for name in bare if name not in copies]
-    inner = common_prefix(network)
+    inner = contrastive.without_trunk(common_prefix(network), network)
+    projection = contrastive.projection(outer + inner, network, inner)
+    left |= {outer + name: reason for name, reason in projection.items()}
+    network = [name for name in network if name not in projection]
     return Unwrapped(
         {name.removeprefix(inner): bare[name] for name in network},
         {name.removeprefix(inner): outer + name for name in network},
@@ -154,17 +162,6 @@ def _groups(names: Iterable[str], common: str) -> Counter[str]:
     """Return how many names begin with each part that follows what they have in common."""
     parts = (name.removeprefix(common).partition(".") for name in names)
     return Counter(f"{common}{first}." for first, dot, _ in parts if dot)
-
-
-def common_prefix(names: Collection[str]) -> str:
-    """Return the parts that all names start with, 'module.model.' for instance.
-
-    No network of ours has one part that all its names start with, so these are wrappers.
-    """
-    low, high = min(names, default=""), max(names, default="")
-    places = range(min(len(low), len(high)))
-    shared = next((place for place in places if low[place] != high[place]), len(places))
-    return low[: low.rfind(".", 0, shared) + 1]
 
 
 def _statistics(tensors: Mapping[str, Tensor], outer: str) -> set[str]:

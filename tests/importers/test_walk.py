@@ -152,7 +152,7 @@ def test_a_backbone_is_drawn_and_transferred_and_says_what_it_cannot_do(
 ):
     state = state_of("resnet18", width=1 / 64, stem="small")
     bare = {f"encoder.{n}": t for n, t in state.items() if not n.startswith("fc.")}
-    file = torch_file({**bare, "projector.0.weight": np.ones((2, 2), np.float32)})
+    file = torch_file({**bare, "criterion.0.weight": np.ones((2, 2), np.float32)})
     words = ("import", file, "--arch=resnet18", "--out=bare", f"--image-size={SIZE}")
     error = run(capsys, *words, status=2)
     assert "a network begins at --prefix=encoder." in error

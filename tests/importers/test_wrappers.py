@@ -172,7 +172,7 @@ def test_an_averaged_model_is_told_by_its_counter():
         ("student.", "teacher."),
         ("online_model.", "ema_model."),
         ("model.", "model_ema."),
-        ("module.encoder_q.", "module.encoder_k."),
+        ("module.online.", "module.target."),
     ],
 )
 def test_raw_and_averaged_weights_of_one_state_dict_are_chosen_between(raw, averaged):

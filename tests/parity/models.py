@@ -105,12 +105,75 @@ def save_cohen(network: nn.Module, path: Path) -> nn.Module:
     return nn.Sequential(Normalize(None), network)
 
 
+def without_head(network: nn.Module) -> nn.Module:
+    """Return the same network up to its features, with pixels normalised."""
+    trunk = copy.deepcopy(network)
+    trunk.fc = nn.Identity()
+    return nn.Sequential(Normalize(("mean", "std")), trunk)
+
+
+def contrastive(network: nn.Module) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the states of a network with a projection head, and of its average, which differs."""
+    state = {k: v for k, v in network.state_dict().items() if not k.startswith("fc.")}
+    average = {k: v * 0.9 if v.is_floating_point() else v for k, v in state.items()}
+    width = network.fc.in_features
+    head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 128)).state_dict()
+    head = {f"fc.{name}": tensor for name, tensor in head.items()}
+    return {**state, **head}, {**average, **head}
+
+
+def save_moco(network: nn.Module, path: Path) -> nn.Module:
+    """Save a training checkpoint of MoCo v2, with both encoders and the queue."""
+    query, key = contrastive(network)
+    state = {f"module.encoder_q.{name}": tensor for name, tensor in query.items()}
+    state |= {f"module.encoder_k.{name}": tensor for name, tensor in key.items()}
+    state |= {"module.queue": torch.randn(128, 4096), "module.queue_ptr": torch.zeros(1).long()}
+    torch.save({"epoch": 200, "arch": "resnet50", "state_dict": state}, path)
+    return without_head(network)
+
+
+def save_vissl(network: nn.Module, path: Path) -> nn.Module:
+    """Save a checkpoint as VISSL does, its key encoder in the state of the loss."""
+    query, key = contrastive(network)
+    query, key = (
+        {f"_feature_blocks.{name}": each for name, each in state.items() if name[:3] != "fc."}
+        for state in (query, key)
+    )
+    loss = {f"moco_encoder.trunk.{name}": tensor for name, tensor in key.items()}
+    heads = {"0.clf.0.weight": torch.randn(2048, 2048), "0.clf.0.bias": torch.randn(2048)}
+    model = {"trunk": query, "heads": heads}
+    torch.save({"classy_state_dict": {"base_model": {"model": model}, "loss": loss}}, path)
+    return without_head(network)
+
+
+def save_simclr(network: nn.Module, path: Path) -> nn.Module:
+    """Save a network under the names of SimCLR v2, which computes the same."""
+    names = {"conv1": "net.0.0", "bn1": "net.0.1.0", "fc": "fc"}
+    inside = {"conv1": "net.0", "bn1": "net.1.0", "conv2": "net.2", "bn2": "net.3.0",
+              "conv3": "net.4", "bn3": "net.5.0", "downsample.0": "projection.shortcut",
+              "downsample.1": "projection.bn.0"}  # fmt: skip
+    state = {}
+    for name, tensor in network.state_dict().items():
+        layer, _, leaf = name.rpartition(".")
+        if layer.startswith("layer"):
+            stage, block, rest = layer.removeprefix("layer").split(".", 2)
+            layer = f"net.{stage}.blocks.{block}.{inside[rest]}"
+        else:
+            layer = names[layer]
+        state[f"{layer}.{leaf}"] = tensor
+    torch.save({"resnet": state, "head": {"layers.0.weight": torch.randn(128, 2048)}}, path)
+    return nn.Sequential(Normalize(("mean", "std")), network)
+
+
 SAVERS: dict[str, Callable[[nn.Module, Path], nn.Module]] = {
     "state dict": save_zip,
     "state dict, legacy": save_legacy,
     "safetensors": save_safetensors,
     "MadryLab": save_madry,
     "Cohen et al.": save_cohen,
+    "MoCo v2": save_moco,
+    "VISSL": save_vissl,
+    "SimCLR v2": save_simclr,
 }
 RUNS = [
     ("torchvision resnet18", "state dict"),
@@ -135,6 +198,9 @@ RUNS = [
     ("RobustBench PreActResNet-18 (Rice et al.)", "MadryLab"),
     ("RobustBench PreActResNet-18 (Wong et al.)", "state dict"),
     ("RobustBench PreActResNet-18 (pytorch-cifar)", "state dict"),
+    ("torchvision resnet50", "MoCo v2"),
+    ("torchvision resnet50", "VISSL"),
+    ("torchvision resnet50", "SimCLR v2"),
     ("torchvision resnet50, Caffe's strides", "state dict"),
     ("timm resnet18 with SiLU", "safetensors"),
 ]
