@@ -7,6 +7,7 @@ from rtickets.tasks.detection import Detection
 from rtickets.tasks.images import ImageTask
 from rtickets.tasks.moco import Moco
 from rtickets.tasks.registry import TASKS, task_of
+from rtickets.tasks.restoration import Restoration
 from rtickets.tasks.segmentation import Segmentation
 from rtickets.tasks.simclr import SimClr
 
@@ -20,6 +21,7 @@ __all__ = [
     "ImageTask",
     "Measured",
     "Moco",
+    "Restoration",
     "Segmentation",
     "SimClr",
     "Sums",

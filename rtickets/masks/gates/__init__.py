@@ -5,6 +5,7 @@ What a gate is stands in `rtickets.masks.gates.base`, how it sits on a network i
 """
 
 from rtickets.masks.gates.base import Gate, GateConfig, Layers, Scores
+from rtickets.masks.gates.bernoulli import Bernoulli
 from rtickets.masks.gates.network import (
     SCORES,
     LearnedMask,
@@ -22,6 +23,7 @@ from rtickets.masks.gates.top_scores import TopScores
 __all__ = [
     "GATES",
     "SCORES",
+    "Bernoulli",
     "Gate",
     "GateConfig",
     "Layers",
