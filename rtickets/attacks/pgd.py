@@ -1,7 +1,7 @@
 """Projected gradient descent (Madry et al. 2018)."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -110,8 +110,9 @@ class Pgd:
         )
         return self.move(job, state._replace(best_loss=best_loss), found, count)
 
-    def measure(self, logits: Array, y: Array, target: Array) -> Array:
-        """Return what is maximised, (B,)."""
+    def measure(self, logits: Array, y: Array, target: Array, count: Any = 0) -> Array:
+        """Return what is maximised, (B,), the same at every evaluation."""
+        del count
         return make_loss(self.loss, logits.shape[-1], targeted=self.targeted)(logits, y, target)
 
     def move(self, job: Job, state: PgdState, found: Evaluation, count: Array) -> PgdState:

@@ -9,12 +9,14 @@ from rtickets.attacks.pgd_settings import (
     PgdSettings,
     PgdTargetedSettings,
 )
+from rtickets.attacks.segpgd import SegPgdSettings
 from rtickets.attacks.settings import AttackConfig
 from rtickets.attacks.square import SquareSettings
 
 ATTACKS: dict[str, type[AttackConfig]] = AttackConfig.entries
 ATTACKS |= {
     "pgd": PgdSettings,
+    "segpgd": SegPgdSettings,
     "pgd_t": PgdTargetedSettings,
     "fgsm": FgsmSettings,
     "fgsm_rs": FgsmRsSettings,

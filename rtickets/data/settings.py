@@ -19,6 +19,7 @@ NotNegativeInt = Annotated[int, Field(ge=0)]
 
 
 PartOfOne = Annotated[float, Field(gt=0, le=1)]
+Factor = Annotated[float, Field(gt=0, le=100)]
 
 
 def _absolute(path: str) -> str:
@@ -52,6 +53,10 @@ class DataConfig:
         flip: random horizontal flips.
         random_resized_crop: in training, stretch a random part of the image to `image_size`.
         crop_scale: smallest and largest part of the area that such a crop takes.
+        random_scale: smallest and largest factor, such as (0.5, 2), that training images are scaled
+            by at random, before `image_size` is cut out at a random place; what lies outside the
+            image is black, and counts nowhere. None does not; it takes the place of the other
+            crops.
         resize: outside training, or without random resized crops, scale the short side to this
             before a centre crop of `image_size`; 0 stretches the image.
         interpolation: the filter of all resizing, always with antialiasing.
@@ -78,6 +83,7 @@ class DataConfig:
     flip: bool | None = None
     random_resized_crop: bool | None = None
     crop_scale: tuple[PartOfOne, PartOfOne] = (0.08, 1.0)
+    random_scale: tuple[Factor, Factor] | None = None
     resize: NotNegativeInt | None = None
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
     color_jitter: Annotated[float, Field(ge=0, lt=1)] | None = None
@@ -93,6 +99,14 @@ class DataConfig:
         if values.get("task", self) is None:
             del values["task"]
         return values
+
+    def _check_scale(self, smallest: float, largest: float) -> None:
+        if smallest > largest:
+            raise ValueError(f"random_scale={self.random_scale} is not (smallest, largest)")
+        if others := [n for n in ("random_resized_crop", "crop_padding") if getattr(self, n)]:
+            raise ValueError(
+                f"random_scale takes the place of {' and '.join(others)}; leave one of them out"
+            )
 
     @property
     def limit(self) -> str:
@@ -112,6 +126,8 @@ class DataConfig:
     def _check(self) -> "DataConfig":
         if self.random_resized_crop and self.crop_padding:
             raise ValueError("random_resized_crop takes the place of crop_padding; set one to 0")
+        if self.random_scale is not None:
+            self._check_scale(*self.random_scale)
         limits = ("train_examples", "train_fraction", "train_per_class")
         given = [name for name in limits if getattr(self, name) is not None]
         if len(given) > 1:

@@ -12,6 +12,7 @@ from jax import Array
 
 from rtickets import models
 from rtickets.attacks.search import repeat
+from rtickets.attacks.segpgd import SEGPGD
 from rtickets.data.images.augment import Transform
 from rtickets.data.images.stream import evaluation_batches
 from rtickets.evaluation.examples import Examples, Network
@@ -52,8 +53,8 @@ def over_batches(
         pgd: attack the inputs first, with these arguments of `rtickets.attacks.pgd`; its radius and
             step are data.
         restarts: seeds of starts of the attack, of which every example keeps the one with the
-            largest loss of the task, or its clean inputs if no start raised it; none is one start
-            by `seed`, that keeps what it ends at.
+            largest loss of the task (of 'segpgd', the most harm), or its clean inputs if no start
+            raised it; none is one start by `seed`, that keeps what it ends at.
         chosen: places in the split of the examples to take; None is all of them.
         batch_size: examples per call, over all devices; rounded up to a multiple of them.
         seed: of the attack's random starts.
@@ -148,7 +149,9 @@ def _compiled(
                 own = jax.vmap(lambda i: jax.random.fold_in(key, i))(chosen)
                 return attacked(task, outputs_fn, batch, own, **settings)
 
-            x = _worst(task, outputs_fn, batch, start, keys) if worst else start(keys[0])
+            weighted = settings.get("loss") == SEGPGD and task.weights_answers
+            harm = task.harm if weighted else task.loss
+            x = _worst(task, harm, outputs_fn, batch, start, keys) if worst else start(keys[0])
         return read(task, outputs_fn(x), {**batch, task.input: x}, valid)
 
     own = 0 if streamed else None
@@ -158,15 +161,16 @@ def _compiled(
 
 def _worst(
     task: Task,
+    harm: Callable[[Any, Batch], Array],
     outputs_fn: Callable[[Array], Any],
     batch: Batch,
     start: Callable[[Array], Array],
     keys: Array,
 ) -> Array:
-    """Return the inputs of the largest loss over some starts; the clean ones are candidates."""
+    """Return the inputs of the most harm over some starts; the clean ones are candidates."""
 
     def loss(x: Array) -> Array:
-        return task.loss(outputs_fn(x), {**batch, task.input: x})
+        return harm(outputs_fn(x), {**batch, task.input: x})
 
     def body(index: Array | int, found: tuple[Array, Array]) -> tuple[Array, Array]:
         old, before = found

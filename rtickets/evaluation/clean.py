@@ -38,15 +38,16 @@ def measure_clean(
 
     A task that is judged by a comparison takes further passes, see `compared`.
     """
-    task, outcome, known = examples.task, None, dict[str, Any]()
+    task, outcome = examples.task, None
     counters, options = (task, *further), {"batch_size": batch_size}
     if task.has_classes:
         kept = count_and_keep(network, examples, counters, Judged(), **options)
         (own, *others), (right, batch) = kept
         outcome, chance = outcome_of(task, right, batch), task.chance(batch)
-        known = {} if chance is None else {"chance": chance}
     else:
         own, *others = count(network, examples, *counters, **options)
+        chance = task.baseline(own)
+    known = {} if chance is None else {"chance": chance}
     measures = task.measures({**own, **compared(network, examples, gallery, batch_size)})
     value = {**of_measures(task, measures, len(examples.split)), **known}
     if outcome is not None:

@@ -33,6 +33,7 @@ class ArrayTask(TaskConfig):
         paints: likewise.
         comparison: likewise.
         memory: likewise.
+        weights_answers: likewise.
     """
 
     inputs: ClassVar[tuple[str, ...]] = ()
@@ -45,6 +46,7 @@ class ArrayTask(TaskConfig):
     paints: ClassVar[bool] = False
     comparison: ClassVar[Any] = None
     memory: ClassVar[Any] = None
+    weights_answers: ClassVar[bool] = False
 
     @property
     def input(self) -> str:
@@ -114,6 +116,14 @@ class ArrayTask(TaskConfig):
         del outputs
         return jnp.zeros(len(batch[self.input]), bool)
 
+    def ascent(self, outputs: Any, batch: Batch, progress: Any) -> Array:
+        """Refuse: an answer has no parts."""
+        raise InputError(f"{type(self).__name__} has answers without parts to weight")
+
+    def harm(self, outputs: Any, batch: Batch) -> Array:
+        """Return the loss."""
+        return self.loss(outputs, batch)
+
     def painted(self, outputs: Any, batch: Batch) -> dict[str, Any]:
         """Refuse: answers are nothing to look at."""
         raise InputError(f"{type(self).__name__} paints no pictures of answers")
@@ -135,6 +145,11 @@ class ArrayTask(TaskConfig):
     def chance(self, batch: Batch) -> float | None:
         """Return None: what can be had without looking is not known."""
         del batch
+        return None
+
+    def baseline(self, sums: Mapping[str, Any]) -> float | None:
+        """Return None: what can be had without looking is not known."""
+        del sums
         return None
 
     def divergence(self, outputs: Any, reference: Any) -> Array:

@@ -116,6 +116,11 @@ class Task(BeyondExamples, Protocol):
         ...
 
     @property
+    def weights_answers(self) -> bool:
+        """Whether `ascent` and `harm` are known."""
+        ...
+
+    @property
     def paints(self) -> bool:
         """Whether answers are something to look at, see `painted`."""
         ...
@@ -217,6 +222,23 @@ class Task(BeyondExamples, Protocol):
         """
         ...
 
+    def ascent(self, outputs: Any, batch: Batch, progress: Any) -> Array:
+        """Return what an attack on answers of many parts raises, float32 (b,).
+
+        Args:
+            outputs: what the network answers.
+            batch: what it was asked.
+            progress: how far the attack is, from 0 to below 1, (b,).
+
+        Raises:
+            InputError: where an answer has no parts that are right and wrong.
+        """
+        ...
+
+    def harm(self, outputs: Any, batch: Batch) -> Array:
+        """Return by what the worst of the inputs that such an attack visits is chosen, (b,)."""
+        ...
+
     def painted(self, outputs: Any, batch: Batch) -> dict[str, Any]:
         """Return pictures of examples and answers by name, rows of images (b, H, W, 1 or 3).
 
@@ -268,6 +290,10 @@ class Task(BeyondExamples, Protocol):
         Returns:
             The value; None where nobody knows it.
         """
+        ...
+
+    def baseline(self, sums: Mapping[str, Any]) -> float | None:
+        """Return what `chance` does of a task without classes, from the sums of all examples."""
         ...
 
     def divergence(self, outputs: Any, reference: Any) -> Array:

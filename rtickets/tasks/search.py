@@ -15,6 +15,7 @@ from jax import Array
 from rtickets.attacks import LogitsFn
 from rtickets.attacks.broken import only_finite
 from rtickets.attacks.pgd import Pgd, PgdState
+from rtickets.attacks.segpgd import SEGPGD
 from rtickets.attacks.search import Evaluation, Job, Search, run
 from rtickets.errors import InputError
 from rtickets.tasks.base import Batch, Reduce, Task, alone
@@ -26,8 +27,8 @@ OutputsFn = Callable[[Array], Any]
 class Ascent(Search, Protocol):
     """A search that evaluates the images `x` of its state once a step."""
 
-    def measure(self, logits: Array, y: Array, target: Any) -> Array:
-        """Return what is maximised, float32 (B,)."""
+    def measure(self, logits: Array, y: Array, target: Any, count: Any = 0) -> Array:
+        """Return what is maximised, float32 (B,), at the `count`-th evaluation from 0."""
         ...
 
     def move(self, job: Job, state: Any, found: Evaluation, count: Array) -> Any:
@@ -42,10 +43,12 @@ class TaskPgd(Pgd):
     Attributes:
         task: the task.
         reduce: the whole batch, for losses that look at it.
+        weighted: raise `Task.ascent` instead, and with `best` return the image of most `harm`.
     """
 
     task: Task | None = None
     reduce: Reduce = alone
+    weighted: bool = False
 
     def step(self, logits_fn: LogitsFn, job: Job, state: PgdState, count: Array) -> PgdState:
         """Evaluate the current image and move on."""
@@ -55,18 +58,21 @@ class TaskPgd(Pgd):
 
         def total(x: Array) -> tuple[Array, tuple[Array, Array]]:
             outputs = logits_fn(x)
-            losses = self.measure(outputs, job.y, job.target)
-            return losses.sum(), (losses, task.fooled(outputs, batch))
+            raised = self.measure(outputs, job.y, job.target, count)
+            losses = task.harm(outputs, batch) if self.weighted else raised
+            return raised.sum(), (losses, task.fooled(outputs, batch))
 
         gradient, (losses, fooled) = jax.grad(total, has_aux=True)(state.x)
         gradient, broken = only_finite(gradient)
         return self.move(job, state, Evaluation(losses, gradient, fooled, broken), count)
 
-    def measure(self, logits: Array, y: Array, target: Any) -> Array:
-        """Return the task's loss, (B,)."""
+    def measure(self, logits: Array, y: Array, target: Any, count: Any = 0) -> Array:
+        """Return the task's loss, or its answers weighted, (B,)."""
         del y
         assert self.task is not None
-        return self.task.loss(logits, target, self.reduce)
+        if not self.weighted:
+            return self.task.loss(logits, target, self.reduce)
+        return self.task.ascent(logits, target, count / jnp.float32(max(1, self.num_steps)))
 
 
 def check_attackable(task: Task, what: str, instead: str) -> None:
@@ -88,16 +94,24 @@ def make_pgd(task: Task, batch: Batch, **settings: Any) -> Ascent:
     """Return PGD as it is run on a task, with settings of `rtickets.attacks.pgd.Pgd`.
 
     Raises:
-        InputError: for a loss that needs classes, on a task without.
+        InputError: for a loss that needs classes, on a task without, or many answers, on a task of
+            one.
     """
+    weighted = settings.get("loss") == SEGPGD
+    own = {**settings, "loss": "ce"} if weighted else settings
     if task.has_classes:
-        return Pgd(**settings)
-    if settings.get("loss", "ce") != "ce":
+        return Pgd(**own)
+    if weighted and not task.weights_answers:
+        raise InputError(
+            f"the attack 'segpgd' weights what is right and wrong of an answer, and "
+            f"{type(task).__name__} does not tell these apart; choose 'pgd'"
+        )
+    if own.get("loss", "ce") != "ce":
         raise InputError(
             f"attack.loss={settings['loss']!r} is one of logits over classes, which "
             f"{type(task).__name__} has not; leave it out to raise the task's own loss"
         )
-    return TaskPgd(**settings, task=task)
+    return TaskPgd(**own, task=task, weighted=weighted)
 
 
 def on_all_devices(search: Ascent) -> Ascent:

@@ -17,7 +17,7 @@ from rtickets.errors import InputError
 from rtickets.models.heads.deeplab import DeepLab, resized
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks.base import Batch, Headline, Measured, Reduce, Sums, alone
-from rtickets.tasks.confusion import confusion_sums, overlap
+from rtickets.tasks.confusion import COUNTS, confusion_sums, overlap
 from rtickets.tasks.images import ImageTask
 from rtickets.tasks.painting import overlaid
 
@@ -41,6 +41,7 @@ class Segmentation(ImageTask):
 
     answers: ClassVar[str] = "classes"
     paints: ClassVar[bool] = True
+    weights_answers: ClassVar[bool] = True
     headline: ClassVar[Any] = Headline("miou", "share", words="mean IoU")
     beside_head: ClassVar[frozenset[str]] = frozenset({"ignored"})
     name: Literal["segmentation"] = "segmentation"
@@ -131,6 +132,24 @@ class Segmentation(ImageTask):
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, of)
         return jnp.where(counted, losses, 0), counted
 
+    def ascent(self, outputs: Array, batch: Batch, progress: Any) -> Array:
+        """Return the loss of SegPGD (Gu et al. 2022, algorithm 1 and eq. 5).
+
+        Right pixels have the weight 1 - progress / 2 and wrong ones progress / 2.
+        """
+        losses, counted = self.pixel_losses(outputs, batch)
+        wrong = self.predicted(outputs, losses.shape[1:]) != batch[MASK]
+        late = jnp.broadcast_to(jnp.asarray(progress, jnp.float32) / 2, len(losses))
+        weight = jnp.where(wrong, late[:, None, None], 1 - late[:, None, None])
+        return (weight * losses).sum((1, 2)) / jnp.maximum(counted.sum((1, 2)), 1)
+
+    def harm(self, outputs: Array, batch: Batch) -> Array:
+        """Return the share of an image's pixels that are wrong, of those that count."""
+        true = batch[MASK]
+        counted = true != self.ignored
+        wrong = counted & (self.predicted(outputs, true.shape[1:]) != true)
+        return wrong.sum((1, 2)) / jnp.maximum(counted.sum((1, 2)), 1)
+
     def sums(self, outputs: Array, batch: Batch) -> Sums:
         """Return counts of pixels by true and predicted class."""
         true = batch[MASK]
@@ -151,6 +170,11 @@ class Segmentation(ImageTask):
             "truth": overlaid(images, np.where(known, true, 0), count),
             "answer": overlaid(images, answered, count),
         }
+
+    def baseline(self, sums: Mapping[str, Any]) -> float:
+        """Return the mean IoU of answering the commonest class everywhere."""
+        there = np.asarray(sums[COUNTS], np.int64).sum(1)
+        return float(there.max() / there.sum() / (there > 0).sum())
 
     def measures(self, sums: Mapping[str, Any]) -> dict[str, Measured]:
         """Return mean IoU, and accuracy over pixels and over classes."""

@@ -11,12 +11,14 @@ def multiplier(config: OptimizerConfig, total_steps: int, steps_per_epoch: int) 
 
     Returns:
         A function from the step (from 0) to a multiplier in [0, 1]: a linear rise over the warm-up,
-        then the schedule, measured from the end of the warm-up for 'cosine' and from the start of
-        the run for 'multistep'.
+        then the schedule, measured from the end of the warm-up for 'cosine' and 'polynomial' and from
+        the start of the run for 'multistep'.
     """
     warmup = to_steps(config.warmup, steps_per_epoch)
     if config.schedule == "cosine":
         after = optax.cosine_decay_schedule(1.0, max(total_steps - warmup, 1))
+    elif config.schedule == "polynomial":
+        after = optax.polynomial_schedule(1.0, 0.0, config.power, max(total_steps - warmup, 1))
     elif config.schedule == "multistep":
         milestones = [to_steps(m, steps_per_epoch) - warmup for m in config.milestones]
         after = optax.piecewise_constant_schedule(

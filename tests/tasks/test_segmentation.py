@@ -5,14 +5,22 @@ import optax
 import pytest
 
 from rtickets import data, models
+from rtickets.attacks import AttackConfig
 from rtickets.config import DataConfig
 from rtickets.data import SOURCES, Raw, Source, Split
 from rtickets.data.images.augment import Transform, make_transform
 from rtickets.errors import InputError
 from rtickets.settings import config_files
-from rtickets.tasks import Segmentation, task_of
+from rtickets.tasks import ImageTask, Segmentation, task_of
+from rtickets.tasks.search import attacked
 
 TASK = Segmentation(output_stride=8, channels=16)
+
+
+class Values(ImageTask):
+    """A task whose answers have no parts."""
+
+    name = "values"
 
 
 def squares(seed=0, count=4, size=32):
@@ -154,3 +162,54 @@ def test_pictures_show_right_and_answered_classes_in_their_colours():
         assert images.shape == (2, 32, 32, 3)
         assert images.min() >= 0
         assert images.max() <= 1
+
+
+def test_segpgd_weights_right_and_wrong_pixels_as_published():
+    # Logits (a, 0) of two classes: the cross-entropy of class 0 is log(1 + exp(-a)).
+    masks = np.array([[[0, 0, 0, 255]]], np.uint8).repeat(2, 0)
+    margins = np.array([[[2.0, 0.5, -1.0, -3.0]]], np.float32).repeat(2, 0)
+    outputs = jnp.stack([jnp.asarray(margins), jnp.zeros_like(margins)], -1)
+    each = np.log1p(np.exp(-margins[0, 0, :3]))  # right, right, wrong; the last does not count
+    progress = jnp.array([0.0, 0.8])
+    found = TASK.ascent(outputs, {"mask": masks}, progress)
+    late = progress / 2  # (t - 1) / 2T in the paper
+    expected = [((1 - lam) * (each[0] + each[1]) + lam * each[2]) / 3 for lam in late]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(TASK.harm(outputs, {"mask": masks}), [1 / 3, 1 / 3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("best", [False, True])
+def test_segpgd_leaves_a_pixel_that_is_wrong_for_those_that_are_right(best):
+    # A pixel x answers class 1 with the logit 4 x - 2, and class 0 is right: x > 0.5 is wrong. The
+    # first step of an attack without a random start must move right pixels alone.
+    images = jnp.array([0.3, 0.45, 0.7]).reshape(1, 1, 3, 1)
+    examples = {"image": images, "mask": jnp.zeros((1, 1, 3), jnp.uint8)}
+
+    def outputs_fn(x):
+        return jnp.concatenate([jnp.zeros_like(x), 4 * x - 2], -1)
+
+    settings = AttackConfig(name="segpgd", eps=0.1, num_steps=1, step_size=0.1, random_start=False)
+    keys = jax.random.split(jax.random.key(0), 1)
+    options = {**settings.as_pgd(), "best": best}
+    found = attacked(TASK, outputs_fn, examples, keys, **options)[0, 0, :, 0]
+    np.testing.assert_allclose(found, [0.4, 0.55, 0.7], atol=1e-6)
+    plain = AttackConfig(name="pgd", eps=0.1, num_steps=1, step_size=0.1, random_start=False)
+    moved = attacked(TASK, outputs_fn, examples, keys, **plain.as_pgd())[0, 0, :, 0]
+    np.testing.assert_allclose(moved, [0.4, 0.55, 0.8], atol=1e-6)
+
+
+def test_segpgd_is_of_answers_with_parts():
+    examples = {"image": jnp.zeros((1, 2, 2, 1)), "target": jnp.zeros((1, 1))}
+    keys = jax.random.split(jax.random.key(0), 1)
+    settings = AttackConfig(name="segpgd").as_pgd()
+    with pytest.raises(InputError, match=r"'segpgd'.*Values"):
+        attacked(Values(), lambda x: x.reshape(1, -1), examples, keys, **settings)
+
+
+def test_the_baseline_is_the_commonest_class_everywhere():
+    masks = batch()["mask"]
+    outputs = jax.nn.one_hot(np.zeros(masks.shape, int), 3)  # the ground, which most pixels are
+    found = TASK.measures(TASK.sums(outputs, {"mask": masks}))
+    assert TASK.baseline(TASK.sums(1 - outputs, {"mask": masks})) == pytest.approx(
+        found["miou"].value, rel=1e-6
+    )

@@ -32,6 +32,18 @@ def test_warmup_rises_to_the_peak_and_cosine_follows():
     np.testing.assert_allclose(values(config, [0, 10, 20, 60, 100]), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("power", [0.9, 2.0])
+def test_polynomial_falls_to_zero_by_a_power_of_what_is_left(power):
+    config = OptimizerConfig(schedule="polynomial", power=power, warmup="20it")
+    expected = [0.5, 1, 0.75**power, 0.1**power, 0]
+    np.testing.assert_allclose(values(config, [10, 20, 40, 92, 100]), expected, atol=1e-6)
+
+
+def test_a_power_is_of_the_polynomial_schedule():
+    with pytest.raises(ValueError, match=r"power=2\.0.*polynomial"):
+        OptimizerConfig(schedule="cosine", power=2.0)
+
+
 def test_constant_stays():
     assert values(OptimizerConfig(schedule="constant"), [0, 99]) == [1, 1]
 

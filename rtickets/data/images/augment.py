@@ -14,7 +14,14 @@ from jax import Array
 from rtickets.data.arrays import Dataset
 from rtickets.data.images import boxes, colour, moved_boxes
 from rtickets.data.images.random_views import ViewsConfig, random_view
-from rtickets.data.images.resample import Method, nearest_box, resize, resize_box
+from rtickets.data.images.resample import (
+    Method,
+    nearest_box,
+    nearest_window,
+    resize,
+    resize_box,
+    resize_window,
+)
 from rtickets.data.images.views import View
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.registry import get_source
@@ -38,6 +45,8 @@ class Transform:
         method: the filter of all resizing.
         random_crop: smallest and largest part of the area that a random resized crop takes in
             training; None takes none.
+        random_scale: smallest and largest factor that training images are scaled by at random,
+            after which `size` is cut out of them at a random place; None does not.
         jitter: strength of random brightness, contrast and saturation.
         lighting: strength of random lighting along ImageNet's colours.
     """
@@ -49,6 +58,7 @@ class Transform:
     resize: int = 0
     method: Method = "bilinear"
     random_crop: tuple[float, float] | None = None
+    random_scale: tuple[float, float] | None = None
     jitter: float = 0.0
     lighting: float = 0.0
 
@@ -59,6 +69,8 @@ class Transform:
     def training_input(self, keys: Array, images: Array) -> Array:
         """Do what `prepare` does, and change the images at random, each by its own of (B,) keys."""
         x = self._scaled(images)
+        if self.random_scale is not None:
+            return self.augment(keys, jax.vmap(self._scale_one)(keys, x))
         if self.random_crop is None:
             return self.augment(keys, self._resized(x))
         return self.augment(keys, jax.vmap(self._crop_one)(keys, x))
@@ -91,10 +103,12 @@ class Transform:
         """
 
         def change(key: Array, values: Array) -> Array:
-            if self.random_crop is None:
+            size = self.size or (values.shape[0], values.shape[1])
+            if self.random_scale is not None:
+                values = nearest_window(values, self._window(key, values.shape), size, fill)
+            elif self.random_crop is None:
                 values = self._map_resized(values)
             else:
-                size = self.size or (values.shape[0], values.shape[1])
                 values = nearest_box(values, self._box(key, values.shape), size)
             return self._moved(key, values, fill)
 
@@ -198,6 +212,21 @@ class Transform:
         size = self.size or (image.shape[0], image.shape[1])
         return jnp.clip(resize_box(image, self._box(key, image.shape), size, self.method), 0, 1)
 
+    def _scale_one(self, key: Array, image: Array) -> Array:
+        size = self.size or (image.shape[0], image.shape[1])
+        window = self._window(key, image.shape)
+        return jnp.clip(resize_window(image, window, size, self.method), 0, 1)
+
+    def _window(self, key: Array, shape: tuple[int, ...]) -> Array:
+        """Return the window of a random scale and a crop of it, see `boxes.random_window`."""
+        assert self.random_scale is not None
+        scale_key, place_key = jax.random.split(jax.random.fold_in(key, 4))
+        found: Array = boxes.random_window(
+            jnp, (shape[0], shape[1]), self.size or (shape[0], shape[1]),
+            jax.random.uniform(scale_key), jax.random.uniform(place_key, (2,)), self.random_scale,
+        )  # fmt: skip
+        return found
+
     def _box(self, key: Array, shape: tuple[int, ...]) -> Array:
         """Return the box of a random resized crop, see `boxes.random_box`."""
         assert self.random_crop is not None
@@ -253,15 +282,18 @@ def make_transform(config: DataConfig) -> Transform:
     size = _chosen(config.image_size, ours.image_size)
     random_crop = config.random_resized_crop
     if random_crop is None:
-        random_crop = ours.random_resized_crop and not config.crop_padding
+        other = config.crop_padding or config.random_scale
+        random_crop = ours.random_resized_crop and not other
+    cut = random_crop or config.random_scale
     return Transform(
         size=None if size is None else (size, size),
         channels=config.channels,
-        crop_padding=0 if random_crop else _chosen(config.crop_padding, ours.crop_padding),
+        crop_padding=0 if cut else _chosen(config.crop_padding, ours.crop_padding),
         flip=_chosen(config.flip, ours.flip),
         resize=_chosen(config.resize, round(size * 8 / 7) if size and ours.centre_crop else 0),
         method=config.interpolation,
         random_crop=config.crop_scale if random_crop else None,
+        random_scale=config.random_scale,
         jitter=_chosen(config.color_jitter, ours.color_jitter),
         lighting=_chosen(config.lighting, ours.lighting),
     )

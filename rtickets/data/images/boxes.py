@@ -1,4 +1,4 @@
-"""Which part of an image a random resized crop or a centre crop takes, on the device or the host.
+"""Which part of an image a random or a centre crop takes, on the device or the host.
 
 Functions take the array module, so that one rule serves compiled steps and workers that decode.
 """
@@ -47,6 +47,34 @@ def random_box(
     corner = xp.minimum(xp.floor(place * (spare + 1)).astype(xp.int32), spare)
     drawn = xp.concatenate([corner, size])
     return xp.where(fits.any(), drawn, xp.asarray(_largest_box(height, width), xp.int32))
+
+
+def random_window(
+    xp: Any,
+    shape: tuple[int, int],
+    size: tuple[int, int],
+    part: Any,
+    place: Any,
+    scale: tuple[float, float],
+) -> Any:
+    """Return the window on an image that is cut out of it once it is scaled at random.
+
+    Args:
+        xp: `numpy` or `jax.numpy`.
+        shape: (height, width) of the image.
+        size: (height, width) of what is cut out of the scaled image. Where that is smaller, it lies
+            at a random place in the window, which reaches outside of it.
+        part: uniform in [0, 1): the factor, between the ends of `scale`.
+        place: (2,) uniform in [0, 1): where the window lies.
+        scale: smallest and largest factor.
+
+    Returns:
+        float32 (4,): top, left, height, width in pixels of the image before scaling.
+    """
+    factor = scale[0] + part * (scale[1] - scale[0])
+    wanted = xp.asarray(size, xp.float32) / factor
+    corner = place * (xp.asarray(shape, xp.float32) - wanted)
+    return xp.concatenate([corner, wanted]).astype(xp.float32)
 
 
 def _largest_box(height: int, width: int) -> tuple[int, int, int, int]:

@@ -1,4 +1,4 @@
-"""Resizing of boxes of images by separable filters, as matrix products on the device.
+"""Resizing of parts of images by separable filters, as matrix products on the device.
 
 The weights are those of common image libraries with antialiasing: a triangle or Keys' cubic with
 a = -1/2, stretched by the scale when shrinking, cut off at the edge of the box and normalised. A
@@ -35,6 +35,33 @@ def resize_box(image: Array, box: Array, size: tuple[int, int], method: Method) 
     return _apply("hwc", image, rows, columns)
 
 
+def resize_window(image: Array, window: Array, size: tuple[int, int], method: Method) -> Array:
+    """Stretch a window on an image, float (H, W, C), to (height, width), 0 outside the image.
+
+    The window is floats (4,): top, left, height, width; it may reach outside the image, may lie
+    between pixels, and may be traced. Pixels beside it count as far as the filter reaches.
+    """
+    rows, columns = (
+        _window_weights(image.shape[axis], size[axis], window[axis], window[2 + axis], method)
+        for axis in (0, 1)
+    )
+    return _apply("hwc", image, rows, columns)
+
+
+def nearest_window(values: Array, window: Array, size: tuple[int, int], fill: int) -> Array:
+    """Do what `resize_window` does to what is not mixed, (H, W, ...), `fill` outside."""
+    places = [
+        jnp.floor(_centres(size[axis], window[axis], window[2 + axis])).astype(jnp.int32)
+        for axis in (0, 1)
+    ]
+    inside = [(each >= 0) & (each < n) for each, n in zip(places, values.shape, strict=False)]
+    rows, columns = (
+        jnp.clip(each, 0, n - 1) for each, n in zip(places, values.shape, strict=False)
+    )
+    kept = (inside[0][:, None] & inside[1]).reshape(*size, *[1] * (values.ndim - 2))
+    return jnp.where(kept, values[rows][:, columns], jnp.asarray(fill, values.dtype))
+
+
 def nearest_box(values: Array, box: Array, size: tuple[int, int]) -> Array:
     """Do what `resize_box` does to what is not mixed, (H, W, ...): take the nearest place's."""
     rows, columns = (
@@ -56,14 +83,36 @@ def weights(
     Returns:
         float32 (size_out, size_in), rows adding up to 1.
     """
-    scale = jnp.asarray(length, jnp.float32) / size_out  # input pixels per output pixel
-    centers = start + (jnp.arange(size_out) + 0.5) * scale
     pixels = jnp.arange(size_in)
-    # Shrinking stretches the filter over all pixels that become one, against aliasing.
-    distance = (pixels + 0.5 - centers[:, None]) / jnp.maximum(scale, 1)
     inside = (pixels >= start) & (pixels < start + length)
-    found = jnp.where(inside, _KERNELS[method](jnp.abs(distance)), 0)
+    found = jnp.where(inside, _filter(size_in, size_out, start, length, method), 0)
     return found / found.sum(1, keepdims=True)
+
+
+def _window_weights(
+    size_in: int, size_out: int, start: Array, length: Array, method: Method
+) -> Array:
+    """Return what `weights` does; rows whose centre lies outside are 0."""
+    found = _filter(size_in, size_out, start, length, method)
+    centres = _centres(size_out, start, length)[:, None]
+    total = found.sum(1, keepdims=True)
+    inside = (centres >= 0) & (centres < size_in)
+    return jnp.where(inside, found / jnp.where(inside, total, 1), 0)
+
+
+def _filter(
+    size_in: int, size_out: int, start: Array | int, length: Array | int, method: Method
+) -> Array:
+    """Return the filter of every output pixel at every input pixel, (size_out, size_in)."""
+    # Shrinking stretches the filter over all pixels that become one, against aliasing.
+    wide = jnp.maximum(jnp.asarray(length, jnp.float32) / size_out, 1)
+    distance = jnp.arange(size_in) + 0.5 - _centres(size_out, start, length)[:, None]
+    return _KERNELS[method](jnp.abs(distance / wide))
+
+
+def _centres(size_out: int, start: Array | int, length: Array | int) -> Array:
+    """Return where the centres of output pixels lie among input pixels, (size_out,)."""
+    return start + (jnp.arange(size_out) + 0.5) * (jnp.asarray(length, jnp.float32) / size_out)
 
 
 def _triangle(x: Array) -> Array:

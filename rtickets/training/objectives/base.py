@@ -167,7 +167,7 @@ def search_and_update(
         def total(x: Array) -> tuple[Array, tuple[Array, Array, Any]]:
             outputs, updated = model_fn(x, stats)
             outputs = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), outputs)
-            losses = search.measure(outputs, job.y, job.target)
+            losses = search.measure(outputs, job.y, job.target, count + index)
             return losses.sum(), (losses, fooled(outputs), updated)
 
         gradient, (losses, wrong, updated) = jax.grad(total, has_aux=True)(state.x)

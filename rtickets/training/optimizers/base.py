@@ -35,9 +35,10 @@ class OptimizerConfig(Variant):
             each, such as '.*/(bias|scale)=0'; the first expression that matches a whole path
             counts, and a parameter that none matches has the factor 1.
         learning_rate_factors: factors of the learning rate of groups, likewise.
-        schedule: 'cosine' to 0, 'multistep' or 'constant'.
+        schedule: 'cosine' to 0, 'polynomial' to 0, 'multistep' or 'constant'.
         milestones: when 'multistep' multiplies the rate by `decay_factor`.
         decay_factor: see `milestones`.
+        power: of 'polynomial': the rate is multiplied by (1 - part of the run) to this power.
         warmup: duration of a linear rise from 0.
         clip_norm: scale the gradient down to this L2 norm over all trained parameters, before
             weight decay; None does not.
@@ -49,9 +50,10 @@ class OptimizerConfig(Variant):
     weight_decay: NotNegative = 5e-4
     weight_decay_factors: tuple[str, ...] = ()
     learning_rate_factors: tuple[str, ...] = ()
-    schedule: Literal["cosine", "multistep", "constant"] = "cosine"
+    schedule: Literal["cosine", "polynomial", "multistep", "constant"] = "cosine"
     milestones: tuple[Duration, ...] = ()
     decay_factor: Fraction = 0.1
+    power: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.9
     warmup: Duration = "0ep"
     clip_norm: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
@@ -79,6 +81,8 @@ class OptimizerConfig(Variant):
     def _check(self) -> "OptimizerConfig":
         if (self.schedule == "multistep") != bool(self.milestones):
             raise ValueError("schedule='multistep' needs milestones, the others take none")
+        if self.power != OptimizerConfig.power and self.schedule != "polynomial":
+            raise ValueError(f"power={self.power} is of schedule='polynomial'; leave it out")
         for name in ("weight_decay_factors", "learning_rate_factors"):
             parse_factors(name, getattr(self, name))
         return self

@@ -58,3 +58,48 @@ def test_a_map_may_have_channels():
     found = Transform(crop_padding=1, flip=True).training_map(KEYS, maps)
     one = Transform(crop_padding=1, flip=True).training_map(KEYS, maps[..., 0])
     np.testing.assert_array_equal(found[..., 0], one)
+
+
+def test_a_random_scale_of_one_is_a_crop_and_moves_maps_with_images():
+    transform = Transform((5, 4), random_scale=(1, 1))
+    pixels = np.asarray(transform.training_input(KEYS, IMAGES))[..., 0] * 255
+    places = jax.vmap(transform._window, (0, None))(KEYS, (8, 6))
+    whole = jax.vmap(lambda window: jnp.round(window))(places)
+    assert (np.asarray(places[:, 2:]) == (5, 4)).all()
+    assert (np.asarray(places) >= 0).all()
+    assert (np.asarray(places[:, :2] + places[:, 2:]) <= (8, 6)).all()
+    found = np.asarray(transform.training_map(KEYS, jnp.asarray(MAPS)))
+    for crop, seen, pixel, (top, left, _, _) in zip(found, MAPS, pixels, places, strict=True):
+        rows = np.floor(np.arange(5) + 0.5 + float(top)).astype(int)
+        columns = np.floor(np.arange(4) + 0.5 + float(left)).astype(int)
+        np.testing.assert_array_equal(crop, seen[rows][:, columns])
+        # Pixels grow by 6 a row and by 1 a column: bilinear places between them are exact.
+        inside = (slice(0, -1), slice(0, -1)) if top > 2.5 else (slice(1, None), slice(1, None))
+        exact = seen[0, 0] + 6 * (np.arange(5)[:, None] + float(top)) + np.arange(4) + float(left)
+        np.testing.assert_allclose(pixel[inside], exact[inside], atol=0.02)
+    assert len(np.unique(np.asarray(whole), axis=0)) > 1
+
+
+def test_what_lies_outside_a_scaled_image_is_black_and_filled():
+    images, maps = jnp.full((64, 8, 8, 1), 255, jnp.uint8), jnp.ones((64, 8, 8), jnp.uint8)
+    keys = jax.random.split(jax.random.key(2), 64)
+    transform = Transform((8, 8), random_scale=(0.5, 2), flip=True)
+    pixels = np.asarray(transform.training_input(keys, images))[..., 0]
+    found = np.asarray(transform.training_map(keys, maps, fill=255))
+    np.testing.assert_allclose(pixels, found == 1, atol=1e-5)
+    # A scaled image has between a quarter of the places and all of them.
+    share = (found == 1).mean((1, 2))
+    assert 0.2 < share.min() < 0.5
+    assert share.max() == 1
+    assert 0.4 < (share == 1).mean() < 0.9  # two thirds of the factors are 1 and more
+
+
+def test_a_random_scale_is_a_factor_between_its_ends():
+    keys = jax.random.split(jax.random.key(3), 500)
+    transform = Transform((16, 12), random_scale=(0.5, 2))
+    windows = np.asarray(jax.vmap(transform._window, (0, None))(keys, (8, 6)))
+    factor = np.array([16, 12]) / windows[:, 2:]
+    np.testing.assert_allclose(factor[:, 0], factor[:, 1], rtol=1e-5)
+    assert 0.5 <= factor.min() < 0.55
+    assert 1.95 < factor.max() <= 2
+    assert abs(factor.mean() - 1.25) < 0.06

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from rtickets.evaluation.measures.base import Asked, no_examples
+from rtickets.errors import InputError
+from rtickets.evaluation.measures.base import Asked, check_measures, no_examples
 from rtickets.evaluation.measures.per_class import PerClassSettings
 from rtickets.evaluation.predict import Examples
-from rtickets.tasks import Classification
+from rtickets.tasks import Classification, ImageTask, Segmentation
 from rtickets.tasks.accuracy import share
 
 
@@ -38,3 +39,29 @@ def test_classes_have_their_names_where_the_data_set_has_some():
     assert odd == r"class_3 a\nb"
     without = PerClassSettings().measure(asked._replace(about={}))
     assert list(without) == ["worst", "class_0", "class_1", "class_2", "class_3"]
+
+
+def test_of_regions_it_is_their_iou_with_the_ground_as_class_0():
+    task = Segmentation()
+    masks = np.zeros((2, 4, 4), np.uint8)
+    masks[0, :, :2], masks[1, 0] = 1, 255
+    answers = masks.copy()
+    answers[0, :2, :2], answers[1, 1, 0] = 0, 2  # half of class 1 is missed, class 2 is not there
+    outputs = np.eye(4)[np.where(answers == 255, 0, answers)]
+    measure = PerClassSettings()
+    examples = Examples(None, None, None, task, None)
+    sums = measure.sums(outputs, {"mask": masks}, task)
+    about = {"class_names": ["dog", "cat", "cow"]}
+    asked = Asked(None, examples, no_examples, no_examples, about=about, sums=sums)
+    found = measure.measure(asked)
+    assert {name: each.value for name, each in found.items()} == pytest.approx(
+        {"worst": 0, "class_0 ground": 19 / 24, "class_1 dog": 0.5, "class_2 cat": 0}
+    )
+    assert [each.detail for each in found.values()] == [False, True, True, True]
+    assert all(each.low <= each.value <= each.high for each in found.values())
+
+
+def test_it_is_refused_where_nothing_has_a_class():
+    examples = Examples(None, None, None, ImageTask(), None)
+    with pytest.raises(InputError, match=r"measures\.mine.*'per_class'.*ImageTask"):
+        check_measures({"mine": PerClassSettings()}, examples)
