@@ -135,8 +135,10 @@ def _compiled(
         eps: Array,
         step_size: Array,
     ) -> Any:
+        called = task.evaluated(model, transform)
+
         def outputs_fn(x: Array) -> Any:
-            return models.logits(model, params, batch_stats, task.seen(batch, x))
+            return models.logits(called, params, batch_stats, task.seen(batch, x))
 
         if not streamed:
             raw = jax.tree.map(lambda leaf: leaf[chosen], raw)

@@ -96,6 +96,11 @@ class ArrayTask(TaskConfig):
             )
         return found
 
+    def evaluated(self, model: Any, transform: Transform) -> Any:
+        """Return the network itself."""
+        del transform
+        return model
+
     def prepare(self, transform: Transform, raw: Batch) -> Batch:
         """Return the arrays as they are stored."""
         del transform
@@ -121,8 +126,8 @@ class ArrayTask(TaskConfig):
         raise InputError(f"{type(self).__name__} has answers without parts to weight")
 
     def harm(self, outputs: Any, batch: Batch) -> Array:
-        """Return the loss."""
-        return self.loss(outputs, batch)
+        """Refuse: an answer has no parts."""
+        raise InputError(f"{type(self).__name__} has answers without parts to weight")
 
     def painted(self, outputs: Any, batch: Batch) -> dict[str, Any]:
         """Refuse: answers are nothing to look at."""

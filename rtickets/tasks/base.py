@@ -52,17 +52,18 @@ from rtickets.data.arrays import Dataset, Raw
 from rtickets.data.images.augment import Transform
 from rtickets.models.inputs import Input, Inputs
 from rtickets.tasks.beyond import BeyondExamples
+from rtickets.tasks.many_answers import Batch as Batch
+from rtickets.tasks.many_answers import ManyAnswers
 from rtickets.tasks.measured import Headline as Headline
 from rtickets.tasks.measured import Measured as Measured
 from rtickets.tasks.whole import Reduce as Reduce
 from rtickets.tasks.whole import alone as alone
 
-Batch = Mapping[str, Any]
 Sums = dict[str, Any]
 LISTED = "listed"  # the name among sums of arrays (N, ...) by name, see `Task.listed`
 
 
-class Task(BeyondExamples, Protocol):
+class Task(BeyondExamples, ManyAnswers, Protocol):
     """A task; see the head of this file for the contract."""
 
     @property
@@ -113,11 +114,6 @@ class Task(BeyondExamples, Protocol):
     @property
     def has_divergence(self) -> bool:
         """Whether `divergence` is known."""
-        ...
-
-    @property
-    def weights_answers(self) -> bool:
-        """Whether `ascent` and `harm` are known."""
         ...
 
     @property
@@ -220,23 +216,6 @@ class Task(BeyondExamples, Protocol):
         It is what an attack on the example aims at; an attack on a task without right and wrong
         raises the loss.
         """
-        ...
-
-    def ascent(self, outputs: Any, batch: Batch, progress: Any) -> Array:
-        """Return what an attack on answers of many parts raises, float32 (b,).
-
-        Args:
-            outputs: what the network answers.
-            batch: what it was asked.
-            progress: how far the attack is, from 0 to below 1, (b,).
-
-        Raises:
-            InputError: where an answer has no parts that are right and wrong.
-        """
-        ...
-
-    def harm(self, outputs: Any, batch: Batch) -> Array:
-        """Return by what the worst of the inputs that such an attack visits is chosen, (b,)."""
         ...
 
     def painted(self, outputs: Any, batch: Batch) -> dict[str, Any]:

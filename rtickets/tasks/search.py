@@ -15,8 +15,8 @@ from jax import Array
 from rtickets.attacks import LogitsFn
 from rtickets.attacks.broken import only_finite
 from rtickets.attacks.pgd import Pgd, PgdState
-from rtickets.attacks.segpgd import SEGPGD
 from rtickets.attacks.search import Evaluation, Job, Search, run
+from rtickets.attacks.segpgd import SEGPGD
 from rtickets.errors import InputError
 from rtickets.tasks.base import Batch, Reduce, Task, alone
 from rtickets.tasks.whole import over_devices

@@ -15,6 +15,7 @@ from rtickets.data.checks import some
 from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
 from rtickets.models.heads.deeplab import DeepLab, resized
+from rtickets.models.windows import Windows
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks.base import Batch, Headline, Measured, Reduce, Sums, alone
 from rtickets.tasks.confusion import COUNTS, confusion_sums, overlap
@@ -37,18 +38,23 @@ class Segmentation(ImageTask):
         channels: features of the head, 256 as published.
         fine: the backbone's level that brings the edges, and has the places of the answers.
         ignored: the value in masks of pixels that do not count.
+        evaluation: images are evaluated 'resized', at the size that they are trained at; 'whole',
+            at the size that they are stored with; or 'sliding', so too, but through windows of the
+            size that they are trained at, whose answers are averaged where they overlap, by a
+            third.
     """
 
     answers: ClassVar[str] = "classes"
     paints: ClassVar[bool] = True
     weights_answers: ClassVar[bool] = True
     headline: ClassVar[Any] = Headline("miou", "share", words="mean IoU")
-    beside_head: ClassVar[frozenset[str]] = frozenset({"ignored"})
+    beside_head: ClassVar[frozenset[str]] = frozenset({"ignored", "evaluation"})
     name: Literal["segmentation"] = "segmentation"
     output_stride: Literal[4, 8, 16, 32] = 16
     channels: Positive = 256
     fine: str = "stage1"
     ignored: int = Field(default=255, ge=0, le=2**31 - 1)
+    evaluation: Literal["resized", "whole", "sliding"] = "resized"
 
     @property
     def head(self) -> DeepLab:
@@ -108,8 +114,21 @@ class Segmentation(ImageTask):
         """Return the number of classes, with the ground."""
         return 1 + len(about["class_names"])
 
+    def evaluated(self, model: Any, transform: Transform) -> Any:
+        """Return the network, or its windows."""
+        if self.evaluation != "sliding":
+            return model
+        if transform.size is None:
+            raise InputError(
+                "task.evaluation='sliding' looks through windows of data.image_size, which is not "
+                "given; set it, or task.evaluation='whole'"
+            )
+        return Windows(model, transform.size)
+
     def prepare(self, transform: Transform, raw: Batch) -> Batch:
-        """Return images and masks resized alike."""
+        """Return images and masks resized alike, or as they are stored."""
+        if self.evaluation != "resized":
+            transform = transform.as_stored
         return {**super().prepare(transform, raw), MASK: transform.prepare_map(raw[MASK])}
 
     def augment(self, transform: Transform, keys: Array, raw: Batch) -> Batch:

@@ -11,8 +11,8 @@ def multiplier(config: OptimizerConfig, total_steps: int, steps_per_epoch: int) 
 
     Returns:
         A function from the step (from 0) to a multiplier in [0, 1]: a linear rise over the warm-up,
-        then the schedule, measured from the end of the warm-up for 'cosine' and 'polynomial' and from
-        the start of the run for 'multistep'.
+        then the schedule, measured from the end of the warm-up for 'cosine' and 'polynomial', and
+        from the start of the run for 'multistep'.
     """
     warmup = to_steps(config.warmup, steps_per_epoch)
     if config.schedule == "cosine":

@@ -74,6 +74,7 @@ ATTACKS = {
     "pgd": PGD,
     "fgsm": AttackConfig(name="fgsm", eps=0.05),
     "fgsm_rs": AttackConfig(name="fgsm_rs", eps=0.05),
+    "segpgd": config_files.replace(AttackConfig(name="segpgd", eps=0.05), num_steps=PGD.num_steps),
     "apgd_ce": AttackConfig(name="apgd_ce", eps=0.05, num_steps=5),
     "apgd_dlr": AttackConfig(name="apgd_dlr", norm="l2", eps=0.5, num_steps=5),
     "apgd_t": AttackConfig(name="apgd_t", norm="l1", eps=2.0, num_steps=5),
@@ -83,7 +84,7 @@ ATTACKS = {
     "square": AttackConfig(name="square", eps=0.05, num_steps=30),
     "autoattack": AttackConfig(name="autoattack", eps=0.6),
 }
-RUN_AS = {"fgsm": ["pgd"], "fgsm_rs": ["pgd"]}
+RUN_AS = {"fgsm": ["pgd"], "fgsm_rs": ["pgd"], "segpgd": ["pgd"]}
 RUN_AS["autoattack"] = ["apgd_ce", "apgd_t", "fab_t", "square"]
 
 

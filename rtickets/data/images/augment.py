@@ -86,6 +86,11 @@ class Transform:
             keys, x
         )
 
+    @property
+    def as_stored(self) -> "Transform":
+        """What `prepare` and `prepare_map` do, at the size that images are stored with."""
+        return replace(self, size=None, resize=0)
+
     def prepare_map(self, maps: Array) -> Array:
         """Do what `prepare` does to images to what their places hold, (B, H, W, ...).
 

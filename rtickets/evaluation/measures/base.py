@@ -135,7 +135,8 @@ class Asked(NamedTuple):
 
     def logits_fn(self) -> Callable[[Array], Array]:
         """Return the network as a function of inputs to its outputs."""
-        return logits_fn(self.network, self.examples.devices)
+        called = self.task.evaluated(self.network.model, self.examples.transform)
+        return logits_fn(self.network._replace(model=called), self.examples.devices)
 
     def chosen(self, count: int) -> Subject:
         """Return at most so many examples, spread evenly, as the network takes them."""
