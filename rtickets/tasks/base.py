@@ -271,10 +271,6 @@ class Task(BeyondExamples, ManyAnswers, Protocol):
         """
         ...
 
-    def baseline(self, sums: Mapping[str, Any]) -> float | None:
-        """Return what `chance` does of a task without classes, from the sums of all examples."""
-        ...
-
     def divergence(self, outputs: Any, reference: Any) -> Array:
         """Return how far answers are from others to the same questions, float32 (b,), 0 if alike.
 

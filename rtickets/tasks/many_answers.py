@@ -38,3 +38,7 @@ class ManyAnswers(Protocol):
     def harm(self, outputs: Any, batch: Batch) -> Array:
         """Return by what the worst of the inputs that such an attack visits is chosen, (b,)."""
         ...
+
+    def baseline(self, sums: Mapping[str, Any]) -> float | None:
+        """Return what `Task.chance` does, of a task without classes, from the sums of all."""
+        ...

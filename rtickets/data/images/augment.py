@@ -134,7 +134,9 @@ class Transform:
         height, width = self.output_shape(shape)[:2]
 
         def change(key: Array, own: Array) -> Array:
-            if self.random_crop is None:
+            if self.random_scale is not None:
+                own = moved_boxes.stretched(jnp, own, self._window(key, shape), (height, width))
+            elif self.random_crop is None:
                 own = self._boxes_resized(own, shape)
             else:
                 own = moved_boxes.stretched(jnp, own, self._box(key, shape), (height, width))

@@ -103,3 +103,20 @@ def test_a_random_scale_is_a_factor_between_its_ends():
     assert 0.5 <= factor.min() < 0.55
     assert 1.95 < factor.max() <= 2
     assert abs(factor.mean() - 1.25) < 0.06
+
+
+def test_boxes_follow_a_random_scale():
+    maps = np.zeros((64, 12, 12), np.uint8)
+    maps[:, 3:8, 4:10] = 1
+    boxes = jnp.tile(jnp.array([[[3.0, 4.0, 8.0, 10.0]]]), (64, 1, 1))
+    keys = jax.random.split(jax.random.key(5), 64)
+    transform = Transform((24, 24), random_scale=(1.5, 4), flip=True)
+    moved = np.asarray(transform.training_map(keys, jnp.asarray(maps)))
+    found = np.asarray(transform.training_boxes(keys, boxes, (12, 12, 1)))[:, 0]
+    for seen, (top, left, bottom, right) in zip(moved == 1, found, strict=True):
+        if not bottom > top:  # too little of it lies inside
+            continue
+        rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+        edges = [rows[0], columns[0], rows[-1] + 1, columns[-1] + 1]
+        np.testing.assert_allclose(edges, [top, left, bottom, right], atol=0.51)
+    assert (found[:, 2] > found[:, 0]).mean() > 0.5
