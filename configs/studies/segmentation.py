@@ -9,7 +9,7 @@ is the whole network from random weights. Answering ground everywhere is worth 1
 results of the evaluations. It needs `pip install 'rtickets[scenes]'` and Debian's packages
 tuxpaint-stamps-default and mate-backgrounds (docs/data.md).
 
-Time: small, MINUTES of one CPU core.
+Time: small, 40 minutes of one CPU core (estimated from single transfers).
 """
 
 from rtickets.config import (

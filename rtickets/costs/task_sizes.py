@@ -10,7 +10,7 @@ from rtickets import data
 from rtickets.costs.network_costs import NetworkCost, network_cost
 from rtickets.data import source_of
 from rtickets.data.arrays import IMAGE
-from rtickets.data.images.augment import make_transform
+from rtickets.data.images.chosen import make_transform
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.source import Facts
 from rtickets.data.splits import limited_count

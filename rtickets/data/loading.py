@@ -6,7 +6,7 @@ from rtickets.data.array_checks import check_arrays
 from rtickets.data.arrays import IMAGE, Dataset, Split, in_memory, is_viewed
 from rtickets.data.checks import CLASSES
 from rtickets.data.copies import find_copies
-from rtickets.data.images.augment import make_transform
+from rtickets.data.images.chosen import make_transform
 from rtickets.data.images.statistics import pixel_statistics
 from rtickets.data.images.streamed import StreamedImages
 from rtickets.data.settings import DataConfig

@@ -16,7 +16,8 @@ from jax import Array
 
 from rtickets import evaluation, masks, models, training
 from rtickets.data import Split
-from rtickets.data.images.augment import Transform, make_transform
+from rtickets.data.images.augment import Transform
+from rtickets.data.images.chosen import make_transform
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
 from rtickets.evaluation.features import pooled_features

@@ -9,7 +9,7 @@ from rtickets import data, masks, models
 from rtickets.costs import Estimate, Setting
 from rtickets.costs.runs import estimate_training
 from rtickets.costs.task_sizes import sizes_of
-from rtickets.data.images.augment import check_resize, make_transform
+from rtickets.data.images.chosen import check_resize, make_transform
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, folder_of, run_once
 from rtickets.settings import config_files

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import jax
 
 from rtickets import data, models, training
-from rtickets.data.images.augment import make_transform
+from rtickets.data.images.chosen import make_transform
 from rtickets.data.settings import DataConfig
 from rtickets.draw.omp import check_kernels, check_pattern
 from rtickets.errors import InputError

@@ -6,7 +6,7 @@ from dataclasses import replace
 from rtickets.costs import Estimate, Setting
 from rtickets.costs.runs import estimate_training
 from rtickets.costs.task_sizes import sizes_of
-from rtickets.data.images.augment import check_resize
+from rtickets.data.images.chosen import check_resize
 from rtickets.settings import config_files
 from rtickets.stages.draw_costs import estimate_draw
 from rtickets.stages.draw_settings import DrawConfig

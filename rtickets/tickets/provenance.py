@@ -14,7 +14,8 @@ import numpy as np
 from rtickets import models
 from rtickets.data.arrays import IMAGE, Dataset
 from rtickets.data.fingerprint import MISSING, fingerprint
-from rtickets.data.images.augment import Transform, make_transform
+from rtickets.data.images.augment import Transform
+from rtickets.data.images.chosen import make_transform
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
 from rtickets.masks import Params

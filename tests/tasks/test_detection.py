@@ -11,7 +11,8 @@ import pytest
 from rtickets import data, models
 from rtickets.config import DataConfig
 from rtickets.data import SOURCES, Raw, Source, Split
-from rtickets.data.images.augment import Transform, make_transform
+from rtickets.data.images.augment import Transform
+from rtickets.data.images.chosen import make_transform
 from rtickets.errors import InputError
 from rtickets.evaluation.counting import counted
 from rtickets.models.resnet import BasicBlock, ResNet

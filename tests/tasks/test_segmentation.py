@@ -8,7 +8,8 @@ from rtickets import data, models
 from rtickets.attacks import AttackConfig
 from rtickets.config import DataConfig
 from rtickets.data import SOURCES, Raw, Source, Split
-from rtickets.data.images.augment import Transform, make_transform
+from rtickets.data.images.augment import Transform
+from rtickets.data.images.chosen import make_transform
 from rtickets.errors import InputError
 from rtickets.settings import config_files
 from rtickets.tasks import ImageTask, Segmentation, task_of

@@ -5,7 +5,8 @@ from typing import cast
 
 from rtickets import data
 from rtickets.data.arrays import IMAGE, Split
-from rtickets.data.images.augment import Transform, make_transform
+from rtickets.data.images.augment import Transform
+from rtickets.data.images.chosen import make_transform
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
 from rtickets.evaluation.predict import Examples

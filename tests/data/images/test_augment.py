@@ -6,7 +6,8 @@ from PIL import Image
 
 from rtickets import data
 from rtickets.config import DataConfig
-from rtickets.data.images.augment import Transform, check_resize, make_transform
+from rtickets.data.images.augment import Transform
+from rtickets.data.images.chosen import check_resize, make_transform
 from rtickets.errors import InputError
 from rtickets.settings import config_files
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rtickets.data.images import colour, random_views
-from rtickets.data.images.augment import Transform, make_transform
+from rtickets.data.images.augment import Transform
+from rtickets.data.images.chosen import make_transform
 from rtickets.data.images.random_views import ViewsConfig
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError

@@ -11,7 +11,7 @@ from rtickets import data
 from rtickets.config import DataConfig
 from rtickets.costs.task_sizes import sizes_of
 from rtickets.data.fingerprint import MISSING, fingerprint
-from rtickets.data.images.augment import make_transform
+from rtickets.data.images.chosen import make_transform
 from rtickets.data.images.stream import TrainingOrder, training_batches
 from rtickets.data.sources.box_sets import BOX_SETS
 from rtickets.data.sources.registry import get_source

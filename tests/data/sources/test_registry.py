@@ -11,7 +11,7 @@ from rtickets.config import DataConfig
 from rtickets.costs.task_sizes import sizes_of
 from rtickets.data import SOURCES, get_source
 from rtickets.data.fingerprint import MISSING, fingerprint
-from rtickets.data.images.augment import make_transform
+from rtickets.data.images.chosen import make_transform
 from rtickets.data.images.views import View
 from rtickets.data.sources.registry import FASHION_CLASSES, package_file
 from rtickets.data.sources.stamps import STAMP_CLASSES
