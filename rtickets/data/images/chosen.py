@@ -42,7 +42,14 @@ def make_transform(config: DataConfig) -> Transform:
 
 
 def _check_unchanged(config: DataConfig, task: str) -> None:
-    names = ("random_resized_crop", "random_scale", "crop_padding", "flip", "color_jitter", "lighting")
+    names = (
+        "random_resized_crop",
+        "random_scale",
+        "crop_padding",
+        "flip",
+        "color_jitter",
+        "lighting",
+    )
     if given := [name for name in names if getattr(config, name)]:
         raise InputError(
             f"data.{given[0]}={getattr(config, given[0])} changes training images, and the task "
