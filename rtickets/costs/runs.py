@@ -61,11 +61,13 @@ def estimate_training(
     per_epoch = steps_per_epoch(task.train, train.batch_size)
     steps = to_steps(train.duration, per_epoch)
     every = to_steps(train.validate_every, per_epoch)
-    passes = passes_per_step(train.objective, trainable)
-    check = train.validation_attack
+    passes = task.work * passes_per_step(train.objective, trainable)
+    check = None if task.compared else train.validation_attack
     held_out = 1 + (passes_of_attack(check, task.outputs) if check else 0)
     images = steps * train.batch_size
-    validated = (steps // every) * task.validation if every else 0
+    # What compares features runs over the validation examples once more, and over the others.
+    once = 2 * task.validation + task.compared if task.compared else task.validation
+    validated = (steps // every) * once if every else 0
     return Estimate(
         name,
         times,
@@ -112,7 +114,7 @@ def memory_of(
     per_device = batch / devices
     return {
         "weights": _FLOAT * cost.weights * copies,
-        "activations": per_device * (cost.activations if trainable == "all" else 0),
+        "activations": per_device * task.work * (cost.activations if trainable == "all" else 0),
         "images": float(task.stored + per_device * _bytes(task.inputs)),
     }
 

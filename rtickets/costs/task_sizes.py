@@ -18,6 +18,7 @@ from rtickets.errors import InputError
 from rtickets.models.inputs import Input, Inputs
 from rtickets.models.settings import ModelConfig
 from rtickets.tasks import Task, task_of
+from rtickets.tasks.comparison import Neighbours
 
 
 class TaskSizes(NamedTuple):
@@ -34,6 +35,8 @@ class TaskSizes(NamedTuple):
         stored: bytes of the training examples' inputs in device memory; 0 where they are streamed.
         head: see `Task.head`.
         backbone_stride: see `Task`.
+        work: see `Task`.
+        compared: training examples that validation compares with, see `Task.comparison`.
     """
 
     name: str
@@ -46,6 +49,8 @@ class TaskSizes(NamedTuple):
     stored: int
     head: Callable[[int], Any]
     backbone_stride: int | None = None
+    work: float = 1.0
+    compared: int = 0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -72,9 +77,13 @@ def sizes_of(config: DataConfig) -> TaskSizes:
     ]
     size = sizes.train * sum(bytes_of) if sizes.in_memory else 0
     inputs = task.input_spec(transform, stored)
+    compared = 0
+    if isinstance(task.comparison, Neighbours):
+        compared = min(sizes.train, task.comparison.gallery or sizes.train)
     return TaskSizes(
-        config.source, *sizes[:4], task.answers, inputs, size, task.head, task.backbone_stride
-    )
+        config.source, *sizes[:4], task.answers, inputs, size, task.head, task.backbone_stride,
+        task.work, compared,
+    )  # fmt: skip
 
 
 def cost_of(config: ModelConfig, task: TaskSizes) -> NetworkCost:

@@ -31,6 +31,7 @@ class TaskConfig(Variant):
     beside_head: ClassVar[frozenset[str]] = frozenset()  # see `rtickets.tasks.base.Task`
     inputs: ClassVar[tuple[str, ...]] = ("image",)  # likewise
     makes_views: ClassVar[bool] = False  # it changes training images at random by itself
+    work: ClassVar[float] = 1.0  # of training on an example, in times that the network sees one
 
     def split(self, arrays: "Mapping[str, Any]") -> np.ndarray | None:
         """Return integers (N,) from 0 on: every part of a split gets its share of each.

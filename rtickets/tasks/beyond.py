@@ -20,6 +20,11 @@ class BeyondExamples(Protocol):
         """What training takes along from step to step besides weights, None for nothing."""
         ...
 
+    @property
+    def work(self) -> float:
+        """What training on an example takes, in examples that the network sees once."""
+        ...
+
     def conflicts(self, train: Any) -> Iterator[str]:
         """Yield what keeps a run of settings `TrainConfig` from training it, in words."""
         ...

@@ -10,7 +10,7 @@ holds for both as well.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass as plain
 from dataclasses import field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +45,7 @@ class Moco(Contrastive):
             so that a query and its key are not told by the part they were in.
     """
 
+    work: ClassVar[float] = 4 / 3  # a key has no backward pass
     name: Literal["moco"] = "moco"
     views: ViewsConfig = field(default_factory=lambda: MOCO_V2)
     temperature: Temperature = 0.2

@@ -5,7 +5,7 @@ which of the 2B - 1 others is of the same image, by cosine similarities over a t
 """
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,7 @@ class SimClr(Contrastive):
             trained: confident pairs then count most.
     """
 
+    work: ClassVar[float] = 2.0  # both views
     name: Literal["simclr"] = "simclr"
     loss_form: Literal["mean_of_logs", "log_of_mean"] = "mean_of_logs"
 
