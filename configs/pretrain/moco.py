@@ -9,7 +9,8 @@
 The first is a ResNet-50 on ImageNet and needs `rtickets data prepare imagenet2012`; `-robust` after
 any of the scales raises the contrastive loss by PGD first; `fashion` is all of Fashion-MNIST.
 
-Time: `small` about 4 minutes of one CPU core, `small-robust` 10; the others were not run, --dry-run estimates them for your machine.
+Time: `small` about 4 minutes of one CPU core, `small-robust` 10; the others
+were not run, --dry-run estimates them for your machine.
 Result: docs/contrastive.md.
 """
 

@@ -11,7 +11,8 @@ The first is a ResNet-50 on ImageNet and needs `rtickets data prepare imagenet20
 any of the scales raises the contrastive loss by PGD first; `fashion` is all of Fashion-MNIST, and
 `tickets` the training on ImageNet that tickets were drawn by (Chen et al. 2021).
 
-Time: `small` about 6 minutes of one CPU core, `small-robust` 15; the others were not run, --dry-run estimates them for your machine.
+Time: `small` about 6 minutes of one CPU core, `small-robust` 15; the others
+were not run, --dry-run estimates them for your machine.
 Result: docs/contrastive.md.
 """
 
