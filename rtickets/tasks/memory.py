@@ -20,6 +20,16 @@ class Memory(Protocol):
         """Return the first state of a network's masked weights and statistics."""
         ...
 
+    def set_back(self, held: Any, fresh: Any) -> Any:
+        """Return the state of a network that goes on after its weights were set back.
+
+        Args:
+            held: the state before.
+            fresh: what `start` returns of the network as it is now. A copy of weights is taken from
+                it, what remembers examples stays.
+        """
+        ...
+
     def advance(self, held: Any, weights: Params, mask: Mask) -> Any:
         """Return the state at the beginning of a step.
 

@@ -101,6 +101,10 @@ class KeyEncoder:
         step = jnp.zeros((), jnp.int32)
         return {"weights": weights, "batch_stats": batch_stats, "queue": queue, "step": step}
 
+    def set_back(self, held: Any, fresh: Any) -> dict[str, Any]:
+        """Return the network as its key encoder, with the queue as it was."""
+        return {**fresh, "queue": held["queue"], "step": held["step"]}
+
     def advance(self, held: Any, weights: Params, mask: Mask) -> dict[str, Any]:
         """Return the key encoder a little nearer to the network."""
         moved = jax.tree.map(

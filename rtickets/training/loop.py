@@ -88,11 +88,15 @@ class Loop:
         if opt_state is not None:
             state = state._replace(opt_state=opt_state)
         if carry is not None:
-            state = state._replace(carry=carry.like(state.carry))
+            state = state._replace(carry=self._carried(carry, state.carry))
         start = resume.first_snapshot(state, self.mask, self.config.seed)
         retention = Retention(self.config.keep_checkpoints, self.config.keep_best_checkpoints)
         with open_checkpoints(self.folder / "checkpoints", retention) as checkpoints:
             return self._train(resume.restore(checkpoints, start), checkpoints)
+
+    def _carried(self, stored: Stored, fresh: Any) -> Any:
+        held, memory = stored.like(fresh), self.program.task.memory
+        return held if memory is None or not stored.set_back else memory.set_back(held, fresh)
 
     def _train(self, now: Snapshot, checkpoints: Checkpoints) -> Outcome:
         step, total = int(now.state.step), self._last_step()

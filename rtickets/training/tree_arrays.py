@@ -16,11 +16,13 @@ class Stored(NamedTuple):
         arrays: what `nested` returned.
         where: they come from, for messages.
         what: they are, likewise.
+        set_back: whether weights that they may be copies of were set back since.
     """
 
     arrays: dict[str, Any]
     where: Any
     what: str
+    set_back: bool = False
 
     def like(self, fresh: Any) -> Any:
         """Return the pytree again.

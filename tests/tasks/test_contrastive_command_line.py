@@ -12,6 +12,7 @@ from rtickets.models.resnet import BasicBlock, ResNet
 from rtickets.runs.folders import RunFolder
 from rtickets.storage.files import read_metrics
 from rtickets.training import resume
+from rtickets.training.loop import Loop
 
 FILE = '''
 """Which of three shades?"""
@@ -55,6 +56,7 @@ def get_config(which):
     return config_files.editable({
         "pretrain": PretrainConfig(data, ModelConfig(width=0.0625), train),
         "draw": DrawConfig(criterion="snip", examples=16, batch_size=8) if how == "snip"
+                else DrawConfig(method="imp", sparsity=0.36, train=train) if how == "imp"
                 else DrawConfig(),
         "transfer": TransferConfig(data=DataConfig(source="shades"), train=train),
         "evaluate": EvaluateConfig(
@@ -159,3 +161,50 @@ def test_what_does_not_fit_is_one_line(run, capsys):
         error = capsys.readouterr().err
         assert named in error
         assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("policy", ["keep", "reset", "rewind"])
+def test_iterating_sets_the_key_encoder_back_and_keeps_the_queue(run, monkeypatch, policy):
+    begun, ended = [], []
+    fit = Loop.fit
+
+    def spied(self, params, batch_stats, *more):
+        outcome = fit(self, params, batch_stats, *more)
+        ended.append((params, batch_stats, outcome.carry))
+        return outcome
+
+    def first(state, mask, seed):
+        begun.append(jax.device_get((state.params, state.carry)))
+        return first_snapshot(state, mask, seed)
+
+    first_snapshot = resume.first_snapshot
+    dense = run("pretrain", config="pretrain-moco")
+    monkeypatch.setattr(Loop, "fit", spied)
+    monkeypatch.setattr(resume, "first_snapshot", first)
+    options = ["method.rewind=2it" if policy == "rewind" else "method.first=train"]
+    folder = run("draw", f"ticket={dense}", f"method.carry={policy}", *options, config="draw-imp")
+    ticket = Ticket.load(folder / "ticket")
+    fresh, before = begun[0][1], ended[-2][2]
+    weights, carry = begun[-1]
+    if policy == "rewind":  # as they were after two steps
+        own = jax.tree.map(lambda *each: np.allclose(*each), carry, ended[0][2])
+        assert all(jax.tree.leaves(own))
+        return
+    jax.tree.map(np.testing.assert_array_equal, carry["weights"], weights)
+    np.testing.assert_array_equal(carry["queue"], (before if policy == "keep" else fresh)["queue"])
+    assert not np.array_equal(before["queue"], fresh["queue"])
+    assert int(carry["step"]) == (8 if policy == "keep" else 0)
+    # One mask is on both encoders, also after training.
+    after = ended[-1][2]["weights"]
+    jax.tree.map(
+        np.testing.assert_array_equal,
+        after,
+        masks.apply(Ticket.load(first_state(folder)).mask, after),
+    )
+    assert masks.sparsity(ticket.mask) == pytest.approx(0.36, abs=0.01)
+
+
+def first_state(folder):
+    """Return the ticket that the last state of a chain of two was trained with."""
+    (state,) = (path for path in Path("runs").glob("draw-*") if path != folder)
+    return state / "ticket"

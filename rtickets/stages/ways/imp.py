@@ -59,7 +59,8 @@ class Imp(WayConfig):
         head: likewise, with its statistics; 'reset' is a fresh head by `train.seed`.
         optimizer: 'reset' it in every state, 'keep' what it remembers of the survivors, or 'rewind'
             it to what it was after the steps of `rewind`.
-        carry: what the objective takes along from step to step, such as a queue: likewise.
+        carry: what objective or task take along from step to step, such as a queue: likewise. A
+            second encoder, which copies weights, is set back with them where a queue is kept.
         stop: a state's training stops after so long of the schedule of `train`, whose duration may
             be that of all states; None is its end.
     """

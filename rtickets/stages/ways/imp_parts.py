@@ -142,12 +142,24 @@ def remembered(
         optimizer = training.make_optimizer(train_config(config).optimizer)
         arrays = Ticket.load(folder).params
         opt_state = optimizer_arrays.from_arrays(optimizer, ready.params, arrays, folder)
-    objective = training.make_objective(train_config(config).objective, ready.task)
-    if objective.carry is not None and _is_kept(own.carry, source, going_on):
+    if own.carry != "reset":
+        _check_carries(config, ready, own.carry)
+    if _is_kept(own.carry, source, going_on):
         folder = _beside(source, _CARRY, f"method.carry={own.carry!r}")
         arrays = Ticket.load(folder).params[_CARRY]
-        carry = tree_arrays.Stored(arrays, folder, "what another objective takes along")
+        set_back = own.carry == "keep" and own.rewind != "none"
+        carry = tree_arrays.Stored(arrays, folder, "what another objective carries", set_back)
     return GoesWith(opt_state, carry)
+
+
+def _check_carries(config: DrawConfig, ready: Ready, asked: str) -> None:
+    """Refuse to keep what is not there."""
+    objective = train_config(config).objective
+    if training.make_objective(objective, ready.task).carry is None:
+        raise InputError(
+            f"method.carry={asked!r}: neither the objective {objective.name!r} nor the task "
+            f"{ready.task.name!r} takes anything along from step to step; set 'reset'"
+        )
 
 
 def _is_kept(asked: str, source: StartingTicket, going_on: bool) -> bool:

@@ -248,6 +248,12 @@ def test_momentum_that_is_missing_is_refused_not_begun_anew(bench, tmp_path):
     assert len(bench.runs) == done
 
 
+def test_a_carry_that_nothing_has_is_refused_before_training(bench):
+    with pytest.raises(InputError, match=r"method\.carry='keep'.*'natural'.*'reset'"):
+        bench.draw(method=imp(carry="keep"), **TWO)
+    assert not bench.runs
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
