@@ -49,6 +49,7 @@ def compare(images, boxes, slack):
         (Transform(size=(48, 64), flip=True), 1),
         (Transform(size=(24, 24), resize=32, flip=True), 1),
         (Transform(size=(32, 32), random_crop=(0.5, 1.0), flip=True), 1),
+        (Transform(size=(24, 32), random_scale=(0.7, 1.5), flip=True), 1),
     ],
 )
 def test_a_box_stays_around_what_it_was_around(transform, slack):
