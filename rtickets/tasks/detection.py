@@ -28,6 +28,7 @@ from rtickets.tasks.ratios import ratio_sums, share_of
 from rtickets.tasks.units import SHARE
 
 _ALPHA, _GAMMA = 0.25, 2.0  # of the focal loss (Lin et al. 2017)
+_TINY = 1e-6  # keeps the weights of no places finite
 _SHOWN = 0.3  # score from which on pictures show a box
 
 
@@ -98,25 +99,23 @@ class Detection(ImageTask):
 
         They are the focal loss of the classes, one minus the generalised IoU of the boxes, weighted
         by how near the middle a place lies, and the cross-entropy of that (Tian et al. 2019).
+        Weights have a mean of 1 over the places of an image, and not of the whole batch, so that
+        other images change the loss of one by a factor alone, and nothing of an attack on it.
         """
         answers, places, targets = self._asked(outputs, batch)
         seeing, near = targets.seeing, targets.centre
-        seen = reduce({
-            "places": seeing.sum(dtype=jnp.float32), "near": near.sum(),
-            "images": jnp.float32(len(answers)),
-        })  # fmt: skip
-        per_place, per_near = (
-            seen["images"] / jnp.maximum(seen[name], 1) for name in ("places", "near")
-        )
+        count = seeing.sum(-1)
+        seen = reduce({"places": count.sum(dtype=jnp.float32), "images": jnp.float32(len(answers))})
         right = jax.nn.one_hot(targets.classes, answers.shape[-1] - 5)
         of_class = optax.sigmoid_focal_loss(
             answers[..., :-5], right, alpha=_ALPHA, gamma=_GAMMA
         ).sum(-1)
         overlap = giou(boxes_at(places, answers[..., -5:-1]), targets.boxes)
+        weights = near * (count / jnp.maximum(near.sum(-1), _TINY))[:, None]
         of_centre = optax.sigmoid_binary_cross_entropy(answers[..., -1], near)
-        judged = jnp.where(targets.counted, of_class, 0) + jnp.where(seeing, of_centre, 0)
-        boxes = jnp.where(seeing, near * (1 - overlap), 0)
-        return per_place * judged.sum(-1) + per_near * boxes.sum(-1)
+        losses = jnp.where(targets.counted, of_class, 0)
+        losses += jnp.where(seeing, weights * (1 - overlap) + of_centre, 0)
+        return losses.sum(-1) * (seen["images"] / jnp.maximum(seen["places"], 1))
 
     def sums(self, outputs: Any, batch: Batch) -> Sums:
         """Return how well places that see an object answer its class and its box."""

@@ -97,6 +97,22 @@ def test_the_loss_of_examples_adds_up_over_parts_of_a_batch():
     assert np.abs(alone - split).max() > 1e-3
 
 
+def test_other_images_change_the_loss_of_one_by_a_factor():
+    seen = batch()
+    seen["classes"][1:, 1] = -1  # fewer places see an object there
+    outputs = answers(seen, 0.5)
+
+    def slopes(z, own):
+        return jax.grad(lambda leaves: TASK.loss(leaves, own)[0])(z)
+
+    part = jax.tree.map(lambda leaf: leaf[:1], (outputs, seen))
+    whole, alone = jax.jit(slopes)(outputs, seen), jax.jit(slopes)(*part)
+    factor = LOSS(outputs, seen)[0] / LOSS(*part)[0]
+    assert abs(factor - 1) > 1e-3
+    for one, other in zip(whole, alone, strict=True):
+        np.testing.assert_allclose(one[0], factor * other[0], rtol=1e-4, atol=1e-7)
+
+
 def test_crowds_and_images_without_objects_are_not_held_against_it():
     seen = batch()
     empty = {**seen, "classes": np.full_like(seen["classes"], -1)}
