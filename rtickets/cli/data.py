@@ -27,7 +27,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     prepare = actions.add_parser(
         "prepare", help="download a public set and prepare it, or verify it", allow_abbrev=False
     )
-    prepare.add_argument("name", metavar="NAME", help="a name of `data list`, voc2012 or tfds:NAME")
+    prepare.add_argument("name", metavar="NAME", help="a name of `data list` or tfds:NAME")
     prepare.add_argument(
         "--data-dir",
         type=path_of,
@@ -61,10 +61,6 @@ def _list() -> None:
         print(f"{name:18} {source.description}{needs}")
     print("tfds:NAME          any set of TensorFlow Datasets on disk (needs rtickets[tfds])")
     print(f"vtab:NAME          VTAB-1k: {', '.join(data.VTAB_TASKS)}")
-    print(
-        "voc2012            Pascal VOC 2012 segmentation, which no stage trains on: for "
-        "rtickets.data.sources.original.voc (needs rtickets data prepare voc2012)"
-    )
 
 
 def _info(config_words: Sequence[str]) -> None:
@@ -72,9 +68,6 @@ def _info(config_words: Sequence[str]) -> None:
     from rtickets.tasks import task_of
 
     config = read_config(DATA, config_words)
-    if config.source == "voc2012":
-        _info_voc(config.path)
-        return
     asks, task = task_of(config), data.load(config)
     streamed = task.train.streamed
     stays = ", encoded on disk" if streamed else ""
@@ -101,29 +94,15 @@ def _info(config_words: Sequence[str]) -> None:
 def _copies_on_disk(source: str, task: "Dataset") -> tuple[str, ...]:
     """Look for copies among encoded images, unless preparing the set has done so."""
     from rtickets.data.copies import find_copies
+    from rtickets.data.sources.mask_sets import MASK_SETS
     from rtickets.data.sources.public import PUBLIC_SETS
 
     count = sum(map(len, task[:3]))
-    if source in PUBLIC_SETS:
+    if source in PUBLIC_SETS or source in MASK_SETS:  # whose lists are compared by name
         return ()
     if count > _MOST_COMPARED:
         return (f"too many images ({count:,}) to look for copies across splits",)
     return find_copies(task)
-
-
-def _info_voc(path: str | None) -> None:
-    from rtickets.data.sources.original.voc import VOC_CLASSES, read_voc2012
-    from rtickets.data.sources.prepared_sets import folder_of
-
-    folder = folder_of("voc2012", path)
-    if not folder.is_dir():
-        how = f"rtickets data prepare voc2012 --data-dir={folder}"
-        raise InputError(f"{folder}: holds no prepared data set; run: {how}")
-    splits = read_voc2012(folder)
-    print("voc2012: images with a class for every pixel, which no stage trains on")
-    for name, split in splits.items():
-        print(f"{name:14} {len(split):,} images")
-    print(f"{'classes':14} {len(VOC_CLASSES)}: {', '.join(VOC_CLASSES)}")
 
 
 def _prepare(name: str, data_dir: Path | None, manual: Path | None) -> None:

@@ -10,6 +10,7 @@ out, weights are chosen on it, and the test split is measured once. See docs/tra
 from typing import Literal, get_args
 
 from rtickets.attacks.settings import AttackConfig
+from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
 from rtickets.settings import config_files
 from rtickets.stages import recipes
@@ -17,6 +18,7 @@ from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.recipes import ImageNetArch, Mode
 from rtickets.stages.settings import TransferConfig
 from rtickets.stages.ways.base import WayConfig
+from rtickets.tasks import Segmentation
 from rtickets.training.objectives import Adversarial, ObjectiveConfig
 from rtickets.training.optimizers import OptimizerConfig
 from rtickets.training.optimizers.sgd import Sgd
@@ -28,6 +30,9 @@ FU_SOURCES = (
     "oxford_iiit_pet", "sun397", "cars196",
 )  # fmt: skip
 FU_SPARSITIES = tuple(n / 100 for n in (*range(10, 91, 10), *range(91, 100)))
+BACKBONE = r"(?!head/).*"
+"""The paths of all parameters but the head's."""
+FIRST_CONVOLUTION = r"stem_conv/kernel"
 _SAME = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))  # pixels as they are
 _PIXELS = {
     "cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
@@ -81,6 +86,33 @@ def salman2020(
     if recipes.tuned(source, arch, mode) is None:
         raise InputError(f"{source!r}: no tuned learning rate is published; use fu2023, or ours")
     return _as_published(recipes.transfer(source, mode, arch), source)
+
+
+def fu2023_segmentation(source: str = "voc2012") -> TransferConfig:
+    """Return transfer of a ticket to the pixels of VOC 2012, as Fu et al. 2023's code has it.
+
+    DeepLabv3+ at an output stride of 16, 30,000 steps of SGD at batch 4, weight decay 1e-4, rates
+    0.01 of the head and 0.001 of the backbone, falling by the power 0.9; images scaled by 0.5 to 2,
+    513x513 cut out, mirrored. They validate on VOC's validation images every 100 steps and report
+    the best; here a tenth of the training images chooses, and validation images are tested once, as
+    whole images. Normalisation layers of their backbone take 1% of every batch, ours 10%.
+
+    Args:
+        source: 'voc2012', as published, or 'voc2012_aug'.
+    """
+    return TransferConfig(
+        data=DataConfig(
+            source=source, image_size=513, random_scale=(0.5, 2.0), flip=True,
+            task=Segmentation(output_stride=16, channels=256, fine="stage1", evaluation="whole"),
+        ),
+        train=TrainConfig(
+            optimizer=OptimizerConfig(
+                learning_rate=0.01, weight_decay=1e-4, schedule="polynomial", power=0.9,
+                learning_rate_factors=(f"{BACKBONE}=0.1",),
+            ),
+            duration="30000it", batch_size=4, validate_every="1000it", checkpoint_every="1000it",
+        ),
+    )  # fmt: skip
 
 
 def _as_published(config: TransferConfig, source: str) -> TransferConfig:

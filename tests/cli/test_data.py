@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.io import savemat
 
 from rtickets import cli, masks
@@ -71,12 +72,17 @@ def test_segmentation_is_described(tmp_path, capsys, save_image):
         (lists / f"{split}.txt").write_text("\n".join(names))
         for name in names:
             save_image(lists.parents[1] / "JPEGImages" / f"{name}.jpg")
-            save_image(lists.parents[1] / "SegmentationClass" / f"{name}.png")
+            mask = lists.parents[1] / "SegmentationClass" / f"{name}.png"
+            mask.parent.mkdir(exist_ok=True)
+            with Image.open(lists.parents[1] / "JPEGImages" / f"{name}.jpg") as image:
+                Image.new("L", image.size, 15).save(mask)
     words = ["data", "info", "--config.source=voc2012", f"--config.path={tmp_path}"]
+    words += ["--config.task.name=segmentation", "--config.validation_fraction=0.4"]
     assert cli.main(words) == 0
     out = capsys.readouterr().out
-    assert "which no stage trains on" in out
-    assert "train          3 images\nval            2 images\nclasses        21: background" in out
+    assert "images (500, 500, 3), uint8, encoded on disk" in out
+    assert "train          2 images\nvalidation     1 images\ntest           2 images" in out
+    assert "classes        20: aeroplane" in out
 
 
 def test_all_sets_are_listed(capsys):
@@ -84,7 +90,7 @@ def test_all_sets_are_listed(capsys):
     out = capsys.readouterr().out
     for name in PUBLIC_SETS:
         assert f"\n{name} " in out
-    assert "\nvoc2012            Pascal VOC 2012 segmentation, which no stage trains on" in out
+    assert "\nvoc2012            Pascal VOC 2012, a class for every pixel" in out
     assert "kitti_distance" in out
 
 

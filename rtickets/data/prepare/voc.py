@@ -1,4 +1,4 @@
-"""Preparing VOC 2012 segmentation: its archive unpacked, its lists checked."""
+"""Preparing VOC 2012 segmentation: its archive unpacked, its lists and masks checked."""
 
 import shutil
 from pathlib import Path
@@ -19,7 +19,7 @@ def prepare_voc(
     counts: dict[str, int] = _COUNTS,
     md5: str | None = VOC2012.md5,
 ) -> dict[str, SegmentationSplit]:
-    """Unpack VOC 2012 and check that its lists are complete, or check a folder that is.
+    """Unpack VOC 2012 and check its lists and masks, or check a folder that is unpacked.
 
     Args:
         manual: a folder with the archive or with VOCdevkit; the latter is used where it lies.
@@ -45,5 +45,9 @@ def prepare_voc(
             raise InputError(
                 f"{root}: the list {split}.txt has {len(splits[split])} images; expected {expected}"
             )
+    say("checking masks")
+    for found in splits.values():
+        for index in range(len(found)):
+            found.read_mask(index)
     say(f"voc2012: {', '.join(f'{len(s):,} {n}' for n, s in splits.items())} images in {root}")
     return splits

@@ -19,6 +19,7 @@ from rtickets.data.sources.animals import read_animals
 from rtickets.data.sources.array_files import existing, raw_from_arrays, read_idx_folder, read_npz
 from rtickets.data.sources.box_sets import BOX_SETS, box_source
 from rtickets.data.sources.folders import read_folder, stream_folder
+from rtickets.data.sources.mask_sets import MASK_SETS
 from rtickets.data.sources.original.listing import read_lines
 from rtickets.data.sources.prepared_sets import RECORD, folder_of, load_prepared
 from rtickets.data.sources.public import PUBLIC_SETS, PublicSet
@@ -209,6 +210,7 @@ def _public_source(public: PublicSet) -> Source:
 
 SOURCES |= {name: _public_source(public) for name, public in PUBLIC_SETS.items()}
 SOURCES |= {name: box_source(box_set) for name, box_set in BOX_SETS.items()}
+SOURCES |= MASK_SETS
 
 
 def get_source(name: str) -> Source:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rtickets.data.sources.original.voc import VOC_CLASSES, read_voc2012
+from rtickets.data.sources.original.voc import VOC_CLASSES, read_voc2012, voc_colour
 from rtickets.errors import InputError
 
 
@@ -54,3 +54,41 @@ def test_a_broken_mask_is_named(devkit, mask, message):
     Image.fromarray(mask).save(path)
     with pytest.raises(InputError, match=f"2007_000033.png: {message}"):
         read_voc2012(devkit)["val"].read(0)
+
+
+def test_the_palette_is_that_of_the_development_kit():
+    known = {0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 15: (192, 128, 128), 20: (0, 64, 128)}
+    assert {index: tuple(voc_colour(index)) for index in known} == known
+    assert voc_colour(255) == [224, 224, 192]
+
+
+def indexed(path, mask, colours):
+    image = Image.fromarray(mask).convert("P")
+    image.putdata(mask.ravel().tolist())
+    image.putpalette([value for colour in colours for value in colour])
+    image.save(path)
+
+
+def test_a_palette_that_was_sorted_anew_is_refused(devkit):
+    path = devkit / "VOCdevkit/VOC2012/SegmentationClass/2007_000033.png"
+    mask = np.zeros((12, 16), np.uint8)
+    mask[3:6, 3:9] = 1
+    indexed(path, mask, [voc_colour(0), voc_colour(15)])  # a person, renumbered to 1
+    with pytest.raises(
+        InputError, match=r"2007_000033\.png.*colour 1 .*\(192, 128, 128\).*palette"
+    ):
+        read_voc2012(devkit)["val"].read(0)
+    indexed(path, mask, [voc_colour(index) for index in range(256)])
+    assert np.unique(read_voc2012(devkit)["val"].read(0)[1]).tolist() == [0, 1]
+
+
+def test_the_augmented_list_is_read_where_it_is(devkit):
+    assert "trainaug" not in read_voc2012(devkit)
+    folder = devkit / "VOCdevkit" / "VOC2012"
+    (folder / "SegmentationClassAug").mkdir()
+    lists = folder / "ImageSets" / "Segmentation"
+    (lists / "trainaug.txt").write_text("2007_000032\n")
+    with pytest.raises(InputError, match=r"trainaug\.txt .*2007_000032\.png.*missing"):
+        read_voc2012(devkit)
+    Image.new("L", (16, 12), 7).save(folder / "SegmentationClassAug" / "2007_000032.png")
+    assert read_voc2012(devkit)["trainaug"].read(0)[1].max() == 7

@@ -1,0 +1,86 @@
+"""Images of many sizes, and what their places hold, on canvases of one size.
+
+Nothing is scaled: what is read lies in the top left corner, and the rest of the canvas is filled
+with a value. So everything random happens on the device, to an image and its mask alike.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rtickets.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class OnCanvas:
+    """Files that look like an array (N, H, W, ...), read on demand.
+
+    Indexing is lazy, see `rtickets.data.images.streamed.Streamed`.
+
+    Attributes:
+        read: number of a file -> uint8 (h, w, ...), h and w of any size.
+        name: number of a file -> what errors call it.
+        chosen: which of the files, int64 (N,).
+        canvas: (H, W, ...) of every example.
+        fill: what places outside an image hold.
+        workers: threads that read.
+    """
+
+    read: Callable[[int], np.ndarray]
+    name: Callable[[int], str]
+    chosen: np.ndarray
+    canvas: tuple[int, ...]
+    fill: int = 0
+    workers: int = 2
+
+    dtype = np.dtype(np.uint8)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes, that of examples among them."""
+        return 1 + len(self.canvas)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, H, W, ...)."""
+        return (len(self.chosen), *self.canvas)
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+        return len(self.chosen)
+
+    def __getitem__(self, part: Any) -> "OnCanvas":
+        """Return some of them, by a slice or an array of indices, still on disk."""
+        return dataclasses.replace(self, chosen=np.atleast_1d(self.chosen[part]))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Read all."""
+        del copy
+        array = np.empty(self.shape, np.uint8)
+        with ThreadPoolExecutor(self.workers) as pool:
+            for index, found in enumerate(pool.map(self.evaluation, range(len(self)))):
+                array[index] = found
+        return array if dtype is None else array.astype(dtype)
+
+    def evaluation(self, index: int) -> np.ndarray:
+        """Return one on its canvas, uint8 (H, W, ...)."""
+        number = int(self.chosen[index])
+        found = self.read(number)
+        height, width = found.shape[:2]
+        if height > self.canvas[0] or width > self.canvas[1]:
+            raise InputError(
+                f"{self.name(number)}: is {height}x{width}; images of this set have at most "
+                f"{self.canvas[0]}x{self.canvas[1]} pixels, scale it down"
+            )
+        array = np.full(self.canvas, self.fill, np.uint8)
+        array[:height, :width] = found
+        return array
+
+    def training(self, index: int, seed: Sequence[int]) -> np.ndarray:
+        """Return what `evaluation` does: what is random is left to the device."""
+        del seed
+        return self.evaluation(index)

@@ -1,0 +1,86 @@
+"""Sources of images with a class for every pixel: VOC 2012, from the folder that it comes in."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from rtickets.data.arrays import Raw, Split
+from rtickets.data.images.canvas import OnCanvas
+from rtickets.data.images.views import View
+from rtickets.data.settings import DataConfig
+from rtickets.data.sources.original.voc import (
+    AUGMENTED,
+    VOC_CLASSES,
+    VOID,
+    SegmentationSplit,
+    read_voc2012,
+)
+from rtickets.data.sources.prepared_sets import folder_of
+from rtickets.data.sources.source import Augmentation, Facts, Source
+from rtickets.errors import InputError
+
+NAME = "voc2012"
+CANVAS = 500  # no image of VOC has a longer side
+_SAMPLE = 100  # images that pixel statistics are estimated from
+
+
+def voc_source(part: str, count: int) -> Source:
+    """Return the source whose training images are a part of VOC 2012, and its tests 'val'."""
+    whole = "with the augmented list" if part == AUGMENTED else "train / val"
+    return Source(
+        partial(_load, part),
+        f"Pascal VOC 2012, a class for every pixel, 20 classes, {whole}",
+        "rtickets data prepare voc2012, rtickets[grain]",
+        Augmentation(flip=True),
+        facts=Facts(count, 1449, len(VOC_CLASSES) - 1, (CANVAS, CANVAS, 3)),
+        files=lambda config: folder_of(NAME, config.path),
+    )
+
+
+def _load(part: str, config: DataConfig, view: View) -> Raw:
+    del view  # images lie on canvases of one size, and reach their own on the device
+    folder = folder_of(NAME, config.path)
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: holds no prepared data set; name the folder that holds VOCdevkit by "
+            f"data.path, or run: rtickets data prepare {NAME} --data-dir={folder}"
+        )
+    splits = read_voc2012(folder)
+    if part not in splits:
+        raise InputError(
+            f"{folder}: has no ImageSets/Segmentation/{part}.txt, the augmented list, with masks "
+            "in SegmentationClassAug; add them, or take source='voc2012'"
+        )
+    train, test = splits[part], splits["val"]
+    if shared := set(train.images) & set(test.images):
+        raise InputError(
+            f"{folder}: {len(shared)} images of {part}.txt are in val.txt as well, such as "
+            f"{min(shared).name}; leave them out of {part}.txt"
+        )
+    mean, std = _statistics(train)
+    made = partial(_split, workers=config.workers or min(os.cpu_count() or 2, 16))
+    return Raw(made(train), made(test), VOC_CLASSES[1:], None, mean, std)
+
+
+def _split(files: SegmentationSplit, workers: int) -> Split:
+    def streamed(
+        read: Callable[[int], np.ndarray], paths: tuple[object, ...], fill: int, *channels: int
+    ) -> OnCanvas:
+        shape = (CANVAS, CANVAS, *channels)
+        every = np.arange(len(files))
+        return OnCanvas(read, lambda number: str(paths[number]), every, shape, fill, workers)
+
+    image = streamed(files.read_image, files.images, 0, 3)
+    return Split({"image": image, "mask": streamed(files.read_mask, files.masks, VOID)})
+
+
+def _statistics(files: SegmentationSplit) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and deviation of the channels of some images, spread evenly, without canvas."""
+    chosen = range(0, len(files), -(-len(files) // _SAMPLE))
+    pixels = np.concatenate([files.read_image(index).reshape(-1, 3) / 255 for index in chosen])
+    return tuple(pixels.mean(0).tolist()), tuple(pixels.std(0).tolist())
+
+
+MASK_SETS = {"voc2012": voc_source("train", 1464), "voc2012_aug": voc_source(AUGMENTED, 10_582)}
