@@ -23,7 +23,7 @@ from rtickets.masks.patterns import (
     runs_of_inputs,
 )
 
-Control = Literal["random", "shuffled", "complement", "flipped", "reinitialised"]
+Control = Literal["random", "shuffled", "complement", "flipped", "perturbed", "reinitialised"]
 _Leaf = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
@@ -37,7 +37,9 @@ def control_mask(
     params: Params | None = None,
     layouts: Mapping[str, str] | None = None,
 ) -> Mask:
-    """Return a control of a mask, in the mask's pattern and with as many survivors in every layer.
+    """Return a control of a mask, in the mask's pattern.
+
+    It has as many survivors in every layer, unless it is 'complement' or 'perturbed'.
 
     Args:
         mask: a drawn mask; for groups that are random or flipped one of `pattern`.
@@ -45,10 +47,12 @@ def control_mask(
             copy of a stack, and nothing else; 'shuffled' permutes inputs and outputs, so that the
             shapes of the surviving kernels stay; 'complement' keeps what was removed, and no other
             number; 'flipped' exchanges a fraction of every layer's surviving groups for removed
-            ones; 'reinitialised' keeps the mask, whose weights are drawn anew elsewhere. Blocks
-            change places with blocks of their own size, smaller ones lie at the edges.
+            ones; 'perturbed' removes that fraction of the survivors and revives that fraction of
+            the others, so that masks of less than half the weights grow; 'reinitialised' keeps the
+            mask, whose weights are drawn anew elsewhere. Blocks change places with blocks of their
+            own size, smaller ones lie at the edges.
         seed: of the control. A layer's result depends on the seed and its place in the mask.
-        flip_fraction: for 'flipped', in [0, 1].
+        flip_fraction: for 'flipped' and 'perturbed', in [0, 1].
         pattern: what lives or dies together, see `rtickets.masks.patterns`.
         params: the weights, or their shapes: biases tell what the axes of kernels are, which shapes
             of prunable leaves alone may not.
@@ -71,13 +75,14 @@ def control_mask(
         "shuffled": _shuffle,
         "complement": lambda keep, _: ~keep,
         "flipped": _of_groups(partial(_flip, fraction=flip_fraction), parsed),
+        "perturbed": _of_groups(partial(_perturb, fraction=flip_fraction), parsed),
         "reinitialised": lambda keep, _: keep,
     }
     kept = {path: keep for path, keep in masks.prunable_leaves(mask).items() if keep.size}
     shaped = mask if params is None else params
     seen = layouts_of(shaped, kept, layouts, _layouts_needed_by(control, pattern))
     # A mask of another pattern has more living groups than its survivors would fill.
-    if control in ("random", "flipped"):
+    if control in ("random", "flipped", "perturbed"):
         _check_fits(split(kept, seen), parsed, control)
     # The index counts all leaves: a layer's draw does not depend on which others are prunable.
     leaves = [
@@ -90,7 +95,7 @@ def control_mask(
 def _layouts_needed_by(control: Control, pattern: str) -> str | None:
     if control == "shuffled":
         return "control='shuffled'"
-    grouped = control in ("random", "flipped") and pattern != "element"
+    grouped = control in ("random", "flipped", "perturbed") and pattern != "element"
     return f"control={control!r} of pattern={pattern!r}" if grouped else None
 
 
@@ -110,7 +115,7 @@ def _check_control(control: Control, pattern: str) -> None:
     if control not in get_args(Control):
         raise InputError(f"control={control!r} is unknown; choose {', '.join(get_args(Control))}")
     name = parse_pattern(pattern).name
-    broken = {"block": ("shuffled",), "n:m": ("shuffled", "flipped")}.get(name, ())
+    broken = {"block": ("shuffled",), "n:m": ("shuffled", "flipped", "perturbed")}.get(name, ())
     if control in broken:
         raise InputError(
             f"control={control!r} would not keep pattern={pattern!r}; choose another control"
@@ -171,3 +176,11 @@ def _flip(keep: np.ndarray, generator: np.random.Generator, fraction: float) -> 
     flipped[generator.choice(alive, count, replace=False)] = False
     flipped[generator.choice(dead, count, replace=False)] = True
     return flipped.reshape(keep.shape)
+
+
+def _perturb(keep: np.ndarray, generator: np.random.Generator, fraction: float) -> np.ndarray:
+    changed = keep.copy().ravel()
+    for places in (np.flatnonzero(keep), np.flatnonzero(~keep)):
+        chosen = generator.choice(places, round(len(places) * fraction), replace=False)
+        changed[chosen] = ~changed[chosen]
+    return changed.reshape(keep.shape)

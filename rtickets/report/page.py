@@ -19,6 +19,7 @@ from rtickets.report.further import further_measures
 from rtickets.report.gains import explained
 from rtickets.report.gap_scatter import gap_sections
 from rtickets.report.honesty import doubts, strengths, unchecked
+from rtickets.report.mask_tables import MaskTables, mask_sections
 from rtickets.report.matching import matching_sections
 from rtickets.report.metric_sections import metric_sections, radius_sections
 from rtickets.report.over_seeds import CLEAN, further_of, metrics_of
@@ -43,6 +44,7 @@ def render_page(
     date: str,
     further: Sequence[Mapping[str, Any]] = (),
     tickets: Tickets | None = None,
+    tables: MaskTables | None = None,
 ) -> str:
     """Return the page.
 
@@ -55,6 +57,7 @@ def render_page(
         date: when the study ended.
         further: what `rows` returned of further measures.
         tickets: of `rtickets.report.tickets.study_tickets`.
+        tables: of `rtickets.report.mask_tables.mask_tables`.
 
     Returns:
         HTML with everything inside.
@@ -67,6 +70,7 @@ def render_page(
     sections += gap_sections(about)
     sections += matching_sections(about)
     sections += ticket_sections(about, tickets or {})
+    sections += mask_sections(about, tables)
     for heading, own in pictures.items():
         sections += _pictures(about, heading, own)
     sections += _cells(about)

@@ -11,6 +11,7 @@ from rtickets.masks import Mask
 from rtickets.report.cells import html_table
 from rtickets.report.charts import layers_chart
 from rtickets.report.document import figure, picture
+from rtickets.report.kernel_pictures import has_kernels, plot_zero_kernels
 from rtickets.report.sections import Context, Section
 from rtickets.report.ticket_pictures import first_convolution, plot_kernels
 from rtickets.tickets.inspect import layers
@@ -60,6 +61,10 @@ def ticket_sections(about: Context, tickets: Tickets) -> list[Section]:
         if first_convolution(ticket):
             heading = f"First kernels: {label}"
             shown = picture(heading, plot_kernels(ticket))
+            parts.append(f"<div><h3>{html.escape(heading)}</h3>{shown}</div>")
+        if has_kernels(ticket):
+            heading = f"Zero kernels: {label}"
+            shown = picture(heading, plot_zero_kernels(ticket))
             parts.append(f"<div><h3>{html.escape(heading)}</h3>{shown}</div>")
     return [Section("Tickets", about.facts(), "\n".join([*parts, "</div>"]))]
 

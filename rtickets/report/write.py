@@ -19,6 +19,8 @@ from rtickets.report.gains import gains_csv
 from rtickets.report.gap_scatter import gap_lines
 from rtickets.report.honesty import doubts, strengths, unchecked
 from rtickets.report.inside import study_pictures
+from rtickets.report.mask_tables import as_csv as mask_csv
+from rtickets.report.mask_tables import mask_tables
 from rtickets.report.matching import matching_csv, matching_lines
 from rtickets.report.over_seeds import CLEAN, further_of, moves_of, rows
 from rtickets.report.page import cells_of, render_page
@@ -56,7 +58,11 @@ def write_report(study: RunFolder) -> Path:
     tickets = study_tickets(study.path.parent, result["cells"])
     settings, computed_with = config_files.to_dict(config), environment.read(study.path)
     date = ended(study.path)
-    about = result, settings, pictures, computed_with, date, further, tickets
+    tables = mask_tables(study.path.parent, result["cells"])
+    for name, lines in (("similarity", tables.similarity), ("zero_kernels", tables.zeros)):
+        if lines:
+            write_text(study.path / f"{name}.csv", mask_csv(lines))
+    about = result, settings, pictures, computed_with, date, further, tickets, tables
     write_text(page, render_page(table, *about))
     return page
 

@@ -22,6 +22,7 @@ from rtickets.training.settings import TrainConfig
 
 _OF_DATA = ("examples", "batch_size", "attack")
 _OF_ROUNDS = ("rounds", "schedule")
+_PERTURBED = ("flipped", "perturbed")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -72,8 +73,10 @@ class DrawConfig:
         control: instead of the ticket, a control of it: 'random' (a random mask with as many
             groups alive in every layer), 'shuffled' (channels permuted), 'complement' (the groups
             with the smallest scores live, up to one group as many), 'flipped' (a part exchanged),
-            'reinitialised' (new weights). Blocks cannot be shuffled, N:M neither that nor flipped.
-        flip_fraction: part of the survivors that 'flipped' exchanges.
+            'perturbed' (a part of the survivors removed and as large a part of the others revived,
+            which changes the sparsity), 'reinitialised' (new weights). Blocks cannot be shuffled,
+            N:M neither that nor flipped or perturbed.
+        flip_fraction: part of the survivors that 'flipped' exchanges, or that 'perturbed' changes.
         recalibrate: give the ticket of 'omp', or a control of it, normalisation statistics that are
             estimated anew on training images of `data`, without labels, under its mask; None keeps
             those of the network.
@@ -99,7 +102,9 @@ class DrawConfig:
     batch_size: Positive = 128
     attack: AttackConfig | None = None
     train: TrainConfig | None = None
-    control: Literal["random", "shuffled", "complement", "flipped", "reinitialised"] | None = None
+    control: (
+        Literal["random", "shuffled", "complement", "flipped", "perturbed", "reinitialised"] | None
+    ) = None
     flip_fraction: Fraction = 0.1
     recalibrate: RecalibrateConfig | None = None
     check: CheckConfig | None = None
@@ -178,7 +183,7 @@ class DrawConfig:
         if problems := "; ".join(method.problems(self)):
             raise ValueError(problems)
         if (self.control == "shuffled" and (self._n_of_m or self.pattern.startswith("block"))) or (
-            self.control == "flipped" and self._n_of_m
+            self.control in _PERTURBED and self._n_of_m
         ):
             raise ValueError(
                 f"control={self.control!r} would not keep pattern={self.pattern!r}; choose another"
@@ -207,7 +212,7 @@ class DrawConfig:
             unused += ("check",)
         unused += self.method.unused
         set_anyway = [name for name in unused if getattr(self, name) != getattr(DrawConfig, name)]
-        if self.control != "flipped" and self.flip_fraction != DrawConfig.flip_fraction:
+        if self.control not in _PERTURBED and self.flip_fraction != DrawConfig.flip_fraction:
             set_anyway.append("flip_fraction")
         if set_anyway:
             raise ValueError(

@@ -38,7 +38,8 @@ def removed(source: StartingTicket, config: DrawConfig) -> float:
     ticket = Ticket.load(source.ticket)
     drawn = [entry for entry in stages_in(ticket.meta) if entry.get("stage") == "draw"]
     last = drawn[-1] if drawn else {}
-    if all(last.get(name) == getattr(config, name) for name in ("prunable", "exclude")):
+    asked = last.get("control") != "perturbed"  # which is of another sparsity
+    if asked and all(last.get(n) == getattr(config, n) for n in ("prunable", "exclude")):
         return float(last["sparsity"])
     return removed_before(ticket.params, ticket.mask, config.prunable, config.exclude)
 

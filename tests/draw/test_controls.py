@@ -12,7 +12,7 @@ from rtickets.errors import InputError
 from rtickets.masks.patterns import group_scores, parse_pattern
 
 SAME_COUNTS = ["random", "shuffled", "flipped", "reinitialised"]
-SEEDED = ["random", "shuffled", "flipped"]
+SEEDED = ["random", "shuffled", "flipped", "perturbed"]
 
 
 def drawn(sparsity=0.7, pattern="element", seed=0):
@@ -59,6 +59,21 @@ def test_a_random_mask_keeps_nothing_but_the_count():
     overlap = masks.overlap(mask, control_mask(mask, "random", 0))
     expected = 0.2 / (2 - 0.2)  # of two independent masks of density 0.2
     assert overlap["conv/kernel"] < 2.5 * expected
+
+
+def test_perturbing_changes_a_part_of_the_ones_and_as_large_a_part_of_the_zeros():
+    mask = drawn(0.8)
+    made = control_mask(mask, "perturbed", 0, 0.1)
+    for before, after in zip(kernels(mask), kernels(made), strict=True):
+        ones, zeros = int(before.sum()), int((~before).sum())
+        assert int((before & ~after).sum()) == round(0.1 * ones)
+        assert int((after & ~before).sum()) == round(0.1 * zeros)
+    chex.assert_trees_all_equal(control_mask(mask, "perturbed", 0, 0.0), mask)
+    whole = control_mask(mask, "perturbed", 0, 1.0)
+    assert all((a == ~b).all() for a, b in zip(kernels(mask), kernels(whole), strict=True))
+    channels = drawn(0.5, "channel")
+    for after in kernels(control_mask(channels, "perturbed", 0, 0.2, "channel"))[:1]:
+        assert set(after.sum((0, 1, 2))) == {0, 3 * 3 * 6}
 
 
 def test_shuffling_keeps_the_shapes_of_the_surviving_kernels():

@@ -132,10 +132,15 @@ def test_the_tickets_of_the_first_seed_are_in_the_page(study):
         ticket.save(study.path.parent / f"draw-omp-{objective}-s0" / "ticket")
     page = write_report(study).read_text()
     headings = ["Overlap of tickets", "Sparsity per layer"]
-    headings += [f"First kernels: {objective} omp" for objective in CLEAN]
+    kinds = ("First kernels", "Zero kernels")
+    headings += [f"{kind}: {objective} omp" for kind in kinds for objective in CLEAN]
     for heading in headings:
         assert f"<h3>{heading}</h3>" in page
-    assert page.count("data:image/png;base64,") == len(CLEAN)
+    assert page.count("data:image/png;base64,") == 2 * len(CLEAN)
+    section = page.split("<h2>Masks</h2>")[1].split("</section>")[0]
+    assert "Similarity of masks" in section
+    assert (study.path / "similarity.csv").read_text().startswith("seed,sparsity,a,b,overlap,")
+    assert (study.path / "zero_kernels.csv").is_file()
 
 
 def test_csv_and_table_hold_the_same_with_radii_and_without(study, study_with_radii):

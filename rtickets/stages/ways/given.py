@@ -1,0 +1,88 @@
+"""The mask of another ticket on the weights of a network, as of one pretraining on another's."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from rtickets import masks
+from rtickets.errors import InputError
+from rtickets.masks import Mask
+from rtickets.masks.prunable import replace_leaves
+from rtickets.platform import parallel
+from rtickets.runs.folders import RunFolder, StartingTicket, find_ticket, folder_of, run_once
+from rtickets.settings.kinds import STRICT
+from rtickets.stages.draw_settings import DrawConfig
+from rtickets.stages.soundness import check_of
+from rtickets.stages.train import save_ticket
+from rtickets.stages.ways.base import WayConfig
+from rtickets.stages.ways.omp import with_statistics
+from rtickets.tickets import provenance
+from rtickets.tickets.ticket import Ticket
+
+
+@dataclass(frozen=True, config=STRICT)
+class Given(WayConfig):
+    """The mask of another ticket, on the weights of this network.
+
+    The sparsity is that of the mask; `sparsity` must be it, to the fourth decimal. What is dead in
+    the network stays dead.
+
+    Attributes:
+        mask: run folder or ticket folder of the ticket whose mask it is.
+    """
+
+    name: Literal["given"] = "given"
+    mask: str | None = None
+    unused = ("train", "scope", "group_norm")
+
+    def run(
+        self,
+        config: DrawConfig,
+        source: StartingTicket,
+        workdir: Path,
+        name: str,
+        devices: parallel.Devices,
+    ) -> RunFolder:
+        """Put the mask on the weights."""
+        check = check_of(config.check, devices)
+        if self.mask is None:
+            raise InputError("method.mask is missing: the ticket whose mask is to be taken")
+        other = find_ticket(self.mask, workdir)
+
+        def body(folder: Path) -> dict[str, Any]:
+            network, theirs = Ticket.load(source.ticket), Ticket.load(other.ticket)
+            if check is not None:
+                provenance.check_head(network.meta)
+            mask = transplanted(theirs.mask, network.mask, str(other.ticket))
+            found = masks.sparsity(mask)
+            if abs(found - config.sparsity) > 5e-5:
+                raise InputError(
+                    f"sparsity={config.sparsity:g}, and the mask of {other.ticket} leaves "
+                    f"{found:.6g} removed; set that"
+                )
+            meta = provenance.extend(network.meta, "draw", config)
+            drawn = Ticket(mask, network.params, network.batch_stats, meta)
+            return save_ticket(folder, with_statistics(config, drawn), check=check)
+
+        return run_once(folder_of(workdir, "draw", name, config, source, other), body)
+
+
+def transplanted(given: Mask, own: Mask, where: str) -> Mask:
+    """Return a mask as one of another network, without what is dead there.
+
+    Leaves that are not prunable may differ, as heads do.
+
+    Raises:
+        InputError: if prunable leaves differ.
+    """
+    theirs, ours = masks.prunable_leaves(given), masks.leaf_paths(own)
+    for path, keep in theirs.items():
+        if path not in ours or (np.ndim(ours[path]) and ours[path].shape != keep.shape):
+            raise InputError(
+                f"the mask of {where} is of another network: it has {path} of shape {keep.shape}"
+            )
+    return replace_leaves(
+        own, {path: keep & np.asarray(ours[path]) for path, keep in theirs.items()}
+    )

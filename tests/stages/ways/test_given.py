@@ -1,0 +1,73 @@
+"""The mask of one pretraining on the weights of another."""
+
+import chex
+import jax
+import pytest
+
+from rtickets import masks, models
+from rtickets.config import WayConfig
+from rtickets.draw import Ticket
+from rtickets.errors import InputError
+from rtickets.runs.folders import find_ticket
+from rtickets.tickets import provenance
+
+
+@pytest.fixture
+def other(bench, tmp_path):
+    """Another pretraining of the same network."""
+    dense = bench.dense
+    params, stats = models.initialise(
+        provenance.build_model(dense.meta), jax.random.key(8), (8, 8, 1)
+    )
+    Ticket(masks.full(params), params, stats, dense.meta).save(tmp_path / "other")
+    return find_ticket(str(tmp_path / "other"))
+
+
+def given(run):
+    return WayConfig(name="given", mask=str(run.path))
+
+
+def test_the_mask_is_theirs_and_the_weights_are_ours(bench, other):
+    drawn = bench.draw(sparsity=0.5)
+    moved = bench.draw(source=other, method=given(drawn), sparsity=0.5, train=None)
+    mask, ours = Ticket.load(drawn.source.ticket).mask, Ticket.load(other.ticket)
+    ticket = Ticket.load(moved.source.ticket)
+    chex.assert_trees_all_equal(ticket.mask, mask)
+    chex.assert_trees_all_equal(ticket.params, masks.apply(mask, ours.params))
+    chex.assert_trees_all_equal(ticket.batch_stats, ours.batch_stats)
+    again = bench.draw(source=other, method=given(drawn), sparsity=0.5, train=None)
+    assert again.path == moved.path
+
+
+def test_another_mask_is_another_run(bench, other):
+    runs = [
+        bench.draw(source=other, method=given(drawn), sparsity=0.5, train=None)
+        for drawn in (bench.draw(sparsity=0.5), bench.draw(sparsity=0.5, criterion="random"))
+    ]
+    assert runs[0].path != runs[1].path
+
+
+def test_what_is_dead_stays_dead(bench):
+    first = bench.draw(sparsity=0.2)
+    drawn = bench.draw(sparsity=0.5, criterion="random")
+    both = [Ticket.load(run.source.ticket).mask for run in (first, drawn)]
+    common = jax.tree.map(lambda a, b: a & b, *both)
+    reached = masks.sparsity(common)
+    moved = bench.draw(source=first.source, method=given(drawn), sparsity=reached, train=None)
+    chex.assert_trees_all_equal(Ticket.load(moved.source.ticket).mask, common)
+
+
+def test_the_sparsity_must_be_that_of_the_mask(bench, other):
+    drawn = bench.draw(sparsity=0.5)
+    with pytest.raises(InputError, match=r"sparsity=0\.9.*0\.5"):
+        bench.draw(source=other, method=given(drawn), sparsity=0.9, train=None)
+
+
+def test_a_mask_of_another_network_or_none_is_refused(bench, tmp_path):
+    params = {"conv": {"kernel": jax.numpy.ones((3, 3, 2, 2))}}
+    Ticket(masks.full(params), params, {}, {}).save(tmp_path / "strange")
+    method = WayConfig(name="given", mask=str(tmp_path / "strange"))
+    with pytest.raises(InputError, match=r"another network.*conv/kernel.*\(3, 3, 2, 2\)"):
+        bench.draw(method=method, sparsity=0.5, train=None)
+    with pytest.raises(InputError, match=r"method\.mask"):
+        bench.draw(method=WayConfig(name="given"), sparsity=0.5, train=None)
