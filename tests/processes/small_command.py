@@ -6,11 +6,13 @@ from typing import Any
 from rtickets import cli
 from rtickets.models.resnet import BasicBlock, ResNet
 from rtickets.tickets import provenance
+from rtickets.tickets.head import known
 
 
 def build_model(meta: Any) -> ResNet:
-    classes, pixels = len(meta["class_names"]), {"mean": (0.4,), "std": (0.3,)}
-    return ResNet((1,), BasicBlock, classes, width=8, stem="small", **pixels)
+    task, about = known(meta)
+    rest = {"mean": (0.4,), "std": (0.3,), "make_head": task.head}
+    return ResNet((1,), BasicBlock, task.width(about), width=8, stem="small", **rest)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from rtickets.runs.folders import folder_of
 from rtickets.settings import config_files
 from rtickets.stages.study import run_study
 from rtickets.storage.files import read_metrics
+from rtickets.tasks import Moco, SimClr
 from rtickets.tickets import provenance
 
 # Signs of L-infinity steps turn rounding into whole steps; L2 steps are smooth.
@@ -258,6 +259,20 @@ def test_two_processes_train_on_streamed_images_as_one(folder, config):
         for name in ("streamed", "streamed_alone")
     ]
     assert_alike(*lines)
+
+
+@pytest.mark.parametrize("kind", [SimClr, Moco])
+def test_two_processes_compare_views_as_one(folder, config, kind):
+    """Natural, and with keys under attack."""
+    more = {"queue": 40, "momentum": 0.5} if kind is Moco else {}
+    task = kind(projection=8, hidden=32, neighbours=5, **more)
+    pretrain = config_files.replace(config.pretrain, data__task=task, train__duration="3it")
+    if kind is Moco:
+        objective = ObjectiveConfig(name="pgd", attack=ATTACK)
+        pretrain = config_files.replace(pretrain, train__objective=objective)
+    two, one = train_on_both(folder, f"views-{task.name}", pretrain)
+    assert_trained_alike(two, one)
+    assert two.params["head"]["dense2"]["kernel"].shape == (32, 8)
 
 
 def test_a_process_that_dies_ends_the_other_and_one_process_goes_on(folder, config):
