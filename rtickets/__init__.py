@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from rtickets._version import __version__
 
 if TYPE_CHECKING:
-    from rtickets import attacks, data, draw, evaluation, masks, models
+    from rtickets import attacks, data, draw, evaluation, masks, models, restoration
     from rtickets.draw import criteria, draw_omp
     from rtickets.errors import InputError
     from rtickets.masks import DEFAULT_PRUNABLE
     from rtickets.report import load_study
+    from rtickets.restoration.restore import restore
     from rtickets.tickets.ticket import Ticket
     from rtickets.training.keep_pruned import keep_pruned
 
@@ -24,8 +25,9 @@ _HOMES = {
     "draw_omp": "rtickets.draw",
     "keep_pruned": "rtickets.training.keep_pruned",
     "load_study": "rtickets.report",
+    "restore": "rtickets.restoration.restore",
 }
-_MODULES = ("attacks", "criteria", "data", "draw", "evaluation", "masks", "models")
+_MODULES = ("attacks", "criteria", "data", "draw", "evaluation", "masks", "models", "restoration")
 _ELSEWHERE = {
     "criteria": "draw.criteria",
     # where configuration files of users find them
@@ -48,6 +50,8 @@ __all__ = [
     "load_study",
     "masks",
     "models",
+    "restoration",
+    "restore",
 ]
 
 

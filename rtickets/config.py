@@ -12,6 +12,8 @@ from rtickets.evaluation.recalibration import RecalibrateConfig, TransferRecalib
 from rtickets.evaluation.settings import EvaluateConfig, SmoothingConfig
 from rtickets.masks.gates import GateConfig
 from rtickets.models.settings import ModelConfig
+from rtickets.restoration.restore import RestoreConfig
+from rtickets.restoration.study_settings import RestorationStudyConfig
 from rtickets.settings.kinds import to_steps
 from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.settings import PretrainConfig, TransferConfig, moves
@@ -40,6 +42,8 @@ __all__ = [
     "OptimizerConfig",
     "PretrainConfig",
     "RecalibrateConfig",
+    "RestorationStudyConfig",
+    "RestoreConfig",
     "SmoothingConfig",
     "StudyConfig",
     "TaskConfig",

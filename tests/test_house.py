@@ -14,6 +14,7 @@ FLOORS = (
     ("tasks",),
     ("training", "evaluation", "tickets"),
     ("draw",),
+    ("restoration",),
     ("runs",),
     ("costs",),
     ("stages", "report", "importers"),

@@ -17,6 +17,7 @@ from rtickets.cli.dry import dry_run
 from rtickets.cli.fields import asks_for_help, print_fields
 from rtickets.cli.importing import IMPORT
 from rtickets.cli.parser import OneLineParser, what_is_wrong
+from rtickets.cli.restoring import RESTORE, RESTORE_STUDY
 from rtickets.cli.stages import STAGE_VERBS
 from rtickets.cli.start import is_one_of_several, leave, lost_another
 from rtickets.cli.status import STATUS
@@ -42,6 +43,8 @@ VERBS: dict[str, Verb] = {
     "study": STUDY,
     "report": REPORT,
     "status": STATUS,
+    "restore": RESTORE,
+    "restore-study": RESTORE_STUDY,
     "import": IMPORT,
     "data": DATA,
     "configs": CONFIGS,

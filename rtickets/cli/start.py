@@ -42,14 +42,14 @@ def start(options: argparse.Namespace, *, keep_compiled: bool = True) -> "Device
         raise InputError("--process-id and --num-processes need --coordinator=HOST:PORT")
     devices = parallel.all_devices(options.devices, options.parallel)
     if keep_compiled:
-        _keep_compiled(devices)
+        keep_programs(devices)
     common = {name: value for name, value in vars(options).items() if name not in _OF_ONE_PROCESS}
     versions = {"rtickets": __version__, "jax": jax.__version__}
     processes.check_agreement("the command line", {**common, **versions, "devices": len(devices)})
     return devices
 
 
-def _keep_compiled(devices: "Devices") -> None:
+def keep_programs(devices: "Devices") -> None:
     """Keep compiled programs in the user's own cache, unless JAX was told of another place.
 
     Compiled programs are code: what lies in a folder that others may write to is not to be run.

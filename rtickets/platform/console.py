@@ -15,9 +15,12 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 
 class CountedWork:
-    """One piece of work that is counted in images."""
+    """One piece of work that is counted in images, or in other units."""
 
-    def __init__(self, name: str, total: int, done: int, bars: Progress | None) -> None:
+    def __init__(
+        self, name: str, total: int, done: int, bars: Progress | None, unit: str = "images"
+    ) -> None:
+        self._unit = unit
         self._name, self._total, self._done, self._bars = printable(name), total, done, bars
         self._start, self._first = time.monotonic(), done
         self._printed = self._start
@@ -32,13 +35,13 @@ class CountedWork:
         """Count images as done."""
         self._done += images
         if self._bars is not None and self._row is not None:
-            text = f"{self.rate:,.0f} images/s {self._note}"
+            text = f"{self._speed} {self._note}"
             self._bars.update(self._row, advance=images, text=text)
         elif time.monotonic() - self._printed > _SECONDS_BETWEEN_LINES:
             self._printed = time.monotonic()
             left = (self._total - self._done) / max(self.rate, 1e-9)
             share = self._done / max(self._total, 1)
-            _print(f"{self._name}: {share:.0%}, {self.rate:,.0f} images/s, {left:,.0f} s left")
+            _print(f"{self._name}: {share:.0%}, {self._speed}, {left:,.0f} s left")
 
     def note(self, text: str) -> None:
         """Show a short text beside the rate."""
@@ -50,13 +53,18 @@ class CountedWork:
         return (self._done - self._first) / max(time.monotonic() - self._start, 1e-9)
 
     @property
+    def _speed(self) -> str:
+        number = f"{self.rate:,.0f}" if self.rate >= 10 else f"{self.rate:.2g}"
+        return f"{number} {self._unit}/s"
+
+    @property
     def seconds(self) -> float:
         """Seconds since the task began."""
         return time.monotonic() - self._start
 
     def finish(self) -> None:
         """Say in one line what was done."""
-        text = f"{self._name}: {self.seconds:.1f} s, {self.rate:,.0f} images/s"
+        text = f"{self._name}: {self.seconds:.1f} s, {self._speed}"
         line = f"{text}, {self._note}" if self._note else text
         if self._bars is None:
             _print(line)
@@ -65,14 +73,20 @@ class CountedWork:
 
 
 @contextmanager
-def task(name: str, total: int, done: int = 0) -> Iterator[CountedWork]:
-    """Show a piece of work of `total` images while it goes on, of which an earlier run did `done`.
+def task(name: str, total: int, done: int = 0, unit: str = "images") -> Iterator[CountedWork]:
+    """Show a piece of work while it goes on.
+
+    Args:
+        name: what it is called.
+        total: how many images, or whatever the `unit` is.
+        done: how many of them an earlier run did.
+        unit: in the plural.
 
     Yields:
         The task; it says what was done when the block ends without an error.
     """
     if not (sys.stderr.isatty() and is_primary()):
-        current = CountedWork(name, total, done, None)
+        current = CountedWork(name, total, done, None, unit)
         yield current
         current.finish()
         return
@@ -84,7 +98,7 @@ def task(name: str, total: int, done: int = 0) -> Iterator[CountedWork]:
         TextColumn("{task.fields[text]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        current = CountedWork(name, total, done, bars)
+        current = CountedWork(name, total, done, bars, unit)
         yield current
         current.finish()
 

@@ -1,0 +1,179 @@
+"""The verb that restores pictures, and the one that compares ways to do so."""
+
+import argparse
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from rtickets.cli.verb import (
+    CONFIG_HELP,
+    Verb,
+    add_workdir,
+    config_class,
+    path_of,
+    positive,
+    read_config,
+)
+from rtickets.errors import InputError
+
+_EPILOG = f"""
+PICTURE is a file or a folder of files, of 8 or 16 bits, grey or coloured; opacity is kept as it is.
+No training set is needed, and no other picture: a mask over an untrained network is learnt on the
+picture, and what the mask leaves is fitted to it until only noise is left over.
+{CONFIG_HELP}"""
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("picture", type=path_of, metavar="PICTURE")
+    parser.add_argument(
+        "--out",
+        type=path_of,
+        required=True,
+        metavar="FILE",
+        help="what is written (a folder of it)",
+    )
+    parser.add_argument(
+        "--sigma", type=float, help="standard deviation of the noise, of 1 (default: estimated)"
+    )
+    parser.add_argument(
+        "--seen",
+        type=path_of,
+        metavar="FILE",
+        help="picture that is black where pixels are missing",
+    )
+    parser.add_argument("--mask", type=path_of, metavar="TICKET", help="take its mask")
+    parser.add_argument(
+        "--save-mask", type=path_of, metavar="DIR", help="where the learnt mask goes, as a ticket"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="(default: 0)")
+    parser.add_argument("--force", action="store_true", help="replace what is there")
+    parser.add_argument(
+        "--cpu-devices", type=positive, default=1, metavar="N", help=argparse.SUPPRESS
+    )
+
+
+def _restore(options: argparse.Namespace, config_words: Sequence[str]) -> None:
+    config = read_config(RESTORE, config_words)
+    jobs = _jobs(options)
+    from rtickets.restoration import pictures
+
+    read = [pictures.read_picture(source) for source, _ in jobs]  # before anything is computed
+    for picture, (_, target) in zip(read, jobs, strict=True):
+        pictures.format_of(target, picture)
+    seen = None if options.seen is None else pictures.read_picture(options.seen).pixels.max(-1) > 0
+    _keep_compiled()
+    for picture, (source, target) in zip(read, jobs, strict=True):
+        _restore_one(picture, source, target, seen, config, options)
+
+
+def _restore_one(
+    picture: Any, source: Path, target: Path, seen: Any, config: Any, options: argparse.Namespace
+) -> None:
+    from rtickets.platform import console
+    from rtickets.restoration import make_painter, pictures, restore, save_mask
+    from rtickets.settings import config_files
+    from rtickets.tasks.image_quality import psnr_of
+
+    for note in picture.notes:
+        console.say(note)
+    with ExitStack() as stack:
+        current: dict[str, Any] = {}
+
+        def say(name: str, done: int, total: int, loss: float) -> None:
+            if name not in current:
+                stack.close()  # what went on before is done
+                bar = stack.enter_context(
+                    console.task(f"{source.name}: {name}", total, unit="steps")
+                )
+                current.clear()
+                current[name] = [bar, 0]
+            bar, before = current[name]
+            bar.note(f"PSNR to the noisy {psnr_of(loss):.2f} dB")
+            bar.advance(done - before)
+            current[name][1] = done
+
+        found = restore(
+            picture.pixels, sigma=options.sigma, seen=seen, mask=options.mask, config=config,
+            seed=options.seed, say=say,
+        )  # fmt: skip
+    pictures.write_picture(target, picture._replace(pixels=found.picture))
+    if options.save_mask is not None and found.mask is not None:
+        painter = make_painter(config.generator, (16, 16, picture.pixels.shape[-1]), options.seed)
+        own = config_files.replace(config.mask, sparsity=config.sparsity)
+        save_mask(options.save_mask, painter, found.mask, config.generator, own)
+    for note in found.notes:
+        console.say(f"{source}: {note}")
+    known = "given" if options.sigma is not None else "estimated"
+    print(
+        f"{target}: noise {found.sigma:.4f} ({known}), {sum(found.steps)} steps, stopped by "
+        f"{', '.join(dict.fromkeys(found.stopped))}, PSNR to the noisy {found.psnr_noisy:.2f} dB"
+    )
+
+
+def _jobs(options: argparse.Namespace) -> list[tuple[Path, Path]]:
+    """Return what is read and what is written, checked."""
+    from rtickets.data.images.pictures import is_image_name
+
+    source, out = options.picture, options.out
+    if not source.exists():
+        raise InputError(f"{source}: there is no such file or folder; give a picture")
+    jobs = [(source, out)]
+    if source.is_dir():
+        names = sorted(path.name for path in source.iterdir() if is_image_name(path))
+        if not names:
+            raise InputError(
+                f"{source}: has no picture in it; give a folder of pictures, or a file"
+            )
+        jobs = [(source / name, out / name) for name in names]
+        if options.save_mask is not None:
+            raise InputError(
+                "--save-mask is for one picture; of a folder every one has its own mask"
+            )
+    if out.is_dir() and not source.is_dir():
+        raise InputError(f"--out={out} is a folder; give the name of a file in it")
+    if out.exists() and not out.is_dir() and source.is_dir():
+        raise InputError(f"--out={out} is a file; {source} is a folder, and so must this be")
+    for _, target in jobs:
+        if target.exists() and not options.force:
+            raise InputError(f"{target} exists; give another --out, or --force to replace it")
+    if options.mask is not None and options.save_mask is not None:
+        raise InputError("--save-mask saves what is learnt; with --mask nothing is")
+    if options.save_mask is not None and options.save_mask.exists() and not options.force:
+        raise InputError(f"{options.save_mask} exists; give another --save-mask, or --force")
+    folder = out if source.is_dir() else out.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    return jobs
+
+
+def _keep_compiled() -> None:
+    """Keep what is compiled for the next picture."""
+    from rtickets.cli.start import keep_programs
+    from rtickets.platform import parallel
+
+    keep_programs(parallel.all_devices(None, "pmap"))
+
+
+def _add_study_options(parser: argparse.ArgumentParser) -> None:
+    add_workdir(parser)
+
+
+def _study(options: argparse.Namespace, config_words: Sequence[str]) -> None:
+    config = read_config(RESTORE_STUDY, config_words)
+    from rtickets.restoration import run_study, tables
+
+    _keep_compiled()
+    folder = run_study(config, options.workdir)
+    text = tables.as_text(folder)
+    print(text)
+    print(f"{folder}: restoration.md, restoration.html")
+
+
+RESTORE = Verb(
+    _restore, "restore a noisy picture by a masked network, without a training set",
+    _add_options, _EPILOG, config_class("RestoreConfig", has_default=True),
+)  # fmt: skip
+RESTORE_STUDY = Verb(
+    _study, "compare ways to restore pictures: masks that are learnt, drawn, transferred",
+    _add_study_options, CONFIG_HELP, config_class("RestorationStudyConfig", has_default=True),
+)  # fmt: skip

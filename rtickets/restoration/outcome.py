@@ -1,0 +1,78 @@
+"""What came of a restoration: peak, final and their gap, and whether it is one at all."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from rtickets.restoration.fitting import Fitted
+from rtickets.restoration.problem import Problem
+
+_FLAT = 1e-3  # standard deviation over places of a picture that shows nothing
+
+Verdict = Literal["sound", "collapsed", "diverged"]
+
+
+class Outcome(NamedTuple):
+    """A restoration in numbers.
+
+    Attributes:
+        peak: the best PSNR of the history in dB.
+        peak_step: when it was.
+        final: the PSNR in the end.
+        gap: peak less final: what overfitting took.
+        final_average: PSNR of the exponential mean of pictures.
+        ssim: in the end.
+        noisy: PSNR of what was observed.
+        verdict: 'diverged' where going back did not help; 'collapsed' where the picture is of one
+            colour, or no better than the best such; else 'sound'.
+        backs: steps at which the run went back.
+    """
+
+    peak: float
+    peak_step: int
+    final: float
+    gap: float
+    final_average: float
+    ssim: float
+    noisy: float
+    verdict: Verdict
+    backs: tuple[int, ...]
+
+
+def outcome_of(fitted: Fitted, problem: Problem) -> Outcome:
+    """Return the numbers of a picture whose clean one is known; NaN where it is not."""
+    points = [(p.psnr, p.step) for p in fitted.history if p.psnr is not None]
+    last = fitted.history[-1]
+    nothing = float("nan")
+    peak, peak_step = max(points, key=lambda point: point[0]) if points else (nothing, 0)
+    final = nothing if last.psnr is None else last.psnr
+    average = nothing if last.psnr_average is None else last.psnr_average
+    noisy = problem.noisy_psnr
+    return Outcome(
+        peak, peak_step, final, peak - final, average,
+        nothing if last.ssim is None else last.ssim, nothing if noisy is None else noisy,
+        verdict_of(fitted, problem), fitted.backs,
+    )  # fmt: skip
+
+
+def verdict_of(fitted: Fitted, problem: Problem) -> Verdict:
+    """Return whether what was painted is a picture; the clean one is not looked at."""
+    if fitted.stopped == "diverged":
+        return "diverged"
+    if float(fitted.picture.std((0, 1)).max()) < _FLAT:
+        return "collapsed"
+    return (
+        "collapsed" if fitted.history[-1].loss >= 0.98 * _loss_of_one_colour(problem) else "sound"
+    )
+
+
+def _loss_of_one_colour(problem: Problem) -> float:
+    """Return the loss of the best picture of one colour."""
+    seen = np.asarray(problem.batch["seen"], np.float64)
+    observed = np.asarray(problem.batch["observed"], np.float64)
+    if not problem.task.operator.in_pixels:
+        centre = observed.copy()
+        centre[:, 0, 0] = 0  # a picture of one colour has no other frequency
+        return float((centre**2).mean())
+    mean = (observed * seen).sum((1, 2), keepdims=True) / seen.sum((1, 2), keepdims=True)
+    return float((((observed - mean) * seen) ** 2).mean())

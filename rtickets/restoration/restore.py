@@ -1,0 +1,239 @@
+"""The tool: a noisy picture in, a better one out, without a training set or the clean picture.
+
+A mask is learnt on the picture itself, reduced, or taken from a ticket. The network that it leaves
+is fitted to the picture until it explains all but the noise: the discrepancy principle (Morozov
+1966). What comes back is the mean of the pictures of the last steps. Large pictures go in tiles.
+"""
+
+from collections.abc import Callable
+from dataclasses import field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from rtickets.errors import InputError
+from rtickets.masks import Mask
+from rtickets.restoration.fitting import FitConfig, Point, fit
+from rtickets.restoration.generators import GeneratorConfig, make_painter
+from rtickets.restoration.initial_masks import nothing_removed
+from rtickets.restoration.learning import MaskConfig, learn_mask
+from rtickets.restoration.mask_files import generator_of, load_mask
+from rtickets.restoration.noise_level import estimate_noise
+from rtickets.restoration.outcome import verdict_of
+from rtickets.restoration.problem import Problem, observe
+from rtickets.restoration.tiles import Tile, joined, tiles_of
+from rtickets.settings import config_files
+from rtickets.settings.kinds import STRICT, Positive
+
+Say = Callable[[str, int, int, float], None]
+"""Is told what goes on, the steps that are done, all steps, and the loss."""
+
+
+@dataclass(frozen=True, config=STRICT)
+class RestoreConfig:
+    """How pictures are restored.
+
+    Attributes:
+        generator: the network; of a ticket's mask its own counts.
+        sparsity: removed part of the kernels; 0 restores with the dense network.
+        mask: how the mask is learnt, but for its sparsity.
+        mask_side: the mask is learnt on the picture reduced to sides of at most so many pixels.
+        training: of the survivors; its steps are the most that are taken.
+        tile: pictures with a longer side are restored in tiles of this side.
+        overlap: pixels that tiles share, over which they are blended.
+        patience: points of the history without a better loss after which a run ends.
+    """
+
+    generator: GeneratorConfig = GeneratorConfig(channels=(8, 16, 32, 64, 64), depth=8)
+    sparsity: float = Field(default=0.9, ge=0, lt=1)
+    mask: MaskConfig = field(default_factory=lambda: MaskConfig(steps=600))
+    mask_side: int = Field(default=96, ge=16)
+    training: FitConfig = field(default_factory=lambda: FitConfig(steps=1200))
+    tile: int = Field(default=512, ge=64)
+    overlap: int = Field(default=32, ge=0)
+    patience: Positive = 12
+
+
+class Restored(NamedTuple):
+    """A picture that was restored.
+
+    Attributes:
+        picture: float32, of the shape that was given.
+        sigma: standard deviation of the noise, as given or estimated.
+        stopped: of every tile, why its run ended: 'noise level' reached, 'patience' lost, or
+            'steps' taken.
+        steps: of every tile.
+        psnr_noisy: of the result to the noisy picture in dB, over the pixels that are there.
+        mask: of the network, and the network; None without one.
+        notes: what should be known of the result, in lines.
+    """
+
+    picture: np.ndarray
+    sigma: float
+    stopped: tuple[str, ...]
+    steps: tuple[int, ...]
+    psnr_noisy: float
+    mask: Any
+    notes: tuple[str, ...]
+
+
+def restore(
+    image: Any,
+    *,
+    sigma: float | None = None,
+    seen: Any = None,
+    mask: str | Path | None = None,
+    config: RestoreConfig | None = None,
+    seed: int = 0,
+    say: Say | None = None,
+) -> Restored:
+    """Restore a noisy picture.
+
+    Args:
+        image: (H, W) or (H, W, 1 or 3), bytes, 16-bit integers, or numbers in [0, 1].
+        sigma: standard deviation of the noise in [0, 1]; None estimates it.
+        seen: bool (H, W), False for pixels that are missing and shall be painted.
+        mask: folder of a ticket whose mask is taken instead of learning one.
+        config: settings; None are the defaults.
+        seed: of the network and of what it paints from.
+        say: is told how it goes.
+
+    Raises:
+        InputError: for what is no picture, or a noise level outside [0, 1).
+    """
+    settings = RestoreConfig() if config is None else config
+    pixels = as_pixels(image)
+    if settings.overlap >= settings.tile // 2:
+        raise InputError(
+            f"overlap={settings.overlap} of tiles of {settings.tile}; expected less than a half"
+        )
+    if sigma is None:
+        sigma = estimate_noise(pixels)
+    elif not 0 <= sigma < 1:
+        raise InputError(f"sigma={sigma} is outside [0, 1); of bytes divide it by 255")
+    whole = observe(pixels, seen)
+    notes: list[str] = []
+    generator, kept = settings.generator, None
+    if mask is not None:
+        generator = generator_of(Path(mask))
+        template = make_painter(generator, (16, 16, pixels.shape[-1]), seed)
+        kept = load_mask(Path(mask), template.params)
+    elif settings.sparsity:
+        kept = _learn(whole, settings, seed, say, notes)
+    tiles = tiles_of(pixels.shape[:2], settings.tile, settings.overlap)
+    found = [
+        _restore_tile(whole, tile, number, len(tiles), generator, kept, settings, sigma, seed, say)
+        for number, tile in enumerate(tiles, 1)
+    ]
+    picture = np.clip(joined(tiles, [f.picture for f in found], pixels.shape), 0, 1)
+    verdicts = [f.verdict for f in found if f.verdict != "sound"]
+    if verdicts:
+        notes.append(
+            f"{len(verdicts)} of {len(found)} tiles {verdicts[0]}: what was painted is no picture; "
+            "lower the sparsity, or try another seed"
+        )
+    known = np.broadcast_to(np.asarray(whole.batch["seen"][0]) > 0, pixels.shape)
+    error = float(((picture - pixels)[known] ** 2).mean())
+    return Restored(
+        picture.reshape(np.shape(image)), float(sigma), tuple(f.stopped for f in found),
+        tuple(f.steps for f in found), -10 * float(np.log10(max(error, 1e-12))), kept, tuple(notes),
+    )  # fmt: skip
+
+
+def as_pixels(image: Any) -> np.ndarray:
+    """Return a picture as float32 (H, W, 1 or 3) in [0, 1], integers divided by their largest.
+
+    Raises:
+        InputError: for what is none.
+    """
+    found = np.asarray(image)
+    if found.ndim == 2:
+        found = found[..., None]
+    if found.dtype in (np.uint8, np.uint16):
+        return found.astype(np.float32) / np.iinfo(found.dtype).max
+    if found.dtype.kind != "f":
+        raise InputError(
+            f"the picture has the dtype {found.dtype}; expected uint8, uint16 or numbers in [0, 1]"
+        )
+    return found.astype(np.float32)
+
+
+def _learn(
+    whole: Problem, settings: RestoreConfig, seed: int, say: Say | None, notes: list[str]
+) -> Mask:
+    """Learn the mask on the reduced picture."""
+    small = _reduced(whole, settings.mask_side)
+    painter = make_painter(settings.generator, small.shape, seed)
+    own = config_files.replace(settings.mask, sparsity=settings.sparsity)
+
+    def watch(step: int, loss: float) -> None:
+        if say is not None:
+            say("learning the mask", step + 1, own.steps, loss)
+
+    found = learn_mask(painter, small, own, seed, watch)
+    notes.extend(found.warnings)
+    return found.mask
+
+
+def _reduced(whole: Problem, side: int) -> Problem:
+    """Return the problem of the picture, reduced where it is larger than a side."""
+    pixels = np.asarray(whole.batch["observed"][0])
+    seen = np.asarray(whole.batch["seen"][0, :, :, 0])
+    scale = min(1.0, side / max(seen.shape))
+    size = tuple(max(1, round(length * scale)) for length in reversed(seen.shape))
+
+    def smaller(values: np.ndarray) -> np.ndarray:
+        image = Image.fromarray(np.ascontiguousarray(values, np.float32))
+        return np.asarray(image.resize(size, Image.Resampling.BOX))
+
+    share = smaller(seen)[..., None]
+    sums = np.stack([smaller(pixels[..., i]) for i in range(pixels.shape[-1])], -1)
+    means = np.clip(sums / np.maximum(share, 1e-6), 0, 1)
+    there = share[..., 0] > 0.25 * seen.mean()
+    return observe(means, None if there.all() else there)
+
+
+class _Done(NamedTuple):
+    picture: np.ndarray
+    stopped: Literal["noise level", "patience", "steps"]
+    steps: int
+    verdict: str
+
+
+def _restore_tile(
+    whole: Problem,
+    tile: Tile,
+    number: int,
+    count: int,
+    generator: GeneratorConfig,
+    kept: Mask | None,
+    settings: RestoreConfig,
+    sigma: float,
+    seed: int,
+    say: Say | None,
+) -> _Done:
+    part = Problem(whole.task, {name: tile.of(leaf) for name, leaf in whole.batch.items()})
+    there = float(np.asarray(part.batch["seen"]).mean())
+    painter = make_painter(generator, part.shape, seed)
+    losses: list[float] = []
+    why: list[Literal["noise level", "patience"]] = []
+    name = "restoring" if count == 1 else f"restoring tile {number} of {count}"
+
+    def watch(point: Point) -> bool:
+        losses.append(point.loss)
+        if say is not None:
+            say(name, point.step, settings.training.steps, point.loss)
+        if point.loss <= there * sigma**2:
+            why.append("noise level")
+        elif len(losses) - 1 - int(np.argmin(losses)) >= settings.patience:
+            why.append("patience")
+        return bool(why)
+
+    mask = nothing_removed(painter.params) if kept is None else kept
+    fitted = fit(painter, mask, part, settings.training, seed, watch)
+    steps = fitted.history[-1].step
+    return _Done(fitted.average, why[0] if why else "steps", steps, verdict_of(fitted, part))

@@ -1,0 +1,74 @@
+"""Settings of a comparison of ways to restore pictures."""
+
+from dataclasses import field
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from rtickets.restoration.fitting import SGLD, FitConfig
+from rtickets.restoration.generators import SMALL, SMALL_DECODER, GeneratorConfig
+from rtickets.restoration.learning import MaskConfig
+from rtickets.settings import config_files
+from rtickets.settings.kinds import STRICT, Fraction
+from rtickets.tasks.degradations import OperatorConfig
+
+Method = Literal[
+    "dense", "decoder", "sgld", "learnt", "imp", "random", "magnitude", "snip", "grasp", "synflow"
+]
+UNMASKED = ("dense", "decoder", "sgld")
+
+
+@dataclass(frozen=True, config=STRICT)
+class RestorationStudyConfig:
+    """Methods beside each other on the same pictures and the same noise.
+
+    Attributes:
+        pictures: image files, or names of pictures that scikit-image brings.
+        size: sides that pictures are resized to, cut to a square in the middle.
+        seeds: of noise, weights and what the network paints from.
+        methods: 'random' is always among them, the control that leaves normalisation alone.
+        sparsities: removed parts of the maskable weights.
+        operator: what happens to the pictures.
+        sigma: standard deviation of the noise.
+        generator: the network.
+        decoder: the deep decoder that 'decoder' trains.
+        mask: how masks are learnt; which weights are maskable counts for all methods.
+        training: of all methods but SGLD.
+        sgld: of that one; its number of steps is that of `training`.
+        imp_rate: part of the survivors that a round of IMP removes.
+        transfer: learnt masks are also tried on all other pictures, with the weights that they were
+            learnt on and with fresh ones.
+        published: scores as in the published comparison, see `rtickets.restoration.initial_masks`.
+    """
+
+    pictures: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "astronaut", "chelsea", "coffee", "camera",
+    )  # fmt: skip
+    size: Annotated[int, Field(ge=16, le=4096)] = 64
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2)
+    methods: tuple[Method, ...] = (
+        "dense", "learnt", "random", "decoder", "imp", "sgld", "magnitude", "synflow", "snip",
+        "grasp",
+    )  # fmt: skip
+    sparsities: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.9, 0.95)
+    operator: OperatorConfig = field(default_factory=OperatorConfig)
+    sigma: float = Field(default=0.1, ge=0)
+    generator: GeneratorConfig = SMALL
+    decoder: GeneratorConfig = SMALL_DECODER
+    mask: MaskConfig = field(default_factory=MaskConfig)
+    training: FitConfig = field(default_factory=FitConfig)
+    sgld: FitConfig = SGLD
+    imp_rate: Fraction = 0.2
+    transfer: bool = True
+    published: bool = False
+
+    @property
+    def all_methods(self) -> tuple[str, ...]:
+        """The methods, with the control."""
+        with_control = self.methods if "random" in self.methods else (*self.methods, "random")
+        return tuple(dict.fromkeys(with_control))
+
+    def masks_at(self, sparsity: float) -> MaskConfig:
+        """Return how masks of a sparsity are learnt."""
+        return config_files.replace(self.mask, sparsity=sparsity)

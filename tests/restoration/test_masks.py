@@ -1,0 +1,130 @@
+"""Masks over untrained networks: learnt, by scores, iterative; what they keep and what they say."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from rtickets import masks
+from rtickets.draw.ladder import imp_ladder
+from rtickets.errors import InputError
+from rtickets.masks.gates import Bernoulli
+from rtickets.restoration import (
+    FitConfig,
+    GeneratorConfig,
+    MaskConfig,
+    density_by_layer,
+    initial_mask,
+    iterate,
+    learn_mask,
+    load_mask,
+    make_painter,
+    save_mask,
+)
+from rtickets.restoration.fitting import paint
+from rtickets.restoration.mask_files import generator_of
+
+CRITERIA = ("random", "magnitude", "snip", "grasp", "synflow")
+
+
+def kept(mask):
+    return sum(int(np.sum(leaf)) for leaf in jax.tree.leaves(mask) if np.ndim(leaf))
+
+
+def total(mask):
+    return sum(leaf.size for leaf in jax.tree.leaves(mask) if np.ndim(leaf))
+
+
+@pytest.fixture(scope="module")
+def learnt(painter, problem):
+    return learn_mask(painter, problem, MaskConfig(sparsity=0.8, steps=3))
+
+
+def test_a_learnt_mask_keeps_exactly_what_remains_of_the_kernels(learnt, painter):
+    assert kept(learnt.mask) == total(learnt.mask) - round(0.8 * total(learnt.mask))
+    kernels = {path for path in masks.leaf_paths(painter.params) if path.endswith("conv/kernel")}
+    assert set(density_by_layer(learnt.mask)) == kernels
+    assert 0 < learnt.mean_probability < 1
+    assert np.isfinite(learnt.masked_loss)
+    assert learnt.pull == pytest.approx(3e-2)
+
+
+def test_a_prior_that_cannot_act_is_said(learnt, painter, problem):
+    assert any("0.2" in line and "3 steps" in line for line in learnt.warnings)
+    free = MaskConfig(sparsity=0.8, steps=3, pull=0.0)
+    assert learn_mask(painter, problem, free).warnings == ()
+
+
+def test_a_strong_prior_is_reached_and_all_parameters_may_be_masked(painter, problem):
+    config = MaskConfig(sparsity=0.8, maskable="all", steps=120, pull=1e3, learning_rate=0.1)
+    found = learn_mask(painter, problem, config)
+    assert found.mean_probability == pytest.approx(0.2, abs=0.02)
+    assert found.warnings == ()
+    assert all(np.ndim(leaf) for leaf in jax.tree.leaves(found.mask))
+
+
+def test_rounded_masks_follow_the_prior_whatever_the_sparsity(painter, problem):
+    gate = Bernoulli(read="rounded", prior=0.9)
+    found = learn_mask(painter, problem, MaskConfig(sparsity=0.8, gate=gate, steps=30, pull=1e3))
+    assert kept(found.mask) == total(found.mask)
+
+
+@pytest.mark.parametrize("published", [False, True])
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_all_criteria_remove_the_same_part(criterion, published, painter, problem):
+    config = MaskConfig(sparsity=0.75)
+    mask = initial_mask(painter, problem, criterion, config, published=published, rounds=3)
+    assert kept(mask) == total(mask) - round(0.75 * total(mask))
+
+
+def test_random_masks_depend_on_the_seed_and_unknown_criteria_are_named(painter, problem):
+    one, two = (initial_mask(painter, problem, "random", MaskConfig(), seed) for seed in (0, 1))
+    assert any(
+        np.any(a != b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True)
+    )
+    with pytest.raises(InputError, match=r"'best'.*snip"):
+        initial_mask(painter, problem, "best", MaskConfig())
+
+
+def test_snip_is_the_weight_times_its_gradient(painter, problem):
+    batch = problem.painted_from(painter.noise)
+
+    def loss(params):
+        picture = paint(painter.model, params, painter.noise, problem.shape)
+        return problem.task.loss(picture, batch).mean()
+
+    slope = masks.leaf_paths(jax.jit(jax.grad(loss))(painter.params))
+    mask = initial_mask(painter, problem, "snip", MaskConfig(sparsity=0.5))
+    weights = masks.leaf_paths(painter.params)
+    inside, outside = [], []
+    for path, keep in masks.leaf_paths(mask).items():
+        if np.ndim(keep):
+            scores = np.abs(np.asarray(weights[path] * slope[path]))
+            inside.append(scores[keep])
+            outside.append(scores[~keep])
+    assert np.concatenate(inside).min() >= np.concatenate(outside).max() * (1 - 1e-3)
+
+
+def test_iterative_pruning_goes_down_the_ladder_and_dead_weights_stay_dead(painter, problem):
+    settings = MaskConfig(sparsity=0.6)
+    rounds = list(iterate(painter, problem, settings, FitConfig(steps=2), rate=0.3))
+    assert [one.sparsity for one in rounds] == pytest.approx([0.3, 0.51, 0.6])
+    for before, after in itertools.pairwise(rounds):
+        for a, b in zip(jax.tree.leaves(before.mask), jax.tree.leaves(after.mask), strict=True):
+            assert np.all(a | ~b)
+    left = 1 - imp_ladder(13)[-1]  # of the published rounds
+    assert left == pytest.approx(0.055, abs=1e-3)
+
+
+def test_masks_go_into_files_and_come_back_for_the_same_network_alone(
+    tmp_path, learnt, painter, tiny
+):
+    folder = tmp_path / "ticket"
+    save_mask(folder, painter, learnt.mask, tiny, MaskConfig(sparsity=0.8))
+    again = load_mask(folder, make_painter(tiny, (20, 24, 1), 7).params)  # another, grey picture
+    jax.tree.map(np.testing.assert_array_equal, again, learnt.mask)
+    assert generator_of(folder) == tiny
+    other = make_painter(GeneratorConfig(channels=(4, 8), depth=3), (16, 16, 3), 0)
+    with pytest.raises(InputError, match="another network"):
+        load_mask(folder, other.params)

@@ -1,0 +1,149 @@
+"""The tool: any picture in, the same kind out; when it stops, and what it refuses."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import rtickets
+from rtickets.cli import main
+from rtickets.errors import InputError
+from rtickets.restoration import FitConfig, GeneratorConfig, MaskConfig, RestoreConfig
+from rtickets.restoration.restore import as_pixels
+from rtickets.restoration.tiles import joined, tiles_of
+from rtickets.settings import config_files
+
+QUICK = RestoreConfig(
+    generator=GeneratorConfig(channels=(4, 6), depth=3),
+    sparsity=0.5,
+    mask=MaskConfig(steps=3),
+    mask_side=16,
+    training=FitConfig(steps=20, every=5),
+)
+WORDS = [
+    "--config.generator.channels=(4, 6)", "--config.generator.depth=3", "--config.mask.steps=2",
+    "--config.mask_side=16", "--config.training.steps=6", "--config.training.every=3",
+    "--config.sparsity=0.5",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def noisy(clean):
+    return np.clip(clean + 0.1 * np.random.default_rng(0).normal(size=clean.shape), 0, 1)
+
+
+def test_a_picture_comes_back_in_its_shape_and_what_goes_on_is_told(noisy):
+    told = []
+    found = rtickets.restore(noisy, sigma=0.1, config=QUICK, say=lambda *one: told.append(one))
+    assert found.picture.shape == noisy.shape
+    assert found.picture.min() >= 0
+    assert found.picture.max() <= 1
+    assert {one[0] for one in told} == {"learning the mask", "restoring"}
+    assert all(done <= total for _, done, total, _ in told)
+    error = ((found.picture - noisy) ** 2).mean()
+    assert found.psnr_noisy == pytest.approx(-10 * np.log10(error), abs=1e-2)
+    again = rtickets.restore(noisy, sigma=0.1, config=QUICK)
+    np.testing.assert_array_equal(again.picture, found.picture)
+
+
+def test_it_stops_where_only_noise_is_left_or_patience_ends(noisy):
+    found = rtickets.restore(noisy, sigma=0.9, config=QUICK)
+    assert (found.stopped, found.steps) == (("noise level",), (5,))
+    impatient = config_files.replace(QUICK, patience=1, training=FitConfig(
+        steps=400, every=1, learning_rate=0.3
+    ))  # fmt: skip
+    found = rtickets.restore(noisy, sigma=0.0, config=impatient)
+    assert found.stopped == ("patience",)
+    assert found.steps[0] < 400
+
+
+def test_missing_pixels_are_painted_and_do_not_count(noisy):
+    seen = np.random.default_rng(1).random(noisy.shape[:2]) > 0.5
+    spoilt = np.where(seen[..., None], noisy, 0)
+    white = np.where(seen[..., None], noisy, 1)
+    found = [rtickets.restore(x, sigma=0.1, seen=seen, config=QUICK) for x in (spoilt, white)]
+    np.testing.assert_array_equal(found[0].picture, found[1].picture)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_integers_are_divided_by_their_largest(dtype):
+    whole = 1 if dtype == np.float32 else np.iinfo(dtype).max
+    np.testing.assert_allclose(as_pixels(np.full((3, 4), whole, dtype)), np.ones((3, 4, 1)))
+    with pytest.raises(InputError, match="int64"):
+        as_pixels(np.ones((3, 4), np.int64))
+
+
+@pytest.mark.parametrize(
+    ("shape", "side", "overlap", "count"),
+    [((40, 40), 64, 8, 1), ((100, 40), 64, 8, 2), ((131, 90), 64, 16, 6), ((64, 65), 64, 0, 2)],
+)
+def test_tiles_cover_a_picture_without_seams(shape, side, overlap, count):
+    tiles = tiles_of(shape, side, overlap)
+    assert len(tiles) == count
+    picture = np.random.default_rng(0).random((*shape, 3)).astype(np.float32)
+    parts = [tile.of(picture[None])[0] for tile in tiles]
+    assert all(max(part.shape[:2]) <= side for part in parts)
+    np.testing.assert_allclose(joined(tiles, parts, picture.shape), picture, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("image", "fields", "named"),
+    [
+        (np.full((20, 20, 3), 200.0), {}, "200.*255"),
+        (np.zeros((20, 20, 2)), {}, r"\(20, 20, 2\)"),
+        (np.full((20, 20), np.nan), {"sigma": 0.1}, "finite"),
+        (np.zeros((20, 20)), {"sigma": 25.0}, "sigma=25.0.*255"),
+        (np.zeros((20, 20)), {"sigma": 0.1, "seen": np.ones((3, 3))}, r"\(3, 3\)"),
+        (np.zeros((20, 20)), {"sigma": 0.1, "seen": np.zeros((20, 20))}, "no pixel"),
+    ],
+)
+def test_what_is_no_picture_is_refused_before_anything_runs(image, fields, named):
+    with pytest.raises(InputError, match=named):
+        rtickets.restore(image, config=QUICK, **fields)
+
+
+def test_the_command_restores_files_and_folders_and_reuses_masks(tmp_path, noisy, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    values = (255 * noisy).astype(np.uint8)
+    opacity = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    Image.fromarray(np.concatenate([values, opacity], -1)).save(folder / "a.png")
+    Image.fromarray(values[..., 0]).save(folder / "b.png")
+    (folder / "notes.txt").write_text("no picture")
+    out, ticket = tmp_path / "a.png", tmp_path / "ticket"
+    one = ["restore", str(folder / "a.png"), f"--out={out}", *WORDS]
+    assert main([*one, f"--save-mask={ticket}"]) == 0
+    assert "estimated" in capsys.readouterr().out
+    found = np.asarray(Image.open(out))
+    np.testing.assert_array_equal(found[..., 3:], opacity)
+    assert np.any(found[..., :3] != values)
+    assert main(one) == 2
+    assert "--force" in capsys.readouterr().err
+    every = ["restore", str(folder), f"--out={tmp_path / 'out'}", f"--mask={ticket}", *WORDS]
+    assert main([*every, "--sigma=0.1"]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
+    with Image.open(tmp_path / "out" / "b.png") as grey:
+        assert (grey.size, grey.mode) == ((16, 16), "L")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["missing.png", "--out=b.png"], "missing.png"),
+        (["a.png", "--out=b.xyz"], "b.xyz"),
+        (["bad.png", "--out=b.png"], "bad.png"),
+        (["empty", "--out=out"], "empty"),
+        (["a.png", "--out=b.png", "--mask=none"], "none"),
+        (["a.png", "--out=b.png", "--sigma=30"], "30"),
+        (["a.png", "--out=b.png", "--config.sparsity=2"], "sparsity"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys, words, named):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save("a.png")
+    (tmp_path / "bad.png").write_bytes(b"bad")
+    (tmp_path / "empty").mkdir()
+    assert main(["restore", *words]) == 2
+    said = capsys.readouterr().err.strip()
+    assert named in said
+    assert "\n" not in said
+    assert not (tmp_path / "b.png").exists()

@@ -1,0 +1,79 @@
+"""A comparison of methods, cell by cell: killed and gone on with, it ends as if it had not been."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from rtickets.restoration import (
+    FitConfig,
+    GeneratorConfig,
+    MaskConfig,
+    RestorationStudyConfig,
+    cells_of,
+    run_study,
+)
+from rtickets.restoration.spectra import radial_spectrum
+from rtickets.restoration.tables import as_text
+
+QUICK = {
+    "size": 16,
+    "seeds": (0,),
+    "methods": ("dense", "decoder", "learnt", "imp"),
+    "sparsities": (0.5,),
+    "generator": GeneratorConfig(channels=(4, 6), depth=3),
+    "decoder": GeneratorConfig(arch="deep_decoder", channels=(4, 4)),
+    "mask": MaskConfig(steps=2),
+    "training": FitConfig(steps=4, every=2),
+    "imp_rate": 0.3,
+}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, clean):
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("study")
+    names = []
+    for index in range(2):
+        values = (255 * np.clip(np.roll(clean, index, -1), 0, 1)).astype(np.uint8)
+        Image.fromarray(values).save(folder / f"{index}.png")
+        names.append(str(folder / f"{index}.png"))
+    config = RestorationStudyConfig(pictures=tuple(names), **QUICK)
+    return config, run_study(config, folder / "runs")
+
+
+def test_the_control_is_always_there_and_masks_go_to_other_pictures(study):
+    config, folder = study
+    cells = json.loads((folder / "result.json").read_text())["cells"]
+    methods = {cell["method"] for cell in cells}
+    assert methods == {"dense", "decoder", "learnt", "imp", "random", "transfer"}
+    assert len(cells) == len(list(cells_of(config))) == 2 * 5 + 2 * 2 * 2 - 2
+    noisy = {cell["outcome"]["noisy"] for cell in cells if cell["picture"] == config.pictures[0]}
+    assert len(noisy) == 1  # all methods see the same noise
+
+
+def test_what_was_killed_goes_on_and_ends_with_the_same_numbers(study, tmp_path):
+    config, folder = study
+    shutil.copytree(folder, tmp_path / folder.name)
+    for name in ("result.json", "1-seed0-imp-0.5.json", "0-seed0-learnt-0.5.json"):
+        (tmp_path / folder.name / name).unlink()
+    again = run_study(config, tmp_path)
+    assert json.loads((again / "result.json").read_text()) == json.loads(
+        (folder / "result.json").read_text()
+    )
+
+
+def test_tables_and_a_page_are_written(study):
+    _, folder = study
+    text = as_text(folder)
+    for word in ("random, 50% kept", "decoder", "its own", "fresh", "down1_"):
+        assert word in text
+    assert "data:image/png" in (folder / "restoration.html").read_text()
+
+
+def test_the_spectrum_of_a_wave_is_in_its_ring():
+    wave = np.sin(2 * np.pi * np.arange(32) * 6 / 32)[:, None, None] * np.ones((32, 16, 3))
+    found = radial_spectrum(wave + 0.5)
+    np.testing.assert_allclose(found, np.arange(6) == 2, atol=1e-12)
