@@ -23,9 +23,16 @@ def config_of(name, **fields):
     return DrawConfig(method=name, **{**train, **fields})
 
 
+def drawn(bench, name):
+    if name != "given":
+        return bench.draw(method=name, sparsity=0.2, scope="uniform")
+    method = WayConfig(name=name, mask=str(bench.draw(sparsity=0.2).path))
+    return bench.draw(method=method, sparsity=0.2, train=None)
+
+
 @ALL
 def test_it_draws_what_is_asked_for(bench, name):
-    folder = bench.draw(method=name, sparsity=0.2, scope="uniform")
+    folder = drawn(bench, name)
     ticket, dense = Ticket.load(folder.source.ticket), bench.dense
     assert masks.sparsity(ticket.mask) == pytest.approx(0.2, abs=0.02)
     assert (
