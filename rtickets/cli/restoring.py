@@ -17,21 +17,17 @@ from rtickets.cli.verb import (
 )
 from rtickets.errors import InputError
 
-_EPILOG = f"""
-PICTURE is a file or a folder of files, of 8 or 16 bits, grey or coloured; opacity is kept as it is.
-No training set is needed, and no other picture: a mask over an untrained network is learnt on the
-picture, and what the mask leaves is fitted to it until only noise is left over.
-{CONFIG_HELP}"""
-
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("picture", type=path_of, metavar="PICTURE")
     parser.add_argument(
-        "--out",
+        "picture",
+        nargs="?",  # --config.help needs none
         type=path_of,
-        required=True,
-        metavar="FILE",
-        help="what is written (a folder of it)",
+        metavar="PICTURE",
+        help="a file, or a folder of files, of 8 or 16 bits, grey or coloured",
+    )
+    parser.add_argument(
+        "--out", type=path_of, metavar="FILE", help="what is written; of a folder, a folder"
     )
     parser.add_argument(
         "--sigma", type=float, help="standard deviation of the noise, of 1 (default: estimated)"
@@ -54,8 +50,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _restore(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    config = read_config(RESTORE, config_words)
     jobs = _jobs(options)
+    config = read_config(RESTORE, config_words)
     from rtickets.restoration import pictures
 
     read = [pictures.read_picture(source) for source, _ in jobs]  # before anything is computed
@@ -63,6 +59,7 @@ def _restore(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         pictures.format_of(target, picture)
     seen = None if options.seen is None else pictures.read_picture(options.seen).pixels.max(-1) > 0
     _keep_compiled()
+    jobs[0][1].parent.mkdir(parents=True, exist_ok=True)
     for picture, (source, target) in zip(read, jobs, strict=True):
         _restore_one(picture, source, target, seen, config, options)
 
@@ -116,6 +113,10 @@ def _jobs(options: argparse.Namespace) -> list[tuple[Path, Path]]:
     from rtickets.data.images.pictures import is_image_name
 
     source, out = options.picture, options.out
+    if source is None or out is None:
+        raise InputError(
+            "say what is restored and where it goes: rtickets restore a.png --out=b.png"
+        )
     if not source.exists():
         raise InputError(f"{source}: there is no such file or folder; give a picture")
     jobs = [(source, out)]
@@ -141,8 +142,6 @@ def _jobs(options: argparse.Namespace) -> list[tuple[Path, Path]]:
         raise InputError("--save-mask saves what is learnt; with --mask nothing is")
     if options.save_mask is not None and options.save_mask.exists() and not options.force:
         raise InputError(f"{options.save_mask} exists; give another --save-mask, or --force")
-    folder = out if source.is_dir() else out.parent
-    folder.mkdir(parents=True, exist_ok=True)
     return jobs
 
 
@@ -171,7 +170,7 @@ def _study(options: argparse.Namespace, config_words: Sequence[str]) -> None:
 
 RESTORE = Verb(
     _restore, "restore a noisy picture by a masked network, without a training set",
-    _add_options, _EPILOG, config_class("RestoreConfig", has_default=True),
+    _add_options, CONFIG_HELP, config_class("RestoreConfig", has_default=True),
 )  # fmt: skip
 RESTORE_STUDY = Verb(
     _study, "compare ways to restore pictures: masks that are learnt, drawn, transferred",

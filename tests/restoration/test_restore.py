@@ -128,6 +128,7 @@ def test_the_command_restores_files_and_folders_and_reuses_masks(tmp_path, noisy
 @pytest.mark.parametrize(
     ("words", "named"),
     [
+        (["a.png"], "--out"),
         (["missing.png", "--out=b.png"], "missing.png"),
         (["a.png", "--out=b.xyz"], "b.xyz"),
         (["bad.png", "--out=b.png"], "bad.png"),
