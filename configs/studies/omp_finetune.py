@@ -9,7 +9,7 @@ At the published scale from ImageNet to CIFAR-10 (robust: L2 attacks of radius 3
 small version finetunes on 200 digits with five seeds, the learning rate of every ticket chosen on
 validation images from a ladder; it needs `pip install 'rtickets[demo]'`.
 
-Time: full, not run, --dry-run estimates it; small, 6.5 minutes of one CPU core where the demo's
+Time: full, not run, --dry-run estimates it; small, 17 minutes of one CPU core where the demo's
 networks are there already. Results of the small version: docs/results/omp_finetune_small.md.
 """
 

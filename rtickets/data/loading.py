@@ -51,14 +51,17 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
         raw = in_memory(raw)
     train, test, validation = raw.train, raw.test, raw.validation
     if test is None:
-        part = config.test_fraction, f"{config.source}: test split"
+        part = config.test_fraction, f"{config.source}: test split (data.test_fraction)"
         train, test = hold_out(train, *part, _strata(asks, train))
     whole, limited = train, tuple[str, ...]()
     if config.limit:
         train = _limited(config, asks, train, seed)
         limited = _about_limit(config, len(train), validation)
     if validation is None:
-        part = config.validation_fraction, f"{config.source}: validation split"
+        part = (
+            config.validation_fraction,
+            f"{config.source}: validation split (data.validation_fraction)",
+        )
         train, validation = hold_out(train, *part, _strata(asks, train))
     mean, std = raw.mean, raw.std
     if mean is None or std is None:
@@ -92,6 +95,8 @@ def _limited(config: DataConfig, asks: TaskConfig, train: Split, seed: int) -> S
     assert config.train_fraction is not None
     name = f"train_fraction={config.train_fraction}"
     count = limited_count(config.train_fraction, len(train))
+    if count == len(train):
+        return train  # all there is, however unequal its classes
     if config.train_choice == "prefix":
         return first_examples(train, count, strata, name)
     return few_shot(train, count, seed, strata, f"{name} ({count:,} examples)")

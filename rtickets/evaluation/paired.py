@@ -10,7 +10,9 @@ for two reasons, and each has its interval:
   the same N, so an example's difference, averaged over the seeds, is one observation. The interval
   has the width that Agresti & Min 2005 give it, who add half an example for every one of the four
   outcomes of a pair, extended to means over seeds and to weighted examples: it is no point where
-  all observations are equal. It covers 94% or more from about 100 examples on, 90% of 20.
+  all observations are equal. It covers 94% or more from about 100 examples on, 90% of 20. Where
+  what became of every example is not known, both branches' own intervals are taken as if they had
+  seen other examples: too wide where an example is hard for both.
 
 Both together: the squares of the half-widths of the two are added (Zou & Donner 2008). What varies
 from seed to seed and example to example at once is in both, so that the sum is rather too wide, and
@@ -86,6 +88,15 @@ def over_examples(differences: np.ndarray, weights: np.ndarray | None = None) ->
     # Two more examples: one of +1 and one of -1 of half weight each, and one of 0.
     added = (count * (variance + mean**2) + 1) / (count + 2) - (count * mean / (count + 2)) ** 2
     return Uncertainty(math.sqrt(added / (count + 2)), count + 1)
+
+
+def unpaired(half: float) -> Uncertainty | None:
+    """Return how a gain varies with the examples by half the width of its own 95% interval.
+
+    Args:
+        half: of the gain, as branches on other examples have it; 0 tells nothing.
+    """
+    return Uncertainty(half / float(ndtri(0.5 + LEVEL / 2)), math.inf) if half > 0 else None
 
 
 def half_width(reasons: Sequence[Uncertainty], level: float = LEVEL) -> float:

@@ -1,5 +1,6 @@
 """Rank correlation of a few pairs, with what it is worth."""
 
+import math
 from itertools import permutations
 from typing import NamedTuple
 
@@ -33,7 +34,8 @@ class RankCorrelation(NamedTuple):
 def rank_correlation(x: np.ndarray, y: np.ndarray) -> RankCorrelation:
     """Return the correlation of the ranks of pairs.
 
-    Up to eight pairs `p` is exact, from all orders of one of both; beyond, Student's approximation.
+    Up to eight pairs `p` is exact, from all orders of one of both; beyond, Student's approximation,
+    but no less than that of the one order, and its reverse, that no other is stronger than.
     The interval is an approximation that is wide, and rough, for few pairs. Of a perfect
     correlation it begins where that of one exchange of neighbours does.
 
@@ -53,7 +55,7 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> RankCorrelation:
         strength = np.abs(orders @ ranks[0]) / scale
         p = float((strength >= abs(rho) - _ROUNDING).mean())
     else:
-        p = float(spearmanr(x, y).pvalue)
+        p = max(float(spearmanr(x, y).pvalue), 2 / math.factorial(count))
     low, high = _interval(rho, count)
     return RankCorrelation(rho, low, high, p, count)
 

@@ -17,6 +17,7 @@ from rtickets.evaluation.paired import (
     over_examples,
     over_seeds,
     p_value,
+    unpaired,
 )
 from rtickets.stages.points import Point, ValuesOf, further_of, metrics_of, point_of, spread
 from rtickets.tasks import units
@@ -35,12 +36,14 @@ class Pair(NamedTuple):
     Attributes:
         seed: of both.
         values: of the metric, (baseline, other).
+        halves: half the widths of their own 95% intervals over examples, likewise.
         outcomes: what became of every test example, likewise; None where that is not known.
         unit: of the values.
     """
 
     seed: int
     values: tuple[float, float]
+    halves: tuple[float, float]
     outcomes: tuple[Outcome, Outcome] | None
     unit: str
 
@@ -151,9 +154,17 @@ def _pairs(
         before, after = (values[id(each)][point.metric] for each in both)
         kept = [outcome_of(each, point.metric) if outcome_of else None for each in both]
         numbers = float(before["value"]), float(after["value"])
-        pair = Pair(seed, numbers, _of_both(point, seed, kept), after["unit"])
+        halves = _half(before), _half(after)
+        pair = Pair(seed, numbers, halves, _of_both(point, seed, kept), after["unit"])
         pairs.setdefault(point, []).append(pair)
     return pairs
+
+
+def _half(measured: Mapping[str, Any]) -> float:
+    """Return half the width of an interval, 0 of what has none; what a bound cuts off counts."""
+    value = float(measured["value"])
+    low, high = (float(measured.get(end, value)) for end in ("low", "high"))
+    return max(value - low, high - value, 0.0)
 
 
 def _of_both(
@@ -193,10 +204,15 @@ def _gain(pairs: Sequence[Pair]) -> dict[str, Any]:
 
 
 def _over_examples(pairs: Sequence[Pair]) -> Uncertainty | None:
-    """Return how a gain varies with the examples, None unless all seeds are of the same."""
+    """Return how a gain varies with the examples, None where that is not known.
+
+    It is from pairs of answers where all seeds have those of the same examples. Else it is from the
+    values' own intervals, as if every branch had seen other examples, and all seeds the same.
+    """
     kept = [pair.outcomes for pair in pairs if pair.outcomes is not None]
     asked = {(before.asked, len(before.right)) for before, _ in kept}
     if len(kept) < len(pairs) or len(asked) != 1:
-        return None
+        half = float(np.mean([math.hypot(*pair.halves) for pair in pairs]))
+        return unpaired(half)
     each = [after.right.astype(float) - before.right.astype(float) for before, after in kept]
     return over_examples(np.mean(each, axis=0), kept[0][0].weights)

@@ -20,6 +20,7 @@ from rtickets.errors import InputError
 from rtickets.runs.folders import RunFolder
 from rtickets.settings import config_files
 from rtickets.settings.kinds import Label, Seed, Sparsity
+from rtickets.stages.earlier_draws import with_ways_of_today
 from rtickets.stages.gain_results import Count, GainResult, GapReading, Number, Text, Unit
 from rtickets.stages.matching_results import MatchingResult
 from rtickets.stages.study_settings import StudyConfig
@@ -239,7 +240,7 @@ def read_study_config(folder: RunFolder) -> StudyConfig:
         InputError: if it is damaged, or none of a study.
     """
     file = folder.path / "config.json"
-    values: Mapping[str, Any] = read_json(file)
+    values = with_ways_of_today(read_json(file))
     try:
         return config_files.parse(StudyConfig, values)
     except InputError as error:

@@ -115,6 +115,14 @@ def best_of(results: Sequence[Mapping[str, Any]], headline: Headline) -> int | N
     return max(scores, key=lambda place: scores[place], default=None)
 
 
+def _alike(results: Sequence[Mapping[str, Any]], headline: Headline) -> list[int]:
+    """Return the places of all that are as good as the best."""
+    best = best_of(results, headline)
+    found = enumerate(results)
+    known = {at: headline.score(each["validation"]) for at, each in found if "failed" not in each}
+    return [at for at, score in known.items() if best is not None and score == known[best]]
+
+
 def chosen(
     config: TransferConfig, results: Sequence[Mapping[str, Any]], headline: Headline
 ) -> dict[str, Any]:
@@ -140,6 +148,12 @@ def chosen(
     ends = at_ends(config, rung)
     score = headline.say(best["validation"])
     console.say(f"chosen: {said(rung)}, validation {headline.called} {score}")
+    alike = _alike(results, headline)
+    if len(alike) > 1:
+        console.say(
+            f"{len(alike)} rungs are as good on the validation images, of which the first is taken: "
+            + "; ".join(said(config.rungs[one]) for one in alike)
+        )
     for line in ends:
         console.say(line)
     found = {**best, **rung._asdict(), "rungs": rungs}

@@ -83,16 +83,17 @@ def balanced_of(correct: np.ndarray, examples: np.ndarray) -> Accuracy:
     value = float((correct / examples).mean())
     effective = len(examples) ** 2 / (1 / examples).sum()
     total, count = correct.sum().item(), int(examples.sum())
-    return Accuracy(total, count, value, *_wilson(value, effective))
+    return Accuracy(total, count, value, *wilson(value, effective))
 
 
 def share(correct: int | float, examples: int) -> Accuracy:
     """Return a share of at least one question; `correct` may be a mean over draws."""
     value = correct / examples
-    return Accuracy(correct, examples, value, *_wilson(value, examples))
+    return Accuracy(correct, examples, value, *wilson(value, examples))
 
 
-def _wilson(value: float, examples: float) -> tuple[float, float]:
+def wilson(value: float, examples: float) -> tuple[float, float]:
+    """Return the ends of the 95% score interval of a share of so many examples (Wilson 1927)."""
     z = float(ndtri(0.975))
     middle = value + z**2 / (2 * examples)
     half = z * (value * (1 - value) / examples + (z / (2 * examples)) ** 2) ** 0.5

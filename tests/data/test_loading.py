@@ -95,8 +95,14 @@ def test_channels_have_statistics_of_their_own_and_no_deviation_is_zero(tmp_path
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"test_fraction": 0.01}, "npz: test split: 0.01 of the 20 examples of class 0"),
-        ({"validation_fraction": 0.99}, "npz: validation split: 0.99 of the 16 examples"),
+        (
+            {"test_fraction": 0.01},
+            r"npz: test split \(data\.test_fraction\): 0\.01 of the 20 examples of class 0",
+        ),
+        (
+            {"validation_fraction": 0.99},
+            r"npz: validation split \(data\.validation_fraction\): 0\.99 of the 16 ex",
+        ),
         ({"train_examples": 3}, "train_examples=3 .*5 classes"),
         ({"train_examples": 71}, "train_examples=71 .*15 .*class 0, .*14"),
     ],
@@ -173,7 +179,10 @@ def test_so_many_of_every_class_are_drawn_with_the_seed(archive):
     [
         ({"train_per_class": 21}, "train_per_class=21 .*class 0, .*20"),
         ({"train_per_class": 21, "train_choice": "prefix"}, "train_per_class=21 .*class 0 .*20"),
-        ({"train_per_class": 4}, "validation split: 0.1 of the 4 .*class 0"),
+        (
+            {"train_per_class": 4},
+            r"data\.validation_fraction\): 0\.1 of the 4 .*class 0",
+        ),
         ({"train_fraction": 0.02, "train_choice": "prefix"}, "train_fraction=0.02.* class 2"),
         ({"train_fraction": 0.02}, r"train_fraction=0.02 \(2 examples\) .*5 classes"),
     ],
@@ -222,3 +231,9 @@ def test_examples_without_classes_have_fractions_and_prefixes_alone(monkeypatch)
     assert len(part(train_fraction=0.1)) == 10
     with pytest.raises(InputError, match="train_fraction"):
         part(train_per_class=3)
+
+
+def test_the_whole_as_a_part_is_all_of_it_though_its_classes_are_unequal():
+    whole = data.load(DataConfig(source="digits"))
+    part = data.load(DataConfig(source="digits", train_fraction=1.0))
+    assert len(part.train) + len(part.validation) == len(whole.train) + len(whole.validation)

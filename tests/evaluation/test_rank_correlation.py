@@ -2,6 +2,8 @@
 
 from itertools import permutations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -79,3 +81,10 @@ def test_the_interval_covers_most_of_the_time():
         found = rank_correlation(x, correlation * x + (1 - correlation**2) ** 0.5 * e)
         covered += found.low <= truth <= found.high
     assert covered / 300 > 0.9
+
+
+@pytest.mark.parametrize("count", [9, 12, 30])
+def test_a_perfect_order_of_many_is_as_unlikely_as_one_order_and_its_reverse(count):
+    found = rank_correlation(np.arange(count), np.arange(count) ** 3)
+    assert found.rho == 1
+    assert found.p == pytest.approx(2 / math.factorial(count))

@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pytest
@@ -75,6 +76,23 @@ def test_one_seed_has_the_interval_over_examples_and_says_so():
     assert is_clear(gain)
     (gain,) = gains_of(*_with(pairs_of(random_answers(seeds=1, better=0.01))))
     assert not is_clear(gain)
+
+
+def test_measures_without_outcomes_take_their_own_intervals_as_of_other_examples():
+    halves = {("natural", 0): 0.02, ("robust", 0): 0.03, ("natural", 1): 0.06, ("robust", 1): 0.08}
+    cells = []
+    for (objective, seed), half in halves.items():
+        one = cell(seed, objective, 0.5 + 0.1 * (objective == "robust") + 0.01 * seed * half)
+        value = one["clean"]["value"]
+        one["clean"] |= {"low": value - half, "high": value + half / 2}
+        cells.append(one)
+    (gain,) = gains_of(cells, "natural")
+    assert gain["gain_over"] == "seeds and examples"
+    own = (math.hypot(0.02, 0.03) + math.hypot(0.06, 0.08)) / 2
+    assert gain["gain_error_examples"] == pytest.approx(own / 1.959964, rel=1e-6)
+    (alone,) = gains_of(cells[:2], "natural")
+    assert alone["gain_over"] == "examples"
+    assert alone["gain_high"] - alone["gain"] == pytest.approx(math.hypot(0.02, 0.03), rel=1e-6)
 
 
 def test_without_outcomes_there_is_the_interval_over_seeds():

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from rtickets.evaluation.measures.base import Asked, MeasureConfig, finite_logits, mean_of
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks import Measured
-from rtickets.tasks.accuracy import is_correct
+from rtickets.tasks.accuracy import is_correct, wilson
 from rtickets.tasks.units import SHARE
 
 _TEMPERATURES = (0.01, 100.0)
@@ -145,7 +145,8 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: np.ndarra
     """Return the mean distance of confidence and accuracy over bins, weighed by their examples.
 
     It is the mean over examples of right - confidence, each with the sign of its bin; the interval
-    is that of this mean. With few examples per bin the value itself is too large: chance alone
+    is that of this mean, and where all are equal that of a share of 0 at so many examples. With few
+    examples per bin the value itself is too large, which its interval does not know: chance alone
     makes every bin differ.
 
     Args:
@@ -154,7 +155,12 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: np.ndarra
     """
     gap = right - confidence.astype(np.float64)
     sign = np.sign(np.bincount(bins, gap))
-    return mean_of(sign[bins] * gap, SHARE, False, (0, 1))
+    found = mean_of(sign[bins] * gap, SHARE, False, (0, 1))
+    if found.low < found.high:
+        return found
+    _, more = wilson(0.0, len(gap))
+    low, high = max(found.value - more, 0.0), min(found.value + more, 1.0)
+    return Measured(found.value, low, high, SHARE, False)
 
 
 def temperature(logits: np.ndarray, labels: np.ndarray) -> Measured:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 from pydantic.dataclasses import dataclass
-from scipy.special import logsumexp, ndtri, softmax
+from scipy.special import logsumexp, ndtri
 from scipy.stats import rankdata
 
 from rtickets.data.arrays import IMAGE, Split
@@ -18,7 +18,7 @@ from rtickets.evaluation.predict import Examples, Network, on_devices
 from rtickets.evaluation.subject import spread
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks import Measured
-from rtickets.tasks.accuracy import share
+from rtickets.tasks.accuracy import share, wilson
 from rtickets.tasks.units import SHARE
 
 _KEPT = 95  # percent of the examples of the task, where false positives are counted
@@ -117,11 +117,15 @@ def _noise(kind: str, shape: tuple[int, ...], seed: int) -> np.ndarray:
 def _scores(logits: np.ndarray) -> dict[str, np.ndarray]:
     """Return scores that are larger for what the network knows, (N,) each.
 
+    The largest probability is given as its log odds, which order alike and do not end at 1.
+
     Raises:
         InputError: for logits that are not finite.
     """
     logits = finite_logits(logits)
-    return {"msp": softmax(logits, -1).max(-1), "energy": logsumexp(logits, -1)}
+    ordered = np.sort(logits, -1)
+    others = logsumexp(ordered[:, :-1], -1) if logits.shape[-1] > 1 else -np.inf
+    return {"msp": ordered[:, -1] - others, "energy": logsumexp(logits, -1)}
 
 
 def auroc(ours: np.ndarray, others: np.ndarray) -> Measured:
@@ -132,7 +136,8 @@ def auroc(ours: np.ndarray, others: np.ndarray) -> Measured:
         others: floats (M,); equal scores count half.
 
     Returns:
-        The area under the ROC curve with the interval of DeLong et al. 1988.
+        The area under the ROC curve with the interval of DeLong et al. 1988; where that has no
+        width, Wilson's of as many answers as there are of the fewer.
     """
     n, m = len(ours), len(others)
     ranks = rankdata(np.concatenate([ours, others]))
@@ -142,6 +147,9 @@ def auroc(ours: np.ndarray, others: np.ndarray) -> Measured:
     variance = sum(
         each.var(ddof=1) / len(each) if len(each) > 1 else 0 for each in (beaten, beating)
     )
+    if variance == 0:
+        low, high = wilson(value, min(n, m))
+        return Measured(value, low, high, SHARE)
     half = float(ndtri(0.975)) * variance**0.5
     return Measured(value, max(value - half, 0.0), min(value + half, 1.0), SHARE)
 

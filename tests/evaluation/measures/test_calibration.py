@@ -19,6 +19,7 @@ from rtickets.evaluation.measures.calibration import (
 )
 from rtickets.evaluation.predict import Examples
 from rtickets.tasks import Classification
+from rtickets.tasks.accuracy import share
 
 
 def logits_of(confidences, classes=2):
@@ -233,3 +234,10 @@ def test_the_temperature_sees_validation_examples_alone(monkeypatch):
     assert found[0]["temperature"] == found[1]["temperature"] == expected
     assert found[0]["ece"] != found[1]["ece"]
     assert set(tables[0]) == {"reliability", "adaptive_reliability", "scaled_reliability"}
+
+
+def test_a_perfect_predictor_on_few_examples_is_not_certain():
+    found = scores(np.array([[100.0, 0.0]] * 10), np.zeros(10, int))["ece"]
+    assert found.value == pytest.approx(0, abs=1e-12)
+    assert found.low == 0
+    assert found.high == pytest.approx(share(0, 10).high)

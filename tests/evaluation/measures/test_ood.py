@@ -13,6 +13,7 @@ from rtickets.errors import InputError
 from rtickets.evaluation import Network, evaluate_network, on_devices
 from rtickets.evaluation.measures.ood import OodSettings, _noise, _scores, auroc, false_positives
 from rtickets.platform import parallel
+from rtickets.tasks.accuracy import share
 
 FEW = st.lists(st.integers(0, 5), min_size=1, max_size=30)
 
@@ -52,7 +53,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
 def test_scores_by_closed_forms():
     logits = np.log(np.array([[0.2, 0.8], [3.0, 1.0]]))
     found = _scores(logits)
-    np.testing.assert_allclose(found["msp"], [0.8, 0.75])
+    np.testing.assert_allclose(found["msp"], np.log([0.8 / 0.2, 0.75 / 0.25]), rtol=1e-6)
     np.testing.assert_allclose(found["energy"], np.log([1, 4]), atol=1e-12)
     with pytest.raises(InputError, match="1 of 2"):
         _scores(np.array([[0, np.nan], [0, 1]]))
@@ -135,3 +136,19 @@ def test_distances_need_a_backbone(tiny, tmp_path):
 def test_distances_take_passes_over_all_examples():
     plain, more = (MeasureConfig(name="ood", mahalanobis=m, fit_examples=7) for m in (False, True))
     assert more.forward_passes(100, 0) - plain.forward_passes(100, 0) == 1000 + 100 + 14
+
+
+def test_probabilities_that_round_to_1_are_still_told_apart():
+    ours = np.stack([np.linspace(60, 100, 30), np.zeros(30)], -1)
+    others = np.stack([np.linspace(38, 50, 30), np.zeros(30)], -1)
+    assert auroc(_scores(ours)["msp"], _scores(others)["msp"]).value == 1
+    assert _scores(np.ones((3, 1)))["msp"].tolist() == [np.inf] * 3
+
+
+@pytest.mark.parametrize(("n", "m", "value"), [(3, 3, 1.0), (1, 1, 0.5), (50, 4, 0.0)])
+def test_an_area_of_few_examples_is_never_certain(n, m, value):
+    ours, others = np.full(n, float(value > 0.5)), np.full(m, float(value == 0))
+    found = auroc(ours, others)
+    assert found.value == value
+    assert (found.low, found.high) == pytest.approx(share(value * min(n, m), min(n, m))[3:])
+    assert found.high - found.low > 0.4
