@@ -151,7 +151,7 @@ def chosen(
     alike = _alike(results, headline)
     if len(alike) > 1:
         console.say(
-            f"{len(alike)} rungs are as good on the validation images, of which the first is taken: "
+            f"{len(alike)} rungs are equally good on validation images, the first is taken: "
             + "; ".join(said(config.rungs[one]) for one in alike)
         )
     for line in ends:

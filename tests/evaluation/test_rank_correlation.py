@@ -1,8 +1,7 @@
 """Rank correlations against scipy, with exact probabilities, ties and few pairs."""
 
-from itertools import permutations
-
 import math
+from itertools import permutations
 
 import numpy as np
 import pytest
