@@ -12,13 +12,17 @@ WEIGHT_GRADIENT = 3  # forward passes, with that of the loss
 _RANDOM_STEP = IMAGE_GRADIENT + 1  # of a random network the best image so far is evaluated as well
 
 
-def passes_per_step(objective: ObjectiveConfig, trainable: str = "all") -> float:
+def passes_per_step(objective: ObjectiveConfig, trainable: str = "all", head: float = 0.0) -> float:
     """Return how many forward passes a training step takes per image.
 
     They are those of the loss and its gradient to 'all' weights or the 'head', and of the inner
     maximisation.
+
+    Args:
+        head: the part of a forward pass that is the head's, where that alone is trained.
     """
-    return objective.passes_per_step(float(WEIGHT_GRADIENT if trainable == "all" else 1))
+    part = 1.0 if trainable == "all" else head
+    return objective.passes_per_step(1 + (WEIGHT_GRADIENT - 1) * part)
 
 
 def passes_of_attack(config: AttackConfig, classes: int) -> float:

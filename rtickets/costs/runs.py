@@ -7,7 +7,7 @@ import numpy as np
 
 from rtickets.costs.network_costs import NetworkCost
 from rtickets.costs.passes import passes_of_attack, passes_per_step
-from rtickets.costs.task_sizes import TaskSizes, cost_of
+from rtickets.costs.task_sizes import TaskSizes, cost_of, head_cost_of
 from rtickets.data.arrays import IMAGE
 from rtickets.models.inputs import Inputs
 from rtickets.models.settings import ModelConfig
@@ -61,7 +61,9 @@ def estimate_training(
     per_epoch = steps_per_epoch(task.train, train.batch_size)
     steps = to_steps(train.duration, per_epoch)
     every = to_steps(train.validate_every, per_epoch)
-    passes = task.work * passes_per_step(train.objective, trainable)
+    head = cost if trainable == "all" else head_cost_of(model, task)
+    part = head.forward / max(cost.forward, 1)
+    passes = round(task.work * passes_per_step(train.objective, trainable, part), 2)
     check = None if task.compared else train.validation_attack
     held_out = 1 + (passes_of_attack(check, task.outputs) if check else 0)
     images = steps * train.batch_size
@@ -77,7 +79,7 @@ def estimate_training(
             f"{train.batch_size}, {passes:g} forward passes' worth of work per image",
         ),
         cost.forward * (images * passes + validated * held_out),
-        memory_of(cost, task, train.batch_size, devices, trainable, train.optimizer.moments),
+        memory_of(cost, task, train.batch_size, devices, head, train.optimizer.moments),
     )
 
 
@@ -99,22 +101,23 @@ def memory_of(
     task: TaskSizes,
     batch: int,
     devices: int,
-    trainable: str = "all",
+    trained: NetworkCost | None = None,
     moments: int = 1,
 ) -> dict[str, float]:
     """Return the bytes that a run needs on every device, by what they are for.
 
     Args:
         batch: examples at once, over all devices.
-        trainable: 'all' weights or the 'head'.
+        trained: costs of what is trained, None for the whole network.
         moments: what the optimiser remembers, in copies of the weights.
     """
-    # weights, masked weights, gradients, what the optimiser remembers
-    copies = 3 + moments if trainable == "all" else 1
+    trained = trained or cost
+    # weights, and of those that are trained masked ones, gradients, what the optimiser remembers
+    weights = cost.weights + (2 + moments) * trained.weights
     per_device = batch / devices
     return {
-        "weights": _FLOAT * cost.weights * copies,
-        "activations": per_device * task.work * (cost.activations if trainable == "all" else 0),
+        "weights": float(_FLOAT * weights),
+        "activations": per_device * task.work * trained.activations,
         "images": float(task.stored + per_device * _bytes(task.inputs)),
     }
 

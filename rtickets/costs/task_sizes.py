@@ -16,6 +16,7 @@ from rtickets.data.sources.source import Facts
 from rtickets.data.splits import limited_count
 from rtickets.errors import InputError
 from rtickets.models.inputs import Input, Inputs
+from rtickets.models.network import LinearHead
 from rtickets.models.settings import ModelConfig
 from rtickets.tasks import Task, task_of
 from rtickets.tasks.comparison import Neighbours
@@ -89,6 +90,17 @@ def sizes_of(config: DataConfig) -> TaskSizes:
 def cost_of(config: ModelConfig, task: TaskSizes) -> NetworkCost:
     """Return costs of a network that does a task."""
     return network_cost(config, task.outputs, task.inputs, task.head, task.backbone_stride)
+
+
+def head_cost_of(config: ModelConfig, task: TaskSizes) -> NetworkCost:
+    """Return what the head of such a network costs, beyond a linear one on pooled features."""
+    whole, others = cost_of(config, task), cost_of(config, task._replace(head=LinearHead))
+    return NetworkCost(
+        max(whole.weights - others.weights, 0),
+        max(whole.prunable - others.prunable, 0),
+        max(whole.forward - others.forward, 0.0),
+        max(whole.activations - others.activations, 0.0),
+    )
 
 
 class _Sizes(NamedTuple):

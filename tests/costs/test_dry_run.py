@@ -22,7 +22,8 @@ from rtickets.config import (
 from rtickets.costs import Setting, as_text, network_costs
 from rtickets.costs.network_costs import network_cost
 from rtickets.costs.passes import passes_of_attack, passes_per_step
-from rtickets.costs.task_sizes import sizes_of
+from rtickets.costs.runs import estimate_training
+from rtickets.costs.task_sizes import cost_of, sizes_of
 from rtickets.data import SOURCES, Raw, Source, labelled
 from rtickets.errors import InputError
 from rtickets.settings import config_files
@@ -31,6 +32,7 @@ from rtickets.stages.draw import STAGE
 from rtickets.stages.draw_costs import estimate_draw
 from rtickets.stages.draw_settings import CheckConfig
 from rtickets.stages.registry import estimate
+from rtickets.tasks import Detection
 
 ROOT = Path(__file__).parents[2]
 KINDS = {
@@ -68,6 +70,30 @@ def test_a_resnet_has_its_published_costs():
 )
 def test_work_is_counted_in_forward_passes(objective, passes):
     assert passes_per_step(objective) == passes
+
+
+def test_a_head_that_is_trained_alone_costs_its_own_gradient():
+    """The last level has 8x8 places of 32 features: convolutions of 3x3, twice 9 operations."""
+    task = Detection(channels=8, depth=1, levels=("stage4",), coarser=0)
+    data = DataConfig(source="stamps_scenes", task=task)
+    convolutions = 32 * 8 + 9 * 8 * (8 + 2 * 8 + 6 + 4 + 1)  # lateral, pyramid, towers, answers
+    operations = 2 * 64 * convolutions
+    found = {}
+    for name, asked in (("plain", DataConfig(source="stamps_scenes")), ("boxes", data)):
+        sizes, train = sizes_of(asked), TrainConfig(batch_size=16, duration="1it")
+        options = {"devices": 1, "trainable": "head"}
+        found[name] = estimate_training(name, sizes, TINY, train, **options)
+    forward = cost_of(TINY, sizes).forward
+    passes = float(found["boxes"].about[1].split(", ")[-1].split()[0])
+    # Normalisation, of a few features here, and padding come on top.
+    assert passes == pytest.approx(1 + 2 * operations / forward, rel=0.15)
+    assert ", 1 forward passes" in found["plain"].about[1]
+    assert found["plain"].memory["activations"] == 0
+    kept = found["boxes"].memory["activations"]
+    assert kept > 16 * 4 * 64 * 8 * 5  # what goes into five layers
+    weights = found["boxes"].memory["weights"] - 4 * cost_of(TINY, sizes).weights
+    parameters = convolutions + 8 * (1 + 1 + 2 + 4) + 6 + 4 + 1 + 1  # biases and factors too
+    assert weights == pytest.approx(3 * 4 * (parameters - 6 * 33), rel=0.1)  # not the linear one
 
 
 def test_attacks_take_a_gradient_a_step_and_square_a_query():
