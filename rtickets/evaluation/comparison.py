@@ -15,10 +15,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from pydantic.dataclasses import dataclass as settings
 
 from rtickets.data.arrays import LABEL, Split
 from rtickets.data.images.augment import Transform
-from rtickets.data.images.random_views import ViewsConfig
+from rtickets.data.images.random_views import CVLTH, ViewsConfig
 from rtickets.errors import InputError
 from rtickets.evaluation.batches import over_batches
 from rtickets.evaluation.examples import Examples, Network, on_devices
@@ -27,7 +28,8 @@ from rtickets.evaluation.predict import Gathered, answers
 from rtickets.evaluation.subject import spread
 from rtickets.models.network import Features
 from rtickets.platform import parallel
-from rtickets.tasks import Sums, Task
+from rtickets.settings.kinds import STRICT
+from rtickets.tasks import ImageTask, Sums
 from rtickets.tasks.base import Batch
 from rtickets.tasks.comparison import Comparison, Neighbours, Retrieval
 from rtickets.tasks.contrastive import OTHER, unit
@@ -163,21 +165,15 @@ def _voted(nearest: tuple[Array, Array], temperature: float, classes: int) -> np
     return found.argmax(1)
 
 
-@dataclass(frozen=True)
-class _TwoViews:
-    """Two random views of every example, by the place of an example in its split."""
+@settings(frozen=True, config=STRICT)
+class _TwoViews(ImageTask):
+    """Two random views of every image, by the place of an example in its split."""
 
-    task: Task
-    views: ViewsConfig
-    seed: int
-
-    @property
-    def input(self) -> str:
-        """The image."""
-        return self.task.input
+    views: ViewsConfig = CVLTH
+    seed: int = 0
 
     def prepare(self, transform: Transform, raw: Batch) -> dict[str, Array]:
-        """Return both views."""
+        """Return both."""
         key = jax.random.key(self.seed)
         keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(key, i)))(raw[_PLACE])
         one, other = (transform.views(keys[:, i], raw[self.input], self.views) for i in (0, 1))
@@ -207,7 +203,7 @@ def retrieval(network: Network, examples: Examples, how: Retrieval) -> Sums:
     """
     split = examples.split
     placed = Split({**split.arrays, _PLACE: np.arange(len(split), dtype=np.int32)})
-    task: Any = _TwoViews(examples.task, how.views, how.seed)
+    task: Any = _TwoViews(views=how.views, seed=how.seed)
     asked = on_devices(placed, examples.transform, examples.devices, task)
     found = np.zeros(len(how.top), np.int64)
     count = 0

@@ -61,9 +61,17 @@ def _estimate(config: PretrainConfig, setting: Setting) -> list[Estimate]:
     return [estimate_training(name, sizes, config.model, config.train, setting.devices)]
 
 
+def _name(config: PretrainConfig) -> str:
+    """Return what a run folder is called: without labels by the task, else by the objective."""
+    objective, task = str(config.train.objective.name), config.data.task
+    if task is None or not task.makes_views:
+        return objective
+    return task.name if objective == "natural" else f"{task.name}-{objective}"
+
+
 STAGE = Stage(
     PretrainConfig,
     run=lambda config, _, workdir, name, devices: pretrain(config, workdir, name, devices),
-    name=lambda config: str(config.train.objective.name),
+    name=_name,
     estimate=_estimate,
 )

@@ -80,6 +80,7 @@ def run(own_file, monkeypatch):
 def test_from_contrastive_pretraining_to_a_measured_ticket(run, how, capsys):
     dense = run("pretrain", config=f"pretrain-{how}")
     assert "projections" in capsys.readouterr().out
+    assert dense.name.startswith(f"pretrain-{how}-")
     lines = read_metrics(dense / "metrics.jsonl")
     assert all(-1 <= line["alignment"] <= 1 for line in lines)
     result = RunFolder(dense, "").result()
