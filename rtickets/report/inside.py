@@ -19,7 +19,7 @@ from rtickets.report.style import png
 from rtickets.stages.points import DENSE, ticket_words
 from rtickets.storage import guarded
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\.[a-z_]+")  # LABEL.NAME
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\.[a-z][a-z0-9_]*")  # LABEL.NAME
 SOURCE = "source networks"
 Row = tuple[str, str]  # objective, and the ticket as it is called
 

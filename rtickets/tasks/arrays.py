@@ -133,6 +133,10 @@ class ArrayTask(TaskConfig):
         """Refuse: answers are nothing to look at."""
         raise InputError(f"{type(self).__name__} paints no pictures of answers")
 
+    def painted_classes(self, outputs: Any, batch: Batch, most: int) -> dict[int, Any]:
+        """Return nothing."""
+        return {}
+
     def labels(self, batch: Batch) -> Array | None:
         """Return None: outputs are not logits over classes."""
         del batch

@@ -42,3 +42,13 @@ class ManyAnswers(Protocol):
     def baseline(self, sums: Mapping[str, Any]) -> float | None:
         """Return what `Task.chance` does, of a task without classes, from the sums of all."""
         ...
+
+    def painted_classes(self, outputs: Any, batch: Batch, most: int) -> dict[int, Any]:
+        """Return pictures of answers class by class, as `Task.painted`; {} where there are none.
+
+        Args:
+            outputs: what the network answers.
+            batch: what it was asked.
+            most: examples of a class, those that have most of it.
+        """
+        ...

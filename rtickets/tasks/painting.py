@@ -4,7 +4,7 @@ import colorsys
 
 import numpy as np
 
-RIGHT, WRONG = (0.1, 0.65, 0.2), (0.85, 0.1, 0.1)
+RIGHT, WRONG, MISSED = (0.1, 0.65, 0.2), (0.85, 0.1, 0.1), (0.1, 0.35, 0.95)
 _OPACITY = 0.6
 
 
@@ -41,6 +41,22 @@ def outlined(images: np.ndarray, boxes: np.ndarray, classes: np.ndarray, count: 
         for edge in (np.s_[:wide], np.s_[-wide:], np.s_[:, :wide], np.s_[:, -wide:]):
             inside[edge] = colours[classes[number, place]]
     return painted
+
+
+def compared(images: np.ndarray, there: np.ndarray, answered: np.ndarray) -> np.ndarray:
+    """Return images in grey under what is found (green), missed (blue) and answered wrongly (red).
+
+    Args:
+        images: float (N, H, W, C) in [0, 1].
+        there: bool (N, H, W), where something is.
+        answered: bool (N, H, W), where it is said to be.
+    """
+    grey = np.asarray(images).mean(-1, keepdims=True).repeat(3, -1)
+    for where, colour in (
+        (there & answered, RIGHT), (there & ~answered, MISSED), (answered & ~there, WRONG),
+    ):  # fmt: skip
+        grey[where] = (1 - _OPACITY) * grey[where] + _OPACITY * np.array(colour)
+    return grey
 
 
 def _colours(count: int) -> np.ndarray:

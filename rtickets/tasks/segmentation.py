@@ -20,7 +20,7 @@ from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks.base import Batch, Headline, Measured, Reduce, Sums, alone
 from rtickets.tasks.confusion import COUNTS, confusion_sums, overlap
 from rtickets.tasks.images import ImageTask
-from rtickets.tasks.painting import overlaid
+from rtickets.tasks.painting import compared, overlaid
 
 MASK = "mask"
 
@@ -189,6 +189,20 @@ class Segmentation(ImageTask):
             "truth": overlaid(images, np.where(known, true, 0), count),
             "answer": overlaid(images, answered, count),
         }
+
+    def painted_classes(self, outputs: Array, batch: Batch, most: int) -> dict[int, Any]:
+        """Return where classes other than the ground are found, missed and answered wrongly."""
+        images, true = np.asarray(batch[self.input]), np.asarray(batch[MASK])
+        answered = np.asarray(self.predicted(outputs, true.shape[1:]))
+        rows = {}
+        for k in range(1, outputs.shape[-1]):
+            areas = (true == k).sum((1, 2))
+            shown = np.argsort(-areas, kind="stable")[: min(most, int((areas > 0).sum()))]
+            own = true[shown]
+            there, said = own == k, (answered[shown] == k) & (own != self.ignored)
+            if len(shown):
+                rows[k] = compared(images[shown], there, said)
+        return rows
 
     def baseline(self, sums: Mapping[str, Any]) -> float:
         """Return the mean IoU of answering the commonest class everywhere."""

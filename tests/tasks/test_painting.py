@@ -1,6 +1,6 @@
 import numpy as np
 
-from rtickets.tasks.painting import RIGHT, WRONG, framed, overlaid
+from rtickets.tasks.painting import RIGHT, WRONG, compared, framed, overlaid
 
 
 def test_frames_say_which_answers_are_right():
@@ -25,3 +25,11 @@ def test_every_class_has_its_colour_and_the_ground_has_none():
     assert distances.min() > 0.05
     assert found.min() >= 0
     assert found.max() <= 1
+
+
+def test_what_is_found_missed_and_wrong_has_a_colour_each():
+    images = np.full((1, 1, 4, 3), 0.5)
+    there, answered = np.array([[[1, 1, 0, 0]]], bool), np.array([[[1, 0, 1, 0]]], bool)
+    (row,) = compared(images, there, answered)[0]
+    assert [int(pixel.argmax()) for pixel in row[:3]] == [1, 2, 0]  # green, blue, red
+    np.testing.assert_array_equal(row[3], [0.5, 0.5, 0.5])

@@ -214,3 +214,16 @@ def test_the_baseline_is_the_commonest_class_everywhere():
     assert TASK.baseline(TASK.sums(1 - outputs, {"mask": masks})) == pytest.approx(
         found["miou"].value, rel=1e-6
     )
+
+
+def test_every_class_is_shown_where_there_is_most_of_it():
+    examples = batch(4)
+    masks = examples["mask"].copy()
+    masks[:, :, 20:] = np.where(masks[:, :, 20:] == 2, 0, masks[:, :, 20:])
+    right = jax.nn.one_hot(np.where(masks == 255, 0, masks), 3)
+    rows = TASK.painted_classes(right, {**examples, "mask": masks}, most=2)
+    assert set(rows) == {1, 2}
+    most = np.argsort(-(masks == 2).sum((1, 2)), kind="stable")[:2]
+    green = np.asarray(rows[2])[..., 1] > np.asarray(rows[2])[..., 0] + 0.1
+    np.testing.assert_array_equal(green, masks[most] == 2)
+    assert TASK.painted_classes(right, {**examples, "mask": np.zeros_like(masks)}, 2) == {}

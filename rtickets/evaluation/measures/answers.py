@@ -1,9 +1,12 @@
 """What a network answers to some examples, to be looked at."""
 
-from typing import Literal
+import re
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import jax
 import numpy as np
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from rtickets.errors import InputError
@@ -12,6 +15,9 @@ from rtickets.evaluation.measures.base import Asked, MeasureConfig
 from rtickets.evaluation.predict import Examples
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks import Measured, Task
+
+_POOL = 32  # examples looked through, for every one of a class that is shown
+_ODD = re.compile(r"[^a-z0-9]+")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -22,15 +28,18 @@ class AnswerSettings(MeasureConfig):
 
     Attributes:
         examples: so many of them, spread evenly.
+        each_class: besides, so many examples with every class of a segmentation, of 32 times as
+            many those that have most of it, and where it is found, missed and answered wrongly.
     """
 
     name: Literal["answers"] = "answers"
     examples: Positive = 8
+    each_class: Annotated[int, Field(ge=0)] = 0
     needs_images = True
 
     def forward_passes(self, examples: int, validation: int) -> float:
-        """One over the examples that are shown."""
-        return float(min(self.examples, examples))
+        """One over the examples that are shown, or looked through."""
+        return float(min(self.examples, examples) + min(_POOL * self.each_class, examples))
 
     def check(self, examples: Examples) -> None:
         """Refuse tasks whose answers are nothing to look at."""
@@ -47,6 +56,18 @@ class AnswerSettings(MeasureConfig):
         outputs = jax.jit(asked.logits_fn())(chosen.x)
         for name, images in task.painted(outputs, chosen.batch).items():
             asked.keep(name, np.asarray(images))
+        if self.each_class:
+            pool = asked.chosen(_POOL * self.each_class)
+            found = jax.jit(asked.logits_fn())(pool.x)
+            names = ("ground", *map(str, asked.about.get("class_names", ())))
+            for k, images in task.painted_classes(found, pool.batch, self.each_class).items():
+                asked.keep(_called(k, names), np.asarray(images))
         headline = task.headline.name
         sums = counted(task, outputs, chosen.batch)
         return {headline: task.measures(sums)[headline]}
+
+
+def _called(number: int, names: Sequence[str]) -> str:
+    """Return what the file of a class is called, `class_3_dress`."""
+    name = _ODD.sub("_", names[number].lower()).strip("_") if number < len(names) else ""
+    return f"class_{number}_{name}".rstrip("_")[:60]
