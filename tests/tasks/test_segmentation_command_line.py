@@ -1,10 +1,13 @@
 """Segmentation through the command line, from a network that tells classes apart."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
+import pytest
 from PIL import Image
 
-from rtickets import Ticket
+from rtickets import Ticket, cli, evaluation
 from rtickets.runs.folders import RunFolder
 
 FILE = '''
@@ -14,7 +17,7 @@ import numpy as np
 
 from rtickets.config import (
     AttackConfig, DataConfig, DrawConfig, EvaluateConfig, ImpConfig, MeasureConfig,
-    ModelConfig, PretrainConfig, TrainConfig, TransferConfig,
+    ModelConfig, ObjectiveConfig, PretrainConfig, TrainConfig, TransferConfig,
 )
 from rtickets.data import SOURCES, Raw, Source, Split
 from rtickets.settings import config_files
@@ -39,11 +42,20 @@ TRAIN = TrainConfig(duration="6it", batch_size=16)
 MAPS = DataConfig(source="squares", task=Segmentation(output_stride=8, channels=8), flip=True)
 
 
+SEGPGD = AttackConfig(name="segpgd", eps=0.1, num_steps=2)
+ROBUST = ObjectiveConfig(name="pgd", attack=SEGPGD)
+PRETRAIN = PretrainConfig(
+    DataConfig(source="squares"), ModelConfig(width=1 / 32, stem="imagenet"), TRAIN
+)
+SCALED = DataConfig(
+    source="squares", image_size=12, random_scale=(0.5, 2),
+    task=Segmentation(output_stride=8, channels=8, evaluation="sliding"),
+)
+
+
 def get_config(verb):
     return config_files.editable({
-        "pretrain": PretrainConfig(
-            DataConfig(source="squares"), ModelConfig(width=1 / 32, stem="imagenet"), TRAIN
-        ),
+        "pretrain": PRETRAIN,
         "draw": DrawConfig(sparsity=0.5),
         "imp": DrawConfig(
             method=ImpConfig(head="keep"), sparsity=0.36, data=MAPS,
@@ -52,6 +64,9 @@ def get_config(verb):
             ),
         ),
         "transfer": TransferConfig(data=MAPS, train=TRAIN),
+        "robust": TransferConfig(
+            data=SCALED, train=TrainConfig(duration="6it", batch_size=16, objective=ROBUST),
+        ),
         "evaluate": EvaluateConfig(
             attacks={"pgd": AttackConfig(eps=0.1, num_steps=2)},
             measures={"seen": MeasureConfig(name="answers", examples=3)},
@@ -97,3 +112,36 @@ def test_iterating_on_pixels_keeps_a_head_with_its_statistics(own_file):
     assert all(moved)
     del stats["head"]
     jax.tree.map(np.testing.assert_array_equal, stats, before.batch_stats)
+
+
+class Killed(BaseException):
+    """Ends a run as a signal would that cannot be heard."""
+
+
+@pytest.mark.slow
+def test_a_killed_transfer_under_segpgd_ends_bit_equal(own_file, monkeypatch):
+    run = own_file("squares", FILE)
+    source = run("pretrain")
+
+    def dies(*arguments, **options):
+        calls.append(0)
+        if len(calls) == 2:
+            raise Killed
+        return judge(*arguments, **options)
+
+    options = [f"ticket={source}", "train.validate_every=2it", "train.checkpoint_every=2it"]
+    whole, calls, judge = run("transfer", *options, config="robust"), [], evaluation.judge
+    words = ["transfer", "--config=squares.py:robust", "--workdir=killed", "--devices=1"]
+    words += [f"--config.{option}" for option in options]
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "judge", dies)
+        with pytest.raises(Killed):
+            cli.main(words)
+    assert not list(Path("killed").glob("*/COMPLETE"))
+    assert cli.main(words) == 0
+    (resumed,) = Path("killed").glob("transfer-*")
+    tickets = [Ticket.load(folder / "ticket") for folder in (whole, resumed)]
+    jax.tree.map(np.testing.assert_array_equal, *(ticket.params for ticket in tickets))
+    texts = [(folder / "metrics.jsonl").read_bytes() for folder in (whole, resumed)]
+    assert texts[0] == texts[1]
+    assert len(texts[0].splitlines()) == 3
