@@ -9,6 +9,15 @@ from rtickets.report.cells import Cell, Exact, Head, Markup, html_table, with_in
 from rtickets.report.over_seeds import further_of, metrics_of
 from rtickets.tasks import units
 
+_LINKS = (
+    ("ticket", "ticket", "ticket/ticket.json"),
+    ("its config", "ticket", "config.json"),
+    ("transfer config", "trained", "config.json"),
+    ("transfer", "trained", "result.json"),
+    ("trained weights", "trained", "ticket/ticket.json"),
+    ("evaluation", "evaluation", "result.json"),
+)  # what it is called, which folder of a cell, the file
+
 
 def cell_table(cells: Sequence[Mapping[str, Any]]) -> str:
     """Return a line a cell: place in the grid, measures with intervals, chosen rate, links.
@@ -60,13 +69,15 @@ def _rate(cell: Mapping[str, Any]) -> str:
 
 
 def _links(cell: Mapping[str, Any]) -> str:
-    """Return links to the ticket and the configurations, relative to the study's folder."""
+    """Return links to what every stage of a cell left, relative to the study's folder.
+
+    The ticket is the one that was drawn; the transfer has the protocol, what was chosen on
+    validation images, and the weights that were measured.
+    """
     found = []
-    if "ticket" in cell:
-        found += [("ticket", f"{cell['ticket']}/ticket/ticket.json")]
-        found += [("config", f"{cell['ticket']}/config.json")]
-    if "evaluation" in cell:
-        found += [("evaluation", f"{cell['evaluation']}/result.json")]
+    for text, name, file in _LINKS:
+        if name in cell:
+            found.append((text, f"{cell[name]}/{file}"))
     return " ".join(link(f"../{quote(path)}", text) for text, path in found)
 
 

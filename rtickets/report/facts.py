@@ -1,12 +1,13 @@
 """What every heading of a page says about its numbers: on what, against what, how and when."""
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rtickets.data.settings import DataConfig
+from rtickets.evaluation.recalibration import RecalibrateConfig
 from rtickets.report.over_seeds import CLEAN
 from rtickets.report.radii import CERTIFIED
 from rtickets.settings import config_files
@@ -40,7 +41,7 @@ def study_facts(
         ("split", str(evaluate["split"])),
         ("examples", examples_of(result["cells"], metric)),
         ("threat", "; ".join(threat_words(evaluate, each) for each in threats)),
-        ("statistics", _each(transfers, statistics_words) + _evaluated_under(evaluate)),
+        ("statistics", "; ".join(_statistics(config))),
         ("seeds", ", ".join(map(str, config["seeds"]))),
         *computed_facts(environments, date),
     ]
@@ -141,8 +142,16 @@ def facts_list(facts: Facts) -> str:
     return f'<dl class="facts">{items}</dl>'
 
 
-def _evaluated_under(evaluate: Mapping[str, Any]) -> str:
-    return "; recalibrated for evaluation" if evaluate.get("recalibrate") else ""
+def _statistics(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what becomes of normalisation statistics in every stage that moves them."""
+    for label, draw in config["draws"].items():
+        if (how := draw.get("recalibrate")) is not None:
+            words = config_files.parse(RecalibrateConfig, how).words
+            on = draw["data"]["source"] if draw.get("data") else "the network's own task"
+            yield f"tickets of {label} recalibrated when drawn ({words}, of {on})"
+    yield _each(config["transfers"], statistics_words)
+    if config["evaluate"].get("recalibrate"):
+        yield "recalibrated for evaluation"
 
 
 def _each(transfers: Mapping[str, Any], words: Any) -> str:

@@ -12,13 +12,13 @@ from rtickets.errors import InputError, printable
 from rtickets.platform.short_html import short_table
 from rtickets.platform.short_repr import with_short_repr
 from rtickets.report.cells import with_interval
+from rtickets.report.computed import study_environments
 from rtickets.report.csv_lines import COLUMNS, lines_of
 from rtickets.report.facts import ended, study_facts
 from rtickets.report.figures import figures_of
 from rtickets.report.gap_scatter import clean_readings, draw_gaps
 from rtickets.report.latex import latex_tables
 from rtickets.report.over_seeds import CLEAN, further_of, metrics_of, rows
-from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder, run_at
 from rtickets.runs.names import find_run
 from rtickets.settings import config_files
@@ -123,10 +123,10 @@ class Study:
         """What could not be measured, with the reason; it is in no mean."""
         return tuple(self.result.get("failed", ()))
 
-    @property
+    @cached_property
     def environments(self) -> list[dict[str, Any]]:
-        """Versions, commit and device that it was computed with."""
-        return environment.read(self.path)
+        """Versions, commit and device that it and the stages before it were computed with."""
+        return study_environments(self.path, self.result)
 
     @cached_property
     def points(self) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from rtickets.errors import printable
 from rtickets.report.broken import broken_lines
 from rtickets.report.cells import gain_text, number
 from rtickets.report.chosen import chosen_lines
+from rtickets.report.computed import study_environments
 from rtickets.report.csv_lines import as_csv
 from rtickets.report.facts import ended
 from rtickets.report.figures import figures_of
@@ -26,7 +27,6 @@ from rtickets.report.over_seeds import CLEAN, further_of, moves_of, rows
 from rtickets.report.page import cells_of, render_page
 from rtickets.report.style import png
 from rtickets.report.tickets import study_tickets
-from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder
 from rtickets.settings import config_files
 from rtickets.stages import results
@@ -56,7 +56,7 @@ def write_report(study: RunFolder) -> Path:
     page = study.path / "report.html"
     pictures = {"Looking inside": study_pictures(study.path.parent, result)}
     tickets = study_tickets(study.path.parent, result["cells"])
-    settings, computed_with = config_files.to_dict(config), environment.read(study.path)
+    settings, computed_with = config_files.to_dict(config), study_environments(study.path, result)
     date = ended(study.path)
     tables = mask_tables(study.path.parent, result["cells"])
     for name, lines in (("similarity", tables.similarity), ("zero_kernels", tables.zeros)):

@@ -147,7 +147,11 @@ class Choice(TypedDict):
 
 
 class CellResult(Evaluation):
-    """A cell of a study."""
+    """A cell of a study.
+
+    `ticket` is the run folder of what was drawn, or of the pretraining where nothing was; `trained`
+    that of the transfer, which older results do not name.
+    """
 
     seed: Seed
     objective: Label
@@ -155,6 +159,7 @@ class CellResult(Evaluation):
     sparsity: Sparsity
     transfer: Label
     ticket: FolderName
+    trained: NotRequired[FolderName]
     evaluation: NotRequired[FolderName]
     chosen: NotRequired[Choice]
 

@@ -184,6 +184,7 @@ def _result(
         read_evaluation(evaluation)  # complains of what is no result
         folders[evaluation.path.name] = evaluation.path
         found = {"ticket": ticket.path.name, "evaluation": evaluation.path.name}
+        found |= {} if transfer is None else {"trained": transfer.path.name}
         chosen = choice_of({} if transfer is None else transfer.result())
         measured = with_signs_of_draw(evaluation.result(), ticket.result())
         results[kind].append({**unit._asdict(), **found, **chosen, **measured})

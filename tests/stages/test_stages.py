@@ -118,10 +118,10 @@ def study(config, folder, trained):
         orders.append(of_steps(*arguments))
         return orders[-1]
 
-    def spy(loop, params, batch_stats, opt_state=None):
+    def spy(loop, params, *state):
         orders.clear()
         head, examples = jax.device_get((params["head"], loop.feed._data))
-        outcome = fit(loop, params, batch_stats, opt_state)
+        outcome = fit(loop, params, *state)
         trained.append(Seen(loop.folder.name, head, examples, np.concatenate(orders)))
         return outcome
 
@@ -168,6 +168,11 @@ def test_a_study_leaves_complete_folders_and_a_result_per_cell(study, config):
         kind = path.name.split("-")[0]
         kinds[kind] = kinds.get(kind, 0) + 1
     assert kinds == {"pretrain": 4, "draw": 8, "transfer": 24, "evaluate": 28, "study": 1}
+    for name, stage, count in (("trained", "transfer", 24), ("evaluation", "evaluate", 24)):
+        named = {cell[name] for cell in result["cells"]}
+        assert len(named) == count
+        assert all((study.path.parent / each).name.startswith(stage) for each in named)
+        assert all((study.path.parent / each).is_dir() for each in named)
 
 
 def test_a_second_run_does_nothing(study, config, folder, monkeypatch):
