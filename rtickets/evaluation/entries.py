@@ -12,20 +12,22 @@ from rtickets.tasks.base import Batch
 
 
 def entry(name: str, found: Measured) -> dict[str, Any]:
-    """Return a measure with all that a report needs to show it, `detail` only where it is true.
+    """Return a measure with all that a report needs, what it does not say left out.
 
     Raises:
         InputError: for a value that is no number, by its name.
     """
     fields = found._asdict()
-    detail = fields.pop("detail")
+    detail, examples = fields.pop("detail"), fields.pop("examples")
     numbers = {key: float(fields[key]) for key in ("value", "low", "high")}
     if wrong := [f"{key}={number}" for key, number in numbers.items() if not math.isfinite(number)]:
         raise InputError(
             f"{name}: {', '.join(wrong)}; expected finite numbers: the network's answers, or what "
             "is made of them, are not finite"
         )
-    return {**fields, **numbers, **({"detail": True} if detail else {})}
+    more = {"detail": detail or None, "examples": examples}
+    known = {key: value for key, value in more.items() if value is not None}
+    return {**fields, **numbers, **known}
 
 
 def entries(found: Mapping[str, Measured]) -> dict[str, dict[str, Any]]:

@@ -10,12 +10,8 @@ from rtickets.evaluation.clean import measure_clean
 from rtickets.evaluation.comparison import Gallery, gallery_of
 from rtickets.evaluation.entries import entries, headline_entry
 from rtickets.evaluation.loss_attack import check_without_classes, measure_losses
-from rtickets.evaluation.measures.base import (
-    Asked,
-    check_measures,
-    measure_all,
-    no_examples,
-)
+from rtickets.evaluation.measures.asking import check_measures, measure_all
+from rtickets.evaluation.measures.base import Asked, no_examples
 from rtickets.evaluation.measures.counted import counters_of
 from rtickets.evaluation.outcomes import keep_outcome
 from rtickets.evaluation.pictures import keeper

@@ -70,6 +70,17 @@ def gain_text(row: Mapping[str, Any]) -> str:
     return f"{text} [{low}, {high}]"
 
 
+def over_fewer(row: Mapping[str, Any], count: str = "seeds") -> str:
+    """Say over how many seeds a value of a table is where some are missing, '' where none is.
+
+    Args:
+        row: of `rtickets.report.over_seeds.rows`.
+        count: 'seeds' of its mean, or 'gain_seeds', which both branches have.
+    """
+    own, asked = row[count], row["seeds_asked"]
+    return f" ({own} of {asked} seeds)" if own < asked else ""
+
+
 def direction(found: Mapping[str, Any]) -> str:
     """Say which way a measure is better, '' where there is none."""
     return {True: "higher is better", False: "lower is better"}.get(found["higher_is_better"], "")

@@ -9,7 +9,7 @@ tooltip. Values are scaled as their axis says.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rtickets.report.cells import gain_text, number
+from rtickets.report.cells import gain_text, number, over_fewer
 from rtickets.report.radii import CERTIFIED, Line, shown_lines
 from rtickets.stages.points import DENSE, Spread, ticket_words
 from rtickets.tasks import Headline, units
@@ -52,7 +52,9 @@ def radius_chart(lines: Mapping[Line, Mapping[float, Spread]], label: str, head:
         points = []
         for radius, spread in lines[line].items():
             std = spread.std if spread.seeds > 1 else None
-            text = [f"radius {radius:.4g}", _said(number(spread.mean, std, head.unit), head.unit)]
+            shown = _said(number(spread.mean, std, head.unit), head.unit)
+            seeds = f"{spread.seeds} seed{'s' * (spread.seeds != 1)}"
+            text = [f"radius {radius:.4g}", f"{shown}, {seeds}"]
             points.append(_around(radius, spread.mean, std, head.unit, text))
         color = objectives.index(line.objective)
         shape = 0 if line.draw == DENSE else 1 + draws.index(line.draw)
@@ -166,13 +168,13 @@ def _series(
 
 def _point(row: Row) -> dict[str, Any]:
     unit = row["unit"]
-    seeds = f"{row['seeds']} seed{'s' * (row['seeds'] != 1)}"
+    seeds = over_fewer(row).strip(" ()") or f"{row['seeds']} seed{'s' * (row['seeds'] != 1)}"
     text = [
         f"{100 * row['remaining']:g}% remaining",
         f"{_said(number(row['mean'], row['std'], unit), unit)}, {seeds}",
     ]
     if row["gain"] is not None:
-        text.append(f"gain {_said(gain_text(row), unit)}")
+        text.append(f"gain {_said(gain_text(row), unit)}{over_fewer(row, 'gain_seeds')}")
     return _around(100 * row["remaining"], row["mean"], row["std"], unit, text)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from rtickets.data.settings import DataConfig
 from rtickets.evaluation.recalibration import RecalibrateConfig
+from rtickets.report.examples import attack_on, examples_words, measure_of
 from rtickets.report.over_seeds import CLEAN
 from rtickets.report.radii import CERTIFIED
 from rtickets.settings import config_files
@@ -24,24 +25,34 @@ def study_facts(
     environments: Sequence[Mapping[str, Any]],
     date: str,
     metric: str | None = None,
+    transfer: str | None = None,
 ) -> Facts:
-    """Return name and text of what all numbers below a heading share.
+    """Return name and text of what all numbers below a heading share, '' where that is unknown.
 
     Args:
         config: the study's, as JSON holds it.
         result: the study's.
         environments: what it was computed with.
         date: when it ended.
-        metric: 'clean', 'certified', an attack's label, or None for what is of all of them.
+        metric: 'clean', 'certified', an attack's label, a further measure, or None for what is of
+            all but further measures.
+        transfer: the numbers are of this one alone; None is all.
     """
-    evaluate, transfers = config["evaluate"], config["transfers"]
-    threats = [metric] if metric else [CLEAN, *evaluate["attacks"]]
+    evaluate = config["evaluate"]
+    cells = [cell for cell in result["cells"] if transfer in (None, cell["transfer"])]
+    transfers = config["transfers"]
+    transfers = {transfer: transfers[transfer]} if transfer in transfers else transfers
+    measure = measure_of(evaluate, metric) if metric else None
     return [
         ("data", _each(transfers, lambda one: data_words(evaluate["data"] or one["data"]))),
         ("split", str(evaluate["split"])),
-        ("examples", examples_of(result["cells"], metric)),
-        ("threat", "; ".join(threat_words(evaluate, each) for each in threats)),
-        ("statistics", "; ".join(_statistics(config))),
+        ("examples", examples_words(cells, metric, measure)),
+        (
+            "threat",
+            "; ".join(threat_words(evaluate, each) for each in _under(evaluate, cells, metric)),
+        ),
+        ("how", measure.how if measure else ""),
+        ("statistics", "; ".join(_statistics(config, transfers))),
         ("seeds", ", ".join(map(str, config["seeds"]))),
         *computed_facts(environments, date),
     ]
@@ -120,18 +131,6 @@ def data_words(data: Mapping[str, Any]) -> str:
     return f"{data['source']}" + (f" ({much})" if much else "")
 
 
-def examples_of(evaluations: Iterable[Mapping[str, Any]], metric: str | None) -> str:
-    """Return on how many examples a metric was measured; on how many at most for all of them."""
-    found = set()
-    for one in evaluations:
-        values = {CLEAN: one["clean"], **one["attacks"]} if "clean" in one else {}
-        if "certified" in one and one["certified"]["curve"]:
-            values[CERTIFIED] = one["certified"]["curve"][0]
-        wanted = [metric] if metric else [*values]
-        found |= {values[each].get("examples") for each in wanted if each in values}
-    return _distinct(f"{count:,}" for count in sorted(found - {None})) or "unknown"
-
-
 def facts_list(facts: Facts) -> str:
     """Return facts as a list on few lines."""
     items = "".join(
@@ -142,14 +141,28 @@ def facts_list(facts: Facts) -> str:
     return f'<dl class="facts">{items}</dl>'
 
 
-def _statistics(config: Mapping[str, Any]) -> Iterator[str]:
+def _under(evaluate: Mapping[str, Any], cells: Sequence[Any], metric: str | None) -> list[str]:
+    """Return the labels of attacks that a metric is under, or 'clean' or 'certified'."""
+    if metric is None:
+        return [CLEAN, *evaluate["attacks"]]
+    if metric in (CLEAN, CERTIFIED, *evaluate["attacks"]):
+        return [metric]
+    return [attack_on(cells, metric)]
+
+
+def without(facts: Facts, *names: str) -> Facts:
+    """Return the facts but those of some names."""
+    return [each for each in facts if each[0] not in names]
+
+
+def _statistics(config: Mapping[str, Any], transfers: Mapping[str, Any]) -> Iterator[str]:
     """Yield what becomes of normalisation statistics in every stage that moves them."""
     for label, draw in config["draws"].items():
         if (how := draw.get("recalibrate")) is not None:
             words = config_files.parse(RecalibrateConfig, how).words
             on = draw["data"]["source"] if draw.get("data") else "the network's own task"
             yield f"tickets of {label} recalibrated when drawn ({words}, of {on})"
-    yield _each(config["transfers"], statistics_words)
+    yield _each(transfers, statistics_words)
     if config["evaluate"].get("recalibrate"):
         yield "recalibrated for evaluation"
 

@@ -1,41 +1,44 @@
-"""Measures beside the headline, in a study's page: a column each, a line a ticket and objective."""
+"""Measures beside the headline, in a study's page: a table each, with gains as those of that."""
 
 import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rtickets.report.cells import direction, html_table, number
+from rtickets.report.cells import direction
+from rtickets.report.facts import facts_list
+from rtickets.report.gain_table import gain_table
+from rtickets.report.sections import Context, Section
+from rtickets.stages.comparison import family_lines
 from rtickets.tasks import units
 
+Row = Mapping[str, Any]
+_OWN = ("examples", "threat", "how")  # facts that measures do not share
 
-def further_measures(table: Sequence[Mapping[str, Any]]) -> str:
-    """Return a table a transfer, '' where there are no further measures.
+
+def further_section(about: Context, table: Sequence[Row]) -> Section:
+    """Return a section with a part a measure.
 
     Args:
+        about: the study.
         table: what `rtickets.report.over_seeds.rows` made of `further_of`; those that are one of
             many alike are left to the CSV.
     """
     rows = [row for row in table if not row["detail"]]
-    parts = []
-    for transfer in dict.fromkeys(row["transfer"] for row in rows):
-        own = [row for row in rows if row["transfer"] == transfer]
-        parts += [f"<h3>{html.escape(transfer)}</h3>", _table(own)]
-    return "\n".join(parts)
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    names = {row["metric"]: _heading(row) for row in rows}
-    lines: dict[tuple[str, float, str], dict[str, str]] = {}
-    for row in rows:
-        line = lines.setdefault((row["draw"], row["sparsity"], row["objective"]), {})
-        line[row["metric"]] = number(row["mean"], row["std"], row["unit"])
-    body = [
-        [draw, f"{100 * (1 - sparsity):g}", objective, *(line.get(name, "") for name in names)]
-        for (draw, sparsity, objective), line in lines.items()
+    parts = [
+        _part(about, [row for row in rows if row["metric"] == metric])
+        for metric in dict.fromkeys(row["metric"] for row in rows)
     ]
-    return html_table(["ticket", "remaining", "objective", *names.values()], body)
+    return Section("Further measures", about.shared_facts(), "\n".join(parts))
 
 
-def _heading(row: Mapping[str, Any]) -> str:
+def _part(about: Context, rows: Sequence[Row]) -> str:
+    own = [each for each in about.facts(rows[0]["metric"]) if each[0] in _OWN]
+    told = [f'<p class="note">{html.escape(line)}.</p>' for line in family_lines(rows)]
+    heading = f"<h3>{html.escape(_heading(rows[0]))}</h3>"
+    table = gain_table(rows, about.config["baseline"])
+    return "\n".join([heading, facts_list(own), *told, table])
+
+
+def _heading(row: Row) -> str:
     better = direction(row)
     return units.headed(row["title"], row["unit"]) + (f", {better}" if better else "")

@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rtickets.report.cells import Markup, gain_text
+from rtickets.report.cells import Markup, gain_text, over_fewer
 from rtickets.stages.comparison import GAIN_FIELDS, family_lines, is_clear, is_clear_with_others
 from rtickets.stages.points import Point
 
@@ -32,7 +32,7 @@ def gains_csv(table: Sequence[Mapping[str, Any]]) -> str:
 
 def gain_cell(row: Mapping[str, Any]) -> Markup:
     """Return a gain as a cell: coloured where it is clear, bold where it is so after Holm."""
-    text = html.escape(gain_text(row))
+    text = html.escape(gain_text(row) + over_fewer(row, "gain_seeds"))
     if not is_clear(row) or row["higher_is_better"] is None:
         return Markup(f"<span>{text}</span>")
     kind = "gain" if (row["gain"] > 0) == row["higher_is_better"] else "loss"

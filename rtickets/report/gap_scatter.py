@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from rtickets.report.cells import html_table
 from rtickets.report.charts import gap_chart
 from rtickets.report.document import figure
+from rtickets.report.facts import Facts
 from rtickets.report.over_seeds import CLEAN
 from rtickets.report.sections import Context, Section
 from rtickets.report.style import COLORS, label_y, panels_of
@@ -19,9 +20,11 @@ from rtickets.tasks.units import headed, scaled, shown
 Reading = Mapping[str, Any]
 _MEANING = (
     "A target is as far as the Frechet distance of its images from the source's says, in the dense "
-    "network of the baseline, the mean over seeds; bars are the 95% intervals of gains. Spearman's "
-    "rank correlation with its 95% interval; p is exact up to eight targets, and with Holm "
-    "adjusted for all tickets and objectives. Few targets tell little: of three no order is rare."
+    "network of the baseline, the mean over seeds. Of few images a distance is too large, the more "
+    "so the fewer; its interval does not hold that. Bars are the 95% intervals of gains. "
+    "Spearman's rank correlation with its 95% interval; p is exact up to eight targets, and with "
+    "Holm adjusted for all tickets and objectives. Few targets tell little: of three no order is "
+    "rare."
 )
 
 
@@ -66,14 +69,28 @@ def gap_sections(about: Context) -> list[Section]:
         return []
     clean = clean_readings(about.result)
     unit = headline_of(about.result["cells"][0]).unit
-    parts = [f'<p class="note">{html.escape(_MEANING)}</p>', '<div class="panels">']
+    told = (_MEANING, *(f"{note}." for note in about.gap_notes))
+    parts = [*(f'<p class="note">{html.escape(line)}</p>' for line in told), '<div class="panels">']
     for title in dict.fromkeys(map(_title, clean)):
         own = [each for each in clean if _title(each) == title]
         about.charts.append(gap_chart(title, own, unit))
         chart = figure(len(about.charts) - 1)
         parts.append(f"<div><h3>{html.escape(title)}</h3>{chart}{_folded(own, unit)}</div>")
     body = "\n".join([*parts, "</div>", gap_table(readings)])
-    return [Section("Domain gap against gain", about.facts(), body, short="Domain gap")]
+    return [Section("Domain gap against gain", _facts(about, clean), body, short="Domain gap")]
+
+
+def _facts(about: Context, readings: Sequence[Reading]) -> Facts:
+    """Return what holds of gains and of distances, which may be of fewer examples."""
+    told = []
+    for name, text in about.facts():
+        if name == "examples":
+            gaps = dict.fromkeys(each["gap"] for each in readings)
+            far = [dict(about.facts(gap))[name] for gap in gaps]
+            told += [("examples, gains", text), ("examples, distances", "; ".join(far))]
+        else:
+            told.append((name, text))
+    return told
 
 
 def _folded(readings: Sequence[Reading], unit: str) -> str:

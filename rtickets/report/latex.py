@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rtickets.report.cells import over_fewer
 from rtickets.report.facts import Facts
 from rtickets.stages.comparison import is_clear, is_clear_with_others
 from rtickets.tasks import units
 
 Row = Mapping[str, Any]
+Kind = tuple[str, str]  # metric and transfer
 _SPECIAL = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     **{mark: f"\\{mark}" for mark in "&%$#_{}"}, "<": "$<$", ">": "$>$", "|": "$|$",
@@ -17,19 +19,19 @@ _COMPUTED = ("commit", "device", "date")  # for a remark, not for readers of a p
 _HEAD = "% Needs \\usepackage{booktabs}. Written by `rtickets report --latex`.\n"
 
 
-def latex_tables(table: Sequence[Row], baseline: str, facts: Mapping[str, Facts]) -> str:
+def latex_tables(table: Sequence[Row], baseline: str, facts: Mapping[Kind, Facts]) -> str:
     """Return a table for every metric and transfer.
 
     Args:
         table: what `rows` returned.
         baseline: the objective that gains are over.
-        facts: what holds of the numbers of a metric, for its captions.
+        facts: what holds of the numbers of a metric and transfer, for its caption.
     """
     kinds = dict.fromkeys((row["metric"], row["transfer"]) for row in table)
     parts = [_HEAD]
     for metric, transfer in kinds:
         own = [row for row in table if (row["metric"], row["transfer"]) == (metric, transfer)]
-        parts.append(_table(own, baseline, facts[metric]))
+        parts.append(_table(own, baseline, facts[metric, transfer]))
     return "\n".join(parts)
 
 
@@ -69,14 +71,15 @@ def _table(rows: Sequence[Row], baseline: str, facts: Facts) -> str:
 
 def _caption(rows: Sequence[Row], baseline: str, facts: Facts) -> str:
     first = rows[0]
-    seeds = max(row["seeds"] for row in rows)
+    seeds = first["seeds_asked"]
+    fewer = ", of which some failed where a cell says so" * any(map(over_fewer, rows))
     told = _told([each for each in facts if each[0] not in _COMPUTED])
     called = escaped(units.headed(first["title"], first["unit"]))
     return (
         f"{escaped(first['transfer'])}: {called}, mean $\\pm$ standard deviation over {seeds} "
-        f"seed{'s' * (seeds != 1)}; gains over {escaped(baseline)} of the same seed with 95\\% "
-        "intervals, bold where the interval does not hold 0, starred where that is so also when "
-        f"adjusted for all gains of the table's measure (Holm). {told}."
+        f"seed{'s' * (seeds != 1)}{fewer}; gains over {escaped(baseline)} of the same seed with "
+        "95\\% intervals, bold where the interval does not hold 0, starred where that is so also "
+        f"when adjusted for all gains of the table's measure (Holm). {told}."
     )
 
 
@@ -88,20 +91,21 @@ def _value(row: Row | None) -> str:
     if row is None:
         return ""
     std = "" if row["std"] is None else rf" \pm {_number(units.shown(row['std'], row['unit']))}"
-    return f"${_number(units.shown(row['mean'], row['unit']))}{std}$"
+    return f"${_number(units.shown(row['mean'], row['unit']))}{std}${over_fewer(row)}"
 
 
 def _gain(row: Row | None) -> str:
     if row is None or row["gain"] is None:
         return ""
-    shown = units.shown(row["gain"], row["unit"], sign=True)
+    shown, fewer = units.shown(row["gain"], row["unit"], sign=True), over_fewer(row, "gain_seeds")
     if row["gain_low"] is None or row["gain_high"] is None:
-        return f"${_number(shown)}$"
+        return f"${_number(shown)}${fewer}"
     ends = (units.shown(row[f"gain_{end}"], row["unit"], sign=True) for end in ("low", "high"))
     interval = ", ".join(map(_number, ends))
     if not is_clear(row):
-        return f"${_number(shown)}$ $[{interval}]$"
-    return rf"$\mathbf{{{_number(shown)}}}${'*' * is_clear_with_others(row)} $[{interval}]$"
+        return f"${_number(shown)}$ $[{interval}]${fewer}"
+    star = "*" * is_clear_with_others(row)
+    return rf"$\mathbf{{{_number(shown)}}}${star} $[{interval}]${fewer}"
 
 
 def _number(text: str) -> str:

@@ -4,11 +4,11 @@ import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rtickets.report.cells import Cell, html_table, number
+from rtickets.report.cells import html_table, number, over_fewer
 from rtickets.report.charts import curve_chart, radius_chart
 from rtickets.report.chosen import chosen_tables
 from rtickets.report.document import figure
-from rtickets.report.gains import gain_cell
+from rtickets.report.gain_table import gain_table
 from rtickets.report.over_seeds import CLEAN, moves_of
 from rtickets.report.radii import Line, headlines_of, radius_curves
 from rtickets.report.sections import Context, Section
@@ -49,7 +49,7 @@ def _panel(about: Context, rows: Sequence[Row]) -> str:
         f"<div>\n<h3>{html.escape(transfer)}</h3>",
         f'<p class="note">Moves {html.escape(moved)}.</p>' if moved else "",
         figure(len(about.charts) - 1),
-        _table(rows, about.config["baseline"]),
+        gain_table(rows, about.config["baseline"]),
         *(chosen_tables(about.result["cells"], transfer) if rows[0]["metric"] == CLEAN else ()),
         "</div>\n",
     ]
@@ -65,45 +65,34 @@ def radius_sections(about: Context) -> list[Section]:
             own = {line: lines[line] for line in lines if line.transfer == transfer}
             about.charts.append(radius_chart(own, label, headlines[transfer]))
             panels += [f"<div><h3>{html.escape(transfer)}</h3>", figure(len(about.charts) - 1)]
-            panels += [_radius_table(own, headlines[transfer].unit), "</div>"]
+            panels += [
+                _radius_table(own, headlines[transfer].unit, len(about.config["seeds"])),
+                "</div>",
+            ]
         body = f'<div class="panels">{"".join(panels)}</div>'
         sections.append(Section(f"Over the radius: {label}", about.facts(label), body))
     return sections
 
 
-def _radius_table(lines: Mapping[Line, Mapping[float, Spread]], unit: str) -> str:
+def _radius_table(lines: Mapping[Line, Mapping[float, Spread]], unit: str, seeds_asked: int) -> str:
     """Return what is drawn over the radius: a column a radius."""
     radii = sorted({radius for curve in lines.values() for radius in curve})
     body = [
         [
             line.draw, f"{100 * (1 - line.sparsity):g}", line.objective,
-            *(number(curve[r].mean, None, unit) if r in curve else "" for r in radii),
+            *(_mean(curve[r], unit, seeds_asked) if r in curve else "" for r in radii),
         ]
         for line, curve in lines.items()
     ]  # fmt: skip
     return html_table(["ticket", "remaining", "objective", *(f"{r:.4g}" for r in radii)], body)
 
 
+def _mean(spread: Spread, unit: str, seeds_asked: int) -> str:
+    fewer = over_fewer({"seeds": spread.seeds, "seeds_asked": seeds_asked})
+    return number(spread.mean, None, unit) + fewer
+
+
 def _heading(rows: Sequence[Mapping[str, Any]], metric: str) -> str:
     """Return what the values of a metric are called, of all transfers."""
     titles = " and ".join(dict.fromkeys(row["title"] for row in rows if row["metric"] == metric))
     return f"Clean {titles}" if metric == CLEAN else f"{titles[:1].upper()}{titles[1:]}"
-
-
-def _table(rows: Sequence[Mapping[str, Any]], baseline: str) -> str:
-    objectives = list(dict.fromkeys(row["objective"] for row in rows))
-    others = [objective for objective in objectives if objective != baseline]
-    head = ["ticket", "remaining", *objectives, *(f"gain of {other}" for other in others)]
-    points = list(dict.fromkeys((row["draw"], row["sparsity"]) for row in rows))
-    found = {(row["draw"], row["sparsity"], row["objective"]): row for row in rows}
-    body = []
-    for draw, sparsity in points:
-        cells: list[Cell] = [draw, f"{100 * (1 - sparsity):g}"]
-        for objective in objectives:
-            row = found.get((draw, sparsity, objective))
-            cells.append(number(row["mean"], row["std"], row["unit"]) if row else "")
-        for other in others:
-            row = found.get((draw, sparsity, other))
-            cells.append(gain_cell(row) if row and row["gain"] is not None else "")
-        body.append(cells)
-    return html_table(head, body)

@@ -31,6 +31,7 @@ def rows(
     baseline: str,
     values_of: ValuesOf = metrics_of,
     gains: Iterable[Mapping[str, Any]] | None = None,
+    seeds: int | None = None,
 ) -> list[dict[str, Any]]:
     """Return one row per point of a study's cells: spread over seeds and gain over the baseline.
 
@@ -43,12 +44,15 @@ def rows(
         values_of: what is taken of a cell, `metrics_of` or `further_of`.
         gains: what the study's result holds of them; None takes them from the cells, without what
             the test examples tell.
+        seeds: how many the study has, `seeds_asked` of a row, of which some may have failed at its
+            point; None is as many as the cells have.
 
     Returns:
         Dictionaries that JSON can hold, with what `gains_of` returns of the point, None for the
         baseline itself; a standard deviation over one seed is None. The baseline's rows come first.
     """
     cells = list(cells)
+    asked = len({cell["seed"] for cell in cells}) if seeds is None else seeds
     points, table = by_seed(cells, values_of), []
     known = gains_of(cells, baseline, values_of) if gains is None else gains
     gain_of = {
@@ -71,6 +75,7 @@ def rows(
             "mean": over_seeds.mean,
             "std": _json(over_seeds.std),
             "seeds": over_seeds.seeds,
+            "seeds_asked": asked,
             **(gain_of.get(point) or dict.fromkeys(GAIN_FIELDS)),
         }
         table.append(row)

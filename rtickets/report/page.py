@@ -11,11 +11,11 @@ from typing import Any
 
 from rtickets.report.broken import broken_lines, broken_networks
 from rtickets.report.cell_table import cell_table, link
-from rtickets.report.cells import Cell, Words, html_table, with_interval
+from rtickets.report.cells import Cell, Words, html_table, over_fewer, with_interval
 from rtickets.report.chosen import ladder_ends
 from rtickets.report.document import document, picture
 from rtickets.report.facts import Facts, facts_list
-from rtickets.report.further import further_measures
+from rtickets.report.further import further_section
 from rtickets.report.gains import explained
 from rtickets.report.gap_scatter import gap_sections
 from rtickets.report.honesty import doubts, strengths, unchecked
@@ -45,6 +45,7 @@ def render_page(
     further: Sequence[Mapping[str, Any]] = (),
     tickets: Tickets | None = None,
     tables: MaskTables | None = None,
+    gap_notes: Sequence[str] = (),
 ) -> str:
     """Return the page.
 
@@ -58,14 +59,15 @@ def render_page(
         further: what `rows` returned of further measures.
         tickets: of `rtickets.report.tickets.study_tickets`.
         tables: of `rtickets.report.mask_tables.mask_tables`.
+        gap_notes: of `rtickets.stages.gap_reading.gap_notes`.
 
     Returns:
         HTML with everything inside.
     """
-    about = Context(config, result, environments, date, [])
+    about = Context(config, result, environments, date, [], gap_notes)
     sections = [*metric_sections(about, table), *radius_sections(about)]
     if further:
-        sections.append(Section("Further measures", about.facts(), further_measures(further)))
+        sections.append(further_section(about, further))
     sections += reliability_sections(about)
     sections += gap_sections(about)
     sections += matching_sections(about)
@@ -103,7 +105,7 @@ def _pictures(about: Context, heading: str, pictures: Mapping[str, bytes]) -> li
         for name, png in pictures.items()
     ]
     body = f'<p class="note">{_ABOUT_PICTURES}</p><div class="panels">{"".join(shown)}</div>'
-    return [Section(heading, about.facts(), body)] if shown else []
+    return [Section(heading, about.shared_facts(), body)] if shown else []
 
 
 def _cells(about: Context) -> list[Section]:
@@ -201,12 +203,13 @@ def cells_of(one: Mapping[str, Any]) -> list[str]:
 
 
 def _explain(table: Sequence[Mapping[str, Any]], split: str) -> str:
-    seeds = max((row["seeds"] for row in table), default=0)
+    seeds = max((row["seeds_asked"] for row in table), default=0)
+    fewer = ", fewer where a value says so: others failed" * any(map(over_fewer, table))
     named = html.escape(split)
     images = "test images that no choice was made on" if split == "test" else f"{named} images"
     return (
         f'<p class="lead">{_measured(table)} on {images}; mean ± standard deviation '
-        f"over {seeds} seed{'s' * (seeds != 1)}. Dashed lines are dense networks.</p>"
+        f"over {seeds} seed{'s' * (seeds != 1)}{fewer}. Dashed lines are dense networks.</p>"
     )
 
 

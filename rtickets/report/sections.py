@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from rtickets.report.cell_table import link
 from rtickets.report.charts import Chart
-from rtickets.report.facts import Facts, facts_list, study_facts
+from rtickets.report.facts import Facts, facts_list, study_facts, without
 
 
 class Context(NamedTuple):
@@ -18,6 +18,7 @@ class Context(NamedTuple):
         environments: versions, devices and settings that took part.
         date: when the study ended.
         charts: what the script draws, in order; parts append theirs.
+        gap_notes: see `rtickets.stages.gap_reading.gap_notes`.
     """
 
     config: Mapping[str, Any]
@@ -25,10 +26,18 @@ class Context(NamedTuple):
     environments: Sequence[Mapping[str, Any]]
     date: str
     charts: list[Chart]
+    gap_notes: Sequence[str] = ()
 
     def facts(self, metric: str | None = None) -> Facts:
-        """Return what holds of the numbers of a metric, or of all."""
+        """Return what holds of the numbers of a metric, or of all, see `study_facts`."""
         return study_facts(self.config, self.result, self.environments, self.date, metric)
+
+    def shared_facts(self) -> Facts:
+        """Return what holds of numbers that say themselves on how many examples they are, and how.
+
+        It is also for what was not measured on any.
+        """
+        return without(self.facts(), "examples", "threat")
 
 
 class Section(NamedTuple):

@@ -132,8 +132,8 @@ class Study:
     def points(self) -> list[dict[str, Any]]:
         """Means, deviations and gains with intervals, a dictionary per point of every curve."""
         of_study = self.result["cells"], self.config.baseline
-        gains = self.result.get("gains")
-        return [*rows(*of_study, gains=gains), *rows(*of_study, further_of, gains)]
+        known = self.result.get("gains"), len(self.config.seeds)
+        return [*rows(*of_study, metrics_of, *known), *rows(*of_study, further_of, *known)]
 
     def figures(self) -> dict[str, Figure]:
         """Return matplotlib figures by name, see `rtickets.report.figures`, of gaps 'gaps'."""
@@ -149,13 +149,9 @@ class Study:
         """
         table = [row for row in self.points if not row["detail"]]
         settings, date = config_files.to_dict(self.config), ended(self.path)
-        headlines = {CLEAN, *self.config.evaluate.attacks}
-        facts = {
-            name: study_facts(
-                settings, self.result, self.environments, date, name if name in headlines else None
-            )
-            for name in dict.fromkeys(row["metric"] for row in table)
-        }
+        about = settings, self.result, self.environments, date
+        kinds = dict.fromkeys((row["metric"], row["transfer"]) for row in table)
+        facts = {kind: study_facts(*about, *kind) for kind in kinds}
         return latex_tables(table, self.config.baseline, facts)
 
     def to_pandas(self) -> "pandas.DataFrame":

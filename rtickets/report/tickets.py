@@ -66,7 +66,7 @@ def ticket_sections(about: Context, tickets: Tickets) -> list[Section]:
             heading = f"Zero kernels: {label}"
             shown = picture(heading, plot_zero_kernels(ticket))
             parts.append(f"<div><h3>{html.escape(heading)}</h3>{shown}</div>")
-    return [Section("Tickets", about.facts(), "\n".join([*parts, "</div>"]))]
+    return [Section("Tickets", about.shared_facts(), "\n".join([*parts, "</div>"]))]
 
 
 def _sparsities(about: Context, masks_of: Mapping[str, Mask]) -> str:

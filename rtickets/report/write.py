@@ -10,7 +10,7 @@ from rich.text import Text
 
 from rtickets.errors import printable
 from rtickets.report.broken import broken_lines
-from rtickets.report.cells import gain_text, number
+from rtickets.report.cells import gain_text, number, over_fewer
 from rtickets.report.chosen import chosen_lines
 from rtickets.report.computed import study_environments
 from rtickets.report.csv_lines import as_csv
@@ -23,7 +23,7 @@ from rtickets.report.inside import study_pictures
 from rtickets.report.mask_tables import as_csv as mask_csv
 from rtickets.report.mask_tables import mask_tables
 from rtickets.report.matching import matching_csv, matching_lines
-from rtickets.report.over_seeds import CLEAN, further_of, moves_of, rows
+from rtickets.report.over_seeds import CLEAN, further_of, metrics_of, moves_of, rows
 from rtickets.report.page import cells_of, render_page
 from rtickets.report.style import png
 from rtickets.report.tickets import study_tickets
@@ -32,6 +32,7 @@ from rtickets.settings import config_files
 from rtickets.stages import results
 from rtickets.stages.comparison import family_lines, is_clear
 from rtickets.stages.gap_reading import gap_notes
+from rtickets.stages.study_settings import StudyConfig
 from rtickets.storage.files import write_bytes, write_json, write_text
 from rtickets.tasks import units
 
@@ -42,9 +43,7 @@ _WIDEST = 10_000  # columns
 def write_report(study: RunFolder) -> Path:
     """Write curves as PNG, cells and gains as CSV, the table as JSON, and all as one HTML page."""
     result, config = results.read_study(study), results.read_study_config(study)
-    gains = result.get("gains")
-    table = rows(result["cells"], config.baseline, gains=gains)
-    further = rows(result["cells"], config.baseline, further_of, gains)
+    table, further = _tables(result, config)
     figures = figures_of(result["cells"], config)
     drawn = {name: png(figure) for name, figure in figures.items()}
     for name, picture in drawn.items():
@@ -62,7 +61,8 @@ def write_report(study: RunFolder) -> Path:
     for name, lines in (("similarity", tables.similarity), ("zero_kernels", tables.zeros)):
         if lines:
             write_text(study.path / f"{name}.csv", mask_csv(lines))
-    about = result, settings, pictures, computed_with, date, further, tickets, tables
+    notes = gap_notes(result["cells"], config)
+    about = result, settings, pictures, computed_with, date, further, tickets, tables, notes
     write_text(page, render_page(table, *about))
     return page
 
@@ -71,8 +71,9 @@ def show_report(study: RunFolder) -> None:
     """Print headlines and gains, one short table per transfer, to standard output."""
     result, config = results.read_study(study), results.read_study_config(study)
     baseline, split = config.baseline, config.evaluate.split
-    found = rows(result["cells"], baseline, gains=result.get("gains"))
+    found, further = _tables(result, config)
     table = [row for row in found if row["metric"] == CLEAN]
+    others = [row for row in (*found, *further) if row["metric"] != CLEAN and not row["detail"]]
     console = _console()
     for transfer in dict.fromkeys(row["transfer"] for row in table):
         chosen = [row for row in table if row["transfer"] == transfer]
@@ -90,7 +91,7 @@ def show_report(study: RunFolder) -> None:
         for line in chosen_lines(result["cells"], transfer):
             console.print(printable(line), soft_wrap=True)
     for line in (
-        *family_lines(table),
+        *family_lines([*table, *others]),
         *gap_lines(result),
         *matching_lines(result),
         *gap_notes(result["cells"], config),
@@ -105,6 +106,18 @@ def show_report(study: RunFolder) -> None:
         )
     for line in (*doubtful_lines(doubtful), *unchecked(result), *strengths(result)):
         console.print(printable(line), soft_wrap=True)
+
+
+def _tables(
+    result: Mapping[str, Any], config: StudyConfig
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the rows of a study's headline, and of its further measures."""
+    found = (
+        rows(result["cells"], config.baseline, values_of, result.get("gains"), len(config.seeds))
+        for values_of in (metrics_of, further_of)
+    )
+    table, further = found
+    return table, further
 
 
 def _console(width: int | None = None) -> Console:
@@ -151,7 +164,9 @@ def _terminal_table(table: Sequence[Mapping[str, Any]], sign: str) -> Table:
 
 
 def _terminal_cell(row: Mapping[str, Any], sign: str) -> Text:
-    value = Text(number(row["mean"], row["std"], row["unit"]).replace("±", sign))
+    shown = number(row["mean"], row["std"], row["unit"]).replace("±", sign)
+    value = Text(shown + over_fewer(row))
     if row["gain"] is not None:
-        value.append(f" ({gain_text(row)})", style="bold" if is_clear(row) else "")
+        fewer = over_fewer(row, "gain_seeds")
+        value.append(f" ({gain_text(row)}{fewer})", style="bold" if is_clear(row) else "")
     return value

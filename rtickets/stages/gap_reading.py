@@ -6,7 +6,7 @@ correlation of gap and gain over them, for every ticket and objective.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from rtickets.evaluation.measures.domain_gap import DISTANCE, DomainGapSettings
 from rtickets.evaluation.paired import holm
 from rtickets.evaluation.rank_correlation import rank_correlation
-from rtickets.stages.points import CLEAN, DENSE
+from rtickets.stages.points import CLEAN, DENSE, ticket_words
 from rtickets.stages.study_settings import StudyConfig
 
 _FEWEST = 3  # targets that have an order
@@ -64,13 +64,19 @@ def gap_readings(
 
 
 def gap_notes(cells: Sequence[Cell], config: StudyConfig) -> list[str]:
-    """Say where distances of targets are of different numbers of images, on which they depend."""
+    """Say where targets of a study are no likes: what a reader of its readings must know.
+
+    Distances depend on the number of images; and where cells failed, means of targets are over
+    different seeds.
+    """
     notes = []
     for gap, settings in _gaps(config).items():
+        own = [cell for cell in cells if gap in cell.get("measures", {})]
         counts = {
-            cell["transfer"]: min(settings.examples, cell["clean"]["examples"])
-            for cell in cells
-            if gap in cell.get("measures", {})
+            cell["transfer"]: cell["measures"][gap].get(
+                "examples", settings.examples_of(cell["clean"]["examples"])
+            )
+            for cell in own
         }
         if len(set(counts.values())) > 1:
             said = ", ".join(f"{transfer} {count:,}" for transfer, count in counts.items())
@@ -78,7 +84,50 @@ def gap_notes(cells: Sequence[Cell], config: StudyConfig) -> list[str]:
                 f"{gap}: distances depend on the number of images, and targets have {said}; set "
                 f"the measure's examples to {min(counts.values())} to compare them"
             )
+        for mode in dict.fromkeys(each.mode for each in config.transfers.values()):
+            targets = [name for name in counts if config.transfers[name].mode == mode]
+            notes += [f"{gap}, {mode}: {line}" for line in _lacking(cells, gap, targets, config)]
     return notes
+
+
+def _lacking(
+    cells: Sequence[Cell], gap: str, targets: Sequence[str], config: StudyConfig
+) -> Iterator[str]:
+    """Yield which targets' distances and gains lack seeds that those of others have."""
+    if len(targets) < _FEWEST:
+        return
+    seeds: dict[tuple[str, float, str, str], set[int]] = {}
+    distances: dict[str, set[int]] = {}
+    for cell in cells:
+        point = cell["draw"], cell["sparsity"], cell["objective"], cell["transfer"]
+        seeds.setdefault(point, set()).add(cell["seed"])
+        if (cell["draw"], cell["objective"]) == (DENSE, config.baseline) and gap in cell[
+            "measures"
+        ]:
+            distances.setdefault(cell["transfer"], set()).add(cell["seed"])
+    if said := _missing({target: distances.get(target, set()) for target in targets}):
+        yield f"the distance of {said}"
+    for draw, sparsity, objective in dict.fromkeys(point[:3] for point in seeds):
+        if objective == config.baseline:
+            continue
+        pairs = {
+            target: seeds.get((draw, sparsity, objective, target), set())
+            & seeds.get((draw, sparsity, config.baseline, target), set())
+            for target in targets
+        }
+        if said := _missing(pairs):
+            yield f"the gain of {objective}, {ticket_words(draw, sparsity)}, of {said}"
+
+
+def _missing(seeds: Mapping[str, set[int]]) -> str:
+    """Say which targets lack which seeds of the others, '' where none does."""
+    every = set[int]().union(*seeds.values())
+    lacking = {target: sorted(every - own) for target, own in seeds.items() if own != every}
+    said = (
+        f"{target} lacks seed{'s' * (len(each) > 1)} {', '.join(map(str, each))}"
+        for target, each in lacking.items()
+    )
+    return f"{' and '.join(said)}, which other targets have" if lacking else ""
 
 
 def _is_headline(gain: Mapping[str, Any], config: StudyConfig) -> bool:

@@ -56,14 +56,22 @@ def metrics_of(cell: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def further_of(cell: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the other measures of a cell by name, likewise, those under attacks too."""
+    """Return the other measures of a cell by name, likewise, those under attacks too.
+
+    Each has the label of its `attack`, or None, and of how many `examples` it is. The task's are of
+    all that were looked at; a further one, LABEL.NAME, says it itself, and did not in older
+    results: None.
+    """
     name = headline_of(cell).name
-    found = dict(cell.get("measures", {}))
-    found.pop(name, None)
-    for label, attack in cell["attacks"].items():
-        own = attack.get("measures", {})
-        found |= {f"{each} under {label}": value for each, value in own.items() if each != name}
-    return {each: {"detail": False, **value, "title": each} for each, value in found.items()}
+    found: dict[str, dict[str, Any]] = {}
+    for attack, under in ((None, cell), *cell["attacks"].items()):
+        count = cell["clean"].get("examples") if attack is None else under.get("examples")
+        for each, value in under.get("measures", {}).items():
+            if each != name:
+                title = each if attack is None else f"{each} under {attack}"
+                known = {"attack": attack, "examples": None if "." in each else count}
+                found[title] = {"detail": False, **known, **value, "title": title}
+    return found
 
 
 def by_seed(cells: Iterable[Mapping[str, Any]], values_of: ValuesOf = metrics_of) -> BySeed:

@@ -42,7 +42,7 @@ class HeadlineResult(TypedDict):
 
 
 class MeasureResult(TypedDict):
-    """See `rtickets.tasks.Measured`."""
+    """See `rtickets.tasks.Measured`; older ones have no `examples`."""
 
     value: Number
     low: Number
@@ -50,6 +50,7 @@ class MeasureResult(TypedDict):
     unit: Unit
     higher_is_better: bool | None
     detail: NotRequired[bool]
+    examples: NotRequired[Count]
 
 
 class Value(TypedDict):

@@ -15,6 +15,7 @@ class Measured(NamedTuple):
         unit: 'share' for one of a whole, printed in percent; else the name of a unit, or ''.
         higher_is_better: its direction; None for what has none, as a temperature.
         detail: one of many alike, as a class: for tables of single evaluations, not for overviews.
+        examples: how many it is of, where that is not all of the split.
     """
 
     value: float
@@ -23,6 +24,7 @@ class Measured(NamedTuple):
     unit: str = ""
     higher_is_better: bool | None = True
     detail: bool = False
+    examples: int | None = None
 
 
 class Headline(NamedTuple):

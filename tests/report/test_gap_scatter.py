@@ -1,6 +1,6 @@
 import pytest
 
-from rtickets.report import load_study, show_report, write_report
+from rtickets.report import load_study, show_report, write, write_report
 from rtickets.report.charts import gap_chart
 from rtickets.report.gap_scatter import correlation, gap_lines
 
@@ -33,6 +33,16 @@ def test_page_and_terminal_show_the_readings(make_study, capsys):
     lines = [line for line in capsys.readouterr().out.splitlines() if "rank correlation" in line]
     assert len(lines) == 2
     assert "omp 10%: rank correlation +0.50 over 3 targets, p 1" in lines[0]
+
+
+def test_the_page_prints_what_a_reader_of_distances_must_know(make_study, monkeypatch, capsys):
+    monkeypatch.setattr(write, "gap_notes", lambda cells, config: ["near 50 & far 40"])
+    study = make_study(gap_readings=[reading()])
+    section = write_report(study).read_text().split("<h2>Domain gap against gain</h2>")[1]
+    assert '<p class="note">near 50 &amp; far 40.</p>' in section.split("</section>")[0]
+    assert "examples, gains" in section
+    show_report(study)
+    assert "near 50 & far 40" in capsys.readouterr().out
 
 
 def test_a_chart_has_a_point_a_target_and_its_interval():

@@ -16,11 +16,12 @@ def row(objective, mean, gain=None, **changes):
     return {
         "metric": "clean", "title": "accuracy", "unit": "share", "higher_is_better": True,
         "detail": False, "transfer": "finetune", "draw": "omp", "sparsity": 0.9,
-        "objective": objective, "mean": mean, "std": 0.01, "seeds": 3, "gain": gain, **ends,
+        "objective": objective, "mean": mean, "std": 0.01, "seeds": 3, "seeds_asked": 3,
+        "gain": gain, "gain_seeds": None if gain is None else 3, **ends,
     } | changes  # fmt: skip
 
 
-FACTS = {"clean": [("data", "a_b"), ("threat", "no attack"), ("commit", "c0ffee")]}
+FACTS = {("clean", "finetune"): [("data", "a_b"), ("threat", "no attack"), ("commit", "c0ffee")]}
 
 
 def body_of(text):
@@ -57,8 +58,30 @@ def test_a_gain_is_bold_only_where_its_interval_leaves_0_out(changes, shown):
 
 
 def test_values_of_one_seed_and_of_other_units():
-    table = [row("natural", 12345.6, unit="kg", std=None, seeds=1)]
+    table = [row("natural", 12345.6, unit="kg", std=None, seeds=1, seeds_asked=1)]
     assert body_of(latex_tables(table, "natural", FACTS))[0][2] == r"$1.235 \cdot 10^{4}$"
+
+
+def test_values_and_gains_over_fewer_seeds_say_so_and_the_caption_too():
+    table = [row("natural", 0.8, seeds=2), row("robust", 0.85, 0.05, gain_seeds=2)]
+    text = latex_tables(table, "natural", FACTS)
+    assert body_of(text)[0][2:] == [
+        r"$80.0 \pm 1.0$ (2 of 3 seeds)",
+        r"$85.0 \pm 1.0$",
+        r"$\mathbf{+5.0}$ $[+4.0, +6.0]$ (2 of 3 seeds)",
+    ]
+    assert "over 3 seeds, of which some failed" in text
+    assert "failed" not in latex_tables([row("natural", 0.8)], "natural", FACTS)
+
+
+def test_captions_are_of_their_own_transfer():
+    facts = {("clean", name): [("examples", name)] for name in ("a", "b")}
+    table = [row("natural", 0.8, transfer=name) for name in ("a", "b")]
+    captions = latex_tables(table, "natural", facts).split(r"\caption{")[1:]
+    assert [f"examples: {name}" in each for name, each in zip("ab", captions, strict=True)] == [
+        True,
+        True,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +100,9 @@ def test_names_are_text_and_no_commands(text, shown):
 def test_names_of_others_do_not_leave_their_cell():
     evil = "%\\\\ & \\end{table}\n$"
     table = [row("natural", 0.8, draw=evil), row(evil, 0.85, 0.05, draw=evil, transfer=evil)]
-    text = latex_tables(table, "natural", {"clean": [(evil, evil), ("commit", evil)]})
+    told = [(evil, evil), ("commit", evil)]
+    facts = {("clean", transfer): told for transfer in ("finetune", evil)}
+    text = latex_tables(table, "natural", facts)
     lines = [line for line in text.splitlines() if not line.startswith("%")]
     assert [line for line in lines if line == r"\end{table}"] == [r"\end{table}"] * 2
     for line in body_of(text):
@@ -121,7 +146,7 @@ def test_a_place_that_is_taken_is_refused_before_anything_is_written(
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_latex_takes_the_tables_whatever_names_are_in_them(tmp_path):
     hostile = r"50%_&#$~^{}\ \input{/etc/passwd} \end{table}"
-    facts = {"clean": [(hostile, hostile), ("data", "a_b")]}
+    facts = {("clean", "finetune"): [(hostile, hostile), ("data", "a_b")]}
     table = [row("natural", 0.8), row(hostile, 0.85, 0.05, draw=hostile), row(hostile, 0.8)]
     text = latex_tables(table, "natural", facts)
     head = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n"

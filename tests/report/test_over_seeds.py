@@ -137,6 +137,7 @@ def test_a_gain_counts_the_seeds_that_both_have():
     cells = [cell(0, "natural", 0.5), cell(0, "robust", 0.6), cell(1, "robust", 0.9)]
     robust = find(rows(cells, "natural"), objective="robust")
     assert (robust["mean"], robust["seeds"]) == (pytest.approx(0.75), 2)
+    assert robust["seeds_asked"] == 2
     assert (robust["gain"], robust["gain_std"]) == (pytest.approx(0.1), None)
 
 

@@ -28,8 +28,10 @@ def row(objective, mean, gain=None, draw="omp", sparsity=0.9, metric="clean", **
         "mean": mean,
         "std": 0.01,
         "seeds": 3,
+        "seeds_asked": 3,
         "gain": gain,
         "gain_std": None if gain is None else 0.005,
+        "gain_seeds": None if gain is None else 3,
         "gain_low": None if gain is None else gain - 0.01,
         "gain_high": None if gain is None else gain + 0.01,
         "gain_over": None if gain is None else "seeds",
@@ -203,6 +205,51 @@ def test_source_networks_have_intervals_and_blanks_for_what_was_not_measured():
     ]
 
 
+def test_values_and_gains_over_fewer_seeds_than_the_studys_say_so():
+    table = [row("natural", 0.80, seeds=2), row("robust", 0.85, 0.05, gain_seeds=2)]
+    page = render(table)
+    accuracy, _ = Reader(page).tables
+    assert accuracy[1][2:] == [
+        "80.0 ± 1.0 (2 of 3 seeds)", "85.0 ± 1.0", "+5.0 [+4.0, +6.0] (2 of 3 seeds)",
+    ]  # fmt: skip
+    assert "fewer where a value says so" in page
+    natural, robust = json.loads(Reader(page).scripts[1])[0]["series"]
+    assert natural["points"][0]["text"][1] == "80.0 ± 1.0%, 2 of 3 seeds"
+    assert robust["points"][0]["text"][2].endswith("(2 of 3 seeds)")
+    assert "fewer where" not in render(TABLE)
+
+
+def further_row(objective, gain=None, metric="cal.ece", transfer="finetune", **changes):
+    about = {"title": metric, "transfer": transfer, "higher_is_better": False, **changes}
+    return row(objective, 0.25, gain, metric=metric, **about)
+
+
+def test_further_measures_have_gains_colours_intervals_and_the_line_on_holm():
+    further = [
+        further_row("natural"), further_row("robust", -0.05),
+        further_row("robust", -0.05, draw="snip", gain_low=-0.2, gain_high=0.1),
+        further_row("natural", metric="each.class_0", detail=True),
+    ]  # fmt: skip
+    page = render(TABLE, further=further)
+    section = page.split("<h2>Further measures</h2>")[1].split("</section>")[0]
+    assert "<h3>cal.ece (%), lower is better</h3>" in section
+    assert "class_0" not in section
+    assert '<td><span class="gain"><b>-5.0 [-6.0, -4.0]</b></span></td>' in section
+    assert "<td><span>-5.0 [-20.0, +10.0]</span></td>" in section
+    assert "cal.ece: 2 gains with 95% intervals over seeds; 1 exclude 0" in section
+    assert "Holm" in section
+    assert Reader(section).tables[0][0] == [
+        "ticket", "remaining", "natural", "robust", "gain of robust",
+    ]  # fmt: skip
+
+
+def test_a_further_measure_of_several_transfers_is_one_table():
+    further = [further_row("natural", transfer=name) for name in ("finetune", "linear")]
+    section = render(TABLE, further=further).split("<h2>Further measures</h2>")[1]
+    (table,) = Reader(section.split("</section>")[0]).tables
+    assert [line[0] for line in table] == ["transfer", "finetune", "linear"]
+
+
 @pytest.mark.parametrize(
     ("mode", "statistics", "said", "unsaid"),
     [
@@ -224,7 +271,7 @@ def test_what_a_transfer_moves_is_told_above_its_table(mode, statistics, said, u
 
 @pytest.mark.parametrize(("seeds", "text"), [(1, "over 1 seed."), (3, "over 3 seeds.")])
 def test_the_number_of_seeds_is_told(seeds, text):
-    assert text in render([row("natural", 0.5, seeds=seeds)])
+    assert text in render([row("natural", 0.5, seeds=seeds, seeds_asked=seeds)])
 
 
 def test_the_page_needs_nothing_beside_it():

@@ -403,7 +403,7 @@ def test_findings_and_reasons_of_others_are_text(tmp_path):
 def test_a_piped_table_is_whole_however_wide_it_is(tmp_path, capsys):
     labels = [f"objective-of-a-long-name-{number:02d}" for number in range(30)]
     config = config_files.replace(
-        CONFIG, objectives=dict.fromkeys(["natural", *labels], ObjectiveConfig())
+        CONFIG, seeds=(0,), objectives=dict.fromkeys(["natural", *labels], ObjectiveConfig())
     )
     row = example_cells()[0]
     listed = [{**row, "objective": label, "seed": 0} for label in config.objectives]
@@ -413,6 +413,15 @@ def test_a_piped_table_is_whole_however_wide_it_is(tmp_path, capsys):
     assert all(f" {label} " in shown for label in labels)
     assert shown.count("90.0 (") == 30
     assert "\N{HORIZONTAL ELLIPSIS}" not in shown
+
+
+def test_the_terminal_says_which_values_are_over_fewer_seeds(tmp_path, capsys):
+    failed = ("robust", "omp", 1)
+    cells = [c for c in example_cells() if (c["objective"], c["draw"], c["seed"]) != failed]
+    show_report(study_of(tmp_path, cells))
+    shown = capsys.readouterr().out
+    assert "85.0 (1 of 2 seeds) (+5.0 (1 of 2 seeds))" in shown
+    assert shown.count("of 2 seeds") == 2
 
 
 def test_a_narrow_terminal_wraps_a_table_and_cuts_nothing(study, monkeypatch, capsys):
@@ -497,8 +506,8 @@ def test_a_study_of_another_task_is_reported_in_its_unit_and_direction(regressio
         assert f"<h2>{heading}</h2>" in page
     assert "<span>-1.25</span>" in page  # two equal gains tell nothing of other seeds
     assert "<td>2.562 ± 0.08839</td>" in page
-    assert '<th scope="col">cal.ece (%), lower is better</th>' in page
-    assert '<th scope="col">cal.temperature</th>' in page
+    assert "<h3>cal.ece (%), lower is better</h3>" in page
+    assert "<h3>cal.temperature</h3>" in page
     assert "<td>25.0 ± 0.0</td>" in page
     assert "class_0" not in page
     show_report(regression)

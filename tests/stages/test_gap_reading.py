@@ -87,6 +87,36 @@ def test_distances_of_different_numbers_of_images_are_told():
     assert "examples to 40" in note
 
 
+def test_the_number_of_images_that_a_measure_holds_is_taken():
+    known = [{**c, "measures": {"gap.frechet": {**c["measures"]["gap.frechet"], "examples": 50}}}
+             if c["transfer"] == "near" else c for c in CELLS]  # fmt: skip
+    (note,) = gap_notes(known, config())
+    assert "near 50" in note
+    assert "examples to 50" in note
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        (("natural", "dense"), ["distance of far lacks seed 1", "robust, dense, of far lacks"]),
+        (("natural", "omp"), ["gain of robust, omp 10%, of far lacks seed 1"]),
+        (("robust", "omp"), ["gain of robust, omp 10%, of far lacks seed 1"]),
+    ],
+)
+def test_targets_of_different_seeds_are_told(lost, said):
+    failed = (1, *lost, "far")
+    names = ("seed", "objective", "draw", "transfer")
+    notes = gap_notes([c for c in CELLS if tuple(c[n] for n in names) != failed], config())
+    assert len(notes) == len(said)
+    for note, words in zip(notes, said, strict=True):
+        assert words in note
+        assert "gap.frechet, linear" in note
+
+
+def test_targets_that_all_lack_a_seed_are_alike():
+    assert gap_notes([each for each in CELLS if each["seed"] == 0], config()) == []
+
+
 def test_settings_of_the_study_are_those_of_its_file():
     values = config_files.to_dict(config())
     assert config_files.parse(StudyConfig, values) == config()

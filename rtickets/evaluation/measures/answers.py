@@ -37,6 +37,10 @@ class AnswerSettings(MeasureConfig):
     each_class: Annotated[int, Field(ge=0)] = 0
     needs_images = True
 
+    def examples_of(self, available: int) -> int:
+        """At most those that it asks for."""
+        return min(self.examples, available)
+
     def forward_passes(self, examples: int, validation: int) -> float:
         """One over the examples that are shown, or looked through."""
         return float(min(self.examples, examples) + min(_POOL * self.each_class, examples))

@@ -26,9 +26,7 @@ or validation examples; how many more forward passes it takes.
 To add one, write a subclass in a file of its own in this folder and announce it in `registry`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
@@ -37,7 +35,7 @@ from jax import Array
 from pydantic.dataclasses import dataclass
 from scipy.special import ndtri
 
-from rtickets.data.arrays import IMAGE, Split
+from rtickets.data.arrays import Split
 from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
 from rtickets.evaluation.comparison import compared, gallery_of
@@ -163,6 +161,14 @@ class MeasureConfig(Variant):
     needs_images = False  # the input has to be an image
     needs_outputs = False  # it looks at all of them at once, so another pass keeps them
     needs_validation = False  # it chooses something on validation examples
+    how = ""  # what its values depend on beside network and split, in words for reports
+
+    def examples_of(self, available: int) -> int:
+        """Return on how many of the examples of the split its values are, at most.
+
+        A value that is of others, or of fewer, says so itself (`Measured.examples`).
+        """
+        return available
 
     def forward_passes(self, examples: int, validation: int) -> float:
         """Return how many forward passes it takes beyond that over the split, for dry runs.
@@ -196,72 +202,6 @@ class MeasureConfig(Variant):
     def values(self, sums: Mapping[str, Any], task: Task) -> dict[str, Measured]:
         """Return the values by name, of the sums of the whole split."""
         raise NotImplementedError
-
-
-def check_measures(
-    measures: Mapping[str, MeasureConfig], examples: Examples, network: Network | None = None
-) -> None:
-    """Refuse measures that have no meaning for a split and its task, or for a network.
-
-    Raises:
-        InputError: for those of logits over classes where there are no classes, and what
-            `MeasureConfig.check` and `check_network` refuse.
-    """
-    task = examples.task
-    for label, measure in measures.items():
-        if measure.needs_classes and not task.has_classes:
-            raise InputError(
-                f"measures.{label}={measure.name!r} is of logits over classes, which "
-                f"{type(task).__name__} has not; leave it out"
-            )
-        if measure.needs_images and IMAGE not in task.inputs:
-            raise InputError(
-                f"measures.{label}={measure.name!r} is of images, and {type(task).__name__} is "
-                f"about {', '.join(task.inputs)}; leave it out"
-            )
-        with _named(label):
-            measure.check(examples)
-            if network is not None:
-                measure.check_network(network, examples)
-
-
-def measure_all(
-    measures: Mapping[str, MeasureConfig], asked: Asked, sums: Mapping[str, Sums]
-) -> dict[str, Measured]:
-    """Return the values of all measures as LABEL.NAME.
-
-    Args:
-        measures: by label.
-        asked: what they are asked about.
-        sums: of all the split, by label, of those that are made of sums.
-
-    Raises:
-        InputError: naming the label, where a measure has no value for the network's answers.
-    """
-    found: dict[str, Measured] = {}
-    for label, measure in measures.items():
-        with _named(label):
-            keep, tabulate = (
-                partial(_named_as, each, label) for each in (asked.keep, asked.tabulate)
-            )
-            own = measure.measure(
-                asked._replace(keep=keep, tabulate=tabulate, sums=sums.get(label))
-            )
-        found |= {f"{label}.{name}": value for name, value in own.items()}
-    return found
-
-
-def _named_as(keep: Callable[[str, Any], None], label: str, name: str, what: Any) -> None:
-    keep(f"{label}.{name}", what)
-
-
-@contextmanager
-def _named(label: str) -> Iterator[None]:
-    """Say of which measure an error is."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"measures.{label}: {error}") from None
 
 
 def mean_of(

@@ -50,7 +50,8 @@ class CalibrationSettings(MeasureConfig):
         if not self.temperature:
             return found
         outputs, batch = asked.ask(asked.validation())
-        fitted = temperature(finite_logits(outputs), np.asarray(asked.task.labels(batch)))
+        labelled = np.asarray(asked.task.labels(batch))
+        fitted = temperature(finite_logits(outputs), labelled)._replace(examples=len(labelled))
         scaled = scores(logits / fitted.value, labels, self.bins)
         self._tabulate(asked, "scaled_", logits / fitted.value, labels)
         return {**found, "temperature": fitted, **{f"scaled_{k}": v for k, v in scaled.items()}}

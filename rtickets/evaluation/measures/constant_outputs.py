@@ -31,6 +31,10 @@ class ConstantOutputsSettings(MeasureConfig):
     name: Literal["constant_outputs"] = "constant_outputs"
     examples: Annotated[int, Field(ge=2)] = 256
 
+    def examples_of(self, available: int) -> int:
+        """At most those that it asks for."""
+        return min(self.examples, available)
+
     def forward_passes(self, examples: int, validation: int) -> float:
         """Over the images that are looked at."""
         return float(min(self.examples, examples))

@@ -76,6 +76,17 @@ class CorruptionSettings(MeasureConfig):
             )
         return self
 
+    @property
+    def how(self) -> str:  # type: ignore[override]
+        """How images are corrupted."""
+        levels = ", ".join(map(str, self.severities))
+        what = f"{len(self.corruptions)} corruption{'s' * (len(self.corruptions) != 1)}"
+        return f"{what} of severities {levels} as those of {self.table}"
+
+    def examples_of(self, available: int) -> int:
+        """At most those that it asks for."""
+        return min(self.examples or available, available)
+
     def forward_passes(self, examples: int, validation: int) -> float:
         """One over the examples for every corruption and severity."""
         count = min(examples, self.examples or examples)

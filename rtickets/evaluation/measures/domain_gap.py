@@ -41,6 +41,15 @@ class DomainGapSettings(MeasureConfig):
     examples: Positive = 2000
     needs_images = True
 
+    @property
+    def how(self) -> str:  # type: ignore[override]
+        """Which images they are compared with."""
+        return f"from as many test images of {self.data.source}" if self.data else ""
+
+    def examples_of(self, available: int) -> int:
+        """At most those that it asks for."""
+        return min(self.examples, available)
+
     def forward_passes(self, examples: int, validation: int) -> float:
         """Over both sets of images."""
         return 2.0 * min(self.examples, examples)
@@ -58,7 +67,7 @@ class DomainGapSettings(MeasureConfig):
         own, others = self._both(asked.examples)
         task, transform = asked.task, asked.examples.transform
         ours, theirs = asked.features(own, task, transform), asked.features(*others)
-        return {DISTANCE: _with_interval(ours, theirs)}
+        return {DISTANCE: _with_interval(ours, theirs)._replace(examples=len(own))}
 
     def _both(self, examples: Examples) -> tuple[Split, tuple[Split, Task, Transform]]:
         """Return equally many images of the task, and of the source with how it is prepared."""

@@ -50,6 +50,10 @@ class GradientSettings(MeasureConfig):
     sigma: NotNegative = 0.15
     needs_classes = needs_images = True
 
+    def examples_of(self, available: int) -> int:
+        """At most those that it asks for."""
+        return min(self.examples, available)
+
     def forward_passes(self, examples: int, validation: int) -> float:
         """Three for a forward and a backward pass, of every image and noisy copy."""
         return 3.0 * (1 + self.samples) * min(self.examples, examples)

@@ -57,6 +57,10 @@ class InversionSettings(MeasureConfig):
     schedule: Schedule = "linear"
     needs_images = True
 
+    def examples_of(self, available: int) -> int:
+        """At most those that it asks for."""
+        return min(self.examples, available)
+
     def forward_passes(self, examples: int, validation: int) -> float:
         """Three for a forward and a backward pass, in every step."""
         return 3.0 * self.num_steps * min(self.examples, examples)

@@ -52,6 +52,14 @@ class OodSettings(MeasureConfig):
     fit_examples: Positive = 5000
     needs_classes = needs_images = needs_outputs = True
 
+    @property
+    def how(self) -> str:  # type: ignore[override]
+        """Which images they are told from."""
+        others = (
+            f"test images of {self.data.source}" if self.data else f"images of {self.noise} noise"
+        )
+        return f"told from at most {self.examples:,} {others}"
+
     def forward_passes(self, examples: int, validation: int) -> float:
         """Over the other examples, and where features are asked for, over all once more."""
         more = self.examples + examples + 2 * self.fit_examples if self.mahalanobis else 0

@@ -12,7 +12,7 @@ from rtickets.evaluation.measures.base import Asked, MeasureConfig
 from rtickets.evaluation.predict import Examples
 from rtickets.settings.kinds import STRICT
 from rtickets.tasks import Measured, Segmentation, Task
-from rtickets.tasks.accuracy import share
+from rtickets.tasks.accuracy import Accuracy, share
 from rtickets.tasks.base import Batch, Sums
 from rtickets.tasks.confusion import Estimated, overlap
 
@@ -71,9 +71,17 @@ class PerClassSettings(MeasureConfig):
         found = _regions(sums) if isinstance(task, Segmentation) else _shares(sums)
         worst = min(found.values(), key=lambda each: each.value)
         return {
-            "worst": worst.measured(),
-            **{f"class_{k}": each.measured(detail=True) for k, each in found.items()},
+            "worst": worst.measured(**_examples(worst)),
+            **{
+                f"class_{k}": each.measured(detail=True, **_examples(each))
+                for k, each in found.items()
+            },
         }
+
+
+def _examples(found: Any) -> dict[str, int]:
+    """Return how many examples a class has; its pixels are of all images."""
+    return {"examples": found.examples} if isinstance(found, Accuracy) else {}
 
 
 def _shares(sums: Mapping[str, Any]) -> dict[int, Any]:

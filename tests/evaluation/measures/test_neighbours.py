@@ -7,7 +7,7 @@ from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
 from rtickets.evaluation import Network, evaluate_network, on_devices
 from rtickets.evaluation.comparison import neighbours, retrieval
-from rtickets.evaluation.measures.base import check_measures
+from rtickets.evaluation.measures.asking import check_measures
 from rtickets.evaluation.subject import spread
 from rtickets.platform import parallel
 from rtickets.tasks import SimClr

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from rtickets.errors import InputError
-from rtickets.evaluation.measures.base import Asked, check_measures, no_examples
+from rtickets.evaluation.measures.asking import check_measures
+from rtickets.evaluation.measures.base import Asked, no_examples
 from rtickets.evaluation.measures.per_class import PerClassSettings
 from rtickets.evaluation.predict import Examples
 from rtickets.tasks import Classification, ImageTask, Segmentation

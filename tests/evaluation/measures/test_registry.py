@@ -15,7 +15,7 @@ from rtickets.errors import InputError
 from rtickets.evaluation import Network, on_devices
 from rtickets.evaluation.entries import entries
 from rtickets.evaluation.measures import MEASURES, Asked
-from rtickets.evaluation.measures.base import check_measures, measure_all
+from rtickets.evaluation.measures.asking import check_measures, measure_all
 from rtickets.evaluation.measures.counted import counters_of
 from rtickets.platform import parallel
 from rtickets.settings import config_files
@@ -137,6 +137,21 @@ def test_the_order_of_examples_does_not_matter(name):
         again = measured(measure, RANDOM[order], LABELS[order])
         for one, other in zip(found.values(), again.values(), strict=True):
             assert other[:3] == pytest.approx(one[:3], abs=1e-9)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_values_say_of_how_many_examples_they_are(name):
+    measure = settings(name)[0]
+    most = measure.examples_of(len(EXAMPLES.split))
+    assert 0 < most <= len(EXAMPLES.split)
+    assert measure.examples_of(10**9) == (getattr(measure, "examples", None) or 10**9) or (
+        name == "ood"  # whose examples are the others
+    )
+    for found in measured(measure, RANDOM, LABELS).values():
+        own = name != "per_class"  # each class has its own
+        assert found.examples == most if own else 0 < found.examples <= len(LABELS)
+    stored = entries(measured(measure, RANDOM, LABELS))
+    assert all(isinstance(each["examples"], int) for each in stored.values())
 
 
 @pytest.mark.parametrize("name", MEASURES)
