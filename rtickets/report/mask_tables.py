@@ -103,7 +103,7 @@ def mask_sections(about: Context, tables: MaskTables | None) -> list[Section]:
     if tables.similarity:
         parts.append(_panel("Similarity of masks", _ALIKE, _similarity_table(tables.similarity)))
     parts.append(_panel("Zero kernels", _ZERO, _zero_table(tables.zeros)))
-    return [Section("Masks", about.facts(), "\n".join([*parts, "</div>"]))]
+    return [Section("Masks", about.shared_facts(), "\n".join([*parts, "</div>"]))]
 
 
 def _panel(heading: str, told: str, table: str) -> str:

@@ -14,7 +14,7 @@ from rtickets.report.cell_table import cell_table, link
 from rtickets.report.cells import Cell, Words, html_table, over_fewer, with_interval
 from rtickets.report.chosen import ladder_ends
 from rtickets.report.document import document, picture
-from rtickets.report.facts import Facts, facts_list
+from rtickets.report.facts import Facts, facts_list, without
 from rtickets.report.further import further_section
 from rtickets.report.gains import explained
 from rtickets.report.gap_scatter import gap_sections
@@ -170,7 +170,8 @@ def _honesty(about: Context) -> list[Section]:
     table = [html_table(head, body)] if body else []
     told = [f"<p>{html.escape(line)}</p>" for line in (*lines, *strengths(result))]
     body_html = "\n".join([*told, *table])
-    return [Section("Can values under attack be trusted?", about.facts(), body_html, short="Trust")]
+    facts = without(about.facts(), "examples")  # checks say on how many they looked
+    return [Section("Can values under attack be trusted?", facts, body_html, short="Trust")]
 
 
 def _failed(about: Context) -> list[Section]:
