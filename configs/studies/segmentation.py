@@ -2,12 +2,13 @@
 
     rtickets study --config=configs/studies/segmentation.py --workdir=runs
     rtickets study --config=configs/studies/segmentation.py:small --workdir=runs \
-        --config.transfers.scenes.data.path=/usr/share
+        --config.transfers.scenes.data.path=/usr/share \
+        --config.transfers.scenes-head.data.path=/usr/share
 
 At the published scale from ImageNet, natural and against L2 attacks of radius 0.05, to VOC 2012
 with a ResNet-50 whose first convolution stays whole, at four sparsities; it needs `rtickets data
 prepare` of imagenet2012 and voc2012. The small version goes from Fashion-MNIST, shown in colour, to
-320 scenes with masks at 32 pixels; it needs `pip install 'rtickets[scenes]'` and Debian's packages
+320 scenes with masks at 32 pixels, whole, and the head alone on frozen weights; it needs `pip install 'rtickets[scenes]'` and Debian's packages
 tuxpaint-stamps-default and mate-backgrounds (docs/data.md).
 
 `random` has as many weights alive in every layer as the ticket, at random places; `reinitialised`
@@ -30,8 +31,9 @@ from rtickets.stages import experiments, published
 from rtickets.tasks import Segmentation
 
 
-def scenes():
+def scenes(mode):
     return TransferConfig(
+        mode=mode,
         data=DataConfig(
             source="stamps_scenes", path="/usr/share", image_size=32, train_examples=320,
             flip=True, crop_padding=4,
@@ -68,7 +70,7 @@ def full():
 def small():
     study = experiments.small(
         "segmentation",
-        {"scenes": scenes()},
+        {"scenes": scenes("finetune"), "scenes-head": scenes("linear")},
         draws=draws(),
         sparsities=(0.5, 0.8, 0.9),
         ladders={"reinitialised": (0.0,)},
