@@ -15,8 +15,8 @@ tuxpaint-stamps-default and mate-backgrounds (docs/data.md).
 is the whole network from random weights. Answering ground everywhere is `chance` in the results of
 the evaluations, 12% on scenes.
 
-Time: full, not run, --dry-run estimates it; small, 40 minutes of one CPU core (estimated from
-single transfers).
+Time: full, not run, --dry-run estimates it; small, 29 minutes of one CPU core. Results of the small
+version: docs/results/segmentation_small.md.
 """
 
 from rtickets.config import (
