@@ -8,8 +8,9 @@
 At the published scale from ImageNet, natural and against L2 attacks of radius 0.05, to VOC 2012
 with a ResNet-50 whose first convolution stays whole, at four sparsities; it needs `rtickets data
 prepare` of imagenet2012 and voc2012. The small version goes from Fashion-MNIST, shown in colour, to
-320 scenes with masks at 32 pixels, whole, and the head alone on frozen weights; it needs `pip install 'rtickets[scenes]'` and Debian's packages
-tuxpaint-stamps-default and mate-backgrounds (docs/data.md).
+320 scenes with masks at 32 pixels, whole, and the head alone on frozen weights; it needs
+`pip install 'rtickets[scenes]'` and Debian's packages tuxpaint-stamps-default and mate-backgrounds
+(docs/data.md).
 
 `random` has as many weights alive in every layer as the ticket, at random places; `reinitialised`
 is the whole network from random weights. Answering ground everywhere is `chance` in the results of

@@ -20,7 +20,7 @@ def test_weights_are_chosen_under_attack_or_by_clean_images(
 ):
     seen = []
 
-    def judge(network, split, *, attack, batch_size):
+    def judge(network, split, *, attack, **options):
         found = (CLEAN if attack is None else ATTACKED)[len(seen)]
         seen.append(attack)
         return {"accuracy": Measured(found, found, found, "share")}
