@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -14,7 +15,8 @@ from rtickets.errors import InputError
 
 _FILLED = 0.98  # a cut-out that fills more of its picture has no outline
 _EMPTY = 0.02
-_COUNTED = re.compile(r"[-_ ]?\d+$")
+_SHAPE = "\0"  # begins what is no name
+_COUNTED = re.compile(r"([-_ ]?mirror|[-_ ]?\d+)+$")
 _Part = TypeVar("_Part")
 
 
@@ -44,29 +46,65 @@ def read_cutouts(folder: Path, classes: Sequence[str], largest: int) -> list[Cut
         InputError: naming a class without cut-outs, or a picture that cannot be read.
     """
     found: list[Cutout] = []
+    joined = _Joined()
     for label, name in enumerate(classes):
         before = len(found)
         for path in sorted((folder / name).rglob("*.png")):
-            pixels = _trimmed(_read_transparent(path, largest))
+            image = _read_transparent(path)
+            pixels = _trimmed(_scaled(image, largest))
             if pixels is not None:
-                found.append(Cutout(pixels, label, _identity(path, folder)))
+                name = _identity(path, folder)
+                joined.join(name, _outline(image))
+                found.append(Cutout(pixels, label, name))
         if len(found) == before:
             raise InputError(f"{folder / name}: no picture with a transparent ground")
-    return found
+    return [cutout._replace(identity=joined.first(cutout.identity)) for cutout in found]
+
+
+class _Joined:
+    """Names that belong together because they share something, such as an outline."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, str] = {}
+
+    def first(self, name: str) -> str:
+        """Return the first name of those that belong to this one."""
+        while (before := self._before.get(name, name)) != name:
+            name = before
+        return name
+
+    def join(self, name: str, shared: str) -> None:
+        """Note that a name belongs to whatever else shares this."""
+        ends = (self.first(name), self.first(shared))
+        kept, other = sorted(ends, key=lambda one: one.startswith(_SHAPE))
+        self._before[other] = kept
+
+
+def _outline(image: Image.Image) -> str:
+    """Return what pictures of one outline share, also where one is the mirror of the other.
+
+    It is that of the picture as it is stored, whatever size it is scaled down to.
+    """
+    seen = np.asarray(image)[..., 3] > 127
+    sides = min(np.packbits(seen).tobytes(), np.packbits(seen[:, ::-1]).tobytes())
+    return f"{_SHAPE}{seen.shape}{sha256(sides).hexdigest()}"
 
 
 def _identity(path: Path, folder: Path) -> str:
-    """Return a name that `frog.png` and `frog-1.png` of one folder share."""
+    """Return a name that `frog.png`, `frog-1.png` and `frog_mirror.png` of one folder share."""
     relative = path.relative_to(folder)
     return (relative.parent / _COUNTED.sub("", relative.stem)).as_posix()
 
 
-def _read_transparent(path: Path, largest: int) -> np.ndarray:
+def _read_transparent(path: Path) -> Image.Image:
     image = open_image(read_file(path), path)
     try:
-        image = image.convert("RGBA")
+        return image.convert("RGBA")
     except Exception as error:  # damage surfaces as whatever the decoder trips over
         raise InputError(f"{path}: cannot be read as an image: {error}") from None
+
+
+def _scaled(image: Image.Image, largest: int) -> np.ndarray:
     # Colours of invisible pixels must not bleed into the outline: scale them weighted by opacity.
     weighted = image.convert("RGBa")
     weighted.thumbnail((largest, largest), Image.Resampling.BILINEAR)

@@ -28,8 +28,9 @@ def share(tmp_path_factory):
         folder.mkdir(parents=True)
         for index in range(5):
             colour = (40 * label, 50 * index, 200)
-            Image.fromarray(stamp(colour)).save(folder / f"thing{'abcde'[index]}.png")
-        Image.fromarray(stamp((40 * label, 0, 90))).save(folder / "thinga-2.png")
+            pixels = stamp(colour, (20, 30 + 5 * label + index))  # no two of one outline
+            Image.fromarray(pixels).save(folder / f"thing{'abcde'[index]}.png")
+        Image.fromarray(stamp((40 * label, 0, 90), (22, 30 + label))).save(folder / "thinga-2.png")
         Image.new("RGBA", (9, 9), "red").save(folder / "full.png")
     for number, name in enumerate(PHOTOGRAPHS):
         (root / name).parent.mkdir(parents=True, exist_ok=True)

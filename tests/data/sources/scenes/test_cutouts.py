@@ -18,6 +18,31 @@ def test_cutouts_are_trimmed_and_what_has_no_outline_is_left_out(share):
     assert len({cutout.identity for cutout in found}) == 5 * len(SCENE_CLASSES)
 
 
+def corner(side, mirrored=False):
+    """Return a triangle, which its mirror differs from."""
+    pixels = np.zeros((side, side, 4), np.uint8)
+    pixels[np.tril_indices(side)] = 200, 90, 20, 255
+    return pixels[:, ::-1] if mirrored else pixels
+
+
+def test_mirrors_and_pictures_of_one_outline_are_one_object(tmp_path):
+    for name, pixels in {
+        "animals/frog": corner(20),
+        "animals/frog_mirror": corner(22, mirrored=True),
+        "animals/frog-2-mirror": corner(24),
+        "seasonal/dreydl-nun": corner(40),
+        "seasonal/dreydl-hay": corner(40) // 2 * 2,
+        "seasonal/top": corner(30),
+        "seasonal/spin": corner(30, mirrored=True),
+        "seasonal/mirror": corner(31),
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    found = read_cutouts(tmp_path, ["animals", "seasonal"], 64)
+    groups = [sum(one.identity == name for one in found) for name in {c.identity for c in found}]
+    assert sorted(groups) == [1, 2, 2, 3]
+
+
 def test_scaling_down_keeps_the_colour_of_what_can_be_seen(tmp_path):
     pixels = np.zeros((60, 60, 4), np.uint8)
     pixels[...] = 0, 255, 0, 0  # invisible green
