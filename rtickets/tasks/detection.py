@@ -86,12 +86,14 @@ class Detection(ImageTask):
 
     def prepare(self, transform: Transform, raw: Batch) -> Batch:
         """Return images and boxes resized alike."""
-        moved = transform.prepare_boxes(raw[BOXES], raw[self.input].shape[1:])
+        moved = transform.prepare_boxes(raw[BOXES], raw[self.input].shape[1:], raw.get(CROWD))
         return {**super().prepare(transform, raw), BOXES: moved}
 
     def augment(self, transform: Transform, keys: Array, raw: Batch) -> Batch:
         """Return images and boxes moved alike."""
-        moved = transform.training_boxes(keys, raw[BOXES], raw[self.input].shape[1:])
+        moved = transform.training_boxes(
+            keys, raw[BOXES], raw[self.input].shape[1:], raw.get(CROWD)
+        )
         return {**super().augment(transform, keys, raw), BOXES: moved}
 
     def loss(self, outputs: Any, batch: Batch, reduce: Reduce = alone) -> Array:

@@ -36,15 +36,14 @@ def by_loop(one, choice):
             middle[0] + bottom * stride[0], middle[1] + right * stride[1],
         ])  # fmt: skip
         inside = np.clip(box, 0, [*SIZE, *SIZE])
-        area, whole = (np.prod(each[2:] - each[:2]) for each in (inside, box))
         for label in range(CLASSES):
             logits = one[place, [label, -1]].astype(float)
             score = np.sqrt(np.prod(1 / (1 + np.exp(-logits))))
-            found.append((score, label, inside if area >= whole / 4 else None))
+            found.append((score, label, inside))
     ranked = sorted(found, key=lambda each: -each[0])[: choice.candidates]
     kept = []
     for score, label, box in ranked:
-        if box is None or score < choice.least:
+        if score < choice.least:
             continue
         rivals = [other for _, name, other in kept if name == label]
         if all(overlap(box, other) <= choice.overlap for other in rivals):
@@ -78,3 +77,11 @@ def test_nothing_is_found_where_nothing_is_sure_enough():
     found = found_boxes(answers(1), PLACES, SIZE, Choice(50, 10, 1.1, 0.5))
     assert (np.asarray(found.classes) == -1).all()
     assert not np.asarray(found.scores).any()
+
+
+def test_a_box_far_larger_than_the_image_is_cut_off_at_it():
+    given = np.full((1, len(PLACES.middles), CLASSES + 5), -20, np.float32)
+    given[0, 0] = [20, -20, -20, 1e3, 1e3, 1e3, 1e3, 20]
+    found = found_boxes(given, PLACES, SIZE, Choice(50, 10, 0.05, 0.5))
+    assert np.asarray(found.boxes)[0, 0].tolist() == [0, 0, *SIZE]
+    assert np.asarray(found.classes)[0].tolist() == [0, *[-1] * 9]

@@ -113,21 +113,27 @@ class Transform:
 
         return jax.vmap(change)(keys, maps)
 
-    def prepare_boxes(self, found: Array, shape: tuple[int, ...]) -> Array:
+    def prepare_boxes(
+        self, found: Array, shape: tuple[int, ...], crowd: Array | None = None
+    ) -> Array:
         """Do what `prepare` does to boxes in images, see `rtickets.data.images.moved_boxes`.
 
         Args:
             found: float32 (B, N, 4), in pixels of the stored images.
             shape: (H, W, ...) of these.
+            crowd: bool (B, N), those around crowds; None where there are none.
         """
         moved = self._boxes_resized(found, shape)
-        return jnp.asarray(moved_boxes.clipped(jnp, moved, self.output_shape(shape)[:2]))
+        crowd = jnp.zeros(found.shape[:2], bool) if crowd is None else crowd
+        return jnp.asarray(moved_boxes.still_there(jnp, moved, self.output_shape(shape)[:2], crowd))
 
-    def training_boxes(self, keys: Array, found: Array, shape: tuple[int, ...]) -> Array:
+    def training_boxes(
+        self, keys: Array, found: Array, shape: tuple[int, ...], crowd: Array | None = None
+    ) -> Array:
         """Do what `training_input` does to boxes by the same keys; others as `prepare_boxes`."""
         height, width = self.output_shape(shape)[:2]
 
-        def change(key: Array, own: Array) -> Array:
+        def change(key: Array, own: Array, many: Array) -> Array:
             if self.random_scale is not None:
                 own = moved_boxes.stretched(jnp, own, self._window(key, shape), (height, width))
             elif self.random_crop is None:
@@ -140,9 +146,10 @@ class Transform:
                 own = moved_boxes.shifted(jnp, own, pad - top, pad - left)
             if self.flip:
                 own = jnp.where(mirrored, moved_boxes.mirrored(jnp, own, width), own)
-            return jnp.asarray(moved_boxes.clipped(jnp, own, (height, width)))
+            return jnp.asarray(moved_boxes.still_there(jnp, own, (height, width), many))
 
-        return jax.vmap(change)(keys, found)
+        crowd = jnp.zeros(found.shape[:2], bool) if crowd is None else crowd
+        return jax.vmap(change)(keys, found, crowd)
 
     def augment(self, keys: Array, images: Array) -> Array:
         """Crop out of padding, flip, and change colours of float32 images in [0, 1] at random.

@@ -35,16 +35,26 @@ def mirrored(xp: Any, boxes: Any, width: int) -> Any:
     return xp.stack([top, width - right, bottom, width - left], -1)
 
 
-def clipped(xp: Any, boxes: Any, size: tuple[int, int]) -> Any:
+def clipped(xp: Any, boxes: Any, size: tuple[int, int], least: Any = 0.0) -> Any:
     """Return what lies of boxes in an image of a (height, width).
 
-    A box is zeros where nothing of it does, or less than a quarter: the object is not in the image.
+    A box is zeros where nothing of it does, or less than a part of its area, `least` (...).
     """
     ends = xp.asarray([*size, *size], boxes.dtype)
     inside = xp.minimum(xp.maximum(boxes, 0), ends)
     there = area(xp, inside)
-    kept = (there > 0) & (there >= _LEAST * area(xp, boxes))
+    # Said so that an area that overflows, times 0, loses no box.
+    kept = (there > 0) & ~(there < least * area(xp, boxes))
     return xp.where(kept[..., None], inside, xp.zeros_like(inside))
+
+
+def still_there(xp: Any, boxes: Any, size: tuple[int, int], crowd: Any = False) -> Any:
+    """Return what lies of true boxes in an image of a (height, width), see `clipped`.
+
+    An object of which less than a quarter does is not in the image. What is left of a `crowd`,
+    bool (...), stays however little it is, so that answers on it are not wrong.
+    """
+    return clipped(xp, boxes, size, xp.where(xp.asarray(crowd), 0.0, _LEAST))
 
 
 def area(xp: Any, boxes: Any) -> Any:

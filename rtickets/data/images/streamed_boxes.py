@@ -20,6 +20,7 @@ class StreamedBoxes:
     Attributes:
         stored: float32 (F, M, 4), in pixels of the image files.
         sizes: integers (F, 2), heights and widths of these.
+        crowd: bool (F, M), those around crowds.
         chosen: which of the files, int64 (N,).
         view: how the images become arrays.
         workers: threads.
@@ -27,6 +28,7 @@ class StreamedBoxes:
 
     stored: np.ndarray
     sizes: np.ndarray
+    crowd: np.ndarray
     chosen: np.ndarray
     view: View
     workers: int = 1
@@ -62,11 +64,13 @@ class StreamedBoxes:
         if size is None:
             return found
         if not resize:
-            return _clipped(moved_boxes.stretched(np, found, (0, 0, *shape), size), size)
+            return self._clipped(
+                index, moved_boxes.stretched(np, found, (0, 0, *shape), size), size
+            )
         scaled = boxes.short_side(shape, resize)
         top, left = boxes.centre(scaled, size)
         found = moved_boxes.stretched(np, found, (0, 0, *shape), scaled)
-        return _clipped(moved_boxes.shifted(np, found, -top, -left), size)
+        return self._clipped(index, moved_boxes.shifted(np, found, -top, -left), size)
 
     def training(self, index: int, seed: Sequence[int]) -> np.ndarray:
         """Return the boxes in an image as it is trained on, of the same seed, float32 (M, 4)."""
@@ -74,13 +78,14 @@ class StreamedBoxes:
             return self.evaluation(index)
         found, shape = self._stored(index)
         window = self.view.cut(shape, np.random.default_rng(list(seed)))
-        return _clipped(moved_boxes.stretched(np, found, window, self.view.size), self.view.size)
+        found = moved_boxes.stretched(np, found, window, self.view.size)
+        return self._clipped(index, found, self.view.size)
 
     def _stored(self, index: int) -> tuple[np.ndarray, tuple[int, int]]:
         number = int(self.chosen[index])
         height, width = self.sizes[number].tolist()
         return self.stored[number], (height, width)
 
-
-def _clipped(found: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return np.asarray(moved_boxes.clipped(np, found, size), np.float32)
+    def _clipped(self, index: int, found: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        crowd = self.crowd[int(self.chosen[index])]
+        return np.asarray(moved_boxes.still_there(np, found, size, crowd), np.float32)

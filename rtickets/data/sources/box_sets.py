@@ -110,7 +110,7 @@ def _split(images: Sequence[Pictured], rows: int, view: View, workers: int | Non
     files = streamed(ImageFiles(tuple(each.path for each in images)), view, workers)
     arrays: dict[str, Any] = {
         "image": files,
-        "boxes": StreamedBoxes(boxes, sizes, np.arange(count), view, files.workers),
+        "boxes": StreamedBoxes(boxes, sizes, crowd, np.arange(count), view, files.workers),
         "classes": classes,
         "crowd": crowd,
     }

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from rtickets.data.images.augment import Transform
-from rtickets.data.images.moved_boxes import clipped, mirrored, shifted, stretched
+from rtickets.data.images.moved_boxes import (
+    clipped,
+    mirrored,
+    shifted,
+    still_there,
+    stretched,
+)
+from rtickets.data.images.streamed_boxes import StreamedBoxes
 
 
 def drawn(size, count=12, seed=0):
@@ -71,15 +78,40 @@ def test_by_hand(xp):
 
 
 @pytest.mark.parametrize("xp", [np, jnp])
-def test_what_is_cut_off_is_clipped_and_what_is_lost_is_absent(xp):
+def test_what_is_cut_off_is_clipped_and_an_object_that_is_lost_is_absent(xp):
     size = (20, 30)
-    for box, expected in (
-        ((2, 3, 9, 12), (2, 3, 9, 12)),
-        ((-5, 20, 10, 40), (0, 20, 10, 30)),  # more than a quarter is left
-        ((-10, 25, 10, 60), (0, 0, 0, 0)),  # less
-        ((20, 0, 25, 10), (0, 0, 0, 0)),
-        ((4, 4, 4, 9), (0, 0, 0, 0)),
-        ((3.0, 3.0, 3.2, 3.3), (3.0, 3.0, 3.2, 3.3)),  # small is not cut off
+    for box, expected, kept in (
+        ((2, 3, 9, 12), (2, 3, 9, 12), True),
+        ((-5, 20, 10, 40), (0, 20, 10, 30), True),  # more than a quarter is left
+        ((-10, 25, 10, 60), (0, 25, 10, 30), False),  # less
+        ((-3e38, -3e38, 3e38, 3e38), (0, 0, 20, 30), False),  # its area overflows
+        ((20, 0, 25, 10), (0, 0, 0, 0), True),
+        ((4, 4, 4, 9), (0, 0, 0, 0), True),
+        ((3.0, 3.0, 3.2, 3.3), (3.0, 3.0, 3.2, 3.3), True),  # small is not cut off
     ):
-        found = clipped(xp, xp.asarray([box], xp.float32), size)[0]
-        np.testing.assert_allclose(np.asarray(found), np.float32(expected))
+        boxes, inside = xp.asarray([box], xp.float32), np.float32(expected)
+        with np.errstate(over="ignore", invalid="ignore"):
+            answered = clipped(xp, boxes, size)
+            true, crowd = (still_there(xp, boxes, size, xp.asarray([c])) for c in (False, True))
+        np.testing.assert_allclose(np.asarray(answered)[0], inside)
+        np.testing.assert_allclose(np.asarray(crowd)[0], inside)
+        np.testing.assert_allclose(np.asarray(true)[0], inside if kept else 0 * inside)
+
+
+TRUE = np.float32([[[0, 0, 4, 12], [0, 0, 4, 12], [4, 4, 8, 8]]])
+CROWD = np.array([[False, True, False]])
+CENTRED = Transform(size=(8, 8), resize=8)
+
+
+def test_what_a_crop_leaves_of_a_crowd_stays():
+    """Of an image of 8 x 32 the middle is seen: none of these boxes, or a sixth of the second."""
+    shape, wide = (8, 32, 3), TRUE + np.float32([0, 2, 0, 2])
+    expected = [[0, 0, 0, 0], [0, 0, 4, 2], [0, 0, 0, 0]]
+    moved = CENTRED.prepare_boxes(wide, shape, CROWD)
+    assert np.asarray(moved)[0].tolist() == expected
+    keys = jax.random.split(jax.random.key(0), 1)
+    trained = CENTRED.training_boxes(keys, wide, shape, CROWD)
+    assert np.asarray(trained)[0].tolist() == expected
+    sizes = np.array([shape[:2]])
+    streamed = StreamedBoxes(wide, sizes, CROWD, np.arange(1), CENTRED.view)
+    assert np.asarray(streamed)[0].tolist() == expected
