@@ -4,6 +4,7 @@ ROOT/annotations/instances_{train,val}2017.json, ROOT/{train,val}2017/*.jpg
 """
 
 import json
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,14 @@ class _Read:
         size_of(path)
         try:
             found = json.loads(path.read_bytes())
-            self._images, self._boxes = found["images"], found["annotations"]
-            categories = {_integer(each["id"]): str(each["name"]) for each in found["categories"]}
+            self._images, self._boxes, listed = (
+                _list(found, name) for name in ("images", "annotations", "categories")
+            )
+            categories = {_integer(each["id"]): _name(each["name"]) for each in listed}
         except Exception as error:  # damage surfaces as whatever the parser trips over
             raise self._wrong(f"{type(error).__name__}: {error}") from None
         self.categories = dict(sorted(categories.items()))
-        if not categories or len(set(categories.values())) < len(found["categories"]):
+        if not categories or len(set(categories.values())) < len(listed):
             raise self._wrong("categories need a number and a name of their own, one at least")
         self._labels = {number: label for label, number in enumerate(self.categories)}
 
@@ -100,15 +103,37 @@ class _Read:
         number, category = _integer(each["image_id"]), _integer(each["category_id"])
         if number not in images or category not in self._labels:
             raise ValueError(f"image_id {number} or category_id {category} is none of the file's")
-        left, top, width, height = (float(side) for side in each["bbox"])
+        left, top, width, height = (_real(side) for side in each["bbox"])
         if width <= 0 or height <= 0:
             self.empty += 1
             return number, None
         corners = top, left, top + height, left + width
-        return number, (corners, self._labels[category], bool(each.get("iscrowd", 0)))
+        crowd = each.get("iscrowd", 0)
+        if not isinstance(crowd, int) or crowd not in (0, 1):
+            raise ValueError(f"iscrowd is {crowd!r}; expected 0 or 1, without quotes")
+        return number, (corners, self._labels[category], bool(crowd))
+
+
+def _list(found: Any, name: str) -> list[Any]:
+    value = found[name]
+    if not isinstance(value, list):
+        raise ValueError(f"{name!r} is {reprlib.repr(value)}; expected a list")
+    return value
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{value!r} is no name; expected one in quotes")
+    return value
 
 
 def _integer(value: Any) -> int:
-    if not isinstance(value, int):
+    if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"{value!r} is no integer")
     return value
+
+
+def _real(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"{value!r} is no number")
+    return float(value)

@@ -11,6 +11,8 @@ from rtickets.data.images.pictures import LARGEST_FILE
 from rtickets.data.limits import check_unpacked, size_of
 from rtickets.errors import InputError
 
+_LONGEST = 200  # bytes of a file's name
+
 
 class Blob(NamedTuple):
     """The bytes of one image: a file, or a part of one.
@@ -88,6 +90,22 @@ def read_lines(path: Path) -> list[str]:
     if not kept:
         raise InputError(f"{path}: lists nothing")
     return kept
+
+
+def read_names(path: Path) -> list[str]:
+    """Return the lines of a list of file names without endings, see `read_lines`.
+
+    Raises:
+        InputError: naming the first that would lie in another folder, or that no file can have.
+    """
+    names = read_lines(path)
+    for name in names:
+        if set(name) & set("/\\\0") or name.startswith(".") or len(name.encode()) > _LONGEST:
+            raise InputError(
+                f"{path}: lists {name[:_LONGEST]!r}; expected the name of a file, without its "
+                "folder and its ending; mend the list or get it again"
+            )
+    return names
 
 
 def read_mat(path: Path, *names: str) -> list[Any]:

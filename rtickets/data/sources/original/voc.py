@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from rtickets.data.images.pictures import open_image, read_file, size_in
-from rtickets.data.sources.original.listing import locate, read_lines
+from rtickets.data.sources.original.listing import locate, read_names
 from rtickets.errors import InputError
 
 VOC_CLASSES = (
@@ -110,7 +110,7 @@ def read_voc2012(root: Path) -> dict[str, SegmentationSplit]:
         file = folder / "ImageSets" / "Segmentation" / f"{split}.txt"
         if split == AUGMENTED and not file.is_file():
             continue
-        names = read_lines(file)
+        names = read_names(file)
         images = tuple(folder / "JPEGImages" / f"{name}.jpg" for name in names)
         masks = tuple(folder / masks_in / f"{name}.png" for name in names)
         missing = [path for path in (*images, *masks) if not path.is_file()]

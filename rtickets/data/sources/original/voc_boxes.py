@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from rtickets.data.limits import size_of
 from rtickets.data.sources.original.box_listing import BoxListing, Pictured, check_there, pictured
-from rtickets.data.sources.original.listing import locate, read_lines
+from rtickets.data.sources.original.listing import locate, read_names
 from rtickets.data.sources.original.voc import VOC_CLASSES
 from rtickets.errors import InputError
 
@@ -48,10 +48,7 @@ def read_voc_boxes(root: Path, parts: Parts = VOC0712) -> BoxListing:
 def _read_list(root: Path, year: str, name: str) -> list[Pictured]:
     listed = f"ImageSets/Main/{name}.txt"
     folder = root if root.name == year else locate(root, f"{year}/{listed}") / year
-    lines = read_lines(folder / listed)
-    if odd := [line for line in lines if "/" in line or "\\" in line or line.startswith(".")]:
-        raise InputError(f"{folder / listed}: lists {odd[0]!r}; expected the name of an image")
-    found = [_read_annotation(folder, line) for line in lines]
+    found = [_read_annotation(folder, name) for name in read_names(folder / listed)]
     check_there(found, folder / listed)
     return found
 
@@ -59,7 +56,7 @@ def _read_list(root: Path, year: str, name: str) -> list[Pictured]:
 def _read_annotation(folder: Path, name: str) -> Pictured:
     path = folder / "Annotations" / f"{name}.xml"
     root = read_xml(path)
-    width, height = (_number(root, f"size/{side}", path) for side in ("width", "height"))
+    width, height = (_whole(root, f"size/{side}", path) for side in ("width", "height"))
     found = []
     for each in root.findall("object"):
         label = (each.findtext("name") or "").strip()
@@ -68,10 +65,12 @@ def _read_annotation(folder: Path, name: str) -> Pictured:
         left, top, right, bottom = (
             _number(each, f"bndbox/{side}", path) for side in ("xmin", "ymin", "xmax", "ymax")
         )
-        difficult = (each.findtext("difficult") or "0").strip() == "1"
-        found.append(((top - 1, left - 1, bottom, right), OBJECTS.index(label), difficult))
+        difficult = (each.findtext("difficult") or "0").strip()
+        if difficult not in ("0", "1"):
+            raise InputError(f"{path}: <difficult> is {difficult!r}; expected 0 or 1, mend it")
+        found.append(((top - 1, left - 1, bottom, right), OBJECTS.index(label), difficult == "1"))
     image = folder / "JPEGImages" / f"{name}.jpg"
-    return pictured(image, (int(height), int(width)), found, path)
+    return pictured(image, (height, width), found, path)
 
 
 def _number(element: ElementTree.Element, where: str, path: Path) -> float:
@@ -80,6 +79,16 @@ def _number(element: ElementTree.Element, where: str, path: Path) -> float:
         return float(text or "")
     except ValueError:
         raise InputError(f"{path}: <{where}> is {text!r}; expected a number") from None
+
+
+def _whole(element: ElementTree.Element, where: str, path: Path) -> int:
+    found = _number(element, where, path)
+    if not found.is_integer():  # nor are infinities and what is no number
+        raise InputError(
+            f"{path}: <{where}> is {element.findtext(where)!r}; expected a whole number of pixels, "
+            "mend it"
+        )
+    return int(found)
 
 
 class _Plain(ElementTree.TreeBuilder):

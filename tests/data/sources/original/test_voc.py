@@ -41,6 +41,15 @@ def test_a_missing_mask_is_named(devkit):
         read_voc2012(devkit)
 
 
+@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "a\\b", ".evil", "a\0b", "a" * 300])
+def test_a_list_names_images_of_its_own_folder_alone(devkit, save_image, name):
+    save_image(devkit / "evil.jpg", 90, (16, 12))
+    (devkit / "VOCdevkit/VOC2012/ImageSets/Segmentation/val.txt").write_text(f"{name}\n")
+    with pytest.raises(InputError, match=r"val\.txt: lists '.*expected the name of") as caught:
+        read_voc2012(devkit)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("mask", "message"),
     [

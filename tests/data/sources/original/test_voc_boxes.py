@@ -68,6 +68,11 @@ BOMB = '<!DOCTYPE a [<!ENTITY b "x"><!ENTITY c SYSTEM "file:///etc/passwd">]><a>
         (annotation(("dog", 0, "one", 1, 4, 9)), "<bndbox/xmin> is 'one'"),
         (annotation(size=("", 3)), "<size/width> is ''"),
         (annotation(size=(0, 3)), "size 3x0"),
+        (annotation(size=("nan", 3)), "<size/width> is 'nan'; expected a whole number"),
+        (annotation(size=(3, "inf")), "<size/height> is 'inf'; expected a whole number"),
+        (annotation(size=("1e400", 3)), "<size/width> is '1e400'; expected a whole number"),
+        (annotation(size=("500.7", 3)), r"<size/width> is '500\.7'; expected a whole number"),
+        (annotation(("dog", "yes", 1, 1, 4, 9)), "<difficult> is 'yes'; expected 0 or 1"),
         ("<annotation>", "XML"),
         ("", "XML"),
         ("\0", "XML"),
@@ -93,6 +98,10 @@ def test_what_is_missing_is_named(devkit):
     (folder / "ImageSets/Main/trainval.txt").write_text("../../secret\n")
     with pytest.raises(InputError, match=r"trainval\.txt: lists '\.\./\.\./secret'"):
         read_voc_boxes(devkit)
+    for name in ("/etc/passwd", "a\\b", ".hidden", "a\0b", "a" * 300):
+        (folder / "ImageSets/Main/trainval.txt").write_text(f"{name}\n")
+        with pytest.raises(InputError, match=r"trainval\.txt: lists '.*expected the name"):
+            read_voc_boxes(devkit)
     (folder / "ImageSets/Main/trainval.txt").unlink()
     with pytest.raises(InputError, match=r"trainval\.txt"):
         read_voc_boxes(devkit)
