@@ -97,6 +97,7 @@ class StreamedImages:
         view: how they become arrays.
         image_shape: (H, W, C) of every decoded image.
         workers: threads that decode.
+        sizes: integers (F, 2), heights and widths that the files have to have; None is any.
     """
 
     files: Encoded
@@ -104,6 +105,7 @@ class StreamedImages:
     view: View
     image_shape: tuple[int, int, int]
     workers: int = 2
+    sizes: np.ndarray | None = None
 
     dtype = np.dtype(np.uint8)
     ndim = 4
@@ -145,6 +147,8 @@ class StreamedImages:
         number = int(self.chosen[index])
         name = self.files.name(number)
         decoded = decode(self.files.read(number), name, self.image_shape[2])
+        if self.sizes is not None:
+            check_size(name, (decoded.height, decoded.width), self.sizes[number].tolist())
         try:
             image = look(decoded)
         except InputError as error:
@@ -157,12 +161,24 @@ class StreamedImages:
         return image
 
 
-def streamed(files: Encoded, view: View, workers: int | None) -> StreamedImages:
+def check_size(name: object, found: tuple[int, int], said: Sequence[int]) -> None:
+    """Refuse an image of another (height, width) than its annotation says."""
+    if found != tuple(said):
+        raise InputError(
+            f"{name}: is {found[0]}x{found[1]}, its annotation says {said[0]}x{said[1]}; its boxes "
+            "would lie elsewhere, so get the set again"
+        )
+
+
+def streamed(
+    files: Encoded, view: View, workers: int | None, sizes: np.ndarray | None = None
+) -> StreamedImages:
     """Return all of some files as images; without `view.size` they are as large as the first.
 
     Args:
         files: where they are, at least one.
         workers: threads that decode; None is one per core, at most 16.
+        sizes: integers (F, 2), heights and widths that the files have to have.
     """
     shape = view.size
     if shape is None:
@@ -170,4 +186,4 @@ def streamed(files: Encoded, view: View, workers: int | None) -> StreamedImages:
         shape = (height, width)
     chosen = np.arange(len(files))
     workers = workers or min(os.cpu_count() or 2, 16)
-    return StreamedImages(files, chosen, view, (*shape, view.channels), workers)
+    return StreamedImages(files, chosen, view, (*shape, view.channels), workers, sizes)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from rtickets.data.archives import Say, check, download, unpack_once
 from rtickets.data.images.pictures import size_in
+from rtickets.data.images.streamed import check_size
 from rtickets.data.sources.box_sets import BoxSet
-from rtickets.data.sources.original.box_listing import BoxListing, Pictured
+from rtickets.data.sources.original.box_listing import BoxListing
 from rtickets.errors import InputError
 from rtickets.platform.terminal import show
 
@@ -42,7 +43,7 @@ def prepare_boxes(
                 f"{root}: {box_set.name} has {len(found):,} {split} images; expected {expected:,}"
             )
         for each in found:
-            _check_size(each)
+            check_size(each.path, size_in(each.path), each.size)
     counts = ", ".join(f"{len(images):,} {split}" for split, images in listing.splits.items())
     say(f"{box_set.name}: {counts} images in {root}")
     for note in listing.notes:
@@ -63,11 +64,3 @@ def _unpack(box_set: BoxSet, folder: Path, manual: Path | None, say: Say) -> Non
             raise InputError(f"{archive}: is missing; it is one of the archives of {box_set.name}")
         check(archive, each.md5)
         unpack_once(archive, folder / _UNPACKED, say)
-
-
-def _check_size(each: Pictured) -> None:
-    if (found := size_in(each.path)) != each.size:
-        raise InputError(
-            f"{each.path}: is {found[0]}x{found[1]}, its annotation says {each.size[0]}x"
-            f"{each.size[1]}; its boxes would lie elsewhere, so get the set again"
-        )

@@ -107,7 +107,7 @@ def _split(images: Sequence[Pictured], rows: int, view: View, workers: int | Non
         own = np.s_[number, : len(each.classes)]
         boxes[own], classes[own], crowd[own] = each.boxes, each.classes, each.crowd
     sizes = np.array([each.size for each in images])
-    files = streamed(ImageFiles(tuple(each.path for each in images)), view, workers)
+    files = streamed(ImageFiles(tuple(each.path for each in images)), view, workers, sizes)
     arrays: dict[str, Any] = {
         "image": files,
         "boxes": StreamedBoxes(boxes, sizes, crowd, np.arange(count), view, files.workers),

@@ -1,6 +1,7 @@
 """Sets of images with boxes as sources: streamed and in memory, cut alike."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -12,7 +13,7 @@ from rtickets.config import DataConfig
 from rtickets.costs.task_sizes import sizes_of
 from rtickets.data.fingerprint import MISSING, fingerprint
 from rtickets.data.images.chosen import make_transform
-from rtickets.data.images.stream import TrainingOrder, training_batches
+from rtickets.data.images.stream import TrainingOrder, evaluation_batches, training_batches
 from rtickets.data.sources.box_sets import BOX_SETS
 from rtickets.data.sources.registry import get_source
 from rtickets.errors import InputError
@@ -126,3 +127,30 @@ def test_a_set_that_is_not_there_says_how_to_get_it(name, tmp_path):
 def test_a_set_with_boxes_is_not_classified(layout):
     with pytest.raises(InputError, match=r"image, boxes, classes, crowd.*data\.task"):
         data.load(config(layout, task=None))
+
+
+def decode_all(asked):
+    dataset = data.load(asked)
+    list(training_batches(dataset.train, TrainingOrder(9, 9, 0, 0, 1)))
+    list(evaluation_batches(dataset.test, np.arange(4), 4))
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("size", [32, None])
+def test_an_image_of_another_size_than_its_annotation_says_is_refused(
+    layout, tmp_path, stream, size
+):
+    pytest.importorskip("pycocotools")
+    pytest.importorskip("grain")
+    root = tmp_path / "coco"
+    shutil.copytree(layout, root)
+    for path in root.glob("*2017/*.png"):
+        Image.new("RGB", (60, 60)).save(path)
+    for path in (root / "annotations").glob("*.json"):
+        about = json.loads(path.read_text())
+        for each in about["images"]:
+            each |= {"height": 60, "width": 60 if each["id"] else 80}
+        path.write_text(json.dumps(about))
+    with pytest.raises(InputError, match=r"/0\.png: is 60x60, its annotation says 60x80;") as error:
+        decode_all(config(root, stream=stream, image_size=size))
+    assert "\n" not in str(error.value)
