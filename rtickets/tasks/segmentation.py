@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from rtickets.data.arrays import Dataset, Raw
 from rtickets.data.checks import some
 from rtickets.data.images.augment import Transform
+from rtickets.data.images.canvas import OnCanvas
 from rtickets.errors import InputError
 from rtickets.models.heads.deeplab import DeepLab, resized
 from rtickets.models.windows import Windows
@@ -91,6 +92,7 @@ class Segmentation(ImageTask):
                 f"{name}: masks are {masks.dtype} {masks.shape}, images {images.shape}; expected "
                 f"integers {images.shape[:3]}"
             )
+        self._check_ignored(masks, name)
         if not isinstance(masks, np.ndarray):
             return  # streamed ones are read when they are needed
         found = np.unique(masks)
@@ -104,6 +106,21 @@ class Segmentation(ImageTask):
             raise InputError(
                 f"{name}: masks have the value {odd[0]}; expected 0 for the ground, 1 to {classes} "
                 f"for its classes, or {self.ignored} for pixels that do not count"
+            )
+
+    def _check_ignored(self, masks: Any, name: str) -> None:
+        """Refuse a value of pixels that do not count that masks do not have, or cannot."""
+        most = int(np.iinfo(masks.dtype).max)
+        if self.ignored > most:
+            raise InputError(
+                f"{name}: masks are {masks.dtype}, which cannot hold task.ignored={self.ignored}; "
+                f"expected 0 to {most}, set it to one that is no class, or store masks as int32"
+            )
+        if isinstance(masks, OnCanvas) and masks.fill != self.ignored:
+            raise InputError(
+                f"{name}: pixels of its masks that do not count are {masks.fill}, and so is what "
+                f"lies outside of its images, task.ignored={self.ignored}; set "
+                f"task.ignored={masks.fill}"
             )
 
     def about(self, dataset: Dataset) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from rtickets.attacks import AttackConfig
 from rtickets.config import DataConfig
 from rtickets.data import SOURCES, Raw, Source, Split
 from rtickets.data.images.augment import Transform
+from rtickets.data.images.canvas import OnCanvas
 from rtickets.data.images.chosen import make_transform
 from rtickets.errors import InputError
 from rtickets.settings import config_files
@@ -105,6 +106,28 @@ def test_images_and_masks_move_alike():
 def test_masks_are_checked(change, named):
     with pytest.raises(InputError, match=named):
         TASK.check(raw(**change), "here")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+def test_the_value_of_pixels_that_do_not_count_fits_into_masks(dtype):
+    task = config_files.replace(TASK, ignored=300)
+    name = np.dtype(dtype).name
+    most = np.iinfo(dtype).max
+    with pytest.raises(InputError, match=rf"{name}.*task\.ignored=300.*0 to {most}"):
+        task.check(raw(mask=np.ones((4, 32, 32), dtype)), "here")
+    task.check(raw(mask=np.ones((4, 32, 32), np.int16)), "here")
+
+
+@pytest.mark.parametrize("ignored", [0, 21, 254])
+def test_the_canvas_of_streamed_masks_does_not_count(ignored):
+    def read(number):
+        raise AssertionError("they are read when they are needed")
+
+    masks = OnCanvas(read, str, np.arange(4), (32, 32), fill=255)
+    TASK.check(raw(mask=masks), "here")
+    task = config_files.replace(TASK, ignored=ignored)
+    with pytest.raises(InputError, match=rf"255.*task\.ignored={ignored}.*task\.ignored=255"):
+        task.check(raw(mask=masks), "here")
 
 
 def test_classes_without_a_pixel_are_said():
