@@ -132,12 +132,13 @@ def _known(section: type, name: str, values: Any) -> dict[str, Kind]:
     return next((kinds for kinds in of_entries if name in kinds), of_entries[0])
 
 
-def fields_of(config: Any, prefix: str = "") -> Iterator[Field]:
+def fields_of(config: Any, prefix: str = "", declared: type | None = None) -> Iterator[Field]:
     """Yield the fields of a configuration with their values, depth first.
 
     Args:
         config: a dataclass.
         prefix: dotted path of `config` itself, with a final dot.
+        declared: what may stand in its place, a family or one entry alone; None is its family.
 
     Yields:
         Fields that hold a value. Of a part that is None its own fields follow with the defaults
@@ -146,7 +147,8 @@ def fields_of(config: Any, prefix: str = "") -> Iterator[Field]:
     """
     for name in kinds_of(type(config)):
         yield from _field(config, name, prefix)
-    if isinstance(config, Variant):
+    alone = declared is not None and issubclass(declared, Variant) and not declared.is_family()
+    if isinstance(config, Variant) and not alone:
         yield from _of_other_names(config, prefix)
 
 
@@ -163,7 +165,8 @@ def _field(config: Any, name: str, prefix: str) -> Iterator[Field]:
     else:
         if value is None:
             yield Field(path, "None, or the fields below", None, meaning)
-        yield from fields_of(kind.section() if value is None else value, f"{path}.")
+        own = kind.section() if value is None else value
+        yield from fields_of(own, f"{path}.", kind.section)
 
 
 def _of_other_names(config: Variant, prefix: str) -> Iterator[Field]:
