@@ -17,6 +17,10 @@ class InputError(ValueError):
         super().__init__(printable(message, _LONGEST))
 
 
+class NothingCountedError(InputError):
+    """Examples in which nothing counts, as none has a box or a pixel with a class: no measure."""
+
+
 class InUseError(InputError):
     """A run folder that another process is at work in.
 

@@ -6,6 +6,7 @@ every pixel of a split would fill the memory of any host.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -19,6 +20,8 @@ from rtickets.evaluation.predict import joined
 from rtickets.platform import parallel
 from rtickets.tasks import Sums, Task
 from rtickets.tasks.base import LISTED, Batch
+
+_AT_ONCE = 16  # examples that `counted` takes at once
 
 
 class Counter(Protocol):
@@ -176,10 +179,20 @@ def together(one: Sums, other: Sums) -> Sums:
 
 
 def counted(counter: Counter, outputs: Any, batch: Batch) -> Sums:
-    """Return the sums over all of a batch on one device, on the host, with what they list."""
-    sums = jax.tree.map(np.asarray, counter.sums(outputs, batch))
-    listed = jax.tree.map(np.asarray, counter.listed(outputs, batch))
-    return {**sums, LISTED: listed} if listed else sums
+    """Return the sums over all of a batch on one device, on the host, with what they list.
+
+    It may be as large as the host's memory holds: a few examples are counted at once.
+    """
+
+    def of_some(start: int) -> Sums:
+        some = slice(start, start + _AT_ONCE)
+        few = jax.tree.map(lambda leaf: leaf[some], (outputs, dict(batch)))
+        sums = jax.tree.map(_wide, counter.sums(*few))
+        listed = jax.tree.map(np.asarray, counter.listed(*few))
+        return {**sums, LISTED: listed} if listed else sums
+
+    count = len(jax.tree.leaves(outputs)[0])
+    return reduce(together, map(of_some, range(0, count, _AT_ONCE)))
 
 
 def _after(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -34,6 +34,7 @@ class ArrayTask(TaskConfig):
         comparison: likewise.
         memory: likewise.
         weights_answers: likewise.
+        paints_classes: likewise.
     """
 
     inputs: ClassVar[tuple[str, ...]] = ()
@@ -47,6 +48,7 @@ class ArrayTask(TaskConfig):
     comparison: ClassVar[Any] = None
     memory: ClassVar[Any] = None
     weights_answers: ClassVar[bool] = False
+    paints_classes: ClassVar[bool] = False
 
     @property
     def input(self) -> str:
@@ -134,8 +136,8 @@ class ArrayTask(TaskConfig):
         raise InputError(f"{type(self).__name__} paints no pictures of answers")
 
     def painted_classes(self, outputs: Any, batch: Batch, most: int) -> dict[int, Any]:
-        """Return nothing."""
-        return {}
+        """Refuse: answers have no classes of their parts."""
+        raise InputError(f"{type(self).__name__} paints no pictures of classes")
 
     def labels(self, batch: Batch) -> Array | None:
         """Return None: outputs are not logits over classes."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import ndtri
 
-from rtickets.errors import InputError
+from rtickets.errors import NothingCountedError
 from rtickets.tasks.base import Measured
 from rtickets.tasks.box_matches import Boxes, Matched, coco_matches, voc_matches
 from rtickets.tasks.units import SHARE
@@ -50,12 +50,12 @@ def measured_precision(boxes: Boxes) -> dict[str, Measured]:
     """Return `ap`, `ap50`, `ap75` of COCO, `ap_voc07`, and AP of every class that is there.
 
     Raises:
-        InputError: if there is no true box that counts.
+        NothingCountedError: if there is no true box that counts.
     """
     classes = 1 + max(int(boxes.classes.max()), int(boxes.named.max(initial=-1)))
     coco, voc = coco_matches(boxes, classes), voc_matches(boxes, classes)
     if not any(each.positives.any() for each in coco):
-        raise InputError(
+        raise NothingCountedError(
             f"none of {len(boxes.boxes)} images has a box that counts, so that there is no average "
             "precision; measure more images"
         )

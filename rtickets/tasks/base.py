@@ -207,7 +207,11 @@ class Task(BeyondExamples, ManyAnswers, Protocol):
         ...
 
     def measures(self, sums: Mapping[str, Any]) -> dict[str, Measured]:
-        """Return all measures by name, the headline among them if what it needs is there."""
+        """Return all measures by name, the headline among them if what it needs is there.
+
+        Raises:
+            NothingCountedError: where nothing in the examples counts.
+        """
         ...
 
     def fooled(self, outputs: Any, batch: Batch) -> Array:

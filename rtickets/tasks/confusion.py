@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 from scipy.special import ndtri
 
+from rtickets.errors import NothingCountedError
 from rtickets.tasks.base import Measured, Sums
 from rtickets.tasks.units import SHARE
 
@@ -86,10 +87,19 @@ class Overlap(NamedTuple):
 
 
 def overlap(sums: Mapping[str, Any]) -> Overlap:
-    """Return what follows from `confusion_sums` of all images; at least one pixel must count."""
+    """Return what follows from `confusion_sums` of all images.
+
+    Raises:
+        NothingCountedError: if none of their pixels counts.
+    """
     counts = np.asarray(sums[COUNTS], np.int64)
     shares, moments = (np.asarray(sums[name], np.float64) for name in (SHARES, MOMENTS))
     classes, number = len(counts), int(sums[IMAGES])
+    if not counts.any():
+        raise NothingCountedError(
+            "all pixels of the masks have the value of those that do not count, task.ignored, so "
+            "that there is no IoU and no accuracy; measure other images, or mend the masks"
+        )
     right, union, there = _parts(counts)
     everywhere = np.zeros((2, 3 * classes))
     everywhere[0, :classes] = everywhere[1, 2 * classes :] = 1

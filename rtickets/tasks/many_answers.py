@@ -18,6 +18,11 @@ class ManyAnswers(Protocol):
         """Whether `ascent` and `harm` are known."""
         ...
 
+    @property
+    def paints_classes(self) -> bool:
+        """Whether `painted_classes` are known."""
+        ...
+
     def evaluated(self, model: Any, transform: Transform) -> Any:
         """Return what is called in the place of a network wherever it is evaluated or attacked."""
         ...
@@ -44,11 +49,14 @@ class ManyAnswers(Protocol):
         ...
 
     def painted_classes(self, outputs: Any, batch: Batch, most: int) -> dict[int, Any]:
-        """Return pictures of answers class by class, as `Task.painted`; {} where there are none.
+        """Return pictures of answers class by class, as `Task.painted`, of classes that are there.
 
         Args:
             outputs: what the network answers.
             batch: what it was asked.
             most: examples of a class, those that have most of it.
+
+        Raises:
+            InputError: where answers have no classes to look at.
         """
         ...

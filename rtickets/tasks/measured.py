@@ -1,7 +1,9 @@
 """Numbers with what is known of them, and what is known of the main one before it is measured."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
+from rtickets.errors import NothingCountedError
 from rtickets.tasks import units
 
 
@@ -54,3 +56,19 @@ class Headline(NamedTuple):
     def say(self, value: float) -> str:
         """Return a value as a person reads it."""
         return units.said(value, self.unit)
+
+
+class Measures(Protocol):
+    """What makes measures of sums, as a task."""
+
+    def measures(self, sums: Mapping[str, Any]) -> dict[str, Measured]:
+        """Return them by name, see `rtickets.tasks.base.Task`."""
+        ...
+
+
+def measured_if_any(task: Measures, sums: Mapping[str, Any]) -> dict[str, Measured]:
+    """Return the measures of some examples, {} where nothing in them counts."""
+    try:
+        return task.measures(sums)
+    except NothingCountedError:
+        return {}

@@ -24,6 +24,7 @@ from rtickets.tasks.images import ImageTask
 from rtickets.tasks.painting import compared, overlaid
 
 MASK = "mask"
+_AT_ONCE = 8  # images whose pixels are looked at side by side, of pictures
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -47,6 +48,7 @@ class Segmentation(ImageTask):
 
     answers: ClassVar[str] = "classes"
     paints: ClassVar[bool] = True
+    paints_classes: ClassVar[bool] = True
     weights_answers: ClassVar[bool] = True
     headline: ClassVar[Any] = Headline("miou", "share", words="mean IoU")
     beside_head: ClassVar[frozenset[str]] = frozenset({"ignored", "evaluation"})
@@ -119,7 +121,7 @@ class Segmentation(ImageTask):
         if isinstance(masks, OnCanvas) and masks.fill != self.ignored:
             raise InputError(
                 f"{name}: pixels of its masks that do not count are {masks.fill}, and so is what "
-                f"lies outside of its images, task.ignored={self.ignored}; set "
+                f"lies outside of its images, but task.ignored={self.ignored}; set "
                 f"task.ignored={masks.fill}"
             )
 
@@ -196,10 +198,16 @@ class Segmentation(ImageTask):
         """Return the class of every pixel of an image of a size, int32 (B, H, W)."""
         return resized(outputs, size).argmax(-1).astype(jnp.int32)
 
+    def _answered(self, outputs: Array, size: tuple[int, ...]) -> np.ndarray:
+        """Return `predicted` of any number of images, a few at once: logits of pixels are large."""
+        parts = range(0, len(outputs), _AT_ONCE)
+        few = (self.predicted(outputs[start : start + _AT_ONCE], size) for start in parts)
+        return np.concatenate([np.asarray(each) for each in few])
+
     def painted(self, outputs: Array, batch: Batch) -> dict[str, Any]:
         """Return the images, and on them the classes that are right and those that are answered."""
         images, true = np.asarray(batch[self.input]), np.asarray(batch[MASK])
-        answered = np.asarray(self.predicted(outputs, true.shape[1:]))
+        answered = self._answered(outputs, true.shape[1:])
         known, count = true != self.ignored, outputs.shape[-1]
         return {
             "image": images,
@@ -210,7 +218,7 @@ class Segmentation(ImageTask):
     def painted_classes(self, outputs: Array, batch: Batch, most: int) -> dict[int, Any]:
         """Return where classes other than the ground are found, missed and answered wrongly."""
         images, true = np.asarray(batch[self.input]), np.asarray(batch[MASK])
-        answered = np.asarray(self.predicted(outputs, true.shape[1:]))
+        answered = self._answered(outputs, true.shape[1:])
         rows = {}
         for k in range(1, outputs.shape[-1]):
             areas = (true == k).sum((1, 2))
@@ -221,9 +229,11 @@ class Segmentation(ImageTask):
                 rows[k] = compared(images[shown], there, said)
         return rows
 
-    def baseline(self, sums: Mapping[str, Any]) -> float:
-        """Return the mean IoU of answering the commonest class everywhere."""
+    def baseline(self, sums: Mapping[str, Any]) -> float | None:
+        """Return the mean IoU of answering the commonest class everywhere; None without pixels."""
         there = np.asarray(sums[COUNTS], np.int64).sum(1)
+        if not there.any():
+            return None
         return float(there.max() / there.sum() / (there > 0).sum())
 
     def measures(self, sums: Mapping[str, Any]) -> dict[str, Measured]:

@@ -25,6 +25,7 @@ from rtickets.errors import InputError, NonFiniteLossError
 from rtickets.masks import Params
 from rtickets.platform import parallel, preemption
 from rtickets.settings.kinds import to_steps
+from rtickets.tasks.measured import measured_if_any
 from rtickets.training import resume, selection
 from rtickets.training.batches import batch_indices
 from rtickets.training.resume import Snapshot
@@ -151,7 +152,7 @@ class _Head:
             "epoch": step / self._program.steps_per_epoch,
             "loss": now.tally.loss / now.tally.examples,
         }
-        measured = task.measures(now.tally.arrays)
+        measured = measured_if_any(task, now.tally.arrays)
         line |= {name: float(each.value) for name, each in measured.items()}
         if to_steps(self._config.validate_every, self._program.steps_per_epoch):
             line["validation"] = self._run.validate(training.selected(state)[0])

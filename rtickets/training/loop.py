@@ -19,6 +19,7 @@ from rtickets.platform import console, parallel, preemption, processes
 from rtickets.settings.kinds import to_steps
 from rtickets.storage.checkpoints import Checkpoints, Retention, open_checkpoints
 from rtickets.storage.files import MetricsFile, open_metrics
+from rtickets.tasks.measured import measured_if_any
 from rtickets.training import resume, selection
 from rtickets.training.inputs import make_feed
 from rtickets.training.observe.observer import Observer
@@ -253,7 +254,7 @@ class Loop:
             "epoch": step / self.program.steps_per_epoch,
             "loss": tally.loss / tally.examples,
         }
-        measured = self.program.task.measures(tally.arrays)
+        measured = measured_if_any(self.program.task, tally.arrays)
         line |= {name: float(each.value) for name, each in measured.items()}
         if tally.broken:
             line["broken_gradients"] = tally.broken

@@ -11,9 +11,10 @@ from rtickets.data import SOURCES, Raw, Source, Split
 from rtickets.data.images.augment import Transform
 from rtickets.data.images.canvas import OnCanvas
 from rtickets.data.images.chosen import make_transform
-from rtickets.errors import InputError
+from rtickets.errors import InputError, NothingCountedError
 from rtickets.settings import config_files
 from rtickets.tasks import ImageTask, Segmentation, task_of
+from rtickets.tasks.measured import measured_if_any
 from rtickets.tasks.search import attacked
 
 TASK = Segmentation(output_stride=8, channels=16)
@@ -160,6 +161,17 @@ def test_a_batch_is_learnt_by_heart():
         params, state, moments = step(params, state, moments)
     outputs = loss(params, state)[1][0]
     assert TASK.measures(TASK.sums(outputs, examples))["miou"].value > 0.95
+
+
+def test_where_no_pixel_counts_there_is_no_measure():
+    examples = batch(2)
+    nothing = {**examples, "mask": np.full_like(examples["mask"], 255)}
+    sums = TASK.sums(jnp.zeros((2, 32, 32, 3)), nothing)
+    assert TASK.baseline(sums) is None
+    with pytest.raises(NothingCountedError, match=r"task\.ignored.*other images") as error:
+        TASK.measures(sums)
+    assert "\n" not in str(error.value)
+    assert measured_if_any(TASK, sums) == {}
 
 
 def test_a_configuration_names_it(monkeypatch):

@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-import jax
 import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -15,6 +14,7 @@ from rtickets.evaluation.measures.base import Asked, MeasureConfig
 from rtickets.evaluation.predict import Examples
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks import Measured, Task
+from rtickets.tasks.measured import measured_if_any
 
 _POOL = 32  # examples looked through, for every one of a class that is shown
 _ODD = re.compile(r"[^a-z0-9]+")
@@ -24,7 +24,8 @@ _ODD = re.compile(r"[^a-z0-9]+")
 class AnswerSettings(MeasureConfig):
     """Pictures of examples and of the answers to them, as the task paints them.
 
-    The value is the task's headline on these examples.
+    The value is the task's headline on these examples; there is none where nothing in them counts,
+    as where no object is in them.
 
     Attributes:
         examples: so many of them, spread evenly.
@@ -52,23 +53,26 @@ class AnswerSettings(MeasureConfig):
                 f"the answers of {type(examples.task).__name__} are nothing to look at; leave it "
                 "out"
             )
+        if self.each_class and not examples.task.paints_classes:
+            raise InputError(
+                f"each_class={self.each_class} is of the classes of pixels, which "
+                f"{type(examples.task).__name__} has not; set it to 0, `examples` shows answers"
+            )
 
     def measure(self, asked: Asked) -> dict[str, Measured]:
         """Return the headline, and keep the pictures."""
         task: Task = asked.task
-        chosen = asked.chosen(self.examples)
-        outputs = jax.jit(asked.logits_fn())(chosen.x)
-        for name, images in task.painted(outputs, chosen.batch).items():
+        outputs, batch = asked.seen(self.examples)
+        for name, images in task.painted(outputs, batch).items():
             asked.keep(name, np.asarray(images))
         if self.each_class:
-            pool = asked.chosen(_POOL * self.each_class)
-            found = jax.jit(asked.logits_fn())(pool.x)
+            pool = asked.seen(_POOL * self.each_class)
             names = ("ground", *map(str, asked.about.get("class_names", ())))
-            for k, images in task.painted_classes(found, pool.batch, self.each_class).items():
+            for k, images in task.painted_classes(*pool, self.each_class).items():
                 asked.keep(_called(k, names), np.asarray(images))
         headline = task.headline.name
-        sums = counted(task, outputs, chosen.batch)
-        return {headline: task.measures(sums)[headline]}
+        measured = measured_if_any(task, counted(task, outputs, batch))
+        return {headline: measured[headline]} if measured else {}
 
 
 def _called(number: int, names: Sequence[str]) -> str:

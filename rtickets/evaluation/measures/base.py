@@ -43,7 +43,7 @@ from rtickets.evaluation.counting import Counter, count
 from rtickets.evaluation.features import features_fn, pooled_features
 from rtickets.evaluation.pictures import Keep, nowhere
 from rtickets.evaluation.predict import Examples, Network, answers
-from rtickets.evaluation.subject import Subject, logits_fn, make_subject
+from rtickets.evaluation.subject import Subject, logits_fn, make_subject, spread
 from rtickets.settings.kinds import STRICT
 from rtickets.settings.variants import Variant
 from rtickets.tasks import Measured, Task
@@ -135,6 +135,17 @@ class Asked(NamedTuple):
         """Return the network as a function of inputs to its outputs."""
         called = self.task.evaluated(self.network.model, self.examples.transform)
         return logits_fn(self.network._replace(model=called), self.examples.devices)
+
+    def seen(self, count: int) -> tuple[Any, dict[str, np.ndarray]]:
+        """Return what the network answers to at most so many examples, spread evenly.
+
+        With their arrays, inputs among them, on the host; `batch_size` of them are on the devices.
+        """
+        chosen = spread(len(self.examples.split), count)
+        return answers(
+            self.network, self.examples, chosen=chosen, keep_inputs=True,
+            batch_size=min(self.batch_size, len(chosen)),
+        )  # fmt: skip
 
     def chosen(self, count: int) -> Subject:
         """Return at most so many examples, spread evenly, as the network takes them."""
