@@ -108,6 +108,24 @@ def read_names(path: Path) -> list[str]:
     return names
 
 
+def inside(folder: Path, name: str, source: Path) -> Path:
+    """Return a file in a folder or below it, by the name that a list has of it.
+
+    Args:
+        source: the list, for errors.
+
+    Raises:
+        InputError: for a name that leads elsewhere, or that no file can have.
+    """
+    path = Path(name)
+    if path.is_absolute() or ".." in path.parts or "\0" in name or "\\" in name:
+        raise InputError(
+            f"{source}: lists {name[:_LONGEST]!r}, which is not in {folder.name}; mend the list or "
+            "get it again"
+        )
+    return folder / path
+
+
 def read_mat(path: Path, *names: str) -> list[Any]:
     """Return variables of a MATLAB file, axes of length 1 left out."""
     from scipy.io import loadmat, whosmat

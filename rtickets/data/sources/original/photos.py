@@ -15,6 +15,7 @@ from rtickets.data.sources.original.listing import (
     Listing,
     examples,
     index_of,
+    inside,
     locate,
     read_lines,
     read_mat,
@@ -79,7 +80,10 @@ def read_dtd(root: Path) -> Listing:
     }
     names = sorted({line.split("/")[0] for part in lines.values() for line in part})
     parts = {
-        name: [(folder / "images" / line, names.index(line.split("/")[0])) for line in part]
+        name: [
+            (inside(folder / "images", line, folder / "labels"), names.index(line.split("/")[0]))
+            for line in part
+        ]
         for name, part in lines.items()
     }
     return _listing(names, parts, folder / "labels")
@@ -104,7 +108,7 @@ def read_pets(root: Path) -> Listing:
                     f"{path}: has the line {line!r}; expected NAME CLASS SPECIES BREED"
                 )
             names[int(words[1])] = words[0].rsplit("_", 1)[0]
-            found[part].append((images / f"{words[0]}.jpg", int(words[1]) - 1))
+            found[part].append((inside(images, f"{words[0]}.jpg", path), int(words[1]) - 1))
     return _listing([names[number] for number in sorted(names)], found, folder / "annotations")
 
 
@@ -123,7 +127,11 @@ def read_sun397(root: Path) -> Listing:
     for part, file in (("train", "Training_01.txt"), ("test", "Testing_01.txt")):
         lines = [line.strip("/") for line in read_lines(lists / file)]
         parts[part] = [
-            (images / line, index_of(line.rsplit("/", 1)[0], names, lists / file)) for line in lines
+            (
+                inside(images, line, lists / file),
+                index_of(line.rsplit("/", 1)[0], names, lists / file),
+            )
+            for line in lines
         ]
     return _listing(names, parts, lists)
 
@@ -146,7 +154,9 @@ def read_cars196(root: Path) -> Listing:
         if rows.dtype.names is None or not {"class", "fname"} <= set(rows.dtype.names):
             raise InputError(f"{file}: annotations lack the fields class and fname")
         images = locate(root, f"cars_{part}") / f"cars_{part}"
-        parts[part] = [(images / str(row["fname"]), int(row["class"]) - 1) for row in rows]
+        parts[part] = [
+            (inside(images, str(row["fname"]), file), int(row["class"]) - 1) for row in rows
+        ]
     return _listing([str(name) for name in names], parts, devkit)
 
 
@@ -167,7 +177,10 @@ def read_food101(root: Path) -> Listing:
             path = path.with_suffix(".txt")
             lines = read_lines(path)
         parts[part] = [
-            (folder / "images" / f"{line}.jpg", index_of(line.split("/")[0], names, path))
+            (
+                inside(folder / "images", f"{line}.jpg", path),
+                index_of(line.split("/")[0], names, path),
+            )
             for line in lines
         ]
     return _listing(names, parts, folder / "meta")
@@ -190,7 +203,7 @@ def read_aircraft(root: Path) -> Listing:
         path = folder / file
         pairs = [line.partition(" ")[::2] for line in read_lines(path)]
         parts[part] = [
-            (folder / "images" / f"{number}.jpg", index_of(variant, names, path))
+            (inside(folder / "images", f"{number}.jpg", path), index_of(variant, names, path))
             for number, variant in pairs
         ]
     return _listing(names, parts, folder)
@@ -209,4 +222,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read: {error}") from None
     if not isinstance(found, dict):
         raise InputError(f"{path}: holds a {type(found).__name__}, expected lists by class")
+    for name, rows in found.items():
+        if not isinstance(rows, list) or not all(isinstance(row, str) for row in rows):
+            raise InputError(f"{path}: {name!r} is no list of names in quotes; get it again")
     return found

@@ -19,6 +19,11 @@ def lines(path, *rows):
     path.write_text("\n".join(rows) + "\n")
 
 
+def refuses(read, root, message):
+    with pytest.raises(InputError, match=message):
+        read(root)
+
+
 def test_caltech101_takes_the_first_30_of_a_class(tmp_path, save_image):
     folder = tmp_path / "caltech-101" / "101_ObjectCategories"
     for name, count in (("ant", 32), ("Faces", 31), ("BACKGROUND_Google", 3)):
@@ -85,6 +90,9 @@ def test_dtd_takes_its_first_partition(tmp_path, save_image):
     assert found.class_names == ("banded", "lined")
     assert len(found.splits["train"].images) == 6
     assert found.splits["test"].labels.tolist() == [1, 1, 0, 0]
+    lines(root / "labels" / "test1.txt", "lined/../../../evil.jpg")
+    refuses(photos.read_dtd, tmp_path, r"labels: lists 'lined/\.\./\.\./\.\./evil\.jpg'")
+    lines(root / "labels" / "test1.txt", "lined/lined_d.jpg")
     (root / "images" / "lined" / "lined_d.jpg").unlink()
     with pytest.raises(InputError, match=r"labels: .*lined_d\.jpg"):
         photos.read_dtd(tmp_path)
@@ -103,6 +111,9 @@ def test_pets_are_classes_of_breeds(tmp_path, save_image):
     assert found.class_names == ("Abyssinian", "american_bulldog")
     assert found.splits["train"].labels.tolist() == [0, 1]
     assert names(found.splits["test"]) == ["american_bulldog_9.jpg"]
+    for name in ("../evil", "/etc/evil", "a\\b", "a\0b"):
+        lines(tmp_path / "a" / "annotations" / "test.txt", f"{name} 2 2 1")
+        refuses(photos.read_pets, tmp_path, r"test\.txt: lists '.*\.jpg', which is not in images")
     lines(tmp_path / "a" / "annotations" / "test.txt", "american_bulldog_9 two")
     with pytest.raises(InputError, match=r"test\.txt: .*'american_bulldog_9 two'"):
         photos.read_pets(tmp_path)
@@ -119,6 +130,8 @@ def test_sun397_has_classes_of_several_words(tmp_path, save_image):
     found = photos.read_sun397(tmp_path)
     assert found.class_names == ("a/abbey", "a/airport/inside")
     assert found.splits["test"].labels.tolist() == [0, 1]
+    lines(tmp_path / "Partitions" / "Testing_01.txt", "/a/abbey/..")
+    refuses(photos.read_sun397, tmp_path, r"Testing_01\.txt: lists 'a/abbey/\.\.'")
     lines(tmp_path / "Partitions" / "Testing_01.txt", "/a/zoo/sun_1.jpg")
     with pytest.raises(InputError, match=r"Testing_01\.txt: .*'a/zoo'"):
         photos.read_sun397(tmp_path)
@@ -146,6 +159,8 @@ def test_cars_have_their_test_labels_in_a_file_of_their_own(tmp_path, save_image
     assert found.class_names == ("AM General Hummer", "Acura RL")
     assert found.splits["train"].labels.tolist() == [1, 0]
     assert found.splits["test"].images[1].path.parent.name == "cars_test"
+    savemat(devkit / "cars_train_annos.mat", annotations((2, "/etc/evil.jpg"), (1, "00002.jpg")))
+    refuses(photos.read_cars196, tmp_path, r"cars_train_annos\.mat: lists '/etc/evil\.jpg'")
     savemat(devkit / "cars_train_annos.mat", {"annotations": np.zeros((2, 2))})
     with pytest.raises(InputError, match=r"annotations .*class and fname"):
         photos.read_cars196(tmp_path)
@@ -166,6 +181,12 @@ def test_food101_lists_come_as_json_or_text(tmp_path, save_image, form):
     found = photos.read_food101(tmp_path)
     assert found.class_names == ("apple_pie", "beignets")
     assert names(found.splits["test"]) == ["2.jpg", "2.jpg"]
+    evil = "apple_pie/../../../evil"
+    (meta / f"train.{form}").write_text(json.dumps({"a": [evil]}) if form == "json" else evil)
+    refuses(photos.read_food101, tmp_path, rf"train\.{form}: lists 'apple_pie/\.\..*evil\.jpg'")
+    for odd in ('{"a": null}', '{"a": [5]}') if form == "json" else ():
+        (meta / "train.json").write_text(odd)
+        refuses(photos.read_food101, tmp_path, r"train\.json: 'a' is no list of names")
     (meta / f"train.{form}").write_text("[]" if form == "json" else "\n")
     with pytest.raises(InputError, match=r"train\.(json: .*list|txt: .*nothing)"):
         photos.read_food101(tmp_path)
@@ -181,6 +202,8 @@ def test_aircraft_variants_may_have_spaces(tmp_path, save_image):
     found = photos.read_aircraft(tmp_path)
     assert found.splits["train"].labels.tolist() == [1, 0]
     assert names(found.splits["test"]) == ["0000003.jpg"]
+    lines(data / "images_variant_test.txt", "../evil Challenger 600")
+    refuses(photos.read_aircraft, tmp_path, r"variant_test\.txt: lists '\.\./evil\.jpg'")
 
 
 def test_a_missing_list_is_named(tmp_path):
