@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
-from rtickets import cli
+from rtickets import Ticket, cli, evaluation
 from rtickets.costs.network_costs import network_cost
 from rtickets.data import SOURCES
 from rtickets.models import ARCHITECTURES
@@ -39,3 +41,43 @@ def own_file(tmp_path, monkeypatch) -> Callable[..., Callable[..., Path]]:
         entries.clear()
         entries.update(kept)
     network_cost.cache_clear()
+
+
+class Killed(BaseException):
+    """Ends a run as a signal would that cannot be heard."""
+
+
+@pytest.fixture
+def ends_bit_equal(monkeypatch) -> Callable[..., Path]:
+    """Return (whole, file, config, *options) -> the folder of a run that was killed and went on.
+
+    It dies in its second validation, goes on, and is compared with `whole`, the folder of the same
+    run that nobody disturbed.
+    """
+
+    def check(whole, file, config, *options):
+        calls, judge = [], evaluation.judge
+
+        def dies(*arguments, **more):
+            calls.append(0)
+            if len(calls) == 2:
+                raise Killed
+            return judge(*arguments, **more)
+
+        verb = whole.name.partition("-")[0]
+        words = [verb, f"--config={file}.py:{config}", "--workdir=killed", "--devices=1"]
+        words += [f"--config.{option}" for option in options]
+        with monkeypatch.context() as patch:
+            patch.setattr(evaluation, "judge", dies)
+            with pytest.raises(Killed):
+                cli.main(words)
+        assert not list(Path("killed").glob("*/COMPLETE"))
+        assert cli.main(words) == 0
+        (resumed,) = Path("killed").glob(f"{verb}-*")
+        tickets = [Ticket.load(folder / "ticket") for folder in (whole, resumed)]
+        jax.tree.map(np.testing.assert_array_equal, *(ticket.params for ticket in tickets))
+        texts = [(folder / "metrics.jsonl").read_bytes() for folder in (whole, resumed)]
+        assert texts[0] == texts[1]
+        return resumed
+
+    return check

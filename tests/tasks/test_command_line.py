@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from rtickets import Ticket, cli, evaluation, masks, models
+from rtickets import Ticket, cli, masks, models
 from rtickets.costs.network_costs import network_cost
 from rtickets.data import SOURCES
 from rtickets.models.resnet import BasicBlock, ResNet
@@ -182,10 +182,6 @@ def test_from_pretraining_to_a_measured_ticket(capsys):
             assert result["attacks"]["pgd"]["value"] > expected
 
 
-class Killed(Exception):
-    """What a test stops a run with."""
-
-
 def test_the_data_are_described(capsys):
     assert cli.main(["data", "info", "--config=reading.py:data"]) == 0
     printed = capsys.readouterr().out
@@ -194,26 +190,8 @@ def test_the_data_are_described(capsys):
     assert "classes" not in printed
 
 
-def test_a_killed_run_ends_bit_equal(monkeypatch):
-    def dies(*arguments, **options):
-        calls.append(0)
-        if len(calls) == 2:
-            raise Killed
-        return judge(*arguments, **options)
-
-    whole, calls, judge = run("pretrain", "pgd", dry=False), [], evaluation.judge
-    words = ["pretrain", "--config=reading.py:pretrain-pgd", "--workdir=killed", "--devices=1"]
-    with monkeypatch.context() as patch:
-        patch.setattr(evaluation, "judge", dies)
-        with pytest.raises(Killed):
-            cli.main(words)
-    assert not list(Path("killed").glob("*/COMPLETE"))
-    assert cli.main(words) == 0
-    (resumed,) = Path("killed").glob("pretrain-*")
-    tickets = [Ticket.load(folder / "ticket") for folder in (whole, resumed)]
-    jax.tree.map(np.testing.assert_array_equal, *(ticket.params for ticket in tickets))
-    texts = [(folder / "metrics.jsonl").read_bytes() for folder in (whole, resumed)]
-    assert texts[0] == texts[1]
+def test_a_killed_run_ends_bit_equal(ends_bit_equal):
+    ends_bit_equal(run("pretrain", "pgd", dry=False), "reading", "pretrain-pgd")
 
 
 def test_what_does_not_fit_is_one_line(capsys):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rtickets import Ticket, cli, evaluation
+from rtickets import Ticket
 from rtickets.runs.folders import RunFolder
 
 pytest.importorskip("pycocotools")
@@ -101,36 +101,11 @@ def test_a_ticket_of_whole_images_is_transferred_to_boxes(own_file):
     assert Ticket.load(robust / "ticket").meta["history"][-1]["train"]["objective"]["name"] == "pgd"
 
 
-class Killed(BaseException):
-    """Ends a run as a signal would that cannot be heard."""
-
-
-def test_a_killed_transfer_ends_bit_equal(own_file, monkeypatch):
+def test_a_killed_transfer_ends_bit_equal(own_file, ends_bit_equal):
     run = own_file("squares", FILE)
-    source = run("pretrain")
-
-    def dies(*arguments, **options):
-        calls.append(0)
-        if len(calls) == 2:
-            raise Killed
-        return judge(*arguments, **options)
-
-    options = [f"ticket={source}", "train.validate_every=2it"]
-    whole, calls, judge = run("transfer", *options), [], evaluation.judge
-    words = ["transfer", "--config=squares.py:transfer", "--workdir=killed", "--devices=1"]
-    words += [f"--config.{option}" for option in options]
-    with monkeypatch.context() as patch:
-        patch.setattr(evaluation, "judge", dies)
-        with pytest.raises(Killed):
-            cli.main(words)
-    assert not list(Path("killed").glob("*/COMPLETE"))
-    assert cli.main(words) == 0
-    (resumed,) = Path("killed").glob("transfer-*")
-    tickets = [Ticket.load(folder / "ticket") for folder in (whole, resumed)]
-    jax.tree.map(np.testing.assert_array_equal, *(ticket.params for ticket in tickets))
-    texts = [(folder / "metrics.jsonl").read_bytes() for folder in (whole, resumed)]
-    assert texts[0] == texts[1]
-    assert len(texts[0].splitlines()) == 3
+    options = [f"ticket={run('pretrain')}", "train.validate_every=2it"]
+    resumed = ends_bit_equal(run("transfer", *options), "squares", "transfer", *options)
+    assert len((resumed / "metrics.jsonl").read_text().splitlines()) == 3
 
 
 @pytest.mark.slow
