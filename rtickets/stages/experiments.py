@@ -17,9 +17,9 @@ from typing import Any, Literal
 from rtickets.evaluation.recalibration import TransferRecalibrateConfig
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.settings import config_files
-from rtickets.stages import published, recipes
+from rtickets.stages import contrastive_recipes, published, recipes
 from rtickets.stages.demo import demo_study
-from rtickets.stages.settings import TransferConfig
+from rtickets.stages.settings import PretrainConfig, TransferConfig
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.training.objectives import ObjectiveConfig
 from rtickets.training.optimizers import OptimizerConfig
@@ -93,6 +93,24 @@ def small(name: str, transfers: Mapping[str, TransferConfig], **fields: Any) -> 
         transfers=transfers,
         **{"objectives": demo.objectives, **own, **fields},
     )
+
+
+def small_pretrainings() -> dict[str, PretrainConfig]:
+    """Return supervised, SimCLR and MoCo pretraining of the demo's network at 16 pixels.
+
+    The contrastive ones see every image in five epochs, the supervised one in three, as the demo's.
+    """
+    own = {
+        "simclr": contrastive_recipes.simclr("small"),
+        "moco": contrastive_recipes.moco("small"),
+    }
+    own = {label: config_files.replace(run, train__duration="5ep") for label, run in own.items()}
+    return {
+        label: config_files.replace(
+            run, data__image_size=16, train__validate_every=run.train.duration
+        )
+        for label, run in {"supervised": demo_study().pretrain, **own}.items()
+    }
 
 
 def by_steps(optimizer: OptimizerConfig, duration: str) -> TrainConfig:
