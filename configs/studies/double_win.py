@@ -16,8 +16,8 @@ is under PGD-20 and AutoAttack. It needs `rtickets data prepare` of all four.
 
 Small is a ResNet-18 of width 1/8 at 16 pixels: three epochs of 10,800 images of Fashion-MNIST,
 states of 60 steps that halve the survivors, and 75 steps of 40 images of `mnist5k` or `animals`, a
-tenth or all of them, the last weights; RA is under PGD-10 on 250 test images. It needs `pip install 'rtickets[demo]'` and
-`pip install --no-deps animal-mnist==0.4`.
+tenth or all of them, the last weights; RA is under PGD-10 on 250 test images. It needs
+`pip install 'rtickets[demo]'` and `pip install --no-deps animal-mnist==0.4`.
 
 Time: full, not run, --dry-run estimates it; small, MEASURE.
 """
