@@ -19,7 +19,7 @@ states of 60 steps that halve the survivors, and 75 steps of 40 images of `mnist
 tenth or all of them, the last weights; RA is under PGD-10 on 250 test images. It needs
 `pip install 'rtickets[demo]'` and `pip install --no-deps animal-mnist==0.4`.
 
-Time: full, not run, --dry-run estimates it; small, MEASURE.
+Time: full, not run, --dry-run estimates it; small, about half an hour of one CPU core.
 """
 
 from rtickets.config import (

@@ -16,6 +16,7 @@ from rtickets.report.honesty import verdict_lines
 from rtickets.report.inside import own_pictures
 from rtickets.report.over_seeds import further_of, metrics_of
 from rtickets.report.reliability import reliability_parts
+from rtickets.report.surfaces import surface_parts
 from rtickets.runs import environment
 from rtickets.runs.folders import RunFolder
 from rtickets.stages.results import headline_of
@@ -58,6 +59,7 @@ def write_evaluation(run: RunFolder) -> Path:
     charts: list[Chart] = []
     with _damage_named(run):
         parts += reliability_parts(result, charts)
+        parts += surface_parts(result)
     if verdict := _verdict(run, result):
         parts += ["<h2>Can values under attack be trusted?</h2>", _list(verdict)]
     computed = _list(environment.as_lines(environments))

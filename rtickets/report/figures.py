@@ -11,6 +11,7 @@ from rtickets.report.over_seeds import rows
 from rtickets.report.radii import draw_radii, headlines_of, radius_curves
 from rtickets.report.reliability import draw_reliability, panels_of_study
 from rtickets.report.style import pdf
+from rtickets.report.surfaces import surfaces_of_study
 from rtickets.runs.names import readable
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.storage.files import write_bytes
@@ -24,8 +25,8 @@ def figures_of(cells: Sequence[Mapping[str, Any]], config: StudyConfig) -> dict[
         config: its own.
 
     Returns:
-        By name: 'curves_METRIC' over remaining weights, 'radii_ATTACK' over the radius, and
-        'reliability_TRANSFER_TABLE'.
+        By name: 'curves_METRIC' over remaining weights, 'radii_ATTACK' over the radius,
+        'reliability_TRANSFER_TABLE' and 'surface_TRANSFER_TABLE'.
     """
     table, split = rows(cells, config.baseline), config.evaluate.split
     metrics = list(dict.fromkeys(row["metric"] for row in table))
@@ -35,6 +36,8 @@ def figures_of(cells: Sequence[Mapping[str, Any]], config: StudyConfig) -> dict[
         figures[f"radii_{label}"] = draw_radii(lines, label, headlines)
     for (transfer, name), panels in panels_of_study(cells).items():
         figures[f"reliability_{readable(transfer)}_{readable(name)}"] = draw_reliability(panels)
+    for (transfer, name), drawn in surfaces_of_study(cells).items():
+        figures[f"surface_{readable(transfer)}_{readable(name)}"] = drawn
     return figures
 
 

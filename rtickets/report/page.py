@@ -25,6 +25,7 @@ from rtickets.report.metric_sections import metric_sections, radius_sections
 from rtickets.report.over_seeds import CLEAN, further_of, metrics_of
 from rtickets.report.reliability import reliability_sections
 from rtickets.report.sections import Context, Section, as_html, navigation
+from rtickets.report.surfaces import surface_sections
 from rtickets.report.tickets import Tickets, ticket_sections
 from rtickets.tasks import units
 
@@ -69,6 +70,7 @@ def render_page(
     if further:
         sections.append(further_section(about, further))
     sections += reliability_sections(about)
+    sections += surface_sections(about)
     sections += gap_sections(about)
     sections += matching_sections(about)
     sections += ticket_sections(about, tickets or {})

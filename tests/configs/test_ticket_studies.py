@@ -130,6 +130,6 @@ def test_a_dry_run_estimates_published_tickets_of_three_pretrainings(
 
 
 def test_a_dry_run_estimates_published_features(quick, tmp_path, capsys):
-    assert "imagenet2012: 12,684 images of 224x224x3, 1000 classes" in dry(
+    assert "imagenet2012: 11,531 images of 224x224x3, 1000 classes" in dry(
         "features", tmp_path, capsys
     )

@@ -11,6 +11,7 @@ from rtickets.evaluation.measures.inversion import InversionSettings
 from rtickets.evaluation.measures.neighbours import KnnSettings, RetrievalSettings
 from rtickets.evaluation.measures.ood import OodSettings
 from rtickets.evaluation.measures.per_class import PerClassSettings
+from rtickets.evaluation.measures.surface import SurfaceSettings
 
 MEASURES: dict[str, type[MeasureConfig]] = MeasureConfig.entries
 MEASURES |= {
@@ -25,4 +26,5 @@ MEASURES |= {
     "answers": AnswerSettings,
     "knn": KnnSettings,
     "retrieval": RetrievalSettings,
+    "surface": SurfaceSettings,
 }

@@ -40,6 +40,7 @@ SMALL = {
     "domain_gap": {"data": DataConfig(source="digits")},
     "inversion": {"num_steps": 3},
     "gradients": {"samples": 2},
+    "surface": {"points": 3, "examples": 8},
 }
 IMAGES = GENERATOR.integers(0, 256, (24, 8, 8, 1)).astype(np.uint8)
 WEIGHTS = GENERATOR.normal(0, 1, (64, 4)).astype(np.float32)
