@@ -77,7 +77,7 @@ class SurfaceSettings(MeasureConfig):
         first, second = jax.random.split(jax.random.key(asked.seed))
         plane = tuple(direction(asked.network.params, key) for key in (first, second))
         coordinates = grid(self.radius, self.points)
-        attacks = {"": None}
+        attacks: dict[str, dict[str, Any] | None] = {"": None}
         if self.attack is not None:
             attacks["adversarial_"] = self.attack.as_pgd()
         options: dict[str, Any] = {
