@@ -100,11 +100,12 @@ def full():
 
 def small():
     demo = demo_study()
+    whole = demo.transfers["finetune"]
     few = {
-        "mnist5k-slow": (demo.transfers["finetune"], "mnist5k", 0.1),
-        "mnist5k": (demo.transfers["finetune"], "mnist5k", 0.4),
-        "mnist5k-linear": (demo.transfers["linear"], "mnist5k", 1.0),
-        "digits": (demo.transfers["finetune"], "digits", 0.4),
+        "mnist5k-slow": (whole, "mnist5k", 0.1),
+        "mnist5k": (whole, "mnist5k", 0.4),
+        "mnist5k-linear": (config_files.replace(whole, mode="linear"), "mnist5k", 1.0),
+        "digits": (whole, "digits", 0.4),
     }
     return config_files.replace(
         full(),

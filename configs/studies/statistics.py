@@ -16,7 +16,10 @@ from rtickets.stages.demo import demo_study
 
 def get_config():
     demo = demo_study()
-    adapt = demo.transfers["linear"]
+    rate = demo.transfers["linear"].train.optimizer.learning_rate
+    adapt = config_files.replace(
+        demo.transfers["finetune"], mode="linear", train__optimizer__learning_rate=rate
+    )
     frozen = config_files.replace(adapt, train__statistics="frozen")
     on_source = TransferRecalibrateConfig(on="source", batches=16)
     on_target = TransferRecalibrateConfig(on="target", batches=5, batch_size=40)

@@ -5,8 +5,8 @@
     rtickets transfer --config=configs/transfer/mnist5k.py:linear --workdir=runs \
         --config.ticket=runs/draw-omp0.9-...
 
-Both re-estimate normalisation statistics on the digits; with `--config.train.statistics=frozen`
-linear evaluation moves the head and nothing else.
+Finetuning re-estimates normalisation statistics all along; linear evaluation estimates them on the
+digits once, without labels, and then trains the head on features that are computed once too.
 Needs `pip install 'rtickets[demo]'`. Time: a few seconds on two CPU cores. Result: see README.md,
 the table of the demo, which trains its tickets this way.
 """

@@ -4,8 +4,10 @@ from typing import Literal
 
 from rtickets.attacks.pgd_settings import PgdSettings
 from rtickets.data.settings import DataConfig
+from rtickets.evaluation.recalibration import TransferRecalibrateConfig
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.models.settings import ModelConfig
+from rtickets.settings import config_files
 from rtickets.stages.settings import PretrainConfig, TransferConfig
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.training.objectives import Adversarial, ObjectiveConfig
@@ -36,13 +38,24 @@ def demo_study() -> StudyConfig:
             "robust": Adversarial(attack=PgdSettings(norm="linf", eps=8 / 255, num_steps=2)),
         },
         sparsities=(0.8, 0.9, 0.95, 0.98),
-        transfers={"finetune": _transfer("finetune", 0.4), "linear": _transfer("linear", 1.0)},
+        transfers={"finetune": _transfer("finetune", 0.4), "linear": _linear()},
         evaluate=EvaluateConfig(
             attacks={"pgd": PgdSettings(norm="linf", eps=8 / 255, num_steps=5)},
             attack_examples=100,
             honesty_examples=16,
             batch_size=100,
         ),
+    )
+
+
+def _linear() -> TransferConfig:
+    """Return linear evaluation under statistics of the digits, which computes features once."""
+    return config_files.replace(
+        _transfer("linear", 1.0),
+        data__crop_padding=0,
+        features="cached",
+        recalibrate=TransferRecalibrateConfig(on="target", batches=5, batch_size=40),
+        train__statistics="frozen",
     )
 
 
