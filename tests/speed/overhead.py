@@ -110,6 +110,22 @@ def bare(options, model, params, stats, images, labels, device):
     return step
 
 
+def input_gradient(model, params, stats, images, labels, devices):
+    """Return a function that takes one gradient to the images, as attacks do."""
+
+    def slope(variables, x, y):
+        def loss(x):
+            logits = models.logits(model, *variables, x)
+            return optax.softmax_cross_entropy_with_integer_labels(logits, y).sum()
+
+        return jax.grad(loss)(x)
+
+    run = parallel.parallel(slope, in_axes=(None, 0, 0), out_axes=0, devices=devices)
+    variables = parallel.replicate((params, stats), devices)
+    shards = [parallel.shard(each, devices) for each in (np.float32(images) / 255, labels)]
+    return partial(run, variables, *shards)
+
+
 def window(step, count):
     """Return the mean milliseconds of some steps."""
     start = time.perf_counter()
