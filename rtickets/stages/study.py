@@ -36,6 +36,7 @@ from rtickets.stages.results import (
 from rtickets.stages.rungs import choice_of
 from rtickets.stages.study_checks import check_study
 from rtickets.stages.study_settings import StudyConfig
+from rtickets.stages.study_tickets import Where, drawn, pretrained
 
 
 class Cell(NamedTuple):
@@ -235,7 +236,7 @@ def _run_unit(
 ) -> UnitRuns:
     if isinstance(unit, Cell):
         return run_cell(config, unit, workdir, devices)
-    network = _pretrain(config, unit.seed, unit.objective, workdir, devices)
+    network = pretrained(config, unit.seed, unit.objective, Where(workdir, devices))
     name = f"source-{unit.objective}-s{unit.seed}"
     evaluation = stages.evaluate(config.evaluate, network.source, workdir, name, devices)
     return UnitRuns(network, evaluation)
@@ -243,32 +244,15 @@ def _run_unit(
 
 def run_cell(config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.Devices) -> UnitRuns:
     """Run one cell of `grid(config)`: pretrain, draw, transfer and evaluate, each unless done."""
-    name = f"{cell.objective}-s{cell.seed}"
-    ticket = _pretrain(config, cell.seed, cell.objective, workdir, devices)
-    if cell.draw != DENSE:
-        own = config.drawing(cell.draw, cell.objective)
-        draw = config_files.replace(own, sparsity=cell.sparsity)
-        # A seed that nothing depends on stays as it is: the run is that which a plain draw leaves.
-        if draw.seeded or draw.control is not None:
-            draw = config_files.replace(draw, seed=cell.seed)
-        if draw.train is not None:
-            draw = config_files.replace(draw, train__seed=cell.seed)
-        name = f"{cell.draw}{cell.sparsity:.4g}-{name}"
-        ticket = stages.draw(draw, ticket.source, workdir, name, devices)
-    else:
-        name = f"{DENSE}-{name}"
-    name = f"{cell.transfer}-{name}"
+    ticket = drawn(
+        config, cell.seed, cell.objective, cell.draw, cell.sparsity, Where(workdir, devices)
+    )
+    kind = DENSE if cell.draw == DENSE else f"{cell.draw}{cell.sparsity:.4g}"
+    name = f"{cell.transfer}-{kind}-{cell.objective}-s{cell.seed}"
     downstream = config_files.replace(config.transfers[cell.transfer], train__seed=cell.seed)
     trained = stages.transfer(downstream, ticket.source, workdir, name, devices)
     evaluation = stages.evaluate(config.evaluate, trained.source, workdir, name, devices)
     return UnitRuns(ticket, evaluation, trained)
-
-
-def _pretrain(
-    config: StudyConfig, seed: int, objective: str, workdir: Path, devices: parallel.Devices
-) -> RunFolder:
-    pretrain = config_files.replace(config.pretraining(objective), train__seed=seed)
-    return stages.pretrain(pretrain, workdir, f"{objective}-s{seed}", devices)
 
 
 def _name(unit: SourceNetwork | Cell) -> str:

@@ -161,7 +161,7 @@ def _check_kernels(config: StudyConfig, pretrain: PretrainConfig, inputs: models
     task, dataset = task_of(pretrain.data), data.load(pretrain.data)
     width = task.width(task.about(dataset))
     network = models.from_config(
-        config.pretrain.model, width, make_head=task.head, output_stride=task.backbone_stride
+        pretrain.model, width, make_head=task.head, output_stride=task.backbone_stride
     )
     seen = models.placeholders(inputs, 1)
     params = jax.eval_shape(network.init, jax.random.key(0), seen)["params"]

@@ -12,6 +12,7 @@ from rtickets.settings.kinds import STRICT, Label, Seed, Sparsity
 from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.settings import PretrainConfig, TransferConfig
 from rtickets.stages.study_replaced import why_replaced
+from rtickets.stages.ways.given import Given
 from rtickets.training.objectives import ObjectiveConfig
 
 
@@ -109,6 +110,39 @@ class StudyConfig:
                     objective = self.pretraining(branch).train.objective
                     for problem in objective.conflicts(draw.train):
                         yield f"draws.{label} as {branch} was pretrained: {problem}"
+        for label, draw in self.draws.items():
+            if isinstance(draw.method, Given):
+                yield from self._wrong_mask(label, draw.method)
+
+    def _wrong_mask(self, label: str, given: Given) -> Iterator[str]:
+        """Yield what is wrong with a draw whose mask is that of another."""
+        if given.mask is not None:
+            yield (
+                f"draws.{label}.method.mask={given.mask!r} would be one mask for all seeds and "
+                "sparsities; set method.draw and method.pretraining"
+            )
+            return
+        theirs = self.draws.get(given.draw or "")
+        if theirs is None or isinstance(theirs.method, Given):
+            known = [name for name, one in self.draws.items() if not isinstance(one.method, Given)]
+            yield (
+                f"draws.{label}.method.draw={given.draw!r} is no draw of this study with a mask of "
+                f"its own; choose one of {', '.join(known) or 'those that you add'}"
+            )
+        if given.pretraining not in self.branches:
+            shown = ", ".join(self.branches)
+            yield (
+                f"draws.{label}.method.pretraining={given.pretraining!r} is no pretraining of this "
+                f"study; choose one of {shown}"
+            )
+            return
+        network = self.pretraining(given.pretraining).model
+        for branch in self.branches:
+            if self.pretraining(branch).model != network:
+                yield (
+                    f"draws.{label}: the mask of {given.pretraining!r} does not fit {branch!r}, "
+                    "whose network is another; compare pretrainings of one network"
+                )
 
     def _check_differ(self) -> None:
         """Refuse what stands twice: it would count as two measurements, with no deviation."""

@@ -33,10 +33,15 @@ class Given(WayConfig):
 
     Attributes:
         mask: run folder or ticket folder of the ticket whose mask it is.
+        draw: in a study, in the place of `mask`: the label of the draw whose ticket it is, of the
+            same seed and sparsity.
+        pretraining: with it, the label of the pretraining that the ticket is drawn from.
     """
 
     name: Literal["given"] = "given"
     mask: str | None = None
+    draw: str | None = None
+    pretraining: str | None = None
     unused = ("train", "scope", "group_norm")
 
     def run(
@@ -49,6 +54,11 @@ class Given(WayConfig):
     ) -> RunFolder:
         """Put the mask on the weights."""
         check = check_of(config.check, devices)
+        if self.draw is not None or self.pretraining is not None:
+            raise InputError(
+                f"method.draw={self.draw!r} and method.pretraining={self.pretraining!r} name what "
+                "a study has; elsewhere give the ticket as method.mask"
+            )
         if self.mask is None:
             raise InputError("method.mask is missing: the ticket whose mask is to be taken")
         other = find_ticket(self.mask, workdir)

@@ -39,6 +39,15 @@ def test_the_mask_is_theirs_and_the_weights_are_ours(bench, other):
     assert again.path == moved.path
 
 
+def test_where_the_mask_lies_does_not_make_another_run(bench, other, tmp_path):
+    drawn = bench.draw(sparsity=0.5)
+    moved = bench.draw(source=other, method=given(drawn), sparsity=0.5, train=None)
+    (tmp_path / "elsewhere").symlink_to(drawn.path)
+    there = WayConfig(name="given", mask=str(tmp_path / "elsewhere"))
+    again = bench.draw(source=other, method=there, sparsity=0.5, train=None)
+    assert again.path == moved.path
+
+
 def test_another_mask_is_another_run(bench, other):
     runs = [
         bench.draw(source=other, method=given(drawn), sparsity=0.5, train=None)
