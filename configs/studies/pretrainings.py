@@ -3,12 +3,15 @@
     rtickets study --config=configs/studies/pretrainings.py --workdir=runs
     rtickets study --config=configs/studies/pretrainings.py:small --workdir=runs \
         --config.transfers.scenes.data.path=/usr/share
+    rtickets study --config=configs/studies/pretrainings.py:small-masks --workdir=runs \
+        --config.transfers.scenes.data.path=/usr/share
 
 IMP on the pretraining task itself, supervised, SimCLR and MoCo v2, prunes first and rewinds
 everything to the pretrained network (Chen et al. 2021, "The lottery tickets hypothesis for
 supervised and self-supervised pre-training in computer vision models"). The report says which
 tickets match their dense network where, which are universal, and how alike masks are. `random` has
-as many weights alive in every layer as the ticket, at random places.
+as many weights alive in every layer as the ticket, at random places; with `-masks` the study puts
+the masks of every pretraining on the weights of all others instead.
 
 At the published scale ResNet-50s on ImageNet, 18 states of 10 epochs whose first convolution stays
 whole, to CIFAR-10, CIFAR-100, SVHN, Fashion-MNIST, VisDA-2017 in a folder and VOC 2012; it needs
@@ -35,6 +38,7 @@ from rtickets.config import (
     StudyConfig,
     TrainConfig,
     TransferConfig,
+    WayConfig,
 )
 from rtickets.draw.ladder import imp_ladder
 from rtickets.settings import config_files
@@ -99,15 +103,6 @@ def full():
     )
 
 
-def few(source):
-    """Return 100 steps on 200 images."""
-    train = experiments.by_steps(OptimizerConfig(learning_rate=0.2), "100it")
-    return TransferConfig(
-        data=DataConfig(source=source, train_examples=200, image_size=16, channels=1),
-        train=config_files.replace(train, batch_size=40),
-    )
-
-
 def scenes():
     """Return 120 steps on 160 scenes in grey."""
     train = experiments.by_steps(OptimizerConfig(name="adamw", learning_rate=4e-3), "120it")
@@ -134,10 +129,28 @@ def small():
         draws=draws(states, 0.5),
         sparsities=(ladder[0], ladder[1], ladder[3]),
         ladders={"random": (ladder[3],)},
-        transfers={**{source: few(source) for source in TARGETS}, "scenes": scenes()},
+        transfers={
+            **{source: experiments.few_grey(source) for source in TARGETS},
+            "scenes": scenes(),
+        },
         evaluate=EvaluateConfig(batch_size=250),
     )
 
 
-def get_config(size="full"):
-    return config_files.editable({"full": full, "small": small}[size]())
+def with_masks_of_others(study):
+    """Return the study with the masks of every pretraining on the weights of all."""
+    given = {
+        f"mask_of_{branch}": DrawConfig(
+            method=WayConfig(name="given", draw="imp", pretraining=branch)
+        )
+        for branch in study.branches
+    }
+    imp = {"imp": study.draws["imp"]}
+    name = study.name.replace("pretrainings", "pretrainings_masks")
+    return config_files.replace(study, name=name, draws={**imp, **given}, ladders={})
+
+
+def get_config(which="full"):
+    size, _, masks = which.partition("-")
+    study = {"full": full, "small": small}[size]()
+    return config_files.editable(with_masks_of_others(study) if masks else study)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any, Literal
 
+from rtickets.data.settings import DataConfig
 from rtickets.evaluation.recalibration import TransferRecalibrateConfig
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.settings import config_files
@@ -111,6 +112,16 @@ def small_pretrainings() -> dict[str, PretrainConfig]:
         )
         for label, run in {"supervised": demo_study().pretrain, **own}.items()
     }
+
+
+def few_grey(source: str) -> TransferConfig:
+    """Return the small transfer of those networks: 100 steps on 200 grey images of 16 pixels."""
+    return TransferConfig(
+        data=DataConfig(source=source, train_examples=_FEW, image_size=16, channels=1),
+        train=config_files.replace(
+            by_steps(OptimizerConfig(learning_rate=0.2), "100it"), batch_size=40
+        ),
+    )
 
 
 def by_steps(optimizer: OptimizerConfig, duration: str) -> TrainConfig:

@@ -11,6 +11,7 @@ from rtickets.cli import overrides
 from rtickets.config import StudyConfig
 from rtickets.costs import network_costs
 from rtickets.draw.ladder import imp_ladder
+from rtickets.settings import config_files
 from rtickets.stages.matching import pairs_of
 
 ROOT = Path(__file__).parents[2] / "configs" / "studies"
@@ -86,6 +87,30 @@ def test_the_published_pretraining_tickets_spare_the_first_convolution():
     assert sources == classified | {"voc2012"}
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_masks_of_every_pretraining_go_on_the_weights_of_all(size):
+    plain, found = study("pretrainings", size), study("pretrainings", f"{size}-masks")
+    given = {label: draw.method for label, draw in found.draws.items() if label != "imp"}
+    assert {method.pretraining for method in given.values()} == set(found.branches)
+    assert {method.draw for method in given.values()} == {"imp"}
+    assert found.draws["imp"] == plain.draws["imp"]
+    assert found.pretrainings == plain.pretrainings
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_ablations_differ_in_one_thing(size):
+    found = study("temperature", size)
+    alike = {
+        config_files.replace(each, data__task__temperature=1.0) for each in found.draws.values()
+    }
+    assert len(alike) == 1
+    assert {0.1, 0.5, 2.0} <= {each.data.task.temperature for each in found.draws.values()}
+    sizes = study("model_size", size).pretrainings.values()
+    reset = {config_files.replace(each, model__arch="resnet18", model__width=1.0) for each in sizes}
+    assert len(set(sizes)) == 2
+    assert len(reset) == 1
+
+
 @pytest.fixture
 def quick(monkeypatch):
     monkeypatch.setattr(network_costs, "measured_rate", lambda *_: 1e12)
@@ -127,6 +152,12 @@ def test_a_dry_run_estimates_published_tickets_of_three_pretrainings(
     assert "fashion_mnist: 54,000 images of 224x224x3" in out
     assert "folder: 144 images of 224x224x3, 12 classes" in out
     assert "voc2012: 1,318 images of 513x513x3" in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["temperature", "model_size"])
+def test_a_dry_run_estimates_published_ablations(name, quick, tmp_path, capsys):
+    assert "cifar100: 45,000 images of 224x224x3" in dry(name, tmp_path, capsys)
 
 
 def test_a_dry_run_estimates_published_features(quick, tmp_path, capsys):
