@@ -7,10 +7,11 @@
 
 At the published scale from ImageNet, natural and against L2 attacks of radius 0.05, to VOC 2012
 with a ResNet-50 whose first convolution stays whole, at four sparsities; it needs `rtickets data
-prepare` of imagenet2012 and voc2012. The small version goes from Fashion-MNIST, shown in colour, to
-320 scenes with masks at 32 pixels, whole, and the head alone on frozen weights; it needs
-`pip install 'rtickets[scenes]'` and Debian's packages tuxpaint-stamps-default and mate-backgrounds
-(docs/data.md).
+prepare` of imagenet2012 and voc2012. The small version is pretrained on the 2,400 training scenes
+of stamps_scenes at 32 pixels, on masks too, and goes under a fresh head to few of them, whole,
+and the head alone on frozen weights; no object or photograph of the test scenes is seen before. It
+needs `pip install 'rtickets[scenes]'` and Debian's packages tuxpaint-stamps-default and
+mate-backgrounds (docs/data.md).
 
 `random` has as many weights alive in every layer as the ticket, at random places; `reinitialised`
 is the whole network from random weights. Answering ground everywhere is `chance` in the results of
@@ -31,20 +32,21 @@ from rtickets.settings import config_files
 from rtickets.stages import experiments, published
 from rtickets.tasks import Segmentation
 
+TASK = Segmentation(output_stride=8, channels=32, fine="stage2")
+SCENES = DataConfig(
+    source="stamps_scenes", path="/usr/share", image_size=32, flip=True, crop_padding=4, task=TASK
+)
+
+
+def learning(duration, batch_size):
+    optimizer = OptimizerConfig(name="adamw", learning_rate=2e-3)
+    train = experiments.by_steps(optimizer, duration)
+    return config_files.replace(train, batch_size=batch_size)
+
 
 def scenes(mode):
-    return TransferConfig(
-        mode=mode,
-        data=DataConfig(
-            source="stamps_scenes", path="/usr/share", image_size=32, train_examples=320,
-            flip=True, crop_padding=4,
-            task=Segmentation(output_stride=8, channels=32, fine="stage2"),
-        ),
-        train=config_files.replace(
-            experiments.by_steps(OptimizerConfig(name="adamw", learning_rate=2e-3), "20ep"),
-            batch_size=16,
-        ),
-    )  # fmt: skip
+    data = config_files.replace(SCENES, train_examples=160)
+    return TransferConfig(mode=mode, data=data, train=learning("20ep", 16))
 
 
 def draws(**fields):
@@ -77,7 +79,8 @@ def small():
         ladders={"reinitialised": (0.0,)},
         evaluate=EvaluateConfig(batch_size=100),
     )
-    return config_files.replace(study, pretrain__data__channels=3)
+    pretrain = config_files.replace(study.pretrain, data=SCENES, train=learning("8ep", 32))
+    return config_files.replace(study, pretrain=pretrain)
 
 
 def get_config(size="full"):
