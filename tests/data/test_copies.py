@@ -7,7 +7,7 @@ from PIL import Image
 from rtickets import cli, data
 from rtickets.config import DataConfig
 from rtickets.data.arrays import Dataset, Split, labelled
-from rtickets.data.copies import find_copies
+from rtickets.data.copies import copied_files, find_copies
 
 
 def split(values, labels=None):
@@ -90,3 +90,18 @@ def test_copies_with_other_targets_are_counted_whatever_these_are():
         "3 of 3 test images are exact copies of training images, 1 of them with another depth or "
         "weight",
     )
+
+
+def test_of_files_those_alone_are_read_that_are_as_large_as_another(tmp_path):
+    """One test file is a copy, one has the size of another, and one that cannot be read none."""
+    contents = {
+        "training": [b"one", b"three", b"x" * 50], "test": [b"one", b"seven", b"y" * 49],
+    }  # fmt: skip
+    splits = {}
+    for name, each in contents.items():
+        splits[name] = [tmp_path / f"{name}{number}" for number in range(len(each))]
+        for path, content in zip(splits[name], each, strict=True):
+            path.write_bytes(content)
+    assert copied_files(splits) == ("1 of 3 test images are exact copies of training images",)
+    splits["training"] = splits["training"][1:]
+    assert copied_files(splits) == ()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from rtickets.data.archives import Say, check, download, unpack_once
+from rtickets.data.copies import copied_files
 from rtickets.data.images.pictures import size_in
 from rtickets.data.images.streamed import check_size
 from rtickets.data.sources.box_sets import BoxSet
@@ -11,6 +12,7 @@ from rtickets.errors import InputError
 from rtickets.platform.terminal import show
 
 _UNPACKED = "unpacked"
+_PARTS = ("training", "train"), ("test", "test")
 
 
 def prepare_boxes(
@@ -46,7 +48,8 @@ def prepare_boxes(
             check_size(each.path, size_in(each.path), each.size)
     counts = ", ".join(f"{len(images):,} {split}" for split, images in listing.splits.items())
     say(f"{box_set.name}: {counts} images in {root}")
-    for note in listing.notes:
+    files = {part: [each.path for each in listing.splits[split]] for part, split in _PARTS}
+    for note in (*listing.notes, *copied_files(files)):
         say(f"{box_set.name}: {note}")
     return listing
 

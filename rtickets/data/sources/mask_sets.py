@@ -10,6 +10,7 @@ from rtickets.data.arrays import Raw, Split
 from rtickets.data.images.canvas import OnCanvas
 from rtickets.data.images.views import View
 from rtickets.data.settings import DataConfig
+from rtickets.data.sources.original.listing import check_apart
 from rtickets.data.sources.original.voc import (
     AUGMENTED,
     VOC_CLASSES,
@@ -54,11 +55,8 @@ def _load(part: str, config: DataConfig, view: View) -> Raw:
             "in SegmentationClassAug; add them, or take source='voc2012'"
         )
     train, test = splits[part], splits["val"]
-    if shared := set(train.images) & set(test.images):
-        raise InputError(
-            f"{folder}: {len(shared)} images of {part}.txt are in val.txt as well, such as "
-            f"{min(shared).name}; leave them out of {part}.txt"
-        )
+    ours, theirs = ([path.name for path in each.images] for each in (train, test))
+    check_apart(ours, theirs, f"{folder}: ImageSets/Segmentation/{part}.txt and val.txt")
     mean, std = _statistics(train)
     made = partial(_split, workers=config.workers or min(os.cpu_count() or 2, 16))
     return Raw(made(train), made(test), VOC_CLASSES[1:], None, mean, std)

@@ -23,7 +23,13 @@ from rtickets.data.sources.mask_sets import MASK_SETS
 from rtickets.data.sources.original.listing import read_lines
 from rtickets.data.sources.prepared_sets import RECORD, folder_of, load_prepared
 from rtickets.data.sources.public import PUBLIC_SETS, PublicSet
-from rtickets.data.sources.scenes.read import SCENES, SIZE, read_scenes, scene_files
+from rtickets.data.sources.scenes.read import (
+    SCENES,
+    SIZE,
+    check_pieces,
+    read_scenes,
+    scene_files,
+)
 from rtickets.data.sources.source import Augmentation, Facts, Source
 from rtickets.data.sources.stamps import read_stamps
 from rtickets.data.sources.tfds import tfds_source
@@ -87,13 +93,11 @@ def _tux_stamps(config: DataConfig, view: View) -> Raw:
 
 def _stamps_scenes(config: DataConfig, view: View) -> Raw:
     del view
-    hint = (
-        "the folder that has tuxpaint/stamps and backgrounds/mate of Debian's packages "
-        "tuxpaint-stamps-default and mate-backgrounds, such as /usr/share"
-    )
-    textures = package_file("skimage", "data", "pip install 'rtickets[scenes]'")
-    size = config.image_size or SIZE
-    return read_scenes(existing(config.path, "stamps_scenes", hint), textures, size)
+    share, textures = _own_files(config), _in_package("skimage", "data")
+    check_pieces(share, textures)
+    assert share is not None
+    assert textures is not None
+    return read_scenes(share, textures, config.image_size or SIZE)
 
 
 def _idx(config: DataConfig, view: View) -> Raw:
@@ -120,11 +124,16 @@ def _folder(config: DataConfig, view: View) -> Raw:
 
 def package_file(package: str, relative: str, install: str) -> Path:
     """Return the path of a file that a package ships, without importing the package."""
-    spec = importlib.util.find_spec(package)
-    for root in (spec.submodule_search_locations or ()) if spec else ():
-        if (path := Path(root) / relative).exists():
-            return path
+    if path := _in_package(package, relative):
+        return path
     raise InputError(f"{relative} of the package {package} is not there; {install}")
+
+
+def _in_package(package: str, relative: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    roots = (spec.submodule_search_locations or ()) if spec else ()
+    paths = (Path(root) / relative for root in roots)
+    return next((path for path in paths if path.exists()), None)
 
 
 def _own_files(config: DataConfig) -> Path | None:

@@ -40,8 +40,10 @@ def test_the_archive_is_unpacked_once(devkit, tmp_path):
     assert len(splits["train"]) == 2
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["VOCdevkit"]
     assert said[0] == f"unpacking {VOC2012.name}"
-    assert said[1] == said[3] == "checking masks"
-    assert said[2] == said[4] == f"voc2012: 2 train, 1 val images in {tmp_path / 'out'}"
+    assert said[1] == said[4] == "checking masks"
+    assert said[2] == said[5] == f"voc2012: 2 train, 1 val images in {tmp_path / 'out'}"
+    copied = "train.txt and val.txt: 1 of 1 test images are exact copies of training images"
+    assert said[3] == said[6] == copied
     assert len(read_voc2012(tmp_path / "out")["val"]) == 1
     with pytest.raises(InputError, match="MD5 checksum"):
         prepare_voc(tmp_path / "other", packed, said.append, COUNTS)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rtickets import data
+from rtickets import cli, data
 from rtickets.config import DataConfig
 from rtickets.costs.task_sizes import sizes_of
 from rtickets.data.fingerprint import MISSING, fingerprint
@@ -154,3 +154,24 @@ def test_an_image_of_another_size_than_its_annotation_says_is_refused(
     with pytest.raises(InputError, match=r"/0\.png: is 60x60, its annotation says 60x80;") as error:
         decode_all(config(root, stream=stream, image_size=size))
     assert "\n" not in str(error.value)
+
+
+def test_copies_of_its_images_are_counted(layout, tmp_path, capsys):
+    pytest.importorskip("pycocotools")
+    root = tmp_path / "coco"
+    shutil.copytree(layout, root)
+    shutil.copy(root / "train2017" / "3.png", root / "val2017" / "3.png")
+    about = json.loads((root / "annotations" / "instances_val2017.json").read_text())
+    (train,) = (
+        each
+        for each in json.loads((root / "annotations" / "instances_train2017.json").read_text())[
+            "images"
+        ]
+        if each["id"] == 3
+    )
+    about["images"][3], about["annotations"] = train, about["annotations"][:1]
+    (root / "annotations" / "instances_val2017.json").write_text(json.dumps(about))
+    words = ["data", "info", "--config.source=coco2017", f"--config.path={root}"]
+    assert cli.main([*words, "--config.task.name=detection", "--config.image_size=32"]) == 0
+    said = capsys.readouterr().out
+    assert "1 of 4 test images are exact copies of" in said

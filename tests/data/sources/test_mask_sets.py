@@ -88,5 +88,5 @@ def test_what_is_missing_is_named(devkit, tmp_path):
         data.load(config(tmp_path / "nowhere"))
     lists = devkit / "VOCdevkit/VOC2012/ImageSets/Segmentation"
     (lists / "train.txt").write_text("train_0\nval_1")
-    with pytest.raises(InputError, match=r"1 images of train\.txt .*val_1\.jpg"):
+    with pytest.raises(InputError, match=r"train\.txt and val\.txt: 1 training images.*val_1\.jpg"):
         data.load(config(devkit))

@@ -44,6 +44,21 @@ class Blob(NamedTuple):
         return data
 
 
+def check_apart(train: Iterable[str], test: Iterable[str], source: object) -> None:
+    """Raise InputError where an image is in the list of training images and in that of tests.
+
+    Args:
+        train: what tells the images of a list apart, as their names.
+        test: likewise.
+        source: what errors call the two.
+    """
+    if shared := set(train) & set(test):
+        raise InputError(
+            f"{source}: {len(shared)} training images are test images as well, such as "
+            f"{min(shared)}; leave them out of the training list"
+        )
+
+
 class SplitListing(NamedTuple):
     """The images of a split and their labels, int32 (N,)."""
 

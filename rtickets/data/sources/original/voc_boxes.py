@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from rtickets.data.limits import size_of
 from rtickets.data.sources.original.box_listing import BoxListing, Pictured, check_there, pictured
-from rtickets.data.sources.original.listing import locate, read_names
+from rtickets.data.sources.original.listing import check_apart, locate, read_names
 from rtickets.data.sources.original.voc import VOC_CLASSES
 from rtickets.errors import InputError
 
@@ -42,7 +42,14 @@ def read_voc_boxes(root: Path, parts: Parts = VOC0712) -> BoxListing:
         split: tuple(each for year, name in lists for each in _read_list(root, year, name))
         for split, lists in parts.items()
     }
+    train, test = ([_year_and_name(each) for each in splits[part]] for part in ("train", "test"))
+    check_apart(train, test, f"{root}: ImageSets/Main")
     return BoxListing(OBJECTS, splits)
+
+
+def _year_and_name(image: Pictured) -> str:
+    """Return what the same image is called in all archives of a year."""
+    return f"{image.path.parents[1].name}/{image.path.name}"
 
 
 def _read_list(root: Path, year: str, name: str) -> list[Pictured]:

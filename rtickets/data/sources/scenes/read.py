@@ -9,6 +9,7 @@ from rtickets.data.arrays import Raw, Split
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.scenes.compose import compose
 from rtickets.data.sources.scenes.cutouts import Cutout, divide, read_cutouts, read_photographs
+from rtickets.errors import InputError
 
 SCENE_CLASSES = ("animals", "food", "household", "seasonal", "town", "vehicles")
 """Classes of stamps that no photograph below shows: plants are left to the ground."""
@@ -21,6 +22,7 @@ PHOTOGRAPHS = tuple(
     )
 )  # fmt: skip
 TEXTURES = ("brick.png", "grass.png", "gravel.png", "hubble_deep_field.jpg")
+_STAMPS_IN, _PHOTOGRAPHS_IN = "tuxpaint-stamps-default", "mate-backgrounds"
 SCENES = {"train": 2400, "validation": 400, "test": 800}
 SIZE = 64
 _SHARES = 0.6, 0.2, 0.2  # of objects, and of photographs
@@ -56,6 +58,35 @@ def read_scenes(
         for index, name in enumerate(SCENES)
     ]
     return Raw(splits[0], splits[2], SCENE_CLASSES, splits[1])
+
+
+def check_pieces(share: Path | None, textures: Path | None) -> None:
+    """Raise InputError that names all that is missing at once, and where it comes from.
+
+    Args:
+        share: as of `read_scenes`; None where nobody says.
+        textures: likewise; None where scikit-image is not installed.
+    """
+    missing = []
+    if share is None:
+        missing.append("data.path is not given")
+    else:
+        stamps = [share / STAMPS / name for name in SCENE_CLASSES]
+        photographs = [share / name for name in PHOTOGRAPHS]
+        for paths, package in ((stamps, _STAMPS_IN), (photographs, _PHOTOGRAPHS_IN)):
+            if absent := [path for path in paths if not path.exists()]:
+                more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+                missing.append(f"{absent[0]}{more} of {package} is not there")
+    if textures is None:
+        missing.append("scikit-image is not installed")
+    elif absent := [textures / name for name in TEXTURES if not (textures / name).is_file()]:
+        missing.append(f"{absent[0]} of scikit-image is not there")
+    if missing:
+        raise InputError(
+            f"stamps_scenes: {', '.join(missing)}; it is composed of Debian's packages "
+            f"{_STAMPS_IN} and {_PHOTOGRAPHS_IN}, whose folder is data.path, such as /usr/share, "
+            "and of pictures of scikit-image, pip install 'rtickets[scenes]'"
+        )
 
 
 def scene_files(config: DataConfig) -> tuple[Path, ...] | None:

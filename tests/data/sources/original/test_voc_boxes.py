@@ -55,6 +55,16 @@ def test_boxes_come_in_continuous_coordinates_and_difficult_ones_are_marked(devk
     assert len(read_voc_boxes(devkit / "VOCdevkit", VOC0712).splits["train"]) == 3
 
 
+@pytest.mark.parametrize("parts", [VOC2007, VOC0712])
+def test_a_test_image_in_the_training_list_is_refused(devkit, parts):
+    """By year and name, wherever the archives were unpacked; years number their images anew."""
+    (devkit / "VOCdevkit/VOC2012/ImageSets/Main/trainval.txt").write_text("d")
+    assert len(read_voc_boxes(devkit, parts).splits["test"]) == 1
+    (devkit / "VOCdevkit/VOC2007/ImageSets/Main/trainval.txt").write_text("a\nc")
+    with pytest.raises(InputError, match=r"ImageSets/Main: 1 training images.*VOC2007/c\.jpg"):
+        read_voc_boxes(devkit, parts)
+
+
 BOMB = '<!DOCTYPE a [<!ENTITY b "x"><!ENTITY c SYSTEM "file:///etc/passwd">]><a>&b;&c;</a>'
 
 

@@ -1,10 +1,18 @@
 import numpy as np
 import pytest
 
+from rtickets import data
 from rtickets.config import DataConfig
 from rtickets.costs.task_sizes import sizes_of
 from rtickets.data.fingerprint import MISSING, fingerprint
-from rtickets.data.sources.scenes.read import PHOTOGRAPHS, SCENE_CLASSES, read_scenes, scene_files
+from rtickets.data.sources import registry
+from rtickets.data.sources.scenes.read import (
+    PHOTOGRAPHS,
+    SCENE_CLASSES,
+    check_pieces,
+    read_scenes,
+    scene_files,
+)
 from rtickets.errors import InputError
 from rtickets.settings import config_files
 
@@ -72,3 +80,26 @@ def test_sizes_are_known_without_reading():
     found = sizes_of(config)
     assert (found.train, found.validation, found.test, found.outputs) == (2400, 400, 800, 7)
     assert found.shape == (64, 64, 3)
+
+
+def test_all_that_is_missing_is_said_at_once(share, textures, tmp_path):
+    packages = ("tuxpaint-stamps-default", "mate-backgrounds", "/usr/share", "rtickets[scenes]")
+    cases = {
+        (None, None): ("data.path is not given", "scikit-image is not installed"),
+        (tmp_path, textures): ("tuxpaint/stamps/animals and 5 more", "Aqua.jpg and 10 more"),
+        (share, tmp_path): (f"{tmp_path}/brick.png of scikit-image",),
+        (share, None): ("scikit-image is not installed",),
+    }
+    for pieces, missing in cases.items():
+        with pytest.raises(InputError) as caught:
+            check_pieces(*pieces)
+        for words in (*packages, *missing):
+            assert words in str(caught.value)
+    check_pieces(share, textures)
+
+
+def test_a_source_without_its_pieces_says_so_before_it_reads(share, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: None)
+    for path in (None, str(tmp_path), str(share)):
+        with pytest.raises(InputError, match=r"scikit-image is not installed.*mate-backgrounds"):
+            data.load(DataConfig(source="stamps_scenes", path=path))
