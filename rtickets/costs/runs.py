@@ -7,7 +7,7 @@ import numpy as np
 
 from rtickets.costs.network_costs import NetworkCost
 from rtickets.costs.passes import passes_of_attack, passes_per_step
-from rtickets.costs.task_sizes import TaskSizes, cost_of, head_cost_of
+from rtickets.costs.task_sizes import TaskSizes, cost_of, evaluated_cost_of, head_cost_of
 from rtickets.data.arrays import IMAGE
 from rtickets.models.inputs import Inputs
 from rtickets.models.settings import ModelConfig
@@ -78,7 +78,8 @@ def estimate_training(
             f"{steps:,} steps ({steps / per_epoch:.4g} epochs of {per_epoch:,}), batch "
             f"{train.batch_size}, {passes:g} forward passes' worth of work per image",
         ),
-        cost.forward * (images * passes + validated * held_out),
+        cost.forward * images * passes
+        + evaluated_cost_of(model, task).forward * validated * held_out,
         memory_of(cost, task, train.batch_size, devices, head, train.optimizer.moments),
     )
 

@@ -56,7 +56,8 @@ class Setting:
         None is the task that the network was last trained on.
         """
         config = config or self.task or provenance.trained_on({})[0]
-        task = sizes_of(config)
+        network = self.inputs[0].shape if self.inputs and config.image_size is None else ()
+        task = sizes_of(config, network if len(network) == 3 else None)
         if self.inputs is None or config.image_size is not None:
             return task
         return task._replace(inputs=self.inputs)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,8 @@ class TaskSizes(NamedTuple):
         backbone_stride: see `Task`.
         work: see `Task`.
         compared: training examples that validation compares with, see `Task.comparison`.
+        evaluated: what the network takes in evaluations, where that is something else.
+        calls: how often it is called then for every example.
     """
 
     name: str
@@ -52,6 +55,8 @@ class TaskSizes(NamedTuple):
     backbone_stride: int | None = None
     work: float = 1.0
     compared: int = 0
+    evaluated: Inputs | None = None
+    calls: int = 1
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,8 +64,12 @@ class TaskSizes(NamedTuple):
         return self.inputs[0].shape
 
 
-def sizes_of(config: DataConfig) -> TaskSizes:
+def sizes_of(config: DataConfig, like: tuple[int, ...] | None = None) -> TaskSizes:
     """Return the sizes of a task; it is read only if nothing is known about it.
+
+    Args:
+        config: the data.
+        like: (H, W, C) that images are brought to where `config` leaves it open, as a network's.
 
     Raises:
         InputError: if the task is unknown, or has to be read and cannot be.
@@ -68,6 +77,12 @@ def sizes_of(config: DataConfig) -> TaskSizes:
     facts, task = source_of(config).facts, task_of(config)
     sizes = _read(task, config) if facts is None else _known(task, facts, config)
     transform = make_transform(config)
+    if like is not None:
+        height, width, channels = like
+        transform = replace(
+            transform, size=transform.size or (height, width),
+            channels=transform.channels or channels,
+        )  # fmt: skip
     stored = sizes.stored
     if stored is None:
         stored = {IMAGE: Input(IMAGE, (*(transform.size or (224, 224)), 3), "uint8")}
@@ -76,20 +91,28 @@ def sizes_of(config: DataConfig) -> TaskSizes:
         for name in task.inputs
         if name in stored
     ]
-    size = sizes.train * sum(bytes_of) if sizes.in_memory else 0
+    stored_bytes = sizes.train * sum(bytes_of) if sizes.in_memory else 0
     inputs = task.input_spec(transform, stored)
+    evaluated, calls = task.evaluated_on(transform, stored)
     compared = 0
     if isinstance(task.comparison, Neighbours):
         compared = min(sizes.train, task.comparison.gallery or sizes.train)
     return TaskSizes(
-        config.source, *sizes[:4], task.answers, inputs, size, task.head, task.backbone_stride,
-        task.work, compared,
+        config.source, *sizes[:4], task.answers, inputs, stored_bytes, task.head,
+        task.backbone_stride, task.work, compared,
+        None if evaluated == inputs else evaluated, calls,
     )  # fmt: skip
 
 
 def cost_of(config: ModelConfig, task: TaskSizes) -> NetworkCost:
     """Return costs of a network that does a task."""
     return network_cost(config, task.outputs, task.inputs, task.head, task.backbone_stride)
+
+
+def evaluated_cost_of(config: ModelConfig, task: TaskSizes) -> NetworkCost:
+    """Return costs of a network that is evaluated on a task, of all its calls for an example."""
+    own = cost_of(config, task if task.evaluated is None else task._replace(inputs=task.evaluated))
+    return own._replace(forward=task.calls * own.forward, activations=task.calls * own.activations)
 
 
 def head_cost_of(config: ModelConfig, task: TaskSizes) -> NetworkCost:

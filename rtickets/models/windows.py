@@ -30,9 +30,7 @@ class Windows:
         if train or how:
             raise NotImplementedError("windows are for evaluations, and give outputs alone")
         shape = x.shape[1:3]
-        tall, wide = (min(pair) for pair in zip(self.size, shape, strict=True))
-        tops, lefts = starts(shape[0], tall), starts(shape[1], wide)
-        corners = [(top, left) for top in tops for left in lefts]
+        (tall, wide), corners = self._cut(shape)
         parts = [x[:, top : top + tall, left : left + wide] for top, left in corners]
         outputs = resized(self.model.apply(variables, jnp.concatenate(parts), train), (tall, wide))
         total = jnp.zeros((len(x), *shape, outputs.shape[-1]), jnp.float32)
@@ -41,6 +39,16 @@ class Windows:
             total = total.at[:, top : top + tall, left : left + wide].add(found)
             count = count.at[top : top + tall, left : left + wide].add(1)
         return total / count[..., None]
+
+    def cut(self, shape: tuple[int, ...]) -> tuple[tuple[int, int], int]:
+        """Return the size of the windows of an image of (height, width), and their number."""
+        size, corners = self._cut(shape)
+        return size, len(corners)
+
+    def _cut(self, shape: tuple[int, ...]) -> tuple[tuple[int, int], list[tuple[int, int]]]:
+        tall, wide = (min(pair) for pair in zip(self.size, shape, strict=True))
+        tops, lefts = starts(shape[0], tall), starts(shape[1], wide)
+        return (tall, wide), [(top, left) for top in tops for left in lefts]
 
 
 def starts(length: int, window: int) -> tuple[int, ...]:

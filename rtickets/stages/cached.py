@@ -46,9 +46,9 @@ class AsTheyAre(Transform):
         """Return the inputs."""
         return images
 
-    def training_input(self, keys: Array, images: Array) -> Array:
+    def training_input(self, keys: Array, images: Array, extents: Array | None = None) -> Array:
         """Return the inputs."""
-        del keys
+        del keys, extents
         return images
 
 

@@ -9,7 +9,7 @@ from rtickets import evaluation, masks
 from rtickets.costs import Estimate, Setting
 from rtickets.costs.passes import passes_of_attack
 from rtickets.costs.runs import memory_of, network_line
-from rtickets.costs.task_sizes import TaskSizes, cost_of
+from rtickets.costs.task_sizes import TaskSizes, evaluated_cost_of
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import console, parallel, processes
@@ -89,8 +89,9 @@ def estimate_evaluation(
     Raises:
         InputError: for an attack whose radius is larger than all images.
     """
-    config.check_lengths(task.shape)
-    cost = cost_of(model, task)
+    seen = task._replace(inputs=task.evaluated or task.inputs)
+    config.check_lengths(seen.shape)
+    cost = evaluated_cost_of(model, task)
     images = task.test if config.split == "test" else task.validation
     attacked = min(images, config.attack_examples or images)
     work = [passes_of_attack(attack, task.outputs) for attack in config.attacks.values()]
@@ -106,9 +107,9 @@ def estimate_evaluation(
     return Estimate(
         f"evaluate, {task.name}",
         times,
-        (network_line(task, model, cost), about),
+        (network_line(seen, model, cost), about),
         cost.forward * passes + recalibration_work(config.recalibrate, task, model),
-        memory_of(cost, task._replace(stored=0), config.batch_size, devices),
+        memory_of(cost, seen._replace(stored=0), config.batch_size, devices),
     )
 
 

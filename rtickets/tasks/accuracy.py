@@ -15,6 +15,8 @@ from rtickets.data.arrays import Metric
 from rtickets.tasks.base import Measured
 from rtickets.tasks.units import SHARE
 
+_NO_ERROR = 1e-9  # a standard error up to this is that of rounding
+
 
 class Accuracy(NamedTuple):
     """A share of correct answers.
@@ -81,9 +83,8 @@ def balanced_of(correct: np.ndarray, examples: np.ndarray) -> Accuracy:
     """Return what `balanced` does of numbers of correct answers and of examples by class, (C,)."""
     correct, examples = correct[examples > 0], examples[examples > 0]
     value = float((correct / examples).mean())
-    effective = len(examples) ** 2 / (1 / examples).sum()
     total, count = correct.sum().item(), int(examples.sum())
-    return Accuracy(total, count, value, *wilson(value, effective))
+    return Accuracy(total, count, value, *wilson(value, of_all_classes(examples)))
 
 
 def share(correct: int | float, examples: int) -> Accuracy:
@@ -101,3 +102,31 @@ def wilson(value: float, examples: float) -> tuple[float, float]:
     low, high = (middle - half) / scale, (middle + half) / scale
     # At 0 and 1 the end is exact, which rounding of the formula would miss.
     return (0.0 if value == 0 else low, 1.0 if value == 1 else high)
+
+
+def within(value: float, error: float, examples: float, **about: Any) -> Measured:
+    """Return a share with the normal interval of its standard error, cut off at 0 and 1.
+
+    Examples that agree say nothing of how others differ: without an error the interval is Wilson's
+    of so many examples, so that a share of 0 or 1 of a few is not taken for certain.
+
+    Args:
+        value: the share.
+        error: its standard error over examples; NaN of one alone, of which nothing is known.
+        examples: how many it is of, or as many as would know as much.
+        about: what else a measure says, such as a direction.
+    """
+    value, error = float(value), float(error)
+    if np.isnan(error):
+        low, high = 0.0, 1.0
+    elif error <= _NO_ERROR:
+        low, high = wilson(value, examples)
+    else:
+        half = float(ndtri(0.975)) * error
+        low, high = max(0.0, value - half), min(1.0, value + half)
+    return Measured(value, low, high, SHARE, **about)
+
+
+def of_all_classes(examples: np.ndarray) -> float:
+    """Return how many examples a mean over classes of so many examples each is worth, (C,)."""
+    return float(len(examples) ** 2 / (1 / examples).sum())

@@ -34,7 +34,7 @@ class ArrayTask(TaskConfig):
         comparison: likewise.
         memory: likewise.
         weights_answers: likewise.
-        paints_classes: likewise.
+        parts_have_classes: likewise.
     """
 
     inputs: ClassVar[tuple[str, ...]] = ()
@@ -48,7 +48,7 @@ class ArrayTask(TaskConfig):
     comparison: ClassVar[Any] = None
     memory: ClassVar[Any] = None
     weights_answers: ClassVar[bool] = False
-    paints_classes: ClassVar[bool] = False
+    parts_have_classes: ClassVar[bool] = False
 
     @property
     def input(self) -> str:
@@ -103,6 +103,10 @@ class ArrayTask(TaskConfig):
         del transform
         return model
 
+    def evaluated_on(self, transform: Transform, stored: Mapping[str, Input]) -> tuple[Inputs, int]:
+        """Return the inputs, once."""
+        return self.input_spec(transform, stored), 1
+
     def prepare(self, transform: Transform, raw: Batch) -> Batch:
         """Return the arrays as they are stored."""
         del transform
@@ -134,6 +138,14 @@ class ArrayTask(TaskConfig):
     def painted(self, outputs: Any, batch: Batch) -> dict[str, Any]:
         """Refuse: answers are nothing to look at."""
         raise InputError(f"{type(self).__name__} paints no pictures of answers")
+
+    def class_names(self, about: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the names that the data set gave, if any."""
+        return tuple(map(str, about.get("class_names", ())))
+
+    def class_measures(self, sums: Mapping[str, Any]) -> dict[int, Measured]:
+        """Refuse: answers have no classes of their parts."""
+        raise InputError(f"{type(self).__name__} measures no classes of parts of its answers")
 
     def painted_classes(self, outputs: Any, batch: Batch, most: int) -> dict[int, Any]:
         """Refuse: answers have no classes of their parts."""

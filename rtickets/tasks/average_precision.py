@@ -5,22 +5,25 @@ from 0.50 to 0.95; VOC's (Everingham et al. 2010) takes 11 levels and one thresh
 right is said by `rtickets.tasks.box_matches`.
 
 AP is no sum over images, so intervals are from the delete-a-group jackknife over images: these are
-dealt into 20 groups at random, always alike, and AP is taken 20 times without one of them.
+dealt into 20 groups at random, always alike, and AP is taken 20 times without one of them. Where
+that changes nothing the interval is Wilson's, of as many images as have a box of the class; of a
+mean over classes as of balanced accuracy, and of all images at most.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
 
 from rtickets.errors import NothingCountedError
+from rtickets.tasks.accuracy import of_all_classes, within
 from rtickets.tasks.base import Measured
 from rtickets.tasks.box_matches import Boxes, Matched, coco_matches, voc_matches
-from rtickets.tasks.units import SHARE
 
 _COCO = np.linspace(0, 1, 101)
 _VOC = np.linspace(0, 1, 11) - 1e-12  # a recall of 3 in 10 reaches 0.3
 _GROUPS, _SEED = 20, 0
+_MEANS = "ap", "ap50", "ap75", "ap_voc07"
 
 
 def precisions(matched: Matched, levels: np.ndarray, kept: np.ndarray | None = None) -> np.ndarray:
@@ -46,8 +49,20 @@ def precisions(matched: Matched, levels: np.ndarray, kept: np.ndarray | None = N
     return np.array([own[place].mean() for own, place in zip(best, places, strict=True)])
 
 
-def measured_precision(boxes: Boxes) -> dict[str, Measured]:
-    """Return `ap`, `ap50`, `ap75` of COCO, `ap_voc07`, and AP of every class that is there.
+class Precision(NamedTuple):
+    """Average precision.
+
+    Attributes:
+        means: over classes: `ap`, `ap50`, `ap75` of COCO, and `ap_voc07`.
+        of_classes: `ap` of every class that is there.
+    """
+
+    means: dict[str, Measured]
+    of_classes: dict[int, Measured]
+
+
+def measured_precision(boxes: Boxes) -> Precision:
+    """Return average precision.
 
     Raises:
         NothingCountedError: if there is no true box that counts.
@@ -69,12 +84,15 @@ def measured_precision(boxes: Boxes) -> dict[str, Measured]:
         return np.concatenate([means, table[0]])
 
     value, error = of(None), jackknife(of, len(boxes.boxes))
-    names = ["ap", "ap50", "ap75", "ap_voc07", *(f"ap_class_{k}" for k in range(classes))]
-    return {
-        name: _measured(value[k], error[k], detail=k >= 4)
-        for k, name in enumerate(names)
-        if not np.isnan(value[k])
-    }
+    images = np.array([(own.positives > 0).sum() for own in coco])  # that have one of the class
+    most = min(len(boxes.boxes), of_all_classes(images[images > 0]))
+    numbers = [most] * len(_MEANS) + images.tolist()
+    each = [within(*one) for one in zip(value, error, numbers, strict=True)]
+    there = np.flatnonzero(~np.isnan(value[4:])).tolist()
+    return Precision(
+        {name: each[k] for k, name in enumerate(_MEANS) if not np.isnan(value[k])},
+        {k: each[4 + k]._replace(detail=True) for k in there},
+    )
 
 
 def jackknife(of: Callable[[np.ndarray], np.ndarray], count: int) -> np.ndarray:
@@ -91,11 +109,3 @@ def jackknife(of: Callable[[np.ndarray], np.ndarray], count: int) -> np.ndarray:
         return np.full(each.shape[1:], np.nan)
     errors: np.ndarray = np.sqrt((groups - 1) * each.var(0))
     return errors
-
-
-def _measured(value: float, error: float, detail: bool) -> Measured:
-    if np.isnan(error):
-        return Measured(float(value), 0.0, 1.0, SHARE, detail=detail)
-    half = float(ndtri(0.975)) * float(error)
-    low, high = max(0.0, value - half), min(1.0, value + half)
-    return Measured(float(value), float(low), float(high), SHARE, detail=detail)

@@ -12,7 +12,7 @@ matching these are crowds, of which a box need only cover a part of its own area
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -142,23 +142,38 @@ def _voc_class(boxes: Boxes, number: int, overlap: float) -> Matched:
     own, ours = boxes.classes == number, boxes.named == number
     scores, right, counted, images = [], [], [], []
     for image in np.flatnonzero(ours.any(1)):
-        true, crowd = boxes.boxes[image][own[image]], boxes.crowd[image][own[image]]
-        order = np.argsort(-boxes.scores[image][ours[image]], kind="stable")
-        taken = np.zeros(len(true), bool)
-        scores.append(boxes.scores[image][ours[image]][order])
-        for box in boxes.found[image][ours[image]][order]:
-            shared = _ious(box, true)
-            best = int(shared.argmax()) if len(true) else 0
-            hit = bool(len(true)) and shared[best] >= overlap
-            right.append(hit and not taken[best] and not crowd[best])
-            counted.append(not (hit and crowd[best]))
+        for each in _judged(boxes, int(image), number, overlap):
+            scores.append(boxes.scores[image, each.place])
+            right.append(each.right)
+            counted.append(each.counted)
             images.append(image)
-            if hit:
-                taken[best] = True
     return Matched(
-        np.concatenate([[], *scores]), np.array(right, bool)[None], np.array(counted, bool)[None],
+        np.array(scores, float), np.array(right, bool)[None], np.array(counted, bool)[None],
         np.array(images, int), (own & ~boxes.crowd).sum(1),
     )  # fmt: skip
+
+
+class _Judged(NamedTuple):
+    """A found box of a class: its place, whether it is right, whether it counts, and of which."""
+
+    place: int
+    right: bool
+    counted: bool
+    true: int
+
+
+def _judged(boxes: Boxes, image: int, number: int, overlap: float) -> Iterator[_Judged]:
+    """Yield the found boxes of a class in an image, from the best on, see `voc_matches`."""
+    own, ours = (np.flatnonzero(of[image] == number) for of in (boxes.classes, boxes.named))
+    taken = set()
+    for place in ours[np.argsort(-boxes.scores[image][ours], kind="stable")].tolist():
+        shared = _ious(boxes.found[image, place], boxes.boxes[image][own])
+        best = int(own[shared.argmax()]) if len(own) else -1
+        hit = bool(len(own)) and shared.max() >= overlap
+        crowd = hit and bool(boxes.crowd[image, best])
+        yield _Judged(place, hit and not crowd and best not in taken, not crowd, best)
+        if hit:
+            taken.add(best)
 
 
 def _ious(box: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -168,3 +183,22 @@ def _ious(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     both = np.maximum(high - low, 0).prod(-1)
     areas = (others[:, 2:] - others[:, :2]).prod(-1) + (box[2:] - box[:2]).prod()
     return both / np.maximum(areas - both, np.spacing(1))
+
+
+def judged_boxes(boxes: Boxes, number: int, overlap: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    """Return the boxes of a class and what became of each, by VOC's rule.
+
+    Returns:
+        Boxes (N, K + T, 4), the found ones and those that were missed, and integers (N, K + T): 0
+        of one that is right, 1 of one that is wrong, 2 of one that was missed, -1 of all others.
+    """
+    named = np.full(boxes.named.shape, -1)
+    missed = np.where((boxes.classes == number) & ~boxes.crowd, 2, -1)
+    for image in range(len(boxes.boxes)):
+        for each in _judged(boxes, image, number, overlap):
+            if each.counted:
+                named[image, each.place] = 0 if each.right else 1
+            if each.right:
+                missed[image, each.true] = -1
+    both = np.concatenate([boxes.found, boxes.boxes], 1)
+    return both, np.concatenate([named, missed], 1)

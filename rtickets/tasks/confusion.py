@@ -3,6 +3,8 @@
 Every image is one observation: pixels of one image are alike, so that intervals are over images.
 A mean of ratios of sums has no exact interval; what is given is the delta method's, from second
 moments of what each image counts, which add up over batches, devices and hosts like the counts.
+Where images do not differ it is Wilson's, of as many images of one size as know as much, see
+`rtickets.tasks.ratios`; of a mean over classes as of balanced accuracy, and of all images at most.
 """
 
 from collections.abc import Mapping
@@ -11,11 +13,11 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from scipy.special import ndtri
 
 from rtickets.errors import NothingCountedError
+from rtickets.tasks.accuracy import of_all_classes, within
 from rtickets.tasks.base import Measured, Sums
-from rtickets.tasks.units import SHARE
+from rtickets.tasks.ratios import ROUNDING
 
 COUNTS, SHARES, MOMENTS, IMAGES = "confusion", "shares", "moments", "images"
 
@@ -55,18 +57,25 @@ def _parts(confusion: Any) -> tuple[Any, Any, Any]:
 
 
 class Estimated(NamedTuple):
-    """A number, or one of each class, and its standard error over images; NaN of one alone."""
+    """A number, or one of each class, and how sure it is.
+
+    Attributes:
+        value: the number.
+        error: its standard error over images; NaN of one alone.
+        images: as many images of one size as know as much.
+    """
 
     value: Any
     error: Any
+    images: Any
+
+    def of(self, number: int) -> "Estimated":
+        """Return that of one class."""
+        return Estimated(self.value[number], self.error[number], self.images[number])
 
     def measured(self, **about: Any) -> Measured:
         """Return a share as a measure with its interval; `about` as of `Accuracy.measured`."""
-        half = float(ndtri(0.975)) * float(self.error)
-        if np.isnan(half):
-            return Measured(float(self.value), 0.0, 1.0, SHARE, **about)
-        low, high = max(0.0, self.value - half), min(1.0, self.value + half)
-        return Measured(float(self.value), float(low), float(high), SHARE, **about)
+        return within(self.value, self.error, self.images, **about)
 
 
 class Overlap(NamedTuple):
@@ -113,24 +122,35 @@ def overlap(sums: Mapping[str, Any]) -> Overlap:
 
     def error(slope: np.ndarray) -> np.ndarray:
         # A slope times the shares is 0, so that the sum of squares is n times the variance.
-        squares = np.maximum(np.einsum("...i,ij,...j->...", slope, moments, slope), 0)
+        squares, size = (
+            np.einsum("...i,ij,...j->...", each, moments, each) for each in (slope, np.abs(slope))
+        )
+        squares = np.where(squares > ROUNDING * size, squares, 0)
         return np.sqrt(squares * (number / (number - 1) if number > 1 else np.nan))
 
+    def images(of: int) -> np.ndarray:
+        """Return how many images of one size know as much of every class's part of a kind."""
+        own = slice(of * classes, (of + 1) * classes)
+        with np.errstate(invalid="ignore"):
+            return shares[own] ** 2 / moments.diagonal()[own]
+
+    def mean(values: np.ndarray, slope: np.ndarray, of: int) -> Estimated:
+        some = np.isfinite(values)
+        most = min(number, of_all_classes(images(of)[some]))
+        return Estimated(values[some].mean(), error(slope[some].mean(0)), most)
+
     with np.errstate(invalid="ignore"):
-        iou, found = right / union, right / there
+        iou, found, of_union = right / union, right / there, images(1)
     iou_slopes, found_slopes = slopes(1), slopes(2)
+    total, squared = (everywhere[1] @ each @ everywhere[1] for each in (np.diag(shares), moments))
     return Overlap(
-        Estimated(iou, np.where(union > 0, error(iou_slopes), np.nan)),
-        _mean(iou, iou_slopes, union > 0, error),
-        _mean(found, found_slopes, there > 0, error),
-        Estimated(right.sum() / there.sum(), error(whole)),
+        Estimated(iou, np.where(union > 0, error(iou_slopes), np.nan), of_union),
+        mean(iou, iou_slopes, 1),
+        mean(found, found_slopes, 2),
+        Estimated(right.sum() / there.sum(), error(whole), total**2 / squared),
     )
 
 
 def _ratio(top: float, bottom: float, up: np.ndarray, down: np.ndarray) -> np.ndarray:
     """Return the gradient of (up z) / (down z) by z, where these are top and bottom."""
     return (up - top / bottom * down) / bottom if bottom > 0 else np.zeros_like(up)
-
-
-def _mean(values: np.ndarray, slopes: np.ndarray, some: np.ndarray, error: Any) -> Estimated:
-    return Estimated(values[some].mean(), error(slopes[some].mean(0)))

@@ -18,11 +18,11 @@ from rtickets.settings.kinds import STRICT, Fraction, NotNegative, Positive
 from rtickets.tasks.average_precision import measured_precision
 from rtickets.tasks.base import LISTED, Batch, Headline, Measured, Reduce, Sums, alone
 from rtickets.tasks.box_checks import BOXES, CLASSES, CROWD, check_boxes
-from rtickets.tasks.box_matches import Boxes, check_installed
+from rtickets.tasks.box_matches import Boxes, check_installed, judged_boxes
 from rtickets.tasks.boxes import giou, iou
 from rtickets.tasks.found_boxes import Choice, Found, found_boxes
 from rtickets.tasks.images import ImageTask
-from rtickets.tasks.painting import outlined
+from rtickets.tasks.painting import MISSED, RIGHT, WRONG, class_colours, outlined
 from rtickets.tasks.places import Places, Targets, assigned, boxes_at, places_of
 from rtickets.tasks.ratios import ratio_sums, share_of
 from rtickets.tasks.units import SHARE
@@ -54,6 +54,7 @@ class Detection(ImageTask):
 
     answers: ClassVar[str] = "classes"
     paints: ClassVar[bool] = True
+    parts_have_classes: ClassVar[bool] = True
     headline: ClassVar[Any] = Headline("ap", SHARE, words="AP")
     beside_head: ClassVar[frozenset[str]] = frozenset({"candidates", "kept", "least", "overlap"})
     name: Literal["detection"] = "detection"
@@ -147,26 +148,51 @@ class Detection(ImageTask):
         """Return average precision, and how good single places that see an object are."""
         found = {}
         if LISTED in sums:
-            listed = {name: np.asarray(each) for name, each in sums[LISTED].items()}
-            found = measured_precision(Boxes(**listed))
+            found = measured_precision(_boxes(sums)).means
         shares = {name: share_of(sums[name]) for name in ("place_accuracy", "place_iou")}
         return {**found, **{name: each for name, each in shares.items() if each is not None}}
+
+    def class_measures(self, sums: Mapping[str, Any]) -> dict[int, Measured]:
+        """Return COCO's AP of every class that has a box."""
+        return measured_precision(_boxes(sums)).of_classes
 
     def painted(self, outputs: Any, batch: Batch) -> dict[str, Any]:
         """Return the images, and on them the boxes that are right and those that are answered."""
         images, count = np.asarray(batch[self.input]), outputs[0].shape[-1] - 5
-        found, (boxes, classes, _) = self.found(outputs, batch), _true(batch)
-        sure = np.where(np.asarray(found.scores) >= _SHOWN, np.asarray(found.classes), -1)
+        each = self._sure(outputs, batch)
         return {
             "image": images,
-            "truth": outlined(images, np.asarray(boxes), np.asarray(classes), count),
-            "answer": outlined(images, np.asarray(found.boxes), sure, count),
+            "truth": outlined(images, each.boxes, each.classes, class_colours(count)),
+            "answer": outlined(images, each.found, each.named, class_colours(count)),
         }
+
+    def painted_classes(self, outputs: Any, batch: Batch, most: int) -> dict[int, Any]:
+        """Return which boxes of a class are found and right, which missed and which wrong."""
+        images, each = np.asarray(batch[self.input]), self._sure(outputs, batch)
+        rows = {}
+        for k in range(outputs[0].shape[-1] - 5):
+            numbers = ((each.classes == k) & ~each.crowd).sum(1)
+            shown = np.argsort(-numbers, kind="stable")[: min(most, int((numbers > 0).sum()))]
+            if len(shown):
+                own = Boxes(*(array[shown] for array in each))
+                judged = judged_boxes(own, k)
+                rows[k] = outlined(images[shown], *judged, np.array([RIGHT, WRONG, MISSED]))
+        return rows
+
+    def _sure(self, outputs: Any, batch: Batch) -> Boxes:
+        """Return the boxes of images and those that are answered with a score worth showing."""
+        each = Boxes(**{k: np.asarray(one) for k, one in self.listed(outputs, batch).items()})
+        return each._replace(named=np.where(each.scores >= _SHOWN, each.named, -1))
 
     def _asked(self, outputs: Any, batch: Batch) -> tuple[Array, Places, Targets]:
         """Return the answers (B, P, C + 5) of all places, the places, and what is right."""
         answers, places = _places(outputs, batch[self.input].shape[1:3])
         return answers, places, assigned(places, *_true(batch))
+
+
+def _boxes(sums: Mapping[str, Any]) -> Boxes:
+    """Return what is listed of all examples."""
+    return Boxes(**{name: np.asarray(each) for name, each in sums[LISTED].items()})
 
 
 def _true(batch: Batch) -> tuple[Array, Array, Array]:

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 from jax import Array
 
 from rtickets.data.images.augment import Transform
+from rtickets.models.inputs import Input, Inputs
+from rtickets.tasks.measured import Measured
 
 Batch = Mapping[str, Any]
 
@@ -19,12 +21,19 @@ class ManyAnswers(Protocol):
         ...
 
     @property
-    def paints_classes(self) -> bool:
-        """Whether `painted_classes` are known."""
+    def parts_have_classes(self) -> bool:
+        """Whether `class_names`, `class_measures` and `painted_classes` are known."""
         ...
 
     def evaluated(self, model: Any, transform: Transform) -> Any:
         """Return what is called in the place of a network wherever it is evaluated or attacked."""
+        ...
+
+    def evaluated_on(self, transform: Transform, stored: Mapping[str, Input]) -> tuple[Inputs, int]:
+        """Return what `evaluated` calls the network with, see `Task.input_spec`, and how often.
+
+        It is so often for every example.
+        """
         ...
 
     def ascent(self, outputs: Any, batch: Batch, progress: Any) -> Array:
@@ -46,6 +55,26 @@ class ManyAnswers(Protocol):
 
     def baseline(self, sums: Mapping[str, Any]) -> float | None:
         """Return what `Task.chance` does, of a task without classes, from the sums of all."""
+        ...
+
+    def class_names(self, about: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the names of classes by their numbers, () where there are none.
+
+        Args:
+            about: see `Task.about`.
+        """
+        ...
+
+    def class_measures(self, sums: Mapping[str, Any]) -> dict[int, Measured]:
+        """Return the headline of every class that is there, of tasks whose parts have classes.
+
+        Args:
+            sums: as `Task.measures` takes them, with what is listed.
+
+        Raises:
+            InputError: where answers have no classes of their parts.
+            NothingCountedError: where nothing in the examples counts.
+        """
         ...
 
     def painted_classes(self, outputs: Any, batch: Batch, most: int) -> dict[int, Any]:

@@ -18,28 +18,30 @@ def overlaid(images: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:
     """
     grey = np.asarray(images).mean(-1, keepdims=True)
     there = (classes > 0)[..., None]
-    return np.where(there, (1 - _OPACITY) * grey + _OPACITY * _colours(count)[classes], grey)
+    return np.where(there, (1 - _OPACITY) * grey + _OPACITY * class_colours(count)[classes], grey)
 
 
-def outlined(images: np.ndarray, boxes: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:
-    """Return images in colour, with the outlines of boxes in the colours of their classes.
+def outlined(
+    images: np.ndarray, boxes: np.ndarray, kinds: np.ndarray, colours: np.ndarray
+) -> np.ndarray:
+    """Return images in colour, with the outlines of boxes in the colours of their kinds.
 
     Args:
         images: float (N, H, W, C) in [0, 1].
         boxes: float (N, M, 4) in pixels: top, left, bottom, right; of several the first is on top.
-        classes: integers (N, M) in 0 ... count - 1, -1 where there is no box.
-        count: number of classes.
+        kinds: integers (N, M), places in `colours`, -1 where there is no box.
+        colours: float (kinds, 3).
     """
     painted = np.broadcast_to(np.asarray(images), (*images.shape[:3], 3)).copy()
     height, width = images.shape[1:3]
-    colours, wide = _colours(count), max(1, min(height, width) // 64)
-    for number, place in np.argwhere(classes >= 0)[::-1]:
+    wide = max(1, min(height, width) // 64)
+    for number, place in np.argwhere(kinds >= 0)[::-1]:
         corners = np.rint(boxes[number, place]).astype(int)
         top, left = np.clip(corners[:2], 0, [height - 1, width - 1])
         bottom, right = np.clip(corners[2:], [top + 1, left + 1], [height, width])
         inside = painted[number, top:bottom, left:right]
         for edge in (np.s_[:wide], np.s_[-wide:], np.s_[:, :wide], np.s_[:, -wide:]):
-            inside[edge] = colours[classes[number, place]]
+            inside[edge] = colours[kinds[number, place]]
     return painted
 
 
@@ -59,7 +61,7 @@ def compared(images: np.ndarray, there: np.ndarray, answered: np.ndarray) -> np.
     return grey
 
 
-def _colours(count: int) -> np.ndarray:
+def class_colours(count: int) -> np.ndarray:
     """Return a colour for every class, float (count, 3), those of neighbours far apart."""
     golden = (5**0.5 - 1) / 2
     hues = [(number * golden) % 1 for number in range(count)]

@@ -1,7 +1,9 @@
 """A ratio of two sums over examples, such as the share of all places that is right.
 
 Its interval is the delta method's, from second moments of what each example counts, which add up
-over batches, devices and hosts like the counts.
+over batches, devices and hosts like the counts. Where all examples have the same ratio it is
+Wilson's, of as many examples of one size as know as much: (sum of sizes)^2 / (sum of their squares)
+(Kish 1965).
 """
 
 from typing import Any
@@ -9,10 +11,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from scipy.special import ndtri
 
+from rtickets.tasks.accuracy import within
 from rtickets.tasks.base import Measured
-from rtickets.tasks.units import SHARE
+
+ROUNDING = 1e-5
+"""Part of float32 sums of squares that their differences are of rounding alone."""
 
 
 def ratio_sums(top: Array, bottom: Array) -> Array:
@@ -28,5 +32,6 @@ def share_of(sums: Any) -> Measured | None:
         return None
     value = top / bottom
     squares = max(tops - 2 * value * both + value**2 * bottoms, 0.0)
-    half = float(ndtri(0.975)) * squares**0.5 / bottom
-    return Measured(value, max(0.0, value - half), min(1.0, value + half), SHARE)
+    if squares <= ROUNDING * (tops + value**2 * bottoms):
+        squares = 0.0
+    return within(value, squares**0.5 / bottom, bottom**2 / bottoms)

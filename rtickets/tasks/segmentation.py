@@ -13,9 +13,10 @@ from pydantic.dataclasses import dataclass
 from rtickets.data.arrays import Dataset, Raw
 from rtickets.data.checks import some
 from rtickets.data.images.augment import Transform
-from rtickets.data.images.canvas import OnCanvas
+from rtickets.data.images.canvas import OnCanvas, extents_of
 from rtickets.errors import InputError
 from rtickets.models.heads.deeplab import DeepLab, resized
+from rtickets.models.inputs import Input, Inputs
 from rtickets.models.windows import Windows
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks.base import Batch, Headline, Measured, Reduce, Sums, alone
@@ -23,7 +24,7 @@ from rtickets.tasks.confusion import COUNTS, confusion_sums, overlap
 from rtickets.tasks.images import ImageTask
 from rtickets.tasks.painting import compared, overlaid
 
-MASK = "mask"
+MASK, GROUND = "mask", "ground"
 _AT_ONCE = 8  # images whose pixels are looked at side by side, of pictures
 
 
@@ -48,7 +49,7 @@ class Segmentation(ImageTask):
 
     answers: ClassVar[str] = "classes"
     paints: ClassVar[bool] = True
-    paints_classes: ClassVar[bool] = True
+    parts_have_classes: ClassVar[bool] = True
     weights_answers: ClassVar[bool] = True
     headline: ClassVar[Any] = Headline("miou", "share", words="mean IoU")
     beside_head: ClassVar[frozenset[str]] = frozenset({"ignored", "evaluation"})
@@ -133,6 +134,17 @@ class Segmentation(ImageTask):
         """Return the number of classes, with the ground."""
         return 1 + len(about["class_names"])
 
+    def evaluated_on(self, transform: Transform, stored: Mapping[str, Input]) -> tuple[Inputs, int]:
+        """Return the image at the size that it is evaluated at, or a window and their number."""
+        if self.evaluation == "resized":
+            return super().evaluated_on(transform, stored)
+        image, *others = self.input_spec(transform.as_stored, stored)
+        windows = self.evaluated(None, transform)
+        if windows is None:
+            return (image, *others), 1
+        size, number = windows.cut(image.shape[:2])
+        return (image._replace(shape=(*size, *image.shape[2:])), *others), number
+
     def evaluated(self, model: Any, transform: Transform) -> Any:
         """Return the network, or its windows."""
         if self.evaluation != "sliding":
@@ -152,8 +164,13 @@ class Segmentation(ImageTask):
 
     def augment(self, transform: Transform, keys: Array, raw: Batch) -> Batch:
         """Return images and masks moved alike; what lies outside an image does not count."""
-        changed = super().augment(transform, keys, raw)
-        return {**changed, MASK: transform.training_map(keys, raw[MASK], self.ignored)}
+        image, mask = raw[self.input], raw[MASK]
+        extents = extents_of(mask != self.ignored)
+        return {
+            **raw,
+            self.input: transform.training_input(keys, image, extents),
+            MASK: transform.training_map(keys, mask, self.ignored, extents),
+        }
 
     def loss(self, outputs: Array, batch: Batch, reduce: Reduce = alone) -> Array:
         """Return the mean cross-entropy of an image's pixels, 0 where none of them counts."""
@@ -228,6 +245,16 @@ class Segmentation(ImageTask):
             if len(shown):
                 rows[k] = compared(images[shown], there, said)
         return rows
+
+    def class_names(self, about: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the names of the classes, the ground's before those of the data set."""
+        own = super().class_names(about)
+        return (GROUND, *own) if own else ()
+
+    def class_measures(self, sums: Mapping[str, Any]) -> dict[int, Measured]:
+        """Return the IoU of every class that is there or answered."""
+        iou = overlap(sums).iou
+        return {k: iou.of(k).measured() for k in np.flatnonzero(np.isfinite(iou.value)).tolist()}
 
     def baseline(self, sums: Mapping[str, Any]) -> float | None:
         """Return the mean IoU of answering the commonest class everywhere; None without pixels."""

@@ -23,16 +23,18 @@ from rtickets.costs import Setting, as_text, network_costs
 from rtickets.costs.network_costs import network_cost
 from rtickets.costs.passes import passes_of_attack, passes_per_step
 from rtickets.costs.runs import estimate_training
-from rtickets.costs.task_sizes import cost_of, sizes_of
+from rtickets.costs.task_sizes import cost_of, evaluated_cost_of, sizes_of
 from rtickets.data import SOURCES, Raw, Source, labelled
 from rtickets.errors import InputError
+from rtickets.models.inputs import Input
 from rtickets.settings import config_files
 from rtickets.stages import recipes
 from rtickets.stages.draw import STAGE
 from rtickets.stages.draw_costs import estimate_draw
 from rtickets.stages.draw_settings import CheckConfig
+from rtickets.stages.evaluate import estimate_evaluation
 from rtickets.stages.registry import estimate
-from rtickets.tasks import Detection
+from rtickets.tasks import Detection, Segmentation
 
 ROOT = Path(__file__).parents[2]
 KINDS = {
@@ -323,3 +325,39 @@ def test_a_dry_run_refuses_a_pattern_that_the_sparsity_does_not_fit():
     config = DrawConfig(pattern="2:4", sparsity=0.9)
     with pytest.raises(InputError, match=r"removes 0\.5, not sparsity=0\.9"):
         STAGE.estimate(config, None)
+
+
+def test_images_are_evaluated_at_the_size_that_the_task_says():
+    """VOC is stored at 500 pixels; windows of 100 begin at 0, 67, ..., 335 and 400."""
+    per_pixel = {}
+    for how in ("resized", "whole", "sliding"):
+        task = Segmentation(output_stride=8, channels=8, fine="stage2", evaluation=how)
+        data = DataConfig(source="voc2012", image_size=100, task=task)
+        sizes = sizes_of(data)
+        found = evaluated_cost_of(TINY, sizes)
+        assert found.weights == cost_of(TINY, sizes).weights
+        per_pixel[how] = found.forward / cost_of(TINY, sizes).forward
+        measured = estimate_evaluation(EvaluateConfig(batch_size=4), sizes, TINY, 1)
+        assert measured.operations == pytest.approx(1449 * found.forward)
+        train = TrainConfig(batch_size=4, duration="1ep", select="last", validate_every="0ep")
+        plain = estimate_training("a", sizes, TINY, train, devices=1)
+        train = config_files.replace(train, validate_every="1ep")
+        checked = estimate_training("a", sizes, TINY, train, devices=1)
+        held_out = sizes.validation * found.forward
+        assert checked.operations - plain.operations == pytest.approx(held_out, rel=1e-6)
+        shown = {"resized": "100x100x3", "whole": "500x500x3", "sliding": "100x100x3"}[how]
+        assert shown in measured.about[0]
+    assert per_pixel["resized"] == 1
+    assert per_pixel["whole"] == pytest.approx(25, rel=0.1)
+    assert per_pixel["sliding"] == 49
+
+
+def test_windows_are_of_the_size_of_the_network_where_the_data_leave_it_open():
+    task = Segmentation(output_stride=8, channels=8, fine="stage2", evaluation="sliding")
+    data = DataConfig(source="voc2012", task=task)
+    with pytest.raises(InputError, match=r"sliding.*image_size"):
+        sizes_of(data)
+    setting = Setting(TINY, None, (Input("image", (250, 250, 3)),), 1)
+    found = setting.task_of(data)
+    assert (found.evaluated, found.calls) == (None, 9)
+    assert found.shape == (250, 250, 3)

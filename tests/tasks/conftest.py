@@ -1,5 +1,8 @@
 """Files of a user's own, whose additions do not outlive their test."""
 
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,3 +84,24 @@ def ends_bit_equal(monkeypatch) -> Callable[..., Path]:
         return resumed
 
     return check
+
+
+@pytest.fixture
+def by_two_and_by_one() -> Callable[..., tuple[Path, Path]]:
+    """Return (file, config, *options) -> the folders of a run by two processes and by one."""
+
+    def run(file, config, *options):
+        verb = "evaluate" if config.startswith("evaluate") else "transfer"
+        words = [f"--config={file}.py:{config}", *(f"--config.{option}" for option in options)]
+        command = [sys.executable, "-m", "rtickets", verb, *words]
+        with socket.socket() as found:
+            found.bind(("localhost", 0))
+            where = f"--coordinator=localhost:{found.getsockname()[1]}"
+        together = ["--workdir=two", where, "--num-processes=2", "--cpu-devices=1"]
+        both = [subprocess.Popen([*command, *together, f"--process-id={n}"]) for n in (0, 1)]
+        assert [process.wait(900) for process in both] == [0, 0]
+        subprocess.run([*command, "--workdir=one", "--cpu-devices=2"], check=True)
+        two, one = (max(Path(name).glob(f"{verb}-*")) for name in ("two", "one"))
+        return two, one
+
+    return run

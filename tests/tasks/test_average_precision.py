@@ -12,8 +12,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from rtickets.errors import InputError
+from rtickets.tasks.accuracy import wilson
 from rtickets.tasks.average_precision import jackknife, measured_precision
-from rtickets.tasks.box_matches import Boxes
+from rtickets.tasks.box_matches import Boxes, judged_boxes
 
 
 def random_case(seed, images=12, true=4, found=9, classes=3, ties=True, crowds=0.2):
@@ -118,12 +119,14 @@ def overlap_of(one, other):
 @pytest.mark.parametrize("seed", range(6))
 def test_it_is_that_of_pycocotools_and_of_voc(seed):
     case = random_case(seed, ties=seed % 2 == 0, crowds=0.2 * (seed % 3))
-    found = measured_precision(case)
+    found = measured_precision(case).means
     ours = [found[name].value for name in ("ap", "ap50", "ap75")]
     np.testing.assert_allclose(ours, by_pycocotools(case), rtol=1e-12)
     assert found["ap_voc07"].value == pytest.approx(by_loops(case), rel=1e-12)
     assert 0.02 < found["ap"].value < 0.9
-    for each in found.values():
+    of_classes = measured_precision(case).of_classes
+    assert np.mean([each.value for each in of_classes.values()]) == pytest.approx(ours[0])
+    for each in (*found.values(), *of_classes.values()):
         assert 0 <= each.low <= each.value <= each.high <= 1
 
 
@@ -132,17 +135,17 @@ def test_perfect_nothing_and_only_what_is_not_there():
     order = np.argsort(-case.classes, 1)
     sure = np.ones(case.classes.shape, np.float32)
     perfect = case._replace(found=case.boxes, named=case.classes, scores=sure)
-    assert measured_precision(perfect)["ap"][:3] == (1, 1, 1)
-    assert measured_precision(perfect)["ap_voc07"].value == 1
+    assert measured_precision(perfect).means["ap"].value == 1
+    assert measured_precision(perfect).means["ap_voc07"].value == 1
     assert order.any()
     nothing = case._replace(named=np.full_like(case.named, -1))
-    assert measured_precision(nothing)["ap"].value == 0
-    assert measured_precision(nothing)["ap_voc07"].value == 0
+    assert measured_precision(nothing).means["ap"].value == 0
+    assert measured_precision(nothing).means["ap_voc07"].value == 0
     # Boxes of a class that no image has count nowhere.
     other = case._replace(named=np.where(case.named >= 0, 4, -1))
     found = measured_precision(other)
-    assert found["ap"].value == 0
-    assert "ap_class_4" not in found
+    assert found.means["ap"].value == 0
+    assert set(found.of_classes) == {0, 1, 2}
     with pytest.raises(InputError, match="none of 12 images"):
         measured_precision(case._replace(classes=np.full_like(case.classes, -1)))
     with pytest.raises(InputError, match="none of 12 images"):
@@ -151,7 +154,24 @@ def test_perfect_nothing_and_only_what_is_not_there():
 
 def test_one_image_has_no_interval():
     case = random_case(3, images=1)
-    assert measured_precision(case)["ap"][1:3] == (0, 1)
+    assert measured_precision(case).means["ap"][1:3] == (0, 1)
+
+
+@pytest.mark.parametrize(("right", "value"), [(True, 1), (False, 0)])
+def test_all_right_or_all_wrong_of_few_images_is_not_certain(right, value):
+    """One box an image, four images with class 0 and two with class 1: as accuracy would be."""
+    box = np.tile(np.float32([0, 0, 8, 8]), (6, 1, 1))
+    classes = np.array([[0]] * 4 + [[1]] * 2)
+    named = classes if right else np.full_like(classes, -1)
+    boxes = Boxes(box, classes, np.zeros((6, 1), bool), box, np.ones((6, 1), np.float32), named)
+    found = measured_precision(boxes)
+    for number, images in ((0, 4), (1, 2)):
+        one = found.of_classes[number]
+        assert one.value == value
+        assert (one.low, one.high) == pytest.approx(wilson(value, images))
+    # of balanced accuracy over two classes: 2^2 / (1 / 4 + 1 / 2) examples
+    assert found.means["ap"][1:3] == pytest.approx(wilson(value, 16 / 3))
+    assert found.means["ap_voc07"][1:3] == found.means["ap"][1:3]
 
 
 def test_intervals_of_a_mean_are_those_of_its_standard_error():
@@ -159,3 +179,17 @@ def test_intervals_of_a_mean_are_those_of_its_standard_error():
     error = jackknife(lambda kept: values[kept].mean(keepdims=True), len(values))
     assert error[0] == pytest.approx(values.std() / len(values) ** 0.5, rel=0.4)
     assert np.isnan(jackknife(lambda kept: np.zeros(1), 1)).all()
+
+
+def test_boxes_of_a_class_are_right_wrong_or_missed():
+    """The better of two on one is right, one on a crowd is nothing, and one on nothing wrong."""
+    true = np.float32([[[0, 0, 10, 10], [20, 20, 30, 30], [40, 40, 60, 60], [0, 40, 10, 50]]])
+    found = np.float32([[[0, 0, 10, 9], [0, 0, 10, 10], [40, 40, 60, 58], [70, 0, 80, 9], [0] * 4]])
+    boxes = Boxes(
+        true, np.array([[1, 1, 1, 0]]), np.array([[False, False, True, False]]), found,
+        np.float32([[0.5, 0.9, 0.8, 0.7, 0.0]]), np.array([[1, 1, 1, 1, -1]]),
+    )  # fmt: skip
+    both, kinds = judged_boxes(boxes, 1)
+    np.testing.assert_array_equal(both, np.concatenate([found, true], 1))
+    assert kinds.tolist() == [[1, 0, -1, 1, -1, -1, 2, -1, -1]]
+    assert judged_boxes(boxes, 0)[1].tolist() == [[-1] * 5 + [-1, -1, -1, 2]]

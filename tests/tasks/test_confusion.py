@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, jaccard_score, recall_score
 
+from rtickets.tasks.accuracy import wilson
 from rtickets.tasks.confusion import COUNTS, IMAGES, MOMENTS, confusion_sums, overlap
 
 IGNORED = 255
@@ -70,10 +71,44 @@ def test_standard_errors_are_those_of_many_repetitions(name):
 def test_perfect_and_hopeless_predictions():
     _, true = map(jnp.asarray, pictures(1))
     perfect = overlap(confusion_sums(jnp.where(true == IGNORED, 0, true), true, 4, IGNORED))
-    assert perfect.mean_iou.measured()[:3] == pytest.approx((1, 1, 1), abs=1e-6)
+    assert perfect.mean_iou.value == 1
     shifted = jnp.where(true == IGNORED, 0, (true + 1) % 4)
     hopeless = overlap(confusion_sums(shifted, true, 4, IGNORED))
-    assert hopeless.pixel_accuracy.measured()[:3] == pytest.approx((0, 0, 0), abs=1e-6)
+    assert hopeless.pixel_accuracy.value == 0
+
+
+@pytest.mark.parametrize(("added", "value"), [(0, 1), (1, 0)])
+def test_all_right_or_all_wrong_of_few_images_is_not_certain(added, value):
+    """Classes 0 and 1 fill half of five and of two images of one size; none is of class 2."""
+    true = np.zeros((7, 4, 4), int)
+    true[:5, 2:], true[5:, 2:] = IGNORED, IGNORED
+    true[5:, :2] = 1
+    predicted = (np.where(true == IGNORED, 0, true) + 2 * added) % 4
+    found = overlap(confusion_sums(jnp.asarray(predicted), jnp.asarray(true), 4, IGNORED))
+    for number, images in ((0, 5), (1, 2)):
+        one = found.iou.of(number).measured()
+        assert one[:3] == pytest.approx((value, *wilson(value, images)))
+    assert found.pixel_accuracy.measured()[:3] == pytest.approx((value, *wilson(value, 7)))
+    # 2^2 / (1 / 5 + 1 / 2) as of balanced accuracy
+    recall = found.class_accuracy.measured()
+    assert recall[:3] == pytest.approx((value, *wilson(value, 40 / 7)))
+
+
+def test_a_class_of_one_image_among_many_is_as_uncertain_as_one_answer():
+    true = np.zeros((9, 4, 4), int)
+    true[0, :2] = 1
+    predicted = np.zeros_like(true)
+    predicted[0, :1] = 1
+    found = overlap(confusion_sums(jnp.asarray(predicted), jnp.asarray(true), 2, IGNORED))
+    assert found.iou.of(1).measured()[:3] == pytest.approx((0.5, *wilson(0.5, 1)))
+
+
+def test_images_that_agree_say_nothing_of_how_others_differ():
+    """In all four two thirds of the pixels are right, whatever rounding says."""
+    true = np.zeros((4, 3, 3), int)
+    predicted = np.tile((np.arange(9) >= 6).reshape(3, 3), (4, 1, 1)).astype(int)
+    found = overlap(confusion_sums(jnp.asarray(predicted), jnp.asarray(true), 2, IGNORED))
+    assert found.pixel_accuracy.measured()[:3] == pytest.approx((2 / 3, *wilson(2 / 3, 4)))
 
 
 def test_of_one_image_nothing_is_known_about_others():

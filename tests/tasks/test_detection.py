@@ -18,6 +18,8 @@ from rtickets.evaluation.counting import counted
 from rtickets.models.resnet import BasicBlock, ResNet
 from rtickets.settings import config_files
 from rtickets.tasks import Detection, task_of
+from rtickets.tasks.accuracy import wilson
+from rtickets.tasks.painting import MISSED, RIGHT, WRONG
 from rtickets.tasks.places import assigned, places_of
 
 TASK = Detection(channels=16, depth=1, levels=("stage1", "stage2"), coarser=0)
@@ -225,7 +227,8 @@ def test_training_counts_places_alone():
     sums = jax.tree.map(np.asarray, TASK.sums(answers(seen), seen))
     found = TASK.measures(sums)
     assert set(found) == {"place_accuracy", "place_iou"}
-    assert found["place_accuracy"][:3] == (1, 1, 1)
+    assert found["place_accuracy"].value == 1
+    assert wilson(1, 2)[0] < found["place_accuracy"].low < wilson(1, 4)[0] + 1e-6  # of four images
     assert found["place_iou"].value == pytest.approx(1, abs=1e-5)
     nothing = {**seen, "classes": np.full_like(seen["classes"], -1)}
     assert TASK.measures(jax.tree.map(np.asarray, TASK.sums(answers(seen), nothing))) == {}
@@ -260,3 +263,29 @@ def test_pictures_show_right_and_answered_boxes_in_their_colours():
         assert images.shape == (2, 32, 32, 3)
         assert images.min() >= 0
         assert images.max() <= 1
+
+
+def test_every_class_is_shown_with_what_is_found_missed_and_wrong():
+    """Of the first image the bright one is missed, in the others a dark one is called bright."""
+    examples, outputs = batch(4), answers(batch(4))
+    swapped = {**examples, "classes": examples["classes"].copy()}
+    swapped["classes"][1:] = np.where(
+        swapped["classes"][1:] >= 0, 1 - swapped["classes"][1:], swapped["classes"][1:]
+    )
+    swapped["boxes"] = examples["boxes"].copy()
+    swapped["boxes"][0, 0] = 0, 0, 6, 6
+    rows = TASK.painted_classes(outputs, swapped, most=3)
+    assert set(rows) == {0, 1}
+    assert rows[0].shape == (3, *SIZE, 3)
+    colours = {"right": RIGHT, "wrong": WRONG, "missed": MISSED}
+
+    def seen(row, colour):
+        return np.isclose(row, colours[colour], atol=1e-6).all(-1).any()
+
+    first, second, *_ = rows[1]
+    assert seen(first, "right")
+    assert not seen(first, "missed")
+    assert not seen(first, "wrong")
+    assert seen(second, "wrong")
+    assert seen(rows[0][0], "missed")
+    assert TASK.painted_classes(outputs, {**examples, "classes": np.full((4, 3), -1)}, 2) == {}

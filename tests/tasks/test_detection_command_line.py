@@ -1,10 +1,5 @@
 """Detection through the command line, from a network that tells classes apart."""
 
-import socket
-import subprocess
-import sys
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
@@ -65,11 +60,16 @@ def get_config(verb):
         ),
         "evaluate": EvaluateConfig(
             attacks={"pgd": AttackConfig(eps=0.1, num_steps=2)},
-            measures={"seen": MeasureConfig(name="answers", examples=3)},
+            measures={
+                "seen": MeasureConfig(name="answers", examples=3, each_class=2),
+                "classes": MeasureConfig(name="per_class"),
+            },
             honesty_examples=0,
         ),
     }[verb])
 '''
+
+JUDGED = "squares", "evaluate"
 
 
 def test_a_ticket_of_whole_images_is_transferred_to_boxes(own_file):
@@ -83,11 +83,18 @@ def test_a_ticket_of_whole_images_is_transferred_to_boxes(own_file):
             jax.tree.map(np.testing.assert_array_equal, after.mask[name], mask)
     result = RunFolder(folder := run("evaluate", f"ticket={moved}"), "").result()
     measures = result["measures"]
-    named = {"ap", "ap50", "ap75", "ap_voc07", "ap_class_0", "place_iou", "seen.ap"}
+    named = {"ap", "ap50", "ap75", "ap_voc07", "place_iou", "seen.ap"}
     assert named <= set(measures)
     assert result["headline"]["name"] == "ap"
     assert result["clean"]["value"] == measures["ap"]["value"]
     assert 0 <= result["attacks"]["pgd"]["value"] <= 1
+    page = (folder / "report.html").read_text()
+    for number, name in enumerate(("bright", "dark")):
+        assert f"classes.class_{number} {name}" in measures
+        assert f"classes.class_{number} {name} (%)" in page
+    for number, name in ((0, "bright"), (1, "dark")):
+        assert f"seen.class_{number}_{name}" in page
+        assert (folder / "pictures" / f"seen.class_{number}_{name}.png").is_file()
     for name in ("image", "truth", "answer"):
         with Image.open(folder / "pictures" / f"seen.{name}.png") as picture:
             assert picture.size == (3 * 16 + 2, 16)
@@ -109,16 +116,11 @@ def test_a_killed_transfer_ends_bit_equal(own_file, ends_bit_equal):
 
 
 @pytest.mark.slow
-def test_two_processes_find_what_one_finds(own_file):
+def test_two_processes_find_what_one_finds(own_file, by_two_and_by_one):
     run = own_file("squares", FILE)
-    options = [f"--config.ticket={run('pretrain')}", "--config=squares.py:transfer"]
-    command = [sys.executable, "-m", "rtickets", "transfer", *options]
-    with socket.socket() as found:
-        found.bind(("localhost", 0))
-        where = f"--coordinator=localhost:{found.getsockname()[1]}"
-    together = ["--workdir=two", where, "--num-processes=2", "--cpu-devices=1"]
-    both = [subprocess.Popen([*command, *together, f"--process-id={n}"]) for n in (0, 1)]
-    assert [process.wait(900) for process in both] == [0, 0]
-    subprocess.run([*command, "--workdir=one", "--cpu-devices=2"], check=True)
-    (one,), (two,) = (Path(name).glob("transfer-*") for name in ("one", "two"))
+    two, one = by_two_and_by_one("squares", "transfer", f"ticket={run('pretrain')}")
     assert (one / "metrics.jsonl").read_text() == (two / "metrics.jsonl").read_text()
+    ticket = f"ticket={one.absolute()}"
+    measured = [RunFolder(each, "").result() for each in by_two_and_by_one(*JUDGED, ticket)]
+    assert measured[0]["measures"] == measured[1]["measures"]
+    assert measured[0]["clean"] == measured[1]["clean"]

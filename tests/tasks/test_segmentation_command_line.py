@@ -1,5 +1,6 @@
 """Segmentation through the command line, from a network that tells classes apart."""
 
+import chex
 import jax
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from PIL import Image
 
 from rtickets import Ticket
 from rtickets.runs.folders import RunFolder
+from rtickets.storage.files import read_metrics
 
 FILE = '''
 """Squares, told apart as whole images first, then pixel by pixel."""
@@ -67,7 +69,10 @@ def get_config(verb):
         ),
         "evaluate": EvaluateConfig(
             attacks={"pgd": AttackConfig(eps=0.1, num_steps=2)},
-            measures={"seen": MeasureConfig(name="answers", examples=3)},
+            measures={
+                "seen": MeasureConfig(name="answers", examples=3, each_class=2),
+                "classes": MeasureConfig(name="per_class"),
+            },
             honesty_examples=0,
         ),
     }[verb])
@@ -89,6 +94,13 @@ def test_a_ticket_of_whole_images_is_transferred_to_their_pixels(own_file):
     assert {"miou", "pixel_accuracy", "class_accuracy", "seen.miou"} <= set(measures)
     assert result["clean"]["value"] == measures["miou"]["value"]
     assert result["attacks"]["pgd"]["value"] <= result["clean"]["value"]
+    page = (folder / "report.html").read_text()
+    for number, name in enumerate(("ground", "bright", "dark")):
+        assert f"classes.class_{number} {name}" in measures
+        assert f"classes.class_{number} {name} (%)" in page
+    for number, name in ((1, "bright"), (2, "dark")):
+        assert f"seen.class_{number}_{name}" in page
+        assert (folder / "pictures" / f"seen.class_{number}_{name}.png").is_file()
     for name in ("image", "truth", "answer"):
         with Image.open(folder / "pictures" / f"seen.{name}.png") as picture:
             assert picture.size == (3 * 16 + 2, 16)
@@ -120,3 +132,25 @@ def test_a_killed_transfer_under_segpgd_ends_bit_equal(own_file, ends_bit_equal)
     whole = run("transfer", *options, config="robust")
     resumed = ends_bit_equal(whole, "squares", "robust", *options)
     assert len((resumed / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", ["transfer", "robust"])
+def test_two_processes_segment_as_one(own_file, by_two_and_by_one, config):
+    """Training, validation by mean IoU, and all that is measured of a ticket."""
+    run = own_file("squares", FILE)
+    folders = by_two_and_by_one("squares", config, f"ticket={run('pretrain')}")
+    tickets = [Ticket.load(folder / "ticket") for folder in folders]
+    chex.assert_trees_all_close(*(ticket.params for ticket in tickets), atol=1e-5, rtol=0)
+    chex.assert_trees_all_close(*(ticket.batch_stats for ticket in tickets), atol=1e-5, rtol=0)
+    lines = [read_metrics(folder / "metrics.jsonl") for folder in folders]
+    for two, one in zip(*lines, strict=True):
+        assert two == pytest.approx(one, abs=1e-4)
+    ticket = f"ticket={folders[1].absolute()}"
+    two, one = (
+        RunFolder(each, "").result() for each in by_two_and_by_one("squares", "evaluate", ticket)
+    )
+    assert two["measures"].keys() == one["measures"].keys()
+    for name, found in one["measures"].items():
+        assert two["measures"][name] == pytest.approx(found, abs=1e-5), name
+    assert two["attacks"]["pgd"]["value"] == pytest.approx(one["attacks"]["pgd"]["value"], abs=0.01)

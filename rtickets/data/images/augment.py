@@ -60,11 +60,19 @@ class Transform:
         """Scale to [0, 1], convert channels and resize, uint8 (B, H, W, C) to float32."""
         return self._resized(self._scaled(images))
 
-    def training_input(self, keys: Array, images: Array) -> Array:
-        """Do what `prepare` does, and change the images at random, each by its own of (B,) keys."""
+    def training_input(self, keys: Array, images: Array, extents: Array | None = None) -> Array:
+        """Do what `prepare` does, and change the images at random, each by its own of (B,) keys.
+
+        Args:
+            keys: one an image.
+            images: uint8 (B, H, W, C).
+            extents: (B, 2), height and width of what lies in the corner of a canvas, inside of
+                which a random scale cuts; None is all of it.
+        """
         x = self._scaled(images)
         if self.random_scale is not None:
-            return self.augment(keys, jax.vmap(self._scale_one)(keys, x))
+            within = _extents(x, extents)
+            return self.augment(keys, jax.vmap(self._scale_one)(keys, x, within))
         if self.random_crop is None:
             return self.augment(keys, self._resized(x))
         return self.augment(keys, jax.vmap(self._crop_one)(keys, x))
@@ -92,26 +100,29 @@ class Transform:
         """
         return jax.vmap(self._map_resized)(maps)
 
-    def training_map(self, keys: Array, maps: Array, fill: int = 0) -> Array:
+    def training_map(
+        self, keys: Array, maps: Array, fill: int = 0, extents: Array | None = None
+    ) -> Array:
         """Do what `training_input` does to the places of images, by the same keys.
 
         Args:
             keys: those that the images are changed by.
             maps: what their places hold, (B, H, W, ...).
             fill: what places outside an image hold.
+            extents: as of `training_input`.
         """
 
-        def change(key: Array, values: Array) -> Array:
+        def change(key: Array, values: Array, extent: Array) -> Array:
             size = self.size or (values.shape[0], values.shape[1])
             if self.random_scale is not None:
-                values = nearest_window(values, self._window(key, values.shape), size, fill)
+                values = nearest_window(values, self._window(key, extent, size), size, fill)
             elif self.random_crop is None:
                 values = self._map_resized(values)
             else:
                 values = nearest_box(values, self._box(key, values.shape), size)
             return self._moved(key, values, fill)
 
-        return jax.vmap(change)(keys, maps)
+        return jax.vmap(change)(keys, maps, _extents(maps, extents))
 
     def prepare_boxes(
         self, found: Array, shape: tuple[int, ...], crowd: Array | None = None
@@ -135,7 +146,9 @@ class Transform:
 
         def change(key: Array, own: Array, many: Array) -> Array:
             if self.random_scale is not None:
-                own = moved_boxes.stretched(jnp, own, self._window(key, shape), (height, width))
+                own = moved_boxes.stretched(
+                    jnp, own, self._window(key, shape, (height, width)), (height, width)
+                )
             elif self.random_crop is None:
                 own = self._boxes_resized(own, shape)
             else:
@@ -220,17 +233,17 @@ class Transform:
         size = self.size or (image.shape[0], image.shape[1])
         return jnp.clip(resize_box(image, self._box(key, image.shape), size, self.method), 0, 1)
 
-    def _scale_one(self, key: Array, image: Array) -> Array:
+    def _scale_one(self, key: Array, image: Array, extent: Array) -> Array:
         size = self.size or (image.shape[0], image.shape[1])
-        window = self._window(key, image.shape)
+        window = self._window(key, extent, size)
         return jnp.clip(resize_window(image, window, size, self.method), 0, 1)
 
-    def _window(self, key: Array, shape: tuple[int, ...]) -> Array:
+    def _window(self, key: Array, extent: Array | tuple[int, ...], size: tuple[int, int]) -> Array:
         """Return the window of a random scale and a crop of it, see `boxes.random_window`."""
         assert self.random_scale is not None
         scale_key, place_key = jax.random.split(jax.random.fold_in(key, 4))
         found: Array = boxes.random_window(
-            jnp, (shape[0], shape[1]), self.size or (shape[0], shape[1]),
+            jnp, extent[:2], size,
             jax.random.uniform(scale_key), jax.random.uniform(place_key, (2,)), self.random_scale,
         )  # fmt: skip
         return found
@@ -275,3 +288,10 @@ class Transform:
         """Return the (H, W, C) that images stored as `shape` (H, W, C) reach the network with."""
         height, width = self.size or shape[:2]
         return (height, width, self.channels or shape[2])
+
+
+def _extents(images: Array, extents: Array | None) -> Array:
+    """Return heights and widths inside of which images (B, H, W, ...) are cut, (B, 2)."""
+    if extents is not None:
+        return extents
+    return jnp.broadcast_to(jnp.array(images.shape[1:3]), (len(images), 2))

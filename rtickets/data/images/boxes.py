@@ -51,7 +51,7 @@ def random_box(
 
 def random_window(
     xp: Any,
-    shape: tuple[int, int],
+    shape: Any,
     size: tuple[int, int],
     part: Any,
     place: Any,
@@ -61,7 +61,7 @@ def random_window(
 
     Args:
         xp: `numpy` or `jax.numpy`.
-        shape: (height, width) of the image.
+        shape: (height, width) of the image, which may be traced.
         size: (height, width) of what is cut out of the scaled image. Where that is smaller, it lies
             at a random place in the window, which reaches outside of it.
         part: uniform in [0, 1): the factor, between the ends of `scale`.

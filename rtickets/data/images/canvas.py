@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from rtickets.errors import InputError
 
@@ -84,3 +86,20 @@ class OnCanvas:
         """Return what `evaluation` does: what is random is left to the device."""
         del seed
         return self.evaluation(index)
+
+
+def extents_of(there: Array) -> Array:
+    """Return up to which row and column anything of an image counts, int32 (B, 2).
+
+    It is the height and width of images that lie in the corner of a canvas, but for a rim that
+    does not count; all of the canvas where nothing does.
+
+    Args:
+        there: bool (B, H, W).
+    """
+    sides = []
+    for axis, size in zip((2, 1), there.shape[1:], strict=True):
+        any_there = there.any(axis)
+        last = jnp.where(any_there, jnp.arange(1, size + 1), 0).max(1)
+        sides.append(jnp.where(last > 0, last, size))
+    return jnp.stack(sides, 1)

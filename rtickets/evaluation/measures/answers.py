@@ -29,7 +29,7 @@ class AnswerSettings(MeasureConfig):
 
     Attributes:
         examples: so many of them, spread evenly.
-        each_class: besides, so many examples with every class of a segmentation, of 32 times as
+        each_class: besides, so many examples with every class of pixels or boxes, of 32 times as
             many those that have most of it, and where it is found, missed and answered wrongly.
     """
 
@@ -53,9 +53,9 @@ class AnswerSettings(MeasureConfig):
                 f"the answers of {type(examples.task).__name__} are nothing to look at; leave it "
                 "out"
             )
-        if self.each_class and not examples.task.paints_classes:
+        if self.each_class and not examples.task.parts_have_classes:
             raise InputError(
-                f"each_class={self.each_class} is of the classes of pixels, which "
+                f"each_class={self.each_class} is of the classes of pixels or boxes, which "
                 f"{type(examples.task).__name__} has not; set it to 0, `examples` shows answers"
             )
 
@@ -67,7 +67,7 @@ class AnswerSettings(MeasureConfig):
             asked.keep(name, np.asarray(images))
         if self.each_class:
             pool = asked.seen(_POOL * self.each_class)
-            names = ("ground", *map(str, asked.about.get("class_names", ())))
+            names = task.class_names(asked.about)
             for k, images in task.painted_classes(*pool, self.each_class).items():
                 asked.keep(_called(k, names), np.asarray(images))
         headline = task.headline.name

@@ -210,6 +210,11 @@ class MeasureConfig(Variant):
         """Return what adds up over examples, by name."""
         raise NotImplementedError
 
+    def listed(self, outputs: Any, batch: Batch, task: Task) -> dict[str, Any]:
+        """Return what its sums need besides of every example, see `Task.listed`; of most {}."""
+        del outputs, batch, task
+        return {}
+
     def values(self, sums: Mapping[str, Any], task: Task) -> dict[str, Measured]:
         """Return the values by name, of the sums of the whole split."""
         raise NotImplementedError

@@ -22,9 +22,8 @@ class Counted:
         return self.measure.sums(outputs, batch, self.task)
 
     def listed(self, outputs: Any, batch: Batch) -> dict[str, Any]:
-        """Return nothing: a measure that sums do not do for looks at all outputs."""
-        del outputs, batch
-        return {}
+        """Return what the measure lists."""
+        return self.measure.listed(outputs, batch, self.task)
 
 
 def counters_of(measures: Mapping[str, MeasureConfig], task: Task) -> dict[str, Counter]:

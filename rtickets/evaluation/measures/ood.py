@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 from pydantic.dataclasses import dataclass
-from scipy.special import logsumexp, ndtri
+from scipy.special import logsumexp
 from scipy.stats import rankdata
 
 from rtickets.data.arrays import IMAGE, Split
@@ -18,8 +18,7 @@ from rtickets.evaluation.predict import Examples, Network, on_devices
 from rtickets.evaluation.subject import spread
 from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks import Measured
-from rtickets.tasks.accuracy import share, wilson
-from rtickets.tasks.units import SHARE
+from rtickets.tasks.accuracy import share, within
 
 _KEPT = 95  # percent of the examples of the task, where false positives are counted
 _NOISE = 0.25  # standard deviation of Gaussian noise around grey
@@ -155,11 +154,7 @@ def auroc(ours: np.ndarray, others: np.ndarray) -> Measured:
     variance = sum(
         each.var(ddof=1) / len(each) if len(each) > 1 else 0 for each in (beaten, beating)
     )
-    if variance == 0:
-        low, high = wilson(value, min(n, m))
-        return Measured(value, low, high, SHARE)
-    half = float(ndtri(0.975)) * variance**0.5
-    return Measured(value, max(value - half, 0.0), min(value + half, 1.0), SHARE)
+    return within(value, variance**0.5, min(n, m))
 
 
 def false_positives(ours: np.ndarray, others: np.ndarray) -> Measured:

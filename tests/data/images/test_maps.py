@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rtickets.data.images.augment import Transform
+from rtickets.tasks import Segmentation
 
 MAPS = np.arange(1, 4 * 8 * 6 + 1).reshape(4, 8, 6).astype(np.uint8)
 IMAGES = jnp.asarray(MAPS)[..., None]
@@ -63,7 +64,7 @@ def test_a_map_may_have_channels():
 def test_a_random_scale_of_one_is_a_crop_and_moves_maps_with_images():
     transform = Transform((5, 4), random_scale=(1, 1))
     pixels = np.asarray(transform.training_input(KEYS, IMAGES))[..., 0] * 255
-    places = jax.vmap(transform._window, (0, None))(KEYS, (8, 6))
+    places = jax.vmap(lambda key: transform._window(key, (8, 6), (5, 4)))(KEYS)
     whole = jax.vmap(lambda window: jnp.round(window))(places)
     assert (np.asarray(places[:, 2:]) == (5, 4)).all()
     assert (np.asarray(places) >= 0).all()
@@ -97,7 +98,7 @@ def test_what_lies_outside_a_scaled_image_is_black_and_filled():
 def test_a_random_scale_is_a_factor_between_its_ends():
     keys = jax.random.split(jax.random.key(3), 500)
     transform = Transform((16, 12), random_scale=(0.5, 2))
-    windows = np.asarray(jax.vmap(transform._window, (0, None))(keys, (8, 6)))
+    windows = np.asarray(jax.vmap(lambda key: transform._window(key, (8, 6), (16, 12)))(keys))
     factor = np.array([16, 12]) / windows[:, 2:]
     np.testing.assert_allclose(factor[:, 0], factor[:, 1], rtol=1e-5)
     assert 0.5 <= factor.min() < 0.55
@@ -120,3 +121,32 @@ def test_boxes_follow_a_random_scale():
         edges = [rows[0], columns[0], rows[-1] + 1, columns[-1] + 1]
         np.testing.assert_allclose(edges, [top, left, bottom, right], atol=0.51)
     assert (found[:, 2] > found[:, 0]).mean() > 0.5
+
+
+def test_a_random_scale_cuts_inside_of_what_lies_on_a_canvas():
+    """An image of 8x5 in the corner of 12x12: where it is as large as the crop none is outside."""
+    maps = np.full((64, 12, 12), 255, np.uint8)
+    maps[:, :8, :5] = 1
+    images = jnp.asarray(np.where(maps == 1, 255, 0)[..., None].astype(np.uint8))
+    keys = jax.random.split(jax.random.key(7), 64)
+    extents = jnp.tile(jnp.array([[8, 5]]), (64, 1))
+    transform = Transform((5, 5), random_scale=(1, 2), flip=True)
+    found = np.asarray(transform.training_map(keys, jnp.asarray(maps), 255, extents))
+    assert (found == 1).all()
+    pixels = np.asarray(transform.training_input(keys, images, extents))[..., 0]
+    assert (pixels[:, 1:-1, 1:-1] > 0.5).all()
+    outside = np.asarray(transform.training_map(keys, jnp.asarray(maps), 255)) == 255
+    assert outside.mean() > 0.1
+
+
+def test_a_segmentation_trains_inside_of_images_on_canvases():
+    maps = np.full((2, 12, 12), 255, np.uint8)
+    maps[0, :8, :5] = 1
+    maps[0, 7] = 255  # what does not count at the rim of an image is as if outside
+    images = jnp.zeros((2, 12, 12, 3), jnp.uint8)
+    transform = Transform((5, 5), random_scale=(1, 1))
+    batch = {"image": images, "mask": jnp.asarray(maps)}
+    keys = jax.random.split(jax.random.key(9), 2)
+    found = np.asarray(Segmentation().augment(transform, keys, batch)["mask"])
+    assert (found[0] == 1).all()
+    assert (found[1] == 255).all()  # nothing counts: anywhere

@@ -13,7 +13,7 @@ from rtickets.evaluation.measures.asking import check_measures
 from rtickets.evaluation.measures.base import Asked, no_examples
 from rtickets.evaluation.predict import Network, on_devices
 from rtickets.platform import parallel
-from rtickets.tasks import Classification, Detection, Segmentation
+from rtickets.tasks import Classification, Detection, ImageTask, Segmentation
 
 DEVICES = parallel.local_devices(1)
 COUNT, SIZE, CLASSES = 24, 8, 3
@@ -61,8 +61,9 @@ def masks(value=None):
     return found if value is None else np.full_like(found, value)
 
 
-@pytest.mark.parametrize("task", [Detection(), Classification()])
-def test_pictures_of_every_class_are_of_tasks_with_classes_of_pixels(task):
+@pytest.mark.parametrize("task", [ImageTask(), Classification()])
+def test_pictures_of_every_class_are_of_tasks_with_classes_of_parts(task, monkeypatch):
+    monkeypatch.setattr(ImageTask, "paints", True)
     about, _ = asked(task)
     check_measures({"seen": AnswerSettings()}, about.examples)
     with pytest.raises(InputError, match=rf"measures\.seen: each_class=4.*{type(task).__name__}"):
@@ -82,6 +83,21 @@ def test_no_call_has_more_examples_than_others_have():
     for name, images in found[4][1].items():
         np.testing.assert_allclose(images, found[256][1][name], atol=1e-6)
         assert len(images) == (2 if name.startswith("class") else 20)
+
+
+def test_pictures_of_every_class_are_called_by_its_name():
+    """The ground is a class of pixels, and none of boxes."""
+    pytest.importorskip("pycocotools")
+    names = {"class_names": ["Big Dog", "cat"]}
+    of_pixels, kept = asked(Segmentation(), mask=masks())
+    AnswerSettings(examples=1, each_class=2).measure(of_pixels._replace(about=names))
+    assert set(kept) == {"image", "truth", "answer", "class_1_big_dog", "class_2_cat"}
+    boxes = np.tile(np.float32([1, 1, 6, 6]), (COUNT, 1, 1))
+    classes = (np.arange(COUNT) % 2)[:, None].astype(np.int32)
+    of_boxes, kept = asked(Detection(), boxes=boxes, classes=classes)
+    AnswerSettings(examples=1, each_class=2).measure(of_boxes._replace(about=names))
+    assert set(kept) == {"image", "truth", "answer", "class_0_big_dog", "class_1_cat"}
+    assert kept["class_1_cat"].shape == (2, SIZE, SIZE, 3)
 
 
 def test_pictures_are_kept_where_nothing_counts():

@@ -6,8 +6,9 @@ from rtickets.evaluation.measures.asking import check_measures
 from rtickets.evaluation.measures.base import Asked, no_examples
 from rtickets.evaluation.measures.per_class import PerClassSettings
 from rtickets.evaluation.predict import Examples
-from rtickets.tasks import Classification, ImageTask, Segmentation
+from rtickets.tasks import Classification, Detection, ImageTask, Segmentation
 from rtickets.tasks.accuracy import share
+from rtickets.tasks.base import LISTED
 
 
 def test_classes_by_hand():
@@ -60,6 +61,30 @@ def test_of_regions_it_is_their_iou_with_the_ground_as_class_0():
     )
     assert [each.detail for each in found.values()] == [False, True, True, True]
     assert all(each.low <= each.value <= each.high for each in found.values())
+
+
+def test_of_boxes_it_is_their_ap():
+    """Both dogs are found, one cow of two at an IoU of 0.8 (seven thresholds), and no cat is."""
+    pytest.importorskip("pycocotools")
+    box = np.tile(np.float32([0, 0, 10, 10]), (3, 2, 1))
+    classes = np.array([[0, -1], [0, 2], [2, 1]])
+    found, named = box.copy(), np.array([[0, -1], [0, 2], [-1, -1]])
+    found[1, 1, 2] = 8
+    listed = {
+        "boxes": box, "classes": classes, "crowd": np.zeros((3, 2), bool), "found": found,
+        "scores": np.ones((3, 2), np.float32), "named": named,
+    }  # fmt: skip
+    task = Detection()
+    about = {"class_names": ["dog", "cat", "cow", "pig"]}
+    examples = Examples(None, None, None, task, None)
+    asked = Asked(None, examples, no_examples, no_examples, about=about, sums={LISTED: listed})
+    found = PerClassSettings().measure(asked)
+    # precision is 1 up to a recall of 0.5, that is at 51 of 101 levels
+    assert {name: each.value for name, each in found.items()} == pytest.approx(
+        {"worst": 0, "class_0 dog": 1, "class_1 cat": 0, "class_2 cow": 0.7 * 51 / 101}
+    )
+    assert [each.detail for each in found.values()] == [False, True, True, True]
+    assert all(each.low < each.high for each in found.values())
 
 
 def test_it_is_refused_where_nothing_has_a_class():
