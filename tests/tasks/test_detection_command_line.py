@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from rtickets import Ticket
+from rtickets.report import write_evaluation
 from rtickets.runs.folders import RunFolder
 
 pytest.importorskip("pycocotools")
@@ -88,7 +89,7 @@ def test_a_ticket_of_whole_images_is_transferred_to_boxes(own_file):
     assert result["headline"]["name"] == "ap"
     assert result["clean"]["value"] == measures["ap"]["value"]
     assert 0 <= result["attacks"]["pgd"]["value"] <= 1
-    page = (folder / "report.html").read_text()
+    page = write_evaluation(RunFolder(folder, "")).read_text()
     for number, name in enumerate(("bright", "dark")):
         assert f"classes.class_{number} {name}" in measures
         assert f"classes.class_{number} {name} (%)" in page

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from rtickets import Ticket
+from rtickets.report import write_evaluation
 from rtickets.runs.folders import RunFolder
 from rtickets.storage.files import read_metrics
 
@@ -94,7 +95,7 @@ def test_a_ticket_of_whole_images_is_transferred_to_their_pixels(own_file):
     assert {"miou", "pixel_accuracy", "class_accuracy", "seen.miou"} <= set(measures)
     assert result["clean"]["value"] == measures["miou"]["value"]
     assert result["attacks"]["pgd"]["value"] <= result["clean"]["value"]
-    page = (folder / "report.html").read_text()
+    page = write_evaluation(RunFolder(folder, "")).read_text()
     for number, name in enumerate(("ground", "bright", "dark")):
         assert f"classes.class_{number} {name}" in measures
         assert f"classes.class_{number} {name} (%)" in page
