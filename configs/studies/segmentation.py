@@ -11,15 +11,15 @@ training scenes of stamps_scenes, at 32 pixels, and goes under a fresh head to 1
 and the head alone on frozen weights. No object and no photograph of the test scenes is seen before.
 It needs `pip install 'rtickets[scenes]'` and Debian's packages tuxpaint-stamps-default and
 mate-backgrounds (docs/data.md); where these are not in /usr/share, data.path of the pretraining and
-of every transfer names it. `boxes` takes networks of its first seed, and tickets at 20% remaining,
-as backbones of FCOS for 800 scenes (`rtickets[detection]`).
+of every transfer names it. `boxes` takes the natural network of its first seed, and its
+ticket at 20% remaining, as backbones of FCOS for 800 scenes (`rtickets[detection]`).
 
 `random` has as many weights alive in every layer as the ticket, at random places; `reinitialised`
 is the whole network from random weights. Answering ground everywhere is `chance` in the results of
 the evaluations, 12% on scenes.
 
-Time: full, not run, --dry-run estimates it; small, 29 minutes of one CPU core; boxes, TIME more in
-the same workdir. Results: docs/results/segmentation_small.md.
+Time: full, not run, --dry-run estimates it; small, 29 minutes of one CPU core; boxes, about
+5 minutes more in the same workdir. Results: docs/results/segmentation_small.md.
 """
 
 from rtickets.config import (
@@ -27,6 +27,7 @@ from rtickets.config import (
     DrawConfig,
     EvaluateConfig,
     MeasureConfig,
+    ObjectiveConfig,
     OptimizerConfig,
     TransferConfig,
 )
@@ -90,7 +91,8 @@ def boxes():
     data = config_files.replace(SCENES, train_examples=800, task=task)
     return config_files.replace(
         small(),
-        name="segmentation_boxes", seeds=(0,), sparsities=(0.8,),
+        name="segmentation_boxes", seeds=(0,), objectives={"natural": ObjectiveConfig()},
+        draws={label: draws()[label] for label in ("omp", "reinitialised")}, sparsities=(0.8,),
         transfers={"boxes": TransferConfig(data=data, train=learning("20ep", 16))},
         evaluate__measures={"classes": MeasureConfig(name="per_class")},
     )  # fmt: skip
