@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rtickets.masks import DEFAULT_PRUNABLE
     from rtickets.report import load_study
     from rtickets.restoration.restore import restore
+    from rtickets.tickets.compaction import compact
     from rtickets.tickets.ticket import Ticket
     from rtickets.training.keep_pruned import keep_pruned
 
@@ -22,6 +23,7 @@ _HOMES = {
     "DEFAULT_PRUNABLE": "rtickets.masks",
     "InputError": "rtickets.errors",
     "Ticket": "rtickets.tickets.ticket",
+    "compact": "rtickets.tickets.compaction",
     "draw_omp": "rtickets.draw",
     "keep_pruned": "rtickets.training.keep_pruned",
     "load_study": "rtickets.report",
@@ -41,6 +43,7 @@ __all__ = [
     "Ticket",
     "__version__",
     "attacks",
+    "compact",
     "criteria",
     "data",
     "draw",

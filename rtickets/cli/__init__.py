@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from rtickets._version import __version__
 from rtickets.cli.bench import BENCH
+from rtickets.cli.compacting import COMPACT
 from rtickets.cli.completion import make_completion
 from rtickets.cli.configs import CONFIGS
 from rtickets.cli.data import DATA
@@ -46,6 +47,7 @@ VERBS: dict[str, Verb] = {
     "restore": RESTORE,
     "restore-study": RESTORE_STUDY,
     "import": IMPORT,
+    "compact": COMPACT,
     "data": DATA,
     "configs": CONFIGS,
     "ticket": TICKET,

@@ -39,8 +39,12 @@ LITE0 = (
 
 
 class InvertedResidual(nn.Module):
-    """1x1 expansion, depthwise convolution, linear 1x1 projection; a shortcut where it fits."""
+    """1x1 expansion, depthwise convolution, linear 1x1 projection; a shortcut where it fits.
 
+    `inputs` is the number of features of the input in the published network.
+    """
+
+    inputs: int
     features: int
     expansion: int
     kernel_size: int
@@ -54,12 +58,12 @@ class InvertedResidual(nn.Module):
         """Map (B, H, W, C) to (B, H / stride, W / stride, features)."""
         y = x
         if self.expansion != 1:
-            y = self.conv(self.expansion * x.shape[-1], (1, 1), name="expand_conv")(y)
+            y = self.conv(self.expansion * self.inputs, (1, 1), name="expand_conv")(y)
             y = nn.relu6(self.norm(name="expand_norm")(y))
         y = DepthwiseConv(self.kernel_size, self.stride, self.dtype, name="depthwise_conv")(y)
         y = nn.relu6(self.norm(name="depthwise_norm")(y))
         y = self.norm(name="project_norm")(self.conv(self.features, (1, 1), name="project_conv")(y))
-        return x + y if self.stride == 1 and x.shape[-1] == self.features else y
+        return x + y if self.stride == 1 and self.inputs == self.features else y
 
 
 class EfficientNetLite(BackboneAndHead):
@@ -105,11 +109,13 @@ class EfficientNetLite(BackboneAndHead):
         stride = 2 if self.stem == "imagenet" else 1
         x = conv(self._scaled(32), (3, 3), strides=stride, name="stem_conv")(x)
         x = nn.relu6(norm(name="stem_norm")(x))
-        levels = {"stem": x}
+        levels, inputs = {"stem": x}, self._scaled(32)
         for number, stage in enumerate(LITE0, 1):
             for index in range(stage.blocks):
+                features = self._scaled(stage.features)
                 x = InvertedResidual(
-                    self._scaled(stage.features),
+                    inputs,
+                    features,
                     stage.expansion,
                     stage.kernel_size,
                     stage.stride if index == 0 else 1,
@@ -118,6 +124,7 @@ class EfficientNetLite(BackboneAndHead):
                     self.dtype,
                     name=f"stage{number}_block{index + 1}",
                 )(x)
+                inputs = features
             levels[f"stage{number}"] = x
         top = conv(self._scaled(1280), (1, 1), name="top_conv")(x)
         return pooled({**levels, "top": nn.relu6(norm(name="top_norm")(top))})

@@ -17,6 +17,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 
+from rtickets.models.widths import Widths, taken
+
 kernel_init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 head_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
@@ -51,10 +53,26 @@ class LinearHead(nn.Dense):
         return super().__call__(inputs.pooled)
 
 
-class BackboneAndHead(nn.Module):
-    """A backbone and a head; see the head of this file."""
+class BackboneAndHead(nn.Module, kw_only=True):
+    """A backbone and a head; see the head of this file.
+
+    Attributes:
+        widths: numbers of features of single layers, see `rtickets.models.widths`.
+    """
+
+    widths: Widths = ()
 
     epsilon = 1e-5  # what normalisation layers add to variances
+
+    def apply(self, *args: Any, **keywords: Any) -> Any:
+        """Call a method on variables, as every linen module does."""
+        with taken(self.widths):
+            return super().apply(*args, **keywords)
+
+    def init_with_output(self, *args: Any, **keywords: Any) -> Any:
+        """Draw variables and call a method, likewise."""
+        with taken(self.widths, everywhere=True):
+            return super().init_with_output(*args, **keywords)
 
     def setup(self) -> None:
         """Make the head; the backbone makes its layers where it uses them."""

@@ -59,14 +59,16 @@ class PreActResNet(BackboneAndHead):
         )  # fmt: skip
         x = ((x - jnp.asarray(self.mean)) / jnp.asarray(self.std)).astype(self.dtype)
         x = conv(self.width, (3, 3), padding=1, name="stem_conv")(x)
-        levels = {"stem": x}
+        levels, inputs = {"stem": x}, self.width
         for stage, blocks in enumerate(self.stage_sizes):
             for index in range(blocks):
+                features = self.width * 2**stage
                 x = PreActivationBlock(
-                    self.width * 2**stage, 2 if stage > 0 and index == 0 else 1, conv, norm,
-                    self.activation, self.shortcut, self.padding,
+                    features, 2 if stage > 0 and index == 0 else 1, conv, norm,
+                    self.activation, self.shortcut, self.padding, inputs,
                     name=f"stage{stage + 1}_block{index + 1}",
                 )(x)  # fmt: skip
+                inputs = features
             levels[f"stage{stage + 1}"] = x
         if self.final_norm:
             levels[f"stage{stage + 1}"] = ACTIVATIONS[self.activation](norm(name="final_norm")(x))

@@ -28,6 +28,7 @@ class PreActivationBlock(nn.Module):
             'input' itself, or a 3x3 convolution of that ('input 3x3').
         padding: of a 3x3 convolution of stride 2: 'symmetric', or at the 'end' alone, as in
             TensorFlow at even sizes.
+        inputs: features of the input in the published network; None is as many as there are.
     """
 
     features: int
@@ -37,6 +38,7 @@ class PreActivationBlock(nn.Module):
     activation: str = "relu"
     shortcut: Shortcut = "activated"
     padding: Padding = "symmetric"
+    inputs: int | None = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -48,7 +50,8 @@ class PreActivationBlock(nn.Module):
             padding=((0, 1), (0, 1)) if at_end else 1,
         )  # fmt: skip
         y = act(self.norm(name="norm1")(x))
-        if self.stride != 1 or x.shape[-1] != self.features:
+        inputs = x.shape[-1] if self.inputs is None else self.inputs
+        if self.stride != 1 or inputs != self.features:
             if self.shortcut == "input 3x3":
                 x = strided(name="shortcut_conv")(x)
             else:

@@ -27,6 +27,7 @@ from rtickets.models.resnet import (
 )
 from rtickets.models.settings import Activation, ModelConfig, Variant, why_not_variant
 from rtickets.models.wide_resnet import make_wide_resnet
+from rtickets.models.widths import Widths, read_widths
 
 Model = BackboneAndHead
 Precision = Literal["float32", "bfloat16"]
@@ -87,6 +88,7 @@ def build(
     activation: Activation | None = None,
     make_head: Callable[[int], Any] = LinearHead,
     output_stride: int | None = None,
+    widths: Widths = (),
 ) -> Model:
     """Build a network, a linen module that maps images in [0, 1] to logits, see `models.calling`.
 
@@ -100,10 +102,11 @@ def build(
         variant: see `ModelConfig`, as `activation`.
         make_head: returns the head of a width: a module that maps `models.Features` to outputs.
         output_stride: see `Request`; a power of two.
+        widths: numbers of features of single layers, see `rtickets.models.widths`.
 
     Raises:
-        InputError: if there is no such architecture, or not with this stem, variant or output
-            stride, or pixel statistics are none of images in [0, 1].
+        InputError: if there is no such architecture, or not with this stem, variant, output
+            stride or widths, or pixel statistics are none of images in [0, 1].
     """
     if arch not in ARCHITECTURES:
         raise InputError(f"arch={arch!r} is unknown; choose one of {', '.join(ARCHITECTURES)}")
@@ -124,7 +127,16 @@ def build(
     shared = {"mean": mean, "std": std, "dtype": jnp.dtype(precision), "make_head": make_head}
     asked = Request(num_classes, width, stem, variant, activation, shared, output_stride)
     found: Model = entry.make(asked)
-    return found
+    return _with_widths(found, arch, widths) if widths else found
+
+
+def _with_widths(model: Model, arch: str, widths: Widths) -> Model:
+    if not isinstance(model, BackboneAndHead):
+        raise InputError(
+            f"widths: {arch} is no BackboneAndHead of rtickets.models, whose layers can have "
+            "numbers of features of their own; make it one, or leave widths out"
+        )
+    return model.clone(widths=widths)
 
 
 def _check_output_stride(arch: str, output_stride: int) -> None:
@@ -171,7 +183,7 @@ def from_config(
     return build(
         config.arch, num_classes, width=config.width, stem=config.stem, mean=mean, std=std,
         precision=config.precision, variant=config.variant, activation=config.activation,
-        make_head=make_head, output_stride=output_stride,
+        make_head=make_head, output_stride=output_stride, widths=read_widths(config.widths),
     )  # fmt: skip
 
 

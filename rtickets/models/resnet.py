@@ -31,7 +31,17 @@ _STEM_STRIDES = {"small": 1, "imagenet": 4}
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut."""
+    """Two 3x3 convolutions and a shortcut.
+
+    Attributes:
+        features: of the output.
+        stride: of the convolution that strides.
+        conv: makes a convolution.
+        norm: makes a normalisation layer.
+        activation: of the layers.
+        dilation: see `Dilation`.
+        inputs: features of the input in the published network; None is as many as there are.
+    """
 
     features: int
     stride: int
@@ -39,6 +49,7 @@ class BasicBlock(nn.Module):
     norm: Callable[..., Any]
     activation: Callable[[Array], Array] = nn.relu
     dilation: Dilation = (1, 1)
+    inputs: int | None = None
 
     expansion = 1
 
@@ -53,7 +64,10 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions and a shortcut; the output has 4 times the features."""
+    """1x1, 3x3 and 1x1 convolutions and a shortcut; the output has 4 times the features.
+
+    Attributes are those of `BasicBlock`.
+    """
 
     features: int
     stride: int
@@ -61,6 +75,7 @@ class Bottleneck(nn.Module):
     norm: Callable[..., Any]
     activation: Callable[[Array], Array] = nn.relu
     dilation: Dilation = (1, 1)
+    inputs: int | None = None
 
     expansion = 4
     widening = 1  # of the two inner convolutions
@@ -98,7 +113,8 @@ def _conv3(conv: Callable[..., Any], features: int, dilation: int, **options: An
 
 
 def _shortcut(block: BasicBlock | Bottleneck, x: Array, features: int) -> Array:
-    if block.stride == 1 and x.shape[-1] == features:
+    inputs = x.shape[-1] if block.inputs is None else block.inputs
+    if block.stride == 1 and inputs == features:
         return x
     y = block.conv(features, (1, 1), strides=block.stride, padding=0, name="shortcut_conv")(x)
     return block.norm(name="shortcut_norm")(y)
@@ -169,14 +185,16 @@ class ResNet(BackboneAndHead):
         else:
             x = conv(features, (3, 3), padding=1, name="stem_conv")(x)
             x = act(norm(name="stem_norm")(x))
-        levels = {"stem": x}
+        levels, inputs = {"stem": x}, features
         for stage, (blocks, how) in enumerate(zip(self.stage_sizes, self._strides(), strict=True)):
             for index in range(blocks):
                 stride, dilation = how if index == 0 else (1, (how[1][1],) * 2)
                 name = f"stage{stage + 1}_block{index + 1}"
+                features = self.width * 2**stage
                 x = self.block(
-                    self.width * 2**stage, stride, conv, norm, act, dilation, name=name
+                    features, stride, conv, norm, act, dilation, inputs, name=name
                 )(x)  # fmt: skip
+                inputs = self.block.expansion * features
             levels[f"stage{stage + 1}"] = x
         # The head computes in float32, whatever the precision of the backbone.
         return pooled(levels)

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from rtickets.models.architectures import ARCHITECTURES
+from rtickets.models.widths import read_widths
 from rtickets.settings.kinds import STRICT, OneOf
 
 # those whose published weights are read, see `rtickets.importers`
@@ -73,6 +74,8 @@ class ModelConfig:
         activation: None is the published one: 'silu' for the variant 'deepmind', ReLU6 for
             efficientnet_lite0, LeakyReLU for hourglasses and ReLU for the deep decoder, which have
             no other, and 'relu' for the rest.
+        widths: numbers of features of single layers, 'LAYER=N' each, such as 'stem_conv=7', of a
+            network that `rtickets compact` has made smaller.
     """
 
     arch: Annotated[str, OneOf(ARCHITECTURES)] = "resnet18"
@@ -81,9 +84,11 @@ class ModelConfig:
     precision: Literal["float32", "bfloat16"] = "float32"
     variant: Variant | None = None
     activation: Activation | None = None
+    widths: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> "ModelConfig":
         if why := why_not_variant(self.arch, self.variant, self.activation):
             raise ValueError(why)
+        read_widths(self.widths)
         return self

@@ -62,15 +62,18 @@ class WideResNet(BackboneAndHead):
             axis_name=self.axis_name,
         )
         x = ((x - jnp.asarray(self.mean)) / jnp.asarray(self.std)).astype(self.dtype)
-        x = conv(16, (3, 3), padding=1, name="stem_conv")(x)
+        inputs = 16
+        x = conv(inputs, (3, 3), padding=1, name="stem_conv")(x)
         levels = {"stem": x}
         for stage in range(3):
             for index in range(self.blocks):
                 stride = 2 if stage > 0 and index == 0 else 1
+                features = self.width * 2**stage
                 x = PreActivationBlock(
-                    self.width * 2**stage, stride, conv, norm, self.activation,
-                    padding=self.padding, name=f"stage{stage + 1}_block{index + 1}",
+                    features, stride, conv, norm, self.activation, padding=self.padding,
+                    inputs=inputs, name=f"stage{stage + 1}_block{index + 1}",
                 )(x)  # fmt: skip
+                inputs = features
             levels[f"stage{stage + 1}"] = x
         # Blocks normalise before they convolve, so that the last one's sum is left to do here.
         levels["stage3"] = ACTIVATIONS[self.activation](norm(name="final_norm")(x))

@@ -10,6 +10,7 @@ from typing import Any, cast
 from rtickets.data.arrays import Dataset
 from rtickets.data.task_settings import TaskConfig
 from rtickets.errors import InputError
+from rtickets.models.widths import without_head
 from rtickets.settings import config_files
 from rtickets.tasks import Classification, Task
 
@@ -48,6 +49,9 @@ def known(meta: Any) -> tuple[Task, Mapping[str, Any]]:
 def remembering(meta: Any, task: Task, dataset: Dataset) -> dict[str, Any]:
     """Return the provenance, in a new dictionary, of a ticket with a head for a task's data set."""
     about = task.about(dataset)
+    model = meta.get("model")
+    if isinstance(model, Mapping) and model.get("widths"):
+        meta = {**meta, "model": {**model, "widths": list(without_head(model["widths"]))}}
     if task.name == Classification.name:
         return {**{k: v for k, v in meta.items() if k not in ("asks", "about")}, **about}
     rest = {name: value for name, value in meta.items() if name != "class_names"}

@@ -151,7 +151,7 @@ def fitting_transform(config: DataConfig, meta: Any) -> Transform:
 
     Sizes and channels that the task names itself stay.
     """
-    _check(meta)
+    check(meta)
     asked = make_transform(config)
     if "inputs" in meta:
         return asked
@@ -201,7 +201,7 @@ def last_task(meta: Any) -> tuple[DataConfig, int]:
 
 def check_head(meta: Any) -> None:
     """Raise InputError unless a ticket has a head, which an imported backbone has not yet."""
-    _check(meta)
+    check(meta)
     task, about = known(meta)
     task.width(about)
 
@@ -235,7 +235,8 @@ def _same_data(one: DataConfig, other: DataConfig) -> bool:
     return (one.source, one.path) == (other.source, other.path)
 
 
-def _check(meta: Any) -> None:
+def check(meta: Any) -> None:
+    """Raise InputError unless provenance tells of a network, with or without a head."""
     of_head = {"asks", "about"} if "asks" in meta else {"class_names"}
     shape = "inputs" if "inputs" in meta else "image_shape"
     missing = {"model", "mean", "std", shape, *of_head} - set(meta)

@@ -1,0 +1,41 @@
+"""Multiplications of a forward pass, counted in what it computes, not estimated from layers."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from rtickets.tickets.compaction.trace import inner_jaxprs, plainly
+
+
+def multiply_adds(function: Callable[[Any], Any], inputs: Any) -> int:
+    """Return how many multiply-adds convolutions and products of matrices take.
+
+    Args:
+        function: of the inputs; nothing is computed.
+        inputs: arrays or shapes, such as those of a single example.
+    """
+    with nn.intercept_methods(plainly):
+        closed = jax.make_jaxpr(function)(inputs)
+    return _count(closed.jaxpr)
+
+
+def _count(jaxpr: Any) -> int:
+    total = 0
+    for equation in jaxpr.eqns:
+        shapes = [variable.aval.shape for variable in equation.invars]
+        results = [variable.aval.shape for variable in equation.outvars]
+        if equation.primitive.name == "conv_general_dilated":
+            kernel = equation.params["dimension_numbers"].rhs_spec
+            each = math.prod(shapes[1]) // shapes[1][kernel[0]]
+            total += each * math.prod(results[0])
+        elif equation.primitive.name == "dot_general":
+            (summed, _), _ = equation.params["dimension_numbers"]
+            total += math.prod(results[0]) * math.prod(shapes[0][axis] for axis in summed)
+        else:
+            inner = inner_jaxprs(equation)
+            # of branches the last is the one for every platform
+            total += _count(inner[-1]) if inner else 0
+    return total
