@@ -49,6 +49,7 @@ class Architecture(NamedTuple):
         own_activation: the name of the one that it always has, None where there is a choice.
         dilates: it has an `output_stride`.
         images: whether it takes images, which have pixel statistics; others get none.
+        noise: whether it takes places that are no pixels too, such as noise, as they are.
     """
 
     make: Callable[[Request], Any]
@@ -57,6 +58,7 @@ class Architecture(NamedTuple):
     own_activation: str | None = None
     dilates: bool = False
     images: bool = True
+    noise: bool = False
 
 
 ARCHITECTURES: dict[str, Architecture] = {}

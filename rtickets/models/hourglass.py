@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from rtickets.models.architectures import Request
-from rtickets.models.generator_layers import SLOPE, ImageNorm, Reflected, doubled, halved
+from rtickets.models.generator_layers import SLOPE, ImageNorm, Reflected, doubled
 from rtickets.models.network import BackboneAndHead, Features, LinearHead, pooled
 
 PUBLISHED = (16, 32, 64, 128, 128, 128)
@@ -57,7 +57,7 @@ class Hourglass(BackboneAndHead):
         for number, features in enumerate(self.channels, 1):
             if self.skip:
                 beside.append(self._block(x, self.skip, 1, f"skip{number}"))
-            x = self._block(x, features, 5, f"down{number}_first", halved)
+            x = self._block(x, features, 5, f"down{number}_first", halve=True)
             x = self._block(x, features, 5, f"down{number}_second")
             levels[f"stage{number}"] = x
         for number in range(len(self.channels), 0, -1):
@@ -70,10 +70,8 @@ class Hourglass(BackboneAndHead):
         levels["up1"] = x[:, :height, :width]
         return pooled(levels)
 
-    def _block(
-        self, x: Array, features: int, size: int, name: str, between: Any = lambda x: x
-    ) -> Array:
-        x = between(Reflected(features, size, dtype=self.dtype, name=f"{name}_conv")(x))
+    def _block(self, x: Array, features: int, size: int, name: str, halve: bool = False) -> Array:
+        x = Reflected(features, size, dtype=self.dtype, halve=halve, name=f"{name}_conv")(x)
         return nn.leaky_relu(ImageNorm(self.epsilon, self.linear, name=f"{name}_norm")(x), SLOPE)
 
 

@@ -67,9 +67,9 @@ ARCHITECTURES |= {
     "preact_resnet18": _preact(2, 2, 2, 2),
     "preact_resnet34": _preact(3, 4, 6, 3),
     "efficientnet_lite0": Architecture(make_efficientnet_lite, own_activation="ReLU6"),
-    "deep_decoder": Architecture(make_deep_decoder, _SMALL, own_activation="ReLU"),
+    "deep_decoder": Architecture(make_deep_decoder, _SMALL, own_activation="ReLU", noise=True),
     **{
-        name: Architecture(make, _SMALL, own_activation="LeakyReLU")
+        name: Architecture(make, _SMALL, own_activation="LeakyReLU", noise=True)
         for name, make in HOURGLASSES.items()
     },
 }
@@ -111,6 +111,8 @@ def build(
     if arch not in ARCHITECTURES:
         raise InputError(f"arch={arch!r} is unknown; choose one of {', '.join(ARCHITECTURES)}")
     entry = ARCHITECTURES[arch]
+    if entry.noise and not mean:
+        mean, std = (0.0,), (1.0,)
     if entry.images and not mean:
         raise InputError(
             f"arch={arch!r} takes images, but pixel statistics have {len(mean)} and {len(std)} "

@@ -63,6 +63,15 @@ def test_a_convolution_reflects_at_the_border():
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize(("size", "shape"), [(5, (8, 6)), (3, (4, 2)), (1, (2, 4)), (7, (8, 10))])
+def test_a_convolution_that_halves_is_the_average_of_one_that_does_not(size, shape):
+    x = jax.random.normal(KEY, (2, *shape, 3))
+    variables = Reflected(4, size).init(KEY, x)
+    whole = halved(Reflected(4, size).apply(variables, x))
+    found = Reflected(4, size, halve=True).apply(variables, x)
+    np.testing.assert_allclose(found, whole, rtol=1e-4, atol=1e-5)
+
+
 def test_kernels_and_biases_begin_within_one_over_the_root_of_the_fan_in():
     params = Reflected(64, 3).init(KEY, jnp.zeros((1, 4, 4, 16)))["params"]
     bound = (9 * 16) ** -0.5
