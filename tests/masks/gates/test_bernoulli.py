@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from rtickets.errors import InputError
 from rtickets.masks.gates import Bernoulli, Layers
-from rtickets.masks.gates.bernoulli import odds, reach
+from rtickets.masks.gates.bernoulli import odds, reach, weight_to_reach
 from rtickets.masks.patterns import parse_pattern
 
 KEY = jax.random.key(0)
@@ -114,6 +114,13 @@ def test_the_published_pull_moves_little_in_few_steps():
     assert reach(gate, 0.05, 1e-8, 2_000, 1e-2) < 0.5
     assert reach(Bernoulli(weight=1e-6), 0.05, 1e-8, 2_000, 1e-2) == 1
     assert reach(Bernoulli(weight=0.0), 0.05, 1e-8, 2_000, 1e-2) == 0
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-8, 1e-4])
+def test_the_least_weight_that_reaches_the_prior_just_does(noise):
+    weight = weight_to_reach(Bernoulli(), 0.05, noise, 2_000, 1e-2)
+    assert reach(Bernoulli(weight=1.1 * weight), 0.05, noise, 2_000, 1e-2) == 1
+    assert reach(Bernoulli(weight=0.5 * weight), 0.05, noise, 2_000, 1e-2) < 0.7
 
 
 def test_adam_without_data_goes_as_far_as_is_said():
