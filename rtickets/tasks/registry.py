@@ -10,13 +10,14 @@ from rtickets.tasks.base import Task
 from rtickets.tasks.classification import Classification
 from rtickets.tasks.detection import Detection
 from rtickets.tasks.moco import Moco
+from rtickets.tasks.restoration import Restoration
 from rtickets.tasks.segmentation import Segmentation
 from rtickets.tasks.simclr import SimClr
 
 TASKS: dict[str, type[TaskConfig]] = TaskConfig.entries
 TASKS |= {
     "classification": Classification, "detection": Detection, "segmentation": Segmentation,
-    "simclr": SimClr, "moco": Moco,
+    "simclr": SimClr, "moco": Moco, "restoration": Restoration,
 }  # fmt: skip
 
 

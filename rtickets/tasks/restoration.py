@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from pydantic.dataclasses import dataclass
 
+from rtickets.data.arrays import Dataset
 from rtickets.errors import InputError
 from rtickets.models.heads.picture import Picture
 from rtickets.settings.kinds import STRICT
@@ -33,6 +34,9 @@ class Restoration(ArrayTask):
     picture itself (B, H, W, C). Answers are pictures. The loss of an example is the mean over all
     that is observed of the squared difference to what would be observed of the answer.
 
+    Data sets that hold these arrays are trained on, pruned and judged as those of any other task;
+    `rtickets.restoration` makes the batch of one picture that is given.
+
     Attributes:
         operator: what happened to the picture before it was observed.
     """
@@ -43,6 +47,11 @@ class Restoration(ArrayTask):
     head: ClassVar[Any] = Picture()
     headline: ClassVar[Any] = Headline("psnr", "dB", words="PSNR")
     operator: OperatorConfig = field(default_factory=OperatorConfig)
+
+    def about(self, dataset: Dataset) -> dict[str, Any]:
+        """Return the number of channels of the pictures."""
+        observed = dataset.train.arrays[OBSERVED].shape[-1]
+        return {"channels": observed if self.operator.in_pixels else observed // 2}
 
     def width(self, about: Mapping[str, Any]) -> int:
         """Return the number of channels of the pictures."""
@@ -59,11 +68,14 @@ class Restoration(ArrayTask):
     def sums(self, outputs: Any, batch: Batch) -> Sums:
         """Return squared errors and similarities, of the clean pictures where they are known."""
         found = {"count": jnp.int32(len(outputs)), "observed": self.loss(outputs, batch).sum()}
+        large = min(outputs.shape[1:3]) >= SMALLEST
+        if large and self.operator.in_pixels:
+            seen = self.operator.apply(outputs, batch[SEEN])
+            found["similarity_observed"] = structural_similarity(seen, batch[OBSERVED]).sum()
         if CLEAN in batch:
-            clean = batch[CLEAN]
-            found["clean"] = squared_errors(outputs, clean).sum()
-            if min(clean.shape[1:3]) >= SMALLEST:
-                found["similarity"] = structural_similarity(outputs, clean).sum()
+            found["clean"] = squared_errors(outputs, batch[CLEAN]).sum()
+            if large:
+                found["similarity"] = structural_similarity(outputs, batch[CLEAN]).sum()
         return found
 
     def measures(self, sums: Mapping[str, Any]) -> dict[str, Measured]:
@@ -72,8 +84,10 @@ class Restoration(ArrayTask):
         found = {"psnr_observed": _exact(psnr_of(float(sums["observed"]) / count), "dB")}
         if "clean" in sums:
             found["psnr"] = _exact(psnr_of(float(sums["clean"]) / count), "dB")
-        if "similarity" in sums:
-            found["ssim"] = _exact(float(sums["similarity"]) / count, "")
+        for name in ("similarity", "similarity_observed"):
+            if name in sums:
+                called = name.replace("similarity", "ssim")
+                found[called] = _exact(float(sums[name]) / count, "")
         return found
 
     def painted(self, outputs: Any, batch: Batch) -> dict[str, Any]:
