@@ -9,6 +9,7 @@ from rtickets.config import (
     DrawConfig,
     EvaluateConfig,
     PretrainConfig,
+    RestorationStudyConfig,
     StudyConfig,
     TransferConfig,
 )
@@ -23,12 +24,14 @@ KINDS = {
     "evaluate": EvaluateConfig,
     "studies": StudyConfig,
 }
+OTHER_STUDIES = {"restoration": ("restore-study", RestorationStudyConfig)}
 FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.py"))
 
 
 def read(path, argument=""):
     words = [f"--config={ROOT / path}{argument}"]
-    return overrides.from_command_line(KINDS[path.parts[1]], words)
+    _, kind = OTHER_STUDIES.get(path.stem, ("", KINDS[path.parts[1]]))
+    return overrides.from_command_line(kind, words)
 
 
 def test_there_are_configurations_of_every_kind():
@@ -47,6 +50,7 @@ def test_a_configuration_reads_and_names_known_sources(path):
 def test_a_configuration_opens_with_its_command_and_its_time(path):
     text = (ROOT / path).read_text()
     verb = {"studies": "study"}.get(path.parts[1], path.parts[1])
+    verb, _ = OTHER_STUDIES.get(path.stem, (verb, None))
     assert re.match(rf'""".*rtickets {verb} --config={path}', text, re.DOTALL)
     assert "\nTime: " in text or " Time: " in text
 
