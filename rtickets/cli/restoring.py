@@ -1,6 +1,7 @@
 """The verb that restores pictures, and the one that compares ways to do so."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,7 @@ from rtickets.cli.verb import (
     CONFIG_HELP,
     Verb,
     add_workdir,
+    check_folder,
     config_class,
     path_of,
     positive,
@@ -54,24 +56,44 @@ def _restore(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     config = read_config(RESTORE, config_words)
     from rtickets.restoration import pictures
 
-    read = [pictures.read_picture(source) for source, _ in jobs]  # before anything is computed
-    for picture, (_, target) in zip(read, jobs, strict=True):
-        pictures.format_of(target, picture)
     seen = None if options.seen is None else pictures.read_picture(options.seen).pixels.max(-1) > 0
+    if options.save_mask is not None and not config.sparsity:
+        raise InputError("--save-mask saves what is learnt; with sparsity=0 nothing is")
+    for source, target in jobs:  # all are checked before anything is computed
+        _prepared(source, target, seen, config, options)
     _keep_compiled()
     jobs[0][1].parent.mkdir(parents=True, exist_ok=True)
-    for picture, (source, target) in zip(read, jobs, strict=True):
-        _restore_one(picture, source, target, seen, config, options)
+    for source, target in jobs:
+        _restore_one(source, target, seen, config, options)
+
+
+def _prepared(
+    source: Path, target: Path, seen: Any, config: Any, options: argparse.Namespace
+) -> tuple[Any, Any]:
+    """Return a picture as its file has it, and what restoring it needs."""
+    from rtickets.restoration import pictures
+    from rtickets.restoration.restore import prepare
+
+    picture = pictures.read_picture(source)
+    pictures.format_of(target, picture)
+    try:
+        return picture, prepare(
+            picture.pixels, sigma=options.sigma, seen=seen, mask=options.mask, config=config,
+            seed=options.seed,
+        )  # fmt: skip
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
 
 
 def _restore_one(
-    picture: Any, source: Path, target: Path, seen: Any, config: Any, options: argparse.Namespace
+    source: Path, target: Path, seen: Any, config: Any, options: argparse.Namespace
 ) -> None:
     from rtickets.platform import console
-    from rtickets.restoration import make_painter, pictures, restore, save_mask
-    from rtickets.settings import config_files
+    from rtickets.restoration import make_painter, pictures, save_mask
+    from rtickets.restoration.restore import finish
     from rtickets.tasks.image_quality import psnr_of
 
+    picture, asked = _prepared(source, target, seen, config, options)
     for note in picture.notes:
         console.say(note)
     with ExitStack() as stack:
@@ -86,19 +108,16 @@ def _restore_one(
                 current.clear()
                 current[name] = [bar, 0]
             bar, before = current[name]
-            bar.note(f"PSNR to the noisy {psnr_of(loss):.2f} dB")
+            first = math.isnan(loss)
+            bar.note("compiling" if first else f"PSNR to the noisy {psnr_of(loss):.2f} dB")
             bar.advance(done - before)
             current[name][1] = done
 
-        found = restore(
-            picture.pixels, sigma=options.sigma, seen=seen, mask=options.mask, config=config,
-            seed=options.seed, say=say,
-        )  # fmt: skip
+        found = finish(asked, say)
     pictures.write_picture(target, picture._replace(pixels=found.picture))
     if options.save_mask is not None and found.mask is not None:
         painter = make_painter(config.generator, (16, 16, picture.pixels.shape[-1]), options.seed)
-        own = config_files.replace(config.mask, sparsity=config.sparsity)
-        save_mask(options.save_mask, painter, found.mask, config.generator, own)
+        save_mask(options.save_mask, painter, found.mask, config.generator, config.mask)
     for note in found.notes:
         console.say(f"{source}: {note}")
     known = "given" if options.sigma is not None else "estimated"
@@ -135,14 +154,24 @@ def _jobs(options: argparse.Namespace) -> list[tuple[Path, Path]]:
         raise InputError(f"--out={out} is a folder; give the name of a file in it")
     if out.exists() and not out.is_dir() and source.is_dir():
         raise InputError(f"--out={out} is a file; {source} is a folder, and so must this be")
+    check_folder(out if source.is_dir() else out.parent, "what is restored")
     for _, target in jobs:
+        if target.is_dir():
+            raise InputError(f"{target} is a folder; a picture would be written there")
         if target.exists() and not options.force:
             raise InputError(f"{target} exists; give another --out, or --force to replace it")
-    if options.mask is not None and options.save_mask is not None:
-        raise InputError("--save-mask saves what is learnt; with --mask nothing is")
-    if options.save_mask is not None and options.save_mask.exists() and not options.force:
-        raise InputError(f"{options.save_mask} exists; give another --save-mask, or --force")
+    if options.save_mask is not None:
+        _check_save_mask(options)
     return jobs
+
+
+def _check_save_mask(options: argparse.Namespace) -> None:
+    folder = options.save_mask
+    check_folder(folder, "the mask")
+    if options.mask is not None:
+        raise InputError("--save-mask saves what is learnt; with --mask nothing is")
+    if folder.exists() and not (options.force and (folder / "ticket.json").is_file()):
+        raise InputError(f"{folder} exists; give another --save-mask, or --force for a ticket")
 
 
 def _keep_compiled() -> None:
@@ -155,17 +184,36 @@ def _keep_compiled() -> None:
 
 def _add_study_options(parser: argparse.ArgumentParser) -> None:
     add_workdir(parser)
+    parser.add_argument(
+        "--dry-run",
+        dest="costs_alone",
+        action="store_true",
+        help="say what would run: steps, operations and time",
+    )
 
 
 def _study(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     config = read_config(RESTORE_STUDY, config_words)
+    if options.costs_alone:
+        _say_costs(config)
+        return
+    from rtickets.report.restoration import write_page
     from rtickets.restoration import run_study, tables
 
     _keep_compiled()
     folder = run_study(config, options.workdir)
-    text = tables.as_text(folder)
-    print(text)
-    print(f"{folder}: restoration.md, restoration.html")
+    print(tables.write_tables(folder))
+    print(f"page: {write_page(folder)}")
+
+
+def _say_costs(config: Any) -> None:
+    from rtickets.costs import as_text
+    from rtickets.costs.network_costs import measured_rate
+    from rtickets.costs.restoration import estimate_restorations
+    from rtickets.platform import parallel
+
+    devices = parallel.all_devices(None, "pmap")
+    print(as_text(estimate_restorations(config), measured_rate(devices), 1))
 
 
 RESTORE = Verb(

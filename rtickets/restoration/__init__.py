@@ -1,6 +1,7 @@
 """Pictures restored by networks that paint one picture, dense or under a mask; no training set."""
 
-from rtickets.restoration.fitting import FitConfig, Fitted, Point, fit
+from rtickets.restoration.fits import FitConfig, Fitted, Point
+from rtickets.restoration.fitting import fit, fit_together
 from rtickets.restoration.generators import GeneratorConfig, Painter, make_painter
 from rtickets.restoration.initial_masks import density_by_layer, initial_mask, nothing_removed
 from rtickets.restoration.iterative import Round, iterate
@@ -32,6 +33,7 @@ __all__ = [
     "density_by_layer",
     "estimate_noise",
     "fit",
+    "fit_together",
     "initial_mask",
     "iterate",
     "learn_mask",

@@ -1,111 +1,37 @@
-"""Fitting a network to one picture: training of the weights that a mask leaves, with a history."""
+"""Fitting a network to one picture: training of the weights that a mask leaves, with a history.
+
+It is not the loop of `rtickets.training`, which goes through examples by epochs, validates on
+others, and keeps weights. Here the one example is all there is; what is kept is the mean of the
+*pictures* of all steps, a run that jumps away goes back with half the learning rate, and whoever
+watches its history ends it. What both have in common they share: the task's loss and measures,
+masks, the network, checkpoints and being asked to stop.
+"""
 
 import math
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from jax import Array
-from pydantic import Field
-from pydantic.dataclasses import dataclass
 
-from rtickets import masks, models
-from rtickets.errors import NonFiniteLossError
-from rtickets.masks import Mask, Params
+from rtickets import masks
+from rtickets.errors import InputError, NonFiniteLossError
+from rtickets.masks import Mask
+from rtickets.restoration.fit_lanes import (
+    Lane,
+    chosen,
+    lane_of,
+    means,
+    points,
+    steps_of_the_last,
+)
+from rtickets.restoration.fit_steps import State, programs, stacked, start
+from rtickets.restoration.fits import FitConfig, Fitted, Watch
 from rtickets.restoration.generators import Painter
 from rtickets.restoration.problem import Problem
-from rtickets.settings.kinds import STRICT, Positive
-from rtickets.tasks.restoration import NOISE, Restoration
-
-_WORSE = 3.0  # times the loss of the point before: the run has jumped away
-_ENOUGH = 10  # goes back
-
-
-@dataclass(frozen=True, config=STRICT)
-class FitConfig:
-    """Training on one picture, by Adam.
-
-    Attributes:
-        steps: how many.
-        learning_rate: halved whenever the run goes back.
-        every: steps between points of the history.
-        jitter: standard deviation of what is added to the network's noise, anew in every step.
-        temperature: standard deviation of what is added to kernels after every step, in learning
-            rates; 0.5 with a jitter of 1/30 is SGLD as published (Cheng et al. 2019).
-        average: of the pictures of all steps the exponential mean with this decay is watched.
-    """
-
-    steps: Positive = 2500
-    learning_rate: float = Field(default=1e-2, gt=0)
-    every: Positive = 25
-    jitter: float = Field(default=0.0, ge=0)
-    temperature: float = Field(default=0.0, ge=0)
-    average: float = Field(default=0.99, ge=0, lt=1)
-
-
-SGLD = FitConfig(jitter=1 / 30, temperature=0.5)
-
-
-class Point(NamedTuple):
-    """What was seen at a point of a history.
-
-    Attributes:
-        step: steps that were taken.
-        loss: the mean squared error to what was observed, of the picture of this step.
-        psnr: PSNR to the clean picture in dB, None where that is unknown.
-        ssim: structural similarity likewise.
-        psnr_average: PSNR of the exponential mean of pictures.
-        loss_average: its loss.
-    """
-
-    step: int
-    loss: float
-    psnr: float | None
-    ssim: float | None
-    psnr_average: float | None
-    loss_average: float
-
-
-class State(NamedTuple):
-    """What a step changes: weights, what Adam remembers, the mean of pictures, the step."""
-
-    params: Params
-    memory: Any
-    average: Array
-    step: Array
-
-
-class Fitted(NamedTuple):
-    """What came of a training.
-
-    Attributes:
-        history: points, the first before any step.
-        params: weights in the end.
-        picture: what they paint (H, W, C).
-        average: the exponential mean of the pictures of all steps.
-        backs: steps at which the run had jumped away and went back.
-        stopped: why it ended: after all 'steps', because it was told to ('asked'), or 'diverged'.
-    """
-
-    history: tuple[Point, ...]
-    params: Params
-    picture: np.ndarray
-    average: np.ndarray
-    backs: tuple[int, ...]
-    stopped: Literal["steps", "asked", "diverged"]
-
-
-Watch = Callable[[Point], bool]
-"""Is shown every point, and returns whether to stop."""
-
-
-def paint(model: Any, params: Params, noise: Array, shape: tuple[int, ...]) -> Array:
-    """Return what a network paints (B, H, W, C), cut to a shape (H, W)."""
-    return models.logits(model, params, {}, noise)[:, : shape[0], : shape[1]]
+from rtickets.restoration.resuming import Keeper, keeping
 
 
 def fit(
@@ -115,115 +41,144 @@ def fit(
     config: FitConfig,
     seed: int = 0,
     watch: Watch | None = None,
+    folder: Path | None = None,
 ) -> Fitted:
     """Train the weights that a mask leaves.
 
-    At a point of the history whose loss is not finite, or more than thrice the one before and the
-    best constant picture's, the run goes back to the point before, with half the learning rate.
+    At a point of the history whose loss is not finite, or more than thrice the one before, the run
+    has diverged or collapsed, and goes back to the point before with half the learning rate.
+
+    Args:
+        watch: is shown every point, those before a kill once more.
+        folder: where checkpoints are kept, from which a run that was killed goes on to end
+            bit-equal; None keeps none.
 
     Raises:
         NonFiniteLossError: if the loss is not finite before any step.
+        Preempted: if the process was asked to stop.
     """
-    batch = problem.painted_from(painter.noise)
-    step, look = _programs(painter.model, problem.task, config.jitter, config.temperature)
-    key, rate, backs = jax.random.key(seed), config.learning_rate, list[int]()
-    mask = jax.tree.map(lambda keep, leaf: jnp.broadcast_to(keep, leaf.shape), mask, painter.params)
-    good = _start(painter, mask, problem)
-    history = [_point(look, good, batch, problem.task, config.average)]
-    if not math.isfinite(history[0].loss):
-        raise NonFiniteLossError("the first picture of the network is not finite")
-    stopped: Literal["steps", "asked", "diverged"] = "steps"
-    while history[-1].step < config.steps:
-        state = good
-        for _ in range(min(config.every, config.steps - history[-1].step)):
-            state = step(state, mask, batch, key, rate, config.average)
-        point = _point(look, state, batch, problem.task, config.average)
-        if _jumped(point, history):
-            backs.append(point.step)
-            rate, key = rate / 2, jax.random.fold_in(key, len(backs))
-            if len(backs) > _ENOUGH:
-                stopped = "diverged"
-                break
-            continue
-        good = state
-        history.append(point)
-        if watch is not None and watch(point):
-            stopped = "asked"
-            break
-    picture, _, _ = look(good.params, batch, good.average)
-    share = 1 - config.average ** max(int(good.step), 1)
-    mean = good.average / share if int(good.step) else picture
-    return Fitted(
-        tuple(history), jax.device_get(good.params), np.asarray(picture[0]), np.asarray(mean[0]),
-        tuple(backs), stopped,
-    )  # fmt: skip
+    return fit_together([painter], [mask], [problem], config, [seed], [watch], folder)[0]
 
 
-def _jumped(point: Point, history: list[Point]) -> bool:
-    if not math.isfinite(point.loss):
-        return True
-    return point.loss > _WORSE * history[-1].loss and point.loss > history[0].loss
+def fit_together(
+    painters: Sequence[Painter],
+    masks_of: Sequence[Mask],
+    problems: Sequence[Problem],
+    config: FitConfig,
+    seeds: Sequence[int],
+    watches: Sequence[Watch | None] | None = None,
+    folder: Path | None = None,
+) -> list[Fitted]:
+    """Do several fits of equal networks to equally large pictures at once, under `vmap`.
+
+    Each goes back and ends by itself, as `fit` says. On an accelerator that is far faster than one
+    after the other; on a CPU it is slower.
+
+    Raises:
+        InputError: if the networks, the operators or the sizes differ.
+    """
+    _check_alike(painters, problems)
+    watches = [None] * len(painters) if watches is None else watches
+    run = _Run(painters, masks_of, problems, config, seeds, watches)
+    with keeping(folder, config.checkpoint_every, config.steps) as keeper:
+        now = run.begun(keeper)
+        while steps := steps_of_the_last(now.lanes, config):
+            now = run.advanced(now, steps)
+            ended = not steps_of_the_last(now.lanes, config)
+            done = min(lane.history[-1].step for lane in now.lanes)
+            values = {"lanes": [lane._asdict() for lane in now.lanes]}
+            keeper.pause(done, now.state, values, done=ended)
+    return run.ended(now)
 
 
-def _start(painter: Painter, mask: Mask, problem: Problem) -> State:
-    params = jax.tree.map(jnp.asarray, masks.apply(mask, painter.params))
-    height, width, channels = problem.shape
-    blank = jnp.zeros((1, height, width, channels))
-    return State(params, optax.scale_by_adam().init(params), blank, jnp.int32(0))
+def _check_alike(painters: Sequence[Painter], problems: Sequence[Problem]) -> None:
+    kinds = {
+        (painter.model, problem.task, problem.shape)
+        for painter, problem in zip(painters, problems, strict=True)
+    }
+    if len(kinds) != 1:
+        raise InputError(
+            f"{len(kinds)} kinds of networks, operators and sizes in {len(problems)} pictures; fit "
+            "those together that have the same"
+        )
 
 
-def _point(look: Any, state: State, batch: Any, task: Restoration, decay: float) -> Point:
-    step = int(state.step)
-    mean = state.average / (1 - decay**step) if step else state.average
-    _, own, of_mean = look(state.params, batch, mean)
-    values = {name: one.value for name, one in task.measures(jax.device_get(own)).items()}
-    means = {name: one.value for name, one in task.measures(jax.device_get(of_mean)).items()}
-    means = means if step else values
-    return Point(
-        step, 10 ** (-values["psnr_observed"] / 10), values.get("psnr"), values.get("ssim"),
-        means.get("psnr"), 10 ** (-means["psnr_observed"] / 10),
-    )  # fmt: skip
+class _Now(NamedTuple):
+    state: State
+    lanes: list[Lane]
 
 
-@lru_cache(maxsize=16)
-def _programs(model: Any, task: Restoration, jitter: float, temperature: float) -> tuple[Any, Any]:
-    """Return a compiled step and a compiled look at a point; a loop of steps is slow on CPU."""
-    adam = optax.scale_by_adam()
+class _Run:
+    """Fits beside each other; `fit_together` drives them."""
 
-    def step(state: State, mask: Any, batch: Any, key: Any, rate: Any, decay: Any) -> State:
-        keys = jax.random.split(jax.random.fold_in(key, state.step))
-        noise = batch[NOISE]
-        if jitter:
-            noise = noise + jitter * jax.random.normal(keys[0], noise.shape)
+    def __init__(
+        self,
+        painters: Sequence[Painter],
+        masks_of: Sequence[Mask],
+        problems: Sequence[Problem],
+        config: FitConfig,
+        seeds: Sequence[int],
+        watches: Sequence[Watch | None],
+    ) -> None:
+        """Put what is data beside each other."""
+        self.config, self.seeds, self.watches = config, seeds, watches
+        self.task = problems[0].task
+        both = list(zip(painters, problems, strict=True))
+        self.batch = stacked([problem.painted_from(painter.noise) for painter, problem in both])
+        pairs = list(zip(masks_of, painters, strict=True))
+        self.mask = stacked([_whole(mask, painter) for mask, painter in pairs])
+        self.first = stacked(
+            [start(masks.apply(mask, painter.params), problems[0].shape) for mask, painter in pairs]
+        )
+        self.decay = jnp.full(len(painters), config.average)
+        self.step, self.look = programs(
+            painters[0].model, self.task, config.jitter, config.temperature, len(painters)
+        )
 
-        def loss(params: Params) -> tuple[Array, Array]:
-            picture = paint(model, params, noise, state.average.shape[1:3])
-            return task.loss(picture, batch).mean(), picture
+    def begun(self, keeper: Keeper) -> _Now:
+        """Return where the run begins, or goes on after it was killed."""
+        if (kept := keeper.restored(self.first)) is not None:
+            lanes = [lane_of(values) for values in kept[1]["lanes"]]
+            for lane, watch in zip(lanes, self.watches, strict=True):
+                if watch is not None:
+                    for point in lane.history[1:]:
+                        watch(point)
+            return _Now(kept[0], lanes)
+        found = points(self.look, self.first, self.batch, self.task, self.config.average)
+        if not all(math.isfinite(point.loss) for point in found):
+            raise NonFiniteLossError("the first picture of the network is not finite")
+        return _Now(self.first, [Lane((point,), self.config.learning_rate) for point in found])
 
-        slope, picture = jax.grad(loss, has_aux=True)(state.params)
-        updates, memory = adam.update(masks.apply(mask, slope), state.memory)
-        params = jax.tree.map(lambda leaf, update: leaf - rate * update, state.params, updates)
-        if temperature:
-            params = _shaken(params, keys[1], temperature * rate)
-        average = decay * state.average + (1 - decay) * picture
-        return State(masks.apply(mask, params), memory, average, state.step + 1)
+    def advanced(self, now: _Now, steps: int) -> _Now:
+        """Take steps; fits whose next point is not that many steps away stay where they are."""
+        rate = jnp.asarray([lane.rate for lane in now.lanes], jnp.float32)
+        keys = jnp.stack([lane.key(seed) for lane, seed in zip(now.lanes, self.seeds, strict=True)])
+        state = now.state
+        for _ in range(steps):
+            state = self.step(state, self.mask, self.batch, keys, rate, self.decay)
+        found = points(self.look, state, self.batch, self.task, self.config.average)
+        lanes = [
+            lane.moved(point, watch) if lane.next_steps(self.config) == steps else lane
+            for lane, point, watch in zip(now.lanes, found, self.watches, strict=True)
+        ]
+        ahead = [len(a.history) > len(b.history) for a, b in zip(lanes, now.lanes, strict=True)]
+        return _Now(chosen(ahead, state, now.state), lanes)
 
-    def look(params: Params, batch: Any, average: Array) -> tuple[Array, Any, Any]:
-        picture = paint(model, params, batch[NOISE], average.shape[1:3])
-        return picture, task.sums(picture, batch), task.sums(average, batch)
+    def ended(self, now: _Now) -> list[Fitted]:
+        """Return what came of every fit."""
+        state = now.state
+        pictures, _, _ = self.look(state.params, self.batch, state.average)
+        averages = np.asarray(means(state, self.config.average))
+        params, found = jax.device_get(state.params), []
+        for index, lane in enumerate(now.lanes):
+            own = jax.tree.map(lambda leaf, index=index: leaf[index], params)
+            picture = np.asarray(pictures[index, 0])
+            mean = averages[index, 0] if lane.history[-1].step else picture
+            found.append(
+                Fitted(lane.history, own, picture, mean, lane.backs, lane.stopped or "steps")
+            )
+        return found
 
-    return jax.jit(step), jax.jit(look)
 
-
-def _shaken(params: Params, key: Array, size: Any) -> Params:
-    """Return weights with Gaussian noise on kernels; one draw for all compiles far faster."""
-    leaves, tree = jax.tree_util.tree_flatten(params)
-    noise = size * jax.random.normal(key, (sum(leaf.size for leaf in leaves if leaf.ndim > 1),))
-    moved, at = [], 0
-    for leaf in leaves:
-        if leaf.ndim > 1:
-            moved.append(leaf + noise[at : at + leaf.size].reshape(leaf.shape))
-            at += leaf.size
-        else:
-            moved.append(leaf)
-    return jax.tree_util.tree_unflatten(tree, moved)
+def _whole(mask: Mask, painter: Painter) -> Any:
+    return jax.tree.map(lambda keep, leaf: jnp.broadcast_to(keep, leaf.shape), mask, painter.params)

@@ -64,20 +64,31 @@ def make_painter(config: GeneratorConfig, shape: tuple[int, int, int], seed: int
     Raises:
         InputError: for a deep decoder too deep for the picture.
     """
-    height, width, channels = shape
+    model, sides = network_of(config, shape)
     weights_key, noise_key = jax.random.split(jax.random.key(seed))
-    if config.arch == "hourglass":
-        model: models.Model = Hourglass(channels, config.channels, config.skip, make_head=Picture())
-        sides = (height, width, config.depth)
-    else:
-        layers, features = len(config.channels), config.channels[0]
-        model = DeepDecoder(channels, features, layers, make_head=Picture(use_bias=False))
-        sides = (-(-height // 2**layers), -(-width // 2**layers), features)
-        if sides[:2] == (1, 1):
-            raise InputError(
-                f"a deep decoder of {layers} layers paints a picture of {height}x{width} from one "
-                "place, which is of one colour; give it fewer channels, one for each layer"
-            )
     params, _ = models.initialise(model, weights_key, sides)
     noise = config.amplitude * jax.random.uniform(noise_key, (1, *sides))
     return Painter(model, params, noise)
+
+
+def network_of(
+    config: GeneratorConfig, shape: tuple[int, int, int]
+) -> tuple[models.Model, tuple[int, int, int]]:
+    """Return the network that paints a shape (H, W, C), and the shape (h, w, depth) of its noise.
+
+    Raises:
+        InputError: see `make_painter`.
+    """
+    height, width, channels = shape
+    if config.arch == "hourglass":
+        hourglass = Hourglass(channels, config.channels, config.skip, make_head=Picture())
+        return hourglass, (height, width, config.depth)
+    layers, features = len(config.channels), config.channels[0]
+    sides = (-(-height // 2**layers), -(-width // 2**layers))
+    if sides == (1, 1):
+        raise InputError(
+            f"a deep decoder of {layers} layers paints a picture of {height}x{width} from one "
+            "place, which is of one colour; give it fewer channels, one for each layer"
+        )
+    decoder = DeepDecoder(channels, features, layers, make_head=Picture(use_bias=False))
+    return decoder, (*sides, features)

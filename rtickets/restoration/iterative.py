@@ -1,15 +1,17 @@
 """Iterative magnitude pruning on one picture: fit it, prune, rewind to the start, again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from rtickets.draw import draw_omp
 from rtickets.draw.ladder import states_to
 from rtickets.masks import Mask
-from rtickets.restoration.fitting import FitConfig, Fitted, fit
+from rtickets.restoration.fits import FitConfig, Fitted
+from rtickets.restoration.fitting import fit
 from rtickets.restoration.generators import Painter
 from rtickets.restoration.initial_masks import nothing_removed
-from rtickets.restoration.learning import MaskConfig
+from rtickets.restoration.learning import PRUNABLE, Maskable
 from rtickets.restoration.problem import Problem
 
 
@@ -24,21 +26,30 @@ class Round(NamedTuple):
 def iterate(
     painter: Painter,
     problem: Problem,
-    config: MaskConfig,
+    sparsities: Sequence[float],
     training: FitConfig,
     *,
     rate: float = 0.2,
+    maskable: Maskable = "kernels",
     seed: int = 0,
+    folder: Path | None = None,
 ) -> Iterator[Round]:
-    """Yield the rounds down to a sparsity, weights set back to those at the start after each.
+    """Yield the rounds down to the last sparsity, weights set back to the start after each.
 
     Args:
-        config: its `sparsity` and `maskable` count.
+        sparsities: rising removed parts of the maskable weights, all of which are passed.
         training: of every round.
-        rate: part of the survivors that a round removes; the last one removes what is left.
+        rate: part of the survivors that a round removes; fewer where a sparsity comes before.
+        maskable: see `MaskConfig`.
+        seed: see `fit`, as `folder`, which has a folder for every round.
     """
-    mask, start = nothing_removed(painter.params), None
-    for sparsity in states_to(config.sparsity, rate, "survivors", 0.0):
-        fitted = fit(painter, mask, problem, training, seed)
-        mask = start = draw_omp(fitted.params, sparsity, start=start, prunable=config.prunable)
-        yield Round(fitted, sparsity, mask)
+    mask, start, reached = nothing_removed(painter.params), None, 0.0
+    for goal in sparsities:
+        for sparsity in states_to(goal, rate, "survivors", reached):
+            own = None if folder is None else folder / f"{sparsity:g}"
+            fitted = fit(painter, mask, problem, training, seed, folder=own)
+            mask = start = draw_omp(
+                fitted.params, sparsity, start=start, prunable=PRUNABLE[maskable]
+            )
+            yield Round(fitted, sparsity, mask)
+        reached = goal

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from rtickets.restoration.fitting import Fitted
+from rtickets.restoration.fits import Fitted
 from rtickets.restoration.problem import Problem
 
 _FLAT = 1e-3  # standard deviation over places of a picture that shows nothing
@@ -61,9 +61,8 @@ def verdict_of(fitted: Fitted, problem: Problem) -> Verdict:
         return "diverged"
     if float(fitted.picture.std((0, 1)).max()) < _FLAT:
         return "collapsed"
-    return (
-        "collapsed" if fitted.history[-1].loss >= 0.98 * _loss_of_one_colour(problem) else "sound"
-    )
+    alone = _loss_of_one_colour(problem)
+    return "collapsed" if alone and fitted.history[-1].loss >= 0.98 * alone else "sound"
 
 
 def _loss_of_one_colour(problem: Problem) -> float:
@@ -74,5 +73,6 @@ def _loss_of_one_colour(problem: Problem) -> float:
         centre = observed.copy()
         centre[:, 0, 0] = 0  # a picture of one colour has no other frequency
         return float((centre**2).mean())
-    mean = (observed * seen).sum((1, 2), keepdims=True) / seen.sum((1, 2), keepdims=True)
+    count = np.maximum(seen.sum((1, 2), keepdims=True), 1)  # of a tile all may be missing
+    mean = (observed * seen).sum((1, 2), keepdims=True) / count
     return float((((observed - mean) * seen) ** 2).mean())

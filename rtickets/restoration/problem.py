@@ -40,6 +40,13 @@ class Problem(NamedTuple):
         shown = self.task.operator.shown(self.batch[OBSERVED], self.batch[SEEN])
         return psnr_of(float(jnp.square(shown - self.batch[CLEAN]).mean()))
 
+    def psnr(self, picture: np.ndarray) -> float | None:
+        """Return the PSNR of a picture (H, W, C) to the clean one; None where that is unknown."""
+        if CLEAN not in self.batch:
+            return None
+        clean = np.asarray(self.batch[CLEAN][0], np.float64)
+        return psnr_of(float(np.square(picture - clean).mean()))
+
     def painted_from(self, noise: Array) -> dict[str, Array]:
         """Return the batch of a network that paints from `noise`."""
         return {**self.batch, NOISE: noise}

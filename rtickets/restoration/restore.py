@@ -5,6 +5,7 @@ is fitted to the picture until it explains all but the noise: the discrepancy pr
 1966). What comes back is the mean of the pictures of the last steps. Large pictures go in tiles.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import field
 from pathlib import Path
@@ -17,8 +18,9 @@ from pydantic.dataclasses import dataclass
 
 from rtickets.errors import InputError
 from rtickets.masks import Mask
-from rtickets.restoration.fitting import FitConfig, Point, fit
-from rtickets.restoration.generators import GeneratorConfig, make_painter
+from rtickets.restoration.fits import FitConfig, Point
+from rtickets.restoration.fitting import fit
+from rtickets.restoration.generators import GeneratorConfig, make_painter, network_of
 from rtickets.restoration.initial_masks import nothing_removed
 from rtickets.restoration.learning import MaskConfig, learn_mask
 from rtickets.restoration.mask_files import generator_of, load_mask
@@ -26,11 +28,10 @@ from rtickets.restoration.noise_level import estimate_noise
 from rtickets.restoration.outcome import verdict_of
 from rtickets.restoration.problem import Problem, observe
 from rtickets.restoration.tiles import Tile, joined, tiles_of
-from rtickets.settings import config_files
 from rtickets.settings.kinds import STRICT, Positive
 
 Say = Callable[[str, int, int, float], None]
-"""Is told what goes on, the steps that are done, all steps, and the loss."""
+"""Is told what goes on, the steps that are done, all steps, and the loss; NaN before the first."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -40,7 +41,7 @@ class RestoreConfig:
     Attributes:
         generator: the network; of a ticket's mask its own counts.
         sparsity: removed part of the kernels; 0 restores with the dense network.
-        mask: how the mask is learnt, but for its sparsity.
+        mask: how the mask is learnt.
         mask_side: the mask is learnt on the picture reduced to sides of at most so many pixels.
         training: of the survivors; its steps are the most that are taken.
         tile: pictures with a longer side are restored in tiles of this side.
@@ -52,7 +53,7 @@ class RestoreConfig:
     sparsity: float = Field(default=0.9, ge=0, lt=1)
     mask: MaskConfig = field(default_factory=lambda: MaskConfig(steps=600))
     mask_side: int = Field(default=96, ge=16)
-    training: FitConfig = field(default_factory=lambda: FitConfig(steps=1200))
+    training: FitConfig = field(default_factory=lambda: FitConfig(steps=800))
     tile: int = Field(default=512, ge=64)
     overlap: int = Field(default=32, ge=0)
     patience: Positive = 12
@@ -105,41 +106,95 @@ def restore(
     Raises:
         InputError: for what is no picture, or a noise level outside [0, 1).
     """
+    return finish(prepare(image, sigma=sigma, seen=seen, mask=mask, config=config, seed=seed), say)
+
+
+class Prepared(NamedTuple):
+    """All that restoring a picture needs, checked; nothing is computed yet.
+
+    Attributes:
+        whole: the problem of the whole picture.
+        shape: that was given.
+        sigma: see `Restored`.
+        generator: the network.
+        kept: a ticket's mask, None where none was given.
+        config: settings.
+        seed: see `restore`.
+        notes: what should be known, in lines.
+    """
+
+    whole: Problem
+    shape: tuple[int, ...]
+    sigma: float
+    generator: GeneratorConfig
+    kept: Mask | None
+    config: RestoreConfig
+    seed: int
+    notes: tuple[str, ...]
+
+
+def prepare(
+    image: Any,
+    *,
+    sigma: float | None = None,
+    seen: Any = None,
+    mask: str | Path | None = None,
+    config: RestoreConfig | None = None,
+    seed: int = 0,
+) -> Prepared:
+    """Check what `restore` is given, and return it for `finish`; arguments and errors as there."""
     settings = RestoreConfig() if config is None else config
     pixels = as_pixels(image)
     if settings.overlap >= settings.tile // 2:
         raise InputError(
             f"overlap={settings.overlap} of tiles of {settings.tile}; expected less than a half"
         )
+    whole, notes = observe(pixels, seen), []
     if sigma is None:
-        sigma = estimate_noise(pixels)
+        sigma = estimate_noise(np.asarray(whole.batch["observed"][0]))  # what is missing is black
+        if sigma == 0:
+            notes.append(
+                "no noise was found, as in pictures without any, or with pixels missing all over: "
+                "the run ends by patience alone; give the noise level if you know it"
+            )
     elif not 0 <= sigma < 1:
         raise InputError(f"sigma={sigma} is outside [0, 1); of bytes divide it by 255")
-    whole = observe(pixels, seen)
-    notes: list[str] = []
     generator, kept = settings.generator, None
     if mask is not None:
         generator = generator_of(Path(mask))
         template = make_painter(generator, (16, 16, pixels.shape[-1]), seed)
         kept = load_mask(Path(mask), template.params)
-    elif settings.sparsity:
-        kept = _learn(whole, settings, seed, say, notes)
-    tiles = tiles_of(pixels.shape[:2], settings.tile, settings.overlap)
+    for tile in tiles_of(pixels.shape[:2], settings.tile, settings.overlap):
+        (top, below), (left, right) = tile.rows, tile.columns
+        network_of(generator, (below - top, right - left, pixels.shape[-1]))
+    return Prepared(
+        whole, np.shape(image), float(sigma), generator, kept, settings, seed, tuple(notes)
+    )
+
+
+def finish(asked: Prepared, say: Say | None = None) -> Restored:
+    """Restore a picture that was checked."""
+    whole, settings, kept = asked.whole, asked.config, asked.kept
+    notes, shape = list(asked.notes), whole.shape
+    if kept is None and settings.sparsity:
+        kept = _learn(whole, settings, asked.seed, say, notes)
+    tiles = tiles_of(shape[:2], settings.tile, settings.overlap)
     found = [
-        _restore_tile(whole, tile, number, len(tiles), generator, kept, settings, sigma, seed, say)
+        _restore_tile(asked, kept, tile, f" tile {number} of {len(tiles)}" * (len(tiles) > 1), say)
         for number, tile in enumerate(tiles, 1)
     ]
-    picture = np.clip(joined(tiles, [f.picture for f in found], pixels.shape), 0, 1)
+    picture = np.clip(joined(tiles, [f.picture for f in found], shape), 0, 1)
     verdicts = [f.verdict for f in found if f.verdict != "sound"]
     if verdicts:
         notes.append(
             f"{len(verdicts)} of {len(found)} tiles {verdicts[0]}: what was painted is no picture; "
             "lower the sparsity, or try another seed"
         )
-    known = np.broadcast_to(np.asarray(whole.batch["seen"][0]) > 0, pixels.shape)
+    pixels = np.asarray(whole.batch["observed"][0])
+    known = np.broadcast_to(np.asarray(whole.batch["seen"][0]) > 0, shape)
     error = float(((picture - pixels)[known] ** 2).mean())
     return Restored(
-        picture.reshape(np.shape(image)), float(sigma), tuple(f.stopped for f in found),
+        picture.reshape(asked.shape), asked.sigma, tuple(f.stopped for f in found),
         tuple(f.steps for f in found), -10 * float(np.log10(max(error, 1e-12))), kept, tuple(notes),
     )  # fmt: skip
 
@@ -168,13 +223,14 @@ def _learn(
     """Learn the mask on the reduced picture."""
     small = _reduced(whole, settings.mask_side)
     painter = make_painter(settings.generator, small.shape, seed)
-    own = config_files.replace(settings.mask, sparsity=settings.sparsity)
 
     def watch(step: int, loss: float) -> None:
         if say is not None:
-            say("learning the mask", step + 1, own.steps, loss)
+            say("learning the mask", step + 1, settings.mask.steps, loss)
 
-    found = learn_mask(painter, small, own, seed, watch)
+    watch(-1, math.nan)
+
+    found = learn_mask(painter, small, settings.sparsity, settings.mask, seed, watch)
     notes.extend(found.warnings)
     return found.mask
 
@@ -205,35 +261,28 @@ class _Done(NamedTuple):
 
 
 def _restore_tile(
-    whole: Problem,
-    tile: Tile,
-    number: int,
-    count: int,
-    generator: GeneratorConfig,
-    kept: Mask | None,
-    settings: RestoreConfig,
-    sigma: float,
-    seed: int,
-    say: Say | None,
+    asked: Prepared, kept: Mask | None, tile: Tile, which: str, say: Say | None
 ) -> _Done:
+    whole, settings = asked.whole, asked.config
     part = Problem(whole.task, {name: tile.of(leaf) for name, leaf in whole.batch.items()})
     there = float(np.asarray(part.batch["seen"]).mean())
-    painter = make_painter(generator, part.shape, seed)
+    painter = make_painter(asked.generator, part.shape, asked.seed)
     losses: list[float] = []
     why: list[Literal["noise level", "patience"]] = []
-    name = "restoring" if count == 1 else f"restoring tile {number} of {count}"
 
     def watch(point: Point) -> bool:
         losses.append(point.loss)
         if say is not None:
-            say(name, point.step, settings.training.steps, point.loss)
-        if point.loss <= there * sigma**2:
+            say(f"restoring{which}", point.step, settings.training.steps, point.loss)
+        if point.loss <= there * asked.sigma**2:
             why.append("noise level")
         elif len(losses) - 1 - int(np.argmin(losses)) >= settings.patience:
             why.append("patience")
         return bool(why)
 
+    if say is not None:
+        say(f"restoring{which}", 0, settings.training.steps, math.nan)
     mask = nothing_removed(painter.params) if kept is None else kept
-    fitted = fit(painter, mask, part, settings.training, seed, watch)
+    fitted = fit(painter, mask, part, settings.training, asked.seed, watch)
     steps = fitted.history[-1].step
     return _Done(fitted.average, why[0] if why else "steps", steps, verdict_of(fitted, part))

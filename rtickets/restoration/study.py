@@ -6,7 +6,9 @@ the cells that are missing, and ends with the same numbers.
 """
 
 import hashlib
+import itertools
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +23,7 @@ from rtickets.restoration.initial_masks import density_by_layer, initial_mask, n
 from rtickets.restoration.iterative import iterate
 from rtickets.restoration.learning import learn_mask
 from rtickets.restoration.mask_files import load_mask, save_mask
-from rtickets.restoration.outcome import outcome_of
+from rtickets.restoration.outcome import Outcome, outcome_of
 from rtickets.restoration.pictures import open_named
 from rtickets.restoration.problem import Problem, spoil
 from rtickets.restoration.study_settings import UNMASKED, RestorationStudyConfig
@@ -60,20 +62,23 @@ class Cell(NamedTuple):
 
 
 def cells_of(config: RestorationStudyConfig) -> Iterator[Cell]:
-    """Yield the cells, seed by seed, so that a study that is stopped has whole seeds."""
+    """Yield the cells, whole seeds one after the other, and then those of transfers."""
     for seed in config.seeds:
         for picture in config.pictures:
             for method in config.all_methods:
                 for sparsity in (0.0,) if method in UNMASKED else config.sparsities:
                     yield Cell(picture, seed, method, sparsity)
-        if not (config.transfer and "learnt" in config.all_methods):
-            continue
-        for source in config.pictures:
-            for picture in config.pictures:
-                for fresh in (False, True):
-                    if fresh or source != picture:
-                        for sparsity in config.sparsities:
-                            yield Cell(picture, seed, "transfer", sparsity, source, fresh)
+    if "learnt" in config.all_methods:
+        yield from _transfers(config)
+
+
+def _transfers(config: RestorationStudyConfig) -> Iterator[Cell]:
+    every = itertools.product(
+        config.seeds, config.pictures, config.pictures, config.transfer, config.sparsities
+    )
+    for seed, source, picture, weights, sparsity in every:
+        if weights == "fresh" or source != picture:
+            yield Cell(picture, seed, "transfer", sparsity, source, weights == "fresh")
 
 
 def run_study(config: RestorationStudyConfig, workdir: Path) -> Path:
@@ -86,16 +91,13 @@ def run_study(config: RestorationStudyConfig, workdir: Path) -> Path:
     cells = list(cells_of(config))
     images = {name: open_named(name, config.size) for name in config.pictures}
     for number, cell in enumerate(cells, 1):
-        file = folder / f"{cell.name}.json"
-        if file.exists():
+        if (folder / f"{cell.name}.json").exists():
             continue
         problem = spoil(images[cell.picture], config.operator, config.sigma, cell.seed)
-        found = _run(cell, problem, config, folder)
-        write_json(file, found)
-        outcome = found["outcome"]
+        outcome = _run(cell, problem, config, folder)
         console.say(
-            f"{number}/{len(cells)} {cell.name}: peak {outcome['peak']:.2f}, final "
-            f"{outcome['final']:.2f} dB, {outcome['verdict']}"
+            f"{number}/{len(cells)} {cell.name}: peak {outcome.peak:.2f}, final "
+            f"{outcome.final:.2f} dB, {outcome.verdict}"
         )
     write_json(
         folder / "result.json", {"cells": [read_json(folder / f"{c.name}.json") for c in cells]}
@@ -103,16 +105,42 @@ def run_study(config: RestorationStudyConfig, workdir: Path) -> Path:
     return folder
 
 
-def _run(cell: Cell, problem: Problem, config: RestorationStudyConfig, folder: Path) -> Any:
+def _run(cell: Cell, problem: Problem, config: RestorationStudyConfig, folder: Path) -> Outcome:
     own = config.decoder if cell.method == "decoder" else config.generator
-    seed = cell.seed + _FRESH * cell.fresh
-    painter = make_painter(own, problem.shape, seed)
+    painter = make_painter(own, problem.shape, cell.seed + _FRESH * cell.fresh)
+    if cell.method == "imp":
+        return _run_imp(cell, painter, problem, config, folder)
     training = config.training
     if cell.method == "sgld":
         training = config_files.replace(config.sgld, steps=training.steps, every=training.every)
     mask, notes = _mask(cell, painter, problem, config, folder)
-    fitted = fit(painter, mask, problem, training, cell.seed)
-    return _record(cell, fitted, problem, mask, notes, folder)
+    kept = _checkpoints(cell, folder) / "fit"
+    fitted = fit(painter, mask, problem, training, cell.seed, folder=kept)
+    return _keep(cell, fitted, problem, mask, notes, folder)
+
+
+def _run_imp(
+    cell: Cell, painter: Painter, problem: Problem, config: RestorationStudyConfig, folder: Path
+) -> Outcome:
+    """Go down the ladder through all sparsities at once, and keep a cell for each."""
+    goals, training = sorted(config.sparsities), config.training
+    kept = _checkpoints(cell._replace(sparsity=goals[-1]), folder)
+    rounds = list(
+        iterate(
+            painter, problem, goals, training, rate=config.imp_rate,
+            maskable=config.mask.maskable, seed=cell.seed, folder=kept,
+        )
+    )  # fmt: skip
+    last = fit(painter, rounds[-1].mask, problem, training, cell.seed, folder=kept / "last")
+    after = [*(one.fitted for one in rounds[1:]), last]  # the fit under the mask of every round
+    finals = [outcome_of(one.fitted, problem).final for one in rounds]
+    outcomes = {}
+    for number, (one, fitted) in enumerate(zip(rounds, after, strict=True), 1):
+        if one.sparsity in goals:
+            own = cell._replace(sparsity=one.sparsity)
+            notes = {"rounds": finals[:number]}
+            outcomes[one.sparsity] = _keep(own, fitted, problem, one.mask, notes, folder)
+    return outcomes[cell.sparsity]
 
 
 def _mask(
@@ -121,37 +149,50 @@ def _mask(
     """Return the mask of a cell, and what is to be noted of it."""
     if cell.method in UNMASKED:
         return nothing_removed(painter.params), {}
-    settings = config.masks_at(cell.sparsity)
     if cell.method == "transfer":
         learnt = Cell(cell.source, cell.seed, "learnt", cell.sparsity)
         return load_mask(folder / "tickets" / learnt.name, painter.params), {}
     if cell.method == "learnt":
-        found = learn_mask(painter, problem, settings, cell.seed)
-        save_mask(folder / "tickets" / cell.name, painter, found.mask, config.generator, settings)
+        kept = _checkpoints(cell, folder) / "mask"
+        found = learn_mask(painter, problem, cell.sparsity, config.mask, cell.seed, folder=kept)
+        ticket = folder / "tickets" / cell.name
+        save_mask(ticket, painter, found.mask, config.generator, config.mask)
+        _write_picture(found.masked, f"{cell.name}-masked", folder)
         notes = found._asdict()
-        notes.pop("mask")
-        return found.mask, notes
-    if cell.method == "imp":
-        rounds = list(iterate(painter, problem, settings, config.training, rate=config.imp_rate))
-        return rounds[-1].mask, {"rounds": [outcome_of(r.fitted, problem).final for r in rounds]}
+        del notes["mask"], notes["masked"]
+        return found.mask, {**notes, "masked_psnr": problem.psnr(found.masked)}
     criterion: Any = cell.method
-    published = config.published
-    return initial_mask(painter, problem, criterion, settings, cell.seed, published=published), {
-        "published": published
-    }
+    mask = initial_mask(
+        painter, problem, criterion, cell.sparsity, cell.seed, maskable=config.mask.maskable,
+        published=config.published, rounds=config.synflow_rounds,
+    )  # fmt: skip
+    return mask, {"published": config.published}
 
 
-def _record(
+def _checkpoints(cell: Cell, folder: Path) -> Path:
+    return folder / "checkpoints" / cell.name
+
+
+def _keep(
     cell: Cell, fitted: Fitted, problem: Problem, mask: Mask, notes: Any, folder: Path
-) -> dict[str, Any]:
-    painted = (255 * np.clip(fitted.picture, 0, 1)).round().astype(np.uint8)
-    write_bytes(folder / f"{cell.name}.raw", painted.tobytes())
-    return {
+) -> Outcome:
+    """Write what came of a cell, its numbers last."""
+    outcome = outcome_of(fitted, problem)
+    found = {
         **cell._asdict(),
         "name": cell.name,
-        "shape": list(painted.shape),
-        "outcome": outcome_of(fitted, problem)._asdict(),
+        "shape": _write_picture(fitted.picture, cell.name, folder),
+        "outcome": outcome._asdict(),
         "history": [list(point) for point in fitted.history],
         "density": density_by_layer(mask),
         "notes": notes,
     }
+    write_json(folder / f"{cell.name}.json", found)
+    shutil.rmtree(_checkpoints(cell, folder), ignore_errors=True)
+    return outcome
+
+
+def _write_picture(picture: np.ndarray, name: str, folder: Path) -> list[int]:
+    painted = (255 * np.clip(picture, 0, 1)).round().astype(np.uint8)
+    write_bytes(folder / f"{name}.raw", painted.tobytes())
+    return list(painted.shape)

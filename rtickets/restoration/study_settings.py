@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from rtickets.restoration.fitting import SGLD, FitConfig
+from rtickets.restoration.fits import SGLD, FitConfig
 from rtickets.restoration.generators import SMALL, SMALL_DECODER, GeneratorConfig
+from rtickets.restoration.initial_masks import ROUNDS
 from rtickets.restoration.learning import MaskConfig
-from rtickets.settings import config_files
-from rtickets.settings.kinds import STRICT, Fraction
+from rtickets.settings.kinds import STRICT, Fraction, Positive
 from rtickets.tasks.degradations import OperatorConfig
 
 Method = Literal[
@@ -37,8 +37,9 @@ class RestorationStudyConfig:
         training: of all methods but SGLD.
         sgld: of that one; its number of steps is that of `training`.
         imp_rate: part of the survivors that a round of IMP removes.
-        transfer: learnt masks are also tried on all other pictures, with the weights that they were
-            learnt on and with fresh ones.
+        synflow_rounds: in which SynFlow's scores are taken.
+        transfer: learnt masks are also tried on all other pictures, with their 'own' weights, those
+            that they were learnt on, and on all pictures with 'fresh' ones.
         published: scores as in the published comparison, see `rtickets.restoration.initial_masks`.
     """
 
@@ -60,7 +61,8 @@ class RestorationStudyConfig:
     training: FitConfig = field(default_factory=FitConfig)
     sgld: FitConfig = SGLD
     imp_rate: Fraction = 0.2
-    transfer: bool = True
+    synflow_rounds: Positive = ROUNDS
+    transfer: tuple[Literal["own", "fresh"], ...] = ("own", "fresh")
     published: bool = False
 
     @property
@@ -68,7 +70,3 @@ class RestorationStudyConfig:
         """The methods, with the control."""
         with_control = self.methods if "random" in self.methods else (*self.methods, "random")
         return tuple(dict.fromkeys(with_control))
-
-    def masks_at(self, sparsity: float) -> MaskConfig:
-        """Return how masks of a sparsity are learnt."""
-        return config_files.replace(self.mask, sparsity=sparsity)

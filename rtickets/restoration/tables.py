@@ -1,191 +1,222 @@
-"""What a study of restoration says: tables and pictures, of its folder alone."""
+"""What a study of restoration says in numbers, of its folder alone."""
 
-import base64
-import html
-import io
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from rtickets.restoration.pictures import open_named
-from rtickets.restoration.problem import spoil
+from rtickets.evaluation.paired import LEVEL, over_seeds
 from rtickets.restoration.spectra import radial_spectrum
-from rtickets.restoration.study_settings import RestorationStudyConfig
-from rtickets.settings import config_files
 from rtickets.storage.files import read_json, write_text
 
 Cells = list[Mapping[str, Any]]
+CONTROL, DENSE, LEARNT = "random", "dense", "learnt"
 
 
-def as_text(folder: Path) -> str:
-    """Return the tables of a study as Markdown, and write them and a page of pictures into it."""
-    config = config_files.parse(RestorationStudyConfig, read_json(folder / "config.json"))
+class Table(NamedTuple):
+    """A table.
+
+    Attributes:
+        name: a word for it.
+        title: its heading.
+        head: names of the columns.
+        rows: texts, as many in each.
+        note: what should be known of it, or ''.
+    """
+
+    name: str
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+    note: str = ""
+
+
+def read_cells(folder: Path) -> Cells:
+    """Return the cells of a study that is complete."""
     cells: Cells = read_json(folder / "result.json")["cells"]
-    own = [cell for cell in cells if cell["method"] != "transfer"]
-    parts = [
-        ("PSNR in dB, mean over pictures and seeds", _overview(own)),
-        ("Final PSNR by picture, mean over seeds", _by_picture(own)),
-        ("Part of every layer that lives, mean", _densities(own)),
-        ("Masks on other pictures: final PSNR, mean over seeds", _transfers(cells)),
-        ("Power of the pictures in rings of frequencies, part of the whole", _spectra(own, folder)),
-    ]
-    text = "\n\n".join(f"## {title}\n\n{table}" for title, table in parts if table)
+    return cells
+
+
+def write_tables(folder: Path) -> str:
+    """Write the tables of a study into its folder as Markdown, and return them."""
+    text = "\n\n".join(map(_markdown, tables_of(read_cells(folder), folder)))
     write_text(folder / "restoration.md", text + "\n")
-    write_text(folder / "restoration.html", _page(config, own, folder, text))
     return text
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    lines = [list(map(str, row)) for row in rows]
-    if not lines:
-        return ""
-    head = list(head)
-    everything = [head, ["---"] * len(head), *lines]
-    return "\n".join("| " + " | ".join(row) + " |" for row in everything)
+def tables_of(cells: Cells, folder: Path) -> list[Table]:
+    """Return the tables of a study, those that have anything to say."""
+    own = [cell for cell in cells if cell["method"] != "transfer"]
+    found = (
+        _overview(own), _differences(own), _by_picture(own, "final"), _by_picture(own, "gap"),
+        _learnt(own), _densities(own), _transfers(cells), _spectra(own, folder),
+    )  # fmt: skip
+    return [table for table in found if table.rows]
 
 
-def _grouped(cells: Cells, *keys: str) -> dict[tuple[Any, ...], Cells]:
+def _markdown(table: Table) -> str:
+    lines = [table.head, ["---"] * len(table.head), *table.rows]
+    rows = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    note = f"{table.note}\n\n" if table.note else ""
+    return f"## {table.title}\n\n{note}{rows}"
+
+
+def grouped(cells: Cells, *keys: str) -> dict[tuple[Any, ...], Cells]:
+    """Return cells by their values of some keys."""
     found: dict[tuple[Any, ...], Cells] = defaultdict(list)
     for cell in cells:
         found[tuple(cell[key] for key in keys)].append(cell)
     return found
 
 
-def _called(method: str, sparsity: float) -> str:
+def called(method: str, sparsity: float) -> str:
+    """Return what a method is called, with the part of the maskable weights that it keeps."""
     return f"{method}, {1 - sparsity:.0%} kept" if sparsity else method
 
 
-def _mean(cells: Cells, name: str) -> str:
-    values = np.array([cell["outcome"][name] for cell in cells], float)
+def masked_name(cell: Mapping[str, Any]) -> str:
+    """Return the name of the picture of a learnt mask before any training."""
+    return f"{cell['name']}-masked"
+
+
+def painted(cell: Mapping[str, Any], folder: Path, name: str = "") -> np.ndarray:
+    """Return what was painted in the end, or another picture of the cell, (H, W, C) in [0, 1]."""
+    data = (folder / f"{name or cell['name']}.raw").read_bytes()
+    return np.frombuffer(data, np.uint8).reshape(cell["shape"]).astype(np.float32) / 255
+
+
+def spectra_of(cells: Cells, folder: Path) -> dict[str, np.ndarray]:
+    """Return the mean power of pictures in rings of frequencies, by method."""
+    return {
+        called(*key): np.mean([radial_spectrum(painted(cell, folder)) for cell in some], 0)
+        for key, some in grouped(cells, "method", "sparsity").items()
+    }
+
+
+def _values(cells: Cells, name: str) -> np.ndarray:
+    return np.array([cell["outcome"][name] for cell in cells], float)
+
+
+def _spread(values: np.ndarray) -> str:
     spread = f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else ""
     return f"{values.mean():.2f}{spread}"
 
 
-def _overview(cells: Cells) -> str:
+def _overview(cells: Cells) -> Table:
     names = ("peak", "final", "gap", "final_average", "ssim", "noisy")
     rows = []
-    for (method, sparsity), some in _grouped(cells, "method", "sparsity").items():
+    for (method, sparsity), some in grouped(cells, "method", "sparsity").items():
         bad = sum(cell["outcome"]["verdict"] != "sound" for cell in some)
-        own = [_mean(some, name) for name in names]
-        rows.append([_called(method, sparsity), *own, f"{bad} of {len(some)}"])
-    return _table(
-        ("method", "peak", "final", "gap", "mean picture", "SSIM", "noisy", "broken"), rows
+        own = [_spread(_values(some, name)) for name in names]
+        rows.append([called(method, sparsity), *own, f"{bad} of {len(some)}"])
+    head = ["method", "peak", "final", "gap", "mean picture", "SSIM", "noisy", "broken"]
+    note = "Mean and standard deviation over pictures and seeds."
+    return Table("overview", "PSNR in dB", head, rows, note)
+
+
+def _differences(cells: Cells) -> Table:
+    """Compare final pictures with those of the control and the dense network, pair by pair."""
+    rows = []
+    for (method, sparsity), some in grouped(cells, "method", "sparsity").items():
+        row = [called(method, sparsity)]
+        for other in (CONTROL, DENSE):
+            against = [
+                cell for cell in cells
+                if cell["method"] == other and cell["sparsity"] in (sparsity, 0.0)
+            ]  # fmt: skip
+            row.append("" if other == method else _paired(some, against))
+        if any(row[1:]):
+            rows.append(row)
+    head = ["method", "less random with as many weights", "less dense"]
+    note = (
+        "Mean difference of final PSNR in dB between pairs of the same picture and noise, with its "
+        "95% interval over seeds (Student's t; of these pictures), and how many pairs are above 0."
     )
+    return Table("differences", "Against the control and the dense network", head, rows, note)
 
 
-def _by_picture(cells: Cells) -> str:
+def _paired(cells: Cells, others: Cells) -> str:
+    finals = {(o["picture"], o["seed"]): o["outcome"]["final"] for o in others}
+    by_seed, gains = defaultdict(list), []
+    for cell in cells:
+        if (before := finals.get((cell["picture"], cell["seed"]))) is not None:
+            gains.append(cell["outcome"]["final"] - before)
+            by_seed[cell["seed"]].append(gains[-1])
+    if not gains:
+        return ""
+    mean = float(np.mean(gains))
+    varied = over_seeds([float(np.mean(own)) for own in by_seed.values()])
+    half = 0.0 if varied is None else varied.half_width(LEVEL)
+    ends = f" [{mean - half:+.2f}, {mean + half:+.2f}]" if half else ""
+    return f"{mean:+.2f}{ends}, {sum(gain > 0 for gain in gains)} of {len(gains)}"
+
+
+def _by_picture(cells: Cells, name: str) -> Table:
     pictures = list(dict.fromkeys(cell["picture"] for cell in cells))
     rows = []
-    for (method, sparsity), some in _grouped(cells, "method", "sparsity").items():
-        each = _grouped(some, "picture")
-        row = [_mean(each[name,], "final") if (name,) in each else "" for name in pictures]
-        rows.append([_called(method, sparsity), *row])
-    return _table(("method", *pictures), rows)
+    for (method, sparsity), some in grouped(cells, "method", "sparsity").items():
+        each = grouped(some, "picture")
+        row = [_spread(_values(each[one,], name)) if (one,) in each else "" for one in pictures]
+        rows.append([called(method, sparsity), *row])
+    title = {"final": "Final PSNR by picture", "gap": "Peak less final PSNR by picture"}[name]
+    head = ["method", *(Path(str(one)).stem for one in pictures)]
+    return Table(name, title, head, rows, "Mean and standard deviation over seeds.")
 
 
-def _densities(cells: Cells) -> str:
+def _learnt(cells: Cells) -> Table:
+    """Return what came of learning masks, before any training."""
+    rows = []
+    own = [cell for cell in cells if cell["method"] == LEARNT]
+    for (sparsity, picture), some in grouped(own, "sparsity", "picture").items():
+        notes = [cell["notes"] for cell in some]
+        psnr = np.array([note["masked_psnr"] for note in notes], float)
+        pulls, means = ([note[name] for note in notes] for name in ("pull", "mean_probability"))
+        rows.append([
+            Path(str(picture)).stem, f"{1 - sparsity:.0%}", _spread(psnr), f"{np.mean(pulls):.3g}",
+            f"{np.mean(means):.3f}",
+        ])  # fmt: skip
+    head = ["picture", "kept", "PSNR, untrained", "pull", "mean probability"]
+    note = "Of the masked network before any training; the pull is its weight times the weights."
+    return Table("masks", "Learnt masks alone", head, rows, note)
+
+
+def _densities(cells: Cells) -> Table:
     masked = [cell for cell in cells if cell["density"]]
-    if not masked:
-        return ""
-    layers = list(masked[0]["density"])
-    groups = _grouped(masked, "method", "sparsity")
-    head = [_called(*key) for key in groups]
+    groups = grouped(masked, "method", "sparsity")
     rows = [
-        [
-            layer,
-            *(f"{np.mean([c['density'][layer] for c in some]):.1%}" for some in groups.values()),
-        ]
-        for layer in layers
-    ]
-    return _table(("layer", *head), rows)
+        [layer, *(f"{np.mean([c['density'][layer] for c in some]):.1%}"
+                  for some in groups.values())]
+        for layer in (masked[0]["density"] if masked else ())
+    ]  # fmt: skip
+    head = ["layer", *(called(*key) for key in groups)]
+    return Table("densities", "Part of every layer that lives, mean", head, rows)
 
 
-def _transfers(cells: Cells) -> str:
+def _transfers(cells: Cells) -> Table:
     moved = [cell for cell in cells if cell["method"] == "transfer"]
-    itself = [
-        {**c, "source": c["picture"], "fresh": False} for c in cells if c["method"] == "learnt"
-    ]
-    if not moved:
-        return ""
-    every = [*itself, *moved]
+    itself = [{**c, "source": c["picture"], "fresh": False} for c in cells if c["method"] == LEARNT]
+    every = [*itself, *moved] if moved else []
     targets = list(dict.fromkeys(cell["picture"] for cell in every))
-    rows = []
-    for key, some in _grouped(every, "source", "sparsity", "fresh").items():
-        each = _grouped(some, "picture")
-        row = [_mean(each[name,], "final") if (name,) in each else "" for name in targets]
-        weights = "fresh" if key[2] else "its own"
-        rows.append([f"{key[0]}, {1 - key[1]:.0%} kept", weights, *row])
-    return _table(("mask of", "weights", *targets), rows)
+    rows = [list(row) for row in _transfer_rows(every, targets)]
+    head = ["mask of", "weights", *(Path(str(one)).stem for one in targets)]
+    note = "Final PSNR in dB, mean and standard deviation over seeds."
+    return Table("transfers", "Masks on other pictures", head, rows, note)
 
 
-def _spectra(cells: Cells, folder: Path) -> str:
-    groups = _grouped(cells, "method", "sparsity")
-    rows = []
-    for key, some in groups.items():
-        rings = np.mean([radial_spectrum(_painted(cell, folder)) for cell in some], 0)
-        rows.append([_called(*key), *(f"{value:.2e}" for value in rings)])
+def _transfer_rows(cells: Cells, targets: list[Any]) -> Iterator[list[str]]:
+    for (source, sparsity, fresh), some in grouped(cells, "source", "sparsity", "fresh").items():
+        each = grouped(some, "picture")
+        row = [_spread(_values(each[one,], "final")) if (one,) in each else "" for one in targets]
+        weights = "fresh" if fresh else "its own"
+        yield [f"{Path(str(source)).stem}, {1 - sparsity:.0%} kept", weights, *row]
+
+
+def _spectra(cells: Cells, folder: Path) -> Table:
+    spectra = spectra_of(cells, folder)
+    rows = [[name, *(f"{value:.2e}" for value in rings)] for name, rings in spectra.items()]
     count = len(rows[0]) - 1 if rows else 0
-    return _table(
-        ("method", *(f"{i / count:.2f} to {(i + 1) / count:.2f}" for i in range(count))), rows
-    )
-
-
-def _painted(cell: Mapping[str, Any], folder: Path) -> np.ndarray:
-    data = (folder / f"{cell['name']}.raw").read_bytes()
-    return np.frombuffer(data, np.uint8).reshape(cell["shape"]).astype(np.float32) / 255
-
-
-def _page(config: RestorationStudyConfig, cells: Cells, folder: Path, text: str) -> str:
-    seed, rows = config.seeds[0], []
-    for name in config.pictures:
-        clean = open_named(name, config.size)
-        problem = spoil(clean, config.operator, config.sigma, seed)
-        shown = problem.task.painted(np.zeros_like(clean)[None], problem.batch)
-        images = {"clean": clean, "noisy": np.asarray(shown["observed"][0])}
-        for cell in cells:
-            if cell["picture"] == name and cell["seed"] == seed:
-                label = _called(cell["method"], cell["sparsity"])
-                images[f"{label}: {cell['outcome']['final']:.2f} dB"] = _painted(cell, folder)
-        rows.append("".join(_figure(label, image) for label, image in images.items()))
-    shown_rows = "".join(f"<div>{row}</div>" for row in rows)
-    style = "img{image-rendering:pixelated;width:128px}figure{display:inline-block;margin:4px}"
-    return (
-        f"<!doctype html><meta charset=utf-8><title>Restoration</title><style>{style}</style>"
-        f"{shown_rows}{_curves(cells)}<pre>{html.escape(text)}</pre>"
-    )
-
-
-def _figure(label: str, image: np.ndarray) -> str:
-    values = np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(values[..., 0] if values.shape[-1] == 1 else values).save(buffer, "PNG")
-    data = base64.b64encode(buffer.getvalue()).decode()
-    caption = html.escape(label)
-    return (
-        f'<figure><img alt="{caption}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
-
-
-def _curves(cells: Cells) -> str:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 5))
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for (method, sparsity), some in _grouped(cells, "method", "sparsity").items():
-        shortest = min(len(cell["history"]) for cell in some)
-        points = np.array([[p[:3] for p in cell["history"][:shortest]] for cell in some], float)
-        axes.plot(points[0, :, 0], points[:, :, 2].mean(0), label=_called(method, sparsity))
-    axes.set_xlabel("step")
-    axes.set_ylabel("PSNR in dB")
-    axes.legend(fontsize="x-small")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img style="width:auto" alt="PSNR by step" src="data:image/png;base64,{data}">'
+    head = ["method", *(f"{i / count:.2f} to {(i + 1) / count:.2f}" for i in range(count))]
+    title = "Power of the pictures in rings of frequencies, part of the whole"
+    return Table("spectra", title, head, rows, "Of half a cycle a pixel; mean over pictures.")

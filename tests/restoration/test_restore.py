@@ -62,6 +62,24 @@ def test_missing_pixels_are_painted_and_do_not_count(noisy):
     white = np.where(seen[..., None], noisy, 1)
     found = [rtickets.restore(x, sigma=0.1, seen=seen, config=QUICK) for x in (spoilt, white)]
     np.testing.assert_array_equal(found[0].picture, found[1].picture)
+    assert found[0].notes == ()
+
+
+def test_noise_that_cannot_be_found_is_said(noisy):
+    seen = np.arange(16) % 2 == np.zeros((16, 1))  # every other column
+    found = rtickets.restore(noisy, seen=seen, config=config_files.replace(QUICK, sparsity=0.0))
+    assert found.sigma == 0
+    assert any("no noise" in note for note in found.notes)
+
+
+def test_a_tile_without_any_pixel_is_painted_too(noisy):
+    picture = np.tile(noisy, (1, 8, 1))
+    seen = np.ones((16, 128), bool)
+    seen[:, 60:] = False
+    config = config_files.replace(QUICK, tile=64, overlap=0, sparsity=0.0)
+    found = rtickets.restore(picture, sigma=0.1, seen=seen, config=config)
+    assert np.isfinite(found.picture).all()
+    assert len(found.steps) == 2
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -136,6 +154,11 @@ def test_the_command_restores_files_and_folders_and_reuses_masks(tmp_path, noisy
         (["a.png", "--out=b.png", "--mask=none"], "none"),
         (["a.png", "--out=b.png", "--sigma=30"], "30"),
         (["a.png", "--out=b.png", "--config.sparsity=2"], "sparsity"),
+        (["a.png", "--out=b.png", "--config.sparsity=0", "--save-mask=m"], "--save-mask"),
+        (["a.png", "--out=bad.png/b.png"], "bad.png"),
+        (["a.png", "--out=b.png", "--save-mask=bad.png/m"], "bad.png"),
+        (["several", "--out=out"], "tiny.png"),  # the second of them
+        (["several", "--out=out", "--sigma=0.1", "--seen=several/big.png"], "tiny.png"),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys, words, named):
@@ -143,8 +166,12 @@ def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys, words, named):
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save("a.png")
     (tmp_path / "bad.png").write_bytes(b"bad")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "several").mkdir()
+    for name, side in (("big.png", 20), ("tiny.png", 8)):
+        Image.fromarray(np.full((side, side), 99, np.uint8)).save(tmp_path / "several" / name)
     assert main(["restore", *words]) == 2
     said = capsys.readouterr().err.strip()
     assert named in said
     assert "\n" not in said
     assert not (tmp_path / "b.png").exists()
+    assert not (tmp_path / "out").exists()
