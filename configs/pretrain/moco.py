@@ -14,14 +14,20 @@ were not run, --dry-run estimates them for your machine.
 Result: docs/contrastive.md.
 """
 
+from functools import partial
+from typing import get_args
+
 from rtickets.settings import config_files
 from rtickets.stages import contrastive_recipes as recipes
 
 
+def robust(scale, make):
+    """Return the run under attack."""
+    objective = recipes.robust(2 if scale == "small" else 7)
+    return config_files.replace(make(), train__objective=objective)
+
+
 def get_config(which="imagenet"):
-    scale, _, how = which.partition("-")
-    config = recipes.moco(scale)
-    if how == "robust":
-        steps = 2 if scale == "small" else 7
-        config = config_files.replace(config, train__objective=recipes.robust(steps))
-    return config_files.editable(config)
+    make = {scale: partial(recipes.moco, scale) for scale in get_args(recipes.Scale)}
+    make |= {f"{scale}-robust": partial(robust, scale, one) for scale, one in make.items()}
+    return config_files.editable(config_files.pick(make, which)())

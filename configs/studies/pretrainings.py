@@ -151,6 +151,10 @@ def with_masks_of_others(study):
 
 
 def get_config(which="full"):
-    size, _, masks = which.partition("-")
-    study = {"full": full, "small": small}[size]()
-    return config_files.editable(with_masks_of_others(study) if masks else study)
+    make = {
+        "full": full,
+        "small": small,
+        "full-masks": lambda: with_masks_of_others(full()),
+        "small-masks": lambda: with_masks_of_others(small()),
+    }
+    return config_files.editable(config_files.pick(make, which)())

@@ -99,4 +99,5 @@ def boxes():
 
 
 def get_config(size="full"):
-    return config_files.editable({"full": full, "small": small, "boxes": boxes}[size]())
+    sizes = {"full": full, "small": small, "boxes": boxes}
+    return config_files.editable(config_files.pick(sizes, size)())

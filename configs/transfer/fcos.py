@@ -25,7 +25,7 @@ LENGTHS = {"voc2007": _SHORT, "voc0712": _SHORT, "coco2017": _LONG}
 
 def get_config(argument="voc0712"):
     source, _, mode = argument.partition(",")
-    duration, milestones, validation = LENGTHS[source]
+    duration, milestones, validation = config_files.pick(LENGTHS, source)
     return config_files.editable(
         TransferConfig(
             mode=mode or "finetune",

@@ -16,4 +16,4 @@ from rtickets.stages.demo import demo_study
 
 
 def get_config(mode="finetune"):
-    return config_files.editable(demo_study().transfers[mode])
+    return config_files.editable(config_files.pick(demo_study().transfers, mode))

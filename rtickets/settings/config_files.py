@@ -111,6 +111,17 @@ def _allowed(cls: type | None, where: Sequence[Any]) -> str:
     return f"expected {kind.words}" if kind and kind.words != "str" else ""
 
 
+def pick(choices: Mapping[str, T], argument: str) -> T:
+    """Return what the argument of a configuration file stands for, what follows FILE.py: there.
+
+    Raises:
+        InputError: if it stands for nothing.
+    """
+    if argument not in choices:
+        raise InputError(f"{argument!r} is none of what it takes: {', '.join(choices)}")
+    return choices[argument]
+
+
 def to_paths(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return the leaves of nested dictionaries under dotted paths."""
     paths: dict[str, Any] = {}

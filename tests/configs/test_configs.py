@@ -14,6 +14,7 @@ from rtickets.config import (
     TransferConfig,
 )
 from rtickets.data import get_source
+from rtickets.errors import InputError
 from rtickets.settings import config_files
 
 ROOT = Path(__file__).parents[2]
@@ -101,3 +102,35 @@ def test_every_norm_of_autoattack_has_a_curve_with_its_own_and_the_clean_radius(
     ensembles = {(a.norm, a.eps) for a in attacks.values() if a.name == "autoattack"}
     curves = {(a.norm, a.eps) for a in attacks.values() if 0.0 in a.radii and a.steps == 20}
     assert ensembles == curves == {("linf", 8 / 255), ("l2", 0.5)}
+
+
+OF_SOURCE = {"aimp", "imp", "lmp", "deeplab", "features", "vtab"}  # data say what there is
+WITH_ARGUMENT = [
+    path
+    for path in FILES
+    if re.search(r"def get_config\(\w", (ROOT / path).read_text()) and path.stem not in OF_SOURCE
+]
+
+
+@pytest.mark.parametrize("path", WITH_ARGUMENT, ids=str)
+def test_an_argument_that_means_nothing_is_refused_with_what_there_is(path):
+    with pytest.raises(InputError) as caught:
+        read(path, ":bogus")
+    assert "bogus" in str(caught.value)
+    assert "KeyError" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "known"),
+    [
+        ("pretrain/simclr", "bogus", ("imagenet", "small", "tickets", "small-robust")),
+        ("pretrain/simclr", "small-bogus", ("small-robust",)),
+        ("pretrain/moco", "tickets", ("imagenet", "cifar10", "fashion-robust")),
+        ("studies/iterative", "bogus", ("full", "small")),
+        ("studies/pretrainings", "small-bogus", ("small-masks",)),
+    ],
+)
+def test_what_an_argument_may_be_is_named(name, argument, known):
+    with pytest.raises(InputError) as caught:
+        read(Path(f"configs/{name}.py"), f":{argument}")
+    assert all(each in str(caught.value) for each in known)
