@@ -14,6 +14,7 @@ from rtickets.draw.criteria.base import ScoreFn
 from rtickets.draw.criteria.losses import task_adversarial
 from rtickets.masks import Params
 from rtickets.stages.draw_settings import DrawConfig
+from rtickets.tasks.base import alone
 from rtickets.tasks.search import check_attackable
 from rtickets.tickets import provenance
 from rtickets.tickets.asked import Question, asked_again
@@ -25,7 +26,9 @@ def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
     """Return the scores of a criterion that depends on the whole network.
 
     The network is scored as it is evaluated: normalisation statistics frozen, images as they are
-    stored, on one device.
+    stored, on one device. Of a task that compares views they are the random views of training, and
+    where it remembers something, such as keys, that is what a training that begins with the network
+    remembers from batch to batch.
 
     Args:
         config: the draw; its criterion is not of weights alone.
@@ -55,13 +58,33 @@ def make_score_fn(config: DrawConfig, network: Ticket) -> ScoreFn:
             network.batch_stats,
             provenance.inputs_of(network.meta),
             outputs_fn,
-            partial(load_batches, config, network.meta, asks),
+            partial(_load, config, network, model, asks),
             None if attack is None else task_adversarial(task, outputs_fn, **attack.as_pgd()),
             config.prunable,
             config.exclude,
             task,
         )
     )
+
+
+def _load(
+    config: DrawConfig, network: Ticket, model: Any, asks: Question | None
+) -> list[tuple[Array, dict[str, Array], Array]]:
+    """Return `load_batches` with what the task remembers."""
+    batches = load_batches(config, network.meta, asks)
+    task = asks.task if asks else known(network.meta)[0]
+    if task.memory is None:
+        return batches
+
+    def forward(weights: Params, batch_stats: Any, x: Array) -> tuple[Any, Any]:
+        return models.logits(model, weights, batch_stats, x), batch_stats
+
+    held, remembered = task.memory.start(network.params, network.batch_stats), []
+    for x, rest, keys in batches:
+        held, batch = task.memory.recall(held, forward, {**rest, task.input: x}, alone)
+        others = {name: each for name, each in batch.items() if name != task.input}
+        remembered.append((x, others, keys))
+    return remembered
 
 
 def load_batches(
@@ -90,12 +113,14 @@ def load_batches(
     key = jax.random.key(config.seed)
     # A key belongs to its example, so that the size of batches changes no attack.
     keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(len(chosen)))
-    batches = []
+    batches, views = [], getattr(task, "makes_views", False)
     for first in range(0, len(chosen), config.batch_size):
         part = slice(first, first + config.batch_size)
         raw = {name: jnp.asarray(np.asarray(each[part])) for name, each in chosen.arrays.items()}
-        batch = dict(task.prepare(transform, raw))
-        batches.append((batch.pop(task.input), batch, keys[part]))
+        own = keys[part]
+        seen = task.augment(transform, own, raw) if views else task.prepare(transform, raw)
+        batch = dict(seen)
+        batches.append((batch.pop(task.input), batch, own))
     return batches
 
 

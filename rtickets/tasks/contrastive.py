@@ -171,6 +171,5 @@ def two_views(name: str, batch: Batch) -> None:
     if OTHER not in batch:
         raise InputError(
             f"the loss of the task {name!r} compares two random views of an image, which are made "
-            "in training alone; draw by magnitude, at random or by training ('imp', 'lmp'), and "
-            "leave attacks out of evaluations"
+            "in training and for the scores of draws; leave attacks out of evaluations"
         )

@@ -104,6 +104,19 @@ def test_from_contrastive_pretraining_to_a_measured_ticket(run, how, capsys):
     assert 0 <= own["clean"]["low"] <= own["clean"]["value"] <= own["clean"]["high"] <= 1
 
 
+@pytest.mark.parametrize("how", ["simclr", "moco"])
+def test_scores_from_data_are_of_the_contrastive_loss(run, how):
+    dense = run("pretrain", config=f"pretrain-{how}")
+    drawn = run("draw", f"ticket={dense}", "sparsity=0.5", config="draw-snip")
+    found, network = (Ticket.load(folder / "ticket") for folder in (drawn, dense))
+    assert masks.sparsity(found.mask) == pytest.approx(0.5, abs=0.01)
+    by_magnitude = Ticket.load(run("draw", f"ticket={dense}", "sparsity=0.5") / "ticket")
+    assert masks.overlap(found.mask, by_magnitude.mask)[""] < 0.95
+    jax.tree.map(
+        np.testing.assert_array_equal, found.params, masks.apply(found.mask, network.params)
+    )
+
+
 @pytest.mark.parametrize("how", ["moco", "simclr"])
 def test_a_killed_run_ends_bit_equal(run, monkeypatch, how):
     class Killed(Exception):
@@ -153,7 +166,6 @@ def test_what_does_not_fit_is_one_line(run, capsys):
         ("pretrain-moco", "data.task.key_statistics=shuffled", "sync_statistics"),
         ("pretrain-simclr", "data.flip=True", "data.task.views"),
         ("pretrain-simclr", "train.objective.name=trades", "SimClr"),
-        ("draw-snip", f"ticket={folder}", "two random views"),
         ("evaluate-pgd", f"ticket={folder}", "attacks.pgd"),
     ]
     for which, option, named in refused:
