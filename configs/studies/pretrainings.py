@@ -1,9 +1,9 @@
 """Tickets of supervised and self-supervised pretraining: to which targets do they win?
 
     rtickets study --config=configs/studies/pretrainings.py --workdir=runs
-    rtickets study --config=configs/studies/pretrainings.py:small --workdir=runs \
-        --config.transfers.scenes.data.path=/usr/share
-    rtickets study --config=configs/studies/pretrainings.py:small-masks --workdir=runs \
+    rtickets study --config=configs/studies/pretrainings.py:small --workdir=runs
+    rtickets study --config=configs/studies/pretrainings.py:small-masks --workdir=runs
+    rtickets study --config=configs/studies/pretrainings.py:small-scenes --workdir=runs \
         --config.transfers.scenes.data.path=/usr/share
 
 IMP on the pretraining task itself, supervised, SimCLR and MoCo v2, prunes first and rewinds
@@ -21,10 +21,11 @@ of 3x3 at 32 pixels; here the network is the pretrained one, at 224.
 
 Small is a ResNet-18 of width 1/8 on 10,800 grey images of Fashion-MNIST at 16 pixels, five epochs
 of SimCLR and MoCo, three supervised; states of 60 steps that halve the survivors, and 200 images of
-a target for 100 steps; scenes, grey at 32 pixels, 160 for 120 steps. It needs
-`pip install 'rtickets[demo,scenes]'`, `pip install --no-deps animal-mnist==0.4` and Debian's
-packages tuxpaint-stamps-default and mate-backgrounds (docs/data.md). That the dense networks are
-worth something is shown by configs/studies/features.py, with the same networks.
+`mnist5k`, `digits` and `animals` for 100 steps. It needs `pip install 'rtickets[demo]'` and
+`pip install --no-deps animal-mnist==0.4`. `-scenes` adds 160 scenes, grey at 32 pixels, for 120
+steps, which are too few to see more than ground; it needs `rtickets[scenes]` and Debian's packages
+tuxpaint-stamps-default and mate-backgrounds (docs/data.md). That the dense networks are worth
+something is shown by configs/studies/features.py, with the same networks.
 
 Time: full, not run, --dry-run estimates it; small, about half an hour of one CPU core.
 """
@@ -129,11 +130,15 @@ def small():
         draws=draws(states, 0.5),
         sparsities=(ladder[0], ladder[1], ladder[3]),
         ladders={"random": (ladder[3],)},
-        transfers={
-            **{source: experiments.few_grey(source) for source in TARGETS},
-            "scenes": scenes(),
-        },
+        transfers={source: experiments.few_grey(source) for source in TARGETS},
         evaluate=EvaluateConfig(batch_size=250),
+    )
+
+
+def small_scenes():
+    study = small()
+    return config_files.replace(
+        study, name="pretrainings_scenes", transfers={**study.transfers, "scenes": scenes()}
     )
 
 
@@ -154,6 +159,7 @@ def get_config(which="full"):
     make = {
         "full": full,
         "small": small,
+        "small-scenes": small_scenes,
         "full-masks": lambda: with_masks_of_others(full()),
         "small-masks": lambda: with_masks_of_others(small()),
     }
