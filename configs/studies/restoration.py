@@ -46,4 +46,4 @@ def small():
 
 
 def get_config(size="full"):
-    return config_files.editable({"full": full, "small": small}[size]())
+    return config_files.editable(config_files.pick({"full": full, "small": small}, size)())
