@@ -1,6 +1,10 @@
 """How noisy a picture is, estimated from its finest details (Donoho & Johnstone 1994)."""
 
+import math
+
 import numpy as np
+from scipy.ndimage import uniform_filter
+from scipy.special import ndtr
 
 from rtickets.errors import InputError
 
@@ -34,6 +38,37 @@ def estimate_noise(picture: np.ndarray) -> float:
         magnitudes = np.abs(details)[whole > 0]
         found.append(np.median(magnitudes) / _MEDIAN if magnitudes.size else 0.0)
     return float(np.mean(found))
+
+
+def noise_power(picture: np.ndarray, sigma: float, side: int = 7) -> np.ndarray:
+    """Return the mean square of what noise changes where values outside [0, 1] are cut off.
+
+    Near black and white it is less than sigma ** 2: of a value x, noise below -x counts x ** 2.
+
+    Args:
+        picture: noisy (H, W, C); the value without noise is the mean of side x side pixels.
+        sigma: standard deviation before values are cut off.
+        side: odd.
+
+    Returns:
+        float64 (H, W, C).
+    """
+    if sigma == 0:
+        return np.zeros(picture.shape)
+    x = np.clip(_smooth(np.asarray(picture, np.float64), side), 0, 1)
+    low, high = -x / sigma, (1 - x) / sigma
+    inside = ndtr(high) - ndtr(low) - (high * _density(high) - low * _density(low))
+    return np.asarray(sigma**2 * inside + x**2 * ndtr(low) + (1 - x) ** 2 * ndtr(-high), np.float64)
+
+
+def _density(x: np.ndarray) -> np.ndarray:
+    return np.asarray(np.exp(-0.5 * x**2) / math.sqrt(2 * math.pi))
+
+
+def _smooth(picture: np.ndarray, side: int) -> np.ndarray:
+    """Return the mean of side x side pixels, the border continued by its mirror image."""
+    size = [min(side, length | 1) for length in picture.shape[:2]]
+    return np.asarray(uniform_filter(picture, (*size, 0)))
 
 
 def _halved(values: np.ndarray, axis: int, *, inside: bool = False) -> np.ndarray:

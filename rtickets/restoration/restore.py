@@ -24,7 +24,7 @@ from rtickets.restoration.generators import GeneratorConfig, make_painter, netwo
 from rtickets.restoration.initial_masks import nothing_removed
 from rtickets.restoration.learning import MaskConfig, learn_mask
 from rtickets.restoration.mask_files import generator_of, load_mask
-from rtickets.restoration.noise_level import estimate_noise
+from rtickets.restoration.noise_level import estimate_noise, noise_power
 from rtickets.restoration.outcome import verdict_of
 from rtickets.restoration.problem import Problem, observe
 from rtickets.restoration.tiles import Tile, joined, tiles_of
@@ -53,7 +53,7 @@ class RestoreConfig:
     sparsity: float = Field(default=0.9, ge=0, lt=1)
     mask: MaskConfig = field(default_factory=lambda: MaskConfig(steps=600))
     mask_side: int = Field(default=96, ge=16)
-    training: FitConfig = field(default_factory=lambda: FitConfig(steps=800))
+    training: FitConfig = field(default_factory=lambda: FitConfig(steps=500, learning_rate=2e-2))
     tile: int = Field(default=512, ge=64)
     overlap: int = Field(default=32, ge=0)
     patience: Positive = 12
@@ -265,7 +265,8 @@ def _restore_tile(
 ) -> _Done:
     whole, settings = asked.whole, asked.config
     part = Problem(whole.task, {name: tile.of(leaf) for name, leaf in whole.batch.items()})
-    there = float(np.asarray(part.batch["seen"]).mean())
+    power = noise_power(np.asarray(part.batch["observed"][0]), asked.sigma)
+    enough = float((power * np.asarray(part.batch["seen"][0])).mean())
     painter = make_painter(asked.generator, part.shape, asked.seed)
     losses: list[float] = []
     why: list[Literal["noise level", "patience"]] = []
@@ -274,7 +275,7 @@ def _restore_tile(
         losses.append(point.loss)
         if say is not None:
             say(f"restoring{which}", point.step, settings.training.steps, point.loss)
-        if point.loss <= there * asked.sigma**2:
+        if point.loss <= enough:
             why.append("noise level")
         elif len(losses) - 1 - int(np.argmin(losses)) >= settings.patience:
             why.append("patience")
