@@ -126,8 +126,10 @@ def _curves(cells: Cells, charts: list[Chart]) -> Section:
             ]
             series.append(_series(called(*key), number, points))
         stem = Path(str(name)).stem
-        body.append(_add(charts, _chart(f"{stem}: PSNR by step", "step", "PSNR (dB)", series)))
-    return Section("Curves", [("what", "mean over seeds")], "\n".join(body))
+        chart = _add(charts, _chart(f"{stem}: PSNR by step", "step", "PSNR (dB)", series))
+        body.append(f"<div><h3>{html.escape(stem)}</h3>{chart}</div>")
+    panels = f'<div class="panels">{"".join(body)}</div>'
+    return Section("Curves", [("what", "mean over seeds")], panels, short="curves")
 
 
 def _densities_chart(cells: Cells) -> Chart:
