@@ -1,6 +1,7 @@
 """Progress for a person, of the primary process: bars on a terminal, plain lines in a pipe."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,7 +86,8 @@ def task(name: str, total: int, done: int = 0, unit: str = "images") -> Iterator
     Yields:
         The task; it says what was done when the block ends without an error.
     """
-    if not (sys.stderr.isatty() and is_primary()):
+    alone = threading.current_thread() is threading.main_thread()  # bars of several would clash
+    if not (alone and sys.stderr.isatty() and is_primary()):
         current = CountedWork(name, total, done, None, unit)
         yield current
         current.finish()

@@ -137,25 +137,40 @@ def run_once(folder: RunFolder, body: Body) -> RunFolder:
             `rtickets.runs.environment`.
         Preempted: if the process was asked to stop.
     """
-    preemption.check()
-    path, complete, failed, changed = _state(folder)
-    folder = folder._replace(path=Path(path))
-    environment.settle(folder.path, changed, reused=complete)
+    folder, complete, failed = settled(folder)
     if complete:
         return folder
     if failed is not None:
         raise FailedBeforeError(folder.path, failed)
     with ExitStack() as stack:
-        processes.on_primary(lambda: stack.enter_context(_prepared(folder)))
+        processes.on_primary(lambda: stack.enter_context(prepared(folder)))
         if not processes.on_primary(lambda: folder.complete):  # by another process, a moment ago
-            try:
-                result = body(folder.path)
-            except NonFiniteLossError as error:
-                reason = str(error)
-                processes.on_primary(lambda: failures.remember(folder.path, reason))
-                raise
-            processes.on_primary(lambda: _finish(folder, result))
+            run_body(folder, body)
     return folder
+
+
+def settled(folder: RunFolder) -> tuple[RunFolder, bool, str | None]:
+    """Look at a stage before it is run, as `run_once` does.
+
+    Returns:
+        (the folder, whether the stage is done, what it failed with before or None).
+    """
+    preemption.check()
+    path, complete, failed, changed = _state(folder)
+    folder = folder._replace(path=Path(path))
+    environment.settle(folder.path, changed, reused=complete)
+    return folder, complete, failed
+
+
+def run_body(folder: RunFolder, body: Body) -> None:
+    """Do the work of a stage whose folder is held, and finish it; see `run_once`."""
+    try:
+        result = body(folder.path)
+    except NonFiniteLossError as error:
+        reason = str(error)
+        processes.on_primary(lambda: failures.remember(folder.path, reason))
+        raise
+    processes.on_primary(lambda: _finish(folder, result))
 
 
 def _state(folder: RunFolder) -> list[Any]:
@@ -218,7 +233,7 @@ def _is_done(folder: RunFolder) -> bool:
 
 
 @contextmanager
-def _prepared(folder: RunFolder) -> Iterator[None]:
+def prepared(folder: RunFolder) -> Iterator[None]:
     """Make the folder, hold it, and clear away what a killed process was writing.
 
     A folder in which nothing was done is removed again where the block refuses the input.

@@ -19,6 +19,7 @@ _NOT_COUNTED = {
     "observe": ObserveConfig(),
     "workers": None,
     "path": None,
+    "together": None,
 }
 
 
@@ -28,7 +29,7 @@ def digest(config: Any, *upstream: str) -> str:
     Fields with their default value do not count, so adding a field with a default leaves existing
     runs their names. Fields that cannot change a result do not count either: `ticket`, `mask` and
     `path`, which say where an input lies (inputs count by their own digests, `upstream`), and those
-    about checkpoints, dispatches, observation and workers.
+    about checkpoints, dispatches, observation, workers and how many tickets are trained at once.
     """
     values = to_dict(replace_everywhere(config, _NOT_COUNTED), exclude_defaults=True)
     text = json.dumps([type(config).__name__, values, upstream], sort_keys=True)

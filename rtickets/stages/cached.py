@@ -9,7 +9,7 @@ whose features would take more than `MOST_BYTES`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from jax import Array
@@ -27,11 +27,13 @@ from rtickets.platform import console, processes
 from rtickets.settings import config_files
 from rtickets.settings.kinds import to_steps
 from rtickets.stages.settings import Rung, TransferConfig
-from rtickets.stages.train import Ready, TrainingRun, begin
-from rtickets.storage.files import open_metrics
+from rtickets.stages.train import Ready
+from rtickets.stages.training_run import TrainingRun, begin
+from rtickets.storage.files import open_metrics, read_json, write_json
 from rtickets.tasks import ImageTask, Task
 from rtickets.training import HEAD
-from rtickets.training.heads import HeadFit, HeadRun, fit_heads
+from rtickets.training.heads import HeadFit, HeadRun, fit_heads, shapes_of
+from rtickets.training.settings import TrainConfig
 
 FLOAT = 4  # bytes
 MOST_BYTES = 4 * 2**30  # of features, training and validation examples together
@@ -116,26 +118,44 @@ def check_size(model: models.Model, inputs: models.Inputs | tuple[int, ...], exa
     return width
 
 
-def check(config: TransferConfig, ready: Ready) -> None:
-    """Check a transfer before anything is computed, see `check_data` and `check_size`."""
+def check(config: TransferConfig, ready: Ready) -> int:
+    """Check a transfer before anything is computed, see `check_data` and `check_size`.
+
+    Returns:
+        The bytes of its features.
+    """
     check_data(config.data, ready.task)
     inputs = ready.task.input_spec(ready.transform, ready.dataset.train.spec)
-    check_size(ready.model, inputs, len(ready.dataset.train) + len(ready.dataset.validation))
+    examples = len(ready.dataset.train) + len(ready.dataset.validation)
+    return FLOAT * examples * check_size(ready.model, inputs, examples)
 
 
-def train_cached(
+class Heads(NamedTuple):
+    """The heads of a ticket at its rungs, and the features that they are trained on.
+
+    Attributes:
+        programs: of every rung.
+        heads: of every rung, likewise; they share their features.
+        config: of their training.
+        whole: the ticket's (weights, masked, and normalisation statistics).
+    """
+
+    programs: list[training.Program]
+    heads: list[HeadRun]
+    config: TrainConfig
+    whole: tuple[Params, Any]
+
+
+def heads_of(
     run: TrainingRun, weights: tuple[Params, Any], mask: Mask, rungs: Sequence[Rung]
-) -> list[HeadFit]:
-    """Train the head of a ticket at every rung, on features that are computed once.
+) -> Heads:
+    """Compute the features of a ticket's examples, for its heads.
 
     Args:
         run: the training.
         weights: initial (parameters, normalisation statistics).
         mask: of the ticket.
         rungs: learning rates and weight decays.
-
-    Returns:
-        What became of each rung, its weights those of the whole network.
 
     Raises:
         Preempted: if the process was asked to stop.
@@ -154,15 +174,35 @@ def train_cached(
         found = evaluation.judge(own, examples, batch_size=min(len(held_out), _VALIDATED))
         return float(found[run.task.headline.name].value)
 
-    fits: dict[Rung, HeadFit] = {}
-    for decay in dict.fromkeys(rung.weight_decay for rung in rungs):
-        own = [rung for rung in rungs if rung.weight_decay == decay]
-        heads = [
-            HeadRun({HEAD: params[HEAD]}, train, run.config.seed, rung.learning_rate, validate)
-            for rung in own
-        ]
-        fits |= zip(own, fit_heads(_program(run, model, decay), run.config, heads), strict=True)
-    return [_whole(fits[rung], params, stats) for rung in rungs]
+    how = {HEAD: params[HEAD]}, train, run.config.seed
+    return Heads(
+        [_program(run, model, rung.weight_decay) for rung in rungs],
+        [HeadRun(*how, rung.learning_rate, validate) for rung in rungs],
+        run.config,
+        (jax.device_get(params), stats),
+    )
+
+
+def fit(tickets: Sequence[Heads]) -> list[list[HeadFit]]:
+    """Train the heads of tickets at all their rungs, together as far as their shapes agree.
+
+    Returns:
+        For every ticket what became of each rung, its weights those of the whole network.
+
+    Raises:
+        Preempted: if the process was asked to stop.
+    """
+    alike: dict[Any, list[tuple[int, int]]] = {}
+    for place, ticket in enumerate(tickets):
+        for rung, (program, head) in enumerate(zip(ticket.programs, ticket.heads, strict=True)):
+            how = config_files.replace(ticket.config, seed=0)
+            alike.setdefault((program, how, shapes_of(head)), []).append((place, rung))
+    fits: list[list[Any]] = [[None] * len(ticket.heads) for ticket in tickets]
+    for (program, how, _), places in alike.items():
+        heads = [tickets[place].heads[rung] for place, rung in places]
+        for (place, rung), found in zip(places, fit_heads(program, how, heads), strict=True):
+            fits[place][rung] = _whole(found, *tickets[place].whole)
+    return fits
 
 
 def _featured(run: TrainingRun, network: evaluation.Network, split: Split) -> Split:
@@ -203,5 +243,15 @@ def write_lines(folder: Path, fit: HeadFit) -> None:
         with open_metrics(folder / "metrics.jsonl") as metrics:
             for line in fit.lines:
                 metrics.write(line)
+
+    processes.on_primary(write)
+
+
+def note_together(folder: Path, fits: Sequence[HeadFit]) -> None:
+    """Write beside the time of a stage how many heads were trained in one program with its own."""
+
+    def write() -> None:
+        count = {"together": max(each.together for each in fits)}
+        write_json(folder / "timing.json", {**read_json(folder / "timing.json"), **count})
 
     processes.on_primary(write)

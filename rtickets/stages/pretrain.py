@@ -15,7 +15,8 @@ from rtickets.runs.folders import RunFolder, folder_of, run_once
 from rtickets.settings import config_files
 from rtickets.stages.settings import PretrainConfig
 from rtickets.stages.stage import Stage
-from rtickets.stages.train import TrainingRun, train_network, training_result, write_ticket
+from rtickets.stages.train import train_network, training_result, write_ticket
+from rtickets.stages.training_run import TrainingRun
 from rtickets.tasks import task_of
 from rtickets.tickets import provenance
 from rtickets.tickets.head import remembering

@@ -20,7 +20,8 @@ from rtickets.errors import NonFiniteLossError
 from rtickets.platform import console, processes
 from rtickets.stages.cached import write_lines
 from rtickets.stages.settings import Rung, TransferConfig
-from rtickets.stages.train import TrainingRun, training_result
+from rtickets.stages.train import training_result
+from rtickets.stages.training_run import TrainingRun
 from rtickets.storage import guarded
 from rtickets.storage.checkpoints import discard_checkpoints
 from rtickets.storage.files import read_json, write_json

@@ -88,6 +88,11 @@ class TransferConfig:
     train: TrainConfig = field(default_factory=TrainConfig)
 
     @property
+    def trainable(self) -> Literal["all", "head"]:
+        """Which weights are trained."""
+        return "all" if self.mode == "finetune" else "head"
+
+    @property
     def rungs(self) -> tuple[Rung, ...]:
         """What is trained to choose from, the smaller rates first; one if nothing is chosen."""
         own = self.train.optimizer

@@ -1,32 +1,32 @@
 """Studies: a grid of stages from pretraining to evaluation, and the cells it measures."""
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-
 from rtickets import stages
 from rtickets.errors import (
     ChangedError,
-    FailedBeforeError,
-    InputError,
     InUseError,
-    NonFiniteLossError,
-    Preempted,
 )
-from rtickets.platform import console, parallel, preemption, processes
+from rtickets.platform import console, parallel, processes
 from rtickets.runs.consent import NONE, Consent, attempt
 from rtickets.runs.folders import RunFolder, begin_run, folder_of, run_once
 from rtickets.runs.workers import ALONE, Worker, claim
-from rtickets.settings import config_files
 from rtickets.stages import study_progress
 from rtickets.stages.comparison import all_gains
 from rtickets.stages.gap_reading import gap_readings
+from rtickets.stages.grid import (
+    Cell,
+    SourceNetwork,
+    name_of,
+    ticket_of,
+    transfer_of,
+    units_of,
+)
 from rtickets.stages.matching import matching
-from rtickets.stages.points import DENSE, ticket_words
 from rtickets.stages.results import (
     headline_of,
     read_evaluation,
@@ -35,26 +35,10 @@ from rtickets.stages.results import (
 )
 from rtickets.stages.rungs import choice_of
 from rtickets.stages.study_checks import check_study
+from rtickets.stages.study_failures import is_known, reason_of
 from rtickets.stages.study_settings import StudyConfig
-from rtickets.stages.study_tickets import Where, drawn, pretrained
-
-
-class Cell(NamedTuple):
-    """One point of the grid.
-
-    Attributes:
-        seed: of the whole chain.
-        objective: label of the pretraining.
-        draw: label of the way of drawing, or 'dense'.
-        sparsity: removed fraction; 0 for 'dense'.
-        transfer: label of the downstream run.
-    """
-
-    seed: int
-    objective: str
-    draw: str
-    sparsity: float
-    transfer: str
+from rtickets.stages.study_tickets import Where, pretrained
+from rtickets.stages.together import Place, train_with_others
 
 
 class UnitRuns(NamedTuple):
@@ -69,29 +53,6 @@ class UnitRuns(NamedTuple):
     ticket: RunFolder
     evaluation: RunFolder
     transfer: RunFolder | None = None
-
-
-class SourceNetwork(NamedTuple):
-    """A pretrained network, measured on its own task.
-
-    Attributes:
-        seed: of the pretraining.
-        objective: label of the pretraining.
-    """
-
-    seed: int
-    objective: str
-
-
-def grid(config: StudyConfig) -> Iterator[Cell]:
-    """Yield the cells of a study in the order they run."""
-    for seed in config.seeds:
-        for objective in config.branches:
-            tickets = [(DENSE, 0.0)]
-            tickets += [(draw, s) for draw in config.draws for s in config.ladder(draw)]
-            for draw, sparsity in tickets:
-                for transfer in config.transfers:
-                    yield Cell(seed, objective, draw, sparsity, transfer)
 
 
 def run_study(
@@ -118,7 +79,7 @@ def run_study(
         InputError: for data, batches or patterns that do not fit, before anything is trained.
     """
     study = folder_of(workdir, "study", config.name, config)
-    units = list(_units(config))
+    units = list(units_of(config))
     if consent.retry_failed:
         processes.on_primary(lambda: _reopen(study))
     retried: set[Path] = set()
@@ -128,10 +89,11 @@ def run_study(
     study_progress.begin_study(study.path, [unit._asdict() for unit in units])
 
     # Stages that several units share are found done by all but the first of them.
-    run_stages = partial(_run_unit, config, workdir=workdir, devices=devices)
+    place = Place(study.path, workdir, devices, set())
+    run_stages = partial(_run_unit, config, place=place)
 
     def run(number: int) -> None:
-        place = f"{number + 1} of {len(units)}: {_name(units[number])}"
+        place = f"{number + 1} of {len(units)}: {name_of(units[number])}"
         run_one = partial(attempt, partial(run_stages, units[number]), consent, retried)
         _run_or_note(study.path, number, place, run_one)
 
@@ -152,9 +114,11 @@ def _run_or_note(study: Path, number: int, place: str, run: Callable[[], UnitRun
     except (InUseError, ChangedError):  # no fault of the unit: it can be done later
         raise
     except Exception as error:
-        reason = _reason(error)
+        reason = reason_of(error)
         if reason is None:
             raise
+        if not is_known(error):  # of memory that ends, or a fault: a line would not tell where
+            traceback.print_exc()
         study_progress.failed(study, number, reason)
         console.say(f"{place}: FAILED: {reason}")
         return
@@ -197,24 +161,6 @@ def _result(
     return {**results, "gains": gains, **{name: each for name, each in more.items() if each}}
 
 
-def _reason(error: Exception) -> str | None:
-    """Return why a unit failed, or None for an error that ends the study.
-
-    These are a disk or another process that fails, a request to stop, and what only one of several
-    processes may have met: the others would wait for it.
-    """
-    if isinstance(error, FailedBeforeError):
-        return error.reason
-    if isinstance(error, (InputError, NonFiniteLossError)):
-        return str(error)
-    ends = isinstance(error, (OSError, Preempted)) or preemption.interrupted()
-    if ends or jax.process_count() > 1:
-        return None
-    traceback.print_exc()  # of memory that ends, or a fault: a line would not tell where
-    lines = str(error).strip().splitlines() or ["it says nothing"]
-    return f"{type(error).__name__}: {lines[0]}"
-
-
 def _reopen(study: RunFolder) -> None:
     """Make a study that ended with failures, or is at work, forget them."""
     if study.complete and read_study(study).get("failed"):
@@ -223,40 +169,32 @@ def _reopen(study: RunFolder) -> None:
         study_progress.forget_failures(study.path)
 
 
-def _units(config: StudyConfig) -> Iterator[SourceNetwork | Cell]:
-    """Yield what a study measures, in the order of its result: source networks, then cells."""
-    for seed in config.seeds:
-        for objective in config.branches:
-            yield SourceNetwork(seed, objective)
-    yield from grid(config)
-
-
-def _run_unit(
-    config: StudyConfig, unit: SourceNetwork | Cell, *, workdir: Path, devices: parallel.Devices
-) -> UnitRuns:
+def _run_unit(config: StudyConfig, unit: SourceNetwork | Cell, *, place: Place) -> UnitRuns:
+    workdir, devices = place.workdir, place.devices
     if isinstance(unit, Cell):
-        return run_cell(config, unit, workdir, devices)
+        return run_cell(config, unit, workdir, devices, place)
     network = pretrained(config, unit.seed, unit.objective, Where(workdir, devices))
     name = f"source-{unit.objective}-s{unit.seed}"
     evaluation = stages.evaluate(config.evaluate, network.source, workdir, name, devices)
     return UnitRuns(network, evaluation)
 
 
-def run_cell(config: StudyConfig, cell: Cell, workdir: Path, devices: parallel.Devices) -> UnitRuns:
-    """Run one cell of `grid(config)`: pretrain, draw, transfer and evaluate, each unless done."""
-    ticket = drawn(
-        config, cell.seed, cell.objective, cell.draw, cell.sparsity, Where(workdir, devices)
-    )
-    kind = DENSE if cell.draw == DENSE else f"{cell.draw}{cell.sparsity:.4g}"
-    name = f"{cell.transfer}-{kind}-{cell.objective}-s{cell.seed}"
-    downstream = config_files.replace(config.transfers[cell.transfer], train__seed=cell.seed)
-    trained = stages.transfer(downstream, ticket.source, workdir, name, devices)
-    evaluation = stages.evaluate(config.evaluate, trained.source, workdir, name, devices)
+def run_cell(
+    config: StudyConfig,
+    cell: Cell,
+    workdir: Path,
+    devices: parallel.Devices,
+    place: Place | None = None,
+) -> UnitRuns:
+    """Run one cell of `grid(config)`: pretrain, draw, transfer and evaluate, each unless done.
+
+    Args:
+        place: of the study, whose cells may be trained together; None runs the cell alone.
+    """
+    ticket = ticket_of(config, cell, Where(workdir, devices))
+    asked = transfer_of(config, cell, ticket)
+    if place is not None:
+        train_with_others(config, cell, asked, place)
+    trained = stages.transfer(asked.config, asked.source, workdir, asked.name, devices)
+    evaluation = stages.evaluate(config.evaluate, trained.source, workdir, asked.name, devices)
     return UnitRuns(ticket, evaluation, trained)
-
-
-def _name(unit: SourceNetwork | Cell) -> str:
-    if isinstance(unit, SourceNetwork):
-        return f"{unit.objective}, source network, seed {unit.seed}"
-    kind = ticket_words(unit.draw, unit.sparsity) + " remaining" * (unit.draw != DENSE)
-    return f"{unit.objective}, {kind}, {unit.transfer}, seed {unit.seed}"

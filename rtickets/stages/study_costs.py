@@ -8,11 +8,13 @@ from rtickets.costs.runs import estimate_training
 from rtickets.costs.task_sizes import sizes_of
 from rtickets.data.images.chosen import check_resize
 from rtickets.settings import config_files
+from rtickets.stages.cached import MOST_BYTES
 from rtickets.stages.draw_costs import estimate_draw
 from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.evaluate import estimate_evaluation
-from rtickets.stages.settings import PretrainConfig
+from rtickets.stages.settings import PretrainConfig, TransferConfig
 from rtickets.stages.study_settings import StudyConfig
+from rtickets.stages.together import TICKETS
 from rtickets.stages.transfer import estimate_transfer
 
 
@@ -56,10 +58,22 @@ def _runs_of(
             of_branch = f"{label} of {branch}"
             yield from _draws(of_branch, own, config.ladder(label), setting, len(config.seeds))
     for label, transfer in config.transfers.items():
-        yield estimate_transfer(transfer, setting, f"transfer, {label}", tickets)
+        found = estimate_transfer(transfer, setting, f"transfer, {label}", tickets)
+        yield _together(found, transfer, config.together or TICKETS)
         task = setting.task_of(transfer.data)
         yield estimate_evaluation(config.evaluate, task, model, devices, tickets)
     yield estimate_evaluation(config.evaluate, source, model, devices, networks)
+
+
+def _together(found: Estimate, transfer: TransferConfig, at_once: int) -> Estimate:
+    """Return the estimate of transfers of a study, of which some may be trained together."""
+    count = min(found.times, at_once)
+    if transfer.features != "cached" or count < 2:
+        return found
+    one = found.memory["features"]
+    memory = {**found.memory, "features": max(one, min(count * one, float(MOST_BYTES)))}
+    about = f"heads of as many as {count} tickets are trained together"
+    return found._replace(memory=memory, about=(*found.about, about))
 
 
 def _draws(

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from rtickets.evaluation.settings import EvaluateConfig
 from rtickets.settings import config_files
-from rtickets.settings.kinds import STRICT, Label, Seed, Sparsity
+from rtickets.settings.kinds import STRICT, Label, Positive, Seed, Sparsity
 from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.settings import PretrainConfig, TransferConfig
 from rtickets.stages.study_replaced import why_replaced
@@ -37,6 +37,9 @@ class StudyConfig:
         ladders: ladders of single ways of drawing, by their label, in the place of `sparsities`.
         transfers: downstream runs by label; their seed is set by the study.
         evaluate: what is measured at the end of each.
+        together: how many tickets are trained at once where that can be, see
+            `rtickets.stages.together`: 1 is one after the other, None what is fastest. It changes
+            numbers by rounding alone.
     """
 
     name: Label = "study"
@@ -58,6 +61,7 @@ class StudyConfig:
         default_factory=lambda: {"finetune": TransferConfig()}
     )
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    together: Positive | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "StudyConfig":

@@ -4,32 +4,25 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
-from zlib import crc32
 
 import jax
 import numpy as np
 
 from rtickets import data, evaluation, masks, models, training
-from rtickets.data.arrays import IMAGE
 from rtickets.data.images.augment import Transform
-from rtickets.data.images.streamed import Streamed
 from rtickets.data.settings import DataConfig
-from rtickets.errors import InputError
 from rtickets.evaluation.comparison import gallery_of
 from rtickets.masks import Mask, Params
 from rtickets.masks.gates import LearnedMask
 from rtickets.platform import console, parallel, processes
-from rtickets.settings import config_files
-from rtickets.settings.kinds import to_steps
 from rtickets.stages.soundness import Checked
+from rtickets.stages.training_run import TrainingRun, begin, program_of
 from rtickets.storage.files import write_json
 from rtickets.tasks import Task, task_of
 from rtickets.tickets import asked, broken, provenance
 from rtickets.tickets.head import remembering
 from rtickets.tickets.ticket import Ticket
 from rtickets.training import HEAD, Trainable
-from rtickets.training.batches import steps_per_epoch
-from rtickets.training.inputs import device_transform
 from rtickets.training.loop import Loop
 from rtickets.training.selection import Outcome
 from rtickets.training.settings import TrainConfig
@@ -113,40 +106,6 @@ def prepare(
     return Ready(model, task, dataset, transform, params, stats, mask, meta)
 
 
-class TrainingRun(NamedTuple):
-    """One training run.
-
-    Attributes:
-        model: the network.
-        task: what it is trained to do.
-        dataset: the examples.
-        transform: from stored pixels to the network's input.
-        config: the run's configuration.
-        folder: the stage's folder.
-        devices: where to train.
-        name: what progress and messages call it; '' is the name of the folder.
-    """
-
-    model: models.Model
-    task: Task
-    dataset: data.Dataset
-    transform: Transform
-    config: TrainConfig
-    folder: Path
-    devices: parallel.Devices
-    name: str = ""
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Number of batches in an epoch."""
-        return steps_per_epoch(len(self.dataset.train), self.config.batch_size)
-
-    @property
-    def called(self) -> str:
-        """What progress and messages call it."""
-        return self.name or self.folder.name.rsplit("-", 1)[0]
-
-
 def train_network(
     run: TrainingRun,
     weights: tuple[Params, Any],
@@ -168,26 +127,8 @@ def train_network(
         opt_state: initial state of the optimiser; None is a fresh one.
         carry: what the objective took along in another run; None is a fresh start.
     """
-    config, devices, shape = run.config, run.devices, begin(run)
-    program = training.Program(
-        model=run.model,
-        objective=config.objective,
-        # It is data of the run, so that runs at other rates share the compiled program.
-        optimizer=config_files.replace(config.optimizer, learning_rate=0.0),
-        transform=device_transform(run.transform, run.dataset.train),
-        batch_size=config.batch_size,
-        total_steps=to_steps(config.duration, run.steps_per_epoch),
-        steps_per_epoch=run.steps_per_epoch,
-        trainable=trainable,
-        statistics=config.statistics,
-        devices=devices,
-        learned_mask=learned_mask,
-        averaging=config.averaging,
-        accumulate=config.accumulate,
-        sync_statistics=config.sync_statistics,
-        input_shape=shape,
-        task=run.task,
-    )
+    config, devices = run.config, run.devices
+    program = program_of(run, begin(run), trainable, learned_mask)
     held_out = evaluation.on_devices(run.dataset.validation, run.transform, devices, run.task)
     comparison = run.task.comparison
     # Features that are compared with others have no loss of their own that an attack could raise.
@@ -203,33 +144,9 @@ def train_network(
         return float(found[run.task.headline.name].value)
 
     where = run.folder, run.called
-    loop = Loop(program, config, run.dataset.train, mask, validate, *where, steps)
+    split = run.dataset.train
+    loop = Loop(program, config, split, mask, validate, *where, steps, run.compiled)
     return loop.fit(*weights, opt_state, carry)
-
-
-def begin(run: TrainingRun) -> tuple[int, ...]:
-    """Check a run before it computes, say what is known of its data, return the input's shape."""
-    training.check_batch_size(run.config, run.devices)
-    if conflicts := "; ".join(run.task.conflicts(run.config)):
-        raise InputError(conflicts)
-    shape = run.task.input_spec(run.transform, run.dataset.train.spec)[0].shape
-    run.config.objective.check_lengths(shape)
-    # Every process reads its own copy of the data.
-    processes.check_agreement("the training data", _fingerprint(run.dataset.train))
-    for note in run.dataset.notes:
-        console.say(f"data: {note}")
-    return shape
-
-
-def _fingerprint(split: data.Split) -> dict[str, Any]:
-    """Return what tells other data apart without reading all of it."""
-    step = max(len(split) // 64, 1)
-    large = {IMAGE} | {name for name, each in split.arrays.items() if isinstance(each, Streamed)}
-    arrays = {name: e[::step] if name in large else e for name, e in split.arrays.items()}
-    return {
-        name: [*split.arrays[name].shape, crc32(np.ascontiguousarray(each).tobytes())]
-        for name, each in arrays.items()
-    }
 
 
 def training_result(folder: Path, outcome: Outcome) -> dict[str, Any]:

@@ -1,17 +1,21 @@
 """Training a ticket on a downstream task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from rtickets import data, evaluation, masks, models
+import jax
+
+from rtickets import data, evaluation, masks, models, training
 from rtickets.costs import Estimate, Setting
 from rtickets.costs.runs import estimate_training
 from rtickets.costs.task_sizes import TaskSizes, cost_of
-from rtickets.errors import NonFiniteLossError
+from rtickets.errors import InputError, NonFiniteLossError
+from rtickets.masks import Params
 from rtickets.platform import parallel
-from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
+from rtickets.runs.folders import Body, RunFolder, StartingTicket, folder_of, run_once
+from rtickets.runs.together import run_together
 from rtickets.settings.kinds import to_steps
 from rtickets.stages import cached
 from rtickets.stages.recalibrate import recalibrate, recalibration_work
@@ -20,18 +24,74 @@ from rtickets.stages.settings import Rung, TransferConfig
 from rtickets.stages.stage import Stage
 from rtickets.stages.train import (
     Ready,
-    TrainingRun,
     prepare,
     train_network,
     training_result,
     write_ticket,
 )
+from rtickets.stages.training_run import TrainingRun
 from rtickets.tasks import task_of
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket
-from rtickets.training import Trainable
 from rtickets.training.heads import HeadFit
+from rtickets.training.meeting import Compiled
 from rtickets.training.selection import Outcome
+
+
+class Asked(NamedTuple):
+    """A transfer that is asked for.
+
+    Attributes:
+        config: what is done.
+        source: the ticket that it starts from.
+        name: the readable part of its folder's name.
+    """
+
+    config: TransferConfig
+    source: StartingTicket
+    name: str
+
+    def folder(self, workdir: Path) -> RunFolder:
+        """Return its folder; nothing is made."""
+        return folder_of(workdir, "transfer", self.name, self.config, self.source)
+
+
+class Begun(NamedTuple):
+    """A transfer whose ticket and task are loaded.
+
+    Attributes:
+        config: what is done.
+        ready: the ticket, made ready.
+        run: the training.
+        weights: initial (parameters, normalisation statistics).
+        features: bytes of cached ones, 0 where none are.
+    """
+
+    config: TransferConfig
+    ready: Ready
+    run: TrainingRun
+    weights: tuple[Params, Any]
+    features: int
+
+    def write(self, rung: Rung, outcome: Outcome) -> None:
+        """Write the trained ticket of a rung into the stage's folder."""
+        config, ready, seed = self.config, self.ready, self.config.train.seed
+        meta = provenance.extend(ready.meta, "transfer", config.at(rung), config.data, seed)
+        trained = Ticket(ready.mask, outcome.params, outcome.batch_stats, meta)
+        write_ticket(self.run.folder / "ticket", trained)
+
+    def heads(self) -> cached.Heads:
+        """Return its heads on cached features, which are computed here."""
+        return cached.heads_of(self.run, self.weights, self.ready.mask, self.config.rungs)
+
+    def result_of(self, fits: Sequence[HeadFit], _: Path) -> dict[str, Any]:
+        """Write what became of its heads, one for every rung, and return the stage's result."""
+        if len(fits) > 1:
+            result = write_rungs(self.config, self.run, fits, self.write)
+        else:
+            result = _written(self.run, fits[0], partial(self.write, self.config.rungs[0]))
+        cached.note_together(self.run.folder, fits)
+        return {**result, "moves": self.config.moves, "features": "cached"}
 
 
 def transfer(
@@ -40,43 +100,89 @@ def transfer(
     workdir: Path,
     name: str,
     devices: parallel.Devices,
+    compiled: Compiled = training.compiled,
 ) -> RunFolder:
-    """Train a ticket on a downstream task, under a fresh head; see `Stage.run`."""
+    """Train a ticket on a downstream task, under a fresh head; see `Stage.run`.
 
-    def body(folder: Path) -> dict[str, Any]:
-        ticket = Ticket.load(source.ticket)
-        pixels = config.pixel_mean, config.pixel_std
-        how = config.train.seed, config.normalization
-        ready = prepare(ticket, config.data, *how, pixels=pixels)
-        if config.features == "cached":
-            cached.check(config, ready)
-        run = ready.run(config.train, folder, devices)
-        trainable: Trainable = "all" if config.mode == "finetune" else "head"
-        weights = (ready.params, _statistics(config, ticket, ready))
+    Args:
+        compiled: what its steps are taken by, see `rtickets.training.meeting`.
+    """
+    asked = Asked(config, source, name)
+    return run_once(asked.folder(workdir), partial(_run, asked, devices, compiled))
 
-        def train(run: TrainingRun) -> Outcome:
-            return train_network(run, weights, ready.mask, trainable=trainable)
 
-        def write(rung: Rung, outcome: Outcome) -> None:
-            seed = config.train.seed
-            meta = provenance.extend(ready.meta, "transfer", config.at(rung), config.data, seed)
-            trained = Ticket(ready.mask, outcome.params, outcome.batch_stats, meta)
-            write_ticket(folder / "ticket", trained)
+def _run(
+    asked: Asked, devices: parallel.Devices, compiled: Compiled, folder: Path
+) -> dict[str, Any]:
+    begun = begin(asked, folder, devices)
+    config, run = begun.config, begun.run._replace(compiled=compiled)
+    if config.features == "cached":
+        (fits,) = cached.fit([begun.heads()])
+        return begun.result_of(fits, folder)
 
-        if config.features == "cached":
-            fits = cached.train_cached(run, weights, ready.mask, config.rungs)
-            if len(fits) > 1:
-                result = write_rungs(config, run, fits, write)
-            else:
-                result = _written(run, fits[0], partial(write, config.rungs[0]))
-            return {**result, "moves": config.moves, "features": "cached"}
-        if len(config.rungs) > 1:
-            return {**train_rungs(config, run, train, write), "moves": config.moves}
-        outcome = train(run)
-        write(config.rungs[0], outcome)
-        return {**training_result(folder, outcome), "moves": config.moves}
+    def train(run: TrainingRun) -> Outcome:
+        return train_network(run, begun.weights, begun.ready.mask, trainable=config.trainable)
 
-    return run_once(folder_of(workdir, "transfer", name, config, source), body)
+    if len(config.rungs) > 1:
+        return {**train_rungs(config, run, train, begun.write), "moves": config.moves}
+    outcome = train(run)
+    begun.write(config.rungs[0], outcome)
+    return {**training_result(folder, outcome), "moves": config.moves}
+
+
+def transfer_together(asked: Sequence[Asked], workdir: Path, devices: parallel.Devices) -> None:
+    """Run transfers on cached features, their heads trained together; see `run_together`.
+
+    One that cannot be begun is left out: whoever runs it alone is told why. So many are trained at
+    once as have `cached.MOST_BYTES` of features and weights.
+    """
+    folders = [each.folder(workdir) for each in asked]
+
+    def compute(left: Sequence[bool]) -> Iterator[tuple[int, Body]]:
+        for part in _parts(asked, [folder.path for folder in folders], devices):
+            if not any(left[place] for place in part):
+                continue
+            fits = cached.fit([begun.heads() for begun in part.values()])
+            for (place, begun), found in zip(part.items(), fits, strict=True):
+                yield place, partial(begun.result_of, found)
+
+    run_together(folders, compute)
+
+
+def _parts(
+    asked: Sequence[Asked], folders: Sequence[Path], devices: parallel.Devices
+) -> Iterator[dict[int, Begun]]:
+    """Yield transfers that are begun, by their place, as many as are trained at once."""
+    part: dict[int, Begun] = {}
+    size = 0
+    for place, (each, folder) in enumerate(zip(asked, folders, strict=True)):
+        try:
+            begun = begin(each, folder, devices)
+        except InputError:
+            continue
+        own = begun.features + 2 * _bytes(begun.ready.params)
+        if part and size + own > cached.MOST_BYTES:
+            yield part
+            part, size = {}, 0
+        part[place], size = begun, size + own
+    if part:
+        yield part
+
+
+def _bytes(params: Params) -> int:
+    return sum(int(leaf.nbytes) for leaf in jax.tree.leaves(params))
+
+
+def begin(asked: Asked, folder: Path, devices: parallel.Devices) -> Begun:
+    """Load what a transfer needs and check it; nothing is written."""
+    config, ticket = asked.config, Ticket.load(asked.source.ticket)
+    pixels = config.pixel_mean, config.pixel_std
+    how = config.train.seed, config.normalization
+    ready = prepare(ticket, config.data, *how, pixels=pixels)
+    features = cached.check(config, ready) if config.features == "cached" else 0
+    run = ready.run(config.train, folder, devices)
+    weights = (ready.params, _statistics(config, ticket, ready))
+    return Begun(config, ready, run, weights, features)
 
 
 def _written(run: TrainingRun, fit: HeadFit, write: Callable[[Outcome], None]) -> dict[str, Any]:
@@ -109,7 +215,7 @@ def estimate_transfer(
     task = setting.task_of(config.data)
     found = estimate_training(
         name, task, setting.model_for(task), config.train, setting.devices,
-        trainable="all" if config.mode == "finetune" else "head", times=times,
+        trainable=config.trainable, times=times,
     )  # fmt: skip
     rungs = len(config.rungs)
     about, operations = [*found.about, f"moves {config.moves}"], rungs * found.operations

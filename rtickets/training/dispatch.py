@@ -1,10 +1,11 @@
 """Several steps in one call, compiled once for equal programs."""
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from rtickets.masks import Mask
@@ -40,6 +41,38 @@ def train_steps(
     return _one_after_the_other(body, state, indices)
 
 
+def train_steps_together(
+    program: Program,
+    states: Sequence[TrainState],
+    masks: Sequence[Mask],
+    runs: Sequence[RunData],
+    data: Sequence[Batch],
+    indices: Sequence[Array],
+) -> list[tuple[TrainState, Totals]]:
+    """Take the steps of several runs in one call, the ordinary step mapped over them.
+
+    Args:
+        states: one for every run, as all that follows, each as in `train_steps` and of one shape.
+
+    Returns:
+        (new state, totals over the steps) of every run.
+    """
+    count = range(len(states))
+    mask, run = _stacked(masks), _stacked(runs)
+    steps = jax.vmap(partial(train_step, program))
+
+    def body(state: TrainState, chosen: Array) -> tuple[TrainState, Totals]:
+        own = [jax.tree.map(lambda leaf, at=at: leaf[chosen[at]], data[at]) for at in count]
+        return steps(state, mask, run, _stacked(own))
+
+    found = _one_after_the_other(body, _stacked(states), jnp.stack(indices, 1))
+    return [jax.tree.map(lambda leaf, at=at: leaf[at], found) for at in count]
+
+
+def _stacked(trees: Sequence[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
 def _one_after_the_other(
     step: Callable[[TrainState, Any], tuple[TrainState, Totals]], state: TrainState, inputs: Any
 ) -> tuple[TrainState, Totals]:
@@ -64,6 +97,22 @@ def compiled(program: Program) -> Any:
 
     in_axes = (None, None, None, None, 0)
     return parallel.parallel(steps, in_axes=in_axes, devices=program.devices, donate=(0,))
+
+
+@lru_cache(maxsize=16)
+def compiled_together(program: Program) -> Any:
+    """Return the parallel form of `train_steps_together`, one object for equal programs.
+
+    Returns:
+        (states, masks, runs, data, indices, each a list with an entry for every run) -> a list of
+        (state, totals). No buffers are donated: a run may be given twice.
+    """
+
+    def steps(*arguments: Any) -> list[tuple[TrainState, Totals]]:
+        return train_steps_together(program, *arguments)
+
+    in_axes = (None, None, None, None, 0)
+    return parallel.parallel(steps, in_axes=in_axes, devices=program.devices)
 
 
 @lru_cache(maxsize=16)

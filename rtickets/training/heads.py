@@ -60,11 +60,13 @@ class HeadFit(NamedTuple):
         outcome: the selected weights; None if it diverged.
         lines: what `rtickets.training.loop` writes to `metrics.jsonl`.
         failed: why it diverged, else None.
+        together: how many heads were trained in one program with it, itself included.
     """
 
     outcome: Outcome | None
     lines: list[dict[str, Any]]
     failed: str | None
+    together: int = 1
 
 
 def fit_heads(
@@ -105,7 +107,7 @@ def fit_heads(
             if ends_line:
                 head.log(jax.tree.map(lambda leaf, at=place: leaf[at], after), stop)
     seconds = (time.monotonic() - began) / len(runs)
-    return [head.fit(seconds) for head in heads]
+    return [head.fit(seconds)._replace(together=len(runs)) for head in heads]
 
 
 def _dispatches(program: training.Program, config: TrainConfig) -> Iterator[tuple[int, int, bool]]:
@@ -175,21 +177,30 @@ class _Head:
 
 
 class _Feed:
-    """The examples of all heads, one copy if they share them, and the step that takes them."""
+    """The examples of all heads, one copy of those that they share, and the step that takes them.
+
+    Splits lie one after the other, and steps choose by their place in all of them.
+    """
 
     def __init__(self, program: training.Program, runs: Sequence[HeadRun]) -> None:
-        one_split = len({id(run.split) for run in runs}) == 1
-        seeds = [run.seed for run in runs]
-        self._program, self._seeds = program, seeds[:1] if len(set(seeds)) == 1 else seeds
-        self._examples = len(runs[0].split)
-        arrays = [dict(run.split.arrays) for run in runs]
-        self._data = parallel.replicate(arrays[0] if one_split else _stack(arrays), program.devices)
-        self.compiled = _compiled(program, one_split, len(self._seeds) == 1)
+        splits = list({id(run.split): run.split for run in runs}.values())
+        places = {id(split): place for place, split in enumerate(splits)}
+        own = [(run.seed, places[id(run.split)]) for run in runs]
+        self._program, self._own = program, own[:1] if len(set(own)) == 1 else own
+        self._examples = len(splits[0])
+        arrays = [dict(split.arrays) for split in splits]
+        joined = jax.tree.map(lambda *parts: np.concatenate(parts), *arrays)
+        self._data = parallel.replicate(joined, program.devices)
+        self.compiled = _compiled(program, len(self._own) == 1)
 
     def arguments(self, start: int, stop: int) -> tuple[Any, Any]:
         """Return (data, indices (D, S, B / D) or (D, R, S, B / D)) of steps start ... stop - 1."""
         batch, devices = self._program.batch_size, self._program.devices
-        chosen = [batch_indices(self._examples, batch, seed, start, stop) for seed in self._seeds]
+        order = {
+            seed: batch_indices(self._examples, batch, seed, start, stop)
+            for seed in dict(self._own)
+        }
+        chosen = [order[seed] + np.int32(place * self._examples) for seed, place in self._own]
         micro = self._program.accumulate
         if len(chosen) == 1:
             return self._data, parallel.shard(chosen[0], devices, 1, micro)
@@ -197,9 +208,9 @@ class _Feed:
 
 
 @lru_cache(maxsize=16)
-def _compiled(program: training.Program, one_split: bool, one_order: bool) -> Any:
+def _compiled(program: training.Program, one_order: bool) -> Any:
     """Return the parallel form of `train_steps` of many heads; the states' buffers are donated."""
-    axes = (0, None, 0, None if one_split else 0, None if one_order else 0)
+    axes = (0, None, 0, None, None if one_order else 0)
     steps = jax.vmap(partial(training.train_steps, program), in_axes=axes)
     in_axes = (None, None, None, None, 0)
     return parallel.parallel(steps, in_axes=in_axes, devices=program.devices, donate=(0,))
@@ -210,9 +221,14 @@ def _stack(trees: Sequence[Any]) -> Any:
 
 
 def _check_alike(runs: Sequence[HeadRun]) -> None:
-    shapes = {str(jax.tree.map(np.shape, (run.params, dict(run.split.arrays)))) for run in runs}
+    shapes = {shapes_of(run) for run in runs}
     if len(shapes) != 1:
         raise InputError(
             f"{len(runs)} heads of {len(shapes)} different shapes of weights and examples; give "
             "at least one, and those of one shape together"
         )
+
+
+def shapes_of(run: HeadRun) -> str:
+    """Return the shapes of a head's weights and examples, which those trained together share."""
+    return str(jax.tree.map(np.shape, (run.params, dict(run.split.arrays))))

@@ -18,6 +18,7 @@ from rtickets.data.images.augment import Transform
 from rtickets.data.images.stream import Batch, TrainingOrder, training_batches
 from rtickets.platform import parallel
 from rtickets.training.batches import batch_indices
+from rtickets.training.meeting import Compiled
 
 
 def device_transform(transform: Transform, split: Split) -> Transform:
@@ -30,11 +31,17 @@ class FromMemory:
 
     steps_per_dispatch = 50
 
-    def __init__(self, program: training.Program, split: Split, seed: int) -> None:
+    def __init__(
+        self,
+        program: training.Program,
+        split: Split,
+        seed: int,
+        compiled: Compiled = training.compiled,
+    ) -> None:
         """Copy the examples to the devices."""
         self._program, self._seed, self._examples = program, seed, len(split)
         self._data = parallel.replicate(split.arrays, program.devices)
-        self.compiled = training.compiled(program)
+        self.compiled = compiled(program)
 
     def arguments(self, start: int, stop: int) -> tuple[Any, ...]:
         """Return (data, indices (D, S, B / D)) for the steps start ... stop - 1."""
@@ -112,8 +119,14 @@ class FromDisk:
 Feed = FromMemory | FromDisk
 
 
-def make_feed(program: training.Program, split: Split, seed: int) -> Feed:
-    """Return where a run's examples come from: images in memory, or streamed ones."""
+def make_feed(
+    program: training.Program, split: Split, seed: int, compiled: Compiled = training.compiled
+) -> Feed:
+    """Return where a run's examples come from: images in memory, or streamed ones.
+
+    Args:
+        compiled: what the steps of examples in memory are taken by.
+    """
     if split.streamed:
         return FromDisk(program, split, seed)
-    return FromMemory(program, split, seed)
+    return FromMemory(program, split, seed, compiled)

@@ -22,6 +22,7 @@ from rtickets.storage.files import MetricsFile, open_metrics
 from rtickets.tasks.measured import measured_if_any
 from rtickets.training import resume, selection
 from rtickets.training.inputs import make_feed
+from rtickets.training.meeting import Compiled
 from rtickets.training.observe.observer import Observer
 from rtickets.training.resume import Snapshot
 from rtickets.training.selection import Outcome
@@ -45,11 +46,13 @@ class Loop:
         folder: Path,
         name: str,
         steps: tuple[int, int] | None = None,
+        compiled: Compiled = training.compiled,
     ) -> None:
         """Bind the run to its program, its data, its folder and its (first, last) steps."""
         self.program, self.config, self.name = program, config, name
         self.mask, self.validate, self.folder = mask, validate, folder
-        self.feed = make_feed(program, split, config.seed)
+        self.feed = make_feed(program, split, config.seed, compiled)
+        self.alone = compiled is training.compiled
         rate = jnp.float32(config.optimizer.learning_rate)
         self.rate = parallel.replicate(rate, program.devices)
         self.first = steps[0] if steps else 0
@@ -147,6 +150,8 @@ class Loop:
         now = now._replace(tally=now.tally._replace(metrics=metrics.length))
         about, score = self._about(step), self._score(now, step)
         processes.on_primary(lambda: resume.save(checkpoints, step, now, about, score))
+        if not self.alone:  # of several runs at once, Orbax would mix up what it is writing
+            processes.on_primary(checkpoints.wait)
 
     def _about(self, step: int) -> dict[str, Any]:
         """Return where a checkpoint is from; the place in the data follows from seed and step."""

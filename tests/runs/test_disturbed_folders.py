@@ -53,7 +53,7 @@ def test_a_folder_in_use_is_refused_before_anything_is_touched(folder, tmp_path)
 
 
 def test_a_folder_that_another_process_completed_meanwhile_is_not_run_again(folder, monkeypatch):
-    prepared = folders._prepared
+    prepared = folders.prepared
 
     @contextmanager
     def overtaken(*arguments):
@@ -62,7 +62,7 @@ def test_a_folder_that_another_process_completed_meanwhile_is_not_run_again(fold
             yield
 
     with monkeypatch.context() as patch:
-        patch.setattr(folders, "_prepared", lambda *a: (patch.undo(), overtaken(*a))[1])
+        patch.setattr(folders, "prepared", lambda *a: (patch.undo(), overtaken(*a))[1])
         assert run_once(folder, never).result() == {"by": "another"}
 
 

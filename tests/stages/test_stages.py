@@ -28,7 +28,8 @@ from rtickets.platform import parallel
 from rtickets.report.over_seeds import rows
 from rtickets.runs import folders
 from rtickets.settings import config_files
-from rtickets.stages.study import grid, run_study
+from rtickets.stages.grid import grid
+from rtickets.stages.study import run_study
 from rtickets.training import inputs
 from rtickets.training.loop import Loop
 

@@ -20,8 +20,8 @@ from rtickets.evaluation.recalibration import TransferRecalibrateConfig
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder
 from rtickets.settings import config_files
-from rtickets.stages import study
-from rtickets.stages.study import grid, run_cell
+from rtickets.stages.grid import Cell, grid
+from rtickets.stages.study import run_cell
 from rtickets.stages.study_checks import check_study
 
 TRAIN = TrainConfig(duration="60it", batch_size=32)
@@ -140,7 +140,7 @@ def drawn(monkeypatch):
 @pytest.mark.parametrize("label", DRAWS)
 def test_the_seed_of_a_cell_reaches_everything_that_takes_one(drawn, label):
     config = config_with(draws=DRAWS, pretrain=PretrainConfig())
-    cell = study.Cell(5, "natural", label, 0.8, "finetune")
+    cell = Cell(5, "natural", label, 0.8, "finetune")
     run_cell(config, cell, Path("nowhere"), parallel.local_devices(1))
     (found,) = drawn
     seeded = label in ("random", "snip", "grasp", "taylor", "shuffled", "of_lmp")
@@ -240,7 +240,7 @@ def test_a_draw_trains_as_its_network_was_pretrained(drawn, branch):
         drawn_as_pretrained=("imp",),
     )
     for label in ("imp", "same"):
-        cell = study.Cell(0, branch, label, 0.8, "finetune")
+        cell = Cell(0, branch, label, 0.8, "finetune")
         run_cell(config, cell, Path("nowhere"), parallel.local_devices(1))
     own, same = drawn
     assert own.train.objective == config.objectives[branch]

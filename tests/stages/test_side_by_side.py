@@ -1,0 +1,189 @@
+"""Tickets of a study that are finetuned side by side end as each does alone."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import chex
+import pytest
+
+from rtickets.config import (
+    AttackConfig,
+    DataConfig,
+    DrawConfig,
+    EvaluateConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    PretrainConfig,
+    StudyConfig,
+    TrainConfig,
+    TransferConfig,
+)
+from rtickets.draw import Ticket
+from rtickets.errors import Preempted
+from rtickets.platform import parallel
+from rtickets.settings import config_files
+from rtickets.stages import choosing, grid
+from rtickets.stages.study import run_cell, run_study
+from rtickets.tickets import provenance
+from rtickets.training.loop import Loop
+
+SHORT = TrainConfig(
+    optimizer=OptimizerConfig(learning_rate=0.05), duration="4it", batch_size=8,
+    validate_every="2it", checkpoint_every="2it",
+)  # fmt: skip
+ROBUST = ObjectiveConfig(name="pgd", attack=AttackConfig(norm="l2", eps=0.3, num_steps=1))
+ONE = parallel.local_devices(1)
+SOAK = Path(__file__).parents[1] / "soak_study.py"
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """A study of three tickets for each of two transfers, two of which are trained at once."""
+    spec = importlib.util.spec_from_file_location("soak_study", SOAK)
+    soak = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(soak)
+    folder = tmp_path_factory.mktemp("data")
+    source, target = (
+        DataConfig(source="npz", path=soak.write_task(folder, name, classes))
+        for name, classes in (("source", 3), ("target", 2))
+    )
+    robust = config_files.replace(SHORT, objective=ROBUST, select="last")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(provenance, "build_model", soak.tiny_network)
+        yield StudyConfig(
+            name="side",
+            pretrain=PretrainConfig(data=source, model=ModelConfig(width=0.03125), train=SHORT),
+            objectives={"natural": ObjectiveConfig()},
+            draws={"omp": DrawConfig()},
+            sparsities=(0.5, 0.8),
+            transfers={
+                "natural": TransferConfig(data=target, train=SHORT, learning_rates=(0.01, 0.05)),
+                "robust": TransferConfig(data=target, train=robust),
+            },
+            evaluate=EvaluateConfig(batch_size=24),
+            together=2,
+        )
+
+
+@pytest.fixture(scope="module")
+def study(config, tmp_path_factory):
+    return run_study(config, tmp_path_factory.mktemp("runs"), ONE)
+
+
+def files_of(workdir):
+    skip = ("timing.json", "environment.json", ".lock", "throughput.jsonl")
+    return {
+        str(path.relative_to(workdir)): path.read_bytes()
+        for run in workdir.glob("transfer-*")
+        for path in run.rglob("*")
+        if path.is_file() and path.name not in skip
+    }
+
+
+def test_each_ends_as_alone(config, study, tmp_path):
+    for cell in grid.grid(config):
+        alone = run_cell(config, cell, tmp_path, ONE).transfer
+        found = study.path.parent / alone.path.name
+        first, second = Ticket.load(found / "ticket"), Ticket.load(alone.source.ticket)
+        chex.assert_trees_all_close(first.params, second.params, rtol=1e-4, atol=1e-5)
+        chex.assert_trees_all_close(first.batch_stats, second.batch_stats, rtol=1e-4, atol=1e-5)
+        chex.assert_trees_all_equal(first.mask, second.mask)
+        assert first.meta == second.meta
+        result = json.loads((found / "result.json").read_text())
+        assert result["validation"] == pytest.approx(alone.result()["validation"], abs=1e-4)
+        for name in set(result) - {"validation", "rungs", "ladder_ends"}:
+            assert result[name] == alone.result()[name]
+
+
+@pytest.mark.parametrize("dispatch", [1, 6, 11])
+def test_a_study_that_is_stopped_anywhere_ends_with_the_same_bytes(
+    config, study, tmp_path, monkeypatch, dispatch
+):
+    with monkeypatch.context() as patch:
+        calls, step = [], Loop._dispatch
+
+        def stopped(*arguments):
+            if "transfer" in str(arguments[0].folder):
+                calls.append(1)
+            if len(calls) > dispatch:
+                raise Preempted("asked to stop")
+            return step(*arguments)
+
+        patch.setattr(Loop, "_dispatch", stopped)
+        with pytest.raises(Preempted):
+            run_study(config, tmp_path, ONE)
+    run_study(config, tmp_path, ONE)
+    assert files_of(tmp_path) == files_of(study.path.parent)
+
+
+@pytest.fixture
+def times(monkeypatch, tmp_path):
+    """Seconds of a step by how many are trained at once, in the place of measuring; and a cache."""
+    found, asked = {1: 1.0}, []
+
+    def time(sample, size, **options):
+        asked.append(size)
+        return found[size]
+
+    monkeypatch.setattr(choosing, "time_step", time)
+    monkeypatch.setattr(choosing, "_file", lambda sample: tmp_path / "cache.json")
+    return found, asked
+
+
+def choose(folder, count=32, steps=1000):
+    folder.mkdir(exist_ok=True)
+    return choosing.chosen_size(folder / "together.json", "x", lambda: None, count, steps)
+
+
+@pytest.mark.parametrize(
+    ("measured", "count", "expected", "timed"),
+    [
+        ({2: 4.6}, 32, 1, 2),  # convolutions on a CPU
+        ({2: 0.95}, 32, 1, 2),  # which may be noise
+        ({2: 0.6, 4: 0.4, 8: 0.39}, 32, 4, 8),
+        ({2: 0.6, 4: 0.4, 8: 0.3, 16: 0.2, 32: 0.1}, 32, 32, 32),
+        ({2: 0.6, 4: 0.4}, 7, 4, 4),
+    ],
+)
+def test_the_smallest_number_that_is_clearly_fastest_is_chosen(
+    times, tmp_path, measured, count, expected, timed
+):
+    found, asked = times
+    found |= measured
+    assert choose(tmp_path / "one", count) == expected
+    assert max(asked) == timed
+    asked.clear()
+    assert choose(tmp_path / "other", count) == expected  # another study, from the cache
+    assert asked == []
+
+
+def test_a_study_goes_on_with_what_it_chose(times, tmp_path):
+    found, _ = times
+    found |= {2: 0.5, 4: 0.5}
+    assert choose(tmp_path / "one") == 2
+    (tmp_path / "cache.json").write_text(json.dumps({"1": 1.0, "2": 9.0}))
+    assert choose(tmp_path / "one") == 2
+    assert choose(tmp_path / "other") == 1
+
+
+def test_little_work_is_not_worth_measuring(times, tmp_path):
+    _, asked = times
+    assert choose(tmp_path / "one", count=4, steps=100) == 1
+    assert asked == [1]
+    assert not (tmp_path / "cache.json").exists()
+
+
+def test_steps_are_timed(config, study, tmp_path, monkeypatch):
+    """What is compiled takes steps of one and of two, by the study's own settings."""
+    monkeypatch.setattr(choosing, "_WORTH", 0.0)
+    monkeypatch.setattr(choosing, "SIZES", (1, 2))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    measured = config_files.replace(config, together=None, sparsities=(0.5,))
+    found = run_study(measured, tmp_path / "runs", ONE)
+    kept = json.loads((found.path / "together.json").read_text())
+    assert set(kept) == {"natural", "robust"}
+    assert set(kept.values()) <= {1, 2}
+    files = list((tmp_path / "cache" / "rtickets" / "together").iterdir())
+    assert [set(json.loads(file.read_text())) for file in files] == [{"1", "2"}] * 2
