@@ -19,7 +19,7 @@ is the whole network from random weights. Answering ground everywhere is `chance
 the evaluations, 12% on scenes.
 
 Time: full, not run, --dry-run estimates it; small, 29 minutes of one CPU core; boxes, about
-5 minutes more in the same workdir. Results: docs/results/segmentation_small.md.
+4 minutes more in the same workdir. Results: docs/results/segmentation_small.md.
 """
 
 from rtickets.config import (

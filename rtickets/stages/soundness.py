@@ -85,8 +85,13 @@ def chance_signs(
     if anew is None or how is None:
         return [f"{line}; it has no other normalisation statistics to be tried with"]
     again = f"with normalisation statistics estimated anew on {how.words}"
-    if at_chance(headline, anew):
-        return [f"{line}, nor is it {again}: {headline.say(anew['value'])}; the network is broken"]
+    # A value inside of the other's interval is the same value: statistics are not to blame for it.
+    best = max(headline.score(found["low"]), headline.score(found["high"]))
+    if at_chance(headline, anew) or headline.score(anew["value"]) <= best:
+        return [
+            f"{line}, nor is it clearly better {again}: {headline.say(anew['value'])}; the network "
+            "is broken"
+        ]
     return [
         f"{line}, but it is {headline.say(anew['value'])} {again}: those that it has are not of "
         "the weights it has; recalibrate it"

@@ -50,6 +50,13 @@ def test_a_line_says_what_recalibration_brings_or_does_not():
         assert said in line
     (line,) = chance_signs(ACCURACY, value(0.08, 0.1, 0.12), value(0.05, 0.11, 0.2), HOW)
     assert "11.0%; the network is broken" in line
+    # The one interval holds chance just so and the other just not: nothing was mended.
+    (line,) = chance_signs(ACCURACY, value(0.099, 0.11, 0.12), value(0.101, 0.112, 0.122), HOW)
+    assert "11.2%; the network is broken" in line
+    (line,) = chance_signs(ERROR, value(1.0, 2.0, 3.0, 2.5), value(1.1, 1.9, 2.4, 2.5), HOW)
+    assert "the network is broken" in line
+    (line,) = chance_signs(ERROR, value(1.0, 2.0, 3.0, 2.5), value(0.1, 0.2, 0.3, 2.5), HOW)
+    assert "recalibrate" in line
     (line,) = chance_signs(ACCURACY, value(0.08, 0.1, 0.12), None, None)
     assert "no other normalisation statistics" in line
 
