@@ -18,6 +18,7 @@ FLOORS = (
     ("runs",),
     ("costs",),
     ("stages", "report", "importers"),
+    ("exporters",),
     ("config",),
     ("cli",),
     ("__main__",),

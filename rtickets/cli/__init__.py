@@ -15,6 +15,7 @@ from rtickets.cli.completion import make_completion
 from rtickets.cli.configs import CONFIGS
 from rtickets.cli.data import DATA
 from rtickets.cli.dry import dry_run
+from rtickets.cli.exporting import EXPORT
 from rtickets.cli.fields import asks_for_help, print_fields
 from rtickets.cli.importing import IMPORT
 from rtickets.cli.parser import OneLineParser, what_is_wrong
@@ -47,6 +48,7 @@ VERBS: dict[str, Verb] = {
     "restore": RESTORE,
     "restore-study": RESTORE_STUDY,
     "import": IMPORT,
+    "export": EXPORT,
     "compact": COMPACT,
     "data": DATA,
     "configs": CONFIGS,

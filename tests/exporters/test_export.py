@@ -1,0 +1,139 @@
+"""Exports answer as the ticket, run without this package by the snippets of the documentation."""
+
+import json
+import re
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from rtickets import cli, compact
+from rtickets.errors import InputError
+from rtickets.exporters import FORMATS, export, torch_names
+from rtickets.exporters.export import real_images
+from rtickets.tickets import provenance
+from tests.tickets.compaction.test_compact import logits, random_ticket
+
+DOCS = Path(__file__).parents[2] / "docs" / "export.md"
+SHAPE = (32, 32, 3)
+
+
+@pytest.fixture(scope="module")
+def ticket():
+    return random_ticket("resnet18", 1 / 32, SHAPE, 0.5, stem="small")
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(3).random((5, *SHAPE)).astype(np.float32)
+
+
+def snippet(heading):
+    text = DOCS.read_text().split(f"## {heading}")[1]
+    return re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+
+
+def run(heading, images, monkeypatch, folder):
+    monkeypatch.chdir(folder)
+    names = {"images": images}
+    exec(compile(snippet(heading), str(DOCS), "exec"), names)
+    return np.asarray(names["logits"])
+
+
+def close(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5 * abs(expected).max())
+
+
+def test_stablehlo_is_run_by_jax_alone(ticket, images, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("flatbuffers")
+    ticket.save(tmp_path / "ticket")
+    words = ["export", str(tmp_path / "ticket"), "--format=stablehlo"]
+    assert cli.main([*words, f"--out={tmp_path / 'exported'}"]) == 0
+    assert "differ by at most" in capsys.readouterr().out
+    said = json.loads((tmp_path / "exported" / "export.json").read_text())
+    assert said["max_difference"] <= 1e-5 * said["largest_answer"]
+    assert said["image_shape"] == list(SHAPE)
+    close(run("StableHLO", images, monkeypatch, tmp_path), logits(ticket, images))
+    assert cli.main([*words, f"--out={tmp_path / 'exported'}"]) == 2
+    assert "exists" in capsys.readouterr().err
+
+
+def test_onnx_is_run_by_onnxruntime(ticket, images, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime")
+    export(ticket, tmp_path / "exported", "onnx")
+    close(run("ONNX", images, monkeypatch, tmp_path), logits(ticket, images))
+
+
+def test_onnx_is_what_its_reference_says(ticket, tmp_path):
+    pytest.importorskip("onnx")
+    said = export(ticket, tmp_path / "exported", "onnx")
+    assert said["max_difference"] <= 1e-5 * said["largest_answer"]
+    assert said["images"] == 8
+
+
+@pytest.mark.parametrize("smaller", [False, True])
+def test_torchvision_runs_the_state_dict(ticket, images, tmp_path, monkeypatch, smaller):
+    pytest.importorskip("torchvision")
+    torch = pytest.importorskip("torch")
+    if smaller:
+        ticket = compact(ticket).ticket
+    said = export(ticket, tmp_path / "exported", "torchvision")
+    assert bool(said["masks"]) or smaller
+    found = run("PyTorch", images, monkeypatch, tmp_path)
+    close(found, logits(ticket, images))
+    assert torch.is_tensor(torch.zeros(1))
+
+
+def test_hugging_face_runs_the_state_dict(images, tmp_path):
+    torch, hub = (pytest.importorskip(name) for name in ("torch", "transformers"))
+    shape = (64, 64, 3)
+    ticket = random_ticket("resnet50", 1 / 32, shape, 0.3, stem="imagenet")
+    model = provenance.build_model(ticket.meta)
+    tensors = torch_names.state_dict(
+        ticket, torch_names.layout_for(model, "huggingface"), with_masks=False
+    )
+    config = hub.ResNetConfig(
+        embedding_size=2, hidden_sizes=[8, 16, 32, 64], depths=[3, 4, 6, 3], num_labels=5
+    )
+    network = hub.ResNetForImageClassification(config).eval()
+    network.load_state_dict({name: torch.tensor(each) for name, each in tensors.items()})
+    x = np.random.default_rng(0).random((2, *shape)).astype(np.float32)
+    seen = torch.tensor((x - 0.4) / 0.2, dtype=torch.float32).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        close(network(seen).logits.numpy(), logits(ticket, x))
+
+
+@pytest.mark.parametrize("names", ["torchvision", "timm", "huggingface"])
+def test_state_dicts_hold_masks_as_torch_prune_does(ticket, names):
+    model = provenance.build_model(ticket.meta)
+    layout = torch_names.layout_for(model, names)
+    tensors = torch_names.state_dict(ticket, layout)
+    masked = [name for name in tensors if name.endswith("weight_mask")]
+    assert masked
+    for name in masked:
+        assert name.replace("_mask", "_orig") in tensors
+        assert name.removesuffix("_mask") not in tensors
+        assert set(np.unique(tensors[name])) <= {0.0, 1.0}
+    params, stats = torch_names.from_state_dict(model, tensors, layout, 3)
+    jax.tree.map(np.testing.assert_array_equal, stats, ticket.batch_stats)
+    kernel = params["stage2_block1"]["conv1"]["kernel"]
+    mask = ticket.mask["stage2_block1"]["conv1"]["kernel"]
+    np.testing.assert_array_equal(kernel, ticket.params["stage2_block1"]["conv1"]["kernel"] * mask)
+
+
+def test_what_a_format_has_not_is_refused(ticket, tmp_path):
+    with pytest.raises(InputError, match=r"safetensor.*stablehlo.*onnx"):
+        export(ticket, tmp_path / "a", "safetensor")
+    wide = random_ticket("wide_resnet40_2", 1 / 16, SHAPE)
+    with pytest.raises(InputError, match=r"torchvision.*WideResNet.*stablehlo"):
+        export(wide, tmp_path / "a", "torchvision")
+    assert not (tmp_path / "a").exists()
+    assert set(FORMATS) == {"stablehlo", "onnx", "torchvision", "timm", "huggingface"}
+
+
+def test_real_images_have_the_shape_and_are_photographs():
+    images = real_images((20, 24, 3))
+    assert images.shape == (8, 20, 24, 3)
+    assert 0 <= images.min() < 0.1 < 0.5 < images.max() <= 1
+    assert len({image.tobytes() for image in images}) == 8
