@@ -13,7 +13,8 @@ and SVHN; it needs `rtickets data prepare` of these. Small is a ResNet-18 of wid
 on 10,800 images of Fashion-MNIST, with all and 200 of them, and 200 of `mnist5k`, `digits` and
 `animals`; it needs `pip install 'rtickets[demo]'` and `pip install --no-deps animal-mnist==0.4`.
 
-Time: full, not run, --dry-run estimates it; small, about ten minutes of one CPU core.
+Time: full, not run, --dry-run estimates it; small, 7 minutes of one CPU core. Result of the small
+version: docs/results/features_small.md.
 """
 
 from rtickets.config import (
