@@ -111,6 +111,17 @@ def test_ablations_differ_in_one_thing(size):
     assert len(reset) == 1
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_the_perturbation_study_has_every_control_of_every_start(size):
+    found = study("perturbation", size).draws
+    kinds = {
+        (draw.method.start, draw.method.rewind == "0it", draw.control) for draw in found.values()
+    }
+    starts = (("pretrained", True), ("random", True), ("random", False))
+    controls = (None, "complement", "random", "perturbed")
+    assert kinds == {(*start, control) for start in starts for control in controls}
+
+
 @pytest.fixture
 def quick(monkeypatch):
     monkeypatch.setattr(network_costs, "measured_rate", lambda *_: 1e12)
@@ -155,7 +166,7 @@ def test_a_dry_run_estimates_published_tickets_of_three_pretrainings(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["temperature", "model_size"])
+@pytest.mark.parametrize("name", ["temperature", "model_size", "perturbation"])
 def test_a_dry_run_estimates_published_ablations(name, quick, tmp_path, capsys):
     assert "cifar100: 45,000 images of 224x224x3" in dry(name, tmp_path, capsys)
 
