@@ -22,10 +22,10 @@ of 3x3 at 32 pixels; here the network is the pretrained one, at 224.
 Small is a ResNet-18 of width 1/8 on 10,800 grey images of Fashion-MNIST at 16 pixels, five epochs
 of SimCLR and MoCo, three supervised; states of 60 steps that halve the survivors, and 200 images of
 `mnist5k`, `digits` and `animals` for 100 steps. It needs `pip install 'rtickets[demo]'` and
-`pip install --no-deps animal-mnist==0.4`. `-scenes` adds 160 scenes, grey at 32 pixels, for 120
-steps, which are too few to see more than ground; it needs `rtickets[scenes]` and Debian's packages
-tuxpaint-stamps-default and mate-backgrounds (docs/data.md). That the dense networks are worth
-something is shown by configs/studies/features.py, with the same networks.
+`pip install --no-deps animal-mnist==0.4`. `-scenes` adds the masks of 320 scenes, grey at 32 pixels,
+for 20 epochs; it needs `rtickets[scenes]` and Debian's packages tuxpaint-stamps-default and
+mate-backgrounds (docs/data.md). That the dense networks are worth something is shown by
+configs/studies/features.py, with the same networks.
 
 Time: full, not run, --dry-run estimates it; small, 8 minutes of one CPU core and 6 of pretraining.
 Result of the small version: docs/results/pretrainings_small.md.
@@ -106,12 +106,12 @@ def full():
 
 
 def scenes():
-    """Return 120 steps on 160 scenes in grey."""
-    train = experiments.by_steps(OptimizerConfig(name="adamw", learning_rate=4e-3), "120it")
+    """Return 20 epochs of 320 scenes in grey."""
+    train = experiments.by_steps(OptimizerConfig(name="adamw", learning_rate=2e-3), "20ep")
     return TransferConfig(
         data=DataConfig(
             source="stamps_scenes", path="/usr/share", image_size=32, channels=1,
-            train_examples=160, flip=True, crop_padding=4,
+            train_examples=320, flip=True, crop_padding=4,
             task=Segmentation(output_stride=8, channels=32, fine="stage2"),
         ),
         train=config_files.replace(train, batch_size=16),
