@@ -12,6 +12,7 @@ import numpy as np
 from rtickets import masks
 from rtickets.draw.criteria import Criterion, magnitude
 from rtickets.draw.criteria.groups import check_scores, of_groups, random_groups
+from rtickets.draw.linked import Linked, check_linked, keep_linked
 from rtickets.draw.ranking import Scope, check_runs, keep_best
 from rtickets.draw.ties import Say, check_scores_tell, warn
 from rtickets.errors import InputError
@@ -38,6 +39,7 @@ def draw_omp(
     seed: int = 0,
     start: Mask | None = None,
     layouts: Mapping[str, str] | None = None,
+    linked: Linked | None = None,
     say: Say = warn,
 ) -> Mask:
     """Draw a mask in one shot: the groups of weights with the smallest scores die.
@@ -45,8 +47,8 @@ def draw_omp(
     Args:
         params: pytree of weights.
         sparsity: fraction of the prunable weights to remove, in [0, 1).
-        pattern: what lives or dies together: 'element', 'row', 'kernel', 'channel', 'block:AxB' or
-            'N:M', see `rtickets.masks.patterns`.
+        pattern: what lives or dies together: 'element', 'row', 'kernel', 'channel',
+            'channel_linked', 'block:AxB' or 'N:M', see `rtickets.masks.patterns`.
         scope: 'global' ranks all groups together; 'uniform' gives every layer the same sparsity;
             'erk' gives small layers a smaller one (Evci et al. 2020). A layer is a leaf, or a copy
             of a stack.
@@ -65,6 +67,8 @@ def draw_omp(
         layouts: what the axes of kernels are, by regular expressions that match whole paths, such
             as {'.*/out/kernel': 'iio'}, where that cannot be inferred; see
             `rtickets.masks.layout_names`.
+        linked: for 'channel_linked', which channels go together, of
+            `rtickets.tickets.compaction.linked_channels`.
         say: is told in one line each what does not stop the draw: scores that are alike and leave
             the choice to the index, leaves that keep a mask. By default a `DrawWarning`.
 
@@ -95,6 +99,15 @@ def draw_omp(
     alive = {path: np.broadcast_to(before[path], shape) for path, shape in shapes.items()}
     if scores is not None and criterion != "magnitude":
         raise InputError(f"criterion={criterion!r} and scores exclude each other; give one")
+    if parsed.name == "channel_linked":
+        linked = check_linked(linked, shapes)
+        if scope != "global" or criterion == "random":
+            raise InputError(
+                f"pattern='channel_linked' takes scope='global' and no random scores, not "
+                f"scope={scope!r} and criterion={criterion!r}; its groups are of several layers"
+            )
+    elif linked is not None:
+        raise InputError(f"linked is for pattern='channel_linked', not {pattern!r}; leave it out")
     if criterion == "random":
         groups = random_groups(split_shapes(shapes, seen), parsed, seed)
     else:
@@ -102,7 +115,12 @@ def draw_omp(
         # 0 where dead, whatever the score: a group's mean would take it in.
         living = {path: np.where(alive[path], score, 0) for path, score in own.items()}
         groups = of_groups(split(living, seen), parsed, group_norm)
-    kept = keep_best(groups, split(alive, seen), parsed, scope, sparsity)
+    if parsed.name == "channel_linked":
+        kept = keep_linked(
+            living, alive, check_linked(linked, shapes), sparsity, squared=group_norm == "l2"
+        )
+    else:
+        kept = keep_best(groups, split(alive, seen), parsed, scope, sparsity)
     check_scores_tell(kept, parsed, say)
     # A group lives as a whole; of what was dead before, nothing returns.
     keep = {path: mask & alive[path] for path, mask in join(kept.masks, shapes, seen).items()}

@@ -77,7 +77,7 @@ def keep_best(
         # One array of all layers: budgets are of weights, which groups at edges have fewer of.
         sizes = [group_sizes(mask.shape, pattern).ravel() for mask in alive.values()]
         flat = np.concatenate([score.ravel() for score in ranked.values()])
-        keep = _keep_within_budget(flat, np.concatenate(sizes), sparsity)
+        keep = keep_within_budget(flat, np.concatenate(sizes), sparsity)
         ends = np.cumsum([score.size for score in ranked.values()])[:-1]
         parts = dict(zip(ranked, np.split(keep, ends), strict=True))
         rankings = [Ranking("", flat[None], keep[None])]
@@ -161,7 +161,7 @@ def _within_one(kept: dict[str, int], living: dict[str, int]) -> dict[str, int]:
     return kept
 
 
-def _keep_within_budget(scores: np.ndarray, sizes: np.ndarray, sparsity: float) -> np.ndarray:
+def keep_within_budget(scores: np.ndarray, sizes: np.ndarray, sparsity: float) -> np.ndarray:
     """Mark the best groups whose weights fit into the budget, and the very best in any case.
 
     Dead groups, those of score -inf, are not marked for a rest of the budget that one group more

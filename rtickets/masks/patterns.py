@@ -8,6 +8,7 @@ equal blocks:
     row         one line along the last spatial axis (kw of an HWIO kernel)
     kernel      all spatial axes: one 2-D kernel
     channel     everything that makes one output channel
+    channel_linked  likewise, of all layers whose channels meet, as in a residual addition
     block:AxB   A inputs by B outputs, smaller at the edges
     N:M         of every M consecutive inputs the N with the largest scores live
 """
@@ -23,7 +24,7 @@ from rtickets.errors import InputError
 from rtickets.masks.arguments import check_text
 
 GroupNorm = Literal["l1", "l2"]
-PATTERN = r"element|row|kernel|channel|block:[1-9]\d*x[1-9]\d*|[1-9]\d*:[1-9]\d*"
+PATTERN = r"element|row|kernel|channel|channel_linked|block:[1-9]\d*x[1-9]\d*|[1-9]\d*:[1-9]\d*"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Pattern:
     """A parsed pattern.
 
     Attributes:
-        name: 'element', 'row', 'kernel', 'channel', 'block' or 'n:m'.
+        name: 'element', 'row', 'kernel', 'channel', 'channel_linked', 'block' or 'n:m'.
         sizes: (A, B) of a block, (N, M) of n:m, else ().
     """
 
@@ -51,7 +52,7 @@ class Pattern:
             return (1,) * (spatial - 1) + (shape[spatial - 1],) + (1,) * (len(shape) - spatial)
         if self.name == "kernel":
             return shape[:spatial] + (1,) * (len(shape) - spatial)
-        if self.name == "channel":
+        if self.name in ("channel", "channel_linked"):
             return (*shape[:-1], 1)
         if self.name == "block" and len(shape) > 1:
             return (1,) * spatial + self.sizes
@@ -63,7 +64,8 @@ def parse_pattern(text: str) -> Pattern:
     check_text("pattern", text)
     if not re.fullmatch(PATTERN, text):
         raise InputError(
-            f"pattern={text!r} is unknown; choose element, row, kernel, channel, block:AxB or N:M"
+            f"pattern={text!r} is unknown; choose element, row, kernel, channel, "
+            "channel_linked, block:AxB or N:M"
         )
     sizes = tuple(int(number) for number in re.findall(r"\d+", text))
     if ":" not in text:

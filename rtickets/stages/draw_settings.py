@@ -110,6 +110,11 @@ class DrawConfig:
     check: CheckConfig | None = None
 
     @property
+    def _can_link(self) -> bool:
+        plain = self.method.name == "omp" and self.criterion == "magnitude"
+        return plain and self.scope == "global" and self.control in (None, "reinitialised")
+
+    @property
     def how(self) -> CriterionEntry:
         """What the criterion says of itself."""
         return CRITERIA[self.criterion]
@@ -187,6 +192,11 @@ class DrawConfig:
         ):
             raise ValueError(
                 f"control={self.control!r} would not keep pattern={self.pattern!r}; choose another"
+            )
+        if self.pattern == "channel_linked" and not self._can_link:
+            raise ValueError(
+                "pattern='channel_linked' takes method='omp', criterion='magnitude', "
+                "scope='global' and no control but 'reinitialised'; its groups are of several layers"
             )
         if self.attack and (why := self.attack.why_not_for_training):
             raise ValueError(why)

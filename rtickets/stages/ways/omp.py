@@ -19,6 +19,7 @@ from rtickets.stages.train import save_ticket
 from rtickets.stages.ways.base import WayConfig
 from rtickets.tasks import task_of
 from rtickets.tickets import provenance
+from rtickets.tickets.compaction import linked_channels
 from rtickets.tickets.ticket import Ticket
 
 
@@ -52,6 +53,8 @@ class Omp(WayConfig):
             )
             own = {"start": network.mask, "layouts": meta.get("layouts"), "say": notes.append}
             options: dict[str, Any] = {**config.omp_options(), **own}
+            if config.pattern == "channel_linked":
+                options["linked"] = linked_channels(network)
             if config.how.make is None:
                 criterion: Any = config.criterion
                 mask = draw_omp(params, sparsity, criterion=criterion, seed=config.seed, **options)

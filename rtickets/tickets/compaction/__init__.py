@@ -6,6 +6,7 @@ every array whether it can be another for another input (`known`). `plan` decide
 stays, and `smaller` makes a ticket of it. An operation without a rule keeps all that it is given.
 """
 
+from rtickets.tickets.compaction.links import linked_channels
 from rtickets.tickets.compaction.smaller import Compacted, compact
 
-__all__ = ["Compacted", "compact"]
+__all__ = ["Compacted", "compact", "linked_channels"]
