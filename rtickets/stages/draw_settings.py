@@ -196,7 +196,7 @@ class DrawConfig:
         if self.pattern == "channel_linked" and not self._can_link:
             raise ValueError(
                 "pattern='channel_linked' takes method='omp', criterion='magnitude', "
-                "scope='global' and no control but 'reinitialised'; its groups are of several layers"
+                "scope='global' and no control but 'reinitialised': groups are of several layers"
             )
         if self.attack and (why := self.attack.why_not_for_training):
             raise ValueError(why)

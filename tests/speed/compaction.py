@@ -30,6 +30,7 @@ def main():
     parser.add_argument("--batch-sizes", default="1,64")
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--pattern", default="channel")
+    parser.add_argument("--turns", type=int, default=9)
     options = parser.parse_args()
     dense = random_ticket("resnet18", options.width, SHAPE, 0.0, stem="small")
     mask = draw_omp(dense.params, options.sparsity, options.pattern, scope="uniform")
@@ -48,7 +49,7 @@ def main():
         x = np.random.default_rng(0).random((size, *SHAPE)).astype(np.float32)
         calls = {"dense": compiled(ticket, x), "compacted": compiled(found.ticket, x)}
         calls |= {name: torch_call(network, x) for name, network in pruned.items()}
-        seconds = by_turns(calls)
+        seconds = by_turns(calls, options.turns)
         print(f"batch {size}, ms:", *(f"{k} {1000 * s:.3g}" for k, s in seconds.items()))
         print(f"  compacted {seconds['dense'] / seconds['compacted']:.1f}x as fast as dense")
 
