@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydantic.dataclasses import dataclass
 
+from rtickets import data
 from rtickets.data.arrays import Dataset, Split
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
@@ -130,3 +131,12 @@ def test_a_task_that_is_a_kind_of_classification_is_remembered_as_itself(monkeyp
     meta = remembering(OLD, Ordinal(), classes)
     assert known(meta) == (Ordinal(), {"class_names": ["low", "high"]})
     assert aligned(meta, Classification(), classes) is None
+
+
+def test_another_head_forgets_the_widths_of_the_one_before():
+    dataset = data.load(DataConfig(source="fashion_mini"), 0)
+    model = {"arch": "resnet18", "widths": ["head/dense1=4", "stem_conv=3"]}
+    meta = {"model": model, "class_names": ["a"]}
+    found = remembering(meta, Classification(), dataset)
+    assert found["model"] == {"arch": "resnet18", "widths": ["stem_conv=3"]}
+    assert model["widths"] == ["head/dense1=4", "stem_conv=3"]
