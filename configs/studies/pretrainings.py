@@ -22,8 +22,8 @@ of 3x3 at 32 pixels; here the network is the pretrained one, at 224.
 Small is a ResNet-18 of width 1/8 on 10,800 grey images of Fashion-MNIST at 16 pixels, five epochs
 of SimCLR and MoCo, three supervised; states of 60 steps that halve the survivors, and 200 images of
 `mnist5k`, `digits` and `animals` for 100 steps. It needs `pip install 'rtickets[demo]'` and
-`pip install --no-deps animal-mnist==0.4`. `-scenes` adds the masks of 320 scenes, grey at 32 pixels,
-for 20 epochs; it needs `rtickets[scenes]` and Debian's packages tuxpaint-stamps-default and
+`pip install --no-deps animal-mnist==0.4`. `-scenes` adds the masks of 320 scenes, grey at 32
+pixels, for 20 epochs; it needs `rtickets[scenes]` and Debian's packages tuxpaint-stamps-default and
 mate-backgrounds (docs/data.md). That the dense networks are worth something is shown by
 configs/studies/features.py, with the same networks.
 
