@@ -25,6 +25,8 @@ _OF_FILES = (
     configs.TransferConfig,
     configs.EvaluateConfig,
     configs.StudyConfig,
+    configs.RestorationStudyConfig,
+    configs.RestoreConfig,
 )
 _NUMBER = r"\d+(?:\.\d+)?"
 _FRACTION = rf"({_NUMBER})/({_NUMBER})"
