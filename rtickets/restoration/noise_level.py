@@ -40,10 +40,11 @@ def estimate_noise(picture: np.ndarray) -> float:
     return float(np.mean(found))
 
 
-def noise_power(picture: np.ndarray, sigma: float, side: int = 7) -> np.ndarray:
-    """Return the mean square of what noise changes where values outside [0, 1] are cut off.
+def noise_variance(picture: np.ndarray, sigma: float, side: int = 7) -> np.ndarray:
+    """Return the variance that noise has where values outside [0, 1] are cut off.
 
-    Near black and white it is less than sigma ** 2: of a value x, noise below -x counts x ** 2.
+    Near black and white it is less than sigma ** 2. What is cut off also moves the mean; a network
+    paints the mean, and so what it leaves unexplained is the variance alone.
 
     Args:
         picture: noisy (H, W, C); the value without noise is the mean of side x side pixels.
@@ -56,9 +57,12 @@ def noise_power(picture: np.ndarray, sigma: float, side: int = 7) -> np.ndarray:
     if sigma == 0:
         return np.zeros(picture.shape)
     x = np.clip(_smooth(np.asarray(picture, np.float64), side), 0, 1)
-    low, high = -x / sigma, (1 - x) / sigma
-    inside = ndtr(high) - ndtr(low) - (high * _density(high) - low * _density(low))
-    return np.asarray(sigma**2 * inside + x**2 * ndtr(low) + (1 - x) ** 2 * ndtr(-high), np.float64)
+    low, high = -x / sigma, (1 - x) / sigma  # between these, noise is whole
+    below, above, inside = ndtr(low), ndtr(-high), ndtr(high) - ndtr(low)
+    mean = low * below + high * above + _density(low) - _density(high)
+    square = low**2 * below + high**2 * above
+    square += inside - (high * _density(high) - low * _density(low))
+    return np.asarray(sigma**2 * (square - mean**2), np.float64)
 
 
 def _density(x: np.ndarray) -> np.ndarray:

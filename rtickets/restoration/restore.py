@@ -24,7 +24,7 @@ from rtickets.restoration.generators import GeneratorConfig, make_painter, netwo
 from rtickets.restoration.initial_masks import nothing_removed
 from rtickets.restoration.learning import MaskConfig, learn_mask
 from rtickets.restoration.mask_files import generator_of, load_mask
-from rtickets.restoration.noise_level import estimate_noise, noise_power
+from rtickets.restoration.noise_level import estimate_noise, noise_variance
 from rtickets.restoration.outcome import verdict_of
 from rtickets.restoration.problem import Problem, observe
 from rtickets.restoration.tiles import Tile, joined, tiles_of
@@ -265,8 +265,8 @@ def _restore_tile(
 ) -> _Done:
     whole, settings = asked.whole, asked.config
     part = Problem(whole.task, {name: tile.of(leaf) for name, leaf in whole.batch.items()})
-    power = noise_power(np.asarray(part.batch["observed"][0]), asked.sigma)
-    enough = float((power * np.asarray(part.batch["seen"][0])).mean())
+    variance = noise_variance(np.asarray(part.batch["observed"][0]), asked.sigma)
+    enough = float((variance * np.asarray(part.batch["seen"][0])).mean())
     painter = make_painter(asked.generator, part.shape, asked.seed)
     losses: list[float] = []
     why: list[Literal["noise level", "patience"]] = []
