@@ -12,6 +12,7 @@ _ROOT = 3**0.5
 # the high-pass filter of Daubechies' wavelet with two vanishing moments: lines and slopes vanish
 _HIGH = np.array([1 - _ROOT, _ROOT - 3, 3 + _ROOT, -1 - _ROOT]) / (4 * 2**0.5)
 _MEDIAN = 0.6744897501960817  # of the magnitude of a standard normal number
+_CLOSER = 8  # rounds in which the value without noise is found from the mean of cut off ones
 SMALLEST = 16
 """The least side of a picture whose noise is estimated."""
 
@@ -47,7 +48,7 @@ def noise_variance(picture: np.ndarray, sigma: float, side: int = 7) -> np.ndarr
     paints the mean, and so what it leaves unexplained is the variance alone.
 
     Args:
-        picture: noisy (H, W, C); the value without noise is the mean of side x side pixels.
+        picture: noisy (H, W, C); the mean of side x side pixels tells the value without noise.
         sigma: standard deviation before values are cut off.
         side: odd.
 
@@ -56,13 +57,21 @@ def noise_variance(picture: np.ndarray, sigma: float, side: int = 7) -> np.ndarr
     """
     if sigma == 0:
         return np.zeros(picture.shape)
-    x = np.clip(_smooth(np.asarray(picture, np.float64), side), 0, 1)
+    mean = _smooth(np.asarray(picture, np.float64), side)
+    x = np.clip(mean, 0, 1)
+    for _ in range(_CLOSER):
+        x = np.clip(mean - _cut_off(x, sigma)[0], 0, 1)
+    return _cut_off(x, sigma)[1]
+
+
+def _cut_off(x: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and the variance of noise on values x that is cut off outside [0, 1]."""
     low, high = -x / sigma, (1 - x) / sigma  # between these, noise is whole
     below, above, inside = ndtr(low), ndtr(-high), ndtr(high) - ndtr(low)
     mean = low * below + high * above + _density(low) - _density(high)
     square = low**2 * below + high**2 * above
     square += inside - (high * _density(high) - low * _density(low))
-    return np.asarray(sigma**2 * (square - mean**2), np.float64)
+    return np.asarray(sigma * mean), np.asarray(sigma**2 * (square - mean**2))
 
 
 def _density(x: np.ndarray) -> np.ndarray:

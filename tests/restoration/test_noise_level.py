@@ -43,8 +43,9 @@ def test_tiny_pictures_are_refused():
 @pytest.mark.parametrize("sigma", [0.05, 0.2, 0.6])
 def test_noise_that_is_cut_off_varies_less(level, sigma):
     draws = level + sigma * np.random.default_rng(0).normal(size=200_000)
-    found = noise_variance(np.full((1, 1, 1), level), sigma)
-    np.testing.assert_allclose(found, np.clip(draws, 0, 1).var(), rtol=0.02)
+    mean = np.clip(draws, 0, 1).mean()
+    found = noise_variance(np.full((1, 1, 1), mean), sigma)
+    np.testing.assert_allclose(found, np.clip(draws, 0, 1).var(), rtol=0.03)
     assert found.max() <= sigma**2 * (1 + 1e-9)
 
 
