@@ -12,7 +12,7 @@ their own weights.
 
 `random` leaves normalisation alone, as all methods do, and is always there: it is a strong control.
 
-Time: full, not run, --dry-run estimates it; small, about 30 minutes of one CPU core. Results of the
+Time: full, not run, --dry-run estimates it; small, about 35 minutes of one CPU core. Results of the
 small version: docs/results/restoration_small.md.
 """
 
