@@ -53,7 +53,7 @@ class RestoreConfig:
     sparsity: float = Field(default=0.9, ge=0, lt=1)
     mask: MaskConfig = field(default_factory=lambda: MaskConfig(steps=600))
     mask_side: int = Field(default=96, ge=16)
-    training: FitConfig = field(default_factory=lambda: FitConfig(steps=1000, learning_rate=2e-2))
+    training: FitConfig = field(default_factory=lambda: FitConfig(steps=500, learning_rate=2e-2))
     tile: int = Field(default=512, ge=64)
     overlap: int = Field(default=32, ge=0)
     patience: Positive = 12
