@@ -1,4 +1,4 @@
-"""The network of a ticket as a function, and examples to call it with."""
+"""The network of a ticket as a function in float32, and examples to call it with."""
 
 from typing import Any
 
@@ -24,11 +24,16 @@ def network_of(meta: Any, has_head: bool) -> tuple[models.Model, Any, Inputs]:
         outputs are its pooled features.
     """
     if has_head:
-        return provenance.build_model(meta), _outputs, provenance.inputs_of(meta)
+        return _exact(provenance.build_model(meta)), _outputs, provenance.inputs_of(meta)
     provenance.check(meta)
     config = config_files.parse(ModelConfig, meta["model"])
     model = models.from_config(config, 1, mean=tuple(meta["mean"]), std=tuple(meta["std"]))
-    return model, _pooled, provenance.inputs_of(meta)
+    return _exact(model), _pooled, provenance.inputs_of(meta)
+
+
+def _exact(model: models.Model) -> models.Model:
+    """Return a network that computes in float32, whatever it was trained in."""
+    return model.clone(dtype=jnp.float32) if hasattr(model, "dtype") else model
 
 
 def _outputs(model: models.Model, variables: Any, inputs: Any) -> Any:

@@ -144,6 +144,13 @@ def test_a_channel_that_nobody_reads_goes_though_its_filter_lives(tiny):
     assert found.report["widths"] == {"stage1_block1/conv1": 5}
 
 
+def test_a_network_of_another_precision_is_compared_in_float32_and_keeps_it(tiny):
+    ticket = random_ticket(tiny, 1, (8, 8, 3), 0.5, stem="small", precision="bfloat16")
+    found = compact(ticket)
+    assert found.report["max_difference"] <= 1e-5 * found.report["largest_output"]
+    assert found.ticket.meta["model"]["precision"] == "bfloat16"
+
+
 def test_a_dense_network_stays_as_it_is(tiny):
     ticket = random_ticket(tiny, 1, (8, 8, 3), 0.0, stem="small")
     found = compact(ticket)
