@@ -44,6 +44,9 @@ SHORT = {  # steps of the comparison of single attacks
 }
 
 
+PUBLISHED = ("APGD-CE", "APGD-T", "FAB-T", "Square")  # the members of the standard ensemble
+
+
 class Pair(NamedTuple):
     """One network in both libraries, and images."""
 
@@ -163,8 +166,11 @@ def reseeded(pair: Pair, seed: int) -> Pair:
     return pair if seed == 0 else pair._replace(subject=pair.subject._replace(keys=keys))
 
 
-def speed(pairs: dict[str, Pair], batch_size: int) -> None:
+def speed(pairs: dict[str, Pair], batch_size: int, quick: bool) -> None:
     full = dict.fromkeys(SHORT, 100) | {"Square": 5000}
+    members = MEMBERS["standard"]
+    if quick:
+        full = dict.fromkeys(SHORT, 1)
     print(
         "| network | images | norm | torchattacks (s) | ours (s) | of it compiling | "
         "robust accuracy (%) | ratio | without compiling |"
@@ -172,11 +178,13 @@ def speed(pairs: dict[str, Pair], batch_size: int) -> None:
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for (name, pair), norm in ((item, norm) for item in pairs.items() for norm in RADII):
         attacks = their_attacks(pair.model, norm, full)
-        published = [attacks[label] for label in ("APGD-CE", "APGD-T", "FAB-T", "Square")]
+        if quick:
+            members = tuple(our_members(norm, full)[label] for label in PUBLISHED)
+        published = [attacks[label] for label in PUBLISHED]
         reference, their_time = theirs(pair, torchattacks.MultiAttack(published), batch_size)
         jax.clear_caches()
-        found, our_time = ours(pair, MEMBERS["standard"], norm)
-        _, again = ours(pair, MEMBERS["standard"], norm)
+        found, our_time = ours(pair, members, norm)
+        _, again = ours(pair, members, norm)
         print(
             f"| {name} | {len(pair.y)} | {norm} | {their_time:.1f} | {our_time:.1f} | "
             f"{our_time - again:.1f} | {100 * reference:.1f} and {100 * found:.1f} | "
@@ -209,6 +217,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(SHORT), default=list(SHORT))
     parser.add_argument("--queries", type=int, default=SHORT["Square"], help="of Square")
     parser.add_argument("--seeds", type=int, default=3, help="of Square, for the accuracy")
+    parser.add_argument("--quick", action="store_true", help="one step each, to try 'speed'")
     options = parser.parse_args()
     jax.config.update("jax_num_cpu_devices", 2)  # where there is no accelerator
     # XLA does so itself; saturated networks have tiny gradients, which PyTorch is slow at otherwise
@@ -224,7 +233,7 @@ def main() -> None:
     if options.what == "accuracy":
         accuracy(pairs, options.batch_size, options.only, options.queries, options.seeds)
     elif options.what == "speed":
-        speed(pairs, options.batch_size)
+        speed(pairs, options.batch_size, options.quick)
     else:
         fast(pairs)
 

@@ -2,8 +2,10 @@
 
     taskset -c 1 python tests/speed/together.py [--sizes 2 4] [--width 0.125] [--pixels 28]
 
-Finetuning of the demo's network; by turns, medians of the processor's seconds of a step of one,
-which other work on the machine does not change.
+    python tests/speed/together.py --sizes 6 18 36 --width=1 --pixels=32 --clock=wall   # on a GPU
+
+Finetuning of the demo's network; by turns, medians of the seconds of a step of one: on a CPU the
+processor's, which other work on the machine does not change, on an accelerator those of the clock.
 """
 
 import argparse
@@ -52,14 +54,16 @@ def main() -> None:
     parser.add_argument("--objective", default="natural")
     parser.add_argument("--mode", default="finetune")
     parser.add_argument("--windows", type=int, default=5)
+    parser.add_argument("--clock", choices=["processor", "wall"], default="processor")
     options = parser.parse_args()
+    clock = {"processor": time.process_time, "wall": time.perf_counter}[options.clock]
     what = options.width, options.pixels, options.batch, options.objective, options.mode
     sample = sample_of(*what)
     sizes = (1, *options.sizes)
     found: dict[int, list[float]] = {size: [] for size in sizes}
     for _ in range(options.windows):
         for size in sizes:
-            found[size].append(time_step(sample, size, 1, 0.3, time.process_time))
+            found[size].append(time_step(sample, size, 1, 0.3, clock))
     alone = statistics.median(found[1])
     for size, times in found.items():
         own = statistics.median(times)
