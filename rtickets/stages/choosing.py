@@ -11,6 +11,7 @@ other, takes less than `_WORTH` seconds: that could not pay.
 """
 
 import hashlib
+import math
 import os
 import re
 import statistics
@@ -24,8 +25,9 @@ import jax.numpy as jnp
 
 from rtickets import training
 from rtickets.errors import InputError
-from rtickets.platform import console, parallel, preemption, processes
+from rtickets.platform import console, parallel, preemption
 from rtickets.platform.private import private_folder
+from rtickets.storage import locks
 from rtickets.storage.files import read_json, write_json
 from rtickets.training.dispatch import compiled_together
 from rtickets.training.inputs import FromMemory
@@ -45,6 +47,7 @@ class Sample(NamedTuple):
         mask: which weights live.
         feed: its examples.
         steps: of a dispatch.
+        total: steps that it takes until it ends.
     """
 
     program: Program
@@ -52,31 +55,48 @@ class Sample(NamedTuple):
     mask: Any
     feed: FromMemory
     steps: int
+    total: int
 
 
-def chosen_size(
-    file: Path, label: str, sample: Callable[[], Sample], count: int, steps: int
-) -> int:
+def chosen_size(file: Path, label: str, sample: Callable[[], Sample | None], count: int) -> int:
     """Return how many of a study's runs are trained at once, 1 for one after the other.
 
     Args:
         file: in the study's folder, where what was chosen is kept.
         label: of the runs there.
-        sample: returns one of them.
+        sample: returns one of them, None if they cannot be trained at once; it is called unless
+            that was chosen before.
         count: of runs.
-        steps: that each takes.
 
     Raises:
+        InUseError: if another worker of the study is choosing.
         Preempted: if the process was asked to stop.
     """
-    kept = processes.on_primary(lambda: read_json(file) if file.is_file() else {})
-    if label not in kept:
-        times = _measured(sample(), count, steps)
-        kept = {**kept, label: _best(times)}  # no times: what is there must not depend on them
-        processes.on_primary(lambda: write_json(file, kept))
-        if len(times) > 1:
-            console.say(f"{label}: {_said(kept[label], times)}")
-    return int(kept[label])
+    if label in (kept := _kept(file)):
+        return kept[label]
+    with locks.locked(file.parent):
+        if label not in (kept := _kept(file)):  # by another worker, a moment ago
+            first = sample()
+            times = {} if first is None else _measured(first, count)
+            kept[label] = _best(times) if times else 1
+            write_json(file, kept)  # no times: what is there must not depend on them
+            if len(times) > 1:
+                console.say(f"{label}: {_said(kept[label], times)}")
+    return kept[label]
+
+
+def _kept(file: Path) -> dict[str, int]:
+    """Return what a study chose; nothing if that is damaged, which a line says."""
+    try:
+        found = read_json(file)
+    except FileNotFoundError:
+        return {}
+    except InputError:
+        found = {"": None}
+    if all(type(size) is int and size in SIZES for size in found.values()):
+        return found
+    console.say(f"{file} is damaged: how many are trained at once is chosen anew")
+    return {}
 
 
 def _said(size: int, times: dict[str, float]) -> str:
@@ -85,12 +105,12 @@ def _said(size: int, times: dict[str, float]) -> str:
     return f"{how} (a step of one, by how many are trained at once: {known})"
 
 
-def _measured(sample: Sample, count: int, steps: int) -> dict[str, float]:
+def _measured(sample: Sample, count: int) -> dict[str, float]:
     """Return the seconds of a step of one run by how many there are at once, 1 and maybe more."""
     file = _file(sample)
-    times: dict[str, float] = read_json(file) if file is not None and file.is_file() else {}
+    times = {} if file is None else _cached(file)
     roughly = times.get("1") or time_step(sample, 1, windows=1, seconds=0)
-    if roughly * steps * count < _WORTH:
+    if roughly * sample.total * count < _WORTH:
         return {"1": roughly}
     for size in SIZES:
         if size > count or (times and _best(times) < size // 2):  # the last was no faster
@@ -103,8 +123,25 @@ def _measured(sample: Sample, count: int, steps: int) -> dict[str, float]:
                 console.say(f"{size} runs at once: {str(error).splitlines()[0]}")
                 break
     if file is not None:
-        write_json(file, times)
+        try:
+            write_json(file, times)
+        except OSError as error:  # what was measured is good all the same
+            console.say(f"how many runs are trained at once is not kept for others: {error}")
     return {number: value for number, value in times.items() if int(number) <= count}
+
+
+def _cached(file: Path) -> dict[str, float]:
+    """Return what was measured before; nothing if that is damaged, as it is only measured anew."""
+    try:
+        found = read_json(file)
+    except (InputError, OSError):
+        return {}
+    sound = found.keys() <= set(map(str, SIZES)) and all(map(_is_time, found.values()))
+    return found if sound and "1" in found else {}
+
+
+def _is_time(value: object) -> bool:
+    return type(value) is float and 0 < value < math.inf
 
 
 def _best(times: dict[str, float]) -> int:

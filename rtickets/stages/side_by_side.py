@@ -9,14 +9,13 @@ import jax
 
 from rtickets import stages, training
 from rtickets.errors import FailedBeforeError, InUseError, NonFiniteLossError
-from rtickets.masks import Mask, Params
 from rtickets.platform import parallel
-from rtickets.settings.kinds import to_steps
+from rtickets.runs.folders import settled
 from rtickets.stages.choosing import Sample, chosen_size
 from rtickets.stages.settings import TransferConfig
-from rtickets.stages.training_run import TrainingRun, program_of
+from rtickets.stages.training_run import program_of
 from rtickets.stages.transfer import Asked, begin
-from rtickets.training.inputs import FromMemory
+from rtickets.training.inputs import FromMemory, dispatch_length
 from rtickets.training.meeting import Compiled, Meeting
 from rtickets.training.observe.settings import ObserveConfig
 
@@ -41,30 +40,34 @@ def size_of(study: Path, label: str, asked: Asked, count: int, devices: parallel
         asked: one of them.
         count: how many there are.
     """
+    return chosen_size(study / _FILE, label, partial(_sample, asked, study, devices), count)
+
+
+def _sample(asked: Asked, study: Path, devices: parallel.Devices) -> Sample | None:
+    """Return a transfer as it begins, None where its steps cannot be taken with others'."""
     begun = begin(asked, study, devices)
-    if begun.run.dataset.train.streamed:
-        return 1
-    steps = to_steps(asked.config.train.duration, begun.run.steps_per_epoch)
-    sample = partial(_sample, begun.run, begun.weights, begun.ready.mask, asked.config)
-    total = steps * len(asked.config.rungs)
-    return chosen_size(study / _FILE, label, sample, count, total)
-
-
-def _sample(
-    run: TrainingRun, weights: tuple[Params, Any], mask: Mask, config: TransferConfig
-) -> Sample:
+    run, config, mask = begun.run, asked.config, begun.ready.mask
+    if run.dataset.train.streamed:
+        return None
     shape = run.task.input_spec(run.transform, run.dataset.train.spec)[0].shape
     program = program_of(run, shape, config.trainable)
-    state = training.init_state(program, *weights, mask)
+    state = training.init_state(program, *begun.weights, mask)
     feed = FromMemory(program, run.dataset.train, config.train.seed)
-    on_cpu = program.devices[0].platform == "cpu"
-    return Sample(program, state, mask, feed, 1 if on_cpu else feed.steps_per_dispatch)
+    dispatch = dispatch_length(config.train, program, feed)
+    return Sample(program, state, mask, feed, dispatch, program.total_steps * len(config.rungs))
 
 
 def run_side_by_side(
     asked: Sequence[Asked], size: int, workdir: Path, devices: parallel.Devices
 ) -> list[Exception]:
-    """Run transfers side by side, and return what was raised that no folder remembers."""
+    """Run transfers side by side, and return what was raised that no folder remembers.
+
+    Raises:
+        ChangedError: as `run_once` does, for any of them, before any is trained.
+        Preempted: if the process was asked to stop.
+    """
+    for each in asked:
+        settled(each.folder(workdir))
 
     def work(each: Asked) -> Callable[[Compiled], Any]:
         where = each.config, each.source, workdir, each.name, devices

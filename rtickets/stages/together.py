@@ -10,6 +10,7 @@ and one with more workers, ends with the same numbers; those of single transfers
 rounding.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -59,7 +60,7 @@ def train_with_others(config: StudyConfig, cell: Cell, asked: Asked, place: Plac
     if cell in place.alone or processes.on_primary(lambda: _ended(asked.folder(place.workdir))):
         return
     every = alike(config, cell)
-    size = _size(config, cell, asked, place, len(every))
+    size = equal_parts(len(every), _size(config, cell, asked, place, every))
     first = every.index(cell) // size * size
     cells = every[first : first + size]
     if len(cells) < 2:
@@ -81,13 +82,23 @@ def alike(config: StudyConfig, cell: Cell) -> list[Cell]:
     ]
 
 
-def _size(config: StudyConfig, cell: Cell, asked: Asked, place: Place, count: int) -> int:
-    """Return how many are trained at once."""
+def equal_parts(count: int, most: int) -> int:
+    """Return the size of parts of as many, none larger than `most`, that leaves fewest places."""
+    return math.ceil(count / math.ceil(count / most))
+
+
+def _size(
+    config: StudyConfig, cell: Cell, asked: Asked, place: Place, every: Sequence[Cell]
+) -> int:
+    """Return how many are trained at once at most."""
     if asked.config.features == "cached":
         return config.together or TICKETS
-    if count < 2 or config.together == 1 or not may_meet(asked.config):
+    if len(every) < 2 or config.together == 1 or not may_meet(asked.config):
         return 1
-    return config.together or size_of(place.study, cell.transfer, asked, count, place.devices)
+    if config.together is not None:
+        return config.together
+    label = f"{cell.transfer} of {every[0].objective}"  # other branches may be other networks
+    return size_of(place.study, label, asked, len(every), place.devices)
 
 
 def _train(asked: Sequence[Asked], size: int, place: Place) -> Iterator[Exception]:

@@ -134,7 +134,7 @@ def transfer_together(asked: Sequence[Asked], workdir: Path, devices: parallel.D
     """Run transfers on cached features, their heads trained together; see `run_together`.
 
     One that cannot be begun is left out: whoever runs it alone is told why. So many are trained at
-    once as have `cached.MOST_BYTES` of features and weights.
+    once as have `cached.MOST_BYTES` of features, weights and examples.
     """
     folders = [each.folder(workdir) for each in asked]
 
@@ -160,7 +160,9 @@ def _parts(
             begun = begin(each, folder, devices)
         except InputError:
             continue
-        own = begun.features + 2 * _bytes(begun.ready.params)
+        splits = begun.run.dataset.train, begun.run.dataset.validation, begun.run.dataset.test
+        examples = sum(_bytes(dict(split.arrays)) for split in splits)
+        own = begun.features + 2 * _bytes(begun.ready.params) + examples
         if part and size + own > cached.MOST_BYTES:
             yield part
             part, size = {}, 0
@@ -169,8 +171,9 @@ def _parts(
         yield part
 
 
-def _bytes(params: Params) -> int:
-    return sum(int(leaf.nbytes) for leaf in jax.tree.leaves(params))
+def _bytes(arrays: Any) -> int:
+    """Return what arrays take in memory; images that are streamed lie on disk."""
+    return sum(int(getattr(leaf, "nbytes", 0)) for leaf in jax.tree.leaves(arrays))
 
 
 def begin(asked: Asked, folder: Path, devices: parallel.Devices) -> Begun:

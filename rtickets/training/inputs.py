@@ -19,6 +19,7 @@ from rtickets.data.images.stream import Batch, TrainingOrder, training_batches
 from rtickets.platform import parallel
 from rtickets.training.batches import batch_indices
 from rtickets.training.meeting import Compiled
+from rtickets.training.settings import TrainConfig
 
 
 def device_transform(transform: Transform, split: Split) -> Transform:
@@ -117,6 +118,12 @@ class FromDisk:
 
 
 Feed = FromMemory | FromDisk
+
+
+def dispatch_length(config: TrainConfig, program: training.Program, feed: Feed) -> int:
+    """Return how many steps a dispatch takes at most."""
+    on_cpu = program.devices[0].platform == "cpu"
+    return config.steps_per_dispatch or (1 if on_cpu else feed.steps_per_dispatch)
 
 
 def make_feed(

@@ -21,7 +21,7 @@ from rtickets.storage.checkpoints import Checkpoints, Retention, open_checkpoint
 from rtickets.storage.files import MetricsFile, open_metrics
 from rtickets.tasks.measured import measured_if_any
 from rtickets.training import resume, selection
-from rtickets.training.inputs import make_feed
+from rtickets.training.inputs import dispatch_length, make_feed
 from rtickets.training.meeting import Compiled
 from rtickets.training.observe.observer import Observer
 from rtickets.training.resume import Snapshot
@@ -61,8 +61,7 @@ class Loop:
         self.validate_every = to_steps(config.validate_every, per_epoch)
         self.checkpoint_every = to_steps(config.checkpoint_every, per_epoch)
         self.log_every = self.validate_every or per_epoch
-        on_cpu = program.devices[0].platform == "cpu"
-        self.dispatch = config.steps_per_dispatch or (1 if on_cpu else self.feed.steps_per_dispatch)
+        self.dispatch = dispatch_length(config, program, self.feed)
         stop = training.make_objective(program.objective, program.task).stop
         self.judge = selection.Judge(program.task.headline, stop)
         self.observer = Observer(folder, config.observe, program.batch_size, program.devices)

@@ -21,7 +21,7 @@ from typing import Any
 
 import jax
 
-from rtickets.errors import InputError
+from rtickets.errors import InputError, Preempted
 from rtickets.platform import preemption
 from rtickets.storage import orbax_files
 from rtickets.training.dispatch import compiled_together
@@ -51,6 +51,7 @@ class Meeting:
             raise InputError(f"a meeting of {size} runs; give at least 1")
         self._size, self._present = size, 0
         self._asked: list[_Asked] = []
+        self._over = False
         self._changed = threading.Condition()
 
     def run(self, works: Sequence[Callable[[Compiled], Any]]) -> list[BaseException | None]:
@@ -59,6 +60,9 @@ class Meeting:
         Args:
             works: as many as the meeting has room for. Each is given what it takes its steps by, in
                 the place of `rtickets.training.compiled`.
+
+        An exception that comes meanwhile, as of the keyboard, is raised when all have ended, which
+        they do, saved, where they would take their next steps.
         """
         if len(works) > self._size:
             raise InputError(f"{len(works)} runs for a meeting of {self._size}")
@@ -82,11 +86,22 @@ class Meeting:
         # Each saves itself where it is asked to stop. What Orbax is kept from saying ends with them
         # all: they do not end in the order that they began in.
         with preemption.saving(), orbax_files.quiet():
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            try:
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+            except BaseException:
+                self._end([thread for thread in threads if thread.ident is not None])
+                raise
         return raised
+
+    def _end(self, threads: Sequence[threading.Thread]) -> None:
+        self._over = True
+        with self._changed:
+            self._changed.notify_all()
+        for thread in threads:
+            thread.join()
 
     def _compiled(self, place: int, program: Program) -> Callable[..., Any]:
         return lambda *arguments: self._steps(_Asked(place, program, arguments))
@@ -96,6 +111,8 @@ class Meeting:
         self._asked.append(own)
         self._changed.notify_all()
         while not own.done:
+            if self._over:
+                raise Preempted("interrupted beside other runs")
             if len(self._asked) >= self._present:  # all are waiting, so this one does it
                 self._take()
                 self._changed.notify_all()

@@ -42,7 +42,7 @@ def sample_of(width: float, pixels: int, batch: int, objective: str, mode: str) 
     images = np.random.default_rng(0).integers(0, 255, (5 * batch, *shape)).astype(np.uint8)
     split = labelled(images, np.arange(5 * batch, dtype=np.int32) % 10)
     state = training.init_state(program, params, stats, mask)
-    return Sample(program, state, mask, FromMemory(program, split, 0), 1)
+    return Sample(program, state, mask, FromMemory(program, split, 0), 1, 100)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import chex
 import pytest
 
+from rtickets import stages
 from rtickets.config import (
     AttackConfig,
     DataConfig,
@@ -21,11 +22,17 @@ from rtickets.config import (
     TransferConfig,
 )
 from rtickets.draw import Ticket
-from rtickets.errors import Preempted
+from rtickets.errors import ChangedError, InUseError, Preempted
 from rtickets.platform import parallel
+from rtickets.runs import environment
+from rtickets.runs.folders import StartingTicket
 from rtickets.settings import config_files
 from rtickets.stages import choosing, grid
+from rtickets.stages.side_by_side import run_side_by_side
 from rtickets.stages.study import run_cell, run_study
+from rtickets.stages.transfer import Asked
+from rtickets.storage import locks
+from rtickets.storage.files import write_json
 from rtickets.tickets import provenance
 from rtickets.training.loop import Loop
 
@@ -132,9 +139,10 @@ def times(monkeypatch, tmp_path):
     return found, asked
 
 
-def choose(folder, count=32, steps=1000):
+def choose(folder, count=32, steps=1000, sample=None):
     folder.mkdir(exist_ok=True)
-    return choosing.chosen_size(folder / "together.json", "x", lambda: None, count, steps)
+    one = choosing.Sample(*[None] * 5, total=steps)
+    return choosing.chosen_size(folder / "together.json", "x", sample or (lambda: one), count)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +176,78 @@ def test_a_study_goes_on_with_what_it_chose(times, tmp_path):
     assert choose(tmp_path / "other") == 1
 
 
+DAMAGED = [
+    "",
+    "[]",
+    '{"1": "x"}',
+    '{"1": NaN}',
+    '{"2": 0.1}',
+    '{"1": 1.0, "99": 1e-9}',
+    '{"1": 0.0}',
+]
+
+
+@pytest.mark.parametrize("stored", DAMAGED)
+def test_what_was_measured_and_is_damaged_is_measured_anew(times, tmp_path, stored):
+    found, _ = times
+    found |= {2: 0.5, 4: 0.5}
+    (tmp_path / "cache.json").write_text(stored)
+    assert choose(tmp_path / "one") == 2
+    assert json.loads((tmp_path / "cache.json").read_text()) == {"1": 1.0, "2": 0.5, "4": 0.5}
+
+
+def test_what_was_measured_counts_where_it_cannot_be_kept(times, tmp_path, monkeypatch, capsys):
+    found, _ = times
+    found |= {2: 0.5, 4: 0.5}
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(choosing, "_file", lambda sample: tmp_path / "file" / "cache.json")
+    assert choose(tmp_path / "one") == 2
+    assert "not kept" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stored", ["", "[]", '{"x": "2"}', '{"x": 3}', '{"x": -1}', '{"x": true}'])
+def test_a_damaged_choice_is_made_anew_and_said(times, tmp_path, stored, capsys):
+    found, _ = times
+    found |= {2: 0.5, 4: 0.5}
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "together.json").write_text(stored)
+    assert choose(tmp_path / "one") == 2
+    assert "together.json is damaged" in capsys.readouterr().err
+    assert json.loads((tmp_path / "one" / "together.json").read_text()) == {"x": 2}
+
+
+def test_one_worker_chooses_for_all(times, tmp_path):
+    found, asked = times
+    found |= {2: 0.5, 4: 0.5}
+    (tmp_path / "one").mkdir()
+    with locks.locked(tmp_path / "one"), pytest.raises(InUseError):
+        choose(tmp_path / "one")
+    assert asked == []
+    assert choose(tmp_path / "one") == 2
+    with locks.locked(tmp_path / "one"):
+        assert choose(tmp_path / "one", sample=lambda: pytest.fail("begun once more")) == 2
+
+
+def test_what_cannot_be_trained_at_once_is_one_after_the_other(times, tmp_path):
+    _, asked = times
+    assert choose(tmp_path / "one", sample=lambda: None) == 1
+    assert asked == []
+
+
+def test_a_ticket_under_other_settings_is_met_before_any_is_trained(config, tmp_path, monkeypatch):
+    start = StartingTicket(tmp_path, "0123456789")
+    asked = [Asked(config.transfers[name], start, name) for name in ("natural", "robust")]
+    folder = asked[1].folder(tmp_path).path
+    environment.record(tmp_path)
+    (stored,) = environment.read(tmp_path)
+    folder.mkdir()
+    then = {**stored, "matmul_precision": "another"}
+    write_json(folder / "environment.json", {"environments": [then]})
+    monkeypatch.setattr(stages, "transfer", lambda *_: pytest.fail("trained"))
+    with pytest.raises(ChangedError, match="another"):
+        run_side_by_side(asked, 2, tmp_path, ONE)
+
+
 def test_little_work_is_not_worth_measuring(times, tmp_path):
     _, asked = times
     assert choose(tmp_path / "one", count=4, steps=100) == 1
@@ -183,7 +263,7 @@ def test_steps_are_timed(config, study, tmp_path, monkeypatch):
     measured = config_files.replace(config, together=None, sparsities=(0.5,))
     found = run_study(measured, tmp_path / "runs", ONE)
     kept = json.loads((found.path / "together.json").read_text())
-    assert set(kept) == {"natural", "robust"}
+    assert set(kept) == {"natural of natural", "robust of natural"}
     assert set(kept.values()) <= {1, 2}
     files = list((tmp_path / "cache" / "rtickets" / "together").iterdir())
     assert [set(json.loads(file.read_text())) for file in files] == [{"1", "2"}] * 2

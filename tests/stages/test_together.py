@@ -5,6 +5,7 @@ import json
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import chex
 import numpy as np
@@ -24,6 +25,7 @@ from rtickets.config import (
     TransferConfig,
 )
 from rtickets.costs import Setting
+from rtickets.data import labelled
 from rtickets.draw import Ticket
 from rtickets.errors import InputError, InUseError, Preempted
 from rtickets.platform import parallel
@@ -166,7 +168,29 @@ def test_a_study_may_be_told_to_train_one_after_the_other(config, study, tmp_pat
 def test_long_studies_train_some_after_the_other(config, study, tmp_path, trained, monkeypatch):
     monkeypatch.setattr(together, "TICKETS", 3)
     run_study(config, tmp_path, ONE)
-    assert trained == [3, 1]
+    assert trained == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "size"),
+    [(9, 8, 5), (8, 8, 8), (3, 32, 3), (33, 32, 17), (4, 1, 1), (1, 8, 1), (10, 4, 4)],
+)
+def test_parts_leave_few_places_empty(count, most, size):
+    assert together.equal_parts(count, most) == size
+
+
+def test_examples_count_towards_what_is_held_at_once(monkeypatch):
+    image = np.zeros((10, 8, 8, 1), np.uint8)
+    split = labelled(image, np.zeros(10, np.int32))
+    dataset = SimpleNamespace(train=split, validation=split, test=split)
+    ready = SimpleNamespace(params={"head": np.zeros(5, np.float32)})
+    begun = SimpleNamespace(features=100, ready=ready, run=SimpleNamespace(dataset=dataset))
+    monkeypatch.setattr(TRANSFERS, "begin", lambda *_: begun)
+    each = 100 + 2 * 20 + 3 * (640 + 40)
+    for most, expected in ((2 * each, [2, 2, 1]), (each, [1] * 5), (5 * each, [5])):
+        monkeypatch.setattr(cached, "MOST_BYTES", most)
+        parts = TRANSFERS._parts([None] * 5, [Path()] * 5, ONE)
+        assert [len(part) for part in parts] == expected
 
 
 def test_a_ticket_that_cannot_be_drawn_costs_the_others_nothing(

@@ -1,5 +1,9 @@
 """Runs whose steps are taken together are those that take them alone."""
 
+import signal
+import threading
+import time
+
 import chex
 import jax
 import numpy as np
@@ -148,6 +152,31 @@ def test_a_request_to_stop_reaches_all_and_each_is_saved(loop_of, small, tmp_pat
     assert [type(each) for each in raised] == [Preempted, Preempted]
     for number in (0, 1):
         assert list((tmp_path / f"met{number}" / "checkpoints").iterdir())
+
+
+def test_an_interrupt_ends_all_runs_before_it_is_raised(monkeypatch):
+    """As of the keyboard in a notebook, where nothing of ours hears signals."""
+
+    def together(program):
+        time.sleep(0.01)
+        return lambda *lists: lists[0]
+
+    monkeypatch.setattr("rtickets.training.meeting.compiled_together", together)
+    asked, ended, main = [], [], threading.main_thread().ident
+
+    def work(compiled):
+        try:
+            for step in range(300):
+                compiled("program")(np.float32(step))
+                if step == 5 and not asked:
+                    asked.append(signal.pthread_kill(main, signal.SIGINT))
+        except Preempted as error:
+            ended.append(error)
+            raise
+
+    with pytest.raises(KeyboardInterrupt):
+        Meeting(3).run([work] * 3)
+    assert len(ended) == 3
 
 
 class _Always:
