@@ -151,9 +151,10 @@ def _known(task: Task, facts: Facts, config: DataConfig) -> _Sizes:
         validation = round(train * config.validation_fraction)
         train -= validation
     train = config.train_examples or train
-    in_memory = facts.shape is not None or config.stream is False
-    stored = None if facts.shape is None else {IMAGE: Input(IMAGE, facts.shape, "uint8")}
-    return _Sizes(train, validation, test, task.width(facts.about), stored, in_memory)
+    shape = facts.shape_of(config)
+    stored = None if shape is None else {IMAGE: Input(IMAGE, shape, "uint8")}
+    outputs = task.width(facts.about)
+    return _Sizes(train, validation, test, outputs, stored, facts.in_memory(config))
 
 
 def _classes(task: Task, facts: Facts, config: DataConfig) -> int:

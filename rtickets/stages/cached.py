@@ -65,6 +65,7 @@ def check_data(config: DataConfig, task: Task) -> None:
         "crop_padding=0": transform.crop_padding,
         "flip=False": transform.flip,
         "random_resized_crop=False": transform.random_crop is not None,
+        "random_scale=None": transform.random_scale is not None,
         "color_jitter=0": transform.jitter,
         "lighting=0": transform.lighting,
     }

@@ -1,6 +1,7 @@
 """What would fail late in a study, looked at before hours of training."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import jax
@@ -34,23 +35,38 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
             not fit its way of drawing, fewer images than statistics are estimated on, or features
             that cannot be cached.
     """
-    for branch in config.branches:
-        own = config.pretraining(branch)
-        _check_run(_pretrain_of(config, branch), own.data, own.train, devices)
-    for label, run in config.transfers.items():
-        _check_run(label, run.data, run.train, devices)
+    _check_runs(config, devices)
     for label, draw in config.draws.items():
         for sparsity in config.ladder(label):
             drawn = config_files.replace(draw, sparsity=sparsity)
             check_pattern(drawn.pattern, drawn.drawn_sparsity)
             if drawn.method.in_states and drawn.drawn_sparsity == 0:
                 raise InputError(f"{label}: sparsity=0 prunes nothing; leave it out of its ladder")
-        if draw.data is not None:
-            _named(label, data.load, draw.data)
     for task in parts_of(config, DataConfig):  # also those that measures ask for
         data.load(task)
     for pretrain, branches in config.sources().values():
         _check_source(config, pretrain, branches, devices)
+
+
+def _check_runs(config: StudyConfig, devices: parallel.Devices) -> None:
+    """Look at the data of all runs, and tell of all that cannot start at once: they take days."""
+    own = [(_pretrain_of(config, each), config.pretraining(each)) for each in config.branches]
+    runs = [(label, run.data, run.train) for label, run in own]
+    runs += [(label, run.data, run.train) for label, run in config.transfers.items()]
+    checks: list[tuple[str, Callable[[], Any]]] = [
+        (label, partial(_check_run, task, train, devices)) for label, task, train in runs
+    ]
+    for label, draw in config.draws.items():
+        if draw.data is not None:
+            checks.append((label, partial(data.load, draw.data)))
+    wrong: dict[str, dict[str, None]] = {}  # labels by what is wrong, in order
+    for label, check in checks:
+        try:
+            check()
+        except InputError as error:
+            wrong.setdefault(str(error), {})[label] = None
+    if wrong:
+        raise InputError("; ".join(f"{', '.join(each)}: {why}" for why, each in wrong.items()))
 
 
 def _pretrain_of(config: StudyConfig, branch: str) -> str:
@@ -67,7 +83,8 @@ def _check_source(
     """Look at what the branches of one data set and network ask of draws and transfers."""
     for label, draw in config.draws.items():
         if draw.train is not None:
-            steps = _check_run(label, draw.data or pretrain.data, draw.train, devices)
+            asked = draw.data or pretrain.data, draw.train, devices
+            steps = _named(label, _check_run, *asked)
             draw.method.check_run(draw, steps)
     source = data.load(pretrain.data)
     transform = make_transform(pretrain.data).left_to_do(source)
@@ -171,8 +188,7 @@ def _check_kernels(config: StudyConfig, pretrain: PretrainConfig, inputs: models
         _named(label, check_kernels, params, *about)
 
 
-def _check_run(label: str, task: DataConfig, train: TrainConfig, devices: parallel.Devices) -> int:
+def _check_run(task: DataConfig, train: TrainConfig, devices: parallel.Devices) -> int:
     """Return the number of steps per epoch of a training run that can start."""
-    _named(label, training.check_batch_size, train, devices)
-    dataset = _named(label, data.load, task)
-    return _named(label, steps_per_epoch, len(dataset.train), train.batch_size)
+    training.check_batch_size(train, devices)
+    return steps_per_epoch(len(data.load(task).train), train.batch_size)

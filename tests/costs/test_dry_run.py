@@ -139,6 +139,25 @@ def test_photographs_are_streamed_and_small_images_lie_in_memory():
     assert (small.shape, small.stored) == ((224, 224, 3), 25_000 * 32 * 32 * 3)
 
 
+def test_images_on_canvases_stay_on_disk_unless_they_are_to_be_read():
+    """VOC 2012 has 1,464 training images on canvases of 500 pixels; as many as are not held out."""
+    task = Segmentation(output_stride=8, channels=8)
+    for source in ("voc2012", "voc2012_aug"):
+        data = DataConfig(source=source, image_size=100, task=task, validation_fraction=0.5)
+        assert sizes_of(data).stored == 0
+        read = sizes_of(config_files.replace(data, stream=False))
+        assert read.stored == read.train * 500 * 500 * 3
+
+
+@pytest.mark.parametrize("size", [None, 16, 128])
+def test_composed_scenes_are_as_large_as_they_are_asked_for(size):
+    task = Segmentation(output_stride=8, channels=8, fine="stage2", evaluation="whole")
+    found = sizes_of(DataConfig(source="stamps_scenes", image_size=size, task=task))
+    side = size or 64
+    assert found.stored == 2400 * side * side * 3
+    assert (found.shape, found.evaluated) == ((side, side, 3), None)
+
+
 def test_an_unknown_set_is_read(tmp_path):
     images, labels = np.zeros((50, 6, 5, 1), np.uint8), np.arange(50) % 2
     np.savez(tmp_path / "set.npz", x_train=images, y_train=labels)

@@ -129,6 +129,9 @@ def test_augmentation_is_refused_with_the_fields_that_turn_it_off(bench):
     changed = config_files.replace(bench.tasks["down"], flip=True, crop_padding=1)
     with pytest.raises(InputError, match=r"data\.crop_padding=0, data\.flip=False"):
         transfer(bench, "cached", data=changed)
+    scaled = config_files.replace(bench.tasks["down"], random_scale=(0.5, 2.0))
+    with pytest.raises(InputError, match=r"data\.random_scale=None"):
+        transfer(bench, "cached", data=scaled)
     config = TransferConfig(mode="linear", train=TRAIN, features="cached")  # mnist5k pads and crops
     with pytest.raises(InputError, match=r"data\.crop_padding=0\)"):
         estimate(config, Setting(ModelConfig(width=0.0625)))

@@ -284,6 +284,26 @@ def test_branches_that_say_nothing_or_twice_are_refused(fields, message):
         config_with(**fields)
 
 
+def test_all_data_that_are_missing_are_named_at_once():
+    """A cause that several runs share is said once, after the names of these."""
+    first, second = (DataConfig(source="npz", path=f"/nowhere/{name}.npz") for name in "ab")
+    asked = {
+        "transfers": {
+            "t": TransferConfig(data=first), "fine": TransferConfig(data=DataConfig()),
+            "u": TransferConfig(data=second), "v": TransferConfig(data=first),
+        },
+        "draws": {"imp": config_files.replace(DRAWS["imp"], data=second)},
+    }  # fmt: skip
+    with pytest.raises(InputError) as caught:
+        check_study(config_with(**asked), parallel.local_devices(1))
+    said = str(caught.value)
+    assert said.startswith("t, v: ")
+    assert "; u, imp: " in said
+    assert (said.count("/nowhere/a.npz"), said.count("/nowhere/b.npz")) == (1, 1)
+    assert "fine" not in said
+    assert "\n" not in said
+
+
 def test_the_data_of_every_branch_are_looked_at():
     missing = config_files.replace(OTHER, data__source="npz", data__path="/nowhere/at/all.npz")
     config = config_with(pretrainings={"other": missing})

@@ -35,7 +35,7 @@ def voc_source(part: str, count: int) -> Source:
         f"Pascal VOC 2012, a class for every pixel, 20 classes, {whole}",
         "rtickets data prepare voc2012, rtickets[grain]",
         Augmentation(flip=True),
-        facts=Facts(count, 1449, len(VOC_CLASSES) - 1, (CANVAS, CANVAS, 3)),
+        facts=Facts(count, 1449, len(VOC_CLASSES) - 1, (CANVAS, CANVAS, 3), streamed=True),
         files=lambda config: folder_of(NAME, config.path),
     )
 

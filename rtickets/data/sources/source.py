@@ -39,6 +39,8 @@ class Facts(NamedTuple):
         classes: number of classes, 0 where images have none.
         shape: (H, W, C) of a stored image, or None where they have many sizes.
         validation: number of images of its own validation split, None where there is none.
+        streamed: images of that shape stay on disk, unless `data.stream` is False.
+        composed: images are made at `data.image_size` where that is given, not at that shape.
     """
 
     train: int
@@ -46,11 +48,23 @@ class Facts(NamedTuple):
     classes: int
     shape: tuple[int, int, int] | None
     validation: int | None = None
+    streamed: bool = False
+    composed: bool = False
 
     @property
     def about(self) -> dict[str, Any]:
         """What is known of what a head for the set is for, see `rtickets.tasks.base`."""
         return {"class_names": [str(number) for number in range(self.classes)]}
+
+    def shape_of(self, config: DataConfig) -> tuple[int, int, int] | None:
+        """Return the (H, W, C) that images are stored with as they are asked for."""
+        if self.shape is None or not self.composed or config.image_size is None:
+            return self.shape
+        return (config.image_size, config.image_size, self.shape[2])
+
+    def in_memory(self, config: DataConfig) -> bool:
+        """Return whether images are read before a run begins."""
+        return config.stream is False or (self.shape is not None and not self.streamed)
 
 
 class Source(NamedTuple):

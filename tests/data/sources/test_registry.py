@@ -182,7 +182,8 @@ def test_what_is_known_without_reading_a_set_is_true(name):
     raw, facts = load(name), SOURCES[name].facts
     validation, test = (None if e is None else len(e) for e in (raw.validation, raw.test))
     shape = raw.train.images.shape[1:]
-    assert facts == (len(raw.train), test, len(raw.class_names), shape, validation)
+    assert facts[:5] == (len(raw.train), test, len(raw.class_names), shape, validation)
+    assert not facts.streamed
 
 
 def test_class_balanced_accuracy_is_for_the_sets_of_the_papers():
