@@ -52,4 +52,4 @@ def test_a_study_that_gets_signals_of_all_kinds_ends_as_documented(folder, undis
 def test_a_study_of_two_users_that_get_signals_ends_as_documented(folder, undisturbed):
     found = signals.soak_signals(folder, 2, 6, print, undisturbed, as_users=True)
     assert found.wrong == []
-    assert sum(found.endings.values()) >= 3
+    assert sum(found.endings.values()) >= 2
