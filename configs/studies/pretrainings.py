@@ -27,7 +27,8 @@ pixels, for 20 epochs; it needs `rtickets[scenes]` and Debian's packages tuxpain
 mate-backgrounds (docs/data.md). That the dense networks are worth something is shown by
 configs/studies/features.py, with the same networks.
 
-Time: full, not run, --dry-run estimates it; small, 8 minutes of one CPU core and 6 of pretraining.
+Time: full, not run, --dry-run estimates it; small, 8 minutes of one CPU core and 6 of pretraining,
+scenes 16 more.
 Result of the small version: docs/results/pretrainings_small.md.
 """
 
