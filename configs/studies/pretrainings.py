@@ -15,8 +15,9 @@ the masks of every pretraining on the weights of all others instead.
 
 At the published scale ResNet-50s on ImageNet, 18 states of 10 epochs whose first convolution stays
 whole, to CIFAR-10, CIFAR-100, SVHN, Fashion-MNIST, VisDA-2017 in a folder and VOC 2012; it needs
-`rtickets data prepare` of these. MoCo and SimCLR keep momentum and queue from state to state,
-which is asked of all branches here. On CIFAR and others the original has a new first convolution
+`rtickets data prepare` of these. all branches train their states alike, at a rate of 1e-4, with
+momentum and queue begun anew in each, where the original keeps those of SimCLR and MoCo and trains
+MoCo at 3e-4. On CIFAR and others the original has a new first convolution
 of 3x3 at 32 pixels; here the network is the pretrained one, at 224.
 
 Small is a ResNet-18 of width 1/8 on 10,800 grey images of Fashion-MNIST at 16 pixels, five epochs

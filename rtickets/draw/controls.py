@@ -51,7 +51,8 @@ def control_mask(
             the others, so that masks of less than half the weights grow; 'reinitialised' keeps the
             mask, whose weights are drawn anew elsewhere. Blocks change places with blocks of their
             own size, smaller ones lie at the edges.
-        seed: of the control. A layer's result depends on the seed and its place in the mask.
+        seed: of the control. A layer's result depends on the seed and its place in the mask: random
+            controls of two masks by one seed are as alike as these, and nested where these are.
         flip_fraction: for 'flipped' and 'perturbed', in [0, 1].
         pattern: what lives or dies together, see `rtickets.masks.patterns`.
         params: the weights, or their shapes: biases tell what the axes of kernels are, which shapes

@@ -6,7 +6,8 @@ by one standard deviation of the dense network's seeds. It is *winning* if its w
 the pretrained network too, *universal* for some tasks if it matches on all of them, and
 *double-win* if it matches in accuracy when trained naturally, and in accuracy and robust accuracy
 when trained adversarially (Chen et al. 2021 and 2022). The highest matching sparsity is the largest
-at which it holds, whatever holds below.
+at which it holds, whatever holds below. Means of as many right answers are the same score, however
+floats round them.
 
 Functions take what is known at every sparsity: True, False, or None where that is not known.
 """
@@ -20,6 +21,7 @@ from rtickets.errors import InputError
 Criterion = Literal["strict", "within_std"]
 CRITERIA: tuple[Criterion, ...] = get_args(Criterion)
 Known = Mapping[float, bool | None]
+_ROUNDING = 1e-9  # of a score: far above what floats round, far below an example of a test set
 
 
 class Level(NamedTuple):
@@ -70,7 +72,7 @@ def matches(
     if allowed is None:  # one seed has no deviation
         return None
     behind = reference.mean - score if higher_is_better else score - reference.mean
-    return behind <= allowed
+    return behind <= allowed + _ROUNDING * max(abs(score), abs(reference.mean))
 
 
 def together(parts: Iterable[Known]) -> dict[float, bool | None]:

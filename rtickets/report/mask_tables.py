@@ -22,7 +22,8 @@ from rtickets.tickets.zero_kernels import zero_kernels
 Row = Mapping[str, Any]
 _ALIKE = (
     "Weights that both keep, of those that either keeps (Jaccard), the mean over seeds; in "
-    "brackets what two independent masks with as many survivors in every layer would share."
+    "brackets what two independent masks with as many survivors in every layer would share. Random "
+    "controls of a seed are not independent of each other: they are as alike as their tickets."
 )
 _ZERO = "Kernels without a survivor (%), of 3x3 and of all, by stage, the mean over seeds."
 

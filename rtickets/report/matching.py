@@ -16,9 +16,10 @@ _COLUMNS = ("kind", "objective", "draw", "metric", "transfers", "against", "crit
 _MEANING = (
     "The highest sparsity (%) at which the mean over seeds is at least that of the dense network "
     "(strict), and after the stroke of which it is at most one standard deviation of the dense "
-    "network's seeds below it; '-' where no ticket of the ladder is, '?' where one seed has no "
-    "deviation. Tickets with the weights of the pretrained network (*) are winning tickets there. "
-    "Against own: the best ticket of the same sparsity that was drawn on the task itself."
+    "network's seeds below it; '-' where no ticket of the ladder is, '?' where that is not known: "
+    "one seed has no deviation, and after a failure means are of other seeds. Tickets with the "
+    "weights of the pretrained network (*) are winning tickets there. Against own: the best ticket "
+    "of the same sparsity that was drawn on the task itself."
 )
 
 

@@ -30,15 +30,27 @@ class Scores(NamedTuple):
 
     Attributes:
         levels: over seeds.
+        seeds: of every point.
         higher: whether higher is better, of every point.
     """
 
     levels: Mapping[Point, Level]
+    seeds: Mapping[Point, frozenset[int]]
     higher: Mapping[Point, bool]
 
     def dense(self, point: Point) -> Level | None:
         """Return the level of the dense network of a point."""
-        return self.levels.get(point._replace(draw=DENSE, sparsity=0.0))
+        return self.levels.get(_dense(point))
+
+    def match(self, point: Point, reference: Point, criterion: Criterion) -> bool | None:
+        """Return whether a point matches another, None where that cannot be said.
+
+        It cannot where they are not of the same seeds: those that failed may be the worst ones.
+        """
+        if self.seeds[point] != self.seeds[reference]:
+            return None
+        found, other = self.levels[point], self.levels[reference]
+        return matches(found.mean, other, criterion, self.higher[point])
 
 
 def matching(cells: Sequence[Cell], config: StudyConfig) -> dict[str, list[dict[str, Any]]]:
@@ -52,8 +64,9 @@ def matching(cells: Sequence[Cell], config: StudyConfig) -> dict[str, list[dict[
         Lists of dictionaries that JSON can hold:
 
         - `tickets`: of every point its level, that of the dense network (`dense_*`), `strict` and
-          `within_std`, and the same of the best ticket that was drawn on the task itself (`own`,
-          its label, None where there is none or it is one itself);
+          `within_std`, None where means of other seeds leave it open, and the same of the best
+          ticket that was drawn on the task itself (`own`, its label, None where there is none or
+          it is one itself);
         - `highest`: the highest matching sparsity of every ticket and transfer;
         - `universal`: the same for all transfers of a kind together;
         - `double_wins`: the same for a natural and an adversarial transfer to the same data.
@@ -82,14 +95,19 @@ def matching(cells: Sequence[Cell], config: StudyConfig) -> dict[str, list[dict[
 
 def scores_of(cells: Iterable[Cell]) -> Scores:
     """Return the scores of the cells of a study."""
-    values: dict[Point, list[float]] = {}
+    values: dict[Point, dict[int, float]] = {}
     higher: dict[Point, bool] = {}
     for cell in cells:
         for metric, found in metrics_of(cell).items():
             point = point_of(metric, cell)
-            values.setdefault(point, []).append(float(found["value"]))
+            values.setdefault(point, {})[cell["seed"]] = float(found["value"])
             higher[point] = bool(found["higher_is_better"])
-    return Scores({point: level(each) for point, each in values.items()}, higher)
+    levels = {point: level(each.values()) for point, each in values.items()}
+    return Scores(levels, {point: frozenset(each) for point, each in values.items()}, higher)
+
+
+def _dense(point: Point) -> Point:
+    return point._replace(draw=DENSE, sparsity=0.0)
 
 
 def inherits(draw: Any) -> bool:
@@ -98,12 +116,11 @@ def inherits(draw: Any) -> bool:
 
 
 def _ticket(scores: Scores, point: Point, config: StudyConfig) -> dict[str, Any]:
-    found, higher = scores.levels[point], scores.higher[point]
-    dense, own = scores.dense(point), _own(scores, point, config)
+    found, dense, own = scores.levels[point], scores.dense(point), _own(scores, point, config)
     assert dense is not None  # who asks has looked
-    against = {"": dense, "own_": None if own is None else scores.levels[own]}
+    against = {"": _dense(point), "own_": own}
     verdicts = {
-        f"{prefix}{criterion}": reference and matches(found.mean, reference, criterion, higher)
+        f"{prefix}{criterion}": reference and scores.match(point, reference, criterion)
         for prefix, reference in against.items()
         for criterion in CRITERIA
     }

@@ -28,7 +28,7 @@ class TicketMatch(TypedDict):
     dense_mean: Number
     dense_std: Number | None
     dense_seeds: Count
-    strict: bool
+    strict: bool | None
     within_std: bool | None
     own: Label | None
     own_strict: bool | None

@@ -33,6 +33,15 @@ def kernels(mask):
     return [mask[layer]["kernel"] for layer in ("conv", "dense")]
 
 
+def test_random_masks_of_one_seed_are_as_alike_as_the_masks_they_are_of():
+    one, other, narrower = drawn(0.5), drawn(0.7, seed=1), drawn(0.9)
+    first, second, third = (control_mask(each, "random", 3) for each in (one, other, narrower))
+    assert masks.overlap(first, second) == masks.overlap(one, other)
+    assert masks.overlap(first, control_mask(other, "random", 4)) != masks.overlap(one, other)
+    jax.tree.map(lambda large, small: np.testing.assert_array_equal(small & large, small),
+                 first, third)  # fmt: skip
+
+
 @pytest.mark.parametrize("control", SAME_COUNTS)
 @settings(max_examples=15, deadline=None)
 @given(sparsity=st.floats(0, 0.99), seed=st.integers(0, 9))

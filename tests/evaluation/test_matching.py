@@ -46,6 +46,27 @@ def test_one_seed_has_no_deviation_to_be_within():
     assert matches(0.5, Level(0.75, None, 1)) is False
 
 
+@given(st.integers(1, 2000), st.lists(st.integers(0, 2000), min_size=3, max_size=3), st.data())
+def test_as_many_right_answers_match_however_floats_round(examples, right, data):
+    """Means of seeds whose right answers have one sum are equal; their floats may not be."""
+    moved = data.draw(st.integers(0, min(right)))
+    others = [right[0] + moved, right[1] - moved, right[2]]
+    reference = level([each / examples for each in right])
+    for higher in (True, False):
+        score = level([each / examples for each in others]).mean
+        assert matches(score, reference, higher_is_better=higher)
+        one_less = [others[0] + (-1 if higher else 1), *others[1:]]
+        behind = level([each / examples for each in one_less]).mean
+        assert not matches(behind, reference, higher_is_better=higher)
+
+
+def test_a_tie_that_floats_break():
+    dense, ticket = (level(each).mean for each in ([0.8, 0.8, 0.8], [0.7, 0.8, 0.9]))
+    assert ticket < dense  # by rounding alone
+    assert matches(ticket, level([0.8, 0.8, 0.8])) is True
+    assert matches(ticket, level([0.8, 0.8, 0.8]), "within_std") is True
+
+
 def test_an_unknown_criterion_is_refused():
     with pytest.raises(InputError, match=r"'loose'.*'strict', 'within_std'"):
         matches(0.5, DENSE, "loose")

@@ -140,6 +140,27 @@ def test_one_seed_says_nothing_of_deviations():
     assert found_in(found["highest"], transfer="a", metric="clean") == {"strict": 0.2}
 
 
+@pytest.mark.parametrize("failed", ["omp", "dense"])
+def test_means_of_other_seeds_are_not_compared(failed):
+    """The seed that failed may have been the worst one."""
+    every = cells({("omp", "a"): ladder(0.75, 0.75, 0.7)})
+    at = 0.36 if failed == "omp" else 0.0
+    left = [
+        one for one in every
+        if (one["draw"], one["transfer"], one["sparsity"], one["seed"]) != (failed, "a", at, 2)
+    ]  # fmt: skip
+    found = matching(left, CONFIG)
+    strict = {t["sparsity"]: t["strict"] for t in found["tickets"] if t["metric"] == "clean"}
+    about = {"transfer": "a", "metric": "clean", "against": "dense"}
+    if failed == "dense":
+        assert set(strict.values()) == {None}
+        assert found_in(found["highest"], **about) == {}
+    else:
+        assert strict == {0.2: True, 0.36: None, 0.488: False}
+        assert found_in(found["highest"], **about) == {"strict": 0.2, "within_std": 0.488}
+    assert TypeAdapter(MatchingResult).validate_python(found) == found
+
+
 def test_results_are_what_json_gives_back_and_are_read():
     found = matching(cells({("omp", "a"): ladder(0.75, 0.5, 0.7)}), CONFIG)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
