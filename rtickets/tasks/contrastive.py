@@ -56,7 +56,15 @@ class Contrastive(ImageTask):
     answers: ClassVar[str] = "projections"
     makes_views: ClassVar[bool] = True
     beside_head: ClassVar[frozenset[str]] = frozenset(
-        {"metric", "neighbours", "neighbour_temperature", "gallery", "group", "views"}
+        {
+            "metric",
+            "neighbours",
+            "neighbour_temperature",
+            "gallery",
+            "group",
+            "views",
+            "temperature",
+        }
     )
     views: ViewsConfig = field(default_factory=ViewsConfig)
     temperature: Temperature = 0.5

@@ -46,6 +46,9 @@ class Moco(Contrastive):
     """
 
     work: ClassVar[float] = 4 / 3  # a key has no backward pass
+    beside_head: ClassVar[frozenset[str]] = Contrastive.beside_head | {
+        "queue", "momentum", "key_statistics",
+    }  # fmt: skip
     name: Literal["moco"] = "moco"
     views: ViewsConfig = field(default_factory=lambda: MOCO_V2)
     temperature: Temperature = 0.2

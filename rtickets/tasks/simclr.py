@@ -32,6 +32,7 @@ class SimClr(Contrastive):
     """
 
     work: ClassVar[float] = 2.0  # both views
+    beside_head: ClassVar[frozenset[str]] = Contrastive.beside_head | {"loss_form"}
     name: Literal["simclr"] = "simclr"
     loss_form: Literal["mean_of_logs", "log_of_mean"] = "mean_of_logs"
 
