@@ -4,7 +4,8 @@
     rtickets study --config=configs/studies/perturbation.py:small --workdir=runs
 
 IMP on the target, from pretrained weights, from random ones, and from those of early training
-(Chen et al. 2021). Of every ticket `complement` has the weights that were smallest, `random` as
+(Chen et al. 2021). Beside every ticket `complement` has as many weights, the smallest, which a
+ticket of the other sparsity lacks (the paper's, all that the ticket itself lacks); `random` has as
 many in every layer at random places, and of `perturbed` a tenth of the ones and of the zeros are
 flipped, which changes the sparsity. At the published scale a ResNet-50 of ImageNet on CIFAR-100, at
 four states of 182 epochs; it needs `rtickets data prepare` of both. Small is the demo's network at
