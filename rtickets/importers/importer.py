@@ -1,6 +1,7 @@
 """Other projects' networks as tickets: weights, statistics and where all of it came from."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -93,7 +94,7 @@ def _import(path: Path, arch: Any, options: Options) -> Imported:
         "importer": f"rtickets {__version__}",
         "source": {"file": path.name, "sha256": _sha256(path), **opened.facts},
         "layout": opened.layout.name,
-        "model": config_files.to_dict(sizes.config),
+        "model": json.loads(json.dumps(config_files.to_dict(sizes.config))),  # as it is stored
         "normalization": {"mean": list(seen.mean), "std": list(seen.std), "from": seen.origin},
         "bgr": options.bgr,
         "epsilon": options.epsilon,

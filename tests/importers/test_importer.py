@@ -62,7 +62,7 @@ def check(imported, state, mean, std):
     assert ticket.meta["image_shape"] == [32, 32, 3]
     assert report["model"] == {
         "arch": "resnet18", "width": WIDTH, "stem": "small", "precision": "float32",
-        "variant": None, "activation": None,
+        "variant": None, "activation": None, "widths": [],
     }  # fmt: skip
     model = provenance.build_model(ticket.meta)
     logits = models.logits(

@@ -18,6 +18,7 @@ from rtickets.restoration import (
     spoil,
 )
 from rtickets.restoration.fit_lanes import Lane
+from rtickets.restoration.fitting import _Run
 from rtickets.tasks.degradations import OperatorConfig
 
 SHORT = FitConfig(steps=12, every=5)
@@ -177,3 +178,12 @@ def test_a_network_without_weights_has_collapsed(painter, problem):
     mask = jax.tree.map(lambda leaf: np.zeros(leaf.shape, bool), painter.params)
     fitted = fit(painter, mask, problem, FitConfig(steps=2))
     assert outcome_of(fitted, problem).verdict == "collapsed"
+
+
+def test_steps_lower_for_gpus_and_tpus(painter, problem):
+    dense = nothing_removed(painter.params)
+    run = _Run([painter], [dense], [problem], FitConfig(jitter=0.1), [0], [None])
+    keys, rate = jnp.stack([jax.random.key(0)]), jnp.full(1, 0.1)
+    traced = run.step.trace(run.first, run.mask, run.batch, keys, rate, run.decay)
+    for platform in ("cuda", "tpu"):
+        assert "stablehlo.convolution" in traced.lower(lowering_platforms=(platform,)).as_text()
