@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rtickets.cli.verb import EXIT_HELP, Verb, path_of, refuse_config
+from rtickets.cli.verb import EXIT_HELP, Verb, check_folder, path_of, refuse_config
 from rtickets.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def _compact(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     refuse_config("compact", config_words)
     if options.out.exists():  # before anything is traced, which takes a while
         raise InputError(f"{options.out} exists; choose another --out")
+    check_folder(options.out.parent, "the ticket")
     path = folders.find_ticket(options.ticket).ticket
     ticket = Ticket.load(path)
     made = compact(ticket)

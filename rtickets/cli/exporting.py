@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from rtickets.cli.verb import EXIT_HELP, Verb, path_of, refuse_config
+from rtickets.cli.verb import EXIT_HELP, Verb, check_folder, path_of, refuse_config
 from rtickets.errors import printable
 
 _HELP = f"""
@@ -32,6 +32,7 @@ def _export(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     from rtickets.tickets.ticket import Ticket
 
     refuse_config("export", config_words)
+    check_folder(options.out.parent, "what is exported")  # before anything is traced
     ticket = Ticket.load(folders.find_ticket(options.ticket).ticket)
     said = export(ticket, options.out, options.format)
     share = said["max_difference"] / max(said["largest_answer"], 1e-30)

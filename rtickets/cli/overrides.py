@@ -2,8 +2,9 @@
 
 import ast
 import importlib.util
+import inspect
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -206,9 +207,11 @@ def _load(file: str) -> ConfigDict:
                 f"--config={file}: has no function get_config(), which returns the configuration; "
                 "`rtickets configs show NAME` shows how those of the package do it"
             )
+        _check_argument(module.get_config, path, argument)
         config = module.get_config(*argument)
-    except InputError:
-        raise
+    except InputError as error:
+        about = f"--config={file}: "
+        raise InputError(f"{about}{str(error).removeprefix(about)}") from None
     except ValidationError as error:
         cls = getattr(configs, error.title, None)
         problems = "; ".join(describe(problem, cls) for problem in error.errors())
@@ -221,3 +224,15 @@ def _load(file: str) -> ConfigDict:
             "rtickets.settings.config_files.editable makes of a configuration"
         )
     return config
+
+
+def _check_argument(get_config: Callable[..., Any], path: str, argument: Sequence[str]) -> None:
+    """Raise InputError if a file's function does not take what follows the colon, or needs it."""
+    try:
+        inspect.signature(get_config).bind(*argument)
+    except TypeError:
+        raise InputError(
+            f"it takes nothing after a colon; give --config={path}"
+            if argument
+            else f"it needs an argument; give --config={path}:ARGUMENT"
+        ) from None

@@ -40,7 +40,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="picture that is black where pixels are missing",
     )
-    parser.add_argument("--mask", type=path_of, metavar="TICKET", help="take its mask")
+    parser.add_argument("--mask", metavar="TICKET", help="take its mask")
     parser.add_argument(
         "--save-mask", type=path_of, metavar="DIR", help="where the learnt mask goes, as a ticket"
     )
@@ -55,7 +55,10 @@ def _restore(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     jobs = _jobs(options)
     config = read_config(RESTORE, config_words)
     from rtickets.restoration import pictures
+    from rtickets.runs import folders
 
+    if options.mask is not None:
+        options.mask = folders.find_ticket(options.mask).ticket
     seen = None if options.seen is None else pictures.read_picture(options.seen).pixels.max(-1) > 0
     if options.save_mask is not None and not config.sparsity:
         raise InputError("--save-mask saves what is learnt; with sparsity=0 nothing is")

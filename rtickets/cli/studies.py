@@ -72,7 +72,12 @@ def _run_to_report(options: argparse.Namespace, config_words: Sequence[str]) -> 
     stage = path.name.partition("-")[0]
     if stage in ("pretrain", "draw", "transfer"):
         raise InputError(f"{path}: a run of {stage} has no report; studies and evaluations have")
-    return folders.run_at(path, "evaluate" if stage == "evaluate" else "study")
+    if stage not in ("study", "evaluate"):
+        what = "is no folder of a study or an evaluation" if path.exists() else "does not exist"
+        raise InputError(
+            f"{path} {what}; give WORKDIR/study-NAME-DIGEST or WORKDIR/evaluate-NAME-DIGEST"
+        )
+    return folders.run_at(path, stage)
 
 
 def _what_is_missing(study: Path, config_words: Sequence[str]) -> str:

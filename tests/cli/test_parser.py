@@ -61,6 +61,9 @@ def test_a_place_that_pictures_and_copies_cannot_have_is_named(capsys, tmp_path)
     (tmp_path / "file").touch()
     words = ("ticket", "show", "x", f"--pictures={tmp_path}/file")
     assert f"{tmp_path}/file is no folder" in refused(capsys, *words)
+    for verb in (("compact", "x"), ("export", "x", "--format=onnx")):
+        words = (*verb, f"--out={tmp_path}/file/new")
+        assert f"{tmp_path}/file is no folder" in refused(capsys, *words)
     words = ("configs", "copy", "studies/demo", f"{tmp_path}/none/demo.py")
     assert f"{tmp_path}/none is no folder" in refused(capsys, *words)
 
@@ -87,3 +90,25 @@ def test_a_run_that_is_not_there_is_refused_with_those_that_may_be_meant(capsys,
 def test_a_wrong_value_of_several_numbers_is_shown(capsys):
     words = ("draw", "--config.ticket=x", "--config.sparsity=(0.5, 0.9)")
     assert "sparsity=(0.5, 0.9)" in refused(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("file", "parts"),
+    [
+        ("studies/demo:small", ["--config=studies/demo:small", "give --config=studies/demo"]),
+        ("studies/features:smal", ["--config=studies/features:smal", "'smal'", "small"]),
+        ("mine.py", ["--config=mine.py", "give --config=mine.py:ARGUMENT"]),
+    ],
+)
+def test_what_follows_the_colon_of_a_file_is_checked(capsys, tmp_path, monkeypatch, file, parts):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("def get_config(size):\n    return size\n")
+    line = refused(capsys, "study", f"--config={file}", "--dry-run")
+    assert all(part in line for part in parts), line
+    assert "TypeError" not in line
+
+
+def test_a_report_of_what_is_none_names_studies_and_evaluations(capsys, tmp_path):
+    for path in (tmp_path, tmp_path / "none"):
+        line = refused(capsys, "report", str(path))
+        assert all(part in line for part in (str(path), "study-NAME", "evaluate-NAME")), line

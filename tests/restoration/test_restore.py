@@ -152,6 +152,7 @@ def test_the_command_restores_files_and_folders_and_reuses_masks(tmp_path, noisy
         (["bad.png", "--out=b.png"], "bad.png"),
         (["empty", "--out=out"], "empty"),
         (["a.png", "--out=b.png", "--mask=none"], "none"),
+        (["a.png", "--out=b.png", "--mask=latest:none"], "no complete run"),
         (["a.png", "--out=b.png", "--sigma=30"], "30"),
         (["a.png", "--out=b.png", "--config.sparsity=2"], "sparsity"),
         (["a.png", "--out=b.png", "--config.sparsity=0", "--save-mask=m"], "--save-mask"),
