@@ -3,7 +3,7 @@
 import io
 from importlib import util
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -26,6 +26,7 @@ class PictureFile(NamedTuple):
         pixels: float32 (H, W, 1 or 3) in [0, 1].
         alpha: opacity, float32 (H, W) likewise, or None.
         bits: 8 or 16 of every value.
+        profile: what its colours mean (ICC), or None.
         notes: what was changed in reading, in lines.
     """
 
@@ -33,13 +34,14 @@ class PictureFile(NamedTuple):
     alpha: np.ndarray | None
     bits: int
     notes: tuple[str, ...] = ()
+    profile: bytes | None = None
 
 
 def read_picture(path: Path) -> PictureFile:
     """Read a picture upright, as its EXIF asks for.
 
     Raises:
-        InputError: if it cannot be read, or its values have no upper end.
+        InputError: if it cannot be read, its values have no upper end, or bits would be lost.
     """
     data = read_file(path)
     image = open_image(data, path)
@@ -48,14 +50,24 @@ def read_picture(path: Path) -> PictureFile:
         notes.append(f"{path}: it holds several pictures, of which the first is restored")
     try:
         if (deep := png16.read(data)) is not None:  # Pillow drops half of the bits of these
-            return _of_values(deep, 16, notes)
+            return _of_values(deep, 16, notes, image)
+        _check_bits(image)
         image.load()
         image = ImageOps.exif_transpose(image)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except Exception as error:  # damage surfaces as whatever the reader trips over
         raise InputError(f"{path}: cannot be decoded: {error}") from None
-    return _of_values(*_values(image, path, notes), notes)
+    return _of_values(*_values(image, path, notes), notes, image)
+
+
+def _check_bits(image: Image.Image) -> None:
+    """Refuse coloured pictures of more than 8 bits, of which Pillow drops all but 8."""
+    words = [word for tile in image.tile for word in np.atleast_1d(np.array(tile[3], object))]
+    deep = any(isinstance(word, str) and ";16" in word for word in words)
+    deep |= image.format == "PPM" and any(isinstance(word, int) and word > 255 for word in words)
+    if deep and not image.mode.startswith("I"):
+        raise InputError("has colours of 16 bits, which are read of PNG alone; save it as .png")
 
 
 def _values(image: Image.Image, path: Path, notes: list[str]) -> tuple[np.ndarray, int]:
@@ -70,21 +82,27 @@ def _values(image: Image.Image, path: Path, notes: list[str]) -> tuple[np.ndarra
         return values[:, :, None], 16
     if mode == "F":
         raise InputError(f"{path}: has real numbers as values; save it with 8 or 16 bits")
-    if mode not in _AS_THEY_ARE:
-        see_through = mode in ("PA", "La", "RGBa") or "transparency" in image.info
-        wanted = "L" if mode == "1" else "RGBA" if see_through else "RGB"
-        if mode not in ("1", "P", "PA"):
+    see_through = mode in ("PA", "La", "RGBa") or "transparency" in image.info
+    if mode not in _AS_THEY_ARE or (see_through and mode in ("L", "RGB")):
+        wanted = ("L" if mode in ("1", "L") else "RGB") + "A" * see_through
+        if mode == "1" and see_through:
+            image = image.convert("RGBA")  # Pillow knows no other way
+        if mode not in ("1", "P", "PA", "L", "RGB"):
+            image.info.pop("icc_profile", None)  # it is of the colours before
             notes.append(f"{path}: its colours ({mode}) are made {wanted}")
         image = image.convert(wanted)
     values = np.asarray(image)
     return values.reshape(*values.shape[:2], -1), 16 if mode.startswith("I;16") else 8
 
 
-def _of_values(values: np.ndarray, bits: int, notes: list[str]) -> PictureFile:
+def _of_values(
+    values: np.ndarray, bits: int, notes: list[str], image: Image.Image
+) -> PictureFile:
     scaled = values.astype(np.float32) / (2**bits - 1)
     colours = 3 if scaled.shape[-1] >= 3 else 1
     alpha = scaled[..., colours] if scaled.shape[-1] > colours else None
-    return PictureFile(scaled[..., :colours], alpha, bits, tuple(notes))
+    profile = image.info.get("icc_profile")
+    return PictureFile(scaled[..., :colours], alpha, bits, tuple(notes), profile)
 
 
 def format_of(path: Path, picture: PictureFile | None = None) -> str:
@@ -111,12 +129,15 @@ def write_picture(path: Path, picture: PictureFile) -> None:
     parts = [picture.pixels, *([] if picture.alpha is None else [picture.alpha[..., None]])]
     values = np.clip(np.concatenate(parts, -1), 0, 1) * (2**picture.bits - 1)
     if picture.bits == 16:
-        write_bytes(path, png16.write(np.rint(values).astype(np.uint16)))
+        write_bytes(path, png16.write(np.rint(values).astype(np.uint16), picture.profile))
         return
     bytes_ = np.rint(values).astype(np.uint8)
     buffer = io.BytesIO()
     image = Image.fromarray(bytes_[..., 0] if bytes_.shape[-1] == 1 else bytes_)
-    image.save(buffer, kind, **({"quality": 95} if kind == "JPEG" else {}))
+    options: dict[str, Any] = {"quality": 95} if kind == "JPEG" else {}
+    if picture.profile is not None and kind != "BMP":
+        options["icc_profile"] = picture.profile
+    image.save(buffer, kind, **options)
     write_bytes(path, buffer.getvalue())
 
 

@@ -15,6 +15,8 @@ _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}  # by colour type
 def read(data: bytes) -> np.ndarray | None:
     """Return the values of a file, uint16 (H, W, 1 to 4); None if it is none of 16 bits.
 
+    A colour that is declared to be transparent becomes a channel of opacity.
+
     Raises:
         InputError: if it is damaged, or interlaced.
     """
@@ -38,17 +40,24 @@ def read(data: bytes) -> np.ndarray | None:
         raise InputError(f"it is cut off: {len(found):,} bytes of pixels of {expected:,}")
     lines = np.frombuffer(found, np.uint8).reshape(height, row + 1)
     plain = _unfiltered(lines[:, 0], lines[:, 1:], 2 * _CHANNELS[colour])
-    return plain.view(">u2").astype(np.uint16).reshape(height, width, -1)
+    values = plain.view(">u2").astype(np.uint16).reshape(height, width, -1)
+    key = next((body for kind, body in _chunks(data) if kind == b"tRNS"), None)
+    if key is None or len(key) != 2 * values.shape[-1]:
+        return values
+    opaque = (values != np.frombuffer(key, ">u2")).any(-1, keepdims=True)
+    return np.concatenate([values, 65535 * opaque.astype(np.uint16)], -1)
 
 
-def write(values: np.ndarray) -> bytes:
-    """Return the file of values uint16 (H, W, 1 to 4)."""
+def write(values: np.ndarray, profile: bytes | None = None) -> bytes:
+    """Return the file of values uint16 (H, W, 1 to 4), with a profile of its colours."""
     height, width, channels = values.shape
     colour = {count: kind for kind, count in _CHANNELS.items()}[channels]
     lines = values.astype(">u2").reshape(height, -1).view(np.uint8)
     body = np.concatenate([np.zeros((height, 1), np.uint8), lines], 1).tobytes()
     header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
     parts = [(b"IHDR", header), (b"IDAT", zlib.compress(body, 6)), (b"IEND", b"")]
+    if profile is not None:
+        parts.insert(1, (b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
     return _MARK + b"".join(_chunk(kind, part) for kind, part in parts)
 
 

@@ -1,8 +1,10 @@
 """Picture files as arrays and back: bits, colours and opacity as they came."""
 
+import struct
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from rtickets.errors import InputError
 from rtickets.restoration import png16
@@ -22,6 +24,71 @@ def test_eight_bits_come_back_as_they_were(tmp_path, mode):
     again, before = (Image.open(tmp_path / name) for name in ("b.png", "a.png"))
     np.testing.assert_array_equal(again, before)
     assert again.mode == mode
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
+def test_a_colour_that_is_transparent_becomes_opacity(tmp_path, mode):
+    values = np.arange(16, dtype=np.uint8).reshape(4, 4) * 17
+    key = (0, 0, 0) if mode == "RGB" else 0
+    Image.fromarray(values).convert(mode).save(tmp_path / "a.png", transparency=key)
+    with Image.open(tmp_path / "a.png") as image:
+        expected = np.asarray(image.convert("RGBA"))[..., 3] / 255
+    found = read_picture(tmp_path / "a.png")
+    assert found.pixels.shape[-1] == (3 if mode in ("P", "RGB") else 1)
+    np.testing.assert_array_equal(found.alpha, expected)
+    assert {0, 1} == set(np.unique(found.alpha))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_transparent_colour_of_sixteen_bits_becomes_opacity(tmp_path, channels):
+    values = RANDOM.integers(0, 65536, (5, 6, channels)).astype(np.uint16)
+    data = png16.write(values)
+    key = png16._chunk(b"tRNS", values[1, 2].astype(">u2").tobytes())
+    (tmp_path / "a.png").write_bytes(data[:33] + key + data[33:])
+    found = read_picture(tmp_path / "a.png")
+    assert found.pixels.shape == (5, 6, channels)
+    np.testing.assert_array_equal(found.alpha == 0, (values == values[1, 2]).all(-1))
+
+
+def _tiff16(values):
+    """Return a TIFF file of values uint16 (H, W, 3)."""
+    height, width, _ = values.shape
+    tags = [(256, width), (257, height), (258, 122), (259, 1), (262, 2), (273, 128), (277, 3),
+            (278, height), (279, values.size * 2)]  # fmt: skip
+    entries = b"".join(
+        struct.pack("<HHII", tag, 3 if tag == 258 else 4, 3 if tag == 258 else 1, value)
+        for tag, value in tags
+    )
+    head = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + struct.pack("<I", 0)
+    return head + struct.pack("<HHH", 16, 16, 16) + values.astype("<u2").tobytes()
+
+
+def test_colours_of_more_bits_than_are_read_are_refused(tmp_path):
+    values = RANDOM.integers(0, 65536, (4, 5, 3)).astype(np.uint16)
+    (tmp_path / "a.tif").write_bytes(_tiff16(values))
+    (tmp_path / "a.ppm").write_bytes(b"P6 5 4 65535\n" + values.astype(">u2").tobytes())
+    for name in ("a.tif", "a.ppm"):
+        with pytest.raises(InputError, match=rf"{name}.*16 bits.*png"):
+            read_picture(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.tif", "deep.png"])
+def test_the_profile_of_colours_is_kept(tmp_path, name):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    if name == "deep.png":
+        (tmp_path / name).write_bytes(png16.write(np.zeros((4, 5, 3), np.uint16), profile))
+    else:
+        Image.new("RGB", (5, 4)).save(tmp_path / name, icc_profile=profile)
+    found = read_picture(tmp_path / name)
+    write_picture(tmp_path / f"b{name}", found)
+    assert found.profile == profile
+    with Image.open(tmp_path / f"b{name}") as image:
+        assert image.info["icc_profile"] == profile
+
+
+def test_a_profile_goes_where_its_colours_go(tmp_path):
+    Image.new("CMYK", (5, 4)).save(tmp_path / "a.jpg", icc_profile=b"of inks")
+    assert read_picture(tmp_path / "a.jpg").profile is None
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
