@@ -92,7 +92,7 @@ def _restore_one(
     source: Path, target: Path, seen: Any, config: Any, options: argparse.Namespace
 ) -> None:
     from rtickets.platform import console
-    from rtickets.restoration import make_painter, pictures, save_mask
+    from rtickets.restoration import first_weights, pictures, save_mask
     from rtickets.restoration.restore import finish
     from rtickets.tasks.image_quality import psnr_of
 
@@ -119,8 +119,8 @@ def _restore_one(
         found = finish(asked, say)
     pictures.write_picture(target, picture._replace(pixels=found.picture))
     if options.save_mask is not None and found.mask is not None:
-        painter = make_painter(config.generator, (16, 16, picture.pixels.shape[-1]), options.seed)
-        save_mask(options.save_mask, painter, found.mask, config.generator, config.mask)
+        params = first_weights(config.generator, picture.pixels.shape[-1], options.seed)
+        save_mask(options.save_mask, params, found.mask, config.generator, config.mask)
     for note in found.notes:
         console.say(f"{source}: {note}")
     known = "given" if options.sigma is not None else "estimated"

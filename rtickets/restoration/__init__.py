@@ -2,7 +2,7 @@
 
 from rtickets.restoration.fits import FitConfig, Fitted, Point
 from rtickets.restoration.fitting import fit, fit_together
-from rtickets.restoration.generators import GeneratorConfig, Painter, make_painter
+from rtickets.restoration.generators import GeneratorConfig, Painter, first_weights, make_painter
 from rtickets.restoration.initial_masks import density_by_layer, initial_mask, nothing_removed
 from rtickets.restoration.iterative import Round, iterate
 from rtickets.restoration.learning import Learnt, MaskConfig, learn_mask
@@ -32,6 +32,7 @@ __all__ = [
     "cells_of",
     "density_by_layer",
     "estimate_noise",
+    "first_weights",
     "fit",
     "fit_together",
     "initial_mask",

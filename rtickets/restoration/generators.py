@@ -71,6 +71,12 @@ def make_painter(config: GeneratorConfig, shape: tuple[int, int, int], seed: int
     return Painter(model, params, noise)
 
 
+def first_weights(config: GeneratorConfig, channels: int, seed: int) -> Params:
+    """Return the weights of `make_painter`, which are the same for pictures of all sides."""
+    side = 2 ** (1 + len(config.channels)) if config.arch == "deep_decoder" else 16
+    return make_painter(config, (side, side, channels), seed).params
+
+
 def network_of(
     config: GeneratorConfig, shape: tuple[int, int, int]
 ) -> tuple[models.Model, tuple[int, int, int]]:

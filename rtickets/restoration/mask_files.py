@@ -8,7 +8,7 @@ import numpy as np
 
 from rtickets.errors import InputError
 from rtickets.masks import Mask, Params, leaf_paths
-from rtickets.restoration.generators import GeneratorConfig, Painter
+from rtickets.restoration.generators import GeneratorConfig
 from rtickets.restoration.learning import MaskConfig
 from rtickets.settings import config_files
 from rtickets.tickets.ticket import Ticket
@@ -17,7 +17,7 @@ _META = "restoration"
 
 
 def save_mask(
-    folder: Path, painter: Painter, mask: Mask, generator: GeneratorConfig, settings: MaskConfig
+    folder: Path, params: Params, mask: Mask, generator: GeneratorConfig, settings: MaskConfig
 ) -> None:
     """Write a mask and the weights that it was learnt on as a ticket."""
     meta = {
@@ -26,8 +26,7 @@ def save_mask(
             "mask": config_files.to_dict(settings),
         }
     }
-    params = jax.device_get(painter.params)
-    Ticket(mask, params, {}, meta).save(folder, overwrite=True)
+    Ticket(mask, jax.device_get(params), {}, meta).save(folder, overwrite=True)
 
 
 def load_mask(folder: Path, params: Params) -> Mask:

@@ -41,7 +41,9 @@ def estimate_noise(picture: np.ndarray) -> float:
     return float(np.mean(found))
 
 
-def noise_variance(picture: np.ndarray, sigma: float, side: int = 7) -> np.ndarray:
+def noise_variance(
+    picture: np.ndarray, sigma: float, side: int = 7, seen: np.ndarray | None = None
+) -> np.ndarray:
     """Return the variance that noise has where values outside [0, 1] are cut off.
 
     Near black and white it is less than sigma ** 2. What is cut off also moves the mean; a network
@@ -51,13 +53,17 @@ def noise_variance(picture: np.ndarray, sigma: float, side: int = 7) -> np.ndarr
         picture: noisy (H, W, C); the mean of side x side pixels tells the value without noise.
         sigma: standard deviation before values are cut off.
         side: odd.
+        seen: 1 where pixels are there and 0 where they are missing (H, W, 1), None for all; the
+            others alone tell values, and where none is near, that of a missing one is 0.
 
     Returns:
         float64 (H, W, C).
     """
     if sigma == 0:
         return np.zeros(picture.shape)
-    mean = _smooth(np.asarray(picture, np.float64), side)
+    there = np.ones((*picture.shape[:2], 1)) if seen is None else np.asarray(seen, np.float64)
+    share = np.maximum(_smooth(there, side), 0.5 / side**2)  # rounding leaves more than 0 of none
+    mean = _smooth(np.asarray(picture, np.float64) * there, side) / share
     x = np.clip(mean, 0, 1)
     for _ in range(_CLOSER):
         x = np.clip(mean - _cut_off(x, sigma)[0], 0, 1)

@@ -55,10 +55,17 @@ def outcome_of(fitted: Fitted, problem: Problem) -> Outcome:
     )  # fmt: skip
 
 
-def verdict_of(fitted: Fitted, problem: Problem) -> Verdict:
-    """Return whether what was painted is a picture; the clean one is not looked at."""
+def verdict_of(fitted: Fitted, problem: Problem, noise: float = -1.0) -> Verdict:
+    """Return whether what was painted is a picture; the clean one is not looked at.
+
+    Args:
+        noise: the loss that noise alone leaves, where it is known: a picture of one colour that
+            explains all but that is sound.
+    """
     if fitted.stopped == "diverged":
         return "diverged"
+    if fitted.history[-1].loss <= noise:
+        return "sound"
     if float(fitted.picture.std((0, 1)).max()) < _FLAT:
         return "collapsed"
     alone = _loss_of_one_colour(problem)

@@ -20,7 +20,7 @@ from rtickets.errors import InputError
 from rtickets.masks import Mask
 from rtickets.restoration.fits import FitConfig, Point
 from rtickets.restoration.fitting import fit
-from rtickets.restoration.generators import GeneratorConfig, make_painter, network_of
+from rtickets.restoration.generators import GeneratorConfig, first_weights, make_painter, network_of
 from rtickets.restoration.initial_masks import nothing_removed
 from rtickets.restoration.learning import MaskConfig, learn_mask
 from rtickets.restoration.mask_files import generator_of, load_mask
@@ -31,7 +31,8 @@ from rtickets.restoration.tiles import Tile, joined, tiles_of
 from rtickets.settings.kinds import STRICT, Positive
 
 Say = Callable[[str, int, int, float], None]
-"""Is told what goes on, the steps that are done, all steps, and the loss; NaN before the first."""
+"""Is told what goes on, the steps that are done, all steps, and the mean squared error to the
+noisy picture, of the pixels that are there; NaN before the first step."""
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -65,8 +66,8 @@ class Restored(NamedTuple):
     Attributes:
         picture: float32, of the shape that was given.
         sigma: standard deviation of the noise, as given or estimated.
-        stopped: of every tile, why its run ended: 'noise level' reached, 'patience' lost, or
-            'steps' taken.
+        stopped: of every tile, why its run ended: 'noise level' reached, 'patience' lost, 'steps'
+            taken, or 'diverged' where going back did not help.
         steps: of every tile.
         psnr_noisy: of the result to the noisy picture in dB, over the pixels that are there.
         mask: of the network, and the network; None without one.
@@ -162,11 +163,12 @@ def prepare(
     generator, kept = settings.generator, None
     if mask is not None:
         generator = generator_of(Path(mask))
-        template = make_painter(generator, (16, 16, pixels.shape[-1]), seed)
-        kept = load_mask(Path(mask), template.params)
+        kept = load_mask(Path(mask), first_weights(generator, pixels.shape[-1], seed))
     for tile in tiles_of(pixels.shape[:2], settings.tile, settings.overlap):
         (top, below), (left, right) = tile.rows, tile.columns
         network_of(generator, (below - top, right - left, pixels.shape[-1]))
+    if kept is None and settings.sparsity:
+        network_of(generator, _reduced(whole, settings.mask_side).shape)
     return Prepared(
         whole, np.shape(image), float(sigma), generator, kept, settings, seed, tuple(notes)
     )
@@ -185,6 +187,12 @@ def finish(asked: Prepared, say: Say | None = None) -> Restored:
     ]
     picture = np.clip(joined(tiles, [f.picture for f in found], shape), 0, 1)
     verdicts = [f.verdict for f in found if f.verdict != "sound"]
+    backs = [step for f in found for step in f.backs]
+    if backs:
+        notes.append(
+            f"a run went back {len(backs)} times, each time with half the learning rate, as its "
+            f"loss had jumped at steps {', '.join(map(str, backs))}; a lower learning rate may help"
+        )
     if verdicts:
         notes.append(
             f"{len(verdicts)} of {len(found)} tiles {verdicts[0]}: what was painted is no picture; "
@@ -222,11 +230,12 @@ def _learn(
 ) -> Mask:
     """Learn the mask on the reduced picture."""
     small = _reduced(whole, settings.mask_side)
+    share = _share(small)
     painter = make_painter(settings.generator, small.shape, seed)
 
     def watch(step: int, loss: float) -> None:
         if say is not None:
-            say("learning the mask", step + 1, settings.mask.steps, loss)
+            say("learning the mask", step + 1, settings.mask.steps, loss / share)
 
     watch(-1, math.nan)
 
@@ -253,11 +262,17 @@ def _reduced(whole: Problem, side: int) -> Problem:
     return observe(means, None if there.all() else there)
 
 
+def _share(problem: Problem) -> float:
+    """Return the part of the pixels that is there, 1 where none is, as losses are 0 then."""
+    return float(np.asarray(problem.batch["seen"]).mean()) or 1.0
+
+
 class _Done(NamedTuple):
     picture: np.ndarray
-    stopped: Literal["noise level", "patience", "steps"]
+    stopped: str
     steps: int
     verdict: str
+    backs: tuple[int, ...]
 
 
 def _restore_tile(
@@ -265,8 +280,9 @@ def _restore_tile(
 ) -> _Done:
     whole, settings = asked.whole, asked.config
     part = Problem(whole.task, {name: tile.of(leaf) for name, leaf in whole.batch.items()})
-    variance = noise_variance(np.asarray(part.batch["observed"][0]), asked.sigma)
-    enough = float((variance * np.asarray(part.batch["seen"][0])).mean())
+    pixels, seen = (np.asarray(part.batch[name][0]) for name in ("observed", "seen"))
+    enough = float((noise_variance(pixels, asked.sigma, seen=seen) * seen).mean())
+    share = _share(part)
     painter = make_painter(asked.generator, part.shape, asked.seed)
     losses: list[float] = []
     why: list[Literal["noise level", "patience"]] = []
@@ -274,7 +290,7 @@ def _restore_tile(
     def watch(point: Point) -> bool:
         losses.append(point.loss)
         if say is not None:
-            say(f"restoring{which}", point.step, settings.training.steps, point.loss)
+            say(f"restoring{which}", point.step, settings.training.steps, point.loss / share)
         if point.loss <= enough:
             why.append("noise level")
         elif len(losses) - 1 - int(np.argmin(losses)) >= settings.patience:
@@ -286,4 +302,7 @@ def _restore_tile(
     mask = nothing_removed(painter.params) if kept is None else kept
     fitted = fit(painter, mask, part, settings.training, asked.seed, watch)
     steps = fitted.history[-1].step
-    return _Done(fitted.average, why[0] if why else "steps", steps, verdict_of(fitted, part))
+    verdict = verdict_of(fitted, part, enough)
+    return _Done(
+        fitted.average, why[0] if why else fitted.stopped, steps, verdict, fitted.backs
+    )

@@ -156,7 +156,7 @@ def _mask(
         kept = _checkpoints(cell, folder) / "mask"
         found = learn_mask(painter, problem, cell.sparsity, config.mask, cell.seed, folder=kept)
         ticket = folder / "tickets" / cell.name
-        save_mask(ticket, painter, found.mask, config.generator, config.mask)
+        save_mask(ticket, painter.params, found.mask, config.generator, config.mask)
         _write_picture(found.masked, f"{cell.name}-masked", folder)
         notes = found._asdict()
         del notes["mask"], notes["masked"]

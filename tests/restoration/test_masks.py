@@ -156,7 +156,7 @@ def test_masks_go_into_files_and_come_back_for_the_same_network_alone(
     tmp_path, learnt, painter, tiny
 ):
     folder = tmp_path / "ticket"
-    save_mask(folder, painter, learnt.mask, tiny, MaskConfig())
+    save_mask(folder, painter.params, learnt.mask, tiny, MaskConfig())
     again = load_mask(folder, make_painter(tiny, (20, 24, 1), 7).params)  # another, grey picture
     jax.tree.map(np.testing.assert_array_equal, again, learnt.mask)
     assert generator_of(folder) == tiny

@@ -56,3 +56,11 @@ def test_noise_varies_on_a_picture_that_is_noisy_itself():
     found = noise_variance(noisy[0], 0.2).mean()
     np.testing.assert_allclose(found, noisy.var(0).mean(), rtol=0.06)
     assert noise_variance(noisy[0], 0.0).max() == 0
+
+
+def test_missing_pixels_do_not_darken_what_noise_is_on():
+    picture = np.full((40, 40, 1), 0.97)
+    seen = np.random.default_rng(0).random((40, 40, 1)) > 0.5
+    found = noise_variance(picture * seen, 0.2, seen=seen)
+    np.testing.assert_allclose(found[seen], noise_variance(picture, 0.2)[seen], rtol=1e-6)
+    assert np.isfinite(noise_variance(picture * 0, 0.2, seen=0 * seen)).all()

@@ -8,6 +8,7 @@ import rtickets
 from rtickets.cli import main
 from rtickets.errors import InputError
 from rtickets.restoration import FitConfig, GeneratorConfig, MaskConfig, RestoreConfig
+from rtickets.restoration.fit_lanes import Lane
 from rtickets.restoration.restore import as_pixels
 from rtickets.restoration.tiles import joined, tiles_of
 from rtickets.settings import config_files
@@ -63,6 +64,37 @@ def test_missing_pixels_are_painted_and_do_not_count(noisy):
     found = [rtickets.restore(x, sigma=0.1, seen=seen, config=QUICK) for x in (spoilt, white)]
     np.testing.assert_array_equal(found[0].picture, found[1].picture)
     assert found[0].notes == ()
+
+
+def test_errors_that_are_told_are_of_the_pixels_that_are_there(noisy):
+    seen = np.arange(16) % 4 == np.zeros((16, 1))
+    told = []
+    config = config_files.replace(QUICK, sparsity=0.0, training=FitConfig(steps=20, average=0.0))
+    found = rtickets.restore(
+        noisy, sigma=0.0, seen=seen, config=config, say=lambda *one: told.append(one[3])
+    )
+    assert -10 * np.log10(told[-1]) == pytest.approx(found.psnr_noisy, abs=0.5)
+
+
+def test_a_run_that_went_back_or_diverged_says_so(noisy, monkeypatch):
+    config = config_files.replace(QUICK, sparsity=0.0)
+    monkeypatch.setattr(Lane, "jumped", lambda lane, point: not lane.backs)
+    found = rtickets.restore(noisy, sigma=0.0, config=config)
+    assert found.stopped == ("steps",)
+    assert any("1 times" in note and "5" in note for note in found.notes)
+    monkeypatch.setattr(Lane, "jumped", lambda lane, point: True)
+    found = rtickets.restore(noisy, sigma=0.0, config=config)
+    assert found.stopped == ("diverged",)
+    assert any("diverged" in note for note in found.notes)
+
+
+def test_what_is_of_one_colour_but_for_noise_has_not_collapsed():
+    noise = np.random.default_rng(0).normal(size=(16, 16, 1))
+    flat = 0.5 + 0.1 * noise / noise.std()
+    config = config_files.replace(QUICK, training=FitConfig(steps=200, learning_rate=0.05))
+    found = rtickets.restore(np.clip(flat, 0, 1), sigma=0.101, config=config)
+    assert found.stopped == ("noise level",)
+    assert not any("collapsed" in note for note in found.notes)
 
 
 def test_noise_that_cannot_be_found_is_said(noisy):
@@ -143,6 +175,18 @@ def test_the_command_restores_files_and_folders_and_reuses_masks(tmp_path, noisy
         assert (grey.size, grey.mode) == ((16, 16), "L")
 
 
+def test_masks_of_deep_decoders_are_saved_and_taken_too(tmp_path, noisy):
+    source, ticket = tmp_path / "a.png", tmp_path / "ticket"
+    Image.fromarray((255 * np.tile(noisy, (2, 2, 1))).astype(np.uint8)).save(source)
+    words = [
+        *("restore", str(source), "--sigma=0.1", "--config.generator.arch=deep_decoder"),
+        *("--config.generator.channels=(4, 4, 4, 4)", "--config.mask.steps=2"),
+        *("--config.training.steps=3", "--config.sparsity=0.5"),
+    ]
+    assert main([*words, f"--out={tmp_path / 'b.png'}", f"--save-mask={ticket}"]) == 0
+    assert main([*words, f"--out={tmp_path / 'c.png'}", f"--mask={ticket}"]) == 0
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -156,6 +200,8 @@ def test_the_command_restores_files_and_folders_and_reuses_masks(tmp_path, noisy
         (["a.png", "--out=b.png", "--sigma=30"], "30"),
         (["a.png", "--out=b.png", "--config.sparsity=2"], "sparsity"),
         (["a.png", "--out=b.png", "--config.sparsity=0", "--save-mask=m"], "--save-mask"),
+        (["a.png", "--out=b.png", "--config.generator.arch=deep_decoder",
+          "--config.generator.channels=(4,4,4,4)", "--config.mask_side=16"], "4 layers"),
         (["a.png", "--out=bad.png/b.png"], "bad.png"),
         (["a.png", "--out=b.png", "--save-mask=bad.png/m"], "bad.png"),
         (["several", "--out=out"], "tiny.png"),  # the second of them
