@@ -11,6 +11,7 @@ from rtickets.restoration.noise_level import estimate_noise
 from rtickets.restoration.outcome import Outcome, outcome_of
 from rtickets.restoration.problem import Problem, observe, spoil
 from rtickets.restoration.restore import RestoreConfig, Restored, restore
+from rtickets.restoration.sampling import sampled_picture
 from rtickets.restoration.study import Cell, cells_of, run_study
 from rtickets.restoration.study_settings import RestorationStudyConfig
 
@@ -45,6 +46,7 @@ __all__ = [
     "outcome_of",
     "restore",
     "run_study",
+    "sampled_picture",
     "save_mask",
     "spoil",
 ]

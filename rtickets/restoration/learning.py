@@ -6,7 +6,7 @@ sparse prior (`rtickets.masks.gates.bernoulli`).
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from rtickets.errors import NonFiniteLossError
@@ -73,6 +73,15 @@ class MaskConfig:
     learning_rate: float = Field(default=0.1, gt=0)
     checkpoint_every: Positive = 5000
 
+    @model_validator(mode="after")
+    def _check(self) -> "MaskConfig":
+        if self.pull is not None and self.gate.weight != Bernoulli().weight:
+            raise ValueError(
+                f"gate.weight={self.gate.weight} does not count beside pull={self.pull}; set pull "
+                "to None to take it"
+            )
+        return self
+
     @property
     def prunable(self) -> str:
         """The expression of the maskable leaves."""
@@ -84,6 +93,7 @@ class Learnt(NamedTuple):
 
     Attributes:
         mask: of the network's parameters.
+        scores: the log odds of all maskable weights, see `initial_scores`.
         pull: the weight of the pull times the number of maskable weights.
         mean_probability: over these, in the end.
         losses: mean squared error and pull, of every hundredth step.
@@ -93,6 +103,7 @@ class Learnt(NamedTuple):
     """
 
     mask: Mask
+    scores: Mapping[str, np.ndarray]
     pull: float
     mean_probability: float
     losses: tuple[tuple[float, float], ...]
@@ -150,8 +161,8 @@ def learn_mask(
     mean = _mean_probability(state[0])
     warnings = [*_before(gate, config, sparsity, noise), *_after(gate, config, sparsity, mean)]
     return Learnt(
-        jax.device_get(mask), gate.weight * size, mean, tuple(losses), np.asarray(masked[0]),
-        float(masked_loss), tuple(warnings),
+        jax.device_get(mask), jax.device_get(state[0]), gate.weight * size, mean, tuple(losses),
+        np.asarray(masked[0]), float(masked_loss), tuple(warnings),
     )  # fmt: skip
 
 

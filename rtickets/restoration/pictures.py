@@ -63,7 +63,8 @@ def read_picture(path: Path) -> PictureFile:
 
 def _check_bits(image: Image.Image) -> None:
     """Refuse coloured pictures of more than 8 bits, of which Pillow drops all but 8."""
-    words = [word for tile in image.tile for word in np.atleast_1d(np.array(tile[3], object))]
+    tiles: Any = getattr(image, "tile", ())
+    words = [word for tile in tiles for word in np.atleast_1d(np.array(tile[3], object))]
     deep = any(isinstance(word, str) and ";16" in word for word in words)
     deep |= image.format == "PPM" and any(isinstance(word, int) and word > 255 for word in words)
     if deep and not image.mode.startswith("I"):
@@ -95,9 +96,7 @@ def _values(image: Image.Image, path: Path, notes: list[str]) -> tuple[np.ndarra
     return values.reshape(*values.shape[:2], -1), 16 if mode.startswith("I;16") else 8
 
 
-def _of_values(
-    values: np.ndarray, bits: int, notes: list[str], image: Image.Image
-) -> PictureFile:
+def _of_values(values: np.ndarray, bits: int, notes: list[str], image: Image.Image) -> PictureFile:
     scaled = values.astype(np.float32) / (2**bits - 1)
     colours = 3 if scaled.shape[-1] >= 3 else 1
     alpha = scaled[..., colours] if scaled.shape[-1] > colours else None

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from PIL import Image
 
 from rtickets.errors import InputError
 from rtickets.tasks.degradations import OperatorConfig
@@ -95,6 +96,29 @@ def observe(picture: Any, seen: Any = None) -> Problem:
         raise InputError("seen has no pixel that is there; nothing is known of the picture")
     operator = OperatorConfig(name="inpaint")
     return Problem(Restoration(operator=operator), {OBSERVED: found * pattern, SEEN: pattern})
+
+
+def reduced(whole: Problem, side: int) -> Problem:
+    """Return the problem of the picture, reduced where it is larger than a side."""
+    pixels = np.asarray(whole.batch["observed"][0])
+    seen = np.asarray(whole.batch["seen"][0, :, :, 0])
+    scale = min(1.0, side / max(seen.shape))
+    size = tuple(max(1, round(length * scale)) for length in reversed(seen.shape))
+
+    def smaller(values: np.ndarray) -> np.ndarray:
+        image = Image.fromarray(np.ascontiguousarray(values, np.float32))
+        return np.asarray(image.resize(size, Image.Resampling.BOX))
+
+    share = smaller(seen)[..., None]
+    sums = np.stack([smaller(pixels[..., i]) for i in range(pixels.shape[-1])], -1)
+    means = np.clip(sums / np.maximum(share, 1e-6), 0, 1)
+    there = share[..., 0] > 0.25 * seen.mean()
+    return observe(means, None if there.all() else there)
+
+
+def share_of(problem: Problem) -> float:
+    """Return the part of the pixels that is there, 1 where none is, as losses are 0 then."""
+    return float(np.asarray(problem.batch["seen"]).mean()) or 1.0
 
 
 def _checked(picture: Any) -> Array:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from PIL import Image
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -26,7 +25,7 @@ from rtickets.restoration.learning import MaskConfig, learn_mask
 from rtickets.restoration.mask_files import generator_of, load_mask
 from rtickets.restoration.noise_level import estimate_noise, noise_variance
 from rtickets.restoration.outcome import verdict_of
-from rtickets.restoration.problem import Problem, observe
+from rtickets.restoration.problem import Problem, observe, reduced, share_of
 from rtickets.restoration.tiles import Tile, joined, tiles_of
 from rtickets.settings.kinds import STRICT, Positive
 
@@ -168,7 +167,7 @@ def prepare(
         (top, below), (left, right) = tile.rows, tile.columns
         network_of(generator, (below - top, right - left, pixels.shape[-1]))
     if kept is None and settings.sparsity:
-        network_of(generator, _reduced(whole, settings.mask_side).shape)
+        network_of(generator, reduced(whole, settings.mask_side).shape)
     return Prepared(
         whole, np.shape(image), float(sigma), generator, kept, settings, seed, tuple(notes)
     )
@@ -229,8 +228,8 @@ def _learn(
     whole: Problem, settings: RestoreConfig, seed: int, say: Say | None, notes: list[str]
 ) -> Mask:
     """Learn the mask on the reduced picture."""
-    small = _reduced(whole, settings.mask_side)
-    share = _share(small)
+    small = reduced(whole, settings.mask_side)
+    share = share_of(small)
     painter = make_painter(settings.generator, small.shape, seed)
 
     def watch(step: int, loss: float) -> None:
@@ -242,29 +241,6 @@ def _learn(
     found = learn_mask(painter, small, settings.sparsity, settings.mask, seed, watch)
     notes.extend(found.warnings)
     return found.mask
-
-
-def _reduced(whole: Problem, side: int) -> Problem:
-    """Return the problem of the picture, reduced where it is larger than a side."""
-    pixels = np.asarray(whole.batch["observed"][0])
-    seen = np.asarray(whole.batch["seen"][0, :, :, 0])
-    scale = min(1.0, side / max(seen.shape))
-    size = tuple(max(1, round(length * scale)) for length in reversed(seen.shape))
-
-    def smaller(values: np.ndarray) -> np.ndarray:
-        image = Image.fromarray(np.ascontiguousarray(values, np.float32))
-        return np.asarray(image.resize(size, Image.Resampling.BOX))
-
-    share = smaller(seen)[..., None]
-    sums = np.stack([smaller(pixels[..., i]) for i in range(pixels.shape[-1])], -1)
-    means = np.clip(sums / np.maximum(share, 1e-6), 0, 1)
-    there = share[..., 0] > 0.25 * seen.mean()
-    return observe(means, None if there.all() else there)
-
-
-def _share(problem: Problem) -> float:
-    """Return the part of the pixels that is there, 1 where none is, as losses are 0 then."""
-    return float(np.asarray(problem.batch["seen"]).mean()) or 1.0
 
 
 class _Done(NamedTuple):
@@ -282,7 +258,7 @@ def _restore_tile(
     part = Problem(whole.task, {name: tile.of(leaf) for name, leaf in whole.batch.items()})
     pixels, seen = (np.asarray(part.batch[name][0]) for name in ("observed", "seen"))
     enough = float((noise_variance(pixels, asked.sigma, seen=seen) * seen).mean())
-    share = _share(part)
+    share = share_of(part)
     painter = make_painter(asked.generator, part.shape, asked.seed)
     losses: list[float] = []
     why: list[Literal["noise level", "patience"]] = []
@@ -303,6 +279,4 @@ def _restore_tile(
     fitted = fit(painter, mask, part, settings.training, asked.seed, watch)
     steps = fitted.history[-1].step
     verdict = verdict_of(fitted, part, enough)
-    return _Done(
-        fitted.average, why[0] if why else fitted.stopped, steps, verdict, fitted.backs
-    )
+    return _Done(fitted.average, why[0] if why else fitted.stopped, steps, verdict, fitted.backs)

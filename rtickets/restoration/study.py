@@ -1,8 +1,8 @@
 """A comparison of ways to restore pictures, cell by cell: what is done is never done again.
 
 A cell is a picture, a seed, a method and a sparsity. It leaves a JSON file, and what it painted
-beside it, in the folder that the configuration's digest names; a study that was killed goes on with
-the cells that are missing, and ends with the same numbers.
+beside it, in the folder that the digest of the configuration and of its picture files names; a
+study that was killed goes on with the cells that are missing, and ends with the same numbers.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rtickets.data.images.pictures import read_file
 from rtickets.masks import Mask
 from rtickets.platform import console
 from rtickets.restoration.fitting import Fitted, fit
@@ -26,6 +27,7 @@ from rtickets.restoration.mask_files import load_mask, save_mask
 from rtickets.restoration.outcome import Outcome, outcome_of
 from rtickets.restoration.pictures import open_named
 from rtickets.restoration.problem import Problem, spoil
+from rtickets.restoration.sampling import sampled_picture
 from rtickets.restoration.study_settings import UNMASKED, RestorationStudyConfig
 from rtickets.settings import config_files
 from rtickets.storage.files import read_json, write_bytes, write_json
@@ -84,8 +86,10 @@ def _transfers(config: RestorationStudyConfig) -> Iterator[Cell]:
 def run_study(config: RestorationStudyConfig, workdir: Path) -> Path:
     """Run the cells that are missing, and return the study's folder."""
     values = config_files.to_dict(config)
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:10]
-    folder = workdir / f"restoration-{digest}"
+    named = json.dumps(values, sort_keys=True).encode()
+    for name in config.pictures:  # another picture in the same file is another study
+        named += read_file(Path(name)) if Path(name).suffix else b""
+    folder = workdir / f"restoration-{hashlib.sha256(named).hexdigest()[:10]}"
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "config.json", values)
     cells = list(cells_of(config))
@@ -159,12 +163,15 @@ def _mask(
         save_mask(ticket, painter.params, found.mask, config.generator, config.mask)
         _write_picture(found.masked, f"{cell.name}-masked", folder)
         notes = found._asdict()
-        del notes["mask"], notes["masked"]
-        return found.mask, {**notes, "masked_psnr": problem.psnr(found.masked)}
-    criterion: Any = cell.method
+        del notes["mask"], notes["masked"], notes["scores"]
+        sampled = sampled_picture(found, painter, config.mask.maskable, cell.seed)
+        psnr = {"masked_psnr": problem.psnr(found.masked), "sampled_psnr": problem.psnr(sampled)}
+        return found.mask, {**notes, **psnr}
+    criterion: Any = cell.method.removesuffix("_all")
+    control = cell.method == "random"  # leaves normalisation alone, always
     mask = initial_mask(
-        painter, problem, criterion, cell.sparsity, cell.seed, maskable=config.mask.maskable,
-        published=config.published, rounds=config.synflow_rounds,
+        painter, problem, criterion, cell.sparsity, cell.seed, published=config.published,
+        maskable="kernels" if control else config.mask.maskable, rounds=config.synflow_rounds,
     )  # fmt: skip
     return mask, {"published": config.published}
 

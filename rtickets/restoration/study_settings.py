@@ -1,9 +1,10 @@
 """Settings of a comparison of ways to restore pictures."""
 
 from dataclasses import field
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from rtickets.restoration.fits import SGLD, FitConfig
@@ -14,8 +15,9 @@ from rtickets.settings.kinds import STRICT, Fraction, Positive
 from rtickets.tasks.degradations import OperatorConfig
 
 Method = Literal[
-    "dense", "decoder", "sgld", "learnt", "imp", "random", "magnitude", "snip", "grasp", "synflow"
-]
+    "dense", "decoder", "sgld", "learnt", "imp", "random", "random_all", "magnitude", "snip",
+    "grasp", "synflow",
+]  # fmt: skip
 UNMASKED = ("dense", "decoder", "sgld")
 
 
@@ -27,7 +29,9 @@ class RestorationStudyConfig:
         pictures: image files, or names of pictures that scikit-image brings.
         size: sides that pictures are resized to, cut to a square in the middle.
         seeds: of noise, weights and what the network paints from.
-        methods: 'random' is always among them, the control that leaves normalisation alone.
+        methods: 'random' is always among them, the control that leaves normalisation alone: its
+            masks are over kernels, whatever is maskable to the others; 'random_all' are over all
+            that is.
         sparsities: removed parts of the maskable weights.
         operator: what happens to the pictures.
         sigma: standard deviation of the noise.
@@ -64,6 +68,22 @@ class RestorationStudyConfig:
     synflow_rounds: Positive = ROUNDS
     transfer: tuple[Literal["own", "fresh"], ...] = ("own", "fresh")
     published: bool = False
+
+    @model_validator(mode="after")
+    def _check_differ(self) -> "RestorationStudyConfig":
+        """Refuse what stands twice: it would count as two measurements, or share files."""
+        stems = tuple(Path(name).stem for name in self.pictures)
+        for name, values in (
+            ("pictures", stems), ("seeds", self.seeds), ("sparsities", self.sparsities),
+        ):  # fmt: skip
+            twice = sorted({value for value in values if values.count(value) > 1})
+            if twice:
+                shown = ", ".join(map(str, twice))
+                raise ValueError(
+                    f"{name} has {shown} more than once; give each once, pictures by names that "
+                    "differ before their endings"
+                )
+        return self
 
     @property
     def all_methods(self) -> tuple[str, ...]:

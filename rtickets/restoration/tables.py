@@ -171,14 +171,30 @@ def _learnt(cells: Cells) -> Table:
     own = [cell for cell in cells if cell["method"] == LEARNT]
     for (sparsity, picture), some in grouped(own, "sparsity", "picture").items():
         notes = [cell["notes"] for cell in some]
-        psnr = np.array([note["masked_psnr"] for note in notes], float)
+        both = [
+            np.array([note.get(name) for note in notes], float)  # of older studies NaN
+            for name in ("masked_psnr", "sampled_psnr")
+        ]
         pulls, means = ([note[name] for note in notes] for name in ("pull", "mean_probability"))
         rows.append([
-            Path(str(picture)).stem, f"{1 - sparsity:.0%}", _spread(psnr), f"{np.mean(pulls):.3g}",
-            f"{np.mean(means):.3f}",
+            Path(str(picture)).stem, f"{1 - sparsity:.0%}", *map(_spread, both),
+            f"{np.mean(pulls):.3g}", f"{np.mean(means):.3f}",
+            f"{sum(bool(note['warnings']) for note in notes)} of {len(notes)}",
         ])  # fmt: skip
-    head = ["picture", "kept", "PSNR, untrained", "pull", "mean probability"]
-    note = "Of the masked network before any training; the pull is its weight times the weights."
+    head = [
+        "picture",
+        "kept",
+        "PSNR, untrained",
+        "of samples",
+        "pull",
+        "mean probability",
+        "warned",
+    ]
+    note = (
+        "Of the masked network before any training, and of the mean picture of masks drawn with "
+        "the learnt probabilities; the pull is its weight times the weights; warned: the prior "
+        "could hardly act, or was not reached."
+    )
     return Table("masks", "Learnt masks alone", head, rows, note)
 
 

@@ -5,6 +5,7 @@ import itertools
 import jax
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from rtickets import masks
 from rtickets.draw.ladder import imp_ladder
@@ -21,6 +22,7 @@ from rtickets.restoration import (
     learn_mask,
     load_mask,
     make_painter,
+    sampled_picture,
     save_mask,
     spoil,
 )
@@ -130,6 +132,27 @@ def test_snip_is_the_weight_times_its_gradient(painter, problem):
             inside.append(scores[keep])
             outside.append(scores[~keep])
     assert np.concatenate(inside).min() >= np.concatenate(outside).max() * (1 - 1e-3)
+
+
+def test_the_mean_picture_of_draws_is_that_of_the_probabilities(learnt, painter, problem):
+    for odds, factor in ((200.0, 1.0), (-200.0, 0.0)):
+        scores = {name: np.full(score.shape, odds) for name, score in learnt.scores.items()}
+        found = sampled_picture(learnt._replace(scores=scores), painter, count=2)
+        params = jax.tree.map(
+            lambda leaf, keep, by=factor: leaf * (by if np.ndim(keep) else 1.0),
+            painter.params, learnt.mask,
+        )  # fmt: skip
+        expected = paint(painter.model, params, painter.noise, problem.shape)[0]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    drawn = sampled_picture(learnt, painter, count=2)
+    assert drawn.shape == problem.shape
+    assert np.abs(drawn - sampled_picture(learnt, painter, seed=1, count=2)).max() > 1e-3
+
+
+def test_a_weight_that_would_not_count_is_refused():
+    with pytest.raises(ValidationError, match=r"gate.weight=0.5.*pull=auto"):
+        MaskConfig(gate=Bernoulli(weight=0.5))
+    assert MaskConfig(gate=Bernoulli(weight=0.5), pull=None).gate.weight == 0.5
 
 
 def test_iterative_pruning_goes_down_the_ladder_and_dead_weights_stay_dead(painter, problem):

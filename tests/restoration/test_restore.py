@@ -91,7 +91,7 @@ def test_a_run_that_went_back_or_diverged_says_so(noisy, monkeypatch):
 def test_what_is_of_one_colour_but_for_noise_has_not_collapsed():
     noise = np.random.default_rng(0).normal(size=(16, 16, 1))
     flat = 0.5 + 0.1 * noise / noise.std()
-    config = config_files.replace(QUICK, training=FitConfig(steps=200, learning_rate=0.05))
+    config = config_files.replace(QUICK, training=FitConfig(steps=200, every=1, learning_rate=0.05))
     found = rtickets.restore(np.clip(flat, 0, 1), sigma=0.101, config=config)
     assert found.stopped == ("noise level",)
     assert not any("collapsed" in note for note in found.notes)
@@ -200,8 +200,16 @@ def test_masks_of_deep_decoders_are_saved_and_taken_too(tmp_path, noisy):
         (["a.png", "--out=b.png", "--sigma=30"], "30"),
         (["a.png", "--out=b.png", "--config.sparsity=2"], "sparsity"),
         (["a.png", "--out=b.png", "--config.sparsity=0", "--save-mask=m"], "--save-mask"),
-        (["a.png", "--out=b.png", "--config.generator.arch=deep_decoder",
-          "--config.generator.channels=(4,4,4,4)", "--config.mask_side=16"], "4 layers"),
+        (
+            [
+                "a.png",
+                "--out=b.png",
+                "--config.generator.arch=deep_decoder",
+                "--config.generator.channels=(4,4,4,4)",
+                "--config.mask_side=16",
+            ],
+            "4 layers",
+        ),
         (["a.png", "--out=bad.png/b.png"], "bad.png"),
         (["a.png", "--out=b.png", "--save-mask=bad.png/m"], "bad.png"),
         (["several", "--out=out"], "tiny.png"),  # the second of them

@@ -5,18 +5,26 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
+from pydantic import ValidationError
 from scipy import stats
 
 from rtickets.restoration import (
+    Cell,
     FitConfig,
     GeneratorConfig,
     MaskConfig,
     RestorationStudyConfig,
     cells_of,
+    density_by_layer,
+    make_painter,
     run_study,
+    spoil,
 )
 from rtickets.restoration.spectra import radial_spectrum
+from rtickets.restoration.study import _mask
 from rtickets.restoration.tables import _differences, write_tables
+from rtickets.settings import config_files
 
 QUICK = {
     "size": 16,
@@ -33,8 +41,6 @@ QUICK = {
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory, clean):
-    from PIL import Image
-
     folder = tmp_path_factory.mktemp("study")
     names = []
     for index in range(2):
@@ -66,10 +72,55 @@ def test_what_was_killed_goes_on_and_ends_with_the_same_numbers(study, tmp_path)
     )
 
 
+def test_the_control_leaves_normalisation_alone_whatever_is_maskable(study, clean):
+    config = config_files.replace(study[0], mask__maskable="all")
+    problem = spoil(clean, config.operator, 0.1, 0)
+    painter = make_painter(config.generator, problem.shape, 0)
+    masked = {}
+    for method in ("random", "random_all"):
+        mask, _ = _mask(Cell("0", 0, method, 0.5), painter, problem, config, study[1])
+        masked[method] = {path for path in density_by_layer(mask) if "norm" in path}
+    assert not masked["random"]
+    assert masked["random_all"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"pictures": ("a/x.png", "b/x.jpg")}, "pictures.*x"),
+        ({"seeds": (1, 2, 1)}, "seeds.*1"),
+        ({"sparsities": (0.5, 0.5)}, "sparsities.*0.5"),
+    ],
+)
+def test_what_would_share_files_or_count_twice_is_refused(fields, named):
+    with pytest.raises(ValidationError, match=named):
+        RestorationStudyConfig(**fields)
+
+
+def test_another_picture_in_the_same_file_is_another_study(tmp_path, clean):
+    config = RestorationStudyConfig(
+        pictures=(str(tmp_path / "a.png"),),
+        **{**QUICK, "methods": (), "training": FitConfig(steps=1)},
+    )
+    folders = set()
+    for picture in (clean, clean[::-1]):
+        Image.fromarray((255 * np.clip(picture, 0, 1)).astype(np.uint8)).save(tmp_path / "a.png")
+        folders |= {run_study(config, tmp_path / "runs") for _ in range(2)}
+    assert len(folders) == 2
+
+
 def test_tables_are_written(study):
     _, folder = study
     text = write_tables(folder)
-    for word in ("random, 50% kept", "decoder", "its own", "fresh", "down1_", "untrained"):
+    for word in (
+        "random, 50% kept",
+        "decoder",
+        "its own",
+        "fresh",
+        "down1_",
+        "untrained",
+        "of samples",
+    ):
         assert word in text
     assert (folder / "restoration.md").read_text().strip() == text
 
