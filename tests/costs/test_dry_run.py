@@ -305,7 +305,7 @@ def test_every_configuration_can_be_estimated(path, tmp_path, save_image):
     kind = KINDS[path.parts[1]]
     words = [f"--config={ROOT / path}"]
     if path.name == "pretrainings.py":  # a folder of photographs has to be there
-        for part, name, each in product(("train", "test"), ("bus", "car"), range(60)):
+        for part, name, each in product(("train", "test"), ("bus", "car"), range(80)):
             save_image(tmp_path / part / name / f"{each}.png", value=each)
         words.append(f"--config.transfers.visda2017.data.path={tmp_path}")
     if path.name == "vtab.py":
