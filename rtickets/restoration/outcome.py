@@ -7,6 +7,7 @@ import numpy as np
 from rtickets.restoration.fits import Fitted
 from rtickets.restoration.problem import Problem
 
+_MISSED = 1.15  # of the variance of noise: what is said not to be explained by it
 _FLAT = 1e-3  # standard deviation over places of a picture that shows nothing
 
 Verdict = Literal["sound", "collapsed", "diverged"]
@@ -70,6 +71,25 @@ def verdict_of(fitted: Fitted, problem: Problem, noise: float = -1.0) -> Verdict
         return "collapsed"
     alone = _loss_of_one_colour(problem)
     return "collapsed" if alone and fitted.history[-1].loss >= 0.98 * alone else "sound"
+
+
+def why_unfinished(error: float, noise: float) -> str | None:
+    """Say that a picture misses more than noise, or return None where it does not.
+
+    What was painted and the noise are hardly alike, so that the error to the clean picture is about
+    the error to the noisy one less the variance of the noise.
+
+    Args:
+        error: mean squared error to the noisy picture, of pixels that are there.
+        noise: variance of what noise leaves there; 0 says nothing.
+    """
+    if not noise or error <= _MISSED * noise:
+        return None
+    found = f"the picture is {error / noise:.1f} times as far from what was given as noise explains"
+    more = "take more steps, or lower the sparsity"
+    if error > 2 * noise:
+        return f"{found}, so it is probably worse than what was given; {more}"
+    return f"{found}: it misses detail; {more}"
 
 
 def _loss_of_one_colour(problem: Problem) -> float:

@@ -24,7 +24,7 @@ from rtickets.restoration.initial_masks import nothing_removed
 from rtickets.restoration.learning import MaskConfig, learn_mask
 from rtickets.restoration.mask_files import generator_of, load_mask
 from rtickets.restoration.noise_level import estimate_noise, noise_variance
-from rtickets.restoration.outcome import verdict_of
+from rtickets.restoration.outcome import verdict_of, why_unfinished
 from rtickets.restoration.problem import Problem, observe, reduced, share_of
 from rtickets.restoration.tiles import Tile, joined, tiles_of
 from rtickets.settings.kinds import STRICT, Positive
@@ -200,6 +200,9 @@ def finish(asked: Prepared, say: Say | None = None) -> Restored:
     pixels = np.asarray(whole.batch["observed"][0])
     known = np.broadcast_to(np.asarray(whole.batch["seen"][0]) > 0, shape)
     error = float(((picture - pixels)[known] ** 2).mean())
+    noise = noise_variance(pixels, asked.sigma, seen=known[..., :1])[known].mean()
+    if not verdicts and (why := why_unfinished(error, float(noise))) is not None:
+        notes.append(why)
     return Restored(
         picture.reshape(asked.shape), asked.sigma, tuple(f.stopped for f in found),
         tuple(f.steps for f in found), -10 * float(np.log10(max(error, 1e-12))), kept, tuple(notes),

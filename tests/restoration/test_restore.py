@@ -9,6 +9,7 @@ from rtickets.cli import main
 from rtickets.errors import InputError
 from rtickets.restoration import FitConfig, GeneratorConfig, MaskConfig, RestoreConfig
 from rtickets.restoration.fit_lanes import Lane
+from rtickets.restoration.outcome import why_unfinished
 from rtickets.restoration.restore import as_pixels
 from rtickets.restoration.tiles import joined, tiles_of
 from rtickets.settings import config_files
@@ -63,7 +64,20 @@ def test_missing_pixels_are_painted_and_do_not_count(noisy):
     white = np.where(seen[..., None], noisy, 1)
     found = [rtickets.restore(x, sigma=0.1, seen=seen, config=QUICK) for x in (spoilt, white)]
     np.testing.assert_array_equal(found[0].picture, found[1].picture)
-    assert found[0].notes == ()
+    assert found[0].notes == found[1].notes
+
+
+def test_a_picture_that_misses_more_than_noise_is_said_to(noisy):
+    brief = config_files.replace(QUICK, sparsity=0.0)
+    for sigma, words in ((0.003, "worse than what was given"), (0.9, None)):
+        found = rtickets.restore(noisy, sigma=sigma, config=brief)
+        said = [note for note in found.notes if "noise explains" in note]
+        assert bool(said) == bool(words)
+        if words:
+            assert words in said[0]
+    assert "misses detail" in why_unfinished(0.015, 0.01)
+    assert why_unfinished(0.011, 0.01) is None
+    assert why_unfinished(1.0, 0.0) is None
 
 
 def test_errors_that_are_told_are_of_the_pixels_that_are_there(noisy):
