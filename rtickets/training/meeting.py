@@ -67,6 +67,8 @@ class Meeting:
         if len(works) > self._size:
             raise InputError(f"{len(works)} runs for a meeting of {self._size}")
         raised: list[BaseException | None] = [None] * len(works)
+        # Not `join`: before Python 3.13, one that was broken off takes its thread for ended.
+        ended = [threading.Event() for _ in works]
 
         def attend(place: int) -> None:
             with self._changed:
@@ -77,6 +79,7 @@ class Meeting:
                 finally:
                     self._present -= 1
                     self._changed.notify_all()
+            ended[place].set()
 
         self._present = len(works)
         threads = [
@@ -89,19 +92,17 @@ class Meeting:
             try:
                 for thread in threads:
                     thread.start()
-                for thread in threads:
-                    thread.join()
+                for event in ended:
+                    event.wait()
             except BaseException:
-                self._end([thread for thread in threads if thread.ident is not None])
+                self._over = True
+                with self._changed:
+                    self._changed.notify_all()
+                for thread, event in zip(threads, ended, strict=True):
+                    if thread.ident is not None:
+                        event.wait()
                 raise
         return raised
-
-    def _end(self, threads: Sequence[threading.Thread]) -> None:
-        self._over = True
-        with self._changed:
-            self._changed.notify_all()
-        for thread in threads:
-            thread.join()
 
     def _compiled(self, place: int, program: Program) -> Callable[..., Any]:
         return lambda *arguments: self._steps(_Asked(place, program, arguments))
