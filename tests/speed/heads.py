@@ -9,12 +9,13 @@ same weights, in the same process, one after the other, compilation included.
 import argparse
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from rtickets import data, masks, models, stages
+from rtickets import data, draw_omp, masks, models, stages
 from rtickets.config import DataConfig, OptimizerConfig, TrainConfig, TransferConfig
 from rtickets.draw import Ticket
 from rtickets.platform import parallel
@@ -25,40 +26,55 @@ from rtickets.stages.demo import demo_study
 SHAPE = (28, 28, 1)
 
 
-def save_ticket(folder: Path) -> None:
-    demo = demo_study().pretrain
-    config = config_files.replace(demo.model)
+def save_tickets(folder: Path, seed: int = 0, sparsities: Sequence[float] = (0.0,)) -> list[Path]:
+    """Save one-shot tickets of the demo's network with random weights."""
+    config = demo_study().pretrain.model
     model = models.from_config(config, 10, mean=(0.3,), std=(0.3,))
-    params, stats = models.initialise(model, jax.random.key(0), SHAPE)
+    params, stats = models.initialise(model, jax.random.key(seed), SHAPE)
     meta = {
         "model": config_files.to_dict(config), "class_names": [str(n) for n in range(10)],
         "image_shape": list(SHAPE), "mean": [0.3], "std": [0.3],
     }  # fmt: skip
-    Ticket(masks.full(params), params, stats, meta).save(folder)
+    paths = []
+    for sparsity in sparsities:
+        mask = draw_omp(params, sparsity=sparsity) if sparsity else masks.full(params)
+        paths.append(folder / f"seed{seed}-{sparsity}")
+        Ticket(mask, masks.apply(mask, params), stats, meta).save(paths[-1])
+    return paths
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options that both scripts have."""
+    found = argparse.ArgumentParser()
+    found.add_argument("--rates", type=int, default=4)
+    found.add_argument("--epochs", type=int, default=20)
+    found.add_argument("--examples", type=int, default=200)
+    found.add_argument("--validate", default="1ep")
+    return found
+
+
+def linear(options: argparse.Namespace, lowest: float) -> TransferConfig:
+    """Return the linear evaluation that is timed."""
+    ladder = tuple(np.geomspace(lowest, 0.03, options.rates).tolist())
+    return TransferConfig(
+        data=DataConfig(source="mnist5k", crop_padding=0, train_examples=options.examples),
+        mode="linear",
+        learning_rates=ladder if options.rates > 1 else (),
+        train=TrainConfig(
+            optimizer=OptimizerConfig(learning_rate=0.1), duration=f"{options.epochs}ep",
+            batch_size=40, statistics="frozen", validate_every=options.validate,
+            checkpoint_every="0ep",
+        ),
+    )  # fmt: skip
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rates", type=int, default=4)
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--examples", type=int, default=200)
-    parser.add_argument("--validate", default="1ep")
-    options = parser.parse_args()
+    options = parser().parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        save_ticket(folder / "dense")
-        ladder = tuple(np.geomspace(0.001, 0.03, options.rates).tolist())
-        config = TransferConfig(
-            data=DataConfig(source="mnist5k", crop_padding=0, train_examples=options.examples),
-            mode="linear",
-            learning_rates=ladder if options.rates > 1 else (),
-            train=TrainConfig(
-                optimizer=OptimizerConfig(learning_rate=0.1), duration=f"{options.epochs}ep",
-                batch_size=40, statistics="frozen", validate_every=options.validate,
-                checkpoint_every="0ep",
-            ),
-        )  # fmt: skip
-        devices, source = parallel.local_devices(1), find_ticket(str(folder / "dense"))
+        (dense,) = save_tickets(folder)
+        config = linear(options, 0.001)
+        devices, source = parallel.local_devices(1), find_ticket(str(dense))
         data.load(config.data)  # the first time reads the file
         for seed, words in enumerate(("first, with compilation", "again, another seed")):
             seconds = {}

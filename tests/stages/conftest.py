@@ -1,5 +1,7 @@
-"""A dense network of one block on a task of 8x8 images, and a spy on training."""
+"""A dense network of one block on a task of 8x8 images, a spy on training, and a small study."""
 
+import importlib.util
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,3 +127,49 @@ def bench(tmp_path, monkeypatch):
     for module in (imp_state, rewinding, lmp):
         monkeypatch.setattr(module, "train_network", spy)
     return Bench(tmp_path / "runs", find_ticket(str(tmp_path / "dense")), tasks, runs)
+
+
+@pytest.fixture(scope="module")
+def soak() -> Any:
+    """The small study of the soaks."""
+    place = Path(__file__).parents[1] / "soak_study.py"
+    spec = importlib.util.spec_from_file_location("soak_study", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def small(soak: Any) -> Iterator[None]:
+    """Networks of one block."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(provenance, "build_model", soak.tiny_network)
+        yield
+
+
+@pytest.fixture(scope="module")
+def source_and_target(soak: Any, tmp_path_factory: pytest.TempPathFactory) -> list[DataConfig]:
+    """The tasks of a study, of three and of two classes."""
+    folder = tmp_path_factory.mktemp("data")
+    return [
+        DataConfig(source="npz", path=soak.write_task(folder, name, classes))
+        for name, classes in (("source", 3), ("target", 2))
+    ]
+
+
+@pytest.fixture(scope="session")
+def transfer_bytes() -> Callable[[Path], dict[str, bytes]]:
+    """Return the bytes of all files of transfers that must not depend on how they were made."""
+    skip = ("timing.json", "environment.json", ".lock", "throughput.jsonl")
+
+    def read(workdir: Path) -> dict[str, bytes]:
+        return {
+            str(path.relative_to(workdir)): path.read_bytes()
+            for run in workdir.glob("transfer-*")
+            for path in run.rglob("*")
+            if path.is_file() and path.name not in skip
+        }
+
+    return read

@@ -1,8 +1,6 @@
 """Tickets of a study that are finetuned side by side end as each does alone."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import chex
 import pytest
@@ -10,7 +8,6 @@ import pytest
 from rtickets import stages
 from rtickets.config import (
     AttackConfig,
-    DataConfig,
     DrawConfig,
     EvaluateConfig,
     ModelConfig,
@@ -33,7 +30,6 @@ from rtickets.stages.study import run_cell, run_study
 from rtickets.stages.transfer import Asked
 from rtickets.storage import locks
 from rtickets.storage.files import write_json
-from rtickets.tickets import provenance
 from rtickets.training.loop import Loop
 
 SHORT = TrainConfig(
@@ -42,51 +38,31 @@ SHORT = TrainConfig(
 )  # fmt: skip
 ROBUST = ObjectiveConfig(name="pgd", attack=AttackConfig(norm="l2", eps=0.3, num_steps=1))
 ONE = parallel.local_devices(1)
-SOAK = Path(__file__).parents[1] / "soak_study.py"
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory):
+def config(source_and_target):
     """A study of three tickets for each of two transfers, two of which are trained at once."""
-    spec = importlib.util.spec_from_file_location("soak_study", SOAK)
-    soak = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(soak)
-    folder = tmp_path_factory.mktemp("data")
-    source, target = (
-        DataConfig(source="npz", path=soak.write_task(folder, name, classes))
-        for name, classes in (("source", 3), ("target", 2))
-    )
+    source, target = source_and_target
     robust = config_files.replace(SHORT, objective=ROBUST, select="last")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(provenance, "build_model", soak.tiny_network)
-        yield StudyConfig(
-            name="side",
-            pretrain=PretrainConfig(data=source, model=ModelConfig(width=0.03125), train=SHORT),
-            objectives={"natural": ObjectiveConfig()},
-            draws={"omp": DrawConfig()},
-            sparsities=(0.5, 0.8),
-            transfers={
-                "natural": TransferConfig(data=target, train=SHORT, learning_rates=(0.01, 0.05)),
-                "robust": TransferConfig(data=target, train=robust),
-            },
-            evaluate=EvaluateConfig(batch_size=24),
-            together=2,
-        )
+    return StudyConfig(
+        name="side",
+        pretrain=PretrainConfig(data=source, model=ModelConfig(width=0.03125), train=SHORT),
+        objectives={"natural": ObjectiveConfig()},
+        draws={"omp": DrawConfig()},
+        sparsities=(0.5, 0.8),
+        transfers={
+            "natural": TransferConfig(data=target, train=SHORT, learning_rates=(0.01, 0.05)),
+            "robust": TransferConfig(data=target, train=robust),
+        },
+        evaluate=EvaluateConfig(batch_size=24),
+        together=2,
+    )
 
 
 @pytest.fixture(scope="module")
-def study(config, tmp_path_factory):
+def study(config, small, tmp_path_factory):
     return run_study(config, tmp_path_factory.mktemp("runs"), ONE)
-
-
-def files_of(workdir):
-    skip = ("timing.json", "environment.json", ".lock", "throughput.jsonl")
-    return {
-        str(path.relative_to(workdir)): path.read_bytes()
-        for run in workdir.glob("transfer-*")
-        for path in run.rglob("*")
-        if path.is_file() and path.name not in skip
-    }
 
 
 def test_each_ends_as_alone(config, study, tmp_path):
@@ -106,7 +82,7 @@ def test_each_ends_as_alone(config, study, tmp_path):
 
 @pytest.mark.parametrize("dispatch", [1, 6, 11])
 def test_a_study_that_is_stopped_anywhere_ends_with_the_same_bytes(
-    config, study, tmp_path, monkeypatch, dispatch
+    config, study, tmp_path, transfer_bytes, monkeypatch, dispatch
 ):
     with monkeypatch.context() as patch:
         calls, step = [], Loop._dispatch
@@ -122,7 +98,7 @@ def test_a_study_that_is_stopped_anywhere_ends_with_the_same_bytes(
         with pytest.raises(Preempted):
             run_study(config, tmp_path, ONE)
     run_study(config, tmp_path, ONE)
-    assert files_of(tmp_path) == files_of(study.path.parent)
+    assert transfer_bytes(tmp_path) == transfer_bytes(study.path.parent)
 
 
 @pytest.fixture
@@ -234,7 +210,9 @@ def test_what_cannot_be_trained_at_once_is_one_after_the_other(times, tmp_path):
     assert asked == []
 
 
-def test_a_ticket_under_other_settings_is_met_before_any_is_trained(config, tmp_path, monkeypatch):
+def test_a_ticket_under_other_settings_is_met_before_any_is_trained(
+    config, small, tmp_path, monkeypatch
+):
     start = StartingTicket(tmp_path, "0123456789")
     asked = [Asked(config.transfers[name], start, name) for name in ("natural", "robust")]
     folder = asked[1].folder(tmp_path).path

@@ -1,6 +1,5 @@
 """Tickets of a study whose heads are trained together end as each does alone, whatever happens."""
 
-import importlib.util
 import json
 import sys
 import threading
@@ -37,7 +36,6 @@ from rtickets.stages.study_costs import estimate_study
 from rtickets.stages.study_tickets import Where
 from rtickets.stages.transfer import Asked
 from rtickets.storage import locks
-from rtickets.tickets import provenance
 
 SHORT = TrainConfig(
     optimizer=OptimizerConfig(learning_rate=0.05), duration="2it", batch_size=16, select="last",
@@ -48,33 +46,12 @@ LINEAR = config_files.replace(
 )
 TRANSFERS = sys.modules[Asked.__module__]  # `stages.transfer` is the function
 ONE = parallel.local_devices(1)
-SOAK = Path(__file__).parents[1] / "soak_study.py"
 TICKETS = 4  # two seeds, dense and drawn
 
 
 @pytest.fixture(scope="module")
-def soak():
-    spec = importlib.util.spec_from_file_location("soak_study", SOAK)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def small(soak):
-    """Networks of one block."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(provenance, "build_model", soak.tiny_network)
-        yield
-
-
-@pytest.fixture(scope="module")
-def config(soak, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    source, target = (
-        DataConfig(source="npz", path=soak.write_task(folder, name, classes))
-        for name, classes in (("source", 3), ("target", 2))
-    )
+def config(source_and_target):
+    source, target = source_and_target
     heads = TransferConfig(
         data=target, mode="linear", features="cached", train=LINEAR, learning_rates=(0.1, 0.3),
         weight_decays=(0.0, 0.01),
@@ -107,17 +84,6 @@ def trained(monkeypatch):
 @pytest.fixture(scope="module")
 def study(config, small, tmp_path_factory):
     return run_study(config, tmp_path_factory.mktemp("runs"), ONE)
-
-
-def files_of(workdir):
-    """Return the bytes of all files of transfers that must not depend on how they were made."""
-    skip = ("timing.json", "environment.json", ".lock")
-    return {
-        str(path.relative_to(workdir)): path.read_bytes()
-        for run in workdir.glob("transfer-*")
-        for path in run.rglob("*")
-        if path.is_file() and path.name not in skip
-    }
 
 
 def assert_alone(config, workdir, cells, other):
@@ -242,7 +208,7 @@ def test_what_fails_together_is_trained_alone(config, study, tmp_path, trained, 
 
 @pytest.mark.parametrize("moment", [1, 2, 4])
 def test_a_study_that_is_stopped_anywhere_ends_with_the_same_bytes(
-    config, study, tmp_path, trained, monkeypatch, moment
+    config, study, tmp_path, transfer_bytes, trained, monkeypatch, moment
 ):
     with monkeypatch.context() as patch:
         calls, written = [], TRANSFERS.write_rungs
@@ -261,7 +227,7 @@ def test_a_study_that_is_stopped_anywhere_ends_with_the_same_bytes(
     run_study(config, tmp_path, ONE)
     assert {path: path.stat().st_mtime_ns for path in done} == done
     assert trained == [TICKETS, TICKETS]
-    assert files_of(tmp_path) == files_of(study.path.parent)
+    assert transfer_bytes(tmp_path) == transfer_bytes(study.path.parent)
 
 
 def test_nothing_is_computed_while_another_worker_has_one_of_them(config, study, tmp_path, trained):
@@ -284,7 +250,9 @@ def test_nothing_is_computed_while_another_worker_has_one_of_them(config, study,
     assert len(list(tmp_path.glob("transfer-*/COMPLETE"))) == TICKETS
 
 
-def test_two_workers_train_every_ticket_once(config, study, tmp_path, trained, monkeypatch):
+def test_two_workers_train_every_ticket_once(
+    config, study, tmp_path, transfer_bytes, trained, monkeypatch
+):
     found = []
 
     def work(number):
@@ -298,7 +266,7 @@ def test_two_workers_train_every_ticket_once(config, study, tmp_path, trained, m
     assert len(found) == 2
     assert any(each.complete for each in found)
     assert trained == [TICKETS]
-    assert files_of(tmp_path) == files_of(study.path.parent)
+    assert transfer_bytes(tmp_path) == transfer_bytes(study.path.parent)
 
 
 def test_ways_of_drawing_that_are_equal_are_one_transfer(config, small, tmp_path, trained):
