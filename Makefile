@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 WORKDIR ?= runs
 
-.PHONY: demo test test-slow lint format clean
+.PHONY: demo test test-slow lint format docs clean
 
 demo: $(VENV)/.demo  ## the whole story on embedded real data
 	$(BIN)/rtickets demo --workdir=$(WORKDIR)
@@ -24,10 +24,13 @@ format: $(VENV)/.dev  ## rewrite the code in our format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean:  ## remove the environment and all runs
-	rm -rf $(VENV) $(WORKDIR)
+docs: $(VENV)/.docs  ## the site, in site/: a warning, a dead link or a page in no menu fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
-$(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: setup.cfg pyproject.toml
+clean:  ## remove the environment, the site and all runs
+	rm -rf $(VENV) $(WORKDIR) site
+
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.docs: $(VENV)/.%: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is too old; call make with PYTHON=python3.11 or newer"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -1,0 +1,194 @@
+"""What the site has beside the pages in this folder; `mkdocs.yml` names it as a hook.
+
+Files of the repository that are pages too (README, CHANGELOG, launch/) are brought in, and so is
+the reference, from docstrings, options, fields and configurations. Links may be written as they are
+in the repository: they are turned into those of the site.
+"""
+
+import argparse
+import os
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from rtickets import _HOMES, cli
+from rtickets.cli.verb import Verb
+from rtickets.settings import shipped_configs
+from rtickets.settings.fields import fields_at
+
+ROOT = Path(__file__).parents[1]
+BROUGHT = {
+    "README.md": "overview.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "launch/README.md": "launching.md",
+}
+CONFIGURATIONS = "reference/configurations.md"
+NOT_FOR_USERS = {"cli", "configs", "__pycache__"}
+LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
+FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put pages in the place of the folders that the menu names."""
+    os.environ["COLUMNS"] = "98"  # of the help of commands
+    config.nav = list(_menu(config.nav))
+    return config
+
+
+def _menu(entries: list[Any]) -> Iterator[Any]:
+    for entry in entries:
+        if not isinstance(entry, dict):
+            yield entry
+            continue
+        ((title, value),) = entry.items()
+        if isinstance(value, list):
+            yield {title: list(_menu(value))}
+        elif value == "reference/":
+            yield {title: [{f"rtickets.{room}": _room_page(room)} for room in _rooms()]}
+        elif value.endswith("/"):
+            pages = sorted((ROOT / "docs" / value).glob("*.md"))
+            yield {title: [f"{value}{page.name}" for page in pages]}
+        else:
+            yield entry
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that are brought in and those that are made."""
+    for source, page in BROUGHT.items():
+        text = (ROOT / source).read_text("utf-8")
+        files.append(File.generated(config, page, content=text))
+    for page, text in _made().items():
+        files.append(File.generated(config, page, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Turn links between files of the repository into links between pages."""
+    here = page.file.src_uri
+    source = next((s for s, brought in BROUGHT.items() if brought == here), f"docs/{here}")
+
+    def turned(link: re.Match[str]) -> str:
+        path, anchor = link[1], link[2] or ""
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
+        place, made = _place(target)
+        return posixpath.relpath(place, posixpath.dirname(here) or ".") + (made or anchor)
+
+    parts = FENCED.split(markdown)
+    return "".join(part if part.startswith("```") else LINK.sub(turned, part) for part in parts)
+
+
+def _place(target: str) -> tuple[str, str]:
+    """Return the page, and the anchor if the page is made, of a path of the repository."""
+    if target in BROUGHT:
+        return BROUGHT[target], ""
+    if target.startswith("configs/"):
+        name = target.removeprefix("configs/").removesuffix(".py")
+        return CONFIGURATIONS, f"#{name.replace('/', '-')}"
+    if target in ("docs/results", "docs/guides"):
+        return ("index.md" if target == "docs/guides" else "experiments.md"), ""
+    return target.removeprefix("docs/"), ""
+
+
+def _made() -> dict[str, str]:
+    """Return the text of every page that is made, by its path."""
+    pages = {
+        "reference/index.md": _public_names(),
+        "reference/commands.md": _commands(),
+        "reference/fields.md": _fields(),
+        CONFIGURATIONS: _configurations(),
+    }
+    return pages | {_room_page(room): _room(room) for room in _rooms()}
+
+
+def _rooms() -> list[str]:
+    package = ROOT / "rtickets"
+    return sorted(
+        path.name
+        for path in package.iterdir()
+        if (path / "__init__.py").is_file() and path.name not in NOT_FOR_USERS
+    )
+
+
+def _room_page(room: str) -> str:
+    return f"reference/{room}.md"
+
+
+def _room(room: str) -> str:
+    """Return the page of a room: every module of it, in order."""
+    names = []
+    for path in sorted((ROOT / "rtickets" / room).rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        names.append(name.removesuffix(".__init__"))
+    return "\n\n".join([f"# rtickets.{room}", *(f"::: {name}" for name in sorted(names))])
+
+
+def _public_names() -> str:
+    text = (
+        "# What `import rtickets` offers\n\n"
+        "Everything here works without a configuration, a run folder or the command line. The"
+        " modules `attacks`, `criteria`, `data`, `draw`, `evaluation`, `masks`, `models` and"
+        " `restoration` are in the menu, by room.\n"
+    )
+    named = (f"- [`rtickets.{name}`][{home}.{name}]" for name, home in sorted(_HOMES.items()))
+    return "\n".join([text, *named])
+
+
+def _commands() -> str:
+    parts = [
+        "# The command line",
+        "Every verb, with what `--help` prints; fields of configurations are on"
+        " [a page of their own](fields.md).",
+    ]
+    _, parsers = cli._parsers()
+    for name, verb in cli.VERBS.items():
+        parts += [f"## rtickets {name}", f"{verb.description[0].upper()}{verb.description[1:]}."]
+        parts += [_help(parsers[name])]
+        for action in parsers[name]._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parts += [_help(parser) for parser in action.choices.values()]
+    return "\n\n".join(parts)
+
+
+def _help(parser: argparse.ArgumentParser) -> str:
+    return f"```text\n{parser.format_help().rstrip()}\n```"
+
+
+def _fields() -> str:
+    parts = [
+        "# Fields of configurations",
+        "What `rtickets VERB --config.help` prints: `--config.FIELD=VALUE` sets a field.",
+    ]
+    for name, verb in cli.VERBS.items():
+        if verb.config is not None:
+            parts += [f"## rtickets {name}", "\n".join(_fields_of(verb))]
+    return "\n\n".join(parts)
+
+
+def _fields_of(verb: Verb) -> Iterator[str]:
+    assert verb.config is not None
+    cls, default = verb.config()
+    for field in fields_at(cls() if default is None else default, ""):
+        value = field.value if isinstance(field.value, str) else repr(field.value)
+        yield f"- `{field.path}={value}` `[{field.words}]`: {field.meaning}"
+
+
+def _configurations() -> str:
+    parts = [
+        "# Configurations that come with the package",
+        "`--config=NAME` runs one, `rtickets configs copy NAME` copies it to be changed.",
+    ]
+    for name in shipped_configs.names():
+        text = shipped_configs.find(name).read_text("utf-8").rstrip()
+        parts += [
+            f"## {name} {{ #{name.replace('/', '-')} }}",
+            shipped_configs.title(name),
+            f"```python\n{text}\n```",
+        ]
+    return "\n\n".join(parts)
