@@ -28,6 +28,7 @@ from rtickets.attacks.search import (
     repeat,
     split_model,
 )
+from rtickets.platform.hoisting import compiled
 
 DRAWS = 100
 """Draws that candidates are compared on, and as many fresh ones that the result is measured on."""
@@ -107,7 +108,7 @@ def _compiled(function: Callable[..., Array], samples: int, reach: bool) -> Any:
     def turn(arguments: Any, job: Job, x: Array, turn: Array) -> Rating:
         return rate_turn(join_model(function, arguments), job, x, turn, samples, reach=reach)
 
-    return jax.jit(turn)
+    return compiled(turn)
 
 
 def worst(

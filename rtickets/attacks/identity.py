@@ -11,6 +11,7 @@ from jax import Array
 from jax.tree_util import Partial
 
 from rtickets.attacks.search import LogitsFn, call_model, join_model, split_model
+from rtickets.platform.hoisting import compiled
 from rtickets.platform.programs import (
     Pinned,
     digest_of,
@@ -86,7 +87,7 @@ def _compiled(function: Callable[..., Array], samples: int) -> Any:
             return logits(x), jnp.zeros_like(x)
         return found, slopes
 
-    return jax.jit(answers)
+    return compiled(answers)
 
 
 def alike(one: Answers, other: Answers) -> bool:

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from rtickets.attacks.models import as_model
 from rtickets.attacks.search import LogitsFn, call_model, join_model, split_model
 from rtickets.errors import InputError
+from rtickets.platform.hoisting import compiled
 
 KeyLike = Array | np.ndarray | int
 _RESTARTS = 2**30  # far from the counts of evaluations, which are folded into keys as well
@@ -156,7 +157,7 @@ def _compiled_logits(function: Callable[..., Array], samples: int) -> Any:
     def logits(arguments: Any, x: Array, key: Array) -> Array:
         return call_model(join_model(function, arguments), x, key, samples).mean(0)
 
-    return jax.jit(logits)
+    return compiled(logits)
 
 
 def is_traced(tree: Any) -> bool:

@@ -20,7 +20,7 @@ LogitsFn = Callable[..., Array]
 takes one key per image (B,). A `jax.tree_util.Partial` shares compiled attacks with every other of
 the same function: its arguments, such as weights, are data, and so are the variables of a bound
 flax module (`model.bind(variables)`), one of its methods or a `functools.partial` of either. What
-any other function refers to is compiled in; every call of an attack traces the function to notice
+any other function refers to is data as well; every call of an attack traces the function to notice
 where it has changed since. A bound module without a hash, as of one with arrays among its
 attributes, is compiled by every call. A `jax.jit` of the model's own keeps what it closes over from
 its first call, so its answers are compared with those of the function in it, and old ones are

@@ -20,6 +20,7 @@ from rtickets.attacks.losses import Loss
 from rtickets.attacks.models import LogitsFn as LogitsFn
 from rtickets.attacks.models import answers
 from rtickets.errors import InputError
+from rtickets.platform.hoisting import compiled
 
 _MOST_UNROLLED = 32  # turns of a loop; more would take too long to compile
 
@@ -165,7 +166,7 @@ def _compiled(search: Search, function: Callable[..., Array], steps: int) -> Any
 
         return jax.lax.fori_loop(0, steps, body, (state, count))
 
-    return jax.jit(steps_of)
+    return compiled(steps_of)
 
 
 class Evaluation(NamedTuple):

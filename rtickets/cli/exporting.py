@@ -1,6 +1,7 @@
 """The verb `rtickets export`."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from rtickets.cli.verb import EXIT_HELP, Verb, check_folder, path_of, refuse_config
@@ -41,6 +42,12 @@ def _export(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         f"answers on {said['images']} photographs differ by at most {said['max_difference']:.2g}, "
         f"{share:.1g} of the largest ({said['checked_by']})"
     )
+    if said["constant"]:
+        print(
+            f"rtickets: the ticket answers alike on all {said['images']} photographs, so nothing "
+            "of an image passes through it; see `rtickets ticket show`",
+            file=sys.stderr,
+        )
     print(printable(f"done: {options.out}"))
 
 

@@ -21,6 +21,7 @@ from jax.typing import ArrayLike
 from rtickets.attacks.projections import l2_norm, per_example, project, unit_direction
 from rtickets.errors import InputError
 from rtickets.platform import preemption
+from rtickets.platform.hoisting import compiled
 
 Update = Literal["normalized", "plain"]
 Schedule = Literal["linear", "constant"]
@@ -89,16 +90,17 @@ def invert(
         # A new function each time: a program must not keep weights that its owner has changed.
         features_fn = Partial(partial(_call, features_fn))
     radius = jnp.float32(jnp.inf if eps is None else eps)
-    wanted = jax.jit(_call)(features_fn, targets)
+    wanted = compiled(_call)(features_fn, targets)
     sizes = np.full(num_steps, step_size, np.float32)
     if schedule == "linear":
         sizes *= 1 - np.arange(num_steps, dtype=np.float32) / max(num_steps, 1)
     infinite = jnp.full(len(targets), jnp.inf, jnp.float32)
     state = _State(starts, starts, infinite)
+    advance = _advance_plain if update == "plain" else _advance_normalized
     each = 1 if jax.default_backend() == "cpu" else _STEPS
     for part in np.split(sizes, range(each, num_steps, each)) if num_steps else ():
         preemption.check()
-        state = _advance(features_fn, wanted, state, starts, radius, part, plain=update == "plain")
+        state = advance(features_fn, wanted, state, starts, radius, part)
     state = _seen(state, _distances(features_fn, wanted, state.x))
     return Inverted(state.nearest, state.distances, _distances(features_fn, wanted, starts))
 
@@ -132,7 +134,7 @@ def _half_squares(features_fn: Callable[[Array], Array], wanted: Array, x: Array
     return squares(_call(features_fn, x) - wanted) / jnp.where(whole > 0, whole, 1) / 2
 
 
-@jax.jit
+@compiled
 def _distances(features_fn: Callable[[Array], Array], wanted: Array, x: Array) -> Array:
     return jnp.sqrt(2 * _half_squares(features_fn, wanted, x))
 
@@ -146,7 +148,6 @@ def _seen(state: _State, distances: Array) -> _State:
     )
 
 
-@partial(jax.jit, static_argnames="plain")
 def _advance(
     features_fn: Callable[[Array], Array],
     wanted: Array,
@@ -172,6 +173,10 @@ def _advance(
     if len(sizes) == 1:
         return step(state, sizes[0])
     return jax.lax.scan(lambda state, size: (step(state, size), None), state, sizes)[0]
+
+
+_advance_plain = compiled(partial(_advance, plain=True))
+_advance_normalized = compiled(partial(_advance, plain=False))
 
 
 def grey_starts(keys: Array, shape: tuple[int, ...], deviation: float) -> Array:

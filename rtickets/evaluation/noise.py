@@ -24,6 +24,7 @@ from rtickets.attacks.models import LogitsFn, answers, as_model
 from rtickets.attacks.search import join_model, split_model
 from rtickets.errors import InputError, Preempted
 from rtickets.platform import preemption
+from rtickets.platform.hoisting import compiled
 from rtickets.platform.programs import bytes_of
 from rtickets.storage import guarded
 from rtickets.storage.files import write_bytes
@@ -152,7 +153,7 @@ def _compiled(function: Callable[..., Array], batch_size: int) -> Any:
         counted = inside & ~jnp.isnan(logits).any(-1)
         return counts.at[image, logits.argmax(-1)].add(counted.astype(jnp.int32))
 
-    return jax.jit(add_counts)
+    return compiled(add_counts)
 
 
 def read_images(x: ArrayLike) -> Any:

@@ -19,6 +19,7 @@ from jax.typing import ArrayLike
 from rtickets.attacks.projections import l2_norm, per_example
 from rtickets.errors import InputError
 from rtickets.platform import preemption
+from rtickets.platform.hoisting import compiled
 
 _DEVIATIONS = 3  # of a gradient's entries that a picture of it spans
 
@@ -81,7 +82,7 @@ def _call(score_fn: Callable[..., Array], *arguments: Array) -> Array:
     return score_fn(*arguments)
 
 
-@jax.jit
+@compiled
 def _gradients(score_fn: Callable[..., Array], x: Array, about: tuple[Array, ...]) -> Array:
     return jax.grad(lambda x: score_fn(x, *about).sum())(x)
 

@@ -19,6 +19,7 @@ from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
 from rtickets.exporters import torch_names
 from rtickets.exporters.onnx_graph import make_onnx
+from rtickets.exporters.repeated import without_repeated
 from rtickets.storage.files import temporary_name, write_bytes, write_json
 from rtickets.tickets.compaction.network import HEAD, network_of, variables_of
 from rtickets.tickets.compaction.trace import plainly
@@ -26,6 +27,7 @@ from rtickets.tickets.ticket import Ticket
 
 _IMAGES = 8  # that answers are compared on
 _ROUNDING = 1e-4  # of the largest answer
+_SAME = 1e-6  # of the largest answer: what float32 makes of equal answers
 _PLATFORMS = ("cpu", "cuda", "tpu")
 
 Run = Callable[[np.ndarray], list[np.ndarray]]
@@ -68,7 +70,8 @@ def _stablehlo(subject: _Subject) -> Written:
     (count,) = jax.export.symbolic_shape("b")
     given = jax.ShapeDtypeStruct((count, *subject.shape), jnp.float32)
     with nn.intercept_methods(plainly):
-        made = jax.export.export(jax.jit(subject.answer), platforms=_PLATFORMS)(given)
+        answer = jax.jit(without_repeated(subject.answer))
+        made = jax.export.export(answer, platforms=_PLATFORMS)(given)
     contents = bytes(made.serialize())
     call = jax.export.deserialize(bytearray(contents)).call
     about = {"platforms": list(_PLATFORMS), "pixels": "in [0, 1]; normalised inside"}
@@ -136,7 +139,8 @@ def export(ticket: Ticket, folder: Path, form: str) -> dict[str, Any]:
         form: one of `FORMATS`.
 
     Returns:
-        What export.json says: how far answers are apart on real images, among others.
+        What export.json says: how far answers are apart on real images, and whether they are the
+        same for all of these, `constant`, among others.
 
     Raises:
         InputError: if the format is unknown or does not have the network, the folder is there, or
@@ -152,6 +156,7 @@ def export(ticket: Ticket, folder: Path, form: str) -> dict[str, Any]:
     expected, found = _arrays(subject.answer(images)), written.run(images)
     apart = max(float(abs(a - b).max()) for a, b in zip(expected, found, strict=True))
     largest = max(float(abs(a).max()) for a in expected)
+    spread = max(float(np.ptp(a, axis=0).max()) for a in expected)
     if not apart <= _ROUNDING * max(largest, 1e-30):
         raise InputError(
             f"what was written as {form} would answer differently, by {apart:.3g} where the "
@@ -164,6 +169,7 @@ def export(ticket: Ticket, folder: Path, form: str) -> dict[str, Any]:
         **({"class_names": list(meta["class_names"])} if "class_names" in meta else {}),
         **written.about, "bytes": len(written.contents), "checked_by": written.checked_by,
         "images": len(images), "max_difference": apart, "largest_answer": largest,
+        "constant": spread <= _SAME * largest,
     }  # fmt: skip
     temporary = temporary_name(folder)
     try:

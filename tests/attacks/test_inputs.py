@@ -19,6 +19,7 @@ from rtickets.attacks import (
     worst_case,
 )
 from rtickets.attacks.honesty import check_model
+from rtickets.attacks.inputs import clean_logits
 from rtickets.attacks.radii import check_length
 from rtickets.errors import InputError
 
@@ -426,3 +427,21 @@ def test_radii_and_images_of_other_kinds_are_read():
             step_size=1,
             num_steps=1,
         )
+
+
+def test_dead_layers_that_a_model_closes_over_keep_their_answers():
+    kernels = [np.zeros((3, 3, width, 32), np.float32) for width in (16, 32)]
+    biases = np.linspace(1, 2, 32, dtype=np.float32)
+    x = np.random.default_rng(0).random((4, 7, 7, 16)).astype(np.float32)
+    for number in range(6):  # with kernels as constants about every second one was wrong
+
+        def model(x, number=number):
+            for kernel in kernels:
+                x = jax.lax.conv_general_dilated(
+                    x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+                )
+                x = jax.nn.relu(x + biases)
+            return x.mean((1, 2)) + 0 * number
+
+        found = clean_logits(model, x, jax.random.split(KEY, len(x)))
+        np.testing.assert_allclose(found, np.tile(biases, (4, 1)), rtol=1e-6)

@@ -1,5 +1,6 @@
 """Exports answer as the ticket, run without this package by the snippets of the documentation."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from rtickets import cli, compact
+from rtickets import cli, compact, masks, models
 from rtickets.errors import InputError
 from rtickets.exporters import FORMATS, export, torch_names
 from rtickets.exporters.export import real_images
@@ -57,6 +58,41 @@ def test_stablehlo_is_run_by_jax_alone(ticket, images, tmp_path, monkeypatch, ca
     close(run("StableHLO", images, monkeypatch, tmp_path), logits(ticket, images))
     assert cli.main([*words, f"--out={tmp_path / 'exported'}"]) == 2
     assert "exists" in capsys.readouterr().err
+
+
+def dead_layers(ticket):
+    """Return a ticket with the first block of its last stage, and what follows it, removed."""
+    mask = jax.tree.map(np.copy, ticket.mask)
+    for name in ("stage4_block1", "stage4_block2"):
+        for layer, leaves in mask[name].items():
+            if "kernel" in leaves and layer != "shortcut_conv":
+                leaves["kernel"] = np.zeros_like(leaves["kernel"])
+    return dataclasses.replace(ticket, mask=mask)
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_dead_layers_are_exported_as_what_they_answer(
+    ticket, images, tmp_path, monkeypatch, capsys, everything
+):
+    pytest.importorskip("flatbuffers")
+    ticket = dead_layers(ticket)
+    if everything:
+        kernel = ticket.mask["stage4_block1"]["shortcut_conv"]["kernel"]
+        ticket.mask["stage4_block1"]["shortcut_conv"]["kernel"] = np.zeros_like(kernel)
+    ticket.save(tmp_path / "ticket")
+    out = tmp_path / "exported"
+    words = ["export", str(tmp_path / "ticket"), "--format=stablehlo", f"--out={out}"]
+    assert cli.main(words) == 0
+    captured = capsys.readouterr()
+    assert ("answers alike" in captured.out + captured.err) == everything
+    said = json.loads((out / "export.json").read_text())
+    assert said["constant"] == everything
+    params = masks.apply(ticket.mask, ticket.params)
+    model = provenance.build_model(ticket.meta)
+    expected = np.asarray(models.logits(model, params, ticket.batch_stats, images))
+    for _ in range(4):
+        close(run("StableHLO", images, monkeypatch, tmp_path), expected)
+        jax.clear_caches()
 
 
 def test_onnx_is_run_by_onnxruntime(ticket, images, tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ from rtickets.attacks.search import (
     split_model,
 )
 from rtickets.attacks.square import Square
+from rtickets.platform.hoisting import compiled
 
 _SURE = 0.5 + 2 * 0.5 / DRAWS**0.5  # two standard errors over one half
 
@@ -102,8 +103,8 @@ def _step(
 ) -> tuple[Array, Evaluation]:
     """Evaluate at x; return where to go next, and what was found, `fooled` up to here."""
     function, arguments = split_model(subject.logits_fn)
-    compiled = _compiled_step(function, subject.norm, subject.samples)
-    return compiled(arguments, job, x, fooled, step_size, jnp.asarray(use_margin))
+    take_step = _compiled_step(function, subject.norm, subject.samples)
+    return take_step(arguments, job, x, fooled, step_size, jnp.asarray(use_margin))
 
 
 @lru_cache(maxsize=16)
@@ -119,4 +120,4 @@ def _compiled_step(function: Callable[..., Array], norm: Norm, samples: int) -> 
         moved = climb(x, found.gradient, step_size, job.x, job.eps, norm)
         return moved, found._replace(fooled=fooled | found.fooled)
 
-    return jax.jit(step)
+    return compiled(step)

@@ -33,6 +33,7 @@ from rtickets.draw.criteria.weights import Scores
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params
 from rtickets.masks.prunable import prunable_leaves, replace_leaves
+from rtickets.platform.hoisting import compiled
 from rtickets.platform.programs import Pinned
 
 
@@ -197,7 +198,7 @@ def _gradient(loss_fn: LossFn, perturb: Perturb | None) -> Any:
     def gradient(weights: dict[str, Array], params: Params, *batch: Array) -> dict[str, Array]:
         return jax.grad(_loss_of_weights(loss_fn, perturb, params, batch))(weights)
 
-    return jax.jit(gradient)
+    return compiled(gradient)
 
 
 @lru_cache(maxsize=4)
@@ -208,7 +209,7 @@ def _hessian_product(loss_fn: LossFn, perturb: Perturb | None) -> Any:
         gradient = jax.grad(_loss_of_weights(loss_fn, perturb, params, batch))
         return jax.jvp(gradient, (weights,), (direction,))[1]
 
-    return jax.jit(product)
+    return compiled(product)
 
 
 def _loss_of_weights(

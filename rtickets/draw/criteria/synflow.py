@@ -18,6 +18,7 @@ from rtickets.draw.criteria.weights import Scores
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE, Mask, Params, apply, leaf_paths
 from rtickets.masks.prunable import prunable_leaves, replace_leaves
+from rtickets.platform.hoisting import compiled
 from rtickets.platform.programs import Pinned
 
 _BIAS = r"(.*/)?bias"
@@ -117,7 +118,7 @@ def _first_in_range(totals: Iterable[float]) -> float:
 @lru_cache(maxsize=4)
 def _compiled(logits_fn: Pinned) -> tuple[Any, Any]:
     flow = _flow_of(logits_fn)
-    return jax.jit(flow), jax.jit(jax.grad(flow, argnums=(0, 2)))
+    return compiled(flow), compiled(jax.grad(flow, argnums=(0, 2)))
 
 
 def _flow_of(logits_fn: LogitsOf) -> Callable[..., Array]:

@@ -1,0 +1,91 @@
+"""Compiled functions to which what they close over is data, not part of the program.
+
+XLA knows the values of constants, and on CPU (jaxlib 0.10) it answers wrongly, at about every
+second compilation, where the weights of a matrix product or convolution are constants of one value,
+as the zeros of a dead layer are. The values of arguments are not known when a program is compiled.
+They also lie in memory once, however many programs there are.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+from jax.extend import core
+
+_CALLING = ("jit", "pjit")
+_PROGRAMS = 16  # that a function keeps
+
+
+class _Program(NamedTuple):
+    run: Callable[..., Any]
+    constants: Any
+    outputs: Any  # their tree
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `jax.jit` of a function of pytrees of arrays, which may close over arrays.
+
+    So may a `jax.jit` that it calls. It is traced once for every structure and shapes of arguments,
+    the last 16 of which are kept.
+    """
+    programs: dict[Any, _Program] = {}
+
+    def call(*args: Any) -> Any:
+        leaves, structure = jax.tree.flatten(args)
+        kind = structure, tuple(map(jax.typeof, leaves))
+        if kind not in programs:
+            traced, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
+            run, constants = _hoisted(traced)
+            outputs = jax.tree.structure(shapes)
+            if len(programs) == _PROGRAMS:
+                programs.pop(next(iter(programs)))
+            programs[kind] = _Program(jax.jit(run), jax.device_put(constants), outputs)
+        program = programs[kind]
+        return jax.tree.unflatten(program.outputs, program.run(program.constants, leaves))
+
+    return call
+
+
+def _hoisted(program: core.ClosedJaxpr) -> tuple[Callable[..., Any], Any]:
+    """Return a program as a function of (constants, arguments), and its constants."""
+    parts = {
+        place: _hoisted(equation.params["jaxpr"])
+        for place, equation in enumerate(program.jaxpr.eqns)
+        if equation.primitive.name in _CALLING and _has_constants(equation.params["jaxpr"])
+    }
+
+    def run(constants: Any, arguments: Sequence[Any]) -> list[Any]:
+        own, inner = constants
+        now = dict(zip(program.jaxpr.constvars, own, strict=True))
+        now |= dict(zip(program.jaxpr.invars, arguments, strict=True))
+
+        def read(variable: Any) -> Any:
+            return variable.val if isinstance(variable, core.Literal) else now[variable]
+
+        for place, equation in enumerate(program.jaxpr.eqns):
+            operands = [*map(read, equation.invars)]
+            if place in parts:
+                results = parts[place][0](inner[place], operands)
+            else:
+                results = carried_out(equation, operands)
+            now |= dict(zip(equation.outvars, results, strict=True))
+        return [*map(read, program.jaxpr.outvars)]
+
+    return run, (list(program.consts), {place: part[1] for place, part in parts.items()})
+
+
+def carried_out(equation: Any, operands: Sequence[Any]) -> list[Any]:
+    """Return the results of an operation of a program, where it was traced or eagerly."""
+    with equation.ctx.manager:
+        results = equation.primitive.bind(
+            *operands, **equation.primitive.get_bind_params(equation.params)
+        )
+    return list(results) if equation.primitive.multiple_results else [results]
+
+
+def _has_constants(program: core.ClosedJaxpr) -> bool:
+    return bool(program.consts) or any(
+        _has_constants(equation.params["jaxpr"])
+        for equation in program.jaxpr.eqns
+        if equation.primitive.name in _CALLING
+    )
