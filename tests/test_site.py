@@ -17,6 +17,7 @@ from rtickets import Ticket, masks, models
 from rtickets.config import ModelConfig, RestoreConfig
 from rtickets.models.resnet import BasicBlock, ResNet
 from rtickets.settings import config_files
+from rtickets.training.observe.trackers import TRACKERS
 from rtickets.training.optimizers import OPTIMIZERS
 
 ROOT = Path(__file__).parents[1]
@@ -146,7 +147,8 @@ def test_the_python_blocks_of_a_page_run_in_order(name, tmp_path, monkeypatch):
         config = config_files.replace(config, **{f"generator__{k}": v for k, v in tiny.items()})
         return whole(image, config=config, **options)
 
-    monkeypatch.delitem(OPTIMIZERS, "lion", raising=False)  # one page adds it; it goes in the end
+    for registry, added in ((OPTIMIZERS, "lion"), (TRACKERS, "printed")):  # it goes in the end
+        monkeypatch.delitem(registry, added, raising=False)
     monkeypatch.setattr(rtickets, "restore", short, raising=False)
     study = STUDIES["study_in"](tmp_path).path
     names = NAMES.get(name, dict)()

@@ -12,7 +12,13 @@ from typing import Any
 
 from rtickets.cli.start import is_primary, start
 from rtickets.cli.verb import Verb, add_stage_options, consent_of, read_config
-from rtickets.cli.watching import add_watching_options, watched
+from rtickets.cli.watching import (
+    add_tracking_option,
+    add_watching_options,
+    publish,
+    trackers_of,
+    watched,
+)
 from rtickets.errors import printable
 
 
@@ -59,13 +65,14 @@ def stage_verb(
 
     def add_options(parser: argparse.ArgumentParser) -> None:
         add_stage_options(parser)
-        if trains:
-            add_watching_options(parser)
+        (add_watching_options if trains else add_tracking_option)(parser)
 
     def run(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         config = read_config(verb, config_words)
+        trackers_of(options)  # refused before anything runs
         folder = _run(name, watched(config, options) if trains else config, options)
         if is_primary():
+            publish(folder.path, options)
             show(folder)
             print(f"done: {printable(folder.path)}")
 

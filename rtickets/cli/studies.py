@@ -23,7 +23,7 @@ from rtickets.cli.verb import (
     consent_of,
     read_config,
 )
-from rtickets.cli.watching import add_watching_options, watched
+from rtickets.cli.watching import add_watching_options, publish, watched
 from rtickets.errors import InputError
 
 
@@ -125,6 +125,7 @@ def _run_study(config: Any, options: argparse.Namespace) -> int:
         show_study(study)
     else:
         say_page(study, report.write_report)
+    publish(study.path, options)
     return int(bool(read_study(study).get("failed")))
 
 

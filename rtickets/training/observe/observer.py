@@ -1,4 +1,4 @@
-"""Watching a training run: throughput, time for input, device memory, TensorBoard and traces.
+"""Watching a training run: throughput, time for input, device memory, trackers and traces.
 
 What differs from run to run never reaches `metrics.jsonl`, which a run that was killed and resumed
 leaves bit-equal. It goes to `throughput.jsonl`: for every line of metrics one with
@@ -29,7 +29,7 @@ from rtickets.storage.throughput import FILE as THROUGHPUT
 from rtickets.storage.throughput import read_lines
 from rtickets.training.observe.profiling import Tracer, step_split
 from rtickets.training.observe.settings import ObserveConfig
-from rtickets.training.observe.tensorboard import EventFile, check_installed
+from rtickets.training.observe.trackers.opened import OpenTrackers, check_trackers, open_trackers
 
 PROFILE = "profile"
 _MEMORY = ("bytes_in_use", "peak_bytes_in_use", "bytes_limit")
@@ -44,17 +44,16 @@ class Observer:
         """Bind the observer to the run's folder; nothing is written.
 
         Args:
-            config: what to write; TensorBoard files are refused where they cannot be written.
+            config: what to write; trackers that are not installed are refused.
             batch_size: examples per step, over all devices.
             devices: all devices that train.
         """
-        if config.tensorboard:
-            check_installed()
+        check_trackers(config.all_trackers)
         self._folder, self._config = folder, config
         self._batch_size, self._devices = batch_size, devices
         self._writes = parallel.is_primary()
         self._tracer = Tracer(folder / PROFILE, config.profile_steps if self._writes else 0)
-        self._events: EventFile | None = None
+        self._trackers: OpenTrackers | None = None
         self._last_step = 0
         self._compiled = True  # the steps since the last line include compilation
         self._started: float | None = None
@@ -69,21 +68,22 @@ class Observer:
             kept = [line for line in read_lines(self._folder) if line["step"] <= step]
             write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         try:
-            if self._writes and self._config.tensorboard:
-                self._events = EventFile(self._folder)
-                self._replay(self._events)
+            if self._writes and self._config.all_trackers:
+                names = self._config.all_trackers
+                self._trackers = open_trackers(names, self._folder, again=True)
+                self._replay(self._trackers)
             yield
         finally:
             self._tracer.close()
-            if self._events is not None:
-                self._events.close()
+            if self._trackers is not None:
+                self._trackers.close()
 
-    def _replay(self, events: EventFile) -> None:
+    def _replay(self, trackers: OpenTrackers) -> None:
         """Write what was measured before an interruption."""
         throughput = read_lines(self._folder)
         times = {line["step"]: line["time"] for line in throughput}
-        events.replay("train", read_sound_lines(self._folder / "metrics.jsonl"), times)
-        events.replay("throughput", throughput, times)
+        trackers.replay("train", read_sound_lines(self._folder / "metrics.jsonl"), times)
+        trackers.replay("throughput", throughput, times)
 
     @contextmanager
     def input(self) -> Iterator[None]:
@@ -118,20 +118,20 @@ class Observer:
             self._started = None
 
     def log(self, line: Mapping[str, Any]) -> None:
-        """Write a line of throughput beside a line of metrics, and both for TensorBoard."""
+        """Write a line of throughput beside a line of metrics, and both for trackers."""
         if not self._writes:
             return
         now = time.time()
-        if self._events is not None:
-            self._events.write("train", line, now)
+        if self._trackers is not None:
+            self._trackers.write("train", line, now)
         if self._steps:  # a resumed run may begin with a line of steps that another process took
             throughput = self._throughput(line["step"], now)
             with guarded.open_to_append(self._folder / THROUGHPUT) as file:
                 file.write(json.dumps(throughput).encode() + b"\n")
-            if self._events is not None:
-                self._events.write("throughput", throughput, now)
-        if self._events is not None:
-            self._events.flush()
+            if self._trackers is not None:
+                self._trackers.write("throughput", throughput, now)
+        if self._trackers is not None:
+            self._trackers.flush()
 
     def _throughput(self, step: int, now: float) -> dict[str, Any]:
         """Return the line of the steps since the last one."""

@@ -13,10 +13,19 @@ class ObserveConfig:
     """What is written beside the results. It changes none of them, nor the name of a run.
 
     Attributes:
-        tensorboard: write TensorBoard event files; needs `pip install 'rtickets[tensorboard]'`.
+        tensorboard: the same as 'tensorboard' among `trackers`.
         profile_steps: number of training steps to trace with JAX's profiler, after those that
             compile; 0 traces none.
+        trackers: names of `rtickets.training.observe.trackers.TRACKERS` that get a copy of curves,
+            settings and results: 'tensorboard', 'wandb', 'mlflow'.
     """
 
     tensorboard: bool = False
     profile_steps: Annotated[int, Field(ge=0)] = 0
+    trackers: tuple[str, ...] = ()
+
+    @property
+    def all_trackers(self) -> tuple[str, ...]:
+        """Names of the trackers, each once."""
+        first = ("tensorboard",) if self.tensorboard else ()
+        return tuple(dict.fromkeys((*first, *self.trackers)))

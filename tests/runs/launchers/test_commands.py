@@ -18,6 +18,7 @@ def parse(*words):
         (),
         ("--workdir=there", "--cpu-devices=1", "--devices=2"),
         ("--tensorboard", "--profile"),
+        ("--track=wandb", "--track=mlflow"),
         ("--profile=3", "--worker=1/2"),
     ],
 )

@@ -21,7 +21,7 @@ from rtickets.settings import config_files
 from rtickets.storage.files import read_metrics
 from rtickets.training.loop import Loop
 from rtickets.training.observe import observer as observe
-from rtickets.training.observe import tensorboard
+from rtickets.training.observe.trackers import opened, tensorboard
 
 ALL = ObserveConfig(tensorboard=True, profile_steps=2)
 
@@ -228,7 +228,7 @@ def test_the_memory_is_that_of_the_fullest_device(stats, expected):
 
 
 def test_missing_tensorboard_is_said_before_anything_runs(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(tensorboard.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(opened.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'rtickets\[tensorboard\]'"):
         loop_in(tmp_path, tiny, config_with(ObserveConfig(tensorboard=True)))
 
