@@ -12,6 +12,7 @@ import numpy as np
 from rtickets import masks
 from rtickets.draw.criteria import Criterion, magnitude
 from rtickets.draw.criteria.groups import check_scores, of_groups, random_groups
+from rtickets.draw.elements import keep_best_elements
 from rtickets.draw.linked import Linked, check_linked, keep_linked
 from rtickets.draw.ranking import Scope, check_runs, keep_best
 from rtickets.draw.ties import Say, check_scores_tell, warn
@@ -21,6 +22,7 @@ from rtickets.masks.arguments import check_integer
 from rtickets.masks.budget import survivors
 from rtickets.masks.layout_names import layouts_of
 from rtickets.masks.layouts import join, split, split_shapes
+from rtickets.masks.ordered import known, real
 from rtickets.masks.patterns import GroupNorm, Pattern, parse_pattern
 from rtickets.masks.prunable import prunable_leaves
 
@@ -108,22 +110,29 @@ def draw_omp(
             )
     elif linked is not None:
         raise InputError(f"linked is for pattern='channel_linked', not {pattern!r}; leave it out")
-    if criterion == "random":
-        groups = random_groups(split_shapes(shapes, seen), parsed, seed)
+    given = None if scores is None else check_scores(scores, weights)
+    if parsed.name == "element" and criterion != "random":
+        own = given or {path: known(path, leaf) for path, leaf in weights.items()}
+        found = keep_best_elements(
+            split(own, seen), None if start is None else split(alive, seen), scope, sparsity, say,
+            absolute=given is None, squared=group_norm == "l2",
+        )  # fmt: skip
     else:
-        own = magnitude(weights) if scores is None else check_scores(scores, weights)
-        # 0 where dead, whatever the score: a group's mean would take it in.
-        living = {path: np.where(alive[path], score, 0) for path, score in own.items()}
-        groups = of_groups(split(living, seen), parsed, group_norm)
-    if parsed.name == "channel_linked":
-        kept = keep_linked(
-            living, alive, check_linked(linked, shapes), sparsity, squared=group_norm == "l2"
-        )
-    else:
-        kept = keep_best(groups, split(alive, seen), parsed, scope, sparsity)
-    check_scores_tell(kept, parsed, say)
+        if criterion == "random":
+            groups = random_groups(split_shapes(shapes, seen), parsed, seed)
+        else:
+            own = magnitude(weights) if given is None else {p: real(p, s) for p, s in given.items()}
+            # 0 where dead, whatever the score: a group's mean would take it in.
+            living = {path: np.where(alive[path], score, 0) for path, score in own.items()}
+            groups = of_groups(split(living, seen), parsed, group_norm)
+        if linked is not None:
+            kept = keep_linked(living, alive, linked, sparsity, squared=group_norm == "l2")
+        else:
+            kept = keep_best(groups, split(alive, seen), parsed, scope, sparsity)
+        check_scores_tell(kept, parsed, say)
+        found = kept.masks
     # A group lives as a whole; of what was dead before, nothing returns.
-    keep = {path: mask & alive[path] for path, mask in join(kept.masks, shapes, seen).items()}
+    keep = {path: mask & alive[path] for path, mask in join(found, shapes, seen).items()}
     return _mask_of(params, keep, before, say)
 
 

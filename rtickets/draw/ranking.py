@@ -83,19 +83,24 @@ def keep_best(
         rankings = [Ranking("", flat[None], keep[None])]
     else:
         # Layer by layer the number is known before, so that ranking within each is enough.
-        kept = _budgets(alive, lives, scope, sparsity)
+        kept = budgets(alive, lives, scope, sparsity)
         parts = {path: top_k(score.ravel(), kept[path]) for path, score in ranked.items()}
         rankings = [Ranking(p, ranked[p].reshape(1, -1), part[None]) for p, part in parts.items()]
     groups = {path: part.reshape(lives[path].shape) for path, part in parts.items()}
     # Ranked last, the dead are kept only where the budget is larger than what lives.
     for path, part in groups.items():
         if (part & ~lives[path]).any():
-            raise InputError(
-                f"sparsity={sparsity} keeps more of {path} than its start has left; "
-                "ask for a higher sparsity or draw from the dense network"
-            )
+            raise InputError(too_few(path, sparsity))
     whole = {path: expand(part, alive[path].shape, pattern) for path, part in groups.items()}
     return Kept(whole, groups, ranked, rankings)
+
+
+def too_few(path: str, sparsity: float) -> str:
+    """Say that a start has less of a layer than is to live."""
+    return (
+        f"sparsity={sparsity} keeps more of {path} than its start has left; "
+        "ask for a higher sparsity or draw from the dense network"
+    )
 
 
 def _whole_groups(path: str, alive: np.ndarray, pattern: Pattern) -> np.ndarray:
@@ -138,7 +143,13 @@ def _keep_n_of_m(scores: Scores, alive: Scores, pattern: Pattern) -> Kept:
     return Kept(keep, keep, ranked, rankings)
 
 
-def _budgets(alive: Scores, lives: Scores, scope: Scope, sparsity: float) -> dict[str, int]:
+def budgets(
+    alive: Mapping[str, np.ndarray],
+    lives: Mapping[str, np.ndarray],
+    scope: Scope,
+    sparsity: float,
+) -> dict[str, int]:
+    """Return how many groups every layer keeps, of which `lives` tells which were alive before."""
     totals = {path: live.size for path, live in lives.items()}
     if scope == "uniform":
         return {path: survivors(total, sparsity) for path, total in totals.items()}

@@ -11,7 +11,7 @@ from rtickets.errors import InputError
 
 def modulus(path: str, values: Any) -> np.ndarray:
     """Return absolute values of floating, complex or integer numbers, see `real`."""
-    values = _known(path, values)
+    values = known(path, values)
     if np.iscomplexobj(values):
         return np.abs(values.astype(np.complex128))
     return np.abs(real(path, values))
@@ -22,7 +22,7 @@ def real(path: str, values: Any) -> np.ndarray:
 
     Anything else has no order and is refused, by the path that errors call it.
     """
-    values = _known(path, values)
+    values = known(path, values)
     if jnp.issubdtype(values.dtype, jnp.floating):
         return values.astype(np.float32 if values.dtype.itemsize <= 4 else np.float64)
     if jnp.issubdtype(values.dtype, jnp.integer):
@@ -30,7 +30,7 @@ def real(path: str, values: Any) -> np.ndarray:
     raise InputError(f"{path} is {values.dtype}, which has no order; real numbers are ranked")
 
 
-def _known(path: str, values: Any) -> np.ndarray:
+def known(path: str, values: Any) -> np.ndarray:
     """Return values that can be looked at."""
     if np.ma.isMaskedArray(values):
         raise InputError(f"{path} is a masked array, which hides some of its values; fill it first")

@@ -8,12 +8,12 @@ import numpy as np
 from rtickets.draw.criteria.weights import Scores, random
 from rtickets.errors import InputError
 from rtickets.masks import leaf_paths
-from rtickets.masks.ordered import real
+from rtickets.masks.ordered import known, real
 from rtickets.masks.patterns import GroupNorm, Pattern, group_scores, group_sizes
 
 
 def check_scores(scores: Any, weights: Mapping[str, Any]) -> Scores:
-    """Return the scores of the prunable weights, float32 or float64 by path, in their order.
+    """Return the scores of the prunable weights by path, real numbers of any kind, in their order.
 
     Args:
         scores: arrays by path, or a pytree with these paths; other leaves are not read.
@@ -33,7 +33,10 @@ def check_scores(scores: Any, weights: Mapping[str, Any]) -> Scores:
                 f"scores of {path} have shape {np.shape(given[path])}; expected that of its "
                 f"weights, {np.shape(weight)}"
             )
-    return {path: real(f"the score of {path}", given[path]) for path in weights}
+    found = {path: known(f"the score of {path}", given[path]) for path in weights}
+    for path, score in found.items():
+        real(f"the score of {path}", np.empty(0, score.dtype))  # which refuses what has no order
+    return found
 
 
 def check_finite(scores: Scores) -> None:
@@ -41,10 +44,15 @@ def check_finite(scores: Scores) -> None:
     for path, score in scores.items():
         broken = int((~np.isfinite(score)).sum())
         if broken:
-            raise InputError(
-                f"{broken:,} of {score.size:,} scores of {path} are not finite; the weights, or "
-                "what they were scored on, are broken"
-            )
+            raise InputError(not_finite(path, broken, score.size))
+
+
+def not_finite(path: str, broken: int, size: int) -> str:
+    """Say that some scores of a layer cannot be ranked."""
+    return (
+        f"{broken:,} of {size:,} scores of {path} are not finite; the weights, or what they were "
+        "scored on, are broken"
+    )
 
 
 def of_groups(scores: Scores, pattern: Pattern, norm: GroupNorm) -> Scores:
