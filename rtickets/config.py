@@ -7,10 +7,12 @@ steps of attacks are in pixel units of images in [0, 1].
 from rtickets.attacks.settings import AttackConfig
 from rtickets.data.settings import DataConfig
 from rtickets.data.task_settings import TaskConfig
+from rtickets.data.text.settings import TextConfig
 from rtickets.evaluation.measures.base import MeasureConfig
 from rtickets.evaluation.recalibration import RecalibrateConfig, TransferRecalibrateConfig
 from rtickets.evaluation.settings import EvaluateConfig, SmoothingConfig
 from rtickets.masks.gates import GateConfig
+from rtickets.models.encoder_settings import EncoderConfig
 from rtickets.models.settings import ModelConfig
 from rtickets.restoration.restore import RestoreConfig
 from rtickets.restoration.study_settings import RestorationStudyConfig
@@ -31,6 +33,7 @@ __all__ = [
     "AveragingConfig",
     "DataConfig",
     "DrawConfig",
+    "EncoderConfig",
     "EvaluateConfig",
     "GateConfig",
     "ImpConfig",
@@ -47,6 +50,7 @@ __all__ = [
     "SmoothingConfig",
     "StudyConfig",
     "TaskConfig",
+    "TextConfig",
     "TrainConfig",
     "TransferConfig",
     "TransferRecalibrateConfig",

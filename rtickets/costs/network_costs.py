@@ -52,6 +52,7 @@ def network_cost(
         output_stride: see `Task.backbone_stride`.
     """
     model = models.from_config(config, width, make_head=make_head, output_stride=output_stride)
+    models.check_inputs(model, models.as_inputs(inputs))
     x = models.placeholders(models.as_inputs(inputs), _PROBE)
     variables = jax.eval_shape(model.init, jax.random.key(0), x)
     params, batch_stats = variables["params"], variables.get(STATE, {})

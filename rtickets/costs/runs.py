@@ -124,4 +124,4 @@ def memory_of(
 
 
 def _bytes(inputs: Inputs) -> int:
-    return sum(math.prod(shape) * np.dtype(dtype).itemsize for _, shape, dtype in inputs)
+    return sum(math.prod(each.shape) * np.dtype(each.dtype).itemsize for each in inputs)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.registry import source_of
+from rtickets.data.text.settings import GLOSSES
 from rtickets.errors import InputError
 from rtickets.settings import config_files
 
@@ -43,17 +44,25 @@ def fingerprint(config: DataConfig) -> str | None:
         files = source_of(config).files
     except InputError:
         return MISSING
-    if files is None:
+    tokenizer = _tokenizer(config)
+    if files is None and not tokenizer:
         return None
-    named = files(config)
+    named = files(config) if files is not None else ()
     found = []
-    for root in named if isinstance(named, tuple) else (named,):
+    for root in (*(named if isinstance(named, tuple) else (named,)), *tokenizer):
         if root is None or not root.exists():
             return MISSING
         found.append(_digest(root, tuple(_listed(root))))
     if len(found) == 1:
         return found[0]
     return hashlib.sha256(" ".join(found).encode()).hexdigest()[:16]
+
+
+def _tokenizer(config: DataConfig) -> tuple[Path, ...]:
+    """Return the file of the tokenizer that makes numbers of texts, if it is one of its own."""
+    if config.text is None or config.text.tokenizer == GLOSSES:
+        return ()
+    return (Path(config.text.tokenizer),)
 
 
 def asked_by_source(config: DataConfig) -> str | None:

@@ -12,6 +12,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from rtickets.data.task_settings import TaskConfig
+from rtickets.data.text.settings import TextConfig
 from rtickets.platform.private import expanded
 from rtickets.settings.kinds import STRICT, Fraction, NotNegative, Positive
 
@@ -67,6 +68,7 @@ class DataConfig:
         workers: threads that decode; None is one per core, at most 16.
         task: what the network is asked to do with the examples, see `rtickets.tasks`; None is what
             the source says, which for those of the package is to classify them.
+        text: how texts become tokens, of sources of texts; None is the usual way.
     """
 
     source: str = "fashion_mini"
@@ -91,13 +93,15 @@ class DataConfig:
     stream: bool | None = None
     workers: Positive | None = None
     task: TaskConfig | None = None
+    text: TextConfig | None = None
 
     @model_serializer(mode="wrap")
     def _without_the_usual_task(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out `task` where there is none, as in tickets of before there were tasks."""
+        """Leave out `task` and `text` where there are none, as in tickets of before they were."""
         values: dict[str, Any] = dump(self)
-        if values.get("task", self) is None:
-            del values["task"]
+        for name in ("task", "text"):
+            if values.get(name, self) is None:
+                del values[name]
         return values
 
     def _check_scale(self, smallest: float, largest: float) -> None:

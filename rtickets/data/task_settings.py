@@ -41,6 +41,11 @@ class TaskConfig(Variant):
         del arrays
         return None
 
+    def bound(self, config: Any) -> "TaskConfig":
+        """Return the task with what data, a `DataConfig`, say about it, such as a vocabulary."""
+        del config
+        return self
+
     def check(self, raw: "Raw", name: str) -> tuple[str, ...]:
         """Return what is odd about the examples of a source, in lines.
 

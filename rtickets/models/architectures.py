@@ -8,6 +8,8 @@ attributes, so that configurations, `build` and the importer know no architectur
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
+from rtickets.models.encoder_settings import EncoderConfig
+
 Stem = Literal["small", "imagenet"]
 
 
@@ -22,6 +24,7 @@ class Request(NamedTuple):
         activation: None is the published one.
         shared: keyword arguments that every network of the package takes: `mean` and `std` of the
             pixels, `dtype` of the backbone and `make_head`.
+        encoder: sizes of an encoder of text, None for the published ones.
         output_stride: how many pixels lie between two places of the last level; None is the usual
             number. What asks for less gets dilation in the place of strides, with the same weights.
     """
@@ -33,6 +36,7 @@ class Request(NamedTuple):
     activation: str | None
     shared: Mapping[str, Any]
     output_stride: int | None = None
+    encoder: EncoderConfig | None = None
 
     def scaled(self, features: float) -> int:
         """Return a number of features, at least one, times the width."""
@@ -49,6 +53,7 @@ class Architecture(NamedTuple):
         own_activation: the name of the one that it always has, None where there is a choice.
         dilates: it has an `output_stride`.
         images: whether it takes images, which have pixel statistics; others get none.
+        encodes: whether it has the sizes of an `EncoderConfig`, and no width.
         noise: whether it takes places that are no pixels too, such as noise, as they are.
     """
 
@@ -59,6 +64,7 @@ class Architecture(NamedTuple):
     dilates: bool = False
     images: bool = True
     noise: bool = False
+    encodes: bool = False
 
 
 ARCHITECTURES: dict[str, Architecture] = {}

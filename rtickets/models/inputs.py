@@ -17,15 +17,20 @@ class Input(NamedTuple):
         name: what batches call it.
         shape: of one example.
         dtype: as the network takes it.
+        values: of numbers of things, such as tokens, how many things there are; 0 of others.
+        of: what the things are, such as a vocabulary; networks read no others.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str = "float32"
+    values: int = 0
+    of: str = ""
 
     def __str__(self) -> str:
         """Return it as a person reads it."""
-        return f"{self.name} {self.shape} {self.dtype}"
+        things = f" of {self.values} {self.of}".rstrip() if self.values else ""
+        return f"{self.name} {self.shape} {self.dtype}{things}"
 
 
 Inputs = tuple[Input, ...]

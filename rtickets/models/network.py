@@ -28,13 +28,15 @@ class Features(NamedTuple):
 
     Attributes:
         levels: (B, H, W, C) by name, 'stem', 'stage1' and so on, from fine to coarse, in the
-            precision of the backbone. The last is the one that is pooled, normalised and activated
-            as the head expects it.
-        pooled: float32 (B, C), its mean over all places.
+            precision of the backbone; of text (B, L, C), layer by layer. The last is the one that
+            is pooled, normalised and activated as the head expects it.
+        pooled: float32 (B, C), its mean over all places, or what a network has in its place.
+        shared: weights of the backbone that heads may use too, such as a table of embeddings.
     """
 
     levels: dict[str, Array]
     pooled: Array
+    shared: dict[str, Array] = {}  # noqa: RUF012 - nobody changes it
 
 
 def pooled(levels: dict[str, Array]) -> Features:

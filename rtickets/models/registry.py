@@ -11,9 +11,11 @@ from jax import Array
 from rtickets.errors import InputError
 from rtickets.masks import Params
 from rtickets.models.architectures import ARCHITECTURES, Architecture, Request, Stem
+from rtickets.models.bert import make_bert
 from rtickets.models.calling import STATE, apply
 from rtickets.models.deep_decoder import make_deep_decoder
 from rtickets.models.efficientnet_lite import make_efficientnet_lite
+from rtickets.models.encoder_settings import EncoderConfig
 from rtickets.models.hourglass import HOURGLASSES
 from rtickets.models.inputs import ImageShape, Inputs, as_inputs, placeholders
 from rtickets.models.network import BackboneAndHead, LinearHead
@@ -25,7 +27,13 @@ from rtickets.models.resnet import (
     WideBottleneck,
     make_resnet,
 )
-from rtickets.models.settings import Activation, ModelConfig, Variant, why_not_variant
+from rtickets.models.settings import (
+    Activation,
+    ModelConfig,
+    Variant,
+    why_not_encoder,
+    why_not_variant,
+)
 from rtickets.models.wide_resnet import make_wide_resnet
 from rtickets.models.widths import Widths, read_widths
 
@@ -67,6 +75,7 @@ ARCHITECTURES |= {
     "preact_resnet18": _preact(2, 2, 2, 2),
     "preact_resnet34": _preact(3, 4, 6, 3),
     "efficientnet_lite0": Architecture(make_efficientnet_lite, own_activation="ReLU6"),
+    "bert": Architecture(make_bert, _SMALL, own_activation="GELU", images=False, encodes=True),
     "deep_decoder": Architecture(make_deep_decoder, _SMALL, own_activation="ReLU", noise=True),
     **{
         name: Architecture(make, _SMALL, own_activation="LeakyReLU", noise=True)
@@ -89,6 +98,7 @@ def build(
     make_head: Callable[[int], Any] = LinearHead,
     output_stride: int | None = None,
     widths: Widths = (),
+    encoder: EncoderConfig | None = None,
 ) -> Model:
     """Build a network, a linen module that maps images in [0, 1] to logits, see `models.calling`.
 
@@ -103,6 +113,7 @@ def build(
         make_head: returns the head of a width: a module that maps `models.Features` to outputs.
         output_stride: see `Request`; a power of two.
         widths: numbers of features of single layers, see `rtickets.models.widths`.
+        encoder: sizes of an encoder of text, see `ModelConfig`.
 
     Raises:
         InputError: if there is no such architecture, or not with this stem, variant, output
@@ -120,14 +131,15 @@ def build(
         )
     if entry.images:
         check_statistics(mean, std)
-    if why := why_not_variant(arch, variant, activation):
+    why = why_not_variant(arch, variant, activation) or why_not_encoder(arch, width, encoder)
+    if why:
         raise InputError(why)
     if stem is not None and stem not in entry.stems:
         raise InputError(f"stem={stem!r} does not exist for {arch}; use {entry.stems[0]!r}")
     if output_stride is not None:
         _check_output_stride(arch, output_stride)
     shared = {"mean": mean, "std": std, "dtype": jnp.dtype(precision), "make_head": make_head}
-    asked = Request(num_classes, width, stem, variant, activation, shared, output_stride)
+    asked = Request(num_classes, width, stem, variant, activation, shared, output_stride, encoder)
     found: Model = entry.make(asked)
     return _with_widths(found, arch, widths) if widths else found
 
@@ -186,6 +198,7 @@ def from_config(
         config.arch, num_classes, width=config.width, stem=config.stem, mean=mean, std=std,
         precision=config.precision, variant=config.variant, activation=config.activation,
         make_head=make_head, output_stride=output_stride, widths=read_widths(config.widths),
+        encoder=config.encoder,
     )  # fmt: skip
 
 
@@ -200,8 +213,16 @@ def initialise(model: Model, key: Array, inputs: ImageShape | Inputs) -> tuple[A
     Returns:
         (params, batch_stats), float32 pytrees; the second is {} without normalisation statistics.
     """
+    check_inputs(model, as_inputs(inputs))
     variables = _compiled_init(model)(key, placeholders(as_inputs(inputs), 1, jnp.zeros))
     return variables["params"], variables.get(STATE, {})
+
+
+def check_inputs(model: Model, inputs: Inputs) -> None:
+    """Raise InputError where a network that knows what it can be called with is not so called."""
+    check = getattr(model, "check_inputs", None)
+    if check is not None:
+        check(inputs)
 
 
 def logits(model: Model, params: Params, batch_stats: Any, x: Array) -> Array:

@@ -1,11 +1,17 @@
 """Settings of networks."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from rtickets.models.architectures import ARCHITECTURES
+from rtickets.models.encoder_settings import EncoderConfig
 from rtickets.models.widths import read_widths
 from rtickets.settings.kinds import STRICT, OneOf
 
@@ -59,6 +65,16 @@ def why_not_variant(arch: str, variant: str | None, activation: str | None) -> s
     return None
 
 
+def why_not_encoder(arch: str, width: float, encoder: EncoderConfig | None) -> str | None:
+    """Say why an architecture has no such sizes, or None where it has."""
+    encodes = ARCHITECTURES[arch].encodes
+    if encoder is not None and not encodes:
+        return f"encoder={encoder}: {arch} is no encoder of text; leave it out"
+    if encodes and width != 1:
+        return f"width={width}: {arch} has the sizes of model.encoder; leave it at 1 and set those"
+    return None
+
+
 @dataclass(frozen=True, config=STRICT)
 class ModelConfig:
     """A network.
@@ -76,6 +92,7 @@ class ModelConfig:
             no other, and 'relu' for the rest.
         widths: numbers of features of single layers, 'LAYER=N' each, such as 'stem_conv=7', of a
             network that `rtickets compact` has made smaller.
+        encoder: sizes of an encoder of text, as 'bert'; None is the published one.
     """
 
     arch: Annotated[str, OneOf(ARCHITECTURES)] = "resnet18"
@@ -85,10 +102,20 @@ class ModelConfig:
     variant: Variant | None = None
     activation: Activation | None = None
     widths: tuple[str, ...] = ()
+    encoder: EncoderConfig | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_an_encoder(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out `encoder` where there is none, as in tickets of before there were any."""
+        values: dict[str, Any] = dump(self)
+        if values.get("encoder", self) is None:
+            del values["encoder"]
+        return values
 
     @model_validator(mode="after")
     def _check(self) -> "ModelConfig":
-        if why := why_not_variant(self.arch, self.variant, self.activation):
+        own = why_not_variant(self.arch, self.variant, self.activation)
+        if why := own or why_not_encoder(self.arch, self.width, self.encoder):
             raise ValueError(why)
         read_widths(self.widths)
         return self

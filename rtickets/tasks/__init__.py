@@ -5,11 +5,14 @@ from rtickets.tasks.base import Batch, Headline, Measured, Sums, Task
 from rtickets.tasks.classification import Classification
 from rtickets.tasks.detection import Detection
 from rtickets.tasks.images import ImageTask
+from rtickets.tasks.masked_tokens import MaskedTokens
 from rtickets.tasks.moco import Moco
 from rtickets.tasks.registry import TASKS, task_of
 from rtickets.tasks.restoration import Restoration
 from rtickets.tasks.segmentation import Segmentation
 from rtickets.tasks.simclr import SimClr
+from rtickets.tasks.text_classification import TextClassification
+from rtickets.tasks.text_regression import TextRegression
 
 __all__ = [
     "TASKS",
@@ -19,6 +22,7 @@ __all__ = [
     "Detection",
     "Headline",
     "ImageTask",
+    "MaskedTokens",
     "Measured",
     "Moco",
     "Restoration",
@@ -26,5 +30,7 @@ __all__ = [
     "SimClr",
     "Sums",
     "Task",
+    "TextClassification",
+    "TextRegression",
     "task_of",
 ]

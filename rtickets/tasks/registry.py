@@ -6,18 +6,24 @@ from rtickets.data.settings import DataConfig
 from rtickets.data.sources.registry import source_of
 from rtickets.data.task_settings import TaskConfig
 from rtickets.errors import InputError
+from rtickets.settings import config_files
 from rtickets.tasks.base import Task
 from rtickets.tasks.classification import Classification
 from rtickets.tasks.detection import Detection
+from rtickets.tasks.masked_tokens import MaskedTokens
 from rtickets.tasks.moco import Moco
 from rtickets.tasks.restoration import Restoration
 from rtickets.tasks.segmentation import Segmentation
 from rtickets.tasks.simclr import SimClr
+from rtickets.tasks.text_classification import TextClassification
+from rtickets.tasks.text_regression import TextRegression
 
 TASKS: dict[str, type[TaskConfig]] = TaskConfig.entries
 TASKS |= {
     "classification": Classification, "detection": Detection, "segmentation": Segmentation,
     "simclr": SimClr, "moco": Moco, "restoration": Restoration,
+    "masked_tokens": MaskedTokens, "text_classification": TextClassification,
+    "text_regression": TextRegression,
 }  # fmt: skip
 
 
@@ -30,10 +36,13 @@ def task_of(config: DataConfig) -> Task:
     """
     source = source_of(config)
     found = config.task or source.task or Classification(metric=source.metric)
+    whole = TASKS.get(found.name)
+    if found is source.task and whole is not None and issubclass(whole, type(found)):
+        found = whole(**config_files.to_dict(found))  # the source knew the settings alone
     if TASKS.get(found.name) is not type(found):
         kind = type(found).__name__
         raise InputError(
             f"source={config.source!r} asks the task {kind}, called {found.name!r}, which is not "
             f"registered under that name; add rtickets.tasks.TASKS[{found.name!r}] = {kind}"
         )
-    return cast(Task, found)
+    return cast(Task, found.bound(config))

@@ -6,13 +6,13 @@ part, which an InputError names.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from rtickets import models
-from rtickets.data.arrays import IMAGE, Dataset
+from rtickets.data.arrays import Dataset
 from rtickets.data.fingerprint import MISSING, fingerprint
 from rtickets.data.images.augment import Transform
 from rtickets.data.images.chosen import make_transform
@@ -21,12 +21,14 @@ from rtickets.errors import InputError
 from rtickets.masks import Params
 from rtickets.masks.layout_names import names_in
 from rtickets.masks.prunable import prunable_leaves
-from rtickets.models.inputs import Input, Inputs, as_inputs
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import console
 from rtickets.settings import config_files
 from rtickets.tasks import Task
+from rtickets.tickets import taken
 from rtickets.tickets.head import known
+from rtickets.tickets.taken import inputs_of as inputs_of
+from rtickets.tickets.taken import takes as takes
 
 
 def build_model(meta: Any) -> models.Model:
@@ -45,26 +47,10 @@ def build_model(meta: Any) -> models.Model:
     )
 
 
-def inputs_of(meta: Any) -> Inputs:
-    """Return what the network that a ticket's provenance describes takes."""
-    if "inputs" in meta:
-        return tuple(Input(name, tuple(shape), dtype) for name, shape, dtype in meta["inputs"])
-    return as_inputs(tuple(meta["image_shape"]))
-
-
-def takes(task: Task, transform: Transform, dataset: Dataset) -> dict[str, Any]:
-    """Return what a network takes, in the form that provenance remembers it in."""
-    inputs = task.input_spec(transform, dataset.train.spec)
-    if task.inputs == (IMAGE,):  # as in tickets of before there were others
-        return {"image_shape": list(inputs[0].shape)}
-    return {"inputs": [[name, list(shape), dtype] for name, shape, dtype in inputs]}
-
-
 def check_inputs(meta: Any, task: Task, transform: Transform, dataset: Dataset) -> None:
     """Raise InputError unless a ticket's network can be called with the examples of a task."""
     own, asked = inputs_of(meta), task.input_spec(transform, dataset.train.spec)
-    alike = [(name, len(shape), dtype) for name, shape, dtype in own]
-    if alike != [(name, len(shape), dtype) for name, shape, dtype in asked]:
+    if not taken.alike(own, asked):
         ours, theirs = (", ".join(map(str, each)) for each in (own, asked))
         raise InputError(
             f"the ticket's network takes {ours}, the task {task.name!r} gives {theirs}; choose "
@@ -253,26 +239,6 @@ def check(meta: Any) -> None:
         )
 
 
-def _are_numbers(values: Any, low: float, high: float, kind: Any = Real) -> bool:
-    return isinstance(values, list | tuple) and all(
-        isinstance(one, kind) and not isinstance(one, bool) and low <= float(one) <= high
-        for one in values
-    )
-
-
-def _are_inputs(values: Any) -> bool:
-    if not isinstance(values, list | tuple) or not values:
-        return False
-    if not all(isinstance(one, list | tuple) and len(one) == 3 for one in values):
-        return False
-    return all(
-        isinstance(name, str)
-        and _are_numbers(shape, 0, 2**31, Integral)
-        and dtype in ("float32", "int32", "uint8", "bool", "int64", "float64", "int8", "int16")
-        for name, shape, dtype in values
-    )
-
-
 def _are_names(values: Any) -> bool:
     return isinstance(values, list | tuple) and all(isinstance(one, str) for one in values)
 
@@ -284,10 +250,12 @@ _LARGEST = 2**14  # pixels of a side
 _FIELDS: dict[str, Callable[[Any], bool]] = {
     "model": lambda value: isinstance(value, Mapping),
     "class_names": _are_names,
-    "mean": lambda value: _are_numbers(value, -1e6, 1e6),
-    "std": lambda value: _are_numbers(value, 1e-12, 1e6),
-    "image_shape": lambda value: _are_numbers(value, 1, _LARGEST, Integral) and len(value) == 3,
-    "inputs": lambda value: _are_inputs(value),
+    "mean": lambda value: taken.are_numbers(value, -1e6, 1e6),
+    "std": lambda value: taken.are_numbers(value, 1e-12, 1e6),
+    "image_shape": lambda value: (
+        taken.are_numbers(value, 1, _LARGEST, Integral) and len(value) == 3
+    ),
+    "inputs": taken.are_inputs,
     "seed": lambda value: isinstance(value, Integral),
     "task": lambda value: isinstance(value, Mapping),
     "history": lambda value: isinstance(value, list | tuple),

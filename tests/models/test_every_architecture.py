@@ -1,4 +1,4 @@
-"""What holds for every architecture of the registry: a backbone with levels, and a head on it."""
+"""What holds for every architecture of images: a backbone with levels, and a head on it."""
 
 import flax.linen as nn
 import jax
@@ -15,9 +15,9 @@ from rtickets.settings import config_files
 
 SHAPE = (16, 16, 1)
 DEEP = {"resnet101", "resnet152", "wide_resnet70_16", "wide_resnet82_8", "wide_resnet94_16"}
+OF_IMAGES = [arch for arch, entry in ARCHITECTURES.items() if entry.images]
 names = pytest.mark.parametrize(
-    "arch",
-    [pytest.param(arch, marks=[pytest.mark.slow] * (arch in DEEP)) for arch in ARCHITECTURES],
+    "arch", [pytest.param(arch, marks=[pytest.mark.slow] * (arch in DEEP)) for arch in OF_IMAGES]
 )
 
 

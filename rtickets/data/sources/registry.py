@@ -6,6 +6,7 @@ import gzip
 import importlib.util
 import io
 import lzma
+from collections.abc import Iterator
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -32,6 +33,7 @@ from rtickets.data.sources.scenes.read import (
 )
 from rtickets.data.sources.source import Augmentation, Facts, Source
 from rtickets.data.sources.stamps import read_stamps
+from rtickets.data.sources.texts.registry import TEXT_SOURCES
 from rtickets.data.sources.tfds import tfds_source
 from rtickets.data.sources.vtab import vtab_source
 from rtickets.errors import InputError
@@ -140,6 +142,10 @@ def _own_files(config: DataConfig) -> Path | None:
     return None if config.path is None else Path(config.path)
 
 
+_OF_IMAGES = (
+    "image_size", "channels", "crop_padding", "flip", "random_resized_crop", "random_scale",
+    "resize", "color_jitter", "lighting", "stream", "workers",
+)  # fmt: skip
 _MIRRORED = Augmentation(crop_padding=2, flip=True)
 
 SOURCES: dict[str, Source] = {
@@ -227,6 +233,7 @@ def _public_source(public: PublicSet) -> Source:
 SOURCES |= {name: _public_source(public) for name, public in PUBLIC_SETS.items()}
 SOURCES |= {name: box_source(box_set) for name, box_set in BOX_SETS.items()}
 SOURCES |= MASK_SETS
+SOURCES |= TEXT_SOURCES
 
 
 def get_source(name: str) -> Source:
@@ -259,4 +266,14 @@ def source_of(config: DataConfig) -> Source:
             f"data.path={config.path!r}: source={config.source!r} comes with a package and is read "
             "from no path; leave the path out, or name the source it is for, such as npz or folder"
         )
+    if problem := next(_against_kind(config, source), None):
+        raise InputError(problem)
     return source
+
+
+def _against_kind(config: DataConfig, source: Source) -> Iterator[str]:
+    """Yield which settings are of texts where there are images, or the other way round."""
+    if config.text is not None and not source.text:
+        yield f"data.text is of sources of texts, and {config.source!r} is none; leave it out"
+    if given := [name for name in _OF_IMAGES if source.text and getattr(config, name) is not None]:
+        yield f"data.{given[0]} is of images, and {config.source!r} has texts; leave it out"

@@ -83,7 +83,9 @@ class Source(NamedTuple):
         facts: what is known about it without reading it.
         files: returns the file or folder that identifies it, or several of them, None where no
             path is given; None for a set that comes with a package.
-        task: what its examples ask; None is to classify them, by `metric`.
+        task: what its examples ask; None is to classify them, by `metric`. It may be what loading
+            asks of a task that is registered under its name.
+        text: whether it reads texts, by `DataConfig.text`.
     """
 
     load: Callable[[DataConfig, View], Raw]
@@ -94,3 +96,4 @@ class Source(NamedTuple):
     facts: Facts | None = None
     files: Callable[[DataConfig], Path | tuple[Path, ...] | None] | None = None
     task: TaskConfig | None = None
+    text: bool = False

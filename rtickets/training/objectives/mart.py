@@ -13,7 +13,7 @@ from rtickets.attacks.pgd import Rule
 from rtickets.settings.kinds import STRICT, NotNegative
 from rtickets.tasks import Batch, Task
 from rtickets.tasks.base import Reduce, alone
-from rtickets.tasks.classification import cross_entropy, kl_divergence
+from rtickets.tasks.labelled import cross_entropy, kl_divergence
 from rtickets.training.objectives.base import (
     CLASSIFICATION,
     Objective,

@@ -10,7 +10,7 @@ from rtickets.attacks.search import Evaluation
 from rtickets.config import AttackConfig, ObjectiveConfig
 from rtickets.data.images.augment import Transform
 from rtickets.tasks import Classification
-from rtickets.tasks.classification import kl_divergence
+from rtickets.tasks.labelled import kl_divergence
 from rtickets.tasks.search import make_job
 from rtickets.training import objectives
 from rtickets.training.objectives.trades import KlAscent

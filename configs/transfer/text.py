@@ -1,0 +1,26 @@
+"""A ticket of a language model on texts with classes.
+
+    rtickets transfer --config=configs/transfer/text.py --workdir=runs \
+        --config.ticket=runs/draw-imp0.7-... --config.data.path=/usr/share/wordnet
+    rtickets transfer --config=configs/transfer/text.py:parts --workdir=runs \
+        --config.ticket=runs/draw-imp0.7-... --config.data.path=/usr/share/wordnet
+    rtickets transfer --config=configs/transfer/text.py:fortunes --workdir=runs \
+        --config.ticket=runs/draw-imp0.7-... --config.data.path=/usr/share/games/fortunes
+    rtickets transfer --config=configs/transfer/text.py:small --workdir=runs \
+        --config.ticket=runs/draw-imp0.7-...
+
+The first asks which of WordNet's 41 classes a gloss is of, `parts` whether it is of a noun or a
+verb (Debian's package wordnet-base), `fortunes` the topic of a fortune (package fortunes), `small`
+the classes of the glosses that come with the package. The tokenizer must be that of the ticket:
+--config.data.text.tokenizer=FILE where it is not the package's own.
+
+Time: `small` about a minute of one CPU core beside other work; the others were not run, --dry-run
+estimates them for your machine.
+"""
+
+from rtickets.settings import config_files
+from rtickets.stages import text_recipes as recipes
+
+
+def get_config(which="glosses"):
+    return config_files.editable(config_files.pick(recipes.TRANSFERS, which)())

@@ -1,0 +1,1 @@
+"""Sources of texts, see `rtickets.data.sources.texts.registry`."""

@@ -1,0 +1,158 @@
+"""Tables of texts: CSV, TSV and JSON lines, whose columns `DataConfig.text` names."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rtickets.data.arrays import LABEL, Raw
+from rtickets.data.settings import DataConfig
+from rtickets.data.sources.array_files import existing
+from rtickets.data.sources.texts.made import Texts, raw_of, read_text
+from rtickets.data.text.settings import TextConfig
+from rtickets.errors import InputError
+
+VALUE = "value"  # the name of numbers that are to be told
+_SPLITS = {
+    "train": ("train",),
+    "test": ("test",),
+    "validation": ("validation", "valid", "val", "dev"),
+}
+_ENDS = (".csv", ".tsv", ".jsonl")
+_MOST_FIELD = 1 << 24  # characters of a cell
+Row = Mapping[str, Any]
+
+
+def table_of(config: DataConfig) -> Raw:
+    """Return the rows of a table, or of those in a folder called train, test and validation."""
+    hint = f"a table ({', '.join(_ENDS)}), or a folder with train, and test or validation"
+    root = existing(config.path, config.source, hint)
+    paths = {"train": root} if root.is_file() else _in_folder(root)
+    if "train" not in paths:
+        raise InputError(f"data.path={config.path!r} holds no table called train; expected {hint}")
+    rows = {split: list(read_rows(path)) for split, path in paths.items()}
+    return raw_of_rows(config, rows, {split: str(path) for split, path in paths.items()})
+
+
+def _in_folder(folder: Path) -> dict[str, Path]:
+    found = {}
+    for split, names in _SPLITS.items():
+        paths = [folder / f"{name}{end}" for name in names for end in _ENDS]
+        there = [path for path in paths if path.is_file()]
+        if len(there) > 1:
+            raise InputError(f"{folder}: {there[0].name} and {there[1].name}; leave one of them")
+        if there:
+            found[split] = there[0]
+    return found
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Yield the rows of a table by the names of its columns."""
+    if path.suffix not in _ENDS:
+        raise InputError(f"{path}: expected a name that ends in {', '.join(_ENDS)}")
+    text = read_text(path, "utf-8-sig")
+    if path.suffix == ".jsonl":
+        yield from _json_rows(path, text)
+        return
+    csv.field_size_limit(_MOST_FIELD)
+    how: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+    reader = csv.DictReader(
+        io.StringIO(text, newline=""), strict=True, **(how if path.suffix == ".tsv" else {})
+    )
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                raise InputError(
+                    f"{path}: line {reader.line_num} has another number of columns than the first, "
+                    f"{len(reader.fieldnames or ())}"
+                )
+            yield row
+    except csv.Error as error:
+        raise InputError(f"{path}: line {reader.line_num}: {error}") from None
+
+
+def _json_rows(path: Path, text: str) -> Iterator[Row]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}: line {number} is no JSON: {error}") from None
+        if not isinstance(row, dict):
+            raise InputError(f"{path}: line {number} is no object with columns")
+        yield row
+
+
+def raw_of_rows(
+    config: DataConfig, rows: Mapping[str, Sequence[Row]], names: Mapping[str, str]
+) -> Raw:
+    """Return splits of rows.
+
+    Args:
+        config: says which columns are read.
+        rows: by split.
+        names: what errors call each split.
+    """
+    settings, answer = config.text or TextConfig(), _answer(config)
+    classes: tuple[str, ...] = ()
+    if answer == LABEL:
+        own = {_cell(row, settings.label, names["train"], at) for at, row in _at(rows["train"])}
+        classes = tuple(sorted(own, key=_in_order))
+    parts = {}
+    for split, each in rows.items():
+        texts = [_cell(row, settings.column, names[split], at) for at, row in _at(each)]
+        seconds = None
+        if settings.pair is not None:
+            seconds = [_cell(row, settings.pair, names[split], at) for at, row in _at(each)]
+        told = (
+            [_cell(row, settings.label, names[split], at) for at, row in _at(each)]
+            if answer
+            else []
+        )
+        answers = {answer: _numbers(answer, told, classes, names[split])} if answer else {}
+        parts[split] = Texts(texts, seconds, answers)
+    return raw_of(config, parts["train"], parts.get("test"), parts.get("validation"), classes)
+
+
+def _answer(config: DataConfig) -> str:
+    """Return what the task asks of a text, '' for nothing."""
+    return LABEL if config.task is None else getattr(config.task, "answer", LABEL)
+
+
+def _at(rows: Sequence[Row]) -> Iterator[tuple[int, Row]]:
+    return enumerate(rows, 1)
+
+
+def _cell(row: Row, column: str, name: str, number: int) -> str:
+    if column not in row:
+        raise InputError(
+            f"{name}: row {number} has the columns {', '.join(map(str, row))}; {column!r} is "
+            "missing: name them by data.text.column, data.text.pair and data.text.label"
+        )
+    value = row[column]
+    if not isinstance(value, str | int | float):
+        raise InputError(f"{name}: row {number}: {column!r} is {value!r:.40}, expected text")
+    return str(value)
+
+
+def _in_order(label: str) -> tuple[Any, ...]:
+    """Return what sorts numbers as numbers, before other labels."""
+    return (0, int(label), label) if label.isdecimal() else (1, 0, label)
+
+
+def _numbers(answer: str, told: Sequence[str], classes: Sequence[str], name: str) -> np.ndarray:
+    if answer == LABEL:
+        numbers = {label: number for number, label in enumerate(classes)}
+        if unknown := [label for label in told if label not in numbers]:
+            raise InputError(f"{name}: the label {unknown[0]!r} is none of those of train")
+        return np.array([numbers[label] for label in told], np.int32)
+    try:
+        values = np.array([float(each) for each in told], np.float32)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}; expected numbers to be told") from None
+    return values

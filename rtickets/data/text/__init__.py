@@ -1,0 +1,1 @@
+"""Texts as examples: how they become tokens, see `data.text.settings`."""

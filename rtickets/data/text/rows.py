@@ -1,0 +1,104 @@
+"""Texts as rows: arrays `tokens`, `part` and `segment`, as `rtickets.models.bert` has them.
+
+A row of one text is [start] text [end] and padding, of a pair [start] first [end] second [end].
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from rtickets.data.text.settings import TextConfig
+from rtickets.data.text.tokenizers import Vocabulary, open_tokenizer, vocabulary_of
+from rtickets.errors import InputError
+from rtickets.models.bert import PART, SEGMENT, TOKENS
+
+_MOST_PARTS = 255  # texts of a row, which are counted in a byte
+Pieces = list[Sequence[int]]  # tokens of the one or two sentences of a text
+
+
+def rows_of(
+    config: TextConfig, texts: Sequence[str], seconds: Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Return the rows of texts, one of each, or of as many as fit where they are packed.
+
+    Args:
+        config: the settings.
+        texts: the texts.
+        seconds: what belongs to each, None where they are single.
+
+    Returns:
+        `tokens`, int32 (N, L); `part` and `segment`, uint8 likewise.
+    """
+    tokenizer, vocabulary = open_tokenizer(config), vocabulary_of(config)
+    first = _encoded(tokenizer, texts)
+    if config.pack:
+        return _arrays(config, vocabulary, list(_packed(config.length, first)))
+    pairs = [[each] for each in first]
+    if seconds is not None:
+        for pair, second in zip(pairs, _encoded(tokenizer, seconds), strict=True):
+            pair.append(second)
+    return _arrays(config, vocabulary, [[_cut(pair, config.length)] for pair in pairs])
+
+
+def _encoded(tokenizer: Any, texts: Sequence[str]) -> list[Sequence[int]]:
+    found = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+    return [each.ids for each in found]
+
+
+def _cut(pieces: Pieces, length: int) -> Pieces:
+    """Cut off the end of the longer sentence, token by token, until a text fits into a row."""
+    room = length - 1 - len(pieces)
+    if len(pieces) == 1:
+        return [pieces[0][:room]]
+    one, other = map(len, pieces)
+    if one + other > room:
+        half = room // 2
+        if min(one, other) > half:
+            one, other = room - half, half
+        else:
+            one, other = min(one, room - min(other, half)), min(other, room - min(one, half))
+    return [pieces[0][:one], pieces[1][:other]]
+
+
+def _packed(length: int, texts: Sequence[Sequence[int]]) -> Iterator[list[Pieces]]:
+    """Yield the texts of every row, in order; those that are too long are cut into several."""
+    row: list[Pieces] = []
+    room, most = length, length - 2
+    for text in texts:
+        for start in range(0, max(len(text), 1), most):
+            piece = text[start : start + most]
+            if len(piece) + 2 > room or len(row) == _MOST_PARTS:
+                yield row
+                row, room = [], length
+            row.append([piece])
+            room -= len(piece) + 2
+    if row:
+        yield row
+
+
+def _arrays(
+    config: TextConfig, vocabulary: Vocabulary, rows: Sequence[list[Pieces]]
+) -> dict[str, np.ndarray]:
+    tokens = np.full((len(rows), config.length), vocabulary.padding, np.int32)
+    part, segment = np.zeros(tokens.shape, np.uint8), np.zeros(tokens.shape, np.uint8)
+    for index, row in enumerate(rows):
+        place = 0
+        for number, pieces in enumerate(row, 1):
+            text, kinds = [vocabulary.start], [0]
+            for kind, piece in enumerate(pieces):
+                text += [*piece, vocabulary.end]
+                kinds += [kind] * (len(piece) + 1)
+            there = np.s_[index, place : place + len(text)]
+            tokens[there], part[there], segment[there] = text, number, kinds
+            place += len(text)
+            if place > config.length:
+                raise InputError(
+                    f"data.text.length={config.length} leaves no room for a text; set it higher"
+                )
+    return {TOKENS: tokens, PART: part, SEGMENT: segment}
+
+
+def cut_off(config: TextConfig, rows: dict[str, np.ndarray]) -> int:
+    """Return how many rows are full, so that something of their text may have been cut off."""
+    return 0 if config.pack else int((rows[PART][:, -1] > 0).sum())

@@ -1,0 +1,158 @@
+"""Tokenizers of files, by the library `tokenizers`: what a network reads, and how texts become it.
+
+Texts are encoded without the tokens that mark beginning and end, which rows get from us, see
+`rtickets.data.text.rows`.
+"""
+
+import hashlib
+import lzma
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic.dataclasses import dataclass
+
+from rtickets.data.text.settings import GLOSSES, TextConfig
+from rtickets.errors import InputError
+from rtickets.settings.kinds import STRICT
+
+_NAMES = {
+    "padding": ("[PAD]", "<pad>"),
+    "start": ("[CLS]", "<s>"),
+    "end": ("[SEP]", "</s>"),
+    "hidden": ("[MASK]", "<mask>"),
+    "unknown": ("[UNK]", "<unk>"),
+}
+SPECIAL = tuple(names[0] for names in _NAMES.values())
+_MOST = 1 << 26  # bytes of a tokenizer's file
+
+
+@dataclass(frozen=True, config=STRICT)
+class Vocabulary:
+    """What the numbers of tokens mean.
+
+    Attributes:
+        size: how many tokens there are.
+        padding: the number of the token that fills rows up.
+        start: of that which a text begins with.
+        end: of that which a text ends with.
+        hidden: of that which stands for one that is to be guessed.
+        unknown: of that for what the vocabulary lacks.
+        digest: what identifies all tokens and their numbers.
+    """
+
+    size: int
+    padding: int
+    start: int
+    end: int
+    hidden: int
+    unknown: int
+    digest: str
+
+    @property
+    def special(self) -> tuple[int, ...]:
+        """Tokens that stand for no part of a text."""
+        return (self.padding, self.start, self.end, self.hidden)
+
+
+def library() -> Any:
+    """Return the library `tokenizers`; raise InputError where it is not installed."""
+    try:
+        import tokenizers
+    except ImportError:
+        raise InputError(
+            "texts need the library tokenizers; pip install 'rtickets[text]'"
+        ) from None
+    return tokenizers
+
+
+def open_tokenizer(config: TextConfig) -> Any:
+    """Return the tokenizer that a configuration names.
+
+    Raises:
+        InputError: if it is missing or damaged, or lacks one of the marks of rows.
+    """
+    if config.tokenizer == GLOSSES:
+        return _opened(GLOSSES, (), True)
+    path = Path(config.tokenizer)
+    if not path.is_file():
+        raise InputError(
+            f"data.text.tokenizer={config.tokenizer!r} is no file; expected {GLOSSES!r}, a "
+            "tokenizer.json or a vocabulary, one token a line"
+        )
+    about = path.stat()
+    if about.st_size > _MOST:
+        raise InputError(f"{path}: {about.st_size:,} bytes are no tokenizer")
+    return _opened(config.tokenizer, (about.st_size, about.st_mtime_ns), config.lowercase)
+
+
+def vocabulary_of(config: TextConfig) -> Vocabulary:
+    """Return the vocabulary of a configuration's tokenizer; errors as of `open_tokenizer`."""
+    found: Mapping[str, int] = open_tokenizer(config).get_vocab(with_added_tokens=True)
+    marks = {kind: found[_mark(kind, found, config.tokenizer)] for kind in _NAMES}
+    entries = sorted((number, token) for token, number in found.items())
+    size = entries[-1][0] + 1  # numbers may have gaps
+    digest = hashlib.sha256(repr(entries).encode(errors="surrogatepass")).hexdigest()[:16]
+    return Vocabulary(size, **marks, digest=digest)
+
+
+def _mark(kind: str, found: Mapping[str, int], name: str) -> str:
+    for token in _NAMES[kind]:
+        if token in found:
+            return token
+    raise InputError(
+        f"{name}: the vocabulary has no token for {kind}; expected {' or '.join(_NAMES[kind])}"
+    )
+
+
+@lru_cache(maxsize=8)
+def _opened(name: str, about: tuple[int, ...], lowercase: bool) -> Any:
+    """Return a tokenizer; `about` makes the cache see a change of the file."""
+    del about
+    if name == GLOSSES:
+        packed = resources.files("rtickets.data").joinpath("files/glosses_vocabulary.txt.xz")
+        return word_pieces(lzma.decompress(packed.read_bytes()).decode().splitlines(), lowercase)
+    path = Path(name)
+    try:
+        if path.suffix == ".json":
+            found = library().Tokenizer.from_file(str(path))
+            found.no_truncation()
+            found.no_padding()
+            return found
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except InputError:
+        raise
+    except Exception as error:  # the library raises plain exceptions for damage
+        raise InputError(f"{path}: cannot be read as a tokenizer: {error}") from None
+    return word_pieces(lines, lowercase, name)
+
+
+def word_pieces(tokens: Iterable[str], lowercase: bool, name: str = "tokens") -> Any:
+    """Return BERT's tokenizer with a vocabulary of word pieces."""
+    tokenizers = library()
+    numbers: dict[str, int] = {}
+    for number, token in enumerate(tokens):
+        if numbers.setdefault(token, number) != number:
+            raise InputError(f"{name}: the token {token!r} stands there twice; give each its line")
+    unknown = _mark("unknown", numbers, name)
+    found = tokenizers.Tokenizer(tokenizers.models.WordPiece(numbers, unk_token=unknown))
+    found.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=lowercase)
+    found.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    found.decoder = tokenizers.decoders.WordPiece()
+    return found
+
+
+def train(texts: Iterable[str], size: int, lowercase: bool = True) -> list[str]:
+    """Return a vocabulary of at most `size` word pieces for texts, the marks of rows first.
+
+    Where pieces are equally common the library takes any of them.
+    """
+    tokenizers = library()
+    found = word_pieces(SPECIAL, lowercase)
+    trainer = tokenizers.trainers.WordPieceTrainer(
+        vocab_size=size, special_tokens=list(SPECIAL), show_progress=False
+    )
+    found.train_from_iterator(texts, trainer)
+    return [*SPECIAL, *sorted(found.get_vocab().keys() - set(SPECIAL))]

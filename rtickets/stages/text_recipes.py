@@ -1,0 +1,117 @@
+"""Recipes for texts: BERT and small encoders, their tickets, and what these are transferred to.
+
+Published ones are those of Chen et al. 2020 (tickets of pretrained BERT) and, of pretraining, of
+Devlin et al. 2019; sizes of batches are those of one process.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from rtickets.data.settings import DataConfig
+from rtickets.data.text.settings import TextConfig
+from rtickets.models.encoder_settings import EncoderConfig
+from rtickets.models.settings import ModelConfig
+from rtickets.stages.draw_settings import DrawConfig
+from rtickets.stages.settings import PretrainConfig, TransferConfig
+from rtickets.stages.ways.imp import Imp
+from rtickets.tasks import MaskedTokens, TextClassification
+from rtickets.training.optimizers import AdamW
+from rtickets.training.settings import TrainConfig
+
+GLOSS = 32  # tokens of a gloss, most of which are shorter
+
+
+def small_encoder(hidden: int) -> ModelConfig:
+    """Return an encoder of two layers for texts of the package's own vocabulary."""
+    sizes = EncoderConfig(
+        layers=2, hidden=hidden, heads=hidden // 32, vocabulary=4096, positions=128
+    )
+    return ModelConfig(arch="bert", encoder=sizes)
+
+
+def linear(rate: float, warmup: str = "0ep", decay: float = 0.0) -> AdamW:
+    """Return AdamW with a linear schedule, without weight decay and clipped as published."""
+    return AdamW(
+        learning_rate=rate, weight_decay=decay, schedule="polynomial", power=1.0, warmup=warmup,
+        clip_norm=1.0,
+    )  # fmt: skip
+
+
+def base() -> PretrainConfig:
+    """Return BERT-base on plain text."""
+    text = TextConfig(length=512, pack=True)
+    train = TrainConfig(
+        optimizer=linear(1e-4, "10000it", 0.01), duration="1000000it", batch_size=256,
+        validate_every="10000it", checkpoint_every="10000it", select="last",
+    )  # fmt: skip
+    data = DataConfig("lines", text=text, task=MaskedTokens(), validation_fraction=0.01)
+    return PretrainConfig(data, ModelConfig(arch="bert", precision="bfloat16"), train)
+
+
+def glosses(source: str, hidden: int, duration: str) -> PretrainConfig:
+    """Return a small encoder on glosses."""
+    data = DataConfig(source, text=TextConfig(length=GLOSS), task=MaskedTokens())
+    train = TrainConfig(
+        optimizer=linear(2e-3, "100it", 0.01), duration=duration, batch_size=64, select="last",
+        validate_every="2ep", checkpoint_every="2ep",
+    )  # fmt: skip
+    return PretrainConfig(data, small_encoder(hidden), train)
+
+
+def masked() -> DrawConfig:
+    """Return a draw on masked tokens, 70% of BERT-base."""
+    train = TrainConfig(
+        optimizer=linear(5e-5), duration="100000it", batch_size=16, select="last",
+        validate_every="0ep", checkpoint_every="2000it",
+    )  # fmt: skip
+    way = Imp(rate=0.1, of="original", first="prune", head="keep", stop="10000it")
+    return DrawConfig(method=way, sparsity=0.7, train=train)
+
+
+def on_task(rate: float = 2e-5, batch: int = 32) -> DrawConfig:
+    """Return a draw on a task, three epochs of the thirty of all rounds each."""
+    train = TrainConfig(
+        optimizer=linear(rate), duration="30ep", batch_size=batch, select="last",
+        validate_every="0ep",
+    )  # fmt: skip
+    way = Imp(rate=0.1, of="original", first="train", head="keep", stop="3ep")
+    data = DataConfig("wordnet", text=TextConfig(length=GLOSS), task=TextClassification())
+    return DrawConfig(method=way, sparsity=0.7, data=data, train=train)
+
+
+def small_draw() -> DrawConfig:
+    """Return a draw on masked tokens of a small encoder."""
+    train = TrainConfig(
+        optimizer=linear(5e-4), duration="600it", batch_size=64, select="last",
+        validate_every="0ep",
+    )  # fmt: skip
+    way = Imp(rate=0.1, of="original", first="prune", head="keep", stop="60it")
+    return DrawConfig(method=way, sparsity=0.7, train=train)
+
+
+def transfer(source: str, duration: str, rate: float, length: int = GLOSS) -> TransferConfig:
+    """Return a transfer to classes of texts."""
+    train = TrainConfig(
+        optimizer=linear(rate), duration=duration, batch_size=32, select="best",
+        validate_every="1ep",
+    )  # fmt: skip
+    data = DataConfig(source, text=TextConfig(length=length), task=TextClassification())
+    return TransferConfig(data=data, train=train)
+
+
+PRETRAININGS: dict[str, Callable[[], PretrainConfig]] = {
+    "base": base,
+    "wordnet": partial(glosses, "wordnet", 128, "20ep"),
+    "small": partial(glosses, "glosses_mini", 64, "20ep"),
+}
+DRAWS: dict[str, Callable[[], DrawConfig]] = {
+    "masked": masked,
+    "task": on_task,
+    "small": small_draw,
+}
+TRANSFERS: dict[str, Callable[[], TransferConfig]] = {
+    "glosses": partial(transfer, "wordnet", "3ep", 2e-5),
+    "parts": partial(transfer, "wordnet_parts", "3ep", 2e-5),
+    "fortunes": partial(transfer, "fortunes", "3ep", 2e-5, 128),
+    "small": partial(transfer, "glosses_mini", "10ep", 1e-3),
+}

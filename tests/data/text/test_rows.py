@@ -1,0 +1,138 @@
+"""Texts as rows: marks, pairs, what is cut off, packing; vocabularies of files."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtickets.config import TextConfig
+from rtickets.data.text.rows import _cut, _packed, rows_of
+from rtickets.errors import InputError
+
+pytest.importorskip("tokenizers")
+from rtickets.data.text import tokenizers as ours
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "##s", "mat"]
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(WORDS))
+    return lambda **more: TextConfig(tokenizer=str(path), **more)
+
+
+def test_a_row_has_marks_and_padding(config):
+    rows = rows_of(config(length=8), ["The cats SAT", "on the mat"])
+    assert rows["tokens"].tolist() == [[2, 5, 6, 8, 7, 3, 0, 0], [2, 1, 5, 9, 3, 0, 0, 0]]
+    assert rows["part"].tolist() == [[1] * 6 + [0] * 2, [1] * 5 + [0] * 3]
+    assert not rows["segment"].any()
+    assert {each.dtype for each in rows.values()} == {np.dtype("int32"), np.dtype("uint8")}
+
+
+def test_case_is_kept_where_it_is_asked_for(config):
+    rows = rows_of(config(length=4, lowercase=False), ["The cat"])
+    assert rows["tokens"].tolist() == [[2, 1, 6, 3]]
+
+
+def test_pairs_are_two_sentences_of_a_text(config):
+    rows = rows_of(
+        config(length=9),
+        ["the cat"],
+        [
+            "sat",
+        ],
+    )
+    assert rows["tokens"].tolist() == [[2, 5, 6, 3, 7, 3, 0, 0, 0]]
+    assert rows["segment"].tolist() == [[0, 0, 0, 0, 1, 1, 0, 0, 0]]
+    assert rows["part"].tolist() == [[1] * 6 + [0] * 3]
+
+
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(4, 24))
+def test_the_longer_sentence_is_cut_off_first(one, other, length):
+    first, second = _cut([list(range(one)), list(range(other))], length)
+    room = length - 3
+    assert len(first) + len(second) == min(one + other, room)
+    # By the definition: take away from the longer one, of two alike from the second.
+    expected = [one, other]
+    while sum(expected) > room:
+        expected[0 if expected[0] > expected[1] else 1] -= 1
+    assert [len(first), len(second)] == expected
+    assert first == list(range(len(first)))
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=12), st.integers(4, 16))
+def test_packing_loses_nothing_and_keeps_the_order(lengths, length):
+    texts = [[number] * each for number, each in enumerate(lengths)]
+    rows = list(_packed(length, texts))
+    pieces = [piece for row in rows for (piece,) in row]
+    read = [token for piece in pieces for token in piece]
+    assert read == [token for text in texts for token in text]
+    for row in rows:
+        assert 0 < sum(len(piece) + 2 for (piece,) in row) <= length
+
+
+def test_packed_rows_hold_several_texts(config):
+    rows = rows_of(config(length=8, pack=True), ["the cat", "sat", "the mat sat"])
+    assert rows["tokens"].tolist() == [[2, 5, 6, 3, 2, 7, 3, 0], [2, 5, 9, 7, 3, 0, 0, 0]]
+    assert rows["part"].tolist() == [[1, 1, 1, 1, 2, 2, 2, 0], [1] * 5 + [0] * 3]
+
+
+def test_a_vocabulary_is_known_by_its_tokens(config, tmp_path):
+    known = ours.vocabulary_of(config())
+    assert known.special == (0, 2, 3, 4)
+    assert (known.size, known.unknown) == (10, 1)
+    whole = tmp_path / "tokenizer.json"
+    tokenizer = ours.word_pieces(WORDS, True)
+    tokenizer.enable_truncation(3)
+    tokenizer.enable_padding(length=40)
+    tokenizer.save(str(whole))
+    assert ours.vocabulary_of(TextConfig(tokenizer=str(whole))) == known
+    rows = [
+        rows_of(each, ["the cats sat, the mats"])["tokens"].tolist()
+        for each in (config(), TextConfig(tokenizer=str(whole)))
+    ]
+    assert rows[0] == rows[1]
+    (tmp_path / "other.txt").write_text("\n".join([*WORDS, "dog"]))
+    other = ours.vocabulary_of(TextConfig(tokenizer=str(tmp_path / "other.txt")))
+    assert other.digest != known.digest
+
+
+def test_the_bundled_vocabulary_reads_glosses():
+    known = ours.vocabulary_of(TextConfig())
+    assert known.size == 4096
+    rows = rows_of(TextConfig(length=32), ["an entity that has physical existence"])
+    assert known.unknown not in rows["tokens"]
+    assert rows["part"].sum() < 14
+
+
+def test_training_counts_word_pieces():
+    words = ours.train(["low lower lowest", "new newer newest"] * 3, 30)
+    assert words[:5] == list(ours.SPECIAL)
+    assert len(words) <= 30
+    assert any(word.startswith("##") for word in words)
+    assert words[5:] == sorted(words[5:])
+    assert "low" in words
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "named"),
+    [
+        ("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nthe", ("hidden", "[MASK]")),
+        ("vocab.txt", "\n".join([*WORDS, "cat"]), ("'cat'", "twice")),
+        ("tokenizer.json", json.dumps({"model": 3}), ("tokenizer.json", "read")),
+        ("tokenizer.json", "{", ("tokenizer.json", "read")),
+    ],
+)
+def test_what_is_no_tokenizer_is_refused(tmp_path, name, text, named):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError) as caught:
+        ours.vocabulary_of(TextConfig(tokenizer=str(tmp_path / name)))
+    assert all(each in str(caught.value) for each in named)
+
+
+def test_a_missing_tokenizer_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"tokenizer.*nowhere.*glosses"):
+        ours.open_tokenizer(TextConfig(tokenizer=str(tmp_path / "nowhere.json")))
