@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 from pydantic.dataclasses import dataclass
 
-from rtickets.data.arrays import Raw
+from rtickets.data.arrays import Dataset, Raw
 from rtickets.errors import InputError
 from rtickets.models.heads.text import TextHead
 from rtickets.settings.kinds import STRICT
@@ -48,6 +48,11 @@ class TextRegression(TextTask):
                 "take source='table', whose column data.text.label has them"
             )
         return ()
+
+    def about(self, dataset: Dataset) -> dict[str, Any]:
+        """Return how many numbers are told."""
+        del dataset
+        return {"numbers": 1}
 
     def width(self, about: Mapping[str, Any]) -> int:
         """Return one."""

@@ -43,13 +43,13 @@ class Vocabulary:
         digest: what identifies all tokens and their numbers.
     """
 
-    size: int
-    padding: int
-    start: int
-    end: int
-    hidden: int
-    unknown: int
-    digest: str
+    size: int = 0
+    padding: int = 0
+    start: int = 0
+    end: int = 0
+    hidden: int = 0
+    unknown: int = 0
+    digest: str = ""
 
     @property
     def special(self) -> tuple[int, ...]:
