@@ -1,14 +1,17 @@
 """Depthwise convolution, fast on every platform."""
 
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from rtickets.models.network import kernel_init
 
 
+@partial(jax.jit, static_argnums=2)  # layers of one shape are traced once
 def depthwise_conv(x: Array, kernel: Array, stride: int = 1) -> Array:
     """Convolve every channel of (B, H, W, C) with its kernel of (kh, kw, 1, C), 'SAME' padding.
 
@@ -56,10 +59,11 @@ class DepthwiseConv(nn.Module):
     kernel_size: int
     stride: int = 1
     dtype: Any = jnp.float32
+    kernel_init: Any = kernel_init
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Map (B, H, W, C) to (B, H / stride, W / stride, C)."""
         shape = (self.kernel_size, self.kernel_size, 1, x.shape[-1])
-        kernel = self.param("kernel", kernel_init, shape, jnp.float32)
+        kernel = self.param("kernel", self.kernel_init, shape, jnp.float32)
         return depthwise_conv(x.astype(self.dtype), jnp.asarray(kernel, self.dtype), self.stride)

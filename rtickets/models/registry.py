@@ -34,6 +34,7 @@ from rtickets.models.settings import (
     why_not_encoder,
     why_not_variant,
 )
+from rtickets.models.supernet import TABLES, supernet
 from rtickets.models.wide_resnet import make_wide_resnet
 from rtickets.models.widths import Widths, read_widths
 
@@ -81,6 +82,7 @@ ARCHITECTURES |= {
         name: Architecture(make, _SMALL, own_activation="LeakyReLU", noise=True)
         for name, make in HOURGLASSES.items()
     },
+    **{name: supernet(table) for name, table in TABLES.items()},
 }
 
 

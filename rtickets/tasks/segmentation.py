@@ -16,6 +16,7 @@ from rtickets.data.images.augment import Transform
 from rtickets.data.images.canvas import OnCanvas, extents_of
 from rtickets.errors import InputError
 from rtickets.models.heads.deeplab import DeepLab, resized
+from rtickets.models.heads.places import Places
 from rtickets.models.inputs import Input, Inputs
 from rtickets.models.windows import Windows
 from rtickets.settings.kinds import STRICT, Positive
@@ -32,11 +33,14 @@ _AT_ONCE = 8  # images whose pixels are looked at side by side, of pictures
 class Segmentation(ImageTask):
     """The network answers logits of classes for every place; batches hold `image` and `mask`.
 
-    Masks are integers (B, H, W): 0 is the ground, class c of the source is c + 1. The head is that
-    of DeepLabv3+ (Chen et al. 2018), whose places are those of the backbone's fine level; answers
-    are compared with masks at the resolution of the masks.
+    Masks are integers (B, H, W): 0 is the ground, class c of the source is c + 1. Answers are
+    compared with masks at the resolution of the masks.
 
     Attributes:
+        decoder: the head: that of DeepLabv3+ (Chen et al. 2018), whose places are those of the
+            backbone's fine level, or 'none', a 1x1 convolution of the backbone's last level as it
+            is, for backbones such as supernets, whose last level is fine. The next three fields are
+            of the former.
         output_stride: pixels between two places of the backbone's last level.
         channels: features of the head, 256 as published.
         fine: the backbone's level that brings the edges, and has the places of the answers.
@@ -54,6 +58,7 @@ class Segmentation(ImageTask):
     headline: ClassVar[Any] = Headline("miou", "share", words="mean IoU")
     beside_head: ClassVar[frozenset[str]] = frozenset({"ignored", "evaluation"})
     name: Literal["segmentation"] = "segmentation"
+    decoder: Literal["deeplab", "none"] = "deeplab"
     output_stride: Literal[4, 8, 16, 32] = 16
     channels: Positive = 256
     fine: str = "stage1"
@@ -61,14 +66,16 @@ class Segmentation(ImageTask):
     evaluation: Literal["resized", "whole", "sliding"] = "resized"
 
     @property
-    def head(self) -> DeepLab:
-        """The head of DeepLabv3+."""
+    def head(self) -> DeepLab | Places:
+        """The head of DeepLabv3+, or a convolution."""
+        if self.decoder == "none":
+            return Places()
         return DeepLab(self.channels, self.output_stride, self.fine)
 
     @property
-    def backbone_stride(self) -> int:
+    def backbone_stride(self) -> int | None:
         """The one that the head stands on."""
-        return self.output_stride
+        return None if self.decoder == "none" else self.output_stride
 
     def check(self, raw: Raw, name: str) -> tuple[str, ...]:
         """Check the masks of all splits, and return which classes have no pixel to learn from."""

@@ -14,7 +14,10 @@ from rtickets.models.resnet import BasicBlock, ResNet
 from rtickets.settings import config_files
 
 SHAPE = (16, 16, 1)
-DEEP = {"resnet101", "resnet152", "wide_resnet70_16", "wide_resnet82_8", "wide_resnet94_16"}
+DEEP = {
+    "resnet101", "resnet152", "wide_resnet70_16", "wide_resnet82_8", "wide_resnet94_16",
+    "supernet_dense90", "supernet_dense180", "supernet_classes",
+}  # fmt: skip
 OF_IMAGES = [arch for arch, entry in ARCHITECTURES.items() if entry.images]
 names = pytest.mark.parametrize(
     "arch", [pytest.param(arch, marks=[pytest.mark.slow] * (arch in DEEP)) for arch in OF_IMAGES]
