@@ -15,6 +15,7 @@ from rtickets.cli.completion import make_completion
 from rtickets.cli.configs import CONFIGS
 from rtickets.cli.data import DATA
 from rtickets.cli.dry import dry_run
+from rtickets.cli.exchanging import PULL, PUSH
 from rtickets.cli.exporting import EXPORT
 from rtickets.cli.fields import asks_for_help, print_fields
 from rtickets.cli.importing import IMPORT
@@ -50,6 +51,8 @@ VERBS: dict[str, Verb] = {
     "import": IMPORT,
     "export": EXPORT,
     "compact": COMPACT,
+    "push": PUSH,
+    "pull": PULL,
     "data": DATA,
     "configs": CONFIGS,
     "ticket": TICKET,

@@ -23,6 +23,7 @@ from rtickets.settings.config_files import parts_of
 from rtickets.storage import guarded, locks
 from rtickets.storage.checkpoints import discard_checkpoints
 from rtickets.storage.files import read_json, write_json, write_text
+from rtickets.tickets import hub
 from rtickets.tickets.ticket import read_description
 
 _CONFIG, _COMPLETE = "config.json", "COMPLETE"
@@ -271,7 +272,7 @@ def find_ticket(path: str | None, workdir: Path = Path("runs")) -> StartingTicke
     """Return the ticket that a user points at, identified by its run's digest or else its contents.
 
     Args:
-        path: a run folder that holds a ticket, or a ticket's own folder, as `find_run` reads it.
+        path: a run folder or a ticket's own, as `find_run` reads it, or see `rtickets.tickets.hub`.
         workdir: where run folders lie.
 
     Raises:
@@ -279,7 +280,7 @@ def find_ticket(path: str | None, workdir: Path = Path("runs")) -> StartingTicke
     """
     if path is None:
         raise InputError("config.ticket is missing: a run folder or ticket folder to start from")
-    root = find_run(path, workdir)
+    root = hub.fetch(path) if hub.is_address(path) else find_run(path, workdir)
     ticket = root / "ticket" if (root / "ticket").is_dir() else root
     description = read_description(ticket)
     of_run = ticket.name == "ticket"  # others in a run folder are the user's own

@@ -27,7 +27,7 @@ from rtickets.errors import InputError, printable
 from rtickets.masks import Mask, Params
 from rtickets.storage import guarded
 from rtickets.storage.files import temporary_name, write_bytes, write_json
-from rtickets.tickets import stored_trees, tensors
+from rtickets.tickets import hub, stored_trees, tensors
 from rtickets.tickets.description import as_json, describe, stages_in
 from rtickets.tickets.description import read_description as read_description
 from rtickets.tickets.stored_trees import Stored
@@ -141,12 +141,14 @@ class Ticket:
         """Read a ticket that `save` wrote, its arrays as NumPy's in nested dictionaries.
 
         Args:
-            path: its folder, or a run folder that holds one.
+            path: its folder, or a run folder that holds one; or, as text, where it is on the
+                Hugging Face Hub, hf://OWNER/NAME@REVISION, see `rtickets.tickets.hub`.
 
         Raises:
-            InputError: for a folder that is no ticket, is damaged, or has a newer format.
+            InputError: for a folder that is no ticket, is damaged, or has a newer format, or for an
+                address that cannot be had.
         """
-        path = Path(path)
+        path = hub.fetch(str(path)) if hub.is_address(path) else Path(path)
         if not (path / "ticket.json").exists() and (path / "ticket").is_dir():
             path = path / "ticket"
         description = read_description(path)
