@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rtickets.cli.verb import EXIT_HELP, Verb, path_of, refuse_config
 from rtickets.errors import InputError, printable
@@ -10,6 +11,7 @@ from rtickets.errors import InputError, printable
 _HELP = f"""
 FILE is a state dict of torch.save (alone or in a training checkpoint: torchvision, timm, MadryLab,
 Salman et al., Cohen et al., RobustBench), of safetensors, or an ONNX residual network (*.onnx).
+With --arch=bert it is one of Hugging Face's BERT or of sentence-transformers, with its tokenizer.
 Nothing in it is executed; there is no --config. DIR becomes a ticket: give it to the other verbs as
 --config.ticket=DIR. It removes nothing, unless the file holds masks. DIR/import.json says where
 every tensor went.
@@ -33,6 +35,7 @@ def _add_options(verb: argparse.ArgumentParser) -> None:
     )
     _add_options_of_names(verb)
     _add_options_of_networks(verb)
+    _add_options_of_texts(verb)
     for name in ("mean", "std"):
         verb.add_argument(
             f"--{name}",
@@ -54,7 +57,21 @@ def _add_options(verb: argparse.ArgumentParser) -> None:
         "--reference",
         type=path_of,
         metavar="FILE.npz",
-        help="images and logits of the original, to be compared with",
+        help="images and logits of the original, to be compared with; of bert tokens, and logits or"
+        " hidden",
+    )
+
+
+def _add_options_of_texts(verb: argparse.ArgumentParser) -> None:
+    """Add what a file of an encoder of text may not say."""
+    verb.add_argument(
+        "--heads", type=_positive, metavar="N", help="bert's heads of attention (default: found)"
+    )
+    verb.add_argument(
+        "--tokenizer",
+        type=path_of,
+        metavar="FILE",
+        help="bert's tokenizer.json or vocab.txt (default: beside FILE)",
     )
 
 
@@ -128,7 +145,10 @@ def _import(options: argparse.Namespace, config_words: Sequence[str]) -> None:
             bgr=options.bgr,
             image_size=options.image_size,
             class_names=_class_names(options.classes),
-            reference=importers.read_reference(options.reference) if options.reference else None,
+            reference=_reference(options),
+            text_reference=options.reference if options.arch == "bert" else None,
+            heads=options.heads,
+            tokenizer=options.tokenizer,
             prefix=options.prefix,
             ignore=options.ignore,
             weights=options.weights,
@@ -146,6 +166,15 @@ def _import(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         return
     importers.save(imported, options.out)
     print(printable(f"done: {options.out}"))
+
+
+def _reference(options: argparse.Namespace) -> Any:
+    """Return what networks of images are compared with."""
+    from rtickets import importers
+
+    if options.reference is None or options.arch == "bert":
+        return None
+    return importers.read_reference(options.reference)
 
 
 def _class_names(text: str | None) -> tuple[str, ...] | None:
@@ -194,7 +223,7 @@ def _number_in(text: str, low: float, high: float, what: str) -> float:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no image size; give 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; give 1 or more")
     return int(text)
 
 

@@ -11,6 +11,8 @@ _MANY_ZEROS = 0.05  # of the prunable weights; a trained network has next to non
 
 def describe(report: Mapping[str, Any]) -> list[str]:
     """Say in lines for a person what was imported, from the report of an `Imported`."""
+    if "tokenizer" in report:
+        return _of_text(report)
     model, tensors, pixels = report["model"], report["tensors"], report["normalization"]
     kinds = [model[name] for name in ("variant", "activation") if model[name]]
     lines = [
@@ -30,6 +32,26 @@ def describe(report: Mapping[str, Any]) -> list[str]:
             "--config.train.statistics=frozen"
         )
     return [*map(printable, lines), _parity(report["parity"])]
+
+
+def _of_text(report: Mapping[str, Any]) -> list[str]:
+    sizes, source, found = report["model"]["encoder"], report["source"], report["parity"]
+    lines = [
+        f"bert of {sizes['layers']} layers, {sizes['hidden']} features and {sizes['heads']} heads, "
+        f"{report['parameters']:,} parameters ({source['format']})",
+        f"tokenizer {report['tokenizer']['file']}, {report['tokenizer']['tokens']:,} tokens",
+        f"head: {report['head'] or 'none'}",
+        *report["notes"],
+        *([f"pruned by {report['pruned']['by']}"] if report["pruned"]["by"] else []),
+    ]
+    if found is None:
+        said = "nothing was compared: --reference=FILE.npz with tokens and hidden or logits does"
+    else:
+        said = (
+            f"{found['of']} of {found['texts']} texts differ from {found['reference']} by at most "
+            f"{found['max_difference']:.2g}, the largest is {found['largest']:.3g}"
+        )
+    return [*map(printable, lines), said]
 
 
 def _which(report: Mapping[str, Any]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -18,6 +19,7 @@ from rtickets.importers.options import Options
 from rtickets.importers.parity import Reference
 from rtickets.importers.pixels import Pixels
 from rtickets.importers.sizes import Sizes, class_names_of, sizes_of
+from rtickets.importers.text.importer import import_text
 from rtickets.masks import Mask
 from rtickets.models import Model
 from rtickets.models.settings import Arch
@@ -27,6 +29,8 @@ from rtickets.storage.files import write_json
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket
 from rtickets.training import HEAD
+
+BERT = "bert"  # the architecture that reads texts
 
 
 @with_short_repr
@@ -56,20 +60,36 @@ def import_checkpoint(path: str | Path, arch: str, options: Options | None = Non
             tensor, says that it is another network, or does not compute what the reference does.
     """
     path = Path(path)
-    if arch not in get_args(Arch):
-        raise InputError(f"arch={arch!r} is unknown; choose one of {', '.join(get_args(Arch))}")
+    known = (*get_args(Arch), BERT)
+    if arch not in known:
+        raise InputError(f"arch={arch!r} is unknown; choose one of {', '.join(known)}")
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
+        if arch == BERT:
+            return Imported(*import_text(path, options or Options()))
+        _check_of_images(options or Options())
         return _import(path, arch, options or Options())
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
 def save(imported: Imported, folder: Path) -> None:
-    """Write the ticket, and the report as import.json, into a folder that must not exist."""
+    """Write the ticket, and the report as import.json, into a folder that must not exist.
+
+    The tokenizer of an encoder of text is copied there too.
+    """
     imported.ticket.save(folder)
-    write_json(folder / "import.json", imported.report)
+    report = dict(imported.report)
+    if (tokenizer := report.pop("tokenizer_file", None)) is not None:
+        shutil.copyfile(tokenizer, folder / Path(tokenizer).name)
+    write_json(folder / "import.json", report)
+
+
+def _check_of_images(options: Options) -> None:
+    given = {"--heads": options.heads, "--tokenizer": options.tokenizer}
+    if of_texts := [name for name, value in given.items() if value is not None]:
+        raise InputError(f"{of_texts[0]} is of --arch={BERT}, which reads texts; leave it")
 
 
 def _import(path: Path, arch: Any, options: Options) -> Imported:

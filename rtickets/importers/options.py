@@ -1,5 +1,6 @@
 """What a file may not say about its network."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from rtickets.importers.layouts import Statistics
@@ -30,6 +31,10 @@ class Options(NamedTuple):
         epsilon: that normalisation adds to variances; None is the usual one.
         scores_keep: share of the weights of every layer that learnt scores keep, or None.
         zeros_are_pruned: prunable weights that are exactly zero are pruned.
+        heads: of an encoder's attention; None is what its config.json says.
+        tokenizer: the file of an encoder's tokenizer; None is the one beside it.
+        text_reference: what the original of an encoder computes, an .npz file, see
+            `rtickets.importers.text.reference`.
     """
 
     key: str | None = None
@@ -46,6 +51,9 @@ class Options(NamedTuple):
     epsilon: float | None = None
     scores_keep: float | None = None
     zeros_are_pruned: bool = False
+    heads: int | None = None
+    tokenizer: Path | None = None
+    text_reference: Path | None = None
 
     @property
     def choice(self) -> Choice:

@@ -21,10 +21,10 @@ def takes(task: Task, transform: Transform, dataset: Dataset) -> dict[str, Any]:
     inputs = task.input_spec(transform, dataset.train.spec)
     if task.inputs == (IMAGE,):  # as in tickets of before there were others
         return {"image_shape": list(inputs[0].shape)}
-    return {"inputs": [_stored(each) for each in inputs]}
+    return {"inputs": [stored(each) for each in inputs]}
 
 
-def _stored(each: Input) -> list[Any]:
+def stored(each: Input) -> list[Any]:
     """Return an input as JSON has it; the last two only of numbers of things."""
     things = [each.values, each.of] if each.values else []
     return [each.name, list(each.shape), each.dtype, *things]

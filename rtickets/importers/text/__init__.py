@@ -1,0 +1,1 @@
+"""Encoders of text of other projects, see `rtickets.importers.text.importer`."""
