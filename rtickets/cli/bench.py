@@ -4,19 +4,23 @@ import argparse
 import contextlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rtickets.cli.verb import EXIT_HELP, Verb, path_of, positive, refuse_config
-
-if TYPE_CHECKING:
-    from rtickets.platform.parallel import Devices
+from rtickets.errors import InputError
 
 _EPILOG = f"""
-Input is measured beside plain decoding of the same files in the same run; steps are whole training
-steps of a network on images in memory, natural and with PGD. Compilation is left out.
+The table of this machine: input beside plain decoding of the same files, whole training steps of a
+network on images in memory, natural and with PGD, drawing, two tickets at once, features, attacks,
+checkpoints, and a compacted ticket. Compilation is left out. With its defaults it takes some two
+minutes on two CPU cores, most of it compilation; the rates of a network worth training need
+--width=1 --seconds=10. What --json prints, stored, is what --against compares with.
 {EXIT_HELP}"""
+_PARTS = (
+    "input", "steps", "draw", "together", "features", "attacks", "checkpoints", "compact",
+)  # fmt: skip
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,14 +29,18 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=positive, default=2, help="threads (default: 2)")
     parser.add_argument("--arch", default="resnet18", help="network (default: resnet18)")
-    parser.add_argument("--width", type=float, default=1.0, help="of its layers (default: 1)")
+    parser.add_argument("--width", type=float, default=0.125, help="of its layers (default: 1/8)")
     parser.add_argument("--image-size", type=positive, default=32, help="pixels (default: 32)")
     parser.add_argument("--batch-size", type=positive, default=64, help="examples (default: 64)")
     parser.add_argument("--num-steps", type=positive, default=3, help="of PGD (default: 3)")
-    parser.add_argument("--seconds", type=positive, default=10, help="per kind of step")
+    parser.add_argument("--seconds", type=positive, default=2, help="per kind of step (default: 2)")
     parser.add_argument("--bfloat16", action="store_true", help="compute precision")
     parser.add_argument("--cpu-devices", type=positive, default=2, metavar="N")
     parser.add_argument("--devices", type=positive, metavar="N")
+    parser.add_argument("--only", metavar="PARTS", help=f"some of {', '.join(_PARTS)}")
+    parser.add_argument(
+        "--against", type=path_of, metavar="FILE", help="a table that --json printed before"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -41,11 +49,12 @@ def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     import jax
 
     from rtickets.attacks.pgd_settings import PgdSettings
-    from rtickets.costs import bench
+    from rtickets.costs import table
     from rtickets.models.settings import ModelConfig
     from rtickets.platform import parallel
     from rtickets.settings import config_files
 
+    parts = _parts(options.only)
     stem = "imagenet" if options.image_size > 96 else "small"
     precision = "bfloat16" if options.bfloat16 else "float32"
     values = {"arch": options.arch, "width": options.width, "stem": stem, "precision": precision}
@@ -53,32 +62,71 @@ def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     with contextlib.suppress(RuntimeError):  # a process that used JAX before keeps its devices
         jax.config.update("jax_num_cpu_devices", options.cpu_devices)
     devices = parallel.local_devices(options.devices)
-    read = _measure_input(options, devices)
-    if not options.json:
-        print("\n".join(bench.as_lines(read, options.workers)), flush=True)
+    parallel.check_batch_size(options.batch_size, devices)
+    about = {
+        "devices": str(devices[0].device_kind), "count": len(devices), **values,
+        "image_size": options.image_size, "batch_size": options.batch_size,
+        "num_steps": options.num_steps, "workers": options.workers,
+    }  # fmt: skip
+    stored = _stored(options.against, about)
     attack = PgdSettings(num_steps=options.num_steps)
-    steps = bench.measure_steps(
-        model, options.image_size, options.batch_size, attack, devices, options.seconds
-    )
+    with _photographs(options.images if "input" in parts else None, "input" in parts) as paths:
+        setting = table.Setting(
+            model, options.image_size, options.batch_size, attack, devices, options.seconds,
+            paths, options.workers,
+        )  # fmt: skip
+        if not options.json:
+            size, kind = options.image_size, about["devices"]
+            print(f"{options.arch} of width {options.width:g} at {size} pixels, batch "
+                  f"{options.batch_size}, on {len(devices)} devices ({kind})")  # fmt: skip
+        rows = []
+        for part in parts:
+            found = [*table.PARTS[part](setting)]
+            rows += found
+            if not options.json:
+                print("\n".join(table.as_lines(found, stored)), flush=True)
     if options.json:
-        found: dict[str, Any] = {"input": read._asdict(), "steps": steps._asdict()}
-        print(json.dumps({"devices": str(devices[0].device_kind), **found}, indent=2))
-        return
-    kind = f"{len(devices)} devices ({devices[0].device_kind})"
-    print(f"images/s in training steps of {options.arch} at {options.image_size} pixels on {kind}")
-    print(f"  natural                            {steps.natural:8.1f}")
-    print(f"  PGD-{options.num_steps:<3}                            {steps.pgd:8.1f}")
+        print(json.dumps({"about": about, "rows": [row._asdict() for row in rows]}, indent=2))
 
 
-def _measure_input(options: argparse.Namespace, devices: "Devices") -> Any:
+def _parts(only: str | None) -> list[str]:
+    """Return which parts are asked for, in the table's order."""
+    asked = _PARTS if only is None else tuple(only.split(","))
+    for part in asked:
+        if part not in _PARTS:
+            raise InputError(f"--only={only}: {part!r} is no part; choose of {', '.join(_PARTS)}")
+    return [part for part in _PARTS if part in asked]
+
+
+def _stored(path: Path | None, about: dict[str, Any]) -> dict[str, float]:
+    """Return the numbers of a stored table by name; one of other settings is refused."""
+    if path is None:
+        return {}
+    try:
+        table = json.loads(path.read_text())
+        before, rows = table["about"], {row["name"]: float(row["value"]) for row in table["rows"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"--against={path} is no table that --json printed ({error})") from error
+    for name, value in about.items():
+        if name != "devices" and before.get(name) != value:
+            raise InputError(
+                f"--against={path} is of {name}={before.get(name)!r}, this is {value!r}; "
+                "give the options that it was measured with"
+            )
+    return rows
+
+
+@contextlib.contextmanager
+def _photographs(folder: Path | None, needed: bool) -> Iterator[list[Path]]:
     from rtickets.costs import bench
 
-    if options.images is not None:
-        paths = bench.find_photographs(options.images)
-        return bench.measure_input(paths, options.workers, devices)
-    with tempfile.TemporaryDirectory() as folder:
-        paths = bench.write_photographs(Path(folder))
-        return bench.measure_input(paths, options.workers, devices)
+    if folder is not None:
+        yield bench.find_photographs(folder)
+    elif not needed:
+        yield []
+    else:
+        with tempfile.TemporaryDirectory() as temporary:
+            yield bench.write_photographs(Path(temporary))
 
 
 BENCH = Verb(_bench, "measure how fast this machine reads images and trains", _add_options, _EPILOG)

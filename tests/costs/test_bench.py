@@ -4,8 +4,9 @@ import pytest
 from PIL import Image
 
 from rtickets import cli
+from rtickets.attacks.pgd_settings import PgdSettings
 from rtickets.config import AttackConfig, ModelConfig
-from rtickets.costs import bench
+from rtickets.costs import bench, table
 from rtickets.data.images.streamed import ImageFiles, streamed
 from rtickets.data.images.views import View
 from rtickets.errors import InputError
@@ -62,17 +63,67 @@ def test_an_attack_slows_a_step_down():
     assert rates.natural > 1.2 * rates.pgd > 0
 
 
-def test_the_command_prints_both(monkeypatch, capsys):
-    read = bench.InputRates(100.0, 95.0, 80.0, 60.0)
-    monkeypatch.setattr(bench, "measure_input", lambda *_: read)
-    monkeypatch.setattr(bench, "measure_steps", lambda *_: bench.StepRates(50.0, 20.0))
+@pytest.fixture
+def quick(monkeypatch):
+    """Parts of the table that measure nothing."""
+    for name in table.PARTS:
+        rows = [table.Row(name, 50.0, "images/s"), table.Row(f"{name} time", 4.0, "s", more=False)]
+        monkeypatch.setitem(table.PARTS, name, lambda _, rows=rows: iter(rows))
     monkeypatch.setattr(bench, "write_photographs", lambda _: [])
-    assert cli.main(["bench", "--num-steps=7"]) == 0
-    out = capsys.readouterr().out
-    assert "0.95 of it" in out
-    assert "0.75 of it" in out
-    assert "PGD-7" in out
-    assert cli.main(["bench", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["steps"] == {"natural": 50.0, "pgd": 20.0}
-    assert cli.main(["bench", "--arch=resnet19"]) == 2
-    assert "arch='resnet19'" in capsys.readouterr().err
+
+
+def test_a_table_is_compared_with_a_stored_one(quick, capsys, tmp_path):
+    assert cli.main(["bench", "--only=steps,draw", "--json"]) == 0
+    text = capsys.readouterr().out
+    found = json.loads(text)
+    assert [row["name"] for row in found["rows"]] == ["steps", "steps time", "draw", "draw time"]
+    assert found["about"]["width"] == 0.125
+    found["rows"][0]["value"] = 25.0
+    found["rows"][1]["value"] = 1.0
+    (tmp_path / "stored.json").write_text(json.dumps(found))
+    assert cli.main(["bench", f"--against={tmp_path / 'stored.json'}"]) == 0
+    lines = {line.split("  ")[1]: line for line in capsys.readouterr().out.splitlines()[1:]}
+    assert len(lines) == 2 * len(table.PARTS)
+    assert "2.00x" in lines["steps"]
+    assert "0.25x" in lines["steps time"]
+    assert "then" not in lines["compact"]
+
+
+def test_what_cannot_be_measured_or_compared_is_refused(quick, capsys, tmp_path):
+    stored = tmp_path / "stored.json"
+    cli.main(["bench", "--only=draw", "--json"])
+    stored.write_text(capsys.readouterr().out)
+    for words, named in (
+        (["--arch=resnet19"], ["arch='resnet19'"]),
+        (["--only=draw,stepps"], ["'stepps'", "checkpoints"]),
+        ([f"--against={stored}", "--batch-size=32"], ["batch_size=64", "32"]),
+        ([f"--against={tmp_path / 'none'}"], ["none", "--json"]),
+        ([f"--against={tmp_path}"], [str(tmp_path), "--json"]),
+    ):
+        assert cli.main(["bench", *words]) == 2
+        error = capsys.readouterr().err
+        assert all(each in error for each in named), error
+    stored.write_text("[]")
+    assert cli.main(["bench", f"--against={stored}"]) == 2
+
+
+QUICK = ("draw", "features", "checkpoints")
+
+
+@pytest.mark.parametrize(
+    "part", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+             for name in table.PARTS]
+)  # fmt: skip
+def test_every_part_is_measured(part, monkeypatch, tmp_path):
+    monkeypatch.setattr(table, "_DRAWN", 1_000_000)
+    monkeypatch.setattr(table, "_ATTACKED", 2)
+    monkeypatch.setattr(bench, "_IMAGES", 32)
+    paths = bench.write_photographs(tmp_path, 32) if part == "input" else []
+    setting = table.Setting(
+        ModelConfig(width=0.0625), 16, 4, PgdSettings(num_steps=1), parallel.local_devices(1), 0.1,
+        paths, 1,
+    )  # fmt: skip
+    rows = [*table.PARTS[part](setting)]
+    assert rows
+    assert all(0 < row.value < 1e9 for row in rows)
+    assert len({row.name for row in rows}) == len(rows)
