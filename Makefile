@@ -25,7 +25,7 @@ format: $(VENV)/.dev  ## rewrite the code in our format
 	$(BIN)/ruff check --fix .
 
 docs: $(VENV)/.docs  ## the site, in site/: a warning, a dead link or a page in no menu fails
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build  # quiet, it would not count warnings
 
 clean:  ## remove the environment, the site and all runs
 	rm -rf $(VENV) $(WORKDIR) site

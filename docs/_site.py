@@ -30,6 +30,7 @@ BROUGHT = {
     "launch/README.md": "launching.md",
 }
 CONFIGURATIONS = "reference/configurations.md"
+SINGLE = ("errors",)  # modules that stand beside the rooms
 NOT_FOR_USERS = {"cli", "configs", "__pycache__"}
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
@@ -109,11 +110,8 @@ def _made() -> dict[str, str]:
 
 def _rooms() -> list[str]:
     package = ROOT / "rtickets"
-    return sorted(
-        path.name
-        for path in package.iterdir()
-        if (path / "__init__.py").is_file() and path.name not in NOT_FOR_USERS
-    )
+    rooms = (path.parent.name for path in package.glob("*/__init__.py"))
+    return sorted({*rooms, *SINGLE} - NOT_FOR_USERS)
 
 
 def _room_page(room: str) -> str:
@@ -123,7 +121,8 @@ def _room_page(room: str) -> str:
 def _room(room: str) -> str:
     """Return the page of a room: every module of it, in order."""
     names = []
-    for path in sorted((ROOT / "rtickets" / room).rglob("*.py")):
+    alone = (ROOT / "rtickets").glob(f"{room}.py")
+    for path in [*alone, *(ROOT / "rtickets" / room).rglob("*.py")]:
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         names.append(name.removesuffix(".__init__"))
     return "\n\n".join([f"# rtickets.{room}", *(f"::: {name}" for name in sorted(names))])
