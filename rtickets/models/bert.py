@@ -29,6 +29,7 @@ from rtickets.models.network import BackboneAndHead, Features, LinearHead
 
 EPSILON = 1e-12
 TOKENS, PART, SEGMENT = "tokens", "part", "segment"
+SHIFT = "shift"  # see `Bert.features`
 TEXT_INPUTS = (TOKENS, PART, SEGMENT)
 WORDS = "words"  # what the table of embeddings is called among `Features.shared`
 init = nn.initializers.normal(0.02)  # of kernels and embeddings
@@ -133,7 +134,8 @@ class Bert(BackboneAndHead):
         """Return what is found in texts after every layer.
 
         Args:
-            x: see the head of this file.
+            x: see the head of this file; also `shift`, float32 (B, L, hidden), which is added to
+                the embeddings of words, such as by an attack on them.
             train: whether to drop something, by the keys.
             keys: a PRNG key per row; None drops nothing.
 
@@ -151,6 +153,8 @@ class Bert(BackboneAndHead):
             + self._embedded("position_embeddings", config.positions, positions(part))
             + self._embedded("segment_embeddings", config.kinds, x[SEGMENT].astype(jnp.int32))
         )
+        if SHIFT in x:
+            summed = summed + self._shift(x[SHIFT], summed.shape)
         found = nn.LayerNorm(EPSILON, dtype=self.dtype, name="embedding_norm")(summed)
         found = dropout(found, layer_keys(keys, 0), config.dropout)
         levels = {"embedding": found}
@@ -162,6 +166,14 @@ class Bert(BackboneAndHead):
         first = jnp.tanh(pooler(found[:, 0]).astype(jnp.float32))
         first = dropout(first, layer_keys(keys, config.layers + 1), config.dropout)
         return Features(levels, first, {WORDS: words.embedding})
+
+    def _shift(self, shift: Array, shape: tuple[int, ...]) -> Array:
+        if shift.shape != shape:
+            raise InputError(
+                f"embeddings are moved by vectors of {shift.shape[-1]} features, and "
+                f"model.encoder.hidden={self.config.hidden}; set train.objective.features to that"
+            )
+        return shift
 
     def _embedded(self, name: str, count: int, numbers: Array) -> Array:
         return nn.Embed(count, self.config.hidden, embedding_init=init, name=name)(numbers)

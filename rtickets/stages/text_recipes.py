@@ -11,10 +11,12 @@ from rtickets.data.settings import DataConfig
 from rtickets.data.text.settings import TextConfig
 from rtickets.models.encoder_settings import EncoderConfig
 from rtickets.models.settings import ModelConfig
+from rtickets.settings import config_files
 from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.settings import PretrainConfig, TransferConfig
 from rtickets.stages.ways.imp import Imp
 from rtickets.tasks import MaskedTokens, TextClassification
+from rtickets.training.objectives.embeddings import Embeddings
 from rtickets.training.optimizers import AdamW
 from rtickets.training.settings import TrainConfig
 
@@ -56,6 +58,14 @@ def glosses(source: str, hidden: int, duration: str) -> PretrainConfig:
         validate_every="2ep", checkpoint_every="2ep",
     )  # fmt: skip
     return PretrainConfig(data, small_encoder(hidden), train)
+
+
+def robust(make: Callable[[], PretrainConfig]) -> PretrainConfig:
+    """Return a pretraining whose embeddings are moved to raise the loss."""
+    config = make()
+    sizes = config.model.encoder or EncoderConfig()
+    objective = Embeddings(features=sizes.hidden)
+    return config_files.replace(config, train__objective=objective)
 
 
 def masked() -> DrawConfig:
@@ -103,6 +113,9 @@ PRETRAININGS: dict[str, Callable[[], PretrainConfig]] = {
     "base": base,
     "wordnet": partial(glosses, "wordnet", 128, "20ep"),
     "small": partial(glosses, "glosses_mini", 64, "20ep"),
+}
+PRETRAININGS |= {
+    f"{name}-robust": partial(robust, make) for name, make in tuple(PRETRAININGS.items())
 }
 DRAWS: dict[str, Callable[[], DrawConfig]] = {
     "masked": masked,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from pydantic.dataclasses import dataclass
 
@@ -14,6 +14,7 @@ from rtickets.models.bert import TEXT_INPUTS, TOKENS
 from rtickets.models.inputs import Input, Inputs
 from rtickets.settings.kinds import STRICT
 from rtickets.tasks.arrays import ArrayTask
+from rtickets.tasks.base import Batch
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -31,6 +32,12 @@ class TextTask(ArrayTask):
     def bound(self, config: DataConfig) -> Self:
         """Return the task with the vocabulary of the data."""
         return replace(self, vocabulary=vocabulary_of(config.text or TextConfig()))
+
+    def seen(self, batch: Batch, changed: Any) -> Any:
+        """Return the rows; `changed` is their tokens, or a dictionary with more about them."""
+        if isinstance(changed, Mapping):
+            return {**{name: batch[name] for name in self.inputs}, **changed}
+        return super().seen(batch, changed)
 
     def input_spec(self, transform: Transform, stored: Mapping[str, Input]) -> Inputs:
         """Return the rows, whose tokens are those of the vocabulary."""

@@ -11,13 +11,25 @@ import pytest
 from rtickets import masks, models, training
 from rtickets.attacks.registry import ATTACKS
 from rtickets.attacks.search import Job, run
-from rtickets.config import AttackConfig, ObjectiveConfig
+from rtickets.config import AttackConfig, EncoderConfig, ObjectiveConfig
 from rtickets.data import Split
 from rtickets.data.images.augment import Transform
+from rtickets.data.text.tokenizers import Vocabulary
 from rtickets.masks.gates import GATES, SCORES, GateConfig, LearnedMask, initial_scores
+from rtickets.models.bert import Bert
 from rtickets.models.resnet import BasicBlock, ResNet
 from rtickets.platform import parallel
-from rtickets.tasks import TASKS, Classification, Detection, Moco, Segmentation, SimClr
+from rtickets.tasks import (
+    TASKS,
+    Classification,
+    Detection,
+    MaskedTokens,
+    Moco,
+    Segmentation,
+    SimClr,
+    TextClassification,
+    TextRegression,
+)
 from rtickets.training.objectives import OBJECTIVES
 
 SIZE, CLASSES = 16, 2
@@ -29,6 +41,12 @@ TASKS_HERE = {
     "segmentation": Segmentation(output_stride=4, channels=8),
     "simclr": SimClr(projection=8),
     "moco": Moco(projection=8, hidden=8, queue=16),
+}
+KNOWN = Vocabulary(24, padding=0, start=1, end=2, hidden=3, unknown=4, digest="d")
+TEXTS_HERE = {
+    "masked_tokens": MaskedTokens(vocabulary=KNOWN),
+    "text_classification": TextClassification(vocabulary=KNOWN),
+    "text_regression": TextRegression(vocabulary=KNOWN),
 }
 SEARCHES = [name for name, entry in ATTACKS.items() if entry.is_search]
 
@@ -99,7 +117,7 @@ def robust(steps):
 
 def test_nothing_of_the_registries_is_left_out():
     # Single pictures are fitted by steps of their own: tests/restoration/test_fitting.py.
-    assert {*TASKS_HERE, "restoration"} == set(TASKS)
+    assert {*TASKS_HERE, *TEXTS_HERE, "restoration"} == set(TASKS)
 
 
 @pytest.mark.parametrize("name", TASKS_HERE)
@@ -113,7 +131,34 @@ def test_steps_of_every_task_in_bfloat16_with_their_attack_in_a_loop(tiny, name)
     assert long.count("bf16") >= 5 * 6 - 1
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", TEXTS_HERE)
+def test_steps_of_every_task_on_texts(tiny, name):
+    task = TEXTS_HERE[name]
+    sizes = EncoderConfig(layers=1, hidden=16, heads=2, vocabulary=KNOWN.size, positions=8)
+    width = {"masked_tokens": KNOWN.size, "text_regression": 1}.get(name, 2)
+    model = Bert(width, sizes, jnp.bfloat16, task.head)
+    part = np.ones((8, 8), np.uint8)
+    split = Split({
+        "tokens": part.astype(np.int32), "part": part, "segment": part,
+        "label": np.zeros(8, np.int32), "value": np.zeros(8, np.float32),
+    })  # fmt: skip
+    params, _ = models.initialise(
+        model, jax.random.key(0), task.input_spec(Transform(), split.spec)
+    )
+    used = tiny._replace(
+        model=model, params=params, batch_stats={}, mask=masks.full(params), split=split
+    )
+    robust = ObjectiveConfig(name="embeddings", features=16)
+    program = used.program(task=task, objective=robust, transform=Transform())
+    state = training.init_state(program, params, {}, used.mask)
+    data = training.RunData(jax.random.key(0), jnp.float32(0.1))
+    raw = {name: jnp.asarray(array) for name, array in split.arrays.items()}
+    text = lowered(partial(training.train_step, program), state, used.mask, data, raw)
+    # Six kernels of a layer, forward and backward to inputs and weights.
+    assert text.count("bf16") >= 3 * 6
+
+
+@pytest.mark.parametrize("name", sorted(set(OBJECTIVES) - {"embeddings"}))
 def test_steps_of_every_objective(tiny, name):
     text = step_of(tiny, Classification(), objective=OBJECTIVES[name]())
     assert "bf16" not in text

@@ -26,6 +26,7 @@ OBJECTIVES = {
     "trades": ObjectiveConfig(name="trades", attack=SEARCHED),
     "mart": ObjectiveConfig(name="mart", attack=SEARCHED),
 }
+OF_TEXTS = {"embeddings"}  # trained in tests/training/objectives/test_embeddings.py
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +45,11 @@ def objective(request) -> ObjectiveConfig:
 @pytest.fixture(scope="session")
 def objectives() -> dict[str, ObjectiveConfig]:
     return OBJECTIVES
+
+
+@pytest.fixture(scope="session")
+def of_texts() -> set[str]:
+    return OF_TEXTS
 
 
 @pytest.fixture(scope="session")

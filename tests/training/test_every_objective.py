@@ -44,9 +44,9 @@ def program_of(small, objective, shape, options):
     return small.program(objective=objective, **fields)
 
 
-def test_every_objective_of_the_registry_is_trained_here(objectives):
-    assert set(objectives) == set(OBJECTIVES)
-    assert all(type(objectives[name]) is entry for name, entry in OBJECTIVES.items())
+def test_every_objective_of_the_registry_is_trained_here(objectives, of_texts):
+    assert {*objectives, *of_texts} == set(OBJECTIVES)
+    assert all(type(each) is OBJECTIVES[name] for name, each in objectives.items())
 
 
 def check_pruned(small, pruned, state):

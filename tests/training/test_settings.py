@@ -33,6 +33,7 @@ USED = {
     "free": {"attack", "replays", "check_steps"},
     "trades": {"attack", "beta", "attack_statistics"},
     "mart": {"attack", "beta", "attack_statistics"},
+    "embeddings": {"features", "eps", "step_size", "num_steps", "random_start"},
 }
 COMMON = {"name", "label_smoothing"}
 

@@ -1,5 +1,6 @@
 """The objectives by name, as configurations choose them; the default first."""
 
+from rtickets.training.objectives.embeddings import Embeddings
 from rtickets.training.objectives.fast import Fast
 from rtickets.training.objectives.free import Free
 from rtickets.training.objectives.gaussian import Gaussian
@@ -18,4 +19,5 @@ OBJECTIVES |= {
     "trades": Trades,
     "mart": Mart,
     "gaussian": Gaussian,
+    "embeddings": Embeddings,
 }
