@@ -6,6 +6,7 @@ in the repository: they are turned into those of the site.
 """
 
 import argparse
+import json
 import os
 import posixpath
 import re
@@ -28,6 +29,11 @@ BROUGHT = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "launch/README.md": "launching.md",
+}
+FOLDERS = {  # pages in the place of folders that links name
+    "docs/guides": "index.md",
+    "docs/notebooks": "notebooks/quick_start.md",
+    "docs/results": "experiments.md",
 }
 CONFIGURATIONS = "reference/configurations.md"
 SINGLE = ("errors",)  # modules that stand beside the rooms
@@ -54,8 +60,9 @@ def _menu(entries: list[Any]) -> Iterator[Any]:
         elif value == "reference/":
             yield {title: [{f"rtickets.{room}": _room_page(room)} for room in _rooms()]}
         elif value.endswith("/"):
-            pages = sorted((ROOT / "docs" / value).glob("*.md"))
-            yield {title: [f"{value}{page.name}" for page in pages]}
+            folder = ROOT / "docs" / value
+            pages = sorted([*folder.glob("*.md"), *folder.glob("*.ipynb")])
+            yield {title: [f"{value}{page.stem}.md" for page in pages]}
         else:
             yield entry
 
@@ -92,8 +99,8 @@ def _place(target: str) -> tuple[str, str]:
     if target.startswith("configs/"):
         name = target.removeprefix("configs/").removesuffix(".py")
         return CONFIGURATIONS, f"#{name.replace('/', '-')}"
-    if target in ("docs/results", "docs/guides"):
-        return ("index.md" if target == "docs/guides" else "experiments.md"), ""
+    if target in FOLDERS:
+        return FOLDERS[target], ""
     return target.removeprefix("docs/"), ""
 
 
@@ -105,7 +112,28 @@ def _made() -> dict[str, str]:
         "reference/fields.md": _fields(),
         CONFIGURATIONS: _configurations(),
     }
+    for path in sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")):
+        pages[f"notebooks/{path.stem}.md"] = _notebook(path)
     return pages | {_room_page(room): _room(room) for room in _rooms()}
+
+
+def _notebook(path: Path) -> str:
+    """Return a notebook as a page: its text, its code, and what it printed and drew."""
+    parts = []
+    for cell in json.loads(path.read_text("utf-8"))["cells"]:
+        text = "".join(cell["source"])
+        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+        parts += [_output(output) for output in cell.get("outputs", ())]
+    parts.insert(1, f"[The notebook itself]({path.name})")
+    return "\n\n".join(parts)
+
+
+def _output(output: dict[str, Any]) -> str:
+    data = output.get("data", {})
+    if png := data.get("image/png"):
+        return f"![What the cell drew](data:image/png;base64,{''.join(png).strip()})"
+    text = "".join(output.get("text", data.get("text/plain", "")))
+    return f"```text\n{text.rstrip()}\n```"
 
 
 def _rooms() -> list[str]:

@@ -1,6 +1,7 @@
 """What is in the packages that users install."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
+
+from rtickets import __version__
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ("configs", "docs", "launch", "rtickets", "tests", ".ci")
@@ -89,3 +93,27 @@ def test_the_description_has_no_links_that_work_only_in_the_repository(built):
     assert "Project-URL" in text
     assert "](docs/" not in text
     assert "](CONTRIBUTING.md)" not in text
+
+
+def test_the_version_is_that_of_one_file(built):
+    (metadata,) = built[2].glob("*.dist-info/METADATA")
+    assert f"\nVersion: {__version__}\n" in metadata.read_text()
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == __version__
+    required = {"cff-version", "message", "title", "authors", "license"}
+    assert required <= set(citation)
+
+
+def test_optional_parts_that_messages_name_are_there(built):
+    """Every `pip install 'rtickets[NAME]'` of the code and the pages is one that pip knows."""
+    (metadata,) = built[2].glob("*.dist-info/METADATA")
+    known = set(re.findall(r"^Provides-Extra: (\S+)$", metadata.read_text(), re.MULTILINE))
+    texts = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "rtickets").rglob("*.py")]
+    named = {
+        name.strip()
+        for path in texts
+        for names in re.findall(r"rtickets\[([a-z, ]+)\]", path.read_text())
+        for name in names.split(",")
+    }
+    assert {"demo", "hub", "wandb"} <= named
+    assert named <= known
