@@ -1,5 +1,6 @@
 """Mask pytrees: which weights of a network live."""
 
+from rtickets.masks.algebra import intersection, union
 from rtickets.masks.checks import check
 from rtickets.masks.paths import leaf_paths
 from rtickets.masks.trees import (
@@ -28,6 +29,7 @@ __all__ = [
     "apply",
     "check",
     "full",
+    "intersection",
     "leaf_paths",
     "overlap",
     "pack",
@@ -35,5 +37,6 @@ __all__ = [
     "select",
     "sparsity",
     "summary",
+    "union",
     "unpack",
 ]
