@@ -1,6 +1,7 @@
 """What a verb of the command is, and the options that verbs share."""
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from rtickets.errors import InputError
 
 ConfigClass = Callable[[], tuple[type, Any]]
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 EXIT_HELP = """
 exit status: 0 done, 1 failed, 2 bad input or a full disk, 75 asked to stop, 130 interrupted;
 after 75 and 130 the same command goes on
@@ -195,6 +197,10 @@ def path_of(text: str) -> Path:
 
     if not text:
         raise argparse.ArgumentTypeError("the path is empty; give one, or . for this folder")
+    if _ADDRESS.match(text):  # it would be a folder of this name here
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is an address, not a path; give a folder, such as one that is mounted"
+        )
     try:
         return expanded(text)
     except InputError as error:
