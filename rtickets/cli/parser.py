@@ -35,5 +35,7 @@ def what_is_wrong(word: str, options: Collection[str], takes_config: bool) -> st
     field = name.lstrip("-")
     if not takes_config or not name.startswith("--"):
         return f"there is no option {name}"
+    if not field.replace(".", "_").isidentifier():  # fields have no dashes
+        return f"there is no option {name}; --config.help shows the fields of the configuration"
     value = word.partition("=")[2] if sign else "VALUE"
     return f"there is no option {name}; a field of the configuration is --config.{field}={value}"

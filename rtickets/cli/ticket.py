@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from rtickets.cli.verb import EXIT_HELP, Verb, check_folder, path_of, refuse_config
 from rtickets.errors import InputError, printable
@@ -68,8 +69,9 @@ def _verify(paths: Sequence[str]) -> None:
     failures = []
     for path in paths:
         try:
-            ticket = inspect.verify(folders.find_ticket(path).ticket)
-            print(printable(f"OK {path}: {inspect.verified(ticket)}"))
+            folder = folders.find_ticket(path).ticket
+            shown = path if Path(path).exists() else folder  # what a pattern means
+            print(printable(f"OK {shown}: {inspect.verified(inspect.verify(folder))}"))
         except InputError as error:
             failures.append(str(error))
     if failures:

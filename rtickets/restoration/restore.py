@@ -49,11 +49,11 @@ class RestoreConfig:
         patience: points of the history without a better loss after which a run ends.
     """
 
-    generator: GeneratorConfig = GeneratorConfig(channels=(8, 16, 32, 64, 64), depth=8)
+    generator: GeneratorConfig = GeneratorConfig(channels=(8, 16, 32, 64, 64), depth=8, skip=4)
     sparsity: float = Field(default=0.9, ge=0, lt=1)
     mask: MaskConfig = field(default_factory=lambda: MaskConfig(steps=600))
     mask_side: int = Field(default=96, ge=16)
-    training: FitConfig = field(default_factory=lambda: FitConfig(steps=500, learning_rate=2e-2))
+    training: FitConfig = field(default_factory=lambda: FitConfig(steps=1000, learning_rate=2e-2))
     tile: int = Field(default=512, ge=64)
     overlap: int = Field(default=32, ge=0)
     patience: Positive = 12

@@ -43,7 +43,10 @@ def find_run(text: str, workdir: Path = Path("runs")) -> Path:
         return Path(text)
     found = sorted(path for path in _matches(text, workdir) if path.is_dir())
     if len(found) != 1:
-        shown = ", ".join(path.name for path in found[:5]) or "none"
+        names = [path.name for path in found]
+        if len(set(names)) < len(names):  # as of tickets, which lie in runs
+            names = [str(path) for path in found]
+        shown = ", ".join(names[:5]) or "none"
         raise InputError(f"{text!r} must match one folder, and matches {len(found)}: {shown}")
     return found[0]
 
@@ -59,16 +62,14 @@ def _latest(text: str, workdir: Path) -> Path:
     prefix = text.removeprefix(LATEST)
     if not Path(prefix).name:
         raise InputError(f"{text!r} lacks a prefix; write for instance {LATEST}pretrain-")
-    found = [
-        path
-        for path in _matches(glob.escape(prefix) + "*", workdir)
-        if (path / "COMPLETE").is_file()
-    ]
+    begin_so = [path for path in _matches(glob.escape(prefix) + "*", workdir) if path.is_dir()]
+    found = [path for path in begin_so if (path / "COMPLETE").is_file()]
     if not found:
         where = Path(prefix).parent if "/" in prefix else workdir
-        raise InputError(
-            f"{text!r}: {where} has no complete run whose name begins so{_others(prefix, where)}"
-        )
+        more = _others(prefix, where)
+        if begin_so:
+            more = f" (not complete: {', '.join(sorted(path.name for path in begin_so)[:5])})"
+        raise InputError(f"{text!r}: {where} has no complete run whose name begins so{more}")
     named = [path for path in found if path.name.rpartition("-")[0] == Path(prefix).name]
     return max(named or found, key=lambda path: (path / "COMPLETE").stat().st_mtime_ns)
 

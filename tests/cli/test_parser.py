@@ -27,6 +27,7 @@ def refused(capsys, *words):
         ("pretrain --workdr=x", ["--workdr", "did you mean --workdir?"]),
         ("pretrain --lr=0.1", ["--lr", "--config.lr=0.1"]),
         ("draw --ticket", ["--config.ticket=VALUE"]),
+        ("restore --dry-run", ["--dry-run", "--config.help"]),
         ("draw draw/omp", ["'draw/omp'", "--config=draw/omp"]),
         ("draw mine.py", ["--config=mine.py"]),
         ("report latest:study more", ["'more'"]),

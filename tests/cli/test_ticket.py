@@ -140,6 +140,8 @@ def test_verify_prints_a_line_per_ticket(run, ticket, tmp_path):
     lines = printed.splitlines()
     assert [line.split(": ")[0] for line in lines] == [f"OK {ticket}", f"OK {folder}"]
     assert "18 of 36 prunable weights live" in lines[0]
+    status, printed, _ = run("verify", f"{str(ticket)[:-1]}[{str(ticket)[-1]}]")
+    assert printed.startswith(f"OK {ticket}: ")
 
 
 def replace(path, old, new):

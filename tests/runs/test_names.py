@@ -48,8 +48,15 @@ def test_runs_that_are_called_just_so_come_before_longer_names(tmp_path):
 
 
 def test_a_run_that_is_not_complete_is_never_the_latest(workdir):
-    with pytest.raises(InputError, match="no complete run"):
+    with pytest.raises(InputError, match=r"no complete run.*not complete: pretrain-d-5"):
         find_run("latest:pretrain-d", workdir)
+
+
+def test_folders_of_one_name_are_told_apart(tmp_path):
+    for run in "ab":
+        (tmp_path / run / "ticket").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"a/ticket, .*b/ticket"):
+        find_run(f"{tmp_path}/*/ticket")
 
 
 @pytest.mark.parametrize("text", ["latest:", "latest:/"])
