@@ -5,7 +5,7 @@ from PIL import Image
 
 from rtickets import cli
 from rtickets.attacks.pgd_settings import PgdSettings
-from rtickets.config import AttackConfig, ModelConfig
+from rtickets.config import AttackConfig, ModelConfig, ObjectiveConfig
 from rtickets.costs import bench, table
 from rtickets.data.images.streamed import ImageFiles, streamed
 from rtickets.data.images.views import View
@@ -127,3 +127,12 @@ def test_every_part_is_measured(part, monkeypatch, tmp_path):
     assert rows
     assert all(0 < row.value < 1e9 for row in rows)
     assert len({row.name for row in rows}) == len(rows)
+
+
+def test_a_rate_is_by_the_clock_that_is_given():
+    ticks = iter(range(100))
+    rate = bench.rate_of_steps(
+        ModelConfig(width=0.0625), 8, 4, ObjectiveConfig(), parallel.local_devices(1), 3.0,
+        lambda: float(next(ticks)),
+    )  # fmt: skip
+    assert rate == 4 * 4 / 4  # two steps, and one for each of the looks at 1 and 2; over at 4
