@@ -8,6 +8,7 @@ from rtickets.attacks.settings import AttackConfig
 from rtickets.data.settings import DataConfig
 from rtickets.data.task_settings import TaskConfig
 from rtickets.data.text.settings import TextConfig
+from rtickets.draw.searching.settings import SearchingConfig
 from rtickets.evaluation.measures.base import MeasureConfig
 from rtickets.evaluation.recalibration import RecalibrateConfig, TransferRecalibrateConfig
 from rtickets.evaluation.settings import EvaluateConfig, SmoothingConfig
@@ -18,6 +19,7 @@ from rtickets.restoration.restore import RestoreConfig
 from rtickets.restoration.study_settings import RestorationStudyConfig
 from rtickets.settings.kinds import to_steps
 from rtickets.stages.draw_settings import DrawConfig
+from rtickets.stages.search_settings import SearchConfig
 from rtickets.stages.settings import PretrainConfig, TransferConfig, moves
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.stages.ways.base import WayConfig
@@ -47,6 +49,8 @@ __all__ = [
     "RecalibrateConfig",
     "RestorationStudyConfig",
     "RestoreConfig",
+    "SearchConfig",
+    "SearchingConfig",
     "SmoothingConfig",
     "StudyConfig",
     "TaskConfig",

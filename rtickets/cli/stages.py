@@ -116,6 +116,7 @@ STAGE_VERBS: dict[str, Verb] = {
     for name, description, options in (
         ("pretrain", "train a dense network on the source task, naturally or robustly", {}),
         ("draw", "draw a ticket from a network", {"has_default": True}),
+        ("search", "draw an architecture and its ticket out of a supernet in one run", {}),
         ("transfer", "train a ticket on a downstream task", {}),
         (
             "evaluate",

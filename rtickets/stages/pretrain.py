@@ -12,14 +12,12 @@ from rtickets.costs.task_sizes import sizes_of
 from rtickets.data.images.chosen import check_resize, make_transform
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, folder_of, run_once
-from rtickets.settings import config_files
 from rtickets.stages.settings import PretrainConfig
 from rtickets.stages.stage import Stage
-from rtickets.stages.train import train_network, training_result, write_ticket
+from rtickets.stages.train import first_meta, train_network, training_result, write_ticket
 from rtickets.stages.training_run import TrainingRun
 from rtickets.tasks import task_of
 from rtickets.tickets import provenance
-from rtickets.tickets.head import remembering
 from rtickets.tickets.ticket import Ticket
 
 
@@ -33,17 +31,7 @@ def pretrain(
         task, dataset = task_of(config.data), data.load(config.data, config.train.seed)
         transform = make_transform(config.data).left_to_do(dataset)
         inputs = task.input_spec(transform, dataset.train.spec)
-        mean, std = (
-            list(provenance.channel_statistics(each, inputs[0].shape[-1])) if each else []
-            for each in (dataset.mean, dataset.std)
-        )
-        meta = {
-            **remembering({"model": config_files.to_dict(config.model)}, task, dataset),
-            **provenance.takes(task, transform, dataset),
-            "mean": mean,
-            "std": std,
-            **provenance.extend({}, "pretrain", config, config.data, config.train.seed),
-        }
+        meta = first_meta("pretrain", config, task, dataset, transform)
         model = provenance.build_model(meta)
         weights = models.initialise(model, jax.random.key(config.train.seed), inputs)
         mask = masks.full(weights[0])

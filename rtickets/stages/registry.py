@@ -5,6 +5,7 @@ from rtickets.errors import InputError
 from rtickets.stages.draw import STAGE as DRAW
 from rtickets.stages.evaluate import STAGE as EVALUATE
 from rtickets.stages.pretrain import STAGE as PRETRAIN
+from rtickets.stages.search import STAGE as SEARCH
 from rtickets.stages.stage import Stage
 from rtickets.stages.study_costs import estimate_study
 from rtickets.stages.study_settings import StudyConfig
@@ -13,6 +14,7 @@ from rtickets.stages.transfer import STAGE as TRANSFER
 STAGES: dict[str, Stage] = {
     "pretrain": PRETRAIN,
     "draw": DRAW,
+    "search": SEARCH,
     "transfer": TRANSFER,
     "evaluate": EVALUATE,
 }

@@ -1,5 +1,6 @@
 """What the stages that train have in common."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from rtickets.evaluation.comparison import gallery_of
 from rtickets.masks import Mask, Params
 from rtickets.masks.gates import LearnedMask
 from rtickets.platform import console, parallel, processes
+from rtickets.settings import config_files
 from rtickets.stages.soundness import Checked
 from rtickets.stages.training_run import TrainingRun, begin, program_of
 from rtickets.storage.files import write_json
@@ -23,10 +25,57 @@ from rtickets.tickets import asked, broken, provenance
 from rtickets.tickets.head import remembering
 from rtickets.tickets.ticket import Ticket
 from rtickets.training import HEAD, Trainable
+from rtickets.training.events import Events
 from rtickets.training.loop import Loop
+from rtickets.training.program import Masked
 from rtickets.training.selection import Outcome
 from rtickets.training.settings import TrainConfig
+from rtickets.training.sparse_scales import Search
 from rtickets.training.tree_arrays import Stored
+
+
+class Searching(NamedTuple):
+    """What makes a training run a search.
+
+    Attributes:
+        events: what happens between steps.
+        first: what they begin with.
+        masked: what becomes of masked weights.
+        warmup: steps over which the penalty on scales rises.
+        statistics: (masked parameters, running statistics) -> those that validation goes by.
+    """
+
+    events: Events
+    first: Search
+    masked: Masked
+    warmup: int
+    statistics: Callable[[Params, Any], Any]
+
+
+def first_meta(
+    stage: str, config: Any, task: Task, dataset: data.Dataset, transform: Transform
+) -> dict[str, Any]:
+    """Return the provenance of a network that a stage trains from the start.
+
+    Args:
+        stage: its name.
+        config: with `data`, `model` and `train`.
+        task: what it is trained to do.
+        dataset: the examples.
+        transform: from stored pixels to the network's input.
+    """
+    inputs = task.input_spec(transform, dataset.train.spec)
+    mean, std = (
+        list(provenance.channel_statistics(each, inputs[0].shape[-1])) if each else []
+        for each in (dataset.mean, dataset.std)
+    )
+    return {
+        **remembering({"model": config_files.to_dict(config.model)}, task, dataset),
+        **provenance.takes(task, transform, dataset),
+        "mean": mean,
+        "std": std,
+        **provenance.extend({}, stage, config, config.data, config.train.seed),
+    }
 
 
 class Ready(NamedTuple):
@@ -116,6 +165,7 @@ def train_network(
     steps: tuple[int, int] | None = None,
     opt_state: Any = None,
     carry: Stored | None = None,
+    searching: Searching | None = None,
 ) -> Outcome:
     """Train a network, or go on where an interrupted run stopped.
 
@@ -126,9 +176,15 @@ def train_network(
         steps: (first, last) step of the schedule to take; None is all of it.
         opt_state: initial state of the optimiser; None is a fresh one.
         carry: what the objective took along in another run; None is a fresh start.
+        searching: what makes it a search, or None.
     """
     config, devices = run.config, run.devices
     program = program_of(run, begin(run), trainable, learned_mask)
+    events = first = None
+    if searching is not None:
+        events, first = searching.events, searching.first
+        masked, warmup = searching.masked, searching.warmup
+        program = dataclasses.replace(program, masked=masked, penalty_warmup=warmup)
     held_out = evaluation.on_devices(run.dataset.validation, run.transform, devices, run.task)
     comparison = run.task.comparison
     # Features that are compared with others have no loss of their own that an attack could raise.
@@ -137,6 +193,8 @@ def train_network(
     weights_of = jax.jit(partial(training.weights_of, learned_mask))
 
     def validate(params: Params, batch_stats: Any) -> float:
+        if searching is not None:
+            batch_stats = searching.statistics(params, batch_stats)
         network = evaluation.Network(run.model, weights_of(params), batch_stats)
         found = evaluation.judge(
             network, held_out, attack=attack, gallery=gallery, batch_size=config.batch_size
@@ -145,8 +203,8 @@ def train_network(
 
     where = run.folder, run.called
     split = run.dataset.train
-    loop = Loop(program, config, split, mask, validate, *where, steps, run.compiled)
-    return loop.fit(*weights, opt_state, carry)
+    loop = Loop(program, config, split, mask, validate, *where, steps, run.compiled, events)
+    return loop.fit(*weights, opt_state, carry, first)
 
 
 def training_result(folder: Path, outcome: Outcome) -> dict[str, Any]:

@@ -113,6 +113,10 @@ def _line(entry: Mapping[str, Any]) -> str:
     facts = {
         "import": (at("source", "file"), at("model", "arch"), at("model", "variant")),
         "pretrain": (at("data", "source"), at("model", "arch"), at("train", "objective", "name")),
+        "search": (
+            at("data", "source"), at("model", "arch"),
+            f"sparsity {at('searching', 'sparsity')}",
+        ),
         "draw": (way, at("control"), at("criterion"), f"sparsity {at('sparsity')}", fresh),
         "transfer": (
             at("data", "source"), _part(at("data")), at("mode"), at("train", "objective", "name"),

@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rtickets import training
+from rtickets import masks, training
 from rtickets.attacks.broken import why_broken
 from rtickets.data import Split
 from rtickets.errors import NonFiniteLossError, Preempted
@@ -21,12 +21,15 @@ from rtickets.storage.checkpoints import Checkpoints, Retention, open_checkpoint
 from rtickets.storage.files import MetricsFile, open_metrics
 from rtickets.tasks.measured import measured_if_any
 from rtickets.training import resume, selection
+from rtickets.training.dispatches import dispatch_end
+from rtickets.training.events import Events
 from rtickets.training.inputs import dispatch_length, make_feed
 from rtickets.training.meeting import Compiled
 from rtickets.training.observe.observer import Observer
 from rtickets.training.resume import Snapshot
 from rtickets.training.selection import Outcome
 from rtickets.training.settings import TrainConfig
+from rtickets.training.sparse_scales import Search
 from rtickets.training.tree_arrays import Stored
 
 Validate = Callable[[Params, Any], float]
@@ -47,10 +50,12 @@ class Loop:
         name: str,
         steps: tuple[int, int] | None = None,
         compiled: Compiled = training.compiled,
+        events: Events | None = None,
     ) -> None:
         """Bind the run to its program, its data, its folder and its (first, last) steps."""
         self.program, self.config, self.name = program, config, name
         self.mask, self.validate, self.folder = mask, validate, folder
+        self.events = events
         self.feed = make_feed(program, split, config.seed, compiled)
         self.alone = compiled is training.compiled
         rate = jnp.float32(config.optimizer.learning_rate)
@@ -72,6 +77,7 @@ class Loop:
         batch_stats: Any,
         opt_state: Any = None,
         carry: Stored | None = None,
+        search: Search | None = None,
     ) -> Outcome:
         """Train from the given weights, or from the newest checkpoint in the folder.
 
@@ -79,6 +85,7 @@ class Loop:
             params: initial weights; pruned ones are set to zero.
             opt_state: initial state of the optimiser; None is a fresh one.
             carry: what the objective took along in another run; None is a fresh start.
+            search: what a search begins with.
 
         Raises:
             InputError: if `carry` is that of another objective, or of another size.
@@ -92,6 +99,8 @@ class Loop:
             state = state._replace(opt_state=opt_state)
         if carry is not None:
             state = state._replace(carry=self._carried(carry, state.carry))
+        if search is not None:
+            state = state._replace(search=search)
         start = resume.first_snapshot(state, self.mask, self.config.seed)
         retention = Retention(self.config.keep_checkpoints, self.config.keep_best_checkpoints)
         with open_checkpoints(self.folder / "checkpoints", retention) as checkpoints:
@@ -121,6 +130,8 @@ class Loop:
             check = preemption.late_check(self.program.devices)
             try:
                 while True:
+                    if self.events is not None and self._happens(step, now, self.events.periods):
+                        now = self._changed(self._collect(now, pending), step, self.events)
                     # The line before the checkpoint, which holds how long the file of lines is.
                     if self._ends_line(step) and now.tally.logged < step:
                         now = self._collect(now, pending)
@@ -141,6 +152,17 @@ class Loop:
             processes.on_primary(checkpoints.wait)
             return selection.outcome(self.config, self.judge, now, step, task.seconds, task.rate)
 
+    def _happens(self, step: int, now: Snapshot, periods: Sequence[int]) -> bool:
+        due = step == self._last_step() or any(step % each == 0 for each in periods)
+        return due and step != self.first and now.tally.changed != step
+
+    def _changed(self, now: Snapshot, step: int, events: Events) -> Snapshot:
+        """Let the events of a step happen, on the host."""
+        state, mask = jax.device_get((now.state, now.mask))
+        state, mask = events.happen(step, self._last_step(), state, mask)
+        state, mask = parallel.replicate((state, mask), self.program.devices)
+        return now._replace(state=state, mask=mask, tally=now.tally._replace(changed=step))
+
     def _save(
         self, now: Snapshot, step: int, metrics: MetricsFile, checkpoints: Checkpoints
     ) -> None:
@@ -155,13 +177,8 @@ class Loop:
     def _about(self, step: int) -> dict[str, Any]:
         """Return where a checkpoint is from; the place in the data follows from seed and step."""
         epoch, batch = divmod(step, self.program.steps_per_epoch)
-        return {
-            "stage": self.name,
-            "seed": self.config.seed,
-            "step": step,
-            "epoch": epoch,
-            "batch": batch,
-        }
+        where = {"step": step, "epoch": epoch, "batch": batch}
+        return {"stage": self.name, "seed": self.config.seed, **where}
 
     def _score(self, now: Snapshot, step: int) -> float | None:
         """Return what the best checkpoints are chosen by, None where one is not among them.
@@ -187,14 +204,9 @@ class Loop:
         return inside and self.checkpoint_every > 0 and step % self.checkpoint_every == 0
 
     def _dispatch_end(self, step: int) -> int:
-        """Return where the dispatch ends that begins at a step, wherever the process began."""
-        periods = [period for period in (self.log_every, self.checkpoint_every) if period]
-        start = max(self.first, *(step // period * period for period in periods))
-        stop = min(self._last_step(), *((step // period + 1) * period for period in periods))
-        # Equal parts need one compiled program; a run that goes on has those of one that never
-        # stopped, and so adds up losses in the same groups.
-        length = math.ceil((stop - start) / math.ceil((stop - start) / self.dispatch))
-        return min(start + ((step - start) // length + 1) * length, stop)
+        events = () if self.events is None else self.events.periods
+        periods = [p for p in (self.log_every, self.checkpoint_every, *events) if p]
+        return dispatch_end(step, self.first, self._last_step(), periods, self.dispatch)
 
     def _dispatch(
         self,
@@ -268,7 +280,10 @@ class Loop:
         note = f"loss {line['loss']:.3f}"
         if self.validate_every:
             # Before the line is written: a request to stop ends it, and then it is done again.
-            value = self.validate(*training.selected(now.state))
+            params, batch_stats = training.selected(now.state)
+            if self.program.masked != "zero":
+                params = masks.apply(now.mask, params)
+            value = self.validate(params, batch_stats)
             now = selection.validated(self.config, self.judge, now, step, value)
             line["validation"] = value
             note += f", validation {self.judge.headline.say(value)}"

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 from jax import Array
 
@@ -22,8 +23,10 @@ def update(
 ) -> tuple[Params, Any]:
     """Apply the optimiser so that pruned weights and their momentum stay exactly zero.
 
+    Where the program keeps masked weights, the loss moves none of them.
+
     Args:
-        trained: the trained parameters, masked by their `mask`.
+        trained: the trained parameters, masked by their `mask`, or as they are kept.
         gradients: of the loss over the whole batch, with respect to them.
     """
     # Masked before, too: what the optimiser remembers of pruned weights must stay zero.
@@ -31,4 +34,8 @@ def update(
         masks.apply(mask, gradients), state, trained
     )
     moved = jax.tree.map(lambda weight, update: weight - rate * update, trained, updates)
-    return masks.apply(mask, moved), state
+    if program.masked == "zero":
+        return masks.apply(mask, moved), state
+    if program.masked == "frozen":
+        moved = jax.tree.map(jnp.where, mask, moved, trained)
+    return moved, state

@@ -16,6 +16,7 @@ from rtickets.training.settings import AveragingConfig, TrainConfig
 
 HEAD = "head"  # the top-level entry of the parameters that a downstream task replaces
 Trainable = Literal["all", "head", "scores", "scores and head"]
+Masked = Literal["zero", "decayed", "frozen"]
 _TRAINED = {"head": (HEAD,), "scores": (SCORES,), "scores and head": (SCORES, HEAD)}
 
 
@@ -42,6 +43,9 @@ class Program:
         input_shape: of what an objective may change, (H, W, C) of images, for those that carry a
             perturbation.
         task: what the network is asked to do.
+        masked: what becomes of masked weights, which count as 0 in any case: they are 'zero', or
+            kept for when they come back: 'decayed' by weight decay and momentum, or 'frozen'.
+        penalty_warmup: steps over which the penalty of `TrainState.search` rises from 0.
     """
 
     model: models.Model
@@ -60,6 +64,8 @@ class Program:
     sync_statistics: bool = True
     input_shape: tuple[int, ...] | None = None
     task: Task = field(default_factory=Classification)
+    masked: Masked = "zero"
+    penalty_warmup: int = 0
 
 
 def check_batch_size(config: TrainConfig, devices: parallel.Devices) -> None:

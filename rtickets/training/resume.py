@@ -39,6 +39,7 @@ class Tally(NamedTuple):
         broken: number of examples since that line whose attack met gradients that were not finite.
         broken_before: the same up to that line, from the run's first step.
         before: the last finite headline measure before `validation`, or None.
+        changed: step of the last event of `rtickets.training.events`; -1 before the first.
     """
 
     logged: int
@@ -51,6 +52,7 @@ class Tally(NamedTuple):
     broken: int = 0
     broken_before: int = 0
     before: float | None = None
+    changed: int = -1
 
     def add(self, totals: training.Totals) -> "Tally":
         """Count what a dispatch returned."""
@@ -71,6 +73,7 @@ class Tally(NamedTuple):
         return Tally(
             step, self.validation, stopped=self.stopped,
             broken_before=self.broken_before + self.broken, before=self.before,
+            changed=self.changed,
         )  # fmt: skip
 
 

@@ -30,6 +30,8 @@ class TrainState(NamedTuple):
             declares: of the positions of the whole batch, gathered from all devices after every
             step, or shared; else the state of the task's memory, see `rtickets.tasks.memory`; or
             None.
+        search: what a search for an architecture goes by, see `rtickets.training.sparse_scales`; or
+            None.
     """
 
     step: Array
@@ -38,6 +40,7 @@ class TrainState(NamedTuple):
     opt_state: Any
     average: Average | None = None
     carry: Any = None
+    search: Any = None
 
 
 class RunData(NamedTuple):
@@ -71,7 +74,8 @@ class Totals(NamedTuple):
 
 def init_state(program: Program, params: Params, batch_stats: Any, mask: Mask) -> TrainState:
     """Return the state at step 0: masked weights and a fresh optimiser."""
-    params = masks.apply(mask, params)
+    if program.masked == "zero":
+        params = masks.apply(mask, params)
     trained, _ = split_trainable(params, program.trainable)
     opt_state = make_optimizer(program.optimizer).init(trained)
     average = averaging.start(program.averaging, trained, batch_stats)

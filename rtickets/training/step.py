@@ -19,6 +19,7 @@ from rtickets.training.masked_update import update
 from rtickets.training.objectives import make_objective
 from rtickets.training.passes import Part, StepNetwork, Sums, gradients, make_network
 from rtickets.training.program import Program, split_trainable, without_scores
+from rtickets.training.sparse_scales import add_penalty
 from rtickets.training.state import RunData, Totals, TrainState
 
 _GATES = 2**32 - 1  # no step has this number, whose key would be the same
@@ -54,14 +55,21 @@ def train_step(
     batch_stats = parallel.mean(sums.batch_stats)
     schedule = schedules.multiplier(program.optimizer, program.total_steps, program.steps_per_epoch)
     rate = run.learning_rate * schedule(state.step)
+    stored = network.trained
+    if program.masked != "zero":
+        stored, _ = split_trainable(state.params, program.trainable)
+    if state.search is not None:
+        penalty, found = add_penalty(
+            state.search.weights, network.trained, found, state.step, program.penalty_warmup
+        )
+        totals = totals._replace(loss=totals.loss + program.batch_size * penalty)
     trained_mask, _ = split_trainable(mask, program.trainable)
-    trained, opt_state = update(
-        program, state.opt_state, network.trained, trained_mask, found, rate
-    )
+    trained, opt_state = update(program, state.opt_state, stored, trained_mask, found, rate)
     average = averaging.advance(program.averaging, state.average, trained, batch_stats)
     carry = _on_examples(program, lambda leaf: parallel.join(leaf, program.accumulate), sums.carry)
     params = {**network.frozen, **trained}
-    state = TrainState(state.step + 1, params, batch_stats, opt_state, average, carry)
+    after = state.step + 1, params, batch_stats, opt_state, average, carry, state.search
+    state = TrainState(*after)
     return state, totals
 
 

@@ -10,6 +10,7 @@ from rtickets.config import (
     EvaluateConfig,
     PretrainConfig,
     RestorationStudyConfig,
+    SearchConfig,
     StudyConfig,
     TransferConfig,
 )
@@ -24,6 +25,7 @@ KINDS = {
     "transfer": TransferConfig,
     "evaluate": EvaluateConfig,
     "studies": StudyConfig,
+    "supernet": SearchConfig,
 }
 OTHER_STUDIES = {"restoration": ("restore-study", RestorationStudyConfig)}
 FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.py"))
@@ -50,7 +52,7 @@ def test_a_configuration_reads_and_names_known_sources(path):
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_a_configuration_opens_with_its_command_and_its_time(path):
     text = (ROOT / path).read_text()
-    verb = {"studies": "study"}.get(path.parts[1], path.parts[1])
+    verb = {"studies": "study", "supernet": "search"}.get(path.parts[1], path.parts[1])
     verb, _ = OTHER_STUDIES.get(path.stem, (verb, None))
     assert re.match(rf'""".*rtickets {verb} --config={path}', text, re.DOTALL)
     assert "\nTime: " in text or " Time: " in text

@@ -249,7 +249,7 @@ def test_dispatches_end_at_the_same_steps_wherever_a_process_begins(
 ):
     loop = Loop.__new__(Loop)
     loop.log_every, loop.checkpoint_every, loop.dispatch = log, part, dispatch
-    loop.first, loop.stop = first, first + steps
+    loop.first, loop.stop, loop.events = first, first + steps, None
     ends = [first]
     while ends[-1] < loop.stop:
         ends.append(loop._dispatch_end(ends[-1]))

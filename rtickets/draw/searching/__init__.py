@@ -1,0 +1,1 @@
+"""Searching in supernets: which channels live, which weights of them, and when."""

@@ -1,0 +1,205 @@
+"""The events of a search: channels die, weights are pruned and come back, tickets are written.
+
+In one event channels die first, then weights are pruned among those that live. The last event of a
+run does both, whatever the periods, so that the ticket has the architecture of the end.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from rtickets import masks, training
+from rtickets.draw.searching import channels, shrinking
+from rtickets.draw.searching.pruning import empty_layers, pruned
+from rtickets.draw.searching.settings import SearchingConfig
+from rtickets.masks import Mask, Params
+from rtickets.training import TrainState
+from rtickets.training.sparse_scales import Search
+
+
+class Written(NamedTuple):
+    """What a prune event leaves.
+
+    Attributes:
+        step: number of steps done.
+        mask: which weights live.
+        params: masked, averages if there are any.
+        batch_stats: running statistics that go with them.
+        notes: what whoever uses it should know.
+    """
+
+    step: int
+    mask: Mask
+    params: Params
+    batch_stats: Any
+    notes: list[str]
+
+
+class SearchEvents(NamedTuple):
+    """Events of `rtickets.training.events`.
+
+    Attributes:
+        config: their settings.
+        every: steps between search events and between prune events, 0 for never.
+        costs: multiply-adds of a channel of every path.
+        total: multiply-adds of the whole network.
+        whole: the mask of the network before.
+        activation: of the blocks.
+        write: keeps what a prune event leaves.
+        say: says a line.
+    """
+
+    config: SearchingConfig
+    every: tuple[int, int]
+    costs: Mapping[str, int]
+    total: int
+    whole: Mask
+    activation: Callable[[Any], Any]
+    write: Callable[[Written], None]
+    say: Callable[[str], None]
+
+    @property
+    def periods(self) -> tuple[int, ...]:
+        """Steps between events."""
+        return tuple(each for each in self.every if each)
+
+    def start(self, params: Params) -> Search:
+        """Return what a search begins with."""
+        alive = channels.all_alive(params)
+        return Search(self._weights(self.config.penalty, alive, alive), alive)
+
+    def happen(
+        self, step: int, last: int, state: TrainState, mask: Mask
+    ) -> tuple[TrainState, Mask]:
+        """Let what is due happen."""
+        search, prune = self.every
+        ends = step == last
+        if search and (ends or step % search == 0):
+            state, mask = self._shrink(state, mask, last=ends)
+        if not prune:
+            if ends:
+                self._keep(step, state, mask, [])
+        elif ends or step % prune == 0:
+            mask = self._prune(step, -(-step // prune), state)
+            if self.config.reactivation == "explicit" and not ends:
+                mask = channels.mask_of(state.params, state.search.alive, self.whole)
+        return state, mask
+
+    def multiply_adds(self, alive: channels.Alive) -> int:
+        """Return those of the network with these channels."""
+        dead = sum(self.costs[path] * int((~each).sum()) for path, each in alive.items())
+        return self.total - dead
+
+    def _weights(self, rho: float, alive: Any, counted: Any) -> dict[str, np.ndarray]:
+        equal = self.config.penalty_by == "equal"
+        return channels.penalty_weights(rho, self.costs, alive, counted, equal=equal)
+
+    def _shrink(self, state: TrainState, mask: Mask, *, last: bool) -> tuple[TrainState, Mask]:
+        alive, after = state.search.alive, self._after(state, last=last)
+        weights = self._moved(state.search, after)
+        dies = any((alive[path] & ~each).any() for path, each in after.items())
+        if not dies:
+            return state._replace(search=Search(weights, dict(alive))), mask
+        state = _without(state, mask, alive, after, self.activation)
+        state = state._replace(search=Search(weights, after))
+        living = channels.mask_of(state.params, after, self.whole)
+        both = jax.tree.map(np.logical_and, mask, living)
+        if self.config.reactivation == "on_shrink":
+            both = _reopened(state.params, both, living)
+        return state, both
+
+    def _after(self, state: TrainState, *, last: bool) -> dict[str, np.ndarray]:
+        config, alive = self.config, state.search.alive
+        now, average = (
+            {path: np.asarray(masks.leaf_paths(params)[path]) for path in alive}
+            for params in (state.params, training.selected(state)[0])
+        )
+        after = shrinking.alive_after(now, average, alive, config.threshold, last=last)
+        by_average = shrinking.alive_after(average, average, alive, config.threshold)
+        if not last and shrinking.freed(alive, by_average, self.costs) < max(config.least_freed, 1):
+            return dict(alive)
+        if last and config.budget is not None:
+            excess = self.multiply_adds(after) - config.budget
+            after = shrinking.within_budget(average, after, self.costs, excess)
+        return after
+
+    def _moved(self, search: Search, after: Any) -> dict[str, np.ndarray]:
+        """Return the weights of the penalty after an event: others by budget and costs."""
+        config, factor = self.config, 1.0
+        if config.budget is not None:
+            factor = config.urgency if self.multiply_adds(after) > config.budget else 0.0
+        if config.refresh:
+            every = channels.penalty_weights(1.0, self.costs, search.alive, search.alive)
+            rho = max(
+                float((search.weights[path] / np.maximum(each, 1e-30)).max(initial=0.0))
+                for path, each in every.items()
+            )
+            return self._weights(factor * rho, after, after)
+        return {path: np.float32(factor) * search.weights[path] * after[path] for path in after}
+
+    def _prune(self, step: int, event: int, state: TrainState) -> Mask:
+        living = channels.mask_of(state.params, state.search.alive, self.whole)
+        sparsity = self.config.sparsity_at(event)
+        mask = pruned(state.params, living, sparsity, self.config.floor)
+        empty = empty_layers(mask, living)
+        notes = [
+            f"step {step}: no weight of {', '.join(empty[:3])} lives at sparsity {sparsity}"
+            + (f", nor of {len(empty) - 3} other layers" if len(empty) > 3 else "")
+            + "; give searching.floor"
+        ] * bool(empty)
+        for note in notes:
+            self.say(note)
+        self._keep(step, state, mask, notes)
+        return mask
+
+    def _keep(self, step: int, state: TrainState, mask: Mask, notes: list[str]) -> None:
+        params, batch_stats = training.selected(state)
+        self.write(Written(step, mask, masks.apply(mask, params), batch_stats, notes))
+
+
+def _without(
+    state: TrainState, mask: Mask, alive: Any, after: Any, activation: Callable[[Any], Any]
+) -> TrainState:
+    """Return the state without channels: 0 where they were, constants taken out of statistics."""
+
+    def statistics(params: Params, stats: Any) -> Any:
+        seen = masks.apply(mask, params)
+        return shrinking.without_constants(seen, stats, alive, after, activation)
+
+    params, average = state.params, state.average
+    if average is not None:
+        average = average._replace(
+            params=channels.without_dead(average.params, after),
+            batch_stats=statistics(average.params, average.batch_stats),
+        )
+    return state._replace(
+        params=channels.without_dead(params, after),
+        batch_stats=statistics(params, state.batch_stats),
+        opt_state=_like(params, state.opt_state, after),
+        average=average,
+    )
+
+
+def _like(params: Params, opt_state: Any, after: Any) -> Any:
+    """Return an optimiser's state without what it remembers of dead channels."""
+    structure = jax.tree.structure(params)
+
+    def like_params(node: Any) -> bool:
+        found: Any = jax.tree.structure(node)
+        return bool(found == structure)
+
+    return jax.tree.map(
+        lambda node: channels.without_dead(params, after, node) if like_params(node) else node,
+        opt_state,
+        is_leaf=like_params,
+    )
+
+
+def _reopened(params: Params, mask: Mask, living: Mask) -> Mask:
+    """Return the mask with all weights of living channels of searchable paths alive again."""
+    inside = {array for tied in channels.find(params).values() for array in tied.arrays}
+    kept, open_to = masks.leaf_paths(mask), masks.leaf_paths(living)
+    order = [open_to[path] if path in inside else keep for path, keep in kept.items()]
+    return jax.tree.unflatten(jax.tree.structure(mask), order)

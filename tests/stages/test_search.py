@@ -1,0 +1,160 @@
+"""A search: order of its events, what comes back, tickets, resuming, counts."""
+
+import itertools
+
+import jax
+import numpy as np
+import pytest
+
+from rtickets import Ticket, masks, models
+from rtickets.config import (
+    AveragingConfig,
+    DataConfig,
+    ModelConfig,
+    OptimizerConfig,
+    SearchConfig,
+    SearchingConfig,
+    TrainConfig,
+)
+from rtickets.errors import InputError, Preempted
+from rtickets.models.supernet import Joined, Stage, Table, supernet
+from rtickets.platform import parallel
+from rtickets.settings import config_files
+from rtickets.stages import search_events
+from rtickets.stages.search import search
+from rtickets.tickets.compaction import compact
+from rtickets.training.loop import Loop
+
+BLOCK, KERNEL = "stage1_branch1_block1", "path3_expand_conv"
+
+
+@pytest.fixture(autouse=True)
+def _mine(monkeypatch):
+    table = Table(4, (Stage((4,), (1,)),), Joined(4), (3,), 2)
+    monkeypatch.setitem(models.ARCHITECTURES, "mine", supernet(table))
+
+
+def config(**changes):
+    found = SearchConfig(
+        data=DataConfig(source="fashion_mini", image_size=8, train_examples=64, crop_padding=0),
+        model=ModelConfig(arch="mine"),
+        searching=SearchingConfig(
+            search_every="2it", prune_every="3it", penalty_warmup="2it", penalty=0.3,
+            least_freed=1, threshold=0.97, sparsity=0.5, sparsity_step=0.25, calibration_batches=2,
+            masked="frozen",
+        ),
+        train=TrainConfig(
+            duration="8it", batch_size=16, select="last", validate_every="4it",
+            checkpoint_every="2it", averaging=AveragingConfig(decay=0.5),
+            optimizer=OptimizerConfig(name="adamw", learning_rate=0.01, weight_decay=0.0),
+        ),
+    )  # fmt: skip
+    return config_files.replace(found, **changes)
+
+
+def run(path, **changes):
+    return search(config(**changes), path, "mine", parallel.local_devices(1))
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """Return a search and, event by event, (step, state, mask) before and after."""
+    found, happen = [], search_events.SearchEvents.happen
+
+    def spy(self, step, last, state, mask):
+        after = happen(self, step, last, state, mask)
+        found.append((step, (state, mask), after))
+        return after
+
+    with pytest.MonkeyPatch.context() as patch:
+        table = Table(4, (Stage((4,), (1,)),), Joined(4), (3,), 2)
+        patch.setitem(models.ARCHITECTURES, "mine", supernet(table))
+        patch.setattr(search_events.SearchEvents, "happen", spy)
+        yield run(tmp_path_factory.mktemp("whole")), found
+
+
+def test_events_happen_in_order_and_each_prune_event_leaves_a_ticket(seen):
+    folder, events = seen
+    assert [step for step, *_ in events] == [2, 3, 4, 6, 8]
+    tickets = sorted(each.name for each in (folder.path / "tickets").iterdir())
+    assert tickets == ["step00000003", "step00000006", "step00000008"]
+    last = Ticket.load(folder.path / "ticket")
+    assert last.meta["step"] == 8
+    counted = folder.result()
+    dense, searched, sparse = (counted["multiply_adds"][k] for k in ("dense", "searched", "sparse"))
+    assert dense > searched > sparse > 0
+    assert counted["channels"][0] < counted["channels"][1] == 24
+    alive = events[-1][2][0].search.alive
+    assert counted["channels"][0] == sum(int(each.sum()) for each in alive.values())
+    initial = Ticket.load(folder.path / "initial")
+    assert masks.sparsity(initial.mask) == 0
+
+
+def test_density_is_that_of_living_channels_within_one_weight(seen):
+    _, events = seen
+    for step, _, (state, mask) in events:
+        if step % 3 and step != 8:
+            continue
+        sparsity = 0.25 if step == 3 else 0.5
+        shapes = masks.full(state.params)
+        living = search_events.channels.mask_of(state.params, state.search.alive, shapes)
+        total = masks.summary(living, state.params).prunable.survivors
+        kept = masks.summary(mask, state.params).prunable.survivors
+        assert kept == total - int(sparsity * total)
+
+
+def test_dead_channels_stay_zero_and_masked_weights_keep_their_values(seen):
+    _, events = seen
+    for (_, _, (state, mask)), (_, (later, _), _) in itertools.pairwise(events):
+        before, after = (jax.tree.leaves(each.params) for each in (state, later))
+        kept = jax.tree.leaves(mask)
+        assert all(
+            (a[~np.asarray(k)] == b[~np.asarray(k)]).all()
+            for a, b, k in zip(before, after, kept, strict=True)
+            if np.ndim(k)
+        )
+        without = search_events.channels.without_dead(later.params, state.search.alive)
+        jax.tree.map(np.testing.assert_array_equal, without, later.params)
+
+
+def test_the_compacted_network_answers_the_same(seen):
+    folder, _ = seen
+    found = compact(Ticket.load(folder.path / "ticket"))
+    assert found.report["parameters"][1] < found.report["parameters"][0]
+
+
+def test_a_search_that_was_stopped_ends_bit_equal(seen, tmp_path, monkeypatch):
+    calls, save = [], Loop._save
+
+    def stop(self, *arguments):
+        save(self, *arguments)
+        calls.append(1)
+        if len(calls) == 2:
+            raise Preempted("asked to stop")
+
+    monkeypatch.setattr(Loop, "_save", stop)
+    with pytest.raises(Preempted):
+        run(tmp_path)
+    monkeypatch.undo()
+    monkeypatch.setitem(
+        models.ARCHITECTURES, "mine", supernet(Table(4, (Stage((4,), (1,)),), Joined(4), (3,), 2))
+    )
+    whole, again = Ticket.load(seen[0].path / "ticket"), Ticket.load(run(tmp_path).path / "ticket")
+    for one, other in ((whole.params, again.params), (whole.batch_stats, again.batch_stats)):
+        jax.tree.map(np.testing.assert_array_equal, one, other)
+    jax.tree.map(np.testing.assert_array_equal, whole.mask, again.mask)
+
+
+def test_the_last_event_meets_the_budget(tmp_path):
+    found = run(
+        tmp_path, searching__budget=8000, searching__threshold=0.0, searching__prune_every="0ep",
+        searching__search_every="4it", train__duration="4it",
+    ).result()  # fmt: skip
+    # channels of 17 multiply-adds at each of 16 places
+    assert 8000 - 17 * 16 < found["multiply_adds"]["searched"] <= 8000
+
+
+@pytest.mark.parametrize("select", ["best"])
+def test_other_selections_are_refused(select):
+    with pytest.raises(InputError, match="select='best'"):
+        config_files.parse(SearchConfig, {"train": {"select": select}})
