@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend import core
 
+from rtickets.platform.programs import shape_of
+
 _CALLING = ("jit", "pjit")
 _PROGRAMS = 16  # that a function keeps
 
@@ -22,28 +24,40 @@ class _Program(NamedTuple):
     outputs: Any  # their tree
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `jax.jit` of a function of pytrees of arrays, which may close over arrays.
+class Compiled:
+    """`jax.jit` of a function of pytrees of arrays, which may close over arrays.
 
     So may a `jax.jit` that it calls. It is traced once for every structure and shapes of arguments,
     the last 16 of which are kept.
-    """
-    programs: dict[Any, _Program] = {}
 
-    def call(*args: Any) -> Any:
+    Attributes:
+        programs: what was compiled, by the kind of its arguments.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        """Take a function, which is traced by calls."""
+        self._function = function
+        self.programs: dict[Any, _Program] = {}
+
+    def __call__(self, *args: Any) -> Any:  # noqa: D102
         leaves, structure = jax.tree.flatten(args)
-        kind = structure, tuple(map(jax.typeof, leaves))
-        if kind not in programs:
-            traced, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
+        inputs = tuple(map(shape_of, leaves))
+        kind = structure, inputs
+        if kind not in self.programs:
+            bare = jax.tree.unflatten(structure, inputs)
+            traced, shapes = jax.make_jaxpr(self._function, return_shape=True)(*bare)
             run, constants = _hoisted(traced)
             outputs = jax.tree.structure(shapes)
-            if len(programs) == _PROGRAMS:
-                programs.pop(next(iter(programs)))
-            programs[kind] = _Program(jax.jit(run), jax.device_put(constants), outputs)
-        program = programs[kind]
+            if len(self.programs) == _PROGRAMS:
+                self.programs.pop(next(iter(self.programs)))
+            self.programs[kind] = _Program(jax.jit(run), jax.device_put(constants), outputs)
+        program = self.programs[kind]
         return jax.tree.unflatten(program.outputs, program.run(program.constants, leaves))
 
-    return call
+
+def compiled(function: Callable[..., Any]) -> Compiled:
+    """Return a compiled function to which what it closes over is data."""
+    return Compiled(function)
 
 
 def _hoisted(program: core.ClosedJaxpr) -> tuple[Callable[..., Any], Any]:

@@ -90,7 +90,7 @@ def trace(function: Callable[..., Any], moving: Any, *fixed: Any) -> core.Closed
     def alone(moving: Any, *fixed: Any) -> Any:  # JAX remembers the traces of a function
         return function(moving, *fixed)
 
-    moving, fixed = jax.tree.map(_shape, (moving, fixed))
+    moving, fixed = jax.tree.map(shape_of, (moving, fixed))
     try:
         return jax.make_jaxpr(with_gradient)(moving, *fixed)
     except InputError:
@@ -107,7 +107,7 @@ def digest_of(traced: core.ClosedJaxpr) -> str:
     return total.hexdigest()
 
 
-def _shape(leaf: Any) -> Any:
+def shape_of(leaf: Any) -> Any:
     """Return the shape of an array without the devices that it lies on, which change no result."""
     if isinstance(leaf, jax.ShapeDtypeStruct):
         return leaf
