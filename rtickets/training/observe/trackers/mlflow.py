@@ -27,10 +27,8 @@ class Mlflow:
         from mlflow import MlflowClient
 
         self._client = MlflowClient()
-        self._id = self._found(opening.name)
+        self._id: str = self._found(opening.name) or self._made(opening)
         self._last: dict[str, int] = {}  # the last step of curves, looked up when one is met
-        if self._id is None:
-            self._id = self._made(opening)
 
     def _experiment(self) -> str:
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", "rtickets")
@@ -40,7 +38,7 @@ class Mlflow:
     def _found(self, name: str) -> str | None:
         quoted = name.replace("'", "")
         runs = self._client.search_runs([self._experiment()], f"tags.`{_TAG}` = '{quoted}'")
-        return runs[0].info.run_id if runs else None
+        return str(runs[0].info.run_id) if runs else None
 
     def _made(self, opening: Opening) -> str:
         from mlflow.entities import Param
