@@ -3,7 +3,6 @@
 import io
 import os
 import pickle
-import sys
 import zipfile
 
 import numpy as np
@@ -55,7 +54,7 @@ ATTACKS = {
     "eval": lambda trap: Attack(eval, f"open({str(trap)!r}, 'w')"),
     "open": lambda trap: Attack(open, str(trap), "w"),
     "import": lambda trap: Attack(__import__, "antigravity"),
-    "exit": lambda trap: Attack(sys.exit, 3),
+    "exit": lambda trap: Attack(os._exit, 3),
     "nested": lambda trap: {"a": [{"state_dict": {"w": Attack(os.mkdir, str(trap))}}]},
     "key": lambda trap: {Attack(os.mkdir, str(trap)): 1},
 }
