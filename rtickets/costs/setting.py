@@ -7,6 +7,7 @@ from typing import Any
 from rtickets.costs.runs import Estimate
 from rtickets.costs.task_sizes import TaskSizes, sizes_of
 from rtickets.data.settings import DataConfig
+from rtickets.errors import InputError
 from rtickets.models.inputs import Inputs
 from rtickets.models.settings import ModelConfig
 from rtickets.runs.folders import StartingTicket
@@ -63,9 +64,19 @@ class Setting:
         return task._replace(inputs=self.inputs)
 
     def model_for(self, task: TaskSizes | None) -> ModelConfig:
-        """Return the network of tickets, or what is assumed where there is none."""
+        """Return the network of tickets, or what is assumed where there is none.
+
+        Raises:
+            InputError: where there is none, and the task is not about images.
+        """
         if self.model is not None:
             return self.model
+        if task is not None and len(task.shape) != 3:
+            takes = ", ".join(map(str, task.inputs))
+            raise InputError(
+                f"no ticket is given, and which network would take {takes} of {task.name} cannot "
+                "be assumed; give --config.ticket"
+            )
         large = task is not None and max(task.shape[:2]) > _SMALL
         return ModelConfig(stem="imagenet" if large else "small")
 

@@ -330,6 +330,11 @@ def test_every_configuration_can_be_estimated(path, tmp_path, save_image):
         assert one.name in text
 
 
+def test_a_task_of_texts_without_a_ticket_asks_for_one():
+    with pytest.raises(InputError, match=r"tokens .* of glosses_mini cannot.*--config.ticket"):
+        estimate(text_recipes.TRANSFERS["small"](), Setting())
+
+
 def _narrow(config):
     """Keep the architecture but make its layers narrow, to trace it quickly."""
     if getattr(config, "pretrainings", None):
