@@ -86,7 +86,7 @@ def why_unfinished(error: float, noise: float) -> str | None:
     if not noise or error <= _MISSED * noise:
         return None
     found = f"the picture is {error / noise:.1f} times as far from what was given as noise explains"
-    more = "take more steps, or lower the sparsity"
+    more = "take more steps (training.steps)"
     if error > 2 * noise:
         return f"{found}, so it is probably worse than what was given; {more}"
     return f"{found}: it misses detail; {more}"
