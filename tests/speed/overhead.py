@@ -61,10 +61,13 @@ def bare_step(model, num_steps, state, x, labels):
 
 def engine(options, model, params, stats, images, labels, devices):
     """Return a function that takes one step of the engine."""
-    attack = AttackConfig(eps=EPS, step_size=STEP_SIZE, num_steps=max(options.steps, 1))
+    objective = ObjectiveConfig()
+    if options.objective != "natural":
+        attack = AttackConfig(eps=EPS, step_size=STEP_SIZE, num_steps=options.steps)
+        objective = ObjectiveConfig(name=options.objective, attack=attack)
     program = training.Program(
         model=model,
-        objective=ObjectiveConfig(name=options.objective, attack=attack),
+        objective=objective,
         optimizer=OptimizerConfig(momentum=MOMENTUM, weight_decay=DECAY, schedule="constant"),
         transform=Transform(crop_padding=2, flip=True),
         batch_size=options.batch,
