@@ -29,12 +29,14 @@ def build(options, name, devices):
         "resnet18", 10, width=options.width, stem="small", precision=options.precision,
         mean=(0.5,) * 3, std=(0.25,) * 3,
     )  # fmt: skip
-    one_step = name in ATTACKS
-    steps = {} if one_step else {"num_steps": options.steps}
-    attack = AttackConfig(name=ATTACKS.get(name, "pgd"), **steps)
+    objective = ObjectiveConfig()
+    if name != "natural":
+        steps = {} if name in ATTACKS else {"num_steps": options.steps}
+        attack = AttackConfig(name=ATTACKS.get(name, "pgd"), **steps)
+        objective = ObjectiveConfig(name=name, attack=attack)
     return training.Program(
         model=model,
-        objective=ObjectiveConfig(name=name, attack=attack),
+        objective=objective,
         optimizer=OptimizerConfig(),
         transform=Transform(crop_padding=2, flip=True),
         batch_size=options.batch,

@@ -29,12 +29,13 @@ def build(options, devices):
         options.arch, 10, width=options.width, stem="small", precision=options.precision,
         mean=(0.5,) * 3, std=(0.25,) * 3,
     )  # fmt: skip
-    attack = AttackConfig(num_steps=options.steps, step_size=2 / 255)
+    objective = ObjectiveConfig()
+    if options.objective == "pgd":
+        attack = AttackConfig(num_steps=options.steps, step_size=2 / 255)
+        objective = ObjectiveConfig(name="pgd", attack=attack)
     return training.Program(
         model=model,
-        objective=ObjectiveConfig(
-            name="pgd" if options.objective == "pgd" else "natural", attack=attack
-        ),
+        objective=objective,
         optimizer=OptimizerConfig(),
         transform=Transform(crop_padding=2, flip=True),
         batch_size=options.batch,
