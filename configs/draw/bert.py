@@ -3,11 +3,14 @@
     rtickets draw --config=configs/draw/bert.py --workdir=runs --config.ticket=runs/pretrain-...
     rtickets draw --config=configs/draw/bert.py:task --workdir=runs \
         --config.ticket=runs/pretrain-... --config.data.path=/usr/share/wordnet
+    rtickets draw --config=configs/draw/bert.py:glue_mnli --workdir=runs \
+        --config.ticket=runs/pretrain-... --config.data.path=glue_data
     rtickets draw --config=configs/draw/bert.py:small --workdir=runs \
         --config.ticket=runs/pretrain-...
 
 As published for BERT (Chen et al. 2020): the first prunes before it trains and draws on the masked
-tokens of pretraining, `task` trains first and draws on a task, here the classes of glosses. Every
+tokens of pretraining, `task` trains first and draws on a task, here the classes of glosses;
+`glue_cola` to `glue_wnli` do so on GLUE, and `squad` on SQuAD 1.1, 22,000 steps a round. Every
 round trains for a part of a linear schedule that is that of all rounds, from its start; all is set
 back but the head. `--config.method.stop=None` and a `--config.train.duration` of one round are the
 other horizon, a whole schedule a round.

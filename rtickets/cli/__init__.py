@@ -27,6 +27,7 @@ from rtickets.cli.status import STATUS
 from rtickets.cli.studies import DEMO, REPORT, STUDY
 from rtickets.cli.ticket import TICKET
 from rtickets.cli.verb import Verb, check_folder
+from rtickets.cli.vocabulary import VOCABULARY
 from rtickets.errors import (
     FailedBeforeError,
     InputError,
@@ -54,6 +55,7 @@ VERBS: dict[str, Verb] = {
     "push": PUSH,
     "pull": PULL,
     "data": DATA,
+    "vocabulary": VOCABULARY,
     "configs": CONFIGS,
     "ticket": TICKET,
     "bench": BENCH,

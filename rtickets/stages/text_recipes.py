@@ -21,6 +21,10 @@ from rtickets.training.optimizers import AdamW
 from rtickets.training.settings import TrainConfig
 
 GLOSS = 32  # tokens of a gloss, most of which are shorter
+GLUE = (
+    "glue_cola", "glue_mnli", "glue_mrpc", "glue_qnli", "glue_qqp", "glue_rte", "glue_sst2",
+    "glue_stsb", "glue_wnli",
+)  # fmt: skip
 
 
 def small_encoder(hidden: int) -> ModelConfig:
@@ -78,15 +82,37 @@ def masked() -> DrawConfig:
     return DrawConfig(method=way, sparsity=0.7, train=train)
 
 
-def on_task(rate: float = 2e-5, batch: int = 32) -> DrawConfig:
-    """Return a draw on a task, three epochs of the thirty of all rounds each."""
+def on_task(data: DataConfig, rate: float, batch: int, whole: str, each: str) -> DrawConfig:
+    """Return a draw on a task.
+
+    Args:
+        data: the task.
+        rate: learning rate at the start of every round.
+        batch: examples of a step.
+        whole: of the schedule, all rounds'.
+        each: of a round.
+    """
     train = TrainConfig(
-        optimizer=linear(rate), duration="30ep", batch_size=batch, select="last",
+        optimizer=linear(rate), duration=whole, batch_size=batch, select="last",
         validate_every="0ep",
     )  # fmt: skip
-    way = Imp(rate=0.1, of="original", first="train", head="keep", stop="3ep")
-    data = DataConfig("wordnet", text=TextConfig(length=GLOSS), task=TextClassification())
+    way = Imp(rate=0.1, of="original", first="train", head="keep", stop=each)
     return DrawConfig(method=way, sparsity=0.7, data=data, train=train)
+
+
+def on_sentences(data: DataConfig) -> DrawConfig:
+    """Return a draw on a task on sentences, three epochs of the thirty of all rounds each."""
+    return on_task(data, 2e-5, 32, "30ep", "3ep")
+
+
+def glue(source: str) -> DataConfig:
+    """Return a task of GLUE, as its source asks it."""
+    return DataConfig(source, text=TextConfig(length=128))
+
+
+def squad() -> DataConfig:
+    """Return SQuAD 1.1."""
+    return DataConfig("squad", text=TextConfig(length=384, stride=128))
 
 
 def small_draw() -> DrawConfig:
@@ -97,6 +123,15 @@ def small_draw() -> DrawConfig:
     )  # fmt: skip
     way = Imp(rate=0.1, of="original", first="prune", head="keep", stop="60it")
     return DrawConfig(method=way, sparsity=0.7, train=train)
+
+
+def published_transfer(data: DataConfig, rate: float, batch: int, duration: str) -> TransferConfig:
+    """Return a transfer whose last weights are taken, as published."""
+    train = TrainConfig(
+        optimizer=linear(rate), duration=duration, batch_size=batch, select="last",
+        validate_every="1ep",
+    )  # fmt: skip
+    return TransferConfig(data=data, train=train)
 
 
 def transfer(source: str, duration: str, rate: float, length: int = GLOSS) -> TransferConfig:
@@ -119,12 +154,19 @@ PRETRAININGS |= {
 }
 DRAWS: dict[str, Callable[[], DrawConfig]] = {
     "masked": masked,
-    "task": on_task,
+    "task": partial(
+        on_sentences,
+        DataConfig("wordnet", text=TextConfig(length=GLOSS), task=TextClassification()),
+    ),
     "small": small_draw,
+    **{name: partial(on_sentences, glue(name)) for name in GLUE},
+    "squad": partial(on_task, squad(), 3e-5, 16, "220000it", "22000it"),
 }
 TRANSFERS: dict[str, Callable[[], TransferConfig]] = {
     "glosses": partial(transfer, "wordnet", "3ep", 2e-5),
     "parts": partial(transfer, "wordnet_parts", "3ep", 2e-5),
     "fortunes": partial(transfer, "fortunes", "3ep", 2e-5, 128),
     "small": partial(transfer, "glosses_mini", "10ep", 1e-3),
+    **{name: partial(published_transfer, glue(name), 2e-5, 32, "3ep") for name in GLUE},
+    "squad": partial(published_transfer, squad(), 3e-5, 16, "4ep"),
 }

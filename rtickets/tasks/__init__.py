@@ -7,12 +7,14 @@ from rtickets.tasks.detection import Detection
 from rtickets.tasks.images import ImageTask
 from rtickets.tasks.masked_tokens import MaskedTokens
 from rtickets.tasks.moco import Moco
+from rtickets.tasks.question_answering import QuestionAnswering
 from rtickets.tasks.registry import TASKS, task_of
 from rtickets.tasks.restoration import Restoration
 from rtickets.tasks.segmentation import Segmentation
 from rtickets.tasks.simclr import SimClr
 from rtickets.tasks.text_classification import TextClassification
 from rtickets.tasks.text_regression import TextRegression
+from rtickets.tasks.token_classification import TokenClassification
 
 __all__ = [
     "TASKS",
@@ -25,6 +27,7 @@ __all__ = [
     "MaskedTokens",
     "Measured",
     "Moco",
+    "QuestionAnswering",
     "Restoration",
     "Segmentation",
     "SimClr",
@@ -32,5 +35,6 @@ __all__ = [
     "Task",
     "TextClassification",
     "TextRegression",
+    "TokenClassification",
     "task_of",
 ]

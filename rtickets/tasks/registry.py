@@ -12,18 +12,21 @@ from rtickets.tasks.classification import Classification
 from rtickets.tasks.detection import Detection
 from rtickets.tasks.masked_tokens import MaskedTokens
 from rtickets.tasks.moco import Moco
+from rtickets.tasks.question_answering import QuestionAnswering
 from rtickets.tasks.restoration import Restoration
 from rtickets.tasks.segmentation import Segmentation
 from rtickets.tasks.simclr import SimClr
 from rtickets.tasks.text_classification import TextClassification
 from rtickets.tasks.text_regression import TextRegression
+from rtickets.tasks.token_classification import TokenClassification
 
 TASKS: dict[str, type[TaskConfig]] = TaskConfig.entries
 TASKS |= {
     "classification": Classification, "detection": Detection, "segmentation": Segmentation,
     "simclr": SimClr, "moco": Moco, "restoration": Restoration,
     "masked_tokens": MaskedTokens, "text_classification": TextClassification,
-    "text_regression": TextRegression,
+    "text_regression": TextRegression, "token_classification": TokenClassification,
+    "question_answering": QuestionAnswering,
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from pydantic.dataclasses import dataclass
 
-from rtickets.data.text.asked import TextClasses
+from rtickets.data.text.asked import JudgedTextClasses, TextMetric
 from rtickets.models.heads.text import TextHead
 from rtickets.settings.kinds import STRICT
 from rtickets.tasks.agreement import f1_of, matthews_of
@@ -16,12 +16,11 @@ from rtickets.tasks.labelled import Labelled
 from rtickets.tasks.texts import TextTask
 from rtickets.tasks.units import SHARE
 
-TextMetric = Literal["accuracy", "balanced", "f1", "matthews"]
 _WORDS = {"balanced": "balanced accuracy", "f1": "F1", "matthews": "Matthews correlation"}
 
 
 @dataclass(frozen=True, config=STRICT)
-class TextClassification(TextClasses, Labelled, TextTask):
+class TextClassification(JudgedTextClasses, Labelled, TextTask):
     """The network answers logits over classes; batches hold rows of tokens and `label`.
 
     Attributes:

@@ -8,8 +8,8 @@ import numpy as np
 from jax import Array
 from pydantic.dataclasses import dataclass
 
-from rtickets.data.arrays import Dataset, Raw
-from rtickets.errors import InputError
+from rtickets.data.arrays import Dataset
+from rtickets.data.text.asked import VALUE, TextNumbers
 from rtickets.models.heads.text import TextHead
 from rtickets.settings.kinds import STRICT
 from rtickets.tasks.agreement import pearson_of, spearman_of
@@ -17,18 +17,15 @@ from rtickets.tasks.base import LISTED, Batch, Headline, Measured, Reduce, Sums,
 from rtickets.tasks.ratios import mean_of, ratio_sums
 from rtickets.tasks.texts import TextTask
 
-VALUE = "value"
-
 
 @dataclass(frozen=True, config=STRICT)
-class TextRegression(TextTask):
+class TextRegression(TextNumbers, TextTask):
     """The network answers (B, 1); batches hold rows of tokens and `value`, float32 (B,).
 
     Attributes:
         metric: the headline, a correlation of answers and values.
     """
 
-    answer: ClassVar[str] = VALUE
     answers: ClassVar[str] = "numbers"
     head: ClassVar[Any] = TextHead
     beside_head: ClassVar[frozenset[str]] = frozenset({"metric"})
@@ -39,15 +36,6 @@ class TextRegression(TextTask):
     def headline(self) -> Headline:
         """The metric."""
         return Headline(self.metric, words=f"{self.metric.capitalize()} correlation")
-
-    def check(self, raw: Raw, name: str) -> tuple[str, ...]:
-        """Check that texts have numbers."""
-        if VALUE not in raw.train.arrays:
-            raise InputError(
-                f"{name}: its texts have {', '.join(raw.train.arrays)} and no numbers to be told; "
-                "take source='table', whose column data.text.label has them"
-            )
-        return ()
 
     def about(self, dataset: Dataset) -> dict[str, Any]:
         """Return how many numbers are told."""

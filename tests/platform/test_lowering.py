@@ -25,10 +25,12 @@ from rtickets.tasks import (
     Detection,
     MaskedTokens,
     Moco,
+    QuestionAnswering,
     Segmentation,
     SimClr,
     TextClassification,
     TextRegression,
+    TokenClassification,
 )
 from rtickets.training.objectives import OBJECTIVES
 
@@ -47,6 +49,8 @@ TEXTS_HERE = {
     "masked_tokens": MaskedTokens(vocabulary=KNOWN),
     "text_classification": TextClassification(vocabulary=KNOWN),
     "text_regression": TextRegression(vocabulary=KNOWN),
+    "token_classification": TokenClassification(vocabulary=KNOWN),
+    "question_answering": QuestionAnswering(vocabulary=KNOWN),
 }
 SEARCHES = [name for name, entry in ATTACKS.items() if entry.is_search]
 
@@ -135,12 +139,15 @@ def test_steps_of_every_task_in_bfloat16_with_their_attack_in_a_loop(tiny, name)
 def test_steps_of_every_task_on_texts(tiny, name):
     task = TEXTS_HERE[name]
     sizes = EncoderConfig(layers=1, hidden=16, heads=2, vocabulary=KNOWN.size, positions=8)
-    width = {"masked_tokens": KNOWN.size, "text_regression": 1}.get(name, 2)
+    widths = {"masked_tokens": KNOWN.size, "text_regression": 1, "token_classification": 3}
+    width = widths.get(name, 2)
     model = Bert(width, sizes, jnp.bfloat16, task.head)
     part = np.ones((8, 8), np.uint8)
     split = Split({
         "tokens": part.astype(np.int32), "part": part, "segment": part,
         "label": np.zeros(8, np.int32), "value": np.zeros(8, np.float32),
+        "tags": np.zeros((8, 8), np.int32), "first": np.ones(8, np.int32),
+        "last": np.ones(8, np.int32),
     })  # fmt: skip
     params, _ = models.initialise(
         model, jax.random.key(0), task.input_spec(Transform(), split.spec)

@@ -34,6 +34,7 @@ from rtickets.data.sources.scenes.read import (
 from rtickets.data.sources.source import Augmentation, Facts, Source
 from rtickets.data.sources.stamps import read_stamps
 from rtickets.data.sources.texts.registry import TEXT_SOURCES
+from rtickets.data.sources.texts.tfds_texts import tfds_text_source
 from rtickets.data.sources.tfds import tfds_source
 from rtickets.data.sources.vtab import vtab_source
 from rtickets.errors import InputError
@@ -245,7 +246,7 @@ def get_source(name: str) -> Source:
     """
     kind, _, own = name.partition(":")
     if kind == "tfds" and own:
-        return tfds_source(own)
+        return tfds_text_source(own) or tfds_source(own)
     if kind == "vtab" and own:
         return vtab_source(own)
     if name not in SOURCES:

@@ -33,12 +33,12 @@ def rows_of(
     tokenizer, vocabulary = open_tokenizer(config), vocabulary_of(config)
     first = _encoded(tokenizer, texts)
     if config.pack:
-        return _arrays(config, vocabulary, list(_packed(config.length, first)))
+        return arrays_of(config, vocabulary, list(_packed(config.length, first)))
     pairs = [[each] for each in first]
     if seconds is not None:
         for pair, second in zip(pairs, _encoded(tokenizer, seconds), strict=True):
             pair.append(second)
-    return _arrays(config, vocabulary, [[_cut(pair, config.length)] for pair in pairs])
+    return arrays_of(config, vocabulary, [[_cut(pair, config.length)] for pair in pairs])
 
 
 def _encoded(tokenizer: Any, texts: Sequence[str]) -> list[Sequence[int]]:
@@ -77,9 +77,10 @@ def _packed(length: int, texts: Sequence[Sequence[int]]) -> Iterator[list[Pieces
         yield row
 
 
-def _arrays(
+def arrays_of(
     config: TextConfig, vocabulary: Vocabulary, rows: Sequence[list[Pieces]]
 ) -> dict[str, np.ndarray]:
+    """Return rows of texts, each of its pieces, as arrays; see `rows_of`."""
     tokens = np.full((len(rows), config.length), vocabulary.padding, np.int32)
     part, segment = np.zeros(tokens.shape, np.uint8), np.zeros(tokens.shape, np.uint8)
     for index, row in enumerate(rows):

@@ -1,12 +1,18 @@
 """Settings of texts: which tokenizer, how long, which columns."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from rtickets.platform.private import expanded
-from rtickets.settings.kinds import STRICT
+from rtickets.settings.kinds import STRICT, Positive
 
 GLOSSES = "glosses"  # the vocabulary that comes with the package
 
@@ -34,6 +40,9 @@ class TextConfig:
         column: what tables call their texts.
         pair: what they call a second text that belongs to the first, None for none.
         label: what they call what a text is labelled with.
+        stride: of a text in which an answer is looked for, and which is longer than a row: how many
+            tokens after a row the next one begins.
+        question: tokens of a question at most.
     """
 
     tokenizer: Annotated[str, AfterValidator(_place)] = GLOSSES
@@ -43,6 +52,17 @@ class TextConfig:
     column: str = "text"
     pair: str | None = None
     label: str = "label"
+    stride: Positive = 128
+    question: Positive = 64
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what runs of before it was there do not name, where it is the usual."""
+        values: dict[str, Any] = dump(self)
+        for name, usual in (("stride", 128), ("question", 64)):
+            if values.get(name) == usual:
+                del values[name]
+        return values
 
     @model_validator(mode="after")
     def _check(self) -> "TextConfig":

@@ -121,12 +121,12 @@ def _opened(name: str, about: tuple[int, ...], lowercase: bool) -> Any:
             found.no_truncation()
             found.no_padding()
             return found
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # tokens may be signs such as U+2028
     except InputError:
         raise
     except Exception as error:  # the library raises plain exceptions for damage
         raise InputError(f"{path}: cannot be read as a tokenizer: {error}") from None
-    return word_pieces(lines, lowercase, name)
+    return word_pieces(lines[:-1] if lines[-1] == "" else lines, lowercase, name)
 
 
 def word_pieces(tokens: Iterable[str], lowercase: bool, name: str = "tokens") -> Any:
@@ -155,4 +155,9 @@ def train(texts: Iterable[str], size: int, lowercase: bool = True) -> list[str]:
         vocab_size=size, special_tokens=list(SPECIAL), show_progress=False
     )
     found.train_from_iterator(texts, trainer)
+    if found.get_vocab_size() > size:
+        raise InputError(
+            f"{size} tokens do not hold the {found.get_vocab_size() - len(SPECIAL)} letters of the "
+            "texts; ask for more"
+        )
     return [*SPECIAL, *sorted(found.get_vocab().keys() - set(SPECIAL))]

@@ -100,6 +100,12 @@ def test_a_vocabulary_is_known_by_its_tokens(config, tmp_path):
     assert other.digest != known.digest
 
 
+def test_tokens_of_a_vocabulary_may_be_signs_that_end_lines_elsewhere(tmp_path):
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join([*WORDS, "\u2028", "\x85", "last"]) + "\n", "utf-8")
+    assert ours.open_tokenizer(TextConfig(tokenizer=str(path))).token_to_id("last") == 12
+
+
 def test_the_bundled_vocabulary_reads_glosses():
     known = ours.vocabulary_of(TextConfig())
     assert known.size == 4096

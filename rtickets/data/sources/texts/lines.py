@@ -5,22 +5,20 @@ from pathlib import Path
 from rtickets.data.arrays import Raw
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.array_files import existing
-from rtickets.data.sources.texts.made import Texts, raw_of, read_text
+from rtickets.data.sources.texts.made import Texts, lines_in, raw_of, read_text
 from rtickets.errors import InputError
 
 _ENDS = (".txt", ".txt.gz")
+_HINT = "a text file, or a folder of .txt or .txt.gz files, in UTF-8"
 _SPLITS = {"train": ("train",), "test": ("test",), "validation": ("validation", "valid", "val")}
 
 
 def lines_of(config: DataConfig) -> Raw:
     """Return the lines of a file, or of all in a folder; train, test and valid are splits."""
-    hint = "a text file, or a folder of .txt or .txt.gz files, in UTF-8"
-    root = existing(config.path, config.source, hint)
+    root = existing(config.path, config.source, _HINT)
     if root.is_file():
         return raw_of(config, Texts(_lines([root])))
-    files = sorted(path for path in root.rglob("*") if path.name.endswith(_ENDS))
-    if not files:
-        raise InputError(f"data.path={config.path!r} holds no file *.txt; expected {hint}")
+    files = _under(root)
     named = {
         split: [path for path in files if path.name.partition(".")[0] in names]
         for split, names in _SPLITS.items()
@@ -33,8 +31,24 @@ def lines_of(config: DataConfig) -> Raw:
     return raw_of(config, train, test, validation)
 
 
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a file, or of all in a folder, whatever they are called."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist; expected {_HINT}")
+    return _lines([path] if path.is_file() else _under(path))
+
+
+def _under(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.rglob("*") if path.name.endswith(_ENDS))
+    if not files:
+        raise InputError(f"{folder} holds no file *.txt; expected {_HINT}")
+    return files
+
+
 def _lines(files: list[Path]) -> list[str]:
-    found = [line for path in files for line in read_text(path).splitlines() if line.strip()]
+    found = [
+        line for path in files for _, line in lines_in(read_text(path, "utf-8-sig")) if line.strip()
+    ]
     if not found:
         raise InputError(f"{files[0]}: holds no text")
     return found

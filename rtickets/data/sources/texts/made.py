@@ -1,6 +1,7 @@
 """Texts as sources read them, and the arrays that they become."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from rtickets.data.settings import DataConfig
 from rtickets.data.text.rows import cut_off, rows_of
 from rtickets.data.text.settings import TextConfig
 from rtickets.errors import InputError
+from rtickets.models.bert import PART
 
 _MOST = 1 << 32  # bytes of a file of texts
 
@@ -62,10 +64,24 @@ def raw_of(
             f"{cut:,} of {rows:,} texts fill data.text.length={settings.length} or were cut off "
             "there"
         )
+    notes += padding_notes(settings, [each for each in splits if each is not None])
     names = () if settings.pack else tuple(class_names)
     own, tests, held = splits
     assert own is not None
     return Raw(own, tests, names, held, notes=tuple(notes))
+
+
+def padding_notes(settings: TextConfig, splits: Sequence[Split]) -> list[str]:
+    """Say so where rows are mostly padding, which takes as long to train on as texts."""
+    parts = [np.asarray(each.arrays[PART]) > 0 for each in splits]
+    there, tokens = sum(int(each.sum()) for each in parts), sum(each.size for each in parts)
+    longest = max(int(each.sum(1).max()) for each in parts)
+    if 2 * there >= tokens or longest == settings.length:
+        return []
+    return [
+        f"{1 - there / tokens:.0%} of the tokens are padding; data.text.length={longest} holds all "
+        "texts too"
+    ]
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
@@ -80,3 +96,11 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: no {encoding} text: {error}; convert it") from None
+
+
+def lines_in(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text by their numbers, from 1 on.
+
+    They end where files of lines end them, and not at signs such as U+2028 inside a text.
+    """
+    yield from enumerate(re.split("\r\n|\n|\r", text), 1)

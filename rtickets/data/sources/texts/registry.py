@@ -1,6 +1,7 @@
 """The sources of texts by name."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rtickets.data.arrays import Raw
@@ -8,11 +9,14 @@ from rtickets.data.images.views import View
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.source import Source
 from rtickets.data.sources.texts.fortunes import fortunes_of
+from rtickets.data.sources.texts.glue import GLUE, glue_files, glue_of
 from rtickets.data.sources.texts.lines import lines_of
+from rtickets.data.sources.texts.squad import squad_of
 from rtickets.data.sources.texts.tables import table_of
+from rtickets.data.sources.texts.tagged import tagged_of
 from rtickets.data.sources.texts.wordnet import glosses_of, mini_of, mini_parts_of, parts_of
 from rtickets.data.task_settings import TaskConfig
-from rtickets.data.text.asked import TextClasses, TokensAlone
+from rtickets.data.text.asked import TextClasses, TextSpans, TextTags, TokensAlone
 
 _EXTRA = "rtickets[text]"
 
@@ -58,4 +62,15 @@ TEXT_SOURCES = {
     "fortunes": text_source(fortunes_of, "fortunes, with their topics as classes"),
     "table": text_source(table_of, "a table of texts, CSV, TSV or JSON lines, with columns"),
     "lines": text_source(lines_of, "plain text files, every line a text", task=TokensAlone()),
+    "tagged": text_source(
+        tagged_of, "words with tags, files of columns as CoNLL's or JSON lines", task=TextTags()
+    ),
+    "squad": text_source(
+        squad_of, "questions with answers in a text, SQuAD 1.1's JSON", task=TextSpans()
+    ),
 }
+TEXT_SOURCES |= {
+    name: text_source(partial(glue_of, glue), f"{glue.folder} of GLUE, {glue.test}.tsv for testing",
+                      task=glue.task)._replace(files=partial(glue_files, glue))
+    for name, glue in GLUE.items()
+}  # fmt: skip

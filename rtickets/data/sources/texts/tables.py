@@ -12,11 +12,11 @@ import numpy as np
 from rtickets.data.arrays import LABEL, Raw
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.array_files import existing
-from rtickets.data.sources.texts.made import Texts, raw_of, read_text
+from rtickets.data.sources.texts.made import Texts, lines_in, raw_of, read_text
+from rtickets.data.text.asked import VALUE
 from rtickets.data.text.settings import TextConfig
 from rtickets.errors import InputError
 
-VALUE = "value"  # the name of numbers that are to be told
 _SPLITS = {
     "train": ("train",),
     "test": ("test",),
@@ -56,7 +56,7 @@ def read_rows(path: Path) -> Iterator[Row]:
         raise InputError(f"{path}: expected a name that ends in {', '.join(_ENDS)}")
     text = read_text(path, "utf-8-sig")
     if path.suffix == ".jsonl":
-        yield from _json_rows(path, text)
+        yield from json_rows(path, text)
         return
     csv.field_size_limit(_MOST_FIELD)
     how: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
@@ -75,8 +75,9 @@ def read_rows(path: Path) -> Iterator[Row]:
         raise InputError(f"{path}: line {reader.line_num}: {error}") from None
 
 
-def _json_rows(path: Path, text: str) -> Iterator[Row]:
-    for number, line in enumerate(text.splitlines(), 1):
+def json_rows(path: Path, text: str) -> Iterator[Row]:
+    """Yield the objects of JSON lines."""
+    for number, line in lines_in(text):
         if not line.strip():
             continue
         try:
@@ -99,6 +100,11 @@ def raw_of_rows(
         names: what errors call each split.
     """
     settings, answer = config.text or TextConfig(), _answer(config)
+    if answer not in ("", LABEL, VALUE):
+        raise InputError(
+            f"source={config.source!r} has texts with one label each, and not what the task "
+            f"{config.task.name if config.task else ''!r} asks; take the source 'tagged' or 'squad'"
+        )
     classes: tuple[str, ...] = ()
     if answer == LABEL:
         own = {_cell(row, settings.label, names["train"], at) for at, row in _at(rows["train"])}

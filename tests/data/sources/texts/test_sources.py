@@ -100,6 +100,25 @@ def test_lines_of_files_are_texts_and_names_are_splits(tmp_path):
         data.get_source("lines").load(lines_of(tmp_path), None)
 
 
+def test_rows_that_are_mostly_padding_are_said(tmp_path):
+    (tmp_path / "a.txt").write_text("an entity that exists\n" * 20)
+    for length, said in ((32, True), (12, False), (7, False)):
+        config = DataConfig("lines", path=str(tmp_path), text=TextConfig(length=length))
+        notes = data.get_source("lines").load(config, None).notes
+        assert any("75% of the tokens are padding" in note for note in notes) == said, notes
+        assert any("data.text.length=8 holds all" in note for note in notes) == said
+
+
+def test_lines_end_where_files_end_them(tmp_path):
+    rows = [{"text": "a\u2028b", "label": n % 2} for n in range(3)]
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    (tmp_path / "train.jsonl").write_text("\r\n".join(lines), "utf-8", newline="")
+    raw = data.get_source("table").load(DataConfig("table", path=str(tmp_path), text=SHORT), None)
+    assert len(raw.train) == 3
+    (tmp_path / "a.txt").write_bytes("\ufeffone\u2028two\r\nthree\x85\rfour\n\n".encode())
+    assert len(data.get_source("lines").load(lines_of(tmp_path), None).train) == 3
+
+
 ROWS = [("a", "good film", "2"), ("b", 'a "bad" one', "10"), ("c", "so, so", "2")]
 
 
