@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,12 +11,28 @@ import jax.numpy as jnp
 from jax import Array
 
 from rtickets import masks, models
+from rtickets.data.images.augment import Transform
 from rtickets.models.calling import STATE, apply
 from rtickets.models.inputs import Inputs
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import parallel
+from rtickets.tasks import Task
 
 _PROBE = 4  # images that shapes are traced with
+
+
+class Questions(NamedTuple):
+    """What is asked about examples, where all their arrays are known without reading images.
+
+    Attributes:
+        task: the task.
+        transform: from stored examples to what the task's batches hold.
+        stored: what an example is stored as.
+    """
+
+    task: Task
+    transform: Transform
+    stored: Inputs
 
 
 class NetworkCost(NamedTuple):
@@ -42,6 +58,7 @@ def network_cost(
     inputs: Inputs | tuple[int, ...],
     make_head: Callable[[int], Any] = models.LinearHead,
     output_stride: int | None = None,
+    asked: Questions | None = None,
 ) -> NetworkCost:
     """Return costs from traced shapes and XLA's count of operations before any optimisation.
 
@@ -50,6 +67,7 @@ def network_cost(
         inputs: what it takes; (H, W, C) of images.
         make_head: see `Task.head`.
         output_stride: see `Task.backbone_stride`.
+        asked: whose loss is counted among what is kept; None counts none.
     """
     model = models.from_config(config, width, make_head=make_head, output_stride=output_stride)
     models.check_inputs(model, models.as_inputs(inputs))
@@ -57,16 +75,24 @@ def network_cost(
     variables = jax.eval_shape(model.init, jax.random.key(0), x)
     params, batch_stats = variables["params"], variables.get(STATE, {})
 
-    def loss(params: Any, batch_stats: Any, x: Array) -> Array:
-        outputs, _ = apply(model, params, batch_stats, x, True)
+    keys = jax.eval_shape(partial(jax.random.split, num=_PROBE), jax.random.key(0))
+    batch = None if asked is None else _batch_of(asked, keys)
+
+    def loss(
+        params: Any, batch_stats: Any, x: Any, drawing: Any = None, batch: Any = None
+    ) -> Array:
+        outputs, _ = apply(model, params, batch_stats, x, True, drawing)
+        if asked is not None and batch is not None:
+            return asked.task.loss(outputs, batch).sum()
         return sum((leaf.sum() for leaf in jax.tree.leaves(outputs)), jnp.zeros(()))
 
     counted = jax.jit(loss).lower(params, batch_stats, x).cost_analysis() or {}
 
-    def pullback(params: Any, batch_stats: Any, x: Array) -> Any:
-        return jax.vjp(lambda p: loss(p, batch_stats, x), params)[1]
+    def pullback(params: Any, *others: Any) -> Any:
+        return jax.vjp(lambda p: loss(p, *others), params)[1]
 
-    kept = jax.tree.leaves(jax.eval_shape(pullback, params, batch_stats, x))
+    drawing = keys if models.draws(model) else None
+    kept = jax.tree.leaves(jax.eval_shape(pullback, params, batch_stats, x, drawing, batch))
     fixed = _bytes(params)  # are kept as well, however many images there are
     sizes = [leaf.size for leaf in jax.tree.leaves(params)]
     selected = jax.tree.leaves(masks.select(params))
@@ -76,6 +102,14 @@ def network_cost(
         forward=float(counted.get("flops", 0.0)) / _PROBE,
         activations=max(sum(map(_bytes, kept)) - fixed, 0) / _PROBE,
     )
+
+
+def _batch_of(asked: Questions, keys: Any) -> Any:
+    """Return the shapes of a batch of a task."""
+    raw = {
+        each.name: jax.ShapeDtypeStruct((_PROBE, *each.shape), each.dtype) for each in asked.stored
+    }
+    return jax.eval_shape(partial(asked.task.augment, asked.transform), keys, raw)
 
 
 def _bytes(tree: Any) -> int:

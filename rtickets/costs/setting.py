@@ -59,8 +59,8 @@ class Setting:
         config = config or self.task or provenance.trained_on({})[0]
         network = self.inputs[0].shape if self.inputs and config.image_size is None else ()
         task = sizes_of(config, network if len(network) == 3 else None)
-        if self.inputs is None or config.image_size is not None:
-            return task
+        if self.inputs is None or config.image_size is not None or len(network) != 3:
+            return task  # also texts, which are as long as the data have them
         return task._replace(inputs=self.inputs)
 
     def model_for(self, task: TaskSizes | None) -> ModelConfig:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rtickets import data
-from rtickets.costs.network_costs import NetworkCost, network_cost
+from rtickets.costs.network_costs import NetworkCost, Questions, network_cost
 from rtickets.data import source_of
 from rtickets.data.arrays import IMAGE
 from rtickets.data.images.chosen import make_transform
@@ -41,6 +41,7 @@ class TaskSizes(NamedTuple):
         compared: training examples that validation compares with, see `Task.comparison`.
         evaluated: what the network takes in evaluations, where that is something else.
         calls: how often it is called then for every example.
+        asked: what its loss is counted by, None where that is little beside a network of images.
     """
 
     name: str
@@ -57,6 +58,7 @@ class TaskSizes(NamedTuple):
     compared: int = 0
     evaluated: Inputs | None = None
     calls: int = 1
+    asked: Questions | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -97,26 +99,29 @@ def sizes_of(config: DataConfig, like: tuple[int, ...] | None = None) -> TaskSiz
     compared = 0
     if isinstance(task.comparison, Neighbours):
         compared = min(sizes.train, task.comparison.gallery or sizes.train)
+    asked = None if IMAGE in stored else Questions(task, transform, tuple(stored.values()))
     return TaskSizes(
         config.source, *sizes[:4], task.answers, inputs, stored_bytes, task.head,
         task.backbone_stride, task.work, compared,
-        None if evaluated == inputs else evaluated, calls,
+        None if evaluated == inputs else evaluated, calls, asked,
     )  # fmt: skip
 
 
 def cost_of(config: ModelConfig, task: TaskSizes) -> NetworkCost:
     """Return costs of a network that does a task."""
-    return network_cost(config, task.outputs, task.inputs, task.head, task.backbone_stride)
+    sizes = task.outputs, task.inputs, task.head, task.backbone_stride
+    return network_cost(config, *sizes, asked=task.asked)
 
 
 def evaluated_cost_of(config: ModelConfig, task: TaskSizes) -> NetworkCost:
     """Return costs of a network that is evaluated on a task, of all its calls for an example."""
-    own = cost_of(config, task if task.evaluated is None else task._replace(inputs=task.evaluated))
+    own = cost_of(config, task._replace(inputs=task.evaluated or task.inputs, asked=None))
     return own._replace(forward=task.calls * own.forward, activations=task.calls * own.activations)
 
 
 def head_cost_of(config: ModelConfig, task: TaskSizes) -> NetworkCost:
     """Return what the head of such a network costs, beyond a linear one on pooled features."""
+    task = task._replace(asked=None)  # a loss fits the task's own head alone
     whole, others = cost_of(config, task), cost_of(config, task._replace(head=LinearHead))
     return NetworkCost(
         max(whole.weights - others.weights, 0),

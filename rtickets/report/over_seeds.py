@@ -19,7 +19,7 @@ from rtickets.stages.points import (
     point_of,
     spread,
 )
-from rtickets.stages.settings import moves, with_limit
+from rtickets.stages.settings import is_of_texts, moves, with_limit
 
 __all__ = ["CLEAN", "Spread", "by_seed", "further_of", "metrics_of", "moves_of", "rows", "spread"]
 
@@ -92,8 +92,9 @@ def moves_of(config: Mapping[str, Any], transfer: str) -> str | None:
         return None
     estimated = found.get("recalibrate")
     how = None if estimated is None else config_files.parse(TransferRecalibrateConfig, estimated)
-    own = moves(found["mode"], found["train"]["statistics"], how)
-    return with_limit(own, config_files.parse(DataConfig, found["data"]))
+    data = config_files.parse(DataConfig, found["data"])
+    own = moves(found["mode"], found["train"]["statistics"], how, texts=is_of_texts(data))
+    return with_limit(own, data)
 
 
 def _json(value: float) -> float | None:

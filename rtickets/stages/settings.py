@@ -9,6 +9,8 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from rtickets.data.settings import DataConfig
+from rtickets.data.sources.registry import source_of
+from rtickets.errors import InputError
 from rtickets.evaluation.recalibration import TransferRecalibrateConfig
 from rtickets.models.settings import ModelConfig
 from rtickets.settings import config_files
@@ -57,7 +59,8 @@ class TransferConfig:
         data: the downstream task.
         mode: 'finetune' trains every surviving weight, 'linear' the head alone of all weights.
             Under either, the mean and variance of every normalisation layer are re-estimated on the
-            target's training images, unless train.statistics='frozen': see `moves`.
+            target's training images, unless train.statistics='frozen': see `moves`. Networks of
+            texts, which normalise every token by itself, have no such statistics.
         recalibrate: before training, estimate these statistics anew without labels, see
             `rtickets.evaluation.recalibration`; it needs train.statistics='frozen', as otherwise
             training replaces them. None leaves them as they are.
@@ -109,7 +112,9 @@ class TransferConfig:
     @property
     def moves(self) -> str:
         """What of the ticket changes, in words for results and reports."""
-        found = moves(self.mode, self.train.statistics, self.recalibrate)
+        found = moves(
+            self.mode, self.train.statistics, self.recalibrate, texts=is_of_texts(self.data)
+        )
         return with_limit(found, self.data)
 
     @model_validator(mode="after")
@@ -170,15 +175,24 @@ class TransferConfig:
             yield f"keep_best_checkpoints=0 (it is {train.keep_best_checkpoints}), as none is saved"
 
 
-def moves(mode: str, statistics: str, recalibrate: TransferRecalibrateConfig | None = None) -> str:
+def moves(
+    mode: str,
+    statistics: str,
+    recalibrate: TransferRecalibrateConfig | None = None,
+    *,
+    texts: bool = False,
+) -> str:
     """Say what a transfer changes of a ticket, in words that stand alone.
 
     Args:
         mode: 'finetune' or 'linear'.
         statistics: of normalisation, 'batch' or 'frozen'.
         recalibrate: how statistics that are then frozen were estimated, None where they were not.
+        texts: whether it is of texts, whose tokens are normalised each by itself.
     """
     weights = "the head alone of all weights" if mode == "linear" else "every surviving weight"
+    if texts and recalibrate is None:
+        return f"{weights}; normalisation is of every token by itself and has no statistics"
     if recalibrate is not None:
         return (
             f"{weights}, and normalisation statistics, estimated before on {recalibrate.words}, of "
@@ -190,6 +204,14 @@ def moves(mode: str, statistics: str, recalibrate: TransferRecalibrateConfig | N
         f"{weights}, and normalisation statistics (the mean and variance of every such layer), "
         "re-estimated on the target's training images"
     )
+
+
+def is_of_texts(data: DataConfig) -> bool:
+    """Return whether a data set is of texts; one that is not known here is taken for images."""
+    try:
+        return source_of(data).text
+    except InputError:
+        return False
 
 
 def with_limit(moves: str, data: DataConfig) -> str:

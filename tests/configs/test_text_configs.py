@@ -1,13 +1,24 @@
 """Configurations of texts: the published choices, and what they take by a dry run."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from rtickets import cli
 from rtickets.cli import overrides
-from rtickets.config import DrawConfig, PretrainConfig
+from rtickets.config import (
+    DrawConfig,
+    EncoderConfig,
+    ModelConfig,
+    PretrainConfig,
+    TransferConfig,
+)
+from rtickets.costs import Setting
+from rtickets.data.sources.texts.glue import GLUE
 from rtickets.settings import config_files
+from rtickets.stages import text_recipes
+from rtickets.stages.registry import estimate
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -71,3 +82,63 @@ def test_base_fits_its_dry_run(tmp_path, capsys):
     expected = (maps + attention + head) / 1e9
     said = float(printed.split(" GFLOP an image")[0].rpartition(" ")[2])
     assert said == pytest.approx(expected, rel=0.1)
+
+
+def write_glue(folder, name):
+    """Write small files of a task of GLUE."""
+    glue = GLUE[name]
+    columns = glue.header or (*glue.columns, glue.label)
+    own = folder / glue.folder
+    own.mkdir()
+    labels = list(glue.classes) or ["1.5", "3"]
+    cells = [[labels[n % len(labels)] if c == glue.label else f"text {n}" for c in columns]
+             for n in range(200)]  # fmt: skip
+    lines = [] if glue.header else ["\t".join(columns)]
+    lines += ["\t".join(row) for row in cells]
+    for file in ("train", glue.test):
+        (own / f"{file}.tsv").write_text("\n".join(lines) + "\n")
+
+
+def write_squad(folder):
+    about = [f"the number {n} is in the text" for n in range(40)]
+    answers = [{"text": "number", "answer_start": 4}]
+    data = [
+        {"paragraphs": [{"context": text, "qas": [
+            {"id": text, "question": "which?", "answers": answers}
+        ]}]}
+        for text in about
+    ]  # fmt: skip
+    for name in ("train", "dev"):
+        (folder / f"{name}-v1.1.json").write_text(json.dumps({"data": data}))
+
+
+@pytest.mark.parametrize("which", [*text_recipes.GLUE, "squad"])
+def test_published_transfers_and_draws_of_every_task_fit_a_dry_run(tmp_path, which):
+    squad = which == "squad"
+    write_squad(tmp_path) if squad else write_glue(tmp_path, which)
+    words = [f"--config.data.path={tmp_path}"]
+    draw = overrides.from_command_line(
+        DrawConfig, [f"--config={CONFIGS / 'draw/bert.py'}:{which}", *words]
+    )
+    moved = overrides.from_command_line(
+        TransferConfig, [f"--config={CONFIGS / 'transfer/text.py'}:{which}", *words]
+    )
+    train = moved.train
+    found = (train.duration, train.batch_size, train.optimizer.learning_rate, train.select)
+    assert found == (("4ep", 16, 3e-5, "last") if squad else ("3ep", 32, 2e-5, "last"))
+    assert draw.data == moved.data
+    rounds = (draw.train.duration, draw.method.stop)
+    assert rounds == (("220000it", "22000it") if squad else ("30ep", "3ep"))
+    assert (draw.method.first, draw.method.of) == ("train", "original")
+    text = moved.data.text
+    assert (text.length, text.stride) == ((384, 128) if squad else (128, 128))
+    sizes = EncoderConfig(layers=2, hidden=64, heads=2, vocabulary=4096)
+    model = ModelConfig(arch="bert", encoder=sizes)
+    (estimated,) = estimate(moved, Setting(model))
+    assert f"tokens ({text.length},) int32 of 4096 tokens" in estimated.about[0]
+    assert "moves every surviving weight; normalisation is of every token" in estimated.about[-1]
+    assert estimated.memory["activations"] > 0
+
+
+def test_glue_has_all_its_tasks_here():
+    assert {*text_recipes.GLUE, "glue_mnli_mismatched"} == set(GLUE)
