@@ -95,10 +95,13 @@ def _copies_on_disk(source: str, task: "Dataset") -> tuple[str, ...]:
     """Look for copies among encoded images, unless preparing the set has done so."""
     from rtickets.data.copies import find_copies
     from rtickets.data.sources.mask_sets import MASK_SETS
+    from rtickets.data.sources.person_sets import PERSON_SETS
     from rtickets.data.sources.public import PUBLIC_SETS
+    from rtickets.data.sources.scene_masks import SCENE_MASKS
 
     count = sum(map(len, task[:3]))
-    if source in PUBLIC_SETS or source in MASK_SETS:  # whose lists are compared by name
+    if any(source in each for each in (PUBLIC_SETS, MASK_SETS, SCENE_MASKS, PERSON_SETS)):
+        # They are compared when they are prepared, or lie in folders of their split.
         return ()
     if count > _MOST_COMPARED:
         return (f"too many images ({count:,}) to look for copies across splits",)

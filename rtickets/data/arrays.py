@@ -95,6 +95,7 @@ class Raw(NamedTuple):
         std: per-channel standard deviation likewise.
         viewed: images in memory were resized and cropped when they were decoded.
         notes: what a user should know about it, in lines.
+        ground: masks have a ground, 0, besides the classes, which count from 1 then, else from 0.
     """
 
     train: Split
@@ -105,6 +106,7 @@ class Raw(NamedTuple):
     std: tuple[float, ...] | None = None
     viewed: bool = False
     notes: tuple[str, ...] = ()
+    ground: bool = True
 
 
 @with_short_repr
@@ -120,6 +122,7 @@ class Dataset(NamedTuple):
         std: per-channel standard deviation likewise.
         viewed: images are resized and cropped when they are decoded, or were.
         notes: what a user should know about it, in lines.
+        ground: see `Raw`.
     """
 
     train: Split
@@ -130,6 +133,7 @@ class Dataset(NamedTuple):
     std: tuple[float, ...]
     viewed: bool = False
     notes: tuple[str, ...] = ()
+    ground: bool = True
 
 
 def in_memory(raw: Raw) -> Raw:

@@ -73,6 +73,7 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
         train, validation, test, raw.class_names, mean, std,
         raw.viewed or is_viewed(train),
         (*raw.notes, *odd, *limited, *_too_dark(train, validation, test)),
+        raw.ground,
     )  # fmt: skip
     if train.streamed:
         return dataset

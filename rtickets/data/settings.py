@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
@@ -30,6 +31,17 @@ def _absolute(path: str) -> str:
     return str(expanded(path).absolute())
 
 
+def _image_size(size: Any) -> Any:
+    """Return one number for two that are equal, so that there is one way to say a square."""
+    sides = list(size) if isinstance(size, tuple | list) else [size, size]
+    if len(sides) != 2 or any(type(side) is not int or side < 1 for side in sides):
+        raise ValueError("expected a number of pixels, 1 or more, or (height, width)")
+    return sides[0] if sides[0] == sides[1] else tuple(sides)
+
+
+ImageSize = Annotated[int | tuple[int, int], BeforeValidator(_image_size)]
+
+
 @dataclass(frozen=True, config=STRICT)
 class DataConfig:
     """A data set, how it is split, and how its images reach the network.
@@ -37,8 +49,8 @@ class DataConfig:
     Attributes:
         source: a name that `rtickets data list` shows.
         path: folder or file of the sources that are read from one; it is made absolute.
-        image_size: height and width that images are brought to; None is the source's default, which
-            for images of one small size is theirs.
+        image_size: height and width that images are brought to, one number or (height, width); None
+            is the source's default, which for images of one small size is theirs.
         channels: 1 or 3 to convert to grey or colour; None keeps the stored channels.
         train_examples: size of a class-balanced random subset of the training split, drawn with the
             run's seed; None keeps all. Validation images are those of the whole split all the same.
@@ -73,7 +85,7 @@ class DataConfig:
 
     source: str = "fashion_mini"
     path: Annotated[str, AfterValidator(_absolute)] | None = None
-    image_size: Positive | None = None
+    image_size: ImageSize | None = None
     channels: Literal[1, 3] | None = None
     train_examples: Positive | None = None
     train_fraction: PartOfOne | None = None
@@ -143,7 +155,12 @@ class DataConfig:
             )
         if self.crop_scale[0] > self.crop_scale[1]:
             raise ValueError(f"crop_scale={self.crop_scale} is not (smallest, largest)")
-        if self.resize and self.image_size and self.resize < self.image_size:
+        if self.resize and isinstance(self.image_size, tuple):
+            raise ValueError(
+                f"resize={self.resize} scales the short side before a square is cut out, and "
+                f"image_size={self.image_size} is none; set resize=0 to stretch images"
+            )
+        if self.resize and isinstance(self.image_size, int) and self.resize < self.image_size:
             raise ValueError(
                 f"resize={self.resize} leaves no centre crop of image_size={self.image_size}"
             )

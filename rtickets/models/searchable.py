@@ -38,6 +38,7 @@ class SearchableBlock(nn.Module):
         kernel_sizes: one path each.
         expansion: hidden channels of every path, times those of the input.
         inputs: features of the input in the whole network; None is as many as there are.
+        depthwise_init: draws depthwise filters.
     """
 
     features: int
@@ -49,6 +50,7 @@ class SearchableBlock(nn.Module):
     kernel_sizes: tuple[int, ...] = KERNEL_SIZES
     expansion: int = EXPANSION
     inputs: int | None = None
+    depthwise_init: Callable[..., Any] = depthwise_init
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -70,7 +72,7 @@ class SearchableBlock(nn.Module):
         y = self.conv(self.expansion * inputs, (1, 1), name=f"{name}_expand_conv")(x)
         y = self.activation(self.norm(name=f"{name}_expand_norm")(y))
         depthwise = DepthwiseConv(
-            size, self.stride, self.dtype, depthwise_init, name=f"{name}_depthwise_conv"
+            size, self.stride, self.dtype, self.depthwise_init, name=f"{name}_depthwise_conv"
         )
         y = self.activation(self.norm(name=f"{name}_depthwise_norm")(depthwise(y)))
         return self.conv(self.features, (1, 1), name=f"{name}_project_conv")(y)

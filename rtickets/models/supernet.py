@@ -8,7 +8,7 @@ coarsest, for classes. The head is the task's, so that tasks share everything el
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -21,7 +21,12 @@ from rtickets.models.architectures import Architecture, Request, Stem
 from rtickets.models.heads.deeplab import resized
 from rtickets.models.network import BackboneAndHead, Features, LinearHead, kernel_init, pooled
 from rtickets.models.preactivation import ACTIVATIONS
-from rtickets.models.searchable import EXPANSION, KERNEL_SIZES, SearchableBlock
+from rtickets.models.searchable import (
+    EXPANSION,
+    KERNEL_SIZES,
+    SearchableBlock,
+    depthwise_init,
+)
 
 
 class Stage(NamedTuple):
@@ -61,6 +66,10 @@ class Table:
         trunk: what follows the stages.
         kernel_sizes: of the paths of every block.
         expansion: hidden channels of every path, times the block's inputs.
+        momentum: what running statistics keep of themselves at every step.
+        epsilon: what normalisation layers add to variances.
+        deviation: of the initial kernels of the backbone; None is that of MnasNet, by the number of
+            outputs.
     """
 
     stem: int
@@ -68,6 +77,9 @@ class Table:
     trunk: Joined | Gathered
     kernel_sizes: tuple[int, ...] = KERNEL_SIZES
     expansion: int = EXPANSION
+    momentum: float = 0.99
+    epsilon: float = 1e-3
+    deviation: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a table that no network has."""
@@ -97,7 +109,7 @@ class Table:
         trunk: Joined | Gathered = Joined(scale(self.trunk.features))
         if isinstance(self.trunk, Gathered):
             trunk = Gathered(each(self.trunk.branches), scale(self.trunk.features))
-        return Table(scale(self.stem), stages, trunk, self.kernel_sizes, self.expansion)
+        return replace(self, stem=scale(self.stem), stages=stages, trunk=trunk)
 
 
 _LAST = Stage((18, 36, 72, 144), (2, 2, 3, 4))
@@ -108,12 +120,15 @@ _SMALL = (Stage((8,), (1,)), Stage((8, 16), (1, 1)), Stage((8, 16, 32), (1, 1, 1
 TABLES = {
     "supernet_dense90": Table(24, _STAGES, Joined(90)),
     "supernet_dense180": Table(24, _STAGES, Joined(180)),
+    "supernet_keypoints": Table(
+        24, _STAGES, Joined(90), momentum=0.9, epsilon=1e-5, deviation=0.001
+    ),
     "supernet_classes": Table(24, _STAGES, Gathered((36, 72, 144, 320), 1600)),
     "supernet_small": Table(8, _SMALL, Joined(32)),
     "supernet_tiny": Table(8, (_SMALL[0], *_SMALL[:2]), Joined(16), (3, 5)),
 }
-"""The published ones (90 features for Cityscapes and COCO, 180 for ADE20K, classes of ImageNet), a
-small one, and one for a CPU."""
+"""The published ones (90 features for Cityscapes and, normalised and begun otherwise, for COCO, 180
+for ADE20K, classes of ImageNet), a small one, and one for a CPU."""
 
 
 class Supernet(BackboneAndHead):
@@ -142,7 +157,10 @@ class Supernet(BackboneAndHead):
     axis_name: str | None = None
     make_head: Callable[[int], nn.Module] = LinearHead
 
-    epsilon = 1e-3
+    @property
+    def epsilon(self) -> float:  # type: ignore[override]
+        """What normalisation layers add to variances."""
+        return self.table.epsilon
 
     @nn.compact
     def features(self, x: Array, train: bool = False) -> Features:
@@ -172,17 +190,19 @@ class Supernet(BackboneAndHead):
         return pooled({**levels, "trunk": last})
 
     def _layers(self, train: bool) -> "_Layers":
-        conv = partial(
-            nn.Conv, use_bias=False, padding="SAME", dtype=self.dtype, kernel_init=kernel_init
-        )
+        drawn, filters = kernel_init, depthwise_init
+        if self.table.deviation is not None:
+            drawn = filters = nn.initializers.normal(self.table.deviation)
+        conv = partial(nn.Conv, use_bias=False, padding="SAME", dtype=self.dtype, kernel_init=drawn)
         norm = partial(
-            nn.BatchNorm, use_running_average=not train, momentum=0.99, epsilon=self.epsilon,
-            dtype=self.dtype, axis_name=self.axis_name,
+            nn.BatchNorm, use_running_average=not train, momentum=self.table.momentum,
+            epsilon=self.epsilon, dtype=self.dtype, axis_name=self.axis_name,
         )  # fmt: skip
         activation = ACTIVATIONS[self.activation]
         block = partial(
             SearchableBlock, conv=conv, norm=norm, activation=activation, dtype=self.dtype,
             kernel_sizes=self.table.kernel_sizes, expansion=self.table.expansion,
+            depthwise_init=filters,
         )  # fmt: skip
         return _Layers(conv, norm, activation, block)
 

@@ -42,8 +42,14 @@ def _fill(config: Any) -> ConfigDict:
 
 
 def _plain_type(hint: Any) -> type | None:
-    """Return the int, float, bool or str of an optional field's annotation, None for others."""
-    for part in get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,):
+    """Return the int, float, bool or str of an optional field's annotation, None for others.
+
+    A field that may hold several kinds has none.
+    """
+    parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if len([part for part in parts if part is not type(None)]) > 1:
+        return None
+    for part in parts:
         if get_origin(part) is Literal:
             part = type(get_args(part)[0])
         if part in (int, float, bool, str):

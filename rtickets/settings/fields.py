@@ -40,7 +40,7 @@ class Kind(NamedTuple):
         section: the dataclass of a part with fields of its own, else None.
         label_of: for fields by label, such as `attacks`, what every label holds, else None.
         text: whether it holds words, which are taken as they are written.
-        many: whether it holds a tuple.
+        many: whether it holds a tuple, and nothing else.
         optional: whether it may be None.
         words: its type as users read it.
     """
@@ -72,7 +72,7 @@ def kind_of(annotation: Any) -> Kind:
     label_of = get_args(bare[0])[1] if get_origin(bare[0]) is Mapping else None
     # Of a Literal the first choice tells.
     text = any(part is str or isinstance(next(iter(get_args(part)), None), str) for part in bare)
-    many = any(get_origin(part) is tuple for part in bare)
+    many = all(get_origin(part) is tuple for part in bare)
     words = " | ".join([_words(part) for part in parts] + ["None"] * optional)
     return Kind(section, label_of, text, many, optional, words)
 

@@ -6,14 +6,14 @@ from pydantic import model_validator
 from pydantic.dataclasses import dataclass
 
 from rtickets.data.settings import DataConfig
-from rtickets.draw.searching.settings import SearchingConfig
+from rtickets.draw.searching.settings import SearchingConfig, check_length, events_in
 from rtickets.models.settings import ModelConfig
 from rtickets.settings.kinds import STRICT
 from rtickets.training.settings import TrainConfig
 
 
 def _train() -> TrainConfig:
-    return TrainConfig(select="last")
+    return TrainConfig(select="last", duration="200ep")
 
 
 def _model() -> ModelConfig:
@@ -45,4 +45,7 @@ class SearchConfig:
             )
         if self.train.statistics != "batch":
             raise ValueError("train.statistics='frozen' trains no supernet; set 'batch'")
+        events = events_in(self.train.duration, self.searching.prune_every, None)
+        if events is not None:
+            check_length(self.searching, self.train.duration, events)
         return self

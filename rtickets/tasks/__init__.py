@@ -5,6 +5,7 @@ from rtickets.tasks.base import Batch, Headline, Measured, Sums, Task
 from rtickets.tasks.classification import Classification
 from rtickets.tasks.detection import Detection
 from rtickets.tasks.images import ImageTask
+from rtickets.tasks.keypoints import Keypoints
 from rtickets.tasks.masked_tokens import MaskedTokens
 from rtickets.tasks.moco import Moco
 from rtickets.tasks.question_answering import QuestionAnswering
@@ -24,6 +25,7 @@ __all__ = [
     "Detection",
     "Headline",
     "ImageTask",
+    "Keypoints",
     "MaskedTokens",
     "Measured",
     "Moco",

@@ -76,3 +76,26 @@ def framed(images: np.ndarray, right: np.ndarray) -> np.ndarray:
     for edge in (np.s_[:, :wide], np.s_[:, -wide:], np.s_[:, :, :wide], np.s_[:, :, -wide:]):
         colour[edge] = frame
     return colour
+
+
+def dotted(
+    images: np.ndarray, points: np.ndarray, kinds: np.ndarray, colours: np.ndarray
+) -> np.ndarray:
+    """Return images in grey, with dots at points in the colours of their kinds.
+
+    Args:
+        images: float (N, H, W, C) in [0, 1].
+        points: float (N, M, 2) in pixels, down and right; of several the first is on top.
+        kinds: integers (N, M), places in `colours`, -1 where there is no point.
+        colours: float (kinds, 3).
+    """
+    painted = np.asarray(images).mean(-1, keepdims=True).repeat(3, -1)
+    height, width = images.shape[1:3]
+    wide = max(1, min(height, width) // 32)
+    for number, place in np.argwhere(kinds >= 0)[::-1]:
+        row, column = np.floor(points[number, place]).astype(int) - wide // 2
+        top, left = max(row, 0), max(column, 0)
+        painted[number, top : max(row + wide, 0), left : max(column + wide, 0)] = colours[
+            kinds[number, place]
+        ]
+    return painted

@@ -10,6 +10,7 @@ from rtickets.settings import config_files
 from rtickets.tasks.base import Task
 from rtickets.tasks.classification import Classification
 from rtickets.tasks.detection import Detection
+from rtickets.tasks.keypoints import Keypoints
 from rtickets.tasks.masked_tokens import MaskedTokens
 from rtickets.tasks.moco import Moco
 from rtickets.tasks.question_answering import QuestionAnswering
@@ -23,6 +24,7 @@ from rtickets.tasks.token_classification import TokenClassification
 TASKS: dict[str, type[TaskConfig]] = TaskConfig.entries
 TASKS |= {
     "classification": Classification, "detection": Detection, "segmentation": Segmentation,
+    "keypoints": Keypoints,
     "simclr": SimClr, "moco": Moco, "restoration": Restoration,
     "masked_tokens": MaskedTokens, "text_classification": TextClassification,
     "text_regression": TextRegression, "token_classification": TokenClassification,

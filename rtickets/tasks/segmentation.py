@@ -33,8 +33,8 @@ _AT_ONCE = 8  # images whose pixels are looked at side by side, of pictures
 class Segmentation(ImageTask):
     """The network answers logits of classes for every place; batches hold `image` and `mask`.
 
-    Masks are integers (B, H, W): 0 is the ground, class c of the source is c + 1. Answers are
-    compared with masks at the resolution of the masks.
+    Masks are integers (B, H, W): 0 is the ground, class c of the source is c + 1; of a source
+    without a ground class c is c. Answers are compared with masks at the resolution of the masks.
 
     Attributes:
         decoder: the head: that of DeepLabv3+ (Chen et al. 2018), whose places are those of the
@@ -82,15 +82,17 @@ class Segmentation(ImageTask):
         parts = {"train": raw.train, "val": raw.validation, "test": raw.test}
         for part, split in parts.items():
             if split is not None:
-                self._check_masks(split.arrays, len(raw.class_names), f"{name}: {part}")
+                self._check_masks(split.arrays, raw, f"{name}: {part}")
         masks = raw.train.arrays[MASK]
         if not isinstance(masks, np.ndarray):
             return ()
         there = set(np.unique(masks).tolist())
-        unused = [one for number, one in enumerate(raw.class_names, 1) if number not in there]
+        counted = enumerate(raw.class_names, int(raw.ground))
+        unused = [one for number, one in counted if number not in there]
         return (f"classes without a training pixel: {some(unused)}",) if unused else ()
 
-    def _check_masks(self, arrays: Mapping[str, Any], classes: int, name: str) -> None:
+    def _check_masks(self, arrays: Mapping[str, Any], raw: Raw, name: str) -> None:
+        classes = len(raw.class_names)
         if MASK not in arrays or not classes:
             raise InputError(
                 f"{name}: its examples are {', '.join(arrays)}, of {classes} named classes; to "
@@ -105,17 +107,18 @@ class Segmentation(ImageTask):
         self._check_ignored(masks, name)
         if not isinstance(masks, np.ndarray):
             return  # streamed ones are read when they are needed
-        found = np.unique(masks)
+        found, last = np.unique(masks), classes - 1 + int(raw.ground)
+        expected = f"{'0 for the ground, 1' if raw.ground else '0'} to {last} for its classes"
         if not (found != self.ignored).any():
             raise InputError(
                 f"{name}: all pixels of its masks are {self.ignored}, which does not count; "
-                f"expected 0 for the ground, 1 to {classes} for its classes"
+                f"expected {expected}"
             )
-        odd = found[(found != self.ignored) & ((found < 0) | (found > classes))]
+        odd = found[(found != self.ignored) & ((found < 0) | (found > last))]
         if odd.size:
             raise InputError(
-                f"{name}: masks have the value {odd[0]}; expected 0 for the ground, 1 to {classes} "
-                f"for its classes, or {self.ignored} for pixels that do not count"
+                f"{name}: masks have the value {odd[0]}; expected {expected}, or {self.ignored} "
+                "for pixels that do not count"
             )
 
     def _check_ignored(self, masks: Any, name: str) -> None:
@@ -134,12 +137,13 @@ class Segmentation(ImageTask):
             )
 
     def about(self, dataset: Dataset) -> dict[str, Any]:
-        """Return the names of the classes besides the ground."""
-        return {"class_names": list(dataset.class_names)}
+        """Return the names of the classes besides the ground, and whether there is none."""
+        without = {} if dataset.ground else {GROUND: False}
+        return {"class_names": list(dataset.class_names), **without}
 
     def width(self, about: Mapping[str, Any]) -> int:
-        """Return the number of classes, with the ground."""
-        return 1 + len(about["class_names"])
+        """Return the number of classes, with the ground if there is one."""
+        return int(about.get(GROUND, True)) + len(about["class_names"])
 
     def evaluated_on(self, transform: Transform, stored: Mapping[str, Input]) -> tuple[Inputs, int]:
         """Return the image at the size that it is evaluated at, or a window and their number."""
@@ -254,9 +258,9 @@ class Segmentation(ImageTask):
         return rows
 
     def class_names(self, about: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the names of the classes, the ground's before those of the data set."""
+        """Return the names of the classes, the ground's, if any, before those of the data set."""
         own = super().class_names(about)
-        return (GROUND, *own) if own else ()
+        return (GROUND, *own) if own and about.get(GROUND, True) else own
 
     def class_measures(self, sums: Mapping[str, Any]) -> dict[int, Measured]:
         """Return the IoU of every class that is there or answered."""

@@ -1,8 +1,9 @@
 """Multiply-adds of a network layer by layer, exact also where single weights are pruned.
 
 A weight of a dense or convolution kernel, grouped or not, is multiplied once at every place that
-its layer answers. So a layer takes as many multiply-adds as it has weights times places, and a
-masked one as many as weights live. Resizing, normalisation and biases count nothing, as usual.
+its layer answers, one of a transposed convolution at every place that the layer is given. So a
+layer takes as many multiply-adds as it has weights times places, and a masked one as many as
+weights live. Resizing, normalisation and biases count nothing, as usual.
 """
 
 import math
@@ -69,8 +70,9 @@ def shapes_and_places(
         under_way.append(path)
         answer = call(*args, **keywords)
         under_way.pop()
-        if hasattr(answer, "shape"):
-            found["/".join((*path, KERNEL))] += math.prod(answer.shape[1:-1])
+        at = args[0] if isinstance(context.module, nn.ConvTranspose) else answer
+        if hasattr(at, "shape"):
+            found["/".join((*path, KERNEL))] += math.prod(at.shape[1:-1])
         return answer
 
     def initial(key: Any, x: Any) -> Any:  # a new function: of one that JAX knows it traces nothing

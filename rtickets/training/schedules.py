@@ -12,7 +12,7 @@ def multiplier(config: OptimizerConfig, total_steps: int, steps_per_epoch: int) 
     Returns:
         A function from the step (from 0) to a multiplier in [0, 1]: a linear rise over the warm-up,
         then the schedule, measured from the end of the warm-up for 'cosine' and 'polynomial', and
-        from the start of the run for 'multistep'.
+        from the start of the run for the others.
     """
     warmup = to_steps(config.warmup, steps_per_epoch)
     if config.schedule == "cosine":
@@ -24,6 +24,12 @@ def multiplier(config: OptimizerConfig, total_steps: int, steps_per_epoch: int) 
         after = optax.piecewise_constant_schedule(
             1.0, dict.fromkeys(milestones, config.decay_factor)
         )
+    elif config.schedule == "exponential":
+        every = to_steps(config.milestones[0], steps_per_epoch)
+        begins = config.decay_factor ** (warmup / every)
+        after = optax.exponential_decay(begins, every, config.decay_factor)
+    elif config.schedule == "onecycle":
+        after = optax.cosine_onecycle_schedule(total_steps, 1.0)
     else:
         after = optax.constant_schedule(1.0)
     if not warmup:

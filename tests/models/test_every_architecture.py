@@ -16,7 +16,7 @@ from rtickets.settings import config_files
 SHAPE = (16, 16, 1)
 DEEP = {
     "resnet101", "resnet152", "wide_resnet70_16", "wide_resnet82_8", "wide_resnet94_16",
-    "supernet_dense90", "supernet_dense180", "supernet_classes",
+    "supernet_dense90", "supernet_dense180", "supernet_keypoints", "supernet_classes",
 }  # fmt: skip
 OF_IMAGES = [arch for arch, entry in ARCHITECTURES.items() if entry.images]
 names = pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def sizes_by_hand(table, shape, outputs, dense):
 PUBLISHED = [
     ("supernet_dense90", (512, 1024, 3), 19, (61, 44_928), 10_110_235, 61.9e9),
     ("supernet_dense180", (512, 512, 3), 150, (61, 44_928), 10_427_706, 36.2e9),
-    ("supernet_dense90", (256, 192, 3), 17, (61, 44_928), 10_110_053, 5.8e9),
+    ("supernet_keypoints", (256, 192, 3), 17, (61, 44_928), 10_110_053, 5.8e9),
     ("supernet_classes", (224, 224, 3), 1000, (67, 47_952), 13_243_868, 2.4e9),
     ("supernet_small", (64, 64, 3), 6, (15, 2_784), 219_742, 0.03e9),
 ]
@@ -96,6 +96,23 @@ def test_published_sizes(arch, shape, outputs, searchable, parameters, adds):
     assert sum(shapes[path][0] for path in searched) == by_hand[1]
     assert set(places) == {path for path in shapes if path.endswith("kernel")}
     assert sum(math.prod(shapes[p]) * n for p, n in places.items()) == by_hand[3]
+
+
+def test_normalisation_and_first_weights_are_those_of_the_table():
+    table = Table(4, (Stage((4,), (1,)),), Joined(5), (3,), 2, 0.75, 0.5, 0.001)
+    narrow = table.scaled(lambda features: int(2 * features))
+    assert (narrow.momentum, narrow.epsilon, narrow.deviation) == (0.75, 0.5, 0.001)
+    model = Supernet(3, table)
+    assert models.epsilon_of(model) == 0.5
+    params, stats = models.initialise(model, jax.random.key(0), (32, 32, 1))
+    kernels = np.concatenate([
+        np.ravel(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(params)
+        if path[-1].key == "kernel" and path[0].key != "head"
+    ])  # fmt: skip
+    assert 0.0008 < kernels.std() < 0.0012
+    x = jax.random.uniform(jax.random.key(1), (2, 32, 32, 1))
+    _, moved = models.training_logits(model, params, stats, x)
+    np.testing.assert_allclose(moved["stem_norm1"]["var"], 0.75, rtol=1e-3)
 
 
 @pytest.fixture(scope="module")

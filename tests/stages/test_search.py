@@ -16,10 +16,12 @@ from rtickets.config import (
     SearchingConfig,
     TrainConfig,
 )
+from rtickets.costs import Setting
 from rtickets.errors import InputError, Preempted
 from rtickets.models.supernet import Joined, Stage, Table, supernet
 from rtickets.platform import parallel
 from rtickets.settings import config_files
+from rtickets.stages import search as search_module
 from rtickets.stages import search_events
 from rtickets.stages.search import search
 from rtickets.tickets.compaction import compact
@@ -152,6 +154,60 @@ def test_the_last_event_meets_the_budget(tmp_path):
     ).result()  # fmt: skip
     # channels of 17 multiply-adds at each of 16 places
     assert 8000 - 17 * 16 < found["multiply_adds"]["searched"] <= 8000
+
+
+def unread(*_):
+    raise AssertionError("data were read before the configuration was refused")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        # units of steps and epochs: 4 steps an epoch make 8 steps, of which one has an event
+        ({"train__duration": "2ep", "searching__prune_every": "8it"}, r"1 events.*0\.25, not 0\.5"),
+        ({"searching__budget": 100}, r"budget=100 multiply-adds cannot be met: [\d,]+ are of"),
+    ],
+)
+def test_what_cannot_be_reached_is_refused_before_data_are_read(
+    tmp_path, monkeypatch, changes, said
+):
+    # the bundled set, whose sizes are known
+    asked = config(**changes)
+    monkeypatch.setattr(search_module.data, "load", unread)
+    with pytest.raises(InputError, match=said):
+        search(asked, tmp_path, "mine", parallel.local_devices(1))
+    with pytest.raises(InputError, match=said):
+        search_module.STAGE.estimate(asked, Setting())
+
+
+def test_a_staircase_of_one_unit_is_refused_as_it_is_written():
+    values = {"searching": {"prune_every": "25ep"}, "train": {"select": "last"}}
+    config_files.parse(SearchConfig, {**values, "train": {"select": "last", "duration": "176ep"}})
+    with pytest.raises(InputError, match=r"prune_every='25ep'.*'175ep'.*7 events.*0\.7, not 0\.8"):
+        config_files.parse(
+            SearchConfig, {**values, "train": {"select": "last", "duration": "175ep"}}
+        )
+
+
+def test_the_least_budget_is_what_is_not_searched(tmp_path):
+    """Stem, shortcuts and head: of 4 features and 10 classes, see the table."""
+    model = models.build("mine", 10, stem="small")
+    inputs = models.as_inputs((8, 8, 1))
+    total, costs = search_module._multiply_adds(model, inputs)
+    params, _ = models.initialise(model, jax.random.key(0), inputs)
+    stem = 9 * 4 * 64 + 9 * 4 * 4 * 16
+    assert search_module._least(total, costs, params) == stem + 4 * 10
+
+
+@pytest.mark.slow
+def test_two_devices_search_as_one(seen, tmp_path):
+    one = seen[0]
+    two = search(config(), tmp_path, "mine", parallel.local_devices(2))
+    assert two.result()["channels"] == one.result()["channels"]
+    ours, theirs = (Ticket.load(each.path / "ticket") for each in (one, two))
+    jax.tree.map(np.testing.assert_array_equal, ours.mask, theirs.mask)
+    for a, b in zip(jax.tree.leaves(ours.params), jax.tree.leaves(theirs.params), strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-4)
 
 
 @pytest.mark.parametrize("select", ["best"])

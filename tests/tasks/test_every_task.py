@@ -17,7 +17,7 @@ from rtickets.evaluation import Network, on_devices
 from rtickets.evaluation.counting import count, counted
 from rtickets.models.resnet import BasicBlock, ResNet
 from rtickets.platform import parallel
-from rtickets.tasks import TASKS, Classification, Detection, Segmentation
+from rtickets.tasks import TASKS, Classification, Detection, Keypoints, Segmentation
 from rtickets.tasks.base import LISTED
 
 SIZE, COUNT, CLASSES = 16, 12, 2
@@ -27,6 +27,7 @@ SMALL = {
         channels=8, depth=1, levels=("stage1", "stage2"), coarser=0, candidates=32, kept=8, least=0
     ),
     "segmentation": Segmentation(output_stride=4, channels=8),
+    "keypoints": Keypoints(channels=8, layers=1, sigma=1.0),
 }
 # L2, as signs would turn rounding into whole steps.
 ROBUST = ObjectiveConfig(name="pgd", attack=AttackConfig(eps=0.5, num_steps=2, norm="l2"))
@@ -39,18 +40,22 @@ def examples():
     labels = np.arange(COUNT, dtype=np.int32) % CLASSES
     masks_of = np.zeros((COUNT, SIZE, SIZE), np.uint8)
     boxes, classes = np.zeros((COUNT, 2, 4), np.float32), np.full((COUNT, 2), -1, np.int32)
+    points, area = np.full((COUNT, 2, 3), 2, np.float32), np.full(COUNT, 64, np.float32)
     for index, label in enumerate(labels):
         top, left = rng.integers(0, SIZE - 8, 2)
         images[index, top : top + 8, left : left + 8] = (250, 5)[label]
         masks_of[index, top : top + 8, left : left + 8] = label + 1
         boxes[index, 0], classes[index, 0] = (top, left, top + 8, left + 8), label
+        points[index, :, :2] = (top, left), (top + 8, left + 8)
     return Split({
         "image": images, "label": labels, "mask": masks_of, "boxes": boxes, "classes": classes,
+        "keypoints": points, "area": area,
     })  # fmt: skip
 
 
 def width(task):
-    return task.width({"class_names": [str(number) for number in range(CLASSES)]})
+    names = [str(number) for number in range(CLASSES)]
+    return task.width({"class_names": names, "keypoint_names": names})
 
 
 @pytest.fixture(scope="module", params=SMALL)

@@ -44,6 +44,38 @@ def test_a_power_is_of_the_polynomial_schedule():
         OptimizerConfig(schedule="cosine", power=2.0)
 
 
+@pytest.mark.parametrize("warmup", ["0it", "20it"])
+def test_exponential_multiplies_over_every_duration_from_the_start_of_the_run(warmup):
+    config = OptimizerConfig(
+        schedule="exponential", milestones=("5ep",), decay_factor=0.5, warmup=warmup
+    )
+    expected = [0.5**0.5, 0.5, 0.25]
+    np.testing.assert_allclose(values(config, [25, 50, 100]), expected, rtol=1e-5)
+
+
+def test_one_cycle_rises_over_30_percent_and_falls_to_next_to_nothing():
+    first, last = 1 / 25, 1 / 25e4
+    rise = [first + (1 - first) * (1 - np.cos(np.pi * t / 30)) / 2 for t in range(30)]
+    fall = [last + (1 - last) * (1 + np.cos(np.pi * t / 70)) / 2 for t in range(71)]
+    found = values(OptimizerConfig(schedule="onecycle"), range(101))
+    np.testing.assert_allclose(found, rise + fall, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"schedule": "exponential"},
+        {"schedule": "exponential", "milestones": ("1ep", "2ep")},
+        {"schedule": "exponential", "milestones": ("0ep",)},
+        {"schedule": "onecycle", "milestones": ("1ep",)},
+        {"schedule": "onecycle", "warmup": "1ep"},
+    ],
+)
+def test_schedules_that_are_asked_for_what_they_have_not_are_refused(fields):
+    with pytest.raises(ValueError, match=r"milestones|warmup"):
+        OptimizerConfig(**fields)
+
+
 def test_constant_stays():
     assert values(OptimizerConfig(schedule="constant"), [0, 99]) == [1, 1]
 

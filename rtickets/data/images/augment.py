@@ -12,6 +12,7 @@ from jax import Array
 
 from rtickets.data.arrays import Dataset
 from rtickets.data.images import boxes, colour, moved_boxes
+from rtickets.data.images.canvas import extents_or_whole
 from rtickets.data.images.random_views import ViewsConfig, random_view
 from rtickets.data.images.resample import (
     Method,
@@ -71,7 +72,7 @@ class Transform:
         """
         x = self._scaled(images)
         if self.random_scale is not None:
-            within = _extents(x, extents)
+            within = extents_or_whole(x, extents)
             return self.augment(keys, jax.vmap(self._scale_one)(keys, x, within))
         if self.random_crop is None:
             return self.augment(keys, self._resized(x))
@@ -122,7 +123,7 @@ class Transform:
                 values = nearest_box(values, self._box(key, values.shape), size)
             return self._moved(key, values, fill)
 
-        return jax.vmap(change)(keys, maps, _extents(maps, extents))
+        return jax.vmap(change)(keys, maps, extents_or_whole(maps, extents))
 
     def prepare_boxes(
         self, found: Array, shape: tuple[int, ...], crowd: Array | None = None
@@ -134,7 +135,7 @@ class Transform:
             shape: (H, W, ...) of these.
             crowd: bool (B, N), those around crowds; None where there are none.
         """
-        moved = self._boxes_resized(found, shape)
+        moved = self.boxes_resized(found, shape)
         crowd = jnp.zeros(found.shape[:2], bool) if crowd is None else crowd
         return jnp.asarray(moved_boxes.still_there(jnp, moved, self.output_shape(shape)[:2], crowd))
 
@@ -142,27 +143,35 @@ class Transform:
         self, keys: Array, found: Array, shape: tuple[int, ...], crowd: Array | None = None
     ) -> Array:
         """Do what `training_input` does to boxes by the same keys; others as `prepare_boxes`."""
-        height, width = self.output_shape(shape)[:2]
 
         def change(key: Array, own: Array, many: Array) -> Array:
-            if self.random_scale is not None:
-                own = moved_boxes.stretched(
-                    jnp, own, self._window(key, shape, (height, width)), (height, width)
-                )
-            elif self.random_crop is None:
-                own = self._boxes_resized(own, shape)
-            else:
-                own = moved_boxes.stretched(jnp, own, self._box(key, shape), (height, width))
-            (top, left), mirrored = self._moves(key)
-            if self.crop_padding:
-                pad = self.crop_padding
-                own = moved_boxes.shifted(jnp, own, pad - top, pad - left)
-            if self.flip:
-                own = jnp.where(mirrored, moved_boxes.mirrored(jnp, own, width), own)
-            return jnp.asarray(moved_boxes.still_there(jnp, own, (height, width), many))
+            own, size = self.boxes_moved(key, own, shape), self.output_shape(shape)[:2]
+            return jnp.asarray(moved_boxes.still_there(jnp, own, size, many))
 
         crowd = jnp.zeros(found.shape[:2], bool) if crowd is None else crowd
         return jax.vmap(change)(keys, found, crowd)
+
+    def boxes_moved(self, key: Array, own: Array, shape: tuple[int, ...]) -> Array:
+        """Return boxes (..., 4) of an image as `training_boxes` does, however far outside."""
+        size = self.output_shape(shape)[:2]
+        if self.random_scale is not None:
+            own = moved_boxes.stretched(jnp, own, self._window(key, shape, size), size)
+        elif self.random_crop is None:
+            own = self.boxes_resized(own, shape)
+        else:
+            own = moved_boxes.stretched(jnp, own, self._box(key, shape), size)
+        (top, left), mirrored = self._moves(key)
+        if pad := self.crop_padding:
+            own = moved_boxes.shifted(jnp, own, pad - top, pad - left)
+        if self.flip:
+            own = jnp.where(mirrored, moved_boxes.mirrored(jnp, own, size[1]), own)
+        return own
+
+    def mirrored(self, keys: Array) -> Array:
+        """Return which images `training_input` mirrors, bool (B,)."""
+        if not self.flip:
+            return jnp.zeros(len(keys), bool)
+        return jax.vmap(lambda key: self._moves(key)[1])(keys)
 
     def augment(self, keys: Array, images: Array) -> Array:
         """Crop out of padding, flip, and change colours of float32 images in [0, 1] at random.
@@ -218,7 +227,8 @@ class Transform:
         top, left = boxes.centre(scaled, self.size)
         return values[top : top + self.size[0], left : left + self.size[1]]
 
-    def _boxes_resized(self, found: Array, shape: tuple[int, ...]) -> Array:
+    def boxes_resized(self, found: Array, shape: tuple[int, ...]) -> Array:
+        """Return boxes (..., 4) as `prepare_boxes` does, however far outside."""
         stored = (shape[0], shape[1])
         if self.size is None or (not self.resize and stored == self.size):
             return found
@@ -288,10 +298,3 @@ class Transform:
         """Return the (H, W, C) that images stored as `shape` (H, W, C) reach the network with."""
         height, width = self.size or shape[:2]
         return (height, width, self.channels or shape[2])
-
-
-def _extents(images: Array, extents: Array | None) -> Array:
-    """Return heights and widths inside of which images (B, H, W, ...) are cut, (B, 2)."""
-    if extents is not None:
-        return extents
-    return jnp.broadcast_to(jnp.array(images.shape[1:3]), (len(images), 2))

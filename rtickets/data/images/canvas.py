@@ -103,3 +103,10 @@ def extents_of(there: Array) -> Array:
         last = jnp.where(any_there, jnp.arange(1, size + 1), 0).max(1)
         sides.append(jnp.where(last > 0, last, size))
     return jnp.stack(sides, 1)
+
+
+def extents_or_whole(images: Array, extents: Array | None) -> Array:
+    """Return heights and widths inside of which images (B, H, W, ...) are cut, (B, 2)."""
+    if extents is not None:
+        return extents
+    return jnp.broadcast_to(jnp.array(images.shape[1:3]), (len(images), 2))

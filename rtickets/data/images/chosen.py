@@ -28,17 +28,22 @@ def make_transform(config: DataConfig) -> Transform:
         random_crop = ours.random_resized_crop and not other
     cut = random_crop or config.random_scale
     return Transform(
-        size=None if size is None else (size, size),
+        size=(size, size) if isinstance(size, int) else size,
         channels=config.channels,
         crop_padding=0 if cut else _chosen(config.crop_padding, ours.crop_padding),
         flip=_chosen(config.flip, ours.flip),
-        resize=_chosen(config.resize, round(size * 8 / 7) if size and ours.centre_crop else 0),
+        resize=_chosen(config.resize, _centred(size) if ours.centre_crop else 0),
         method=config.interpolation,
         random_crop=config.crop_scale if random_crop else None,
         random_scale=config.random_scale,
         jitter=_chosen(config.color_jitter, ours.color_jitter),
         lighting=_chosen(config.lighting, ours.lighting),
     )
+
+
+def _centred(size: int | tuple[int, int] | None) -> int:
+    """Return what short sides are scaled to before a square is cut out, 0 for no square."""
+    return round(size * 8 / 7) if isinstance(size, int) else 0
 
 
 def _check_unchanged(config: DataConfig, task: str) -> None:

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -15,7 +17,6 @@ from rtickets.data.sources.original.voc import (
     AUGMENTED,
     VOC_CLASSES,
     VOID,
-    SegmentationSplit,
     read_voc2012,
 )
 from rtickets.data.sources.prepared_sets import folder_of
@@ -57,16 +58,45 @@ def _load(part: str, config: DataConfig, view: View) -> Raw:
     train, test = splits[part], splits["val"]
     ours, theirs = ([path.name for path in each.images] for each in (train, test))
     check_apart(ours, theirs, f"{folder}: ImageSets/Segmentation/{part}.txt and val.txt")
-    mean, std = _statistics(train)
-    made = partial(_split, workers=config.workers or min(os.cpu_count() or 2, 16))
+    mean, std = statistics_of(train)
+    workers = config.workers or min(os.cpu_count() or 2, 16)
+    made = partial(on_canvases, canvas=(CANVAS, CANVAS), workers=workers)
     return Raw(made(train), made(test), VOC_CLASSES[1:], None, mean, std)
 
 
-def _split(files: SegmentationSplit, workers: int) -> Split:
+class MaskFiles(Protocol):
+    """Images and masks on disk, read one by one."""
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        """The image files."""
+        ...
+
+    @property
+    def masks(self) -> tuple[Path, ...]:
+        """Those of masks."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        ...
+
+    def read_image(self, index: int) -> np.ndarray:
+        """Read an image, uint8 (H, W, 3)."""
+        ...
+
+    def read_mask(self, index: int) -> np.ndarray:
+        """Read a mask, uint8 (H, W)."""
+        ...
+
+
+def on_canvases(files: MaskFiles, canvas: tuple[int, int], workers: int) -> Split:
+    """Return images and masks of any sizes on canvases of one, (height, width), as a split."""
+
     def streamed(
         read: Callable[[int], np.ndarray], paths: tuple[object, ...], fill: int, *channels: int
     ) -> OnCanvas:
-        shape = (CANVAS, CANVAS, *channels)
+        shape = (*canvas, *channels)
         every = np.arange(len(files))
         return OnCanvas(read, lambda number: str(paths[number]), every, shape, fill, workers)
 
@@ -74,11 +104,16 @@ def _split(files: SegmentationSplit, workers: int) -> Split:
     return Split({"image": image, "mask": streamed(files.read_mask, files.masks, VOID)})
 
 
-def _statistics(files: SegmentationSplit) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def statistics_of(files: MaskFiles) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and deviation of the channels of some images, spread evenly, without canvas."""
     chosen = range(0, len(files), -(-len(files) // _SAMPLE))
-    pixels = np.concatenate([files.read_image(index).reshape(-1, 3) / 255 for index in chosen])
-    return tuple(pixels.mean(0).tolist()), tuple(pixels.std(0).tolist())
+    pixels = (files.read_image(index).reshape(-1, 3) / 255 for index in chosen)
+    # Sums, as a hundred large images at once would fill the memory.
+    sums = [(len(each), each.sum(0), (each**2).sum(0)) for each in pixels]
+    count, total, squares = (np.sum(each, 0) for each in zip(*sums, strict=True))
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    return tuple(mean.tolist()), tuple(std.tolist())
 
 
 MASK_SETS = {"voc2012": voc_source("train", 1464), "voc2012_aug": voc_source(AUGMENTED, 10_582)}

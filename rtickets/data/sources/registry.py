@@ -16,14 +16,17 @@ import numpy as np
 from rtickets.data.arrays import Raw, checked_split
 from rtickets.data.images.views import View
 from rtickets.data.settings import DataConfig
+from rtickets.data.skeletons import EXTENT
 from rtickets.data.sources.animals import read_animals
 from rtickets.data.sources.array_files import existing, raw_from_arrays, read_idx_folder, read_npz
 from rtickets.data.sources.box_sets import BOX_SETS, box_source
 from rtickets.data.sources.folders import read_folder, stream_folder
 from rtickets.data.sources.mask_sets import MASK_SETS
 from rtickets.data.sources.original.listing import read_lines
+from rtickets.data.sources.person_sets import PERSON_SETS
 from rtickets.data.sources.prepared_sets import RECORD, folder_of, load_prepared
 from rtickets.data.sources.public import PUBLIC_SETS, PublicSet
+from rtickets.data.sources.scene_masks import SCENE_MASKS
 from rtickets.data.sources.scenes.read import (
     SCENES,
     SIZE,
@@ -98,9 +101,12 @@ def _stamps_scenes(config: DataConfig, view: View) -> Raw:
     del view
     share, textures = _own_files(config), _in_package("skimage", "data")
     check_pieces(share, textures)
+    size = config.image_size or SIZE
+    if isinstance(size, tuple):
+        raise InputError(f"stamps_scenes: image_size={size}, and scenes are squares; give one side")
     assert share is not None
     assert textures is not None
-    return read_scenes(share, textures, config.image_size or SIZE)
+    return read_scenes(share, textures, size)
 
 
 def _idx(config: DataConfig, view: View) -> Raw:
@@ -195,7 +201,7 @@ SOURCES: dict[str, Source] = {
     ),
     "stamps_scenes": Source(
         _stamps_scenes,
-        "semi-synthetic scenes of 1 to 3 stamps on photographs, with masks and boxes, 6 classes",
+        "semi-synthetic scenes of 1 to 3 stamps on photographs: masks, boxes, keypoints; 6 classes",
         "data.path, rtickets[scenes]",
         Augmentation(image_size=SIZE),
         facts=Facts(
@@ -205,6 +211,7 @@ SOURCES: dict[str, Source] = {
             (SIZE, SIZE, 3),
             SCENES["validation"],
             composed=True,
+            skeleton=EXTENT,
         ),
         files=scene_files,
     ),
@@ -234,6 +241,8 @@ def _public_source(public: PublicSet) -> Source:
 SOURCES |= {name: _public_source(public) for name, public in PUBLIC_SETS.items()}
 SOURCES |= {name: box_source(box_set) for name, box_set in BOX_SETS.items()}
 SOURCES |= MASK_SETS
+SOURCES |= SCENE_MASKS
+SOURCES |= PERSON_SETS
 SOURCES |= TEXT_SOURCES
 
 

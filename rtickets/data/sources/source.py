@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from rtickets.data.arrays import Metric, Raw
 from rtickets.data.images.views import View
 from rtickets.data.settings import DataConfig
+from rtickets.data.skeletons import Skeleton
 from rtickets.data.task_settings import TaskConfig
 
 
@@ -23,7 +24,7 @@ class Augmentation(NamedTuple):
 
     crop_padding: int = 0
     flip: bool = False
-    image_size: int | None = None
+    image_size: int | tuple[int, int] | None = None
     centre_crop: bool = False
     random_resized_crop: bool = False
     color_jitter: float = 0.0
@@ -41,6 +42,8 @@ class Facts(NamedTuple):
         validation: number of images of its own validation split, None where there is none.
         streamed: images of that shape stay on disk, unless `data.stream` is False.
         composed: images are made at `data.image_size` where that is given, not at that shape.
+        skeleton: what their keypoints are, where they have some.
+        ground: masks have a ground beside the classes.
     """
 
     train: int
@@ -50,17 +53,22 @@ class Facts(NamedTuple):
     validation: int | None = None
     streamed: bool = False
     composed: bool = False
+    skeleton: Skeleton | None = None
+    ground: bool = True
 
     @property
     def about(self) -> dict[str, Any]:
         """What is known of what a head for the set is for, see `rtickets.tasks.base`."""
-        return {"class_names": [str(number) for number in range(self.classes)]}
+        names = [str(number) for number in range(self.classes)]
+        return {"class_names": names, **({} if self.ground else {"ground": False})}
 
     def shape_of(self, config: DataConfig) -> tuple[int, int, int] | None:
         """Return the (H, W, C) that images are stored with as they are asked for."""
-        if self.shape is None or not self.composed or config.image_size is None:
+        size = config.image_size
+        if self.shape is None or not self.composed or size is None:
             return self.shape
-        return (config.image_size, config.image_size, self.shape[2])
+        height, width = (size, size) if isinstance(size, int) else size
+        return (height, width, self.shape[2])
 
     def in_memory(self, config: DataConfig) -> bool:
         """Return whether images are read before a run begins."""

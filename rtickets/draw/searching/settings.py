@@ -8,7 +8,14 @@ from pydantic.dataclasses import dataclass
 
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE
-from rtickets.settings.kinds import STRICT, Duration, NotNegative, Positive, is_never
+from rtickets.settings.kinds import (
+    STRICT,
+    Duration,
+    NotNegative,
+    Positive,
+    is_never,
+    to_steps,
+)
 
 Reactivation = Literal["explicit", "on_shrink", "none"]
 
@@ -87,15 +94,43 @@ class SearchingConfig:
         return self
 
 
-def check_length(config: SearchingConfig, duration: Duration, epochs: int) -> None:
+def check_length(config: SearchingConfig, duration: Duration, events: int) -> None:
     """Raise InputError for a run that ends before the sparsity is reached.
 
     Args:
-        epochs: prune events in the run.
+        events: prune events in the run.
     """
-    if not is_never(config.prune_every) and config.sparsity_at(epochs) < config.sparsity:
+    if not is_never(config.prune_every) and config.sparsity_at(events) < config.sparsity:
         raise InputError(
-            f"prune_every={config.prune_every!r} in duration={duration!r} makes {epochs} events, "
-            f"which reach sparsity {config.sparsity_at(epochs)}, not {config.sparsity}; prune more "
+            f"prune_every={config.prune_every!r} in duration={duration!r} makes {events} events, "
+            f"which reach sparsity {config.sparsity_at(events)}, not {config.sparsity}; prune more "
             "often, by a larger sparsity_step, or train longer"
+        )
+
+
+def events_in(duration: Duration, every: Duration, steps_per_epoch: int | None) -> int | None:
+    """Return how many events of a period a run has, its end among them.
+
+    None where that depends on the steps of an epoch, and these are not given; 0 for no events.
+    """
+    if is_never(every):
+        return 0
+    if steps_per_epoch is None:
+        if duration[-2:] != every[-2:]:
+            return None
+        steps_per_epoch = 1
+    return -(-to_steps(duration, steps_per_epoch) // to_steps(every, steps_per_epoch))
+
+
+def check_budget(config: SearchingConfig, least: int) -> None:
+    """Raise InputError for a budget that no search can come down to.
+
+    Args:
+        least: multiply-adds of the network without any searchable channel.
+    """
+    if config.budget is not None and config.budget < least:
+        raise InputError(
+            f"budget={config.budget:,} multiply-adds cannot be met: {least:,} are of layers that "
+            "are not searched (stem, shortcuts, head); give more, or take smaller inputs or a "
+            "narrower network"
         )

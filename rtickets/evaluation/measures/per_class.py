@@ -27,8 +27,8 @@ class PerClassSettings(MeasureConfig):
     chance, which its interval does not know.
 
     Of a segmentation it is the intersection over union of every class that is there or answered,
-    class 0 being the ground; of a detection COCO's AP of every class that is there. Intervals are
-    then over images.
+    class 0 being the ground, if there is one; of a detection COCO's AP of every class that is
+    there; of keypoints the PCK of every keypoint. Intervals are then over images.
     """
 
     name: Literal["per_class"] = "per_class"

@@ -30,7 +30,8 @@ def _count(jaxpr: Any) -> int:
         if equation.primitive.name == "conv_general_dilated":
             kernel = equation.params["dimension_numbers"].rhs_spec
             each = math.prod(shapes[1]) // shapes[1][kernel[0]]
-            total += each * math.prod(results[0])
+            # Of a transposed convolution most of what is multiplied are zeros put between places.
+            total += each * math.prod(results[0]) // math.prod(equation.params["lhs_dilation"])
         elif equation.primitive.name == "dot_general":
             (summed, _), _ = equation.params["dimension_numbers"]
             total += math.prod(results[0]) * math.prod(shapes[0][axis] for axis in summed)

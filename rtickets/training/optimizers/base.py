@@ -15,11 +15,12 @@ import optax
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from rtickets.settings.kinds import STRICT, Duration, Fraction, NotNegative
+from rtickets.settings.kinds import STRICT, Duration, Fraction, NotNegative, is_never
 from rtickets.settings.variants import Variant
 from rtickets.training.optimizers.groups import add_decayed_weights, parse_factors, scale_groups
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
+Schedule = Literal["cosine", "polynomial", "multistep", "exponential", "onecycle", "constant"]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -29,14 +30,17 @@ class OptimizerConfig(Variant):
     Attributes:
         name: which optimiser.
         learning_rate: the peak.
-        weight_decay: of every trained parameter; of 'sgd' and 'lars' an L2 penalty, added to the
-            gradient, of 'adamw' decoupled from it.
+        weight_decay: of every trained parameter; of 'adamw' decoupled from the gradient, of the
+            others an L2 penalty, added to it.
         weight_decay_factors: factors of the weight decay of groups of parameters, 'REGEX=FACTOR'
             each, such as '.*/(bias|scale)=0'; the first expression that matches a whole path
             counts, and a parameter that none matches has the factor 1.
         learning_rate_factors: factors of the learning rate of groups, likewise.
-        schedule: 'cosine' to 0, 'polynomial' to 0, 'multistep' or 'constant'.
-        milestones: when 'multistep' multiplies the rate by `decay_factor`.
+        schedule: 'cosine' to 0, 'polynomial' to 0, 'multistep', 'exponential', 'onecycle' or
+            'constant'. One cycle (Smith & Topin 2019) rises from a 25th of the peak over 30% of
+            the run and falls to 1/10,000 of that 25th, both along a cosine.
+        milestones: when 'multistep' multiplies the rate by `decay_factor`; the one duration over
+            which 'exponential' does so, smoothly, again and again.
         decay_factor: see `milestones`.
         power: of 'polynomial': the rate is multiplied by (1 - part of the run) to this power.
         warmup: duration of a linear rise from 0.
@@ -50,7 +54,7 @@ class OptimizerConfig(Variant):
     weight_decay: NotNegative = 5e-4
     weight_decay_factors: tuple[str, ...] = ()
     learning_rate_factors: tuple[str, ...] = ()
-    schedule: Literal["cosine", "polynomial", "multistep", "constant"] = "cosine"
+    schedule: Schedule = "cosine"
     milestones: tuple[Duration, ...] = ()
     decay_factor: Fraction = 0.1
     power: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.9
@@ -79,8 +83,21 @@ class OptimizerConfig(Variant):
 
     @model_validator(mode="after")
     def _check(self) -> "OptimizerConfig":
-        if (self.schedule == "multistep") != bool(self.milestones):
-            raise ValueError("schedule='multistep' needs milestones, the others take none")
+        if (self.schedule in ("multistep", "exponential")) != bool(self.milestones):
+            raise ValueError(
+                "schedule='multistep' or 'exponential' needs milestones, the others take none"
+            )
+        if self.schedule == "exponential" and (
+            len(self.milestones) > 1 or is_never(self.milestones[0])
+        ):
+            raise ValueError(
+                f"milestones={self.milestones} of schedule='exponential'; expected the one "
+                "duration over which the rate is multiplied by decay_factor, such as ('12ep',)"
+            )
+        if self.schedule == "onecycle" and not is_never(self.warmup):
+            raise ValueError(
+                f"warmup={self.warmup!r}: schedule='onecycle' rises by itself; leave it out"
+            )
         if self.power != OptimizerConfig.power and self.schedule != "polynomial":
             raise ValueError(f"power={self.power} is of schedule='polynomial'; leave it out")
         for name in ("weight_decay_factors", "learning_rate_factors"):

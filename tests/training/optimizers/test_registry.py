@@ -111,11 +111,11 @@ def test_settings_survive_being_stored(name):
 def test_a_field_of_another_optimiser_is_named_with_those_that_have_it():
     with pytest.raises(InputError) as caught:
         config_files.parse(OptimizerConfig, {"name": "adamw", "momentum": 0.5})
-    for part in ("momentum", "'adamw'", "sgd, lars", "beta1"):
+    for part in ("momentum", "'adamw'", "sgd, lars, rmsprop", "beta1"):
         assert part in str(caught.value)
     with pytest.raises(InputError) as caught:
-        config_files.parse(OptimizerConfig, {"name": "adam"})
-    for part in ("name='adam'", "'adamw'", "'lars'"):
+        config_files.parse(OptimizerConfig, {"name": "adagrad"})
+    for part in ("name='adagrad'", "'adamw'", "'lars'"):
         assert part in str(caught.value)
 
 
@@ -127,6 +127,26 @@ def test_adamw_moves_by_the_sign_of_the_first_gradient_and_decays_apart_from_it(
     second, _ = optimizer.update({"w": jnp.array([0.0, -7.0])}, state, weights)
     mean, square = 0.1 * 0.9 * 3 / (1 - 0.81), 0.001 * 0.999 * 9 / (1 - 0.999**2)
     np.testing.assert_allclose(second["w"], [mean / np.sqrt(square) + 0.4, -1.2], rtol=1e-4)
+
+
+def test_adam_has_its_penalty_in_the_gradient():
+    optimizer = settings("adam", weight_decay=0.5).transform()
+    weights = {"w": jnp.array([4.0, -2.0])}
+    first, _ = optimizer.update({"w": jnp.array([-1.0, 0.5])}, optimizer.init(weights), weights)
+    np.testing.assert_allclose(first["w"], [1, -1], rtol=1e-5)  # signs of g + 0.5 w
+
+
+def test_rmsprop_divides_by_the_root_and_then_has_momentum():
+    """Two steps of one weight by hand, the small number inside the root."""
+    optimizer = settings("rmsprop", weight_decay=0.5, epsilon=0.01, alpha=0.8).transform()
+    weights, state = {"w": jnp.array([2.0])}, None
+    state, square, moved = optimizer.init(weights), 0.0, 0.0
+    for slope in (3.0, -1.0):
+        updates, state = optimizer.update({"w": jnp.array([slope])}, state, weights)
+        whole = slope + 0.5 * 2
+        square = 0.8 * square + 0.2 * whole**2
+        moved = 0.9 * moved + whole / np.sqrt(square + 0.01)
+        np.testing.assert_allclose(updates["w"], [moved], rtol=1e-5)
 
 
 def test_lars_scales_a_layer_by_the_norm_of_its_masked_weights():

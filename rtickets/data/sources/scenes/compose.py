@@ -32,6 +32,9 @@ class Scene(NamedTuple):
             object; zeros in rows without one.
         classes: int32 (OBJECTS,): classes of the boxes, -1 in rows without one.
         label: class of the object of which most can be seen.
+        keypoints: float32 (5, 3), of the box of that object: its middle and its corners top left,
+            top right, bottom left and bottom right; down, right and 2 for labelled and in sight.
+        area: how many pixels of it can be seen.
     """
 
     image: np.ndarray
@@ -39,6 +42,8 @@ class Scene(NamedTuple):
     boxes: np.ndarray
     classes: np.ndarray
     label: int
+    keypoints: np.ndarray
+    area: float
 
 
 class _Placed(NamedTuple):
@@ -149,4 +154,16 @@ def _described(image: np.ndarray, placed: Sequence[_Placed], ids: np.ndarray) ->
         boxes[index] = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
         classes[index] = here.label
     areas = [(ids == index).sum() for index in range(len(placed))]
-    return Scene(image, mask, boxes, classes, placed[int(np.argmax(areas))].label)
+    most = int(np.argmax(areas))
+    return Scene(
+        image, mask, boxes, classes, placed[most].label,
+        _extent(boxes[most]), float(areas[most]),
+    )  # fmt: skip
+
+
+def _extent(box: np.ndarray) -> np.ndarray:
+    """Return the middle and the corners of a box as keypoints."""
+    top, left, bottom, right = box
+    middle = (top + bottom) / 2, (left + right) / 2
+    points = np.array([middle, (top, left), (top, right), (bottom, left), (bottom, right)])
+    return np.concatenate([points, np.full((5, 1), 2)], 1).astype(np.float32)

@@ -127,5 +127,7 @@ def _compose_all(
             "mask": np.stack([scene.mask for scene in scenes]),
             "boxes": np.stack([scene.boxes for scene in scenes]),
             "classes": np.stack([scene.classes for scene in scenes]),
+            "keypoints": np.stack([scene.keypoints for scene in scenes]),
+            "area": np.array([scene.area for scene in scenes], np.float32),
         }
     )

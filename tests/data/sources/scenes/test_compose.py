@@ -63,6 +63,25 @@ def test_boxes_are_tight_around_what_can_be_seen(seed):
     assert made.label in made.classes
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32))
+def test_keypoints_are_of_the_object_of_which_most_can_be_seen(seed):
+    made = scene(seed)
+    (middle, *corners), sight = made.keypoints[:, :2], made.keypoints[:, 2]
+    (top, left), (_, right), (bottom, _), last = corners
+    assert (sight == 2).all()
+    assert last.tolist() == [bottom, right]
+    np.testing.assert_allclose(middle, [(top + bottom) / 2, (left + right) / 2])
+    same = (made.boxes == np.array([top, left, bottom, right])).all(1)
+    assert made.classes[same.argmax()] == made.label
+    assert same.any()
+    assert 1 <= made.area <= (bottom - top) * (right - left)
+    # no other class has more in sight, and of one class nothing is counted twice
+    counts = [(made.mask == label + 1).sum() for label in set(made.classes[made.classes >= 0])]
+    assert made.area <= (made.mask == made.label + 1).sum()
+    assert made.area >= max(counts) / OBJECTS
+
+
 def test_a_scene_depends_on_its_generator_alone():
     for one, other in zip(scene(3), scene(3), strict=True):
         np.testing.assert_array_equal(one, other)

@@ -31,6 +31,7 @@ def test_splits_have_all_arrays_and_are_the_same_every_time(share, textures):
         shapes = {name: values.shape[1:] for name, values in split.arrays.items()}
         assert shapes == {
             "image": (16, 16, 3), "label": (), "mask": (16, 16), "boxes": (3, 4), "classes": (3,),
+            "keypoints": (5, 3), "area": (),
         }  # fmt: skip
         for name, values in split.arrays.items():
             np.testing.assert_array_equal(values, same.arrays[name])

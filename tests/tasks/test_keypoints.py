@@ -1,0 +1,311 @@
+"""Keypoints: heatmaps, PCK, images and points that move alike, a batch that is learnt by heart."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from rtickets import data, models
+from rtickets.config import DataConfig
+from rtickets.data import SOURCES, Raw, Source, Split
+from rtickets.data.images.augment import Transform
+from rtickets.data.skeletons import EXTENT
+from rtickets.data.sources.source import Facts
+from rtickets.errors import InputError, NothingCountedError
+from rtickets.evaluation.counting import counted
+from rtickets.models.resnet import BasicBlock, ResNet
+from rtickets.settings import config_files
+from rtickets.tasks import Keypoints, task_of
+from rtickets.tasks.heatmaps import hills, tops
+from rtickets.tasks.painting import MISSED, RIGHT, WRONG
+
+TASK = Keypoints(channels=8, layers=1, names=EXTENT.names, pairs=EXTENT.pairs, sigma=1.0)
+SIZE = (32, 32)
+
+
+def squares(count=4, seed=0):
+    """Return images with a bright rectangle each, and the keypoints of its extent."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(90, 120, (count, *SIZE, 3)).astype(np.uint8)
+    points = np.full((count, 5, 3), 2, np.float32)
+    areas = np.zeros(count, np.float32)
+    for image, own, number in zip(images, points, range(count), strict=True):
+        top, left = rng.integers(1, 14, 2)
+        height, width = rng.integers(9, 16, 2)
+        image[top : top + height, left : left + width] = 250, 200, 20
+        bottom, right = top + height, left + width
+        own[:, :2] = [
+            ((top + bottom) / 2, (left + right) / 2),
+            (top, left), (top, right), (bottom, left), (bottom, right),
+        ]  # fmt: skip
+        areas[number] = height * width
+    return images, points, areas
+
+
+def raw(**changes):
+    images, points, areas = squares()
+    arrays = {"image": images, "keypoints": points, "area": areas, **changes}
+    split = Split({name: each for name, each in arrays.items() if each is not None})
+    return Raw(split, split, ("thing",), split)
+
+
+def batch(count=4, task=TASK, transform=None):
+    images, points, areas = squares(count)
+    stored = {"image": images, "keypoints": points, "area": areas}
+    return jax.tree.map(jnp.asarray, task.prepare(transform or Transform(), stored))
+
+
+def right_answers(examples, shape=(16, 16), sigma=1.0):
+    return hills(examples["keypoints"][..., :2], SIZE, shape, sigma)[0]
+
+
+def test_a_hill_has_its_top_where_the_keypoint_lies():
+    points = jnp.array([[[9.0, 21.0], [-100.0, 5.0], [0.0, 32.0]]])
+    wanted, seen = hills(points, (32, 48), (16, 24), 1.5)
+    assert wanted.shape == (1, 16, 24, 3)
+    # places are 2 pixels: 9 and 21 lie at the middles of the places 4 and 10
+    assert wanted[0, 4, 10, 0] == 1
+    np.testing.assert_allclose(wanted[0, 4, 12, 0], np.exp(-0.5 * (2 / 1.5) ** 2), rtol=1e-5)
+    np.testing.assert_allclose(wanted[0, 5, 11, 0], np.exp(-1 / 1.5**2), rtol=1e-5)
+    assert seen.tolist() == [[True, False, True]]
+
+
+def test_tops_move_by_a_quarter_towards_the_higher_neighbour():
+    heat = np.zeros((1, 8, 6, 4), np.float32)
+    heat[0, 3, 2, 0], heat[0, 4, 2, 0], heat[0, 3, 1, 0] = 1, 0.5, 0.3
+    heat[0, 3, 2, 1] = 1  # its neighbours are alike
+    heat[0, 0, 2, 2], heat[0, 1, 2, 2] = 1, 0.9  # at the rim
+    heat[0, 5, 4, 3], heat[0, 2, 2, 3] = 1, 1  # the first of equal ones
+    found, heights = jax.jit(tops, static_argnums=1)(jnp.asarray(heat), (32, 12))
+    np.testing.assert_allclose(
+        found[0], [(4 * 3.75, 2 * 2.25), (4 * 3.5, 2 * 2.5), (4 * 0.5, 2 * 2.5), (4 * 2.5, 2 * 2.5)]
+    )
+    assert heights.tolist() == [[1, 1, 1, 1]]
+
+
+def test_decoding_a_hill_finds_its_keypoint_to_a_quarter_of_a_place():
+    points = np.random.default_rng(0).uniform(4, 28, (20, 3, 2)).astype(np.float32)
+    wanted, _ = hills(jnp.asarray(points), SIZE, (16, 16), 2.0)
+    found, _ = tops(wanted, SIZE)
+    assert 0.01 < np.abs(found - points).max() <= 2 * 0.25 + 1e-4
+
+
+def test_the_loss_is_half_the_mean_square_of_labelled_keypoints():
+    examples = batch()
+    answers = right_answers(examples)
+    np.testing.assert_allclose(TASK.loss(answers, examples), 0, atol=1e-12)
+    unlabelled = examples["keypoints"].at[:, 1, 2].set(0).at[:, 2, 0].set(-90.0)
+    found = TASK.loss(answers + 1.0, {**examples, "keypoints": unlabelled})
+    # two of five keypoints do not count
+    np.testing.assert_allclose(found, 0.5 * 3 / 5, rtol=1e-5)
+    hidden = examples["keypoints"].at[..., 2].set(1)
+    np.testing.assert_allclose(TASK.loss(answers + 1.0, {**examples, "keypoints": hidden}), 0.5)
+
+
+@pytest.mark.parametrize(("reference", "length"), [("scale", 20.0), ("image", 32.0)])
+def test_pck_counts_labelled_keypoints_within_a_part_of_the_length(reference, length):
+    task = Keypoints(radius=0.1, reference=reference)
+    examples = batch(2)
+    points = jnp.full((2, 3, 3), 16.0).at[..., 2].set(jnp.array([[2, 1, 0], [1, 2, 2]]))
+    away = jnp.array([[0, 1.9, 9], [2.1, 3.1, 3.3]])
+    examples |= {"keypoints": points, "area": jnp.full(2, 400.0)}
+    answers = hills(points[..., :2].at[..., 0].add(away), SIZE, (320, 320), 4.0)[0]
+    found = task.measures(jax.tree.map(np.asarray, task.sums(answers, examples)))
+    expected = {"scale": 2 / 5, "image": 4 / 5}[reference]
+    assert found["pck"].value == pytest.approx(expected)
+    mean = (0 + 1.9 + 2.1 + 3.1 + 3.3) / 5 / length
+    assert found["distance"].value == pytest.approx(mean, abs=2e-3)
+    assert found["distance"].higher_is_better is False
+    each = task.class_measures(jax.tree.map(np.asarray, task.sums(answers, examples)))
+    assert {k: v.value for k, v in each.items()}[2] == {"scale": 0, "image": 0}[reference]
+    nothing = {**examples, "keypoints": points.at[..., 2].set(0)}
+    with pytest.raises(NothingCountedError):
+        task.measures(jax.tree.map(np.asarray, task.sums(answers, nothing)))
+
+
+@pytest.mark.parametrize("turns", [{}, {"rotation": 40.0, "scale": 0.3}])
+def test_images_and_keypoints_move_alike_and_sides_change_places(turns):
+    images, points, areas = squares(12)
+    stored = {"image": images, "keypoints": points, "area": areas}
+    task = config_files.replace(TASK, **turns)
+    transform = Transform(size=(48, 48), flip=True, crop_padding=2)
+    keys = jax.random.split(jax.random.key(1), 12)
+    moved = jax.jit(lambda k, each: task.augment(transform, k, each))(keys, stored)
+    lit = np.asarray(moved["image"])[..., 0] > 0.7
+    mirrored = 0
+    for own, seen in zip(np.asarray(moved["keypoints"]), lit, strict=True):
+        middle, left_top, right_top, left_bottom, _ = own[:, :2]
+        if turns:
+            # left of the middle stays left of it, whichever side it was
+            across, down = right_top - left_top, left_bottom - left_top
+            assert across[1] * down[0] - across[0] * down[1] > 0
+        else:
+            assert left_top[1] < right_top[1]
+        if own[0, 2] and (own[:, 2] > 0).all():
+            np.testing.assert_allclose(np.argwhere(seen).mean(0) + 0.5, middle, atol=0.8)
+            mirrored += 1
+    assert mirrored >= 4
+    inside = ((moved["keypoints"][..., :2] >= 0) & (moved["keypoints"][..., :2] <= 48)).all(-1)
+    np.testing.assert_array_equal(moved["keypoints"][..., 2] > 0, inside)
+    grown = np.asarray(moved["area"]) / areas
+    if turns:
+        assert grown.min() < 2.25 < grown.max()
+    else:
+        np.testing.assert_allclose(grown, 2.25, rtol=1e-5)
+
+
+def test_what_is_listed_is_in_pixels_of_the_pictures():
+    images, points, areas = squares(2)
+    window = np.array([[100, 50, 64, 64], [0, 0, 16, 96]], np.float32)
+    pictures = np.array([7, 7], np.int32)
+    stored = {
+        "image": images, "keypoints": points, "area": areas, "window": window, "picture": pictures,
+    }  # fmt: skip
+    examples = jax.tree.map(jnp.asarray, TASK.prepare(Transform(size=(64, 64)), stored))
+    listed = TASK.listed(
+        hills(examples["keypoints"][..., :2], (64, 64), (64, 64), 2.0)[0], examples
+    )
+    expected = points[..., :2] * (window[:, None, 2:] / 32) + window[:, None, :2]
+    np.testing.assert_allclose(listed["keypoints"][..., :2], expected, rtol=1e-5)
+    np.testing.assert_allclose(listed["found"], expected, atol=1.6)
+    np.testing.assert_allclose(listed["areas"], areas, rtol=1e-5)  # as they were given
+    np.testing.assert_allclose(examples["area"], areas * 64**2 / window[:, 2:].prod(-1), rtol=1e-5)
+    assert listed["pictures"].tolist() == [7, 7]
+    assert (listed["scores"] > 0.9).all()
+    cut = TASK.prepare(
+        Transform(size=(16, 16), resize=20), {k: stored[k] for k in list(stored)[:3]}
+    )
+    answers = hills(cut["keypoints"][..., :2], (16, 16), (32, 32), 2.0)[0]
+    np.testing.assert_allclose(
+        TASK.listed(answers, cut)["keypoints"][..., :2], points[..., :2], atol=1e-4
+    )
+
+
+def test_how_sure_an_answer_is_is_the_mean_height_above_the_least():
+    examples = batch(1)
+    heat = jnp.zeros((1, 16, 16, 5)).at[0, 8, 8].set(jnp.array([0.9, 0.5, 0.1, 0.2, -1]))
+    np.testing.assert_allclose(TASK.listed(heat, examples)["scores"], [0.7], rtol=1e-6)
+    assert TASK.listed(0 * heat, examples)["scores"].tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"keypoints": None}, "'keypoints'"),
+        ({"area": None}, "'area'"),
+        ({"keypoints": squares()[1].astype(int)}, "int64"),
+        ({"keypoints": squares()[1][..., :2]}, r"\(4, 5, 2\)"),
+        ({"keypoints": squares()[1][:, :4]}, "4 keypoints an example, task.names names 5"),
+        ({"keypoints": squares()[1] * 0}, "nothing to find"),
+        ({"keypoints": squares()[1] + np.float32(0.5)}, r"keypoint 0 of example 0 has 2\.5"),
+        ({"keypoints": squares()[1] * np.array([np.nan, 1, 1], np.float32)}, "not finite"),
+        ({"area": np.array([1, 0, 1, 1], np.float32)}, "example 1 has the area 0"),
+        ({"area": np.ones((4, 1), np.float32)}, r"\(4, 1\)"),
+        ({"picture": np.ones(4, np.float32)}, "'picture' is float32"),
+        ({"window": np.ones((4, 2), np.float32)}, r"'window' is float32 \(4, 2\)"),
+    ],
+)
+def test_keypoints_are_checked(change, named):
+    with pytest.raises(InputError, match=rf"here: train.*{named}"):
+        TASK.check(raw(**change), "here")
+
+
+def test_keypoints_that_are_nowhere_labelled_are_said():
+    assert TASK.check(raw(), "here") == ()
+    points = squares()[1].copy()
+    points[:, 3, 2] = 0
+    (note,) = TASK.check(raw(keypoints=points), "here")
+    assert "bottom_left" in note
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"pairs": ((0, 1),)}, "give names"),
+        ({"sigmas": (0.1,)}, "give names"),
+        ({"names": ("a", "b"), "pairs": ((0, 2),)}, "no keypoint 2"),
+        ({"names": ("a", "b", "c"), "pairs": ((0, 1), (1, 2))}, "in two of them"),
+        ({"names": ("a", "b"), "sigmas": (0.1, 0.0)}, "2 positive"),
+        ({"names": ("a", "b"), "sigmas": (0.1,)}, "2 positive"),
+        ({"names": ("a", "b"), "upper": (5,)}, "no keypoint 5"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(fields, named):
+    values = {"name": "keypoints", **fields}
+    with pytest.raises(InputError, match=named):
+        config_files.parse(DataConfig, {"task": values})
+
+
+def test_a_source_says_what_its_keypoints_are(monkeypatch):
+    facts = Facts(4, 4, 1, (*SIZE, 3), 4, skeleton=EXTENT)
+    source = Source(lambda config, view: raw(), "squares", "", facts=facts)
+    monkeypatch.setitem(SOURCES, "squares", source)
+    task = {"name": "keypoints", "radius": 0.2, "metric": "pck"}
+    config = config_files.parse(DataConfig, {"source": "squares", "task": task})
+    found = task_of(config)
+    assert (found.names, found.pairs, found.sigmas) == EXTENT[:3]
+    assert found.headline.called == "PCK at 0.2"
+    dataset = data.load(config)
+    about = found.about(dataset)
+    assert found.width(about) == 5
+    assert found.class_names(about) == EXTENT.names
+    assert found.width(facts.about) == 5  # of a dry run
+    own = {**task, "names": tuple("abcde")}
+    config = config_files.parse(DataConfig, {"source": "squares", "task": own})
+    assert task_of(config).names == tuple("abcde")
+    assert task_of(config).pairs == ()
+
+
+def test_a_batch_is_learnt_by_heart_and_mirror_images_are_averaged():
+    network = ResNet((1, 1), BasicBlock, 5, width=8, stem="small", make_head=TASK.head)
+    params, state = models.initialise(network, jax.random.key(0), (*SIZE, 3))
+    examples, optimizer = batch(), optax.adam(5e-3)
+
+    def loss(params, state):
+        outputs, state = models.apply(network, params, state, examples["image"], True)
+        return TASK.loss(outputs, examples).mean(), (outputs, state)
+
+    @jax.jit
+    def step(params, state, moments):
+        gradient, (_, state) = jax.grad(loss, has_aux=True)(params, state)
+        updates, moments = optimizer.update(gradient, moments)
+        return optax.apply_updates(params, updates), state, moments
+
+    moments = optimizer.init(params)
+    for _ in range(100):
+        params, state, moments = step(params, state, moments)
+    outputs = loss(params, state)[1][0]
+    assert outputs.shape == (4, 32, 32, 5)
+    found = TASK.measures(counted(TASK, outputs, examples))
+    assert found["pck"].value > 0.95
+    assert found["ap50"].value == 1
+    assert found["ap"].value > 0.5
+    assert found["distance"].value < 0.1
+    asked = config_files.replace(TASK, flip_test=True).evaluated(network, Transform())
+    both = asked.apply({"params": params, "batch_stats": state}, examples["image"])
+    assert both.shape == outputs.shape
+    swapped = asked.apply({"params": params, "batch_stats": state}, examples["image"][:, :, ::-1])
+    order = jnp.array([0, 2, 1, 4, 3])
+    np.testing.assert_allclose(swapped[:, :, ::-1][..., order], both, atol=1e-5)
+    assert TASK.evaluated(network, Transform()) is network
+
+
+def test_pictures_show_true_and_answered_keypoints():
+    examples = batch(2)
+    answers = right_answers(examples, (32, 32))
+    painted = TASK.painted(answers, examples)
+    assert set(painted) == {"image", "truth", "answer"}
+    for name in ("truth", "answer"):
+        assert painted[name].shape == (2, *SIZE, 3)
+        assert (painted[name] != painted["image"].mean(-1, keepdims=True)).any(-1).sum() <= 10
+    moved = {**examples, "keypoints": examples["keypoints"].at[0, 1, :2].add(9.0)}
+    moved["keypoints"] = moved["keypoints"].at[:, 4, 2].set(0)
+    rows = TASK.painted_classes(answers, moved, most=2)
+    assert set(rows) == {0, 1, 2, 3}
+
+    def seen(row, colour):
+        return np.isclose(row, colour, atol=1e-6).all(-1).sum()
+
+    assert seen(rows[1][0], WRONG) == seen(rows[1][0], MISSED) == 1
+    assert seen(rows[1][1], RIGHT) == seen(rows[2][0], RIGHT) == 1
