@@ -9,6 +9,7 @@ from rtickets.data.copies import find_copies
 from rtickets.data.images.chosen import make_transform
 from rtickets.data.images.statistics import pixel_statistics
 from rtickets.data.images.streamed import StreamedImages
+from rtickets.data.kept import kept
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.registry import source_of
 from rtickets.data.splits import (
@@ -42,6 +43,10 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     Raises:
         InputError: if it cannot be loaded or split as asked.
     """
+    return kept(_load, config, seed) if source_of(config).text else _load(config, seed)
+
+
+def _load(config: DataConfig, seed: int) -> Dataset:
     source = source_of(config)
     raw = source.load(config, make_transform(config).view)
     asks = config.task or source.task or CLASSES
