@@ -1,5 +1,6 @@
 """Ways of drawing a ticket from a network."""
 
+from rtickets.draw.noise import noisy_weights
 from rtickets.draw.omp import draw_omp
 from rtickets.draw.permuted import permuted_layers
 from rtickets.draw.scheduled import draw_scheduled, sparsity_schedule
@@ -10,6 +11,7 @@ __all__ = [
     "Ticket",
     "draw_omp",
     "draw_scheduled",
+    "noisy_weights",
     "permuted_layers",
     "sparsity_schedule",
     "survivors",

@@ -23,7 +23,13 @@ from rtickets.masks.patterns import (
     runs_of_inputs,
 )
 
-Control = Literal["random", "shuffled", "complement", "flipped", "perturbed", "reinitialised"]
+Control = Literal[
+    "random", "shuffled", "complement", "flipped", "perturbed", "mask_noise",
+    "reinitialised", "permuted_layers", "weight_noise",
+]  # fmt: skip
+OTHER_WEIGHTS = ("reinitialised", "permuted_layers", "weight_noise")
+"""Controls that keep the mask and change the weights under it."""
+_IN_GROUPS = ("random", "flipped", "perturbed", "mask_noise")
 _Leaf = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
@@ -48,12 +54,14 @@ def control_mask(
             shapes of the surviving kernels stay; 'complement' keeps what was removed, and no other
             number; 'flipped' exchanges a fraction of every layer's surviving groups for removed
             ones; 'perturbed' removes that fraction of the survivors and revives that fraction of
-            the others, so that masks of less than half the weights grow; 'reinitialised' keeps the
-            mask, whose weights are drawn anew elsewhere. Blocks change places with blocks of their
-            own size, smaller ones lie at the edges.
+            the others, so that masks of less than half the weights grow; 'mask_noise' exchanges
+            as many survivors for removed ones as that fraction of all groups of a layer is, or all
+            that it has of either (Chen et al. 2020); those of `OTHER_WEIGHTS` keep the mask, whose
+            weights others change. Blocks change places with blocks of their own size, smaller ones
+            lie at the edges.
         seed: of the control. A layer's result depends on the seed and its place in the mask: random
             controls of two masks by one seed are as alike as these, and nested where these are.
-        flip_fraction: for 'flipped' and 'perturbed', in [0, 1].
+        flip_fraction: for 'flipped', 'perturbed' and 'mask_noise', in [0, 1].
         pattern: what lives or dies together, see `rtickets.masks.patterns`.
         params: the weights, or their shapes: biases tell what the axes of kernels are, which shapes
             of prunable leaves alone may not.
@@ -77,13 +85,14 @@ def control_mask(
         "complement": lambda keep, _: ~keep,
         "flipped": _of_groups(partial(_flip, fraction=flip_fraction), parsed),
         "perturbed": _of_groups(partial(_perturb, fraction=flip_fraction), parsed),
-        "reinitialised": lambda keep, _: keep,
+        "mask_noise": _of_groups(partial(_flip_of_all, fraction=flip_fraction), parsed),
+        **dict.fromkeys(OTHER_WEIGHTS, lambda keep, _: keep),
     }
     kept = {path: keep for path, keep in masks.prunable_leaves(mask).items() if keep.size}
     shaped = mask if params is None else params
     seen = layouts_of(shaped, kept, layouts, _layouts_needed_by(control, pattern))
     # A mask of another pattern has more living groups than its survivors would fill.
-    if control in ("random", "flipped", "perturbed"):
+    if control in _IN_GROUPS:
         _check_fits(split(kept, seen), parsed, control)
     # The index counts all leaves: a layer's draw does not depend on which others are prunable.
     leaves = [
@@ -96,7 +105,7 @@ def control_mask(
 def _layouts_needed_by(control: Control, pattern: str) -> str | None:
     if control == "shuffled":
         return "control='shuffled'"
-    grouped = control in ("random", "flipped", "perturbed") and pattern != "element"
+    grouped = control in _IN_GROUPS and pattern != "element"
     return f"control={control!r} of pattern={pattern!r}" if grouped else None
 
 
@@ -116,8 +125,8 @@ def _check_control(control: Control, pattern: str) -> None:
     if control not in get_args(Control):
         raise InputError(f"control={control!r} is unknown; choose {', '.join(get_args(Control))}")
     name = parse_pattern(pattern).name
-    broken = {"block": ("shuffled",), "n:m": ("shuffled", "flipped", "perturbed")}.get(name, ())
-    if control in broken:
+    of_n_of_m = ("shuffled", "flipped", "perturbed", "mask_noise")
+    if control in {"block": ("shuffled",), "n:m": of_n_of_m}.get(name, ()):
         raise InputError(
             f"control={control!r} would not keep pattern={pattern!r}; choose another control"
         )
@@ -171,8 +180,16 @@ def _shuffle(keep: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 
 def _flip(keep: np.ndarray, generator: np.random.Generator, fraction: float) -> np.ndarray:
+    return _exchange(keep, generator, round(int(keep.sum()) * fraction))
+
+
+def _flip_of_all(keep: np.ndarray, generator: np.random.Generator, fraction: float) -> np.ndarray:
+    return _exchange(keep, generator, round(keep.size * fraction))
+
+
+def _exchange(keep: np.ndarray, generator: np.random.Generator, count: int) -> np.ndarray:
     alive, dead = np.flatnonzero(keep), np.flatnonzero(~keep)
-    count = min(round(len(alive) * fraction), len(dead))
+    count = min(count, len(alive), len(dead))
     flipped = keep.copy().ravel()
     flipped[generator.choice(alive, count, replace=False)] = False
     flipped[generator.choice(dead, count, replace=False)] = True

@@ -1,5 +1,6 @@
 """Weights of a network with its layers in another order: the same numbers at other depths."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,30 @@ def permuted_layers(params: Params, seed: int = 0, layers: str = LAYERS) -> Para
         InputError: if fewer than two layers match, or layers are not alike.
     """
     check_integer("seed", seed, 0)
-    expression, leaves = check_expression(layers, "layers"), leaf_paths(params)
+    leaves = leaf_paths(params)
+    found = layers_in({path: np.shape(leaf) for path, leaf in leaves.items()}, layers)
+    numbers, others = list(found), _moved(len(found), seed)
+    replaced: dict[str, Any] = {
+        path: leaves[found[numbers[others[place]]][name]]
+        for place, number in enumerate(numbers)
+        for name, path in found[number].items()
+    }
+    return replace_leaves(params, replaced)
+
+
+def layers_in(shapes: Mapping[str, Any], layers: str = LAYERS) -> dict[str, dict[str, str]]:
+    """Return the paths of every layer by its number, in order, and by what they are called in all.
+
+    Args:
+        shapes: of leaves, by path.
+        layers: as above.
+
+    Raises:
+        InputError: if fewer than two layers match, or layers are not alike.
+    """
+    expression = check_expression(layers, "layers")
     found: dict[str, dict[str, str]] = {}
-    for path in leaves:
+    for path in shapes:
         match = expression.fullmatch(path)
         if match:
             number, (start, stop) = match[1], match.span(1)
@@ -39,16 +61,10 @@ def permuted_layers(params: Params, seed: int = 0, layers: str = LAYERS) -> Para
     numbers = sorted(found, key=int)
     if len(numbers) < 2:
         raise InputError(f"layers={layers!r} matches {len(numbers)} layers; expected at least two")
-    kinds = [{name: np.shape(leaves[path]) for name, path in found[n].items()} for n in numbers]
+    kinds = [{name: tuple(shapes[path]) for name, path in found[n].items()} for n in numbers]
     if any(kind != kinds[0] for kind in kinds):
         raise InputError(f"layers={layers!r}: layers {', '.join(numbers)} are not alike")
-    others = _moved(len(numbers), seed)
-    replaced: dict[str, Any] = {
-        path: leaves[found[numbers[others[place]]][name]]
-        for place, number in enumerate(numbers)
-        for name, path in found[number].items()
-    }
-    return replace_leaves(params, replaced)
+    return {number: found[number] for number in numbers}
 
 
 def _moved(count: int, seed: int) -> list[int]:

@@ -12,6 +12,7 @@ from rtickets.training.settings import TrainConfig
 _NOT_COUNTED = {
     "ticket": None,
     "mask": None,
+    "masks": (),
     "checkpoint_every": TrainConfig.checkpoint_every,
     "keep_checkpoints": TrainConfig.keep_checkpoints,
     "keep_best_checkpoints": TrainConfig.keep_best_checkpoints,
@@ -27,9 +28,10 @@ def digest(config: Any, *upstream: str) -> str:
     """Return the name of a configuration: a hash of what differs from the defaults, 10 hex digits.
 
     Fields with their default value do not count, so adding a field with a default leaves existing
-    runs their names. Fields that cannot change a result do not count either: `ticket`, `mask` and
-    `path`, which say where an input lies (inputs count by their own digests, `upstream`), and those
-    about checkpoints, dispatches, observation, workers and how many tickets are trained at once.
+    runs their names. Fields that cannot change a result do not count either: `ticket`, `mask`,
+    `masks` and `path`, which say where an input lies (inputs count by their own digests,
+    `upstream`), and those about checkpoints, dispatches, observation, workers and how many tickets
+    are trained at once.
     """
     values = to_dict(replace_everywhere(config, _NOT_COUNTED), exclude_defaults=True)
     text = json.dumps([type(config).__name__, values, upstream], sort_keys=True)

@@ -1,5 +1,6 @@
 """Drawing tickets, in all ways."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 from rtickets import masks, models
 from rtickets.costs import Estimate, Setting
 from rtickets.draw.controls import control_mask
+from rtickets.draw.noise import noisy_weights
 from rtickets.draw.omp import check_pattern
+from rtickets.draw.permuted import layers_in, permuted_layers
 from rtickets.masks import Params
 from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
@@ -23,7 +26,7 @@ from rtickets.stages.upstream import check_dense, removed
 from rtickets.stages.ways.omp import with_statistics
 from rtickets.stages.ways.registry import WAYS as WAYS
 from rtickets.tickets import provenance
-from rtickets.tickets.ticket import Ticket
+from rtickets.tickets.ticket import Ticket, read_description
 
 
 def draw(
@@ -50,13 +53,15 @@ def _control(
     assert config.control is not None
     control = config.control
     check_pattern(config.pattern, config.drawn_sparsity)
-    if control != "reinitialised":
+    if control not in ("reinitialised", "weight_noise"):
         check_dense(source, f"control={control!r} gives weights back that it lacks")
+    _check_layers(config, source)  # before anything is trained for its mask
     drawn = config_files.replace(
         config,
         control=None,
         check=None,
         flip_fraction=DrawConfig.flip_fraction,
+        noise_std=DrawConfig.noise_std,
         sparsity=config.drawn_sparsity,
         seed=config.seed if config.seeded else DrawConfig.seed,  # the run that a plain draw leaves
     )
@@ -72,19 +77,32 @@ def _control(
         known = {"params": ticket.params, "layouts": meta.get("layouts")}
         mask = control_mask(ticket.mask, *settings, **known)
         meta = provenance.extend(meta, "draw", config)
+        stats = ticket.batch_stats
         if control == "reinitialised":
-            model, inputs = provenance.build_model(meta), provenance.inputs_of(meta)
-            key = jax.random.fold_in(jax.random.key(config.seed), 2)  # not that of pretraining
-            params, batch_stats = models.initialise(model, key, inputs)
-            return save_ticket(
-                folder, with_statistics(config, Ticket(mask, params, batch_stats, meta))
-            )
-        dense = drawn.method.dense(drawn, source, workdir, name, devices)
-        params = _revived(ticket, Ticket.load(dense.ticket))
-        drawn_control = Ticket(mask, params, ticket.batch_stats, meta)
-        return save_ticket(folder, with_statistics(config, drawn_control), check=check)
+            params, stats = _new_weights(config, meta)
+        elif control == "weight_noise":
+            params = noisy_weights(ticket.params, mask, config.noise_std, config.seed)
+        else:
+            dense = drawn.method.dense(drawn, source, workdir, name, devices)
+            params = _revived(ticket, Ticket.load(dense.ticket))
+        if control == "permuted_layers":
+            params = permuted_layers(params, config.seed)
+        made = with_statistics(config, Ticket(mask, params, stats, meta))
+        return save_ticket(folder, made, check=check)
 
     return run_once(folder_of(workdir, "draw", name, config, base.source), body)
+
+
+def _check_layers(config: DrawConfig, source: StartingTicket) -> None:
+    """Refuse to permute the layers of a network that has none."""
+    if config.control == "permuted_layers":
+        layers_in(read_description(source.ticket)["shapes"])
+
+
+def _new_weights(config: DrawConfig, meta: Mapping[str, Any]) -> tuple[Params, Any]:
+    """Return (parameters, statistics) of a new network, other ones than pretraining began with."""
+    key = jax.random.fold_in(jax.random.key(config.seed), 2)
+    return models.initialise(provenance.build_model(meta), key, provenance.inputs_of(meta))
 
 
 def _name_of_base(name: str, control: str) -> str:
@@ -105,7 +123,10 @@ def _estimate(config: DrawConfig, setting: Setting) -> list[Estimate]:
     if config.control == "reinitialised" or config.scores_network or config.check is not None:
         setting.check_head()
     task = setting.task_of(config.data) if config.reads_task else None
-    lost = 0.0 if setting.source is None else removed(setting.source, config)
+    lost = 0.0
+    if setting.source is not None:
+        _check_layers(config, setting.source)
+        lost = removed(setting.source, config)
     model = setting.model_for(task)
     return [setting.noted(estimate_draw(config, task, model, setting.devices, removed=lost), task)]
 

@@ -10,6 +10,7 @@ from pydantic_core import ArgsKwargs
 
 from rtickets.attacks.settings import AttackConfig
 from rtickets.data.settings import DataConfig
+from rtickets.draw.controls import OTHER_WEIGHTS, Control
 from rtickets.draw.criteria.base import CriterionEntry
 from rtickets.draw.criteria.registry import CRITERIA
 from rtickets.evaluation.recalibration import RecalibrateConfig
@@ -22,7 +23,7 @@ from rtickets.training.settings import TrainConfig
 
 _OF_DATA = ("examples", "batch_size", "attack")
 _OF_ROUNDS = ("rounds", "schedule")
-_PERTURBED = ("flipped", "perturbed")
+_PERTURBED = ("flipped", "perturbed", "mask_noise")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -46,7 +47,7 @@ class DrawConfig:
 
     Attributes:
         ticket: run folder or ticket folder of the network; a study fills it in. What is dead in it
-            stays dead, and 'lmp' and controls but 'reinitialised' refuse it.
+            stays dead, and 'lmp' and controls but 'reinitialised' and 'weight_noise' refuse it.
         method: the way, with its own settings; its name alone is its defaults.
         sparsity: removed fraction of the prunable weights.
         pattern: what lives or dies together: 'element', 'row', 'kernel', 'channel', 'block:AxB' or
@@ -74,9 +75,13 @@ class DrawConfig:
             groups alive in every layer), 'shuffled' (channels permuted), 'complement' (the groups
             with the smallest scores live, up to one group as many), 'flipped' (a part exchanged),
             'perturbed' (a part of the survivors removed and as large a part of the others revived,
-            which changes the sparsity), 'reinitialised' (new weights). Blocks cannot be shuffled,
-            N:M neither that nor flipped or perturbed.
-        flip_fraction: part of the survivors that 'flipped' exchanges, or that 'perturbed' changes.
+            which changes the sparsity), 'mask_noise' (a part of each layer's size exchanged);
+            or other weights under its mask: 'reinitialised' (new ones), 'permuted_layers' (every
+            layer of an encoder has the matrices of another), 'weight_noise' (with noise added).
+            Blocks cannot be shuffled, N:M neither that nor flipped, perturbed or noisy.
+        flip_fraction: part of the survivors that 'flipped' exchanges, or that 'perturbed' changes;
+            of 'mask_noise' part of the layer.
+        noise_std: standard deviation of 'weight_noise', in units of the weights.
         recalibrate: give the ticket of 'omp', or a control of it, normalisation statistics that are
             estimated anew on training images of `data`, without labels, under its mask; None keeps
             those of the network.
@@ -102,17 +107,16 @@ class DrawConfig:
     batch_size: Positive = 128
     attack: AttackConfig | None = None
     train: TrainConfig | None = None
-    control: (
-        Literal["random", "shuffled", "complement", "flipped", "perturbed", "reinitialised"] | None
-    ) = None
+    control: Control | None = None
     flip_fraction: Fraction = 0.1
+    noise_std: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.01
     recalibrate: RecalibrateConfig | None = None
     check: CheckConfig | None = None
 
     @property
     def _can_link(self) -> bool:
         plain = self.method.name == "omp" and self.criterion == "magnitude"
-        return plain and self.scope == "global" and self.control in (None, "reinitialised")
+        return plain and self.scope == "global" and self.control in (None, *OTHER_WEIGHTS)
 
     @property
     def how(self) -> CriterionEntry:
@@ -196,7 +200,8 @@ class DrawConfig:
         if self.pattern == "channel_linked" and not self._can_link:
             raise ValueError(
                 "pattern='channel_linked' takes method='omp', criterion='magnitude', "
-                "scope='global' and no control but 'reinitialised': groups are of several layers"
+                "scope='global' and no control but of weights, such as 'reinitialised': groups "
+                "are of several layers"
             )
         if self.attack and (why := self.attack.why_not_for_training):
             raise ValueError(why)
@@ -224,6 +229,8 @@ class DrawConfig:
         set_anyway = [name for name in unused if getattr(self, name) != getattr(DrawConfig, name)]
         if self.control not in _PERTURBED and self.flip_fraction != DrawConfig.flip_fraction:
             set_anyway.append("flip_fraction")
+        if self.control != "weight_noise" and self.noise_std != DrawConfig.noise_std:
+            set_anyway.append("noise_std")
         if set_anyway:
             raise ValueError(
                 f"method={self.method.name!r} with criterion={self.criterion!r} does not use "

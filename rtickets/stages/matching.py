@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
+from rtickets.draw.controls import OTHER_WEIGHTS
 from rtickets.evaluation.matching import (
     CRITERIA,
     Criterion,
@@ -112,7 +113,7 @@ def _dense(point: Point) -> Point:
 
 def inherits(draw: Any) -> bool:
     """Whether the tickets of a `DrawConfig` have the weights of the network they are drawn from."""
-    return bool(draw.control != "reinitialised" and draw.method.inherits)
+    return bool(draw.control not in OTHER_WEIGHTS and draw.method.inherits)
 
 
 def _ticket(scores: Scores, point: Point, config: StudyConfig) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from rtickets import data, models, training
 from rtickets.data.images.chosen import make_transform
 from rtickets.data.settings import DataConfig
 from rtickets.draw.omp import check_kernels, check_pattern
+from rtickets.draw.permuted import layers_in
 from rtickets.errors import InputError
 from rtickets.evaluation.recalibration import RecalibrateConfig
 from rtickets.masks.layout_names import parse_names
+from rtickets.masks.paths import leaf_paths
 from rtickets.platform import parallel
 from rtickets.settings import config_files
 from rtickets.settings.config_files import parts_of
@@ -186,6 +188,9 @@ def _check_kernels(config: StudyConfig, pretrain: PretrainConfig, inputs: models
         names = _named(label, parse_names, draw.layouts)
         about = (draw.pattern, draw.scope, draw.prunable, draw.exclude, names)
         _named(label, check_kernels, params, *about)
+        if draw.control == "permuted_layers":
+            shapes = {path: leaf.shape for path, leaf in leaf_paths(params).items()}
+            _named(label, layers_in, shapes)
 
 
 def _check_run(task: DataConfig, train: TrainConfig, devices: parallel.Devices) -> int:

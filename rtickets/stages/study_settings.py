@@ -120,9 +120,10 @@ class StudyConfig:
 
     def _wrong_mask(self, label: str, given: Given) -> Iterator[str]:
         """Yield what is wrong with a draw whose mask is that of another."""
-        if given.mask is not None:
+        if given.mask is not None or given.masks:
+            named = f"mask={given.mask!r}" if given.mask is not None else f"masks={given.masks!r}"
             yield (
-                f"draws.{label}.method.mask={given.mask!r} would be one mask for all seeds and "
+                f"draws.{label}.method.{named} would be one mask for all seeds and "
                 "sparsities; set method.draw and method.pretraining"
             )
             return

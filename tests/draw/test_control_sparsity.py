@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from rtickets import masks
 from rtickets.draw import draw_omp
-from rtickets.draw.controls import control_mask
+from rtickets.draw.controls import OTHER_WEIGHTS, control_mask
 from rtickets.errors import InputError
 
 PATTERNS = ["element", "row", "kernel", "channel", "block:2x3", "block:4x4", "2:4", "1:4"]
-CONTROLS = ["random", "shuffled", "complement", "flipped", "reinitialised"]
+CONTROLS = ["random", "shuffled", "complement", "flipped", "mask_noise", *OTHER_WEIGHTS]
 LAYOUTS = {"stack/kernel": "sio", "attention/kernel": "ioo"}
 
 
@@ -43,9 +43,10 @@ def test_the_sparsity_is_kept_or_the_mask_is_refused(
     try:
         made = control_mask(mask, control, seed, fraction, **options)
     except InputError:
-        broken = control in ("shuffled", "flipped") and pattern[0].isdigit()
+        broken = control in ("shuffled", "flipped", "mask_noise") and pattern[0].isdigit()
         broken = broken or (control == "shuffled" and pattern.startswith("block"))
-        assert broken or (control in ("random", "flipped") and drawn_in != pattern)
+        in_groups = control in ("random", "flipped", "mask_noise")
+        assert broken or (in_groups and drawn_in != pattern)
         return
     assert jax.tree.structure(made) == jax.tree.structure(mask)
     if control == "complement":

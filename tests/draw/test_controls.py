@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from rtickets import masks
 from rtickets.draw import draw_omp
-from rtickets.draw.controls import control_mask
+from rtickets.draw.controls import OTHER_WEIGHTS, control_mask
 from rtickets.errors import InputError
 from rtickets.masks.patterns import group_scores, parse_pattern
 
-SAME_COUNTS = ["random", "shuffled", "flipped", "reinitialised"]
-SEEDED = ["random", "shuffled", "flipped", "perturbed"]
+SAME_COUNTS = ["random", "shuffled", "flipped", "mask_noise", *OTHER_WEIGHTS]
+SEEDED = ["random", "shuffled", "flipped", "perturbed", "mask_noise"]
 
 
 def drawn(sparsity=0.7, pattern="element", seed=0):
@@ -145,16 +145,35 @@ def test_a_random_n_of_m_mask_is_one():
 
 
 @pytest.mark.parametrize(
-    ("control", "pattern"), [("shuffled", "block:2x2"), ("shuffled", "2:4"), ("flipped", "2:4")]
+    ("control", "pattern"),
+    [("shuffled", "block:2x2"), ("shuffled", "2:4"), ("flipped", "2:4"), ("mask_noise", "2:4")],
 )
 def test_controls_that_would_break_the_pattern_are_refused(control, pattern):
     with pytest.raises(InputError, match=f"control='{control}'"):
         control_mask(drawn(), control, 0, pattern=pattern)
 
 
-def test_reinitialising_keeps_the_mask():
+@pytest.mark.parametrize("control", OTHER_WEIGHTS)
+def test_controls_of_the_weights_keep_the_mask(control):
     mask = drawn()
-    chex.assert_trees_all_equal(control_mask(mask, "reinitialised", 3), mask)
+    chex.assert_trees_all_equal(control_mask(mask, control, 3), mask)
+
+
+@pytest.mark.parametrize(("sparsity", "part"), [(0.7, 0.03), (0.3, 0.1), (0.9, 0.5)])
+def test_noise_in_a_mask_is_a_part_of_every_layer(sparsity, part):
+    mask = drawn(sparsity)
+    made = control_mask(mask, "mask_noise", 0, part)
+    for before, after in zip(kernels(mask), kernels(made), strict=True):
+        count = min(round(part * before.size), int(before.sum()), int((~before).sum()))
+        assert int((before & ~after).sum()) == int((after & ~before).sum()) == count > 0
+
+
+def test_noise_in_a_mask_of_channels_moves_channels():
+    mask = drawn(0.5, "channel")
+    made = control_mask(mask, "mask_noise", 0, 0.2, "channel")["conv"]["kernel"]
+    before = mask["conv"]["kernel"].all((0, 1, 2))
+    assert set(made.sum((0, 1, 2))) == {0, 3 * 3 * 6}
+    assert int((before & ~made.all((0, 1, 2))).sum()) == 2
 
 
 @pytest.mark.parametrize("control", [*SAME_COUNTS, "complement"])

@@ -3,11 +3,14 @@ import jax
 import numpy as np
 import pytest
 
-from rtickets import masks, models
-from rtickets.config import DrawConfig, ImpConfig
-from rtickets.draw import Ticket, draw_omp
+from rtickets import masks, models, stages
+from rtickets.config import DrawConfig, EncoderConfig, ImpConfig, ModelConfig
+from rtickets.draw import Ticket, draw_omp, noisy_weights, permuted_layers
 from rtickets.errors import InputError
 from rtickets.masks.gates import SCORES
+from rtickets.models.inputs import Input
+from rtickets.platform import parallel
+from rtickets.runs.folders import find_ticket
 from rtickets.stages.draw import _name_of_base
 from rtickets.tickets import provenance
 
@@ -20,7 +23,7 @@ def counts(mask):
     return {path: int(leaf.sum()) for path, leaf in masks.leaf_paths(mask).items()}
 
 
-@pytest.mark.parametrize("control", ["random", "shuffled", "flipped"])
+@pytest.mark.parametrize("control", ["random", "shuffled", "flipped", "mask_noise"])
 def test_a_control_has_the_weights_of_the_dense_network_under_another_mask(bench, control):
     drawn = ticket_of(bench.draw(sparsity=0.6))
     run = bench.draw(sparsity=0.6, control=control)
@@ -65,6 +68,64 @@ def test_reinitialised_weights_are_those_of_no_pretraining(bench, seed):
         kernels = [p["stage1_block1"]["conv1"]["kernel"] for p in (made.params, other)]
         alive = made.mask["stage1_block1"]["conv1"]["kernel"]
         assert (kernels[0][alive] != np.asarray(kernels[1])[alive]).mean() > 0.99
+
+
+@pytest.mark.parametrize("method", ["omp", "imp"])
+def test_noise_is_added_to_the_weights_of_the_ticket(bench, method):
+    fields = {"method": method, "sparsity": 0.2}
+    drawn = ticket_of(bench.draw(**fields))
+    made = ticket_of(bench.draw(**fields, control="weight_noise", noise_std=0.3, seed=4))
+    chex.assert_trees_all_equal(made.mask, drawn.mask)
+    chex.assert_trees_all_equal(made.batch_stats, drawn.batch_stats)
+    chex.assert_trees_all_equal(made.params, noisy_weights(drawn.params, drawn.mask, 0.3, 4))
+
+
+def test_noise_goes_on_tickets_without_rewinding_and_on_pruned_networks(bench):
+    """It gives no weight back, so that it needs none that is gone."""
+    imp = ImpConfig(rewind="none", head="keep", statistics="keep")
+    drawn = ticket_of(bench.draw(method=imp, sparsity=0.2))
+    made = ticket_of(bench.draw(method=imp, sparsity=0.2, control="weight_noise"))
+    chex.assert_trees_all_equal(made.params, noisy_weights(drawn.params, drawn.mask, 0.01, 0))
+    pruned = bench.draw(sparsity=0.3)
+    again = ticket_of(bench.draw(source=pruned.source, sparsity=0.6, control="weight_noise"))
+    assert masks.sparsity(again.mask) == pytest.approx(0.6, abs=1e-3)
+
+
+def test_layers_that_are_not_there_are_not_permuted_whatever_their_mask_would_take(bench):
+    with pytest.raises(InputError, match="0 layers"):
+        bench.draw(method="imp", sparsity=0.2, control="permuted_layers")
+    assert not bench.runs
+
+
+SIZES = EncoderConfig(layers=3, hidden=8, heads=2, vocabulary=12, positions=6)
+
+
+def test_permuted_layers_are_those_of_the_dense_network_under_the_mask(tmp_path):
+    model = models.from_config(ModelConfig(arch="bert", encoder=SIZES), 2)
+    inputs = tuple(Input(name, (6,), "int32") for name in ("tokens", "part", "segment"))
+    params, stats = models.initialise(model, jax.random.key(0), inputs)
+    Ticket(masks.full(params), params, stats, {}).save(tmp_path / "dense")
+    source = find_ticket(str(tmp_path / "dense"))
+    made, drawn = (
+        ticket_of(
+            stages.draw(
+                DrawConfig(sparsity=0.5, control=control, seed=2 if control else 0), source,
+                tmp_path, "x", parallel.local_devices(1),
+            )
+        )
+        for control in ("permuted_layers", None)
+    )  # fmt: skip
+    chex.assert_trees_all_equal(made.mask, drawn.mask)
+    moved = permuted_layers(params, 2)
+    chex.assert_trees_all_equal(made.params, masks.apply(drawn.mask, moved))
+    kernels = [each["layer1"]["output"]["kernel"] for each in (made.params, drawn.params)]
+    assert (kernels[0] != kernels[1]).any()
+    pruned = find_ticket(str(next(tmp_path.glob("draw-base*"))))
+    with pytest.raises(InputError, match="is pruned already"):
+        stages.draw(
+            DrawConfig(sparsity=0.7, control="permuted_layers"), pruned, tmp_path, "y",
+            parallel.local_devices(1),
+        )  # fmt: skip
 
 
 def test_controls_share_the_run_of_the_mask_whatever_their_seed(bench):

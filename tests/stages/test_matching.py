@@ -16,6 +16,7 @@ from rtickets.config import (
     TrainConfig,
     TransferConfig,
 )
+from rtickets.draw.controls import OTHER_WEIGHTS
 from rtickets.stages.matching import inherits, matching, pairs_of
 from rtickets.stages.matching_results import MatchingResult
 
@@ -93,6 +94,9 @@ def test_winning_tickets_have_the_pretrained_weights():
     for rewind, expected in inherited.items():
         assert inherits(DrawConfig(method=ImpConfig(rewind=rewind), train=train)) is expected
     assert not inherits(DrawConfig(method=ImpConfig(start="random"), train=train))
+    for control in OTHER_WEIGHTS:
+        assert not inherits(DrawConfig(control=control))
+    assert inherits(DrawConfig(control="mask_noise"))
 
 
 def test_universal_against_dense_and_against_the_ticket_of_the_task_itself():

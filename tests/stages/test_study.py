@@ -87,6 +87,7 @@ def test_bad_ladders_are_named_in_one_line(fields, message):
         ({"draws": {"c": DrawConfig(pattern="2:4", sparsity=0.5)}, "sparsities": (0.5,)},
          "c: pattern='2:4' .*stem_conv/kernel .* 1 inputs"),
         ({"draws": {"c": DrawConfig(exclude="stem9.*")}}, "c: exclude='stem9.*' matches none"),
+        ({"draws": {"c": DrawConfig(control="permuted_layers")}}, "c: layers=.* 0 layers"),
         ({"draws": {"c": DrawConfig(layouts=("stem9.*=io",))}}, "c: layouts: 'stem9.*' matches"),
         ({"draws": {"c": DrawConfig(layouts=("stem_conv/kernel=io",))}}, "c: layouts: 'io' does"),
     ],

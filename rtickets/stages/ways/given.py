@@ -1,4 +1,4 @@
-"""The mask of another ticket on the weights of a network, as of one pretraining on another's."""
+"""The mask of other tickets on the weights of a network, as of one pretraining on another's."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -26,13 +26,16 @@ _TOLERANCE = 1e-3  # of small networks the number of survivors is that of the sp
 
 @dataclass(frozen=True, config=STRICT)
 class Given(WayConfig):
-    """The mask of another ticket, on the weights of this network.
+    """The mask of another ticket, or of several, on the weights of this network.
 
     The sparsity is that of the mask; `sparsity` must be it, to a thousandth. What is dead in the
     network stays dead.
 
     Attributes:
         mask: run folder or ticket folder of the ticket whose mask it is.
+        masks: those of further tickets, such as of other tasks.
+        join: of several masks, whether what lives in any of them does ('union') or what lives in
+            all ('intersection').
         draw: in a study, in the place of `mask`: the label of the draw whose ticket it is, of the
             same seed and sparsity.
         pretraining: with it, the label of the pretraining that the ticket is drawn from.
@@ -40,6 +43,8 @@ class Given(WayConfig):
 
     name: Literal["given"] = "given"
     mask: str | None = None
+    masks: tuple[str, ...] = ()
+    join: Literal["union", "intersection"] = "union"
     draw: str | None = None
     pretraining: str | None = None
     unused = ("train", "scope", "group_norm")
@@ -61,24 +66,34 @@ class Given(WayConfig):
             )
         if self.mask is None:
             raise InputError("method.mask is missing: the ticket whose mask is to be taken")
-        other = find_ticket(self.mask, workdir)
+        if self.join != "union" and not self.masks:
+            raise InputError(
+                f"method.join={self.join!r} joins several masks, and method.mask is one; give the "
+                "others as method.masks"
+            )
+        others = [find_ticket(each, workdir) for each in (self.mask, *self.masks)]
 
         def body(folder: Path) -> dict[str, Any]:
-            network, theirs = Ticket.load(source.ticket), Ticket.load(other.ticket)
+            network = Ticket.load(source.ticket)
             if check is not None:
                 provenance.check_head(network.meta)
-            mask = transplanted(theirs.mask, network.mask, str(other.ticket))
+            own = [
+                transplanted(Ticket.load(each.ticket).mask, network.mask, str(each.ticket))
+                for each in others
+            ]
+            mask = (masks.union if self.join == "union" else masks.intersection)(*own)
             found = masks.sparsity(mask)
             if abs(found - config.sparsity) > _TOLERANCE:
+                named = " and ".join(str(each.ticket) for each in others)
                 raise InputError(
-                    f"sparsity={config.sparsity:g}, and the mask of {other.ticket} leaves "
-                    f"{found:.6g} removed; set that"
+                    f"sparsity={config.sparsity:g}, and the mask of {named} leaves {found:.6g} "
+                    "removed; set that"
                 )
             meta = provenance.extend(network.meta, "draw", config)
             drawn = Ticket(mask, network.params, network.batch_stats, meta)
             return save_ticket(folder, with_statistics(config, drawn), check=check)
 
-        return run_once(folder_of(workdir, "draw", name, config, source, other), body)
+        return run_once(folder_of(workdir, "draw", name, config, source, *others), body)
 
 
 def transplanted(given: Mask, own: Mask, where: str) -> Mask:

@@ -109,7 +109,7 @@ class Imp(WayConfig):
                     f"method.rewind='none' sets nothing back, so method.{field}='rewind' does not; "
                     "set 'keep' or 'reset'"
                 )
-        if config.control not in (None, "reinitialised"):
+        if config.control not in (None, "reinitialised", "weight_noise"):
             yield (
                 f"control={config.control!r} gives pruned weights their values back, which "
                 "method.rewind='none' leaves nowhere; rewind to some"

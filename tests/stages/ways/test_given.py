@@ -80,3 +80,38 @@ def test_a_mask_of_another_network_or_none_is_refused(bench, tmp_path):
         bench.draw(method=method, sparsity=0.5, train=None)
     with pytest.raises(InputError, match=r"method\.mask"):
         bench.draw(method=WayConfig(name="given"), sparsity=0.5, train=None)
+
+
+@pytest.mark.parametrize("join", ["union", "intersection"])
+def test_masks_of_several_tickets_are_joined(bench, other, join):
+    drawn = [bench.draw(sparsity=0.5), bench.draw(sparsity=0.5, criterion="random")]
+    one, two = (Ticket.load(run.source.ticket).mask for run in drawn)
+    expected = {"union": masks.union, "intersection": masks.intersection}[join](one, two)
+    method = {"mask": str(drawn[0].path), "masks": (str(drawn[1].path),), "join": join}
+    fields = {"source": other, "sparsity": masks.sparsity(expected), "train": None}
+    moved = bench.draw(method=WayConfig(name="given", **method), **fields)
+    chex.assert_trees_all_equal(Ticket.load(moved.source.ticket).mask, expected)
+    swapped = {**method, "mask": method["masks"][0], "masks": (method["mask"],)}
+    alone = bench.draw(method=given(drawn[0]), source=other, sparsity=0.5, train=None)
+    assert len({run.path for run in (moved, alone)}) == 2
+    again = bench.draw(method=WayConfig(name="given", **swapped), **fields)
+    chex.assert_trees_all_equal(Ticket.load(again.source.ticket).mask, expected)
+
+
+def test_masks_of_tickets_with_other_heads_are_joined(bench, other):
+    """Tickets of several tasks have heads of several forms, which no mask is about."""
+    drawn = bench.draw(sparsity=0.5)
+    ticket = Ticket.load(drawn.source.ticket)
+    heads = [{**each, "head": {"table": each["head"]["kernel"]}} for each in
+             (ticket.mask, ticket.params)]  # fmt: skip
+    Ticket(*heads, ticket.batch_stats, ticket.meta).save(bench.workdir / "task")
+    method = WayConfig(name="given", mask=str(drawn.path), masks=(str(bench.workdir / "task"),))
+    moved = bench.draw(source=other, method=method, sparsity=0.5, train=None)
+    chex.assert_trees_all_equal(Ticket.load(moved.source.ticket).mask, ticket.mask)
+
+
+def test_one_mask_joins_nothing(bench):
+    with pytest.raises(InputError, match=r"join='intersection'.*method\.masks"):
+        bench.draw(
+            method=WayConfig(name="given", mask="x", join="intersection"), sparsity=0.5, train=None
+        )
