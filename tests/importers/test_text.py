@@ -112,6 +112,14 @@ def hidden_of(w, tokens):
     return x
 
 
+def with_spans(encoder, width=2):
+    """Return the same below `bert.`, without its pooler, with the head of answers in texts."""
+    draw = np.random.default_rng(2)
+    head = {"weight": draw.normal(0, 0.3, (width, HIDDEN)), "bias": draw.normal(0, 0.3, width)}
+    named = {f"bert.{name}": each for name, each in encoder.items() if "pooler" not in name}
+    return named | {f"qa_outputs.{name}": each.astype(np.float32) for name, each in head.items()}
+
+
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY))
@@ -150,6 +158,23 @@ def test_an_encoder_computes_what_it_did(folder):
         provenance.build_model(found.ticket.meta)
     assert found.ticket.meta["model"]["encoder"]["dropout"] == 0.2
     assert found.ticket.meta["inputs"][0][:4] == ["tokens", [POSITIONS], "int32", WORDS]
+
+
+def test_the_head_of_answers_in_texts_comes_with_its_encoder(folder):
+    weights = tensors()
+    own = with_spans(weights)
+    found = import_checkpoint(saved(folder, own), "bert")
+    assert found.report["head"] == "question_answering"
+    assert any("pooler" in note for note in found.report["notes"])
+    x = {"tokens": TOKENS[None].astype(np.int32), "part": np.ones((1, 5), np.uint8),
+         "segment": np.zeros((1, 5), np.uint8)}  # fmt: skip
+    expected = hidden_of(weights, TOKENS) @ own["qa_outputs.weight"].T + own["qa_outputs.bias"]
+    np.testing.assert_allclose(answers(found.ticket, x)[0], expected, atol=1e-4)
+    with pytest.raises(InputError, match=r"qa_outputs.bias is \(3,\).*\(2,\)"):
+        import_checkpoint(saved(folder, with_spans(weights, 3)), "bert")
+    both = {**own, "classifier.weight": np.zeros((2, HIDDEN), np.float32)}
+    with pytest.raises(InputError, match=r"2 heads, classifier and qa_outputs.*--ignore"):
+        import_checkpoint(saved(folder, both), "bert")
 
 
 def test_the_head_of_masked_tokens_comes_with_its_tied_decoder(folder):

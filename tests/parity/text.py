@@ -41,6 +41,7 @@ KINDS = {
     "BertModel": transformers.BertModel,
     "BertForMaskedLM": transformers.BertForMaskedLM,
     "BertForSequenceClassification": transformers.BertForSequenceClassification,
+    "BertForQuestionAnswering": transformers.BertForQuestionAnswering,
 }
 
 
@@ -63,6 +64,8 @@ def theirs_of(network: Any, x: dict[str, np.ndarray]) -> tuple[np.ndarray, np.nd
     with torch.no_grad():
         found = network.eval()(**given, output_hidden_states=True)
     logits = getattr(found, "logits", None)
+    if "start_logits" in found:
+        logits = torch.stack([found.start_logits, found.end_logits], -1)
     return found.hidden_states[-1].numpy(), None if logits is None else logits.numpy()
 
 
@@ -99,7 +102,8 @@ def main() -> None:
     print("| network | file | hidden states | logits |\n|---|---|---|---|")
     for name, kind in KINDS.items():
         torch.manual_seed(0)
-        network = kind(transformers.BertConfig(**SIZES))
+        sizes = {**SIZES, "num_labels": 2} if name.endswith("QuestionAnswering") else SIZES
+        network = kind(transformers.BertConfig(**sizes))
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder)
             marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rtickets.data.text.settings import TextConfig
-from rtickets.data.text.tokenizers import Vocabulary, open_tokenizer, vocabulary_of
+from rtickets.data.text.tokenizers import Vocabulary, encoded, open_tokenizer, vocabulary_of
 from rtickets.errors import InputError
 from rtickets.models.bert import PART, SEGMENT, TOKENS
 
@@ -42,8 +42,7 @@ def rows_of(
 
 
 def _encoded(tokenizer: Any, texts: Sequence[str]) -> list[Sequence[int]]:
-    found = tokenizer.encode_batch(list(texts), add_special_tokens=False)
-    return [each.ids for each in found]
+    return [each.ids for each in encoded(tokenizer, texts)]
 
 
 def _cut(pieces: Pieces, length: int) -> Pieces:

@@ -7,7 +7,7 @@ import numpy as np
 
 from rtickets.data.text.rows import Pieces, arrays_of
 from rtickets.data.text.settings import TextConfig
-from rtickets.data.text.tokenizers import open_tokenizer, vocabulary_of
+from rtickets.data.text.tokenizers import encoded, open_tokenizer, vocabulary_of
 
 NOTHING = -1  # the tag of tokens that are not asked
 
@@ -40,16 +40,14 @@ def tagged_rows(
         tags: the number of the tag of every word.
     """
     tokenizer, vocabulary = open_tokenizer(config), vocabulary_of(config)
-    found = tokenizer.encode_batch(
-        [list(words) for words in sentences], is_pretokenized=True, add_special_tokens=False
-    )
+    found = encoded(tokenizer, [list(words) for words in sentences], is_pretokenized=True)
     room, cut = config.length - 2, 0
     rows: list[list[Pieces]] = []
     asked = np.full((len(sentences), config.length), NOTHING, np.int32)
-    for index, (encoded, own) in enumerate(zip(found, tags, strict=True)):
+    for index, (one, own) in enumerate(zip(found, tags, strict=True)):
         row: list[int] = []
         for number, (pieces, tag) in enumerate(
-            zip(_by_word(encoded, len(own), vocabulary.unknown), own, strict=True)
+            zip(_by_word(one, len(own), vocabulary.unknown), own, strict=True)
         ):
             if len(row) >= room:
                 cut += len(own) - number
@@ -60,9 +58,9 @@ def tagged_rows(
     return TaggedRows(arrays_of(config, vocabulary, rows), asked, cut)
 
 
-def _by_word(encoded: Any, words: int, unknown: int) -> Iterator[list[int]]:
+def _by_word(found: Any, words: int, unknown: int) -> Iterator[list[int]]:
     """Yield the tokens of every word."""
     pieces: list[list[int]] = [[] for _ in range(words)]
-    for token, word in zip(encoded.ids, encoded.word_ids, strict=True):
+    for token, word in zip(found.ids, found.word_ids, strict=True):
         pieces[word].append(token)
     yield from (each or [unknown] for each in pieces)

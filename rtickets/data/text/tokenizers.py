@@ -6,7 +6,7 @@ Texts are encoded without the tokens that mark beginning and end, which rows get
 
 import hashlib
 import lzma
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -27,6 +27,7 @@ _NAMES = {
 }
 SPECIAL = tuple(names[0] for names in _NAMES.values())
 _MOST = 1 << 26  # bytes of a tokenizer's file
+_MOST_TOKENS = 1 << 24
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -88,12 +89,43 @@ def open_tokenizer(config: TextConfig) -> Any:
     return _opened(config.tokenizer, (about.st_size, about.st_mtime_ns), config.lowercase)
 
 
+def encoded(tokenizer: Any, texts: Sequence[Any], **how: Any) -> list[Any]:
+    """Return what a tokenizer makes of texts, or of lists of words, without marks of rows.
+
+    Raises:
+        InputError: if a text is none, or the tokenizer lacks what it needs for them.
+    """
+    try:
+        found: list[Any] = tokenizer.encode_batch(list(texts), add_special_tokens=False, **how)
+    except Exception as error:  # the library raises plain exceptions
+        for number, text in enumerate(texts, 1):
+            check_unicode("".join(text), f"text {number} of a split")
+        raise InputError(f"the tokenizer of the data cannot read its texts: {error}") from None
+    return found
+
+
+def check_unicode(text: str, name: str) -> None:
+    """Raise InputError for characters that no file in UTF-8 can hold, as JSON may write them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{name}: {text!r:.40} has halves of characters (\\ud800 to \\udfff), which are no "
+            "Unicode text; clean the file"
+        ) from None
+
+
 def vocabulary_of(config: TextConfig) -> Vocabulary:
     """Return the vocabulary of a configuration's tokenizer; errors as of `open_tokenizer`."""
     found: Mapping[str, int] = open_tokenizer(config).get_vocab(with_added_tokens=True)
     marks = {kind: found[_mark(kind, found, config.tokenizer)] for kind in _NAMES}
     entries = sorted((number, token) for token, number in found.items())
     size = entries[-1][0] + 1  # numbers may have gaps
+    if size > _MOST_TOKENS:
+        raise InputError(
+            f"{config.tokenizer}: the token {entries[-1][1]!r:.40} has the number {size - 1:,}; "
+            f"expected less than {_MOST_TOKENS:,}"
+        )
     digest = hashlib.sha256(repr(entries).encode(errors="surrogatepass")).hexdigest()[:16]
     return Vocabulary(size, **marks, digest=digest)
 
@@ -121,7 +153,9 @@ def _opened(name: str, about: tuple[int, ...], lowercase: bool) -> Any:
             found.no_truncation()
             found.no_padding()
             return found
-        lines = path.read_text(encoding="utf-8").split("\n")  # tokens may be signs such as U+2028
+        lines = path.read_text(encoding="utf-8-sig").split(
+            "\n"
+        )  # tokens may be signs such as U+2028
     except InputError:
         raise
     except Exception as error:  # the library raises plain exceptions for damage

@@ -21,7 +21,7 @@ import numpy as np
 
 from rtickets.data.text.rows import arrays_of
 from rtickets.data.text.settings import TextConfig
-from rtickets.data.text.tokenizers import Vocabulary, open_tokenizer, vocabulary_of
+from rtickets.data.text.tokenizers import Vocabulary, encoded, open_tokenizer, vocabulary_of
 from rtickets.errors import InputError
 
 END = 255  # no byte of UTF-8
@@ -69,12 +69,12 @@ def windows_of(config: TextConfig, questions: Sequence[Question]) -> dict[str, n
     """
     tokenizer, vocabulary = open_tokenizer(config), vocabulary_of(config)
     contexts = list(dict.fromkeys(each.context for each in questions))
-    encoded = dict(zip(contexts, _encoded(tokenizer, contexts), strict=True))
-    asked = _encoded(tokenizer, [each.question for each in questions])
+    known = dict(zip(contexts, encoded(tokenizer, contexts), strict=True))
+    asked = encoded(tokenizer, [each.question for each in questions])
     parts = [
         row
         for number, (question, own) in enumerate(zip(questions, asked, strict=True))
-        for row in _rows(config, vocabulary, number, question, own, encoded[question.context])
+        for row in _rows(config, vocabulary, number, question, own, known[question.context])
     ]
     rows = arrays_of(config, vocabulary, [[each.pop("pieces")] for each in parts])
     found = {name: [each[name] for each in parts] for name in parts[0]}
@@ -96,11 +96,6 @@ def alike(splits: Mapping[str, dict[str, np.ndarray]]) -> dict[str, dict[str, np
         for arrays in found.values():
             missing = width - arrays[name].shape[1]
             arrays[name] = np.pad(arrays[name], ((0, 0), (0, missing)), constant_values=fill)
-    return found
-
-
-def _encoded(tokenizer: Any, texts: Sequence[str]) -> list[Any]:
-    found: list[Any] = tokenizer.encode_batch(list(texts), add_special_tokens=False)
     return found
 
 

@@ -7,7 +7,7 @@ from rtickets.data.text.tokenizers import Vocabulary
 from rtickets.errors import InputError
 from rtickets.importers.tensors import same
 from rtickets.importers.text import names
-from rtickets.tasks import MaskedTokens, TextClassification, TextRegression
+from rtickets.tasks import MaskedTokens, QuestionAnswering, TextClassification, TextRegression
 
 _POOLER = "pooler.dense.weight"
 
@@ -44,16 +44,23 @@ def head_of(
     if _POOLER not in tensors:
         drawn = ("pooler/",)
         notes.append("the file has no pooler: one is drawn, for tasks on whole texts to train")
-    words, classes = names.PREDICTION_BIAS in tensors, names.CLASSIFIER in tensors
-    if words and classes:
-        raise InputError("holds two heads, cls.predictions and classifier; --ignore one of them")
-    if words:
+    heads = {
+        "cls.predictions": names.PREDICTION_BIAS, "classifier": names.CLASSIFIER,
+        "qa_outputs": names.SPANS,
+    }  # fmt: skip
+    there = [name for name, tensor in heads.items() if tensor in tensors]
+    if len(there) > 1:
+        raise InputError(f"holds {len(there)} heads, {' and '.join(there)}; --ignore one of them")
+    if there == ["cls.predictions"]:
         _check_tied(tensors)
         task = MaskedTokens(vocabulary=known)
         copies = tuple(n for n in (names.DECODER, names.DECODER_BIAS) if n in tensors)
         about = {"vocabulary": known.digest, "tokens": known.size}
         return Head(task, about, known.size, {"head/bias": names.PREDICTION_BIAS}, copies, drawn)
-    if classes:
+    if there == ["qa_outputs"]:
+        answering = QuestionAnswering(vocabulary=known)
+        return Head(answering, {"scores": ["first", "last"]}, 2, {}, (), drawn)
+    if there:
         return _of_classes(tensors, config, known, notes, drawn)
     notes.append("the file has no head: transfer it to a task first")
     return _without(known, (), drawn)

@@ -12,7 +12,7 @@ from rtickets.importers.tensors import Tensor
 WORDS = "embeddings.word_embeddings.weight"
 DECODER, DECODER_BIAS = "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"
 PREDICTION_BIAS = "cls.predictions.bias"
-CLASSIFIER = "classifier.weight"
+CLASSIFIER, SPANS = "classifier.weight", "qa_outputs.weight"
 _UNUSED = re.compile(r"embeddings\.(position|token_type)_ids|cls\.seq_relationship\..*")
 _LAYER = re.compile(r"layer(\d+)/(.*)")
 _EMBEDDINGS = {"word": "word", "position": "position", "segment": "token_type"}
@@ -31,6 +31,7 @@ _OUTSIDE = {
     "pooler": "pooler.dense",
     "head/transform": "cls.predictions.transform.dense",
     "head/norm": "cls.predictions.transform.LayerNorm",
+    "head/out": "qa_outputs",
 }
 _KINDS = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
 

@@ -139,6 +139,31 @@ def test_what_is_no_tokenizer_is_refused(tmp_path, name, text, named):
     assert all(each in str(caught.value) for each in named)
 
 
+def whole_tokenizer(unknown, last):
+    vocabulary = {word: number for number, word in enumerate(WORDS)} | {"last": last}
+    kind = {"type": "WordPiece", "unk_token": unknown, "continuing_subword_prefix": "##"}
+    model = {**kind, "max_input_chars_per_word": 100, "vocab": vocabulary}
+    return json.dumps({"version": "1.0", "added_tokens": [], "model": model})
+
+
+@pytest.mark.parametrize(
+    ("unknown", "last", "named"),
+    [("nope", 10, ("cannot read its texts", "UNK")), ("[UNK]", 4_000_000_000, ("'last'", "4,000"))],
+)
+def test_what_a_tokenizer_lacks_is_said(tmp_path, unknown, last, named):
+    path = tmp_path / "tokenizer.json"
+    path.write_text(whole_tokenizer(unknown, last))
+    with pytest.raises(InputError) as caught:
+        rows_of(TextConfig(tokenizer=str(path)), ["strange"])
+    assert all(each in str(caught.value) for each in named)
+
+
+def test_a_mark_of_byte_order_before_a_vocabulary_is_none_of_its_tokens(config, tmp_path):
+    path = tmp_path / "marked.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(WORDS).encode())
+    assert ours.vocabulary_of(TextConfig(tokenizer=str(path))) == ours.vocabulary_of(config())
+
+
 def test_a_missing_tokenizer_is_named(tmp_path):
     with pytest.raises(InputError, match=r"tokenizer.*nowhere.*glosses"):
         ours.open_tokenizer(TextConfig(tokenizer=str(tmp_path / "nowhere.json")))

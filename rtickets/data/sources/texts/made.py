@@ -95,7 +95,9 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: no {encoding} text: {error}; convert it") from None
+        raise InputError(
+            f"{path}: no {encoding.removesuffix('-sig')} text: {error}; convert it"
+        ) from None
 
 
 def lines_in(text: str) -> Iterator[tuple[int, str]]:

@@ -14,6 +14,7 @@ from rtickets.data.sources.texts.made import read_text
 from rtickets.data.text.asked import SPAN
 from rtickets.data.text.rows import rows_of
 from rtickets.data.text.settings import TextConfig
+from rtickets.data.text.tokenizers import check_unicode
 from rtickets.data.text.windows import Question, alike, windows_of
 from rtickets.errors import InputError
 from rtickets.models.bert import TOKENS
@@ -88,8 +89,9 @@ def question_of(
     if min(begins) < 0:
         raise InputError(f"{name}: answer_start={min(begins)}; expected 0 or more")
     for text in (question, context, *answers):
-        if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
-            raise InputError(f"{name}: has characters that are no text; clean the file")
+        check_unicode(text, name)
+        if "\0" in text:
+            raise InputError(f"{name}: {text!r:.40} holds the sign of number 0; clean the file")
     return Question(question, context, answers, begins, name)
 
 

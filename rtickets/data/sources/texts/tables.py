@@ -35,6 +35,9 @@ def table_of(config: DataConfig) -> Raw:
     if "train" not in paths:
         raise InputError(f"data.path={config.path!r} holds no table called train; expected {hint}")
     rows = {split: list(read_rows(path)) for split, path in paths.items()}
+    for split, path in paths.items():
+        if not rows[split]:
+            raise InputError(f"{path}: holds no row")
     return raw_of_rows(config, rows, {split: str(path) for split, path in paths.items()})
 
 
@@ -64,6 +67,9 @@ def read_rows(path: Path) -> Iterator[Row]:
         io.StringIO(text, newline=""), strict=True, **(how if path.suffix == ".tsv" else {})
     )
     try:
+        names = list(reader.fieldnames or ())
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise InputError(f"{path}: two columns are called {twice[0]!r}; rename one of them")
         for row in reader:
             if None in row or None in row.values():
                 raise InputError(
@@ -109,6 +115,9 @@ def raw_of_rows(
     if answer == LABEL:
         own = {_cell(row, settings.label, names["train"], at) for at, row in _at(rows["train"])}
         classes = tuple(sorted(own, key=_in_order))
+        if "" in own:
+            at = next(at for at, row in _at(rows["train"]) if row[settings.label] == "")
+            raise InputError(f"{names['train']}: row {at}: its {settings.label!r} is empty")
     parts = {}
     for split, each in rows.items():
         texts = [_cell(row, settings.column, names[split], at) for at, row in _at(each)]

@@ -18,6 +18,7 @@ from rtickets.data.text.asked import TAGS
 from rtickets.data.text.rows import rows_of
 from rtickets.data.text.settings import TextConfig
 from rtickets.data.text.tagged import tagged_rows
+from rtickets.data.text.tokenizers import check_unicode
 from rtickets.errors import InputError
 
 _SPLITS = {
@@ -50,6 +51,8 @@ def tagged_of(config: DataConfig) -> Raw:
     for split, path in paths.items():
         if not found[split]:
             raise InputError(f"{path}: holds no sentence")
+    for tag in sorted({tag for each in found["train"] for tag in each.tags}):
+        check_unicode(tag, f"{paths['train']}: the tag")
     names = tag_names({tag for each in found["train"] for tag in each.tags})
     if settings.pack or getattr(config.task, "answer", TAGS) != TAGS:
         alone = {split: _texts_alone(settings, each) for split, each in found.items()}

@@ -168,10 +168,31 @@ def test_splits_of_a_table_share_their_classes_and_pairs_their_rows(tmp_path):
         ("words,label\nx,1\n", ("'text'", "words", "data.text.column")),
         ("text\nx\n", ("'label'", "data.text.label")),
         ('text,label\n"x,1\n', ("train.csv", "line")),
+        ("", ("train.csv", "no row")),
+        ("text,label\n", ("train.csv", "no row")),
+        ("text,text,label\nx,y,1\n", ("train.csv", "'text'", "two columns")),
+        ("text,label\nx,1\ny,\n", ("train.csv", "row 2", "'label'", "empty")),
     ],
 )
 def test_damaged_tables_are_named(tmp_path, text, named):
     (tmp_path / "train.csv").write_text(text)
+    with pytest.raises(InputError) as caught:
+        data.get_source("table").load(DataConfig("table", path=str(tmp_path)), None)
+    assert all(each in str(caught.value) for each in named)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('{"text": "x \\ud800", "label": 0}', ("text 1", "Unicode")),
+        ('{"text": null, "label": 0}', ("row 1", "'text'", "None")),
+        ('{"text": "x", "label": [0]}', ("row 1", "'label'")),
+        ('{"text": "x", "label": ' + 5000 * "9" + "}", ("line 1", "JSON")),
+        (100_000 * "[", ("line 1", "JSON")),
+    ],
+)
+def test_damaged_json_lines_are_named(tmp_path, text, named):
+    (tmp_path / "train.jsonl").write_text(text)
     with pytest.raises(InputError) as caught:
         data.get_source("table").load(DataConfig("table", path=str(tmp_path)), None)
     assert all(each in str(caught.value) for each in named)

@@ -93,9 +93,9 @@ BAD = [
     (json.dumps({"data": [article(1, answers=[{"text": "x"}])]}), ("'answer_start'", "None")),
     (json.dumps({"data": [article(1, answers=[{"text": "x", "answer_start": True}])]}), ("True",)),
     (json.dumps({"data": [article(1, answers=[{"text": "x", "answer_start": -1}])]}), ("-1",)),
-    (json.dumps({"data": [article(1, question="\0")]}), ("'1-0'", "no text")),
+    (json.dumps({"data": [article(1, question="\0")]}), ("'1-0'", "number 0")),
     ('{"data": [{"paragraphs": [{"context": "\\ud800 a", "qas": [{"id": "x", "question": "?", '
-     '"answers": [{"text": "a", "answer_start": 2}]}]}]}]}', ("'x'", "no text")),
+     '"answers": [{"text": "a", "answer_start": 2}]}]}]}]}', ("'x'", "Unicode")),
 ]  # fmt: skip
 
 

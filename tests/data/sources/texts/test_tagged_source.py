@@ -101,6 +101,8 @@ BAD = [
     ("train.jsonl", '{"text": ["a"], "label": [1]}', "", ("row 1", "lists")),
     ("train.jsonl", '{"text": ["a"], "label": ["O", "O"]}', "", ("row 1", "1 words and 2 tags")),
     ("train.jsonl", '{"text": "a b", "label": "O O"}', "", ("row 1", "lists")),
+    ("train.jsonl", '{"text": ["a"], "label": ["B-\\ud800"]}', "", ("train.jsonl", "Unicode")),
+    ("train.jsonl", '{"text": ["a\\ud800"], "label": ["O"]}', "", ("text 1", "Unicode")),
 ]
 
 
