@@ -42,7 +42,8 @@ class CountedWork:
             self._printed = time.monotonic()
             left = (self._total - self._done) / max(self.rate, 1e-9)
             share = self._done / max(self._total, 1)
-            _print(f"{self._name}: {share:.0%}, {self._speed}, {left:,.0f} s left")
+            note = f", {self._note}" if self._note else ""
+            _print(f"{self._name}: {share:.0%}, {self._speed}, {left:,.0f} s left{note}")
 
     def note(self, text: str) -> None:
         """Show a short text beside the rate."""

@@ -60,6 +60,14 @@ def test_the_note_is_in_the_last_line(capsys, clock):
     assert capsys.readouterr().err == "pretrain: 1.0 s, 10 images/s, accuracy 91.0%\n"
 
 
+def test_the_note_is_told_in_a_pipe_while_it_goes_on(capsys, clock):
+    with console.task("restoring", 400) as task:
+        clock.now += 20
+        task.note("PSNR 20.00 dB")
+        task.advance(200)
+        assert capsys.readouterr().err == "restoring: 50%, 10 images/s, 20 s left, PSNR 20.00 dB\n"
+
+
 def test_a_long_task_in_a_pipe_tells_how_far_it_is_now_and_then(capsys, clock):
     with console.task("pretrain", 400) as task:
         for _ in range(4):
