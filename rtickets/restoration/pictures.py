@@ -17,6 +17,10 @@ _AS_THEY_ARE = ("L", "LA", "RGB", "RGBA", "I;16", "I;16L", "I;16B")
 _WRITTEN = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF",
             ".tiff": "TIFF", ".bmp": "BMP"}  # fmt: skip
 _ALPHA = ("PNG", "WEBP", "TIFF")
+_QUALITY: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95}, "WEBP": {"lossless": True, "exact": True},
+}  # fmt: skip
+_ORIENTATION = 0x0112  # of EXIF
 
 
 class PictureFile(NamedTuple):
@@ -50,7 +54,7 @@ def read_picture(path: Path) -> PictureFile:
         notes.append(f"{path}: it holds several pictures, of which the first is restored")
     try:
         if (deep := png16.read(data)) is not None:  # Pillow drops half of the bits of these
-            return _of_values(deep, 16, notes, image)
+            return _of_values(_upright(deep, image), 16, notes, image)
         _check_bits(image)
         image.load()
         image = ImageOps.exif_transpose(image)
@@ -59,6 +63,14 @@ def read_picture(path: Path) -> PictureFile:
     except Exception as error:  # damage surfaces as whatever the reader trips over
         raise InputError(f"{path}: cannot be decoded: {error}") from None
     return _of_values(*_values(image, path, notes), notes, image)
+
+
+def _upright(values: np.ndarray, image: Image.Image) -> np.ndarray:
+    """Return values turned and mirrored as `ImageOps.exif_transpose` does it with an image."""
+    asked = image.getexif().get(_ORIENTATION)
+    turned = values.swapaxes(0, 1) if asked in (5, 6, 7, 8) else values
+    rows, columns = (-1 if asked in flips else 1 for flips in ((3, 4, 7, 8), (2, 3, 6, 7)))
+    return turned[::rows, ::columns]
 
 
 def _check_bits(image: Image.Image) -> None:
@@ -133,7 +145,7 @@ def write_picture(path: Path, picture: PictureFile) -> None:
     bytes_ = np.rint(values).astype(np.uint8)
     buffer = io.BytesIO()
     image = Image.fromarray(bytes_[..., 0] if bytes_.shape[-1] == 1 else bytes_)
-    options: dict[str, Any] = {"quality": 95} if kind == "JPEG" else {}
+    options = dict(_QUALITY.get(kind, {}))
     if picture.profile is not None and kind != "BMP":
         options["icc_profile"] = picture.profile
     image.save(buffer, kind, **options)
