@@ -15,7 +15,7 @@ from rtickets.evaluation.settings import EvaluateConfig, SmoothingConfig
 from rtickets.masks.gates import GateConfig
 from rtickets.models.encoder_settings import EncoderConfig
 from rtickets.models.settings import ModelConfig
-from rtickets.restoration.restore import RestoreConfig
+from rtickets.restoration.restore_settings import RestoreConfig
 from rtickets.restoration.study_settings import RestorationStudyConfig
 from rtickets.settings.kinds import to_steps
 from rtickets.stages.draw_settings import DrawConfig

@@ -2,6 +2,8 @@
 
 import argparse
 import math
+import shutil
+import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -54,6 +56,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _restore(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     jobs = _jobs(options)
     config = read_config(RESTORE, config_words)
+    from PIL import Image
+
     from rtickets.restoration import pictures
     from rtickets.runs import folders
 
@@ -62,12 +66,14 @@ def _restore(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     seen = None if options.seen is None else pictures.read_picture(options.seen).pixels.max(-1) > 0
     if options.save_mask is not None and not config.sparsity:
         raise InputError("--save-mask saves what is learnt; with sparsity=0 nothing is")
-    for source, target in jobs:  # all are checked before anything is computed
-        _prepared(source, target, seen, config, options)
-    _keep_compiled()
-    jobs[0][1].parent.mkdir(parents=True, exist_ok=True)
-    for source, target in jobs:
-        _restore_one(source, target, seen, config, options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `open_image` has its own
+        for source, target in jobs:  # all are checked before anything is computed
+            _prepared(source, target, seen, config, options)
+        _keep_compiled()
+        jobs[0][1].parent.mkdir(parents=True, exist_ok=True)
+        for source, target in jobs:
+            _restore_one(source, target, seen, config, options)
 
 
 def _prepared(
@@ -75,7 +81,7 @@ def _prepared(
 ) -> tuple[Any, Any]:
     """Return a picture as its file has it, and what restoring it needs."""
     from rtickets.restoration import pictures
-    from rtickets.restoration.restore import prepare
+    from rtickets.restoration.prepared import prepare
 
     picture = pictures.read_picture(source)
     pictures.format_of(target, picture)
@@ -94,30 +100,15 @@ def _restore_one(
     from rtickets.platform import console
     from rtickets.restoration import first_weights, pictures, save_mask
     from rtickets.restoration.restore import finish
-    from rtickets.tasks.image_quality import psnr_of
 
     picture, asked = _prepared(source, target, seen, config, options)
     for note in picture.notes:
         console.say(note)
+    unfinished = target.with_name(f".{target.name}.unfinished")
     with ExitStack() as stack:
-        current: dict[str, Any] = {}
-
-        def say(name: str, done: int, total: int, loss: float) -> None:
-            if name not in current:
-                stack.close()  # what went on before is done
-                bar = stack.enter_context(
-                    console.task(f"{source.name}: {name}", total, unit="steps")
-                )
-                current.clear()
-                current[name] = [bar, 0]
-            bar, before = current[name]
-            first = math.isnan(loss)
-            bar.note("compiling" if first else f"PSNR to the noisy {psnr_of(loss):.2f} dB")
-            bar.advance(done - before)
-            current[name][1] = done
-
-        found = finish(asked, say)
+        found = finish(asked, _Bars(source.name, stack).show, unfinished)
     pictures.write_picture(target, picture._replace(pixels=found.picture))
+    shutil.rmtree(unfinished, ignore_errors=True)
     if options.save_mask is not None and found.mask is not None:
         params = first_weights(config.generator, picture.pixels.shape[-1], options.seed)
         save_mask(options.save_mask, params, found.mask, config.generator, config.mask)
@@ -130,10 +121,31 @@ def _restore_one(
     )
 
 
+class _Bars:
+    """Progress of one picture: a bar for every piece of work, one after the other."""
+
+    def __init__(self, picture: str, stack: ExitStack) -> None:
+        self._picture, self._stack = picture, stack
+        self._name, self._done = "", 0
+        self._bar: Any = None
+
+    def show(self, name: str, done: int, total: int, loss: float) -> None:
+        """Show where a piece of work is, see `rtickets.restoration.restore_tile.Say`."""
+        from rtickets.platform import console
+        from rtickets.tasks.image_quality import psnr_of
+
+        if name != self._name:
+            self._stack.close()  # what went on before is done
+            task = console.task(f"{self._picture}: {name}", total, unit="steps")
+            self._name, self._bar, self._done = name, self._stack.enter_context(task), 0
+        first = math.isnan(loss)
+        self._bar.note("compiling" if first else f"PSNR to the noisy {psnr_of(loss):.2f} dB")
+        self._bar.advance(done - self._done)
+        self._done = done
+
+
 def _jobs(options: argparse.Namespace) -> list[tuple[Path, Path]]:
     """Return what is read and what is written, checked."""
-    from rtickets.data.images.pictures import is_image_name
-
     source, out = options.picture, options.out
     if source is None or out is None:
         raise InputError(
@@ -141,31 +153,51 @@ def _jobs(options: argparse.Namespace) -> list[tuple[Path, Path]]:
         )
     if not source.exists():
         raise InputError(f"{source}: there is no such file or folder; give a picture")
-    jobs = [(source, out)]
-    if source.is_dir():
-        names = sorted(path.name for path in source.iterdir() if is_image_name(path))
-        if not names:
-            raise InputError(
-                f"{source}: has no picture in it; give a folder of pictures, or a file"
-            )
-        jobs = [(source / name, out / name) for name in names]
-        if options.save_mask is not None:
-            raise InputError(
-                "--save-mask is for one picture; of a folder every one has its own mask"
-            )
+    jobs = _jobs_of_folder(options) if source.is_dir() else [(source, out)]
     if out.is_dir() and not source.is_dir():
         raise InputError(f"--out={out} is a folder; give the name of a file in it")
     if out.exists() and not out.is_dir() and source.is_dir():
         raise InputError(f"--out={out} is a file; {source} is a folder, and so must this be")
     check_folder(out if source.is_dir() else out.parent, "what is restored")
+    if options.save_mask is not None:
+        _check_save_mask(options)
+    return _without_those_there(jobs, options)
+
+
+def _jobs_of_folder(options: argparse.Namespace) -> list[tuple[Path, Path]]:
+    from rtickets.data.images.pictures import is_image_name
+
+    source = options.picture
+    names = sorted(path.name for path in source.iterdir() if is_image_name(path))
+    if not names:
+        raise InputError(f"{source}: has no picture in it; give a folder of pictures, or a file")
+    if options.save_mask is not None:
+        raise InputError("--save-mask is for one picture; of a folder every one has its own mask")
+    return [(source / name, options.out / name) for name in names]
+
+
+def _without_those_there(
+    jobs: list[tuple[Path, Path]], options: argparse.Namespace
+) -> list[tuple[Path, Path]]:
+    """Return the jobs whose pictures are not there, so that a folder that was interrupted goes on.
+
+    Raises:
+        InputError: if all are there.
+    """
+    from rtickets.platform import console
+
     for _, target in jobs:
         if target.is_dir():
             raise InputError(f"{target} is a folder; a picture would be written there")
-        if target.exists() and not options.force:
-            raise InputError(f"{target} exists; give another --out, or --force to replace it")
-    if options.save_mask is not None:
-        _check_save_mask(options)
-    return jobs
+    left = jobs if options.force else [job for job in jobs if not job[1].exists()]
+    if not left:
+        raise InputError(f"{jobs[0][1]} exists; give another --out, or --force to replace it")
+    if len(left) < len(jobs):
+        console.say(
+            f"{len(jobs) - len(left)} of {len(jobs)} pictures are in {options.out} and stay as "
+            "they are; --force makes them anew"
+        )
+    return left
 
 
 def _check_save_mask(options: argparse.Namespace) -> None:

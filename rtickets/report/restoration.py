@@ -15,17 +15,21 @@ from rtickets.report.document import document, figure, picture
 from rtickets.report.sections import Section, as_html, navigation
 from rtickets.restoration.pictures import open_named
 from rtickets.restoration.problem import spoil
-from rtickets.restoration.study_settings import RestorationStudyConfig
-from rtickets.restoration.tables import (
+from rtickets.restoration.study_cells import (
+    LEARNT,
+    TRANSFER,
     Cells,
     called,
+    densities_of,
     grouped,
+    layers_of,
     masked_name,
     painted,
     read_cells,
     spectra_of,
-    tables_of,
 )
+from rtickets.restoration.study_settings import RestorationStudyConfig
+from rtickets.restoration.tables import tables_of
 from rtickets.settings import config_files
 from rtickets.storage.files import read_json, write_text
 
@@ -37,7 +41,7 @@ def write_page(folder: Path) -> Path:
     """Write the page of a study that is complete, and return it."""
     config = config_files.parse(RestorationStudyConfig, read_json(folder / "config.json"))
     cells = read_cells(folder)
-    own = [cell for cell in cells if cell["method"] != "transfer"]
+    own = [cell for cell in cells if cell["method"] != TRANSFER]
     charts: list[Chart] = []
     sections = [_pictures(config, own, folder), _curves(own, charts)]
     for table in tables_of(cells, folder):
@@ -75,7 +79,7 @@ def _pictures(config: RestorationStudyConfig, cells: Cells, folder: Path) -> Sec
         for cell in cells:
             if cell["picture"] == name and cell["seed"] == seed:
                 label = called(cell["method"], cell["sparsity"])
-                if cell["method"] == "learnt":
+                if cell["method"] == LEARNT:
                     images[f"{label}, before any training"] = painted(
                         cell, folder, masked_name(cell)
                     )
@@ -133,16 +137,14 @@ def _curves(cells: Cells, charts: list[Chart]) -> Section:
 
 
 def _densities_chart(cells: Cells) -> Chart:
-    series = []
-    masked = [cell for cell in cells if cell["density"]]
-    for number, (key, some) in enumerate(grouped(masked, "method", "sparsity").items()):
+    series, found = [], densities_of(cells)
+    for number, (name, layers) in enumerate(found.items()):
         points = [
-            _point(
-                float(place), 100 * float(np.mean([cell["density"][layer] for cell in some])), layer
-            )
-            for place, layer in enumerate(some[0]["density"], 1)
+            _point(float(place), 100 * layers[layer], layer)
+            for place, layer in enumerate(layers_of(found), 1)
+            if layer in layers
         ]
-        series.append(_series(called(*key), number, points))
+        series.append(_series(name, number, points))
     return _chart("what lives of every layer", "layer, as in the table", "living (%)", series)
 
 

@@ -5,12 +5,14 @@ from rtickets.restoration.fitting import fit, fit_together
 from rtickets.restoration.generators import GeneratorConfig, Painter, first_weights, make_painter
 from rtickets.restoration.initial_masks import density_by_layer, initial_mask, nothing_removed
 from rtickets.restoration.iterative import Round, iterate
-from rtickets.restoration.learning import Learnt, MaskConfig, learn_mask
+from rtickets.restoration.learning import Learnt, learn_mask
 from rtickets.restoration.mask_files import load_mask, save_mask
+from rtickets.restoration.mask_settings import MaskConfig
 from rtickets.restoration.noise_level import estimate_noise
 from rtickets.restoration.outcome import Outcome, outcome_of
 from rtickets.restoration.problem import Problem, observe, spoil
-from rtickets.restoration.restore import RestoreConfig, Restored, restore
+from rtickets.restoration.restore import Restored, restore
+from rtickets.restoration.restore_settings import RestoreConfig
 from rtickets.restoration.sampling import sampled_picture
 from rtickets.restoration.study import Cell, cells_of, run_study
 from rtickets.restoration.study_settings import RestorationStudyConfig

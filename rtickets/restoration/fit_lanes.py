@@ -14,6 +14,8 @@ from rtickets.tasks.restoration import Restoration
 
 _WORSE = 3.0  # times the loss of the point before: the run has jumped away
 _ENOUGH = 10  # goes back
+_NOTHING = 0.98  # of the loss of the best picture of one colour
+_SOMETHING = 0.9  # likewise: below it a picture shows something
 
 
 class Lane(NamedTuple):
@@ -40,18 +42,30 @@ class Lane(NamedTuple):
         key = jax.random.key(seed)
         return jax.random.fold_in(key, len(self.backs)) if self.backs else key
 
-    def moved(self, point: Point, watch: Watch | None) -> "Lane":
-        """Return it at its next point, or gone back to the one before."""
-        if self.jumped(point):
+    def moved(self, point: Point, watch: Watch | None, flat: float) -> "Lane":
+        """Return it at its next point, or gone back to the one before; `flat` as in `jumped`."""
+        if self.jumped(point, flat):
             backs = (*self.backs, point.step)
             stopped: Any = "diverged" if len(backs) > _ENOUGH else None
             return self._replace(rate=self.rate / 2, backs=backs, stopped=stopped)
         asked: Any = "asked" if watch is not None and watch(point) else None
         return self._replace(history=(*self.history, point), stopped=asked)
 
-    def jumped(self, point: Point) -> bool:
-        """Return whether a point is far worse than the one before it."""
-        return not point.loss <= _WORSE * self.history[-1].loss  # nor is it not a number
+    def jumped(self, point: Point, flat: float) -> bool:
+        """Return whether a point is far worse than the one before it, or shows nothing any more.
+
+        Args:
+            flat: the loss of the best picture of one colour.
+        """
+        before = self.history[-1].loss
+        if not point.loss <= _WORSE * before:  # nor is it not a number
+            return True
+        return before < _SOMETHING * flat and shows_nothing(point.loss, flat)
+
+
+def shows_nothing(loss: float, flat: float) -> bool:
+    """Return whether a loss is no better than that of the best picture of one colour, `flat`."""
+    return loss >= _NOTHING * flat
 
 
 def lane_of(values: Any) -> Lane:

@@ -45,8 +45,9 @@ def fit(
 ) -> Fitted:
     """Train the weights that a mask leaves.
 
-    At a point of the history whose loss is not finite, or more than thrice the one before, the run
-    has diverged or collapsed, and goes back to the point before with half the learning rate.
+    At a point of the history whose loss is not finite or more than thrice the one before, or that
+    of a picture of one colour after the one before showed more, the run has diverged or collapsed,
+    and goes back to the point before with half the learning rate.
 
     Args:
         watch: is shown every point, those before a kill once more.
@@ -131,6 +132,7 @@ class _Run:
             [start(masks.apply(mask, painter.params), problems[0].shape) for mask, painter in pairs]
         )
         self.decay = jnp.full(len(painters), config.average)
+        self.flat = [problem.flat_loss for problem in problems]
         self.step, self.look = programs(
             painters[0].model, self.task, config.jitter, config.temperature, len(painters)
         )
@@ -158,8 +160,10 @@ class _Run:
             state = self.step(state, self.mask, self.batch, keys, rate, self.decay)
         found = points(self.look, state, self.batch, self.task, self.config.average)
         lanes = [
-            lane.moved(point, watch) if lane.next_steps(self.config) == steps else lane
-            for lane, point, watch in zip(now.lanes, found, self.watches, strict=True)
+            lane.moved(point, watch, flat) if lane.next_steps(self.config) == steps else lane
+            for lane, point, watch, flat in zip(
+                now.lanes, found, self.watches, self.flat, strict=True
+            )
         ]
         ahead = [len(a.history) > len(b.history) for a, b in zip(lanes, now.lanes, strict=True)]
         return _Now(chosen(ahead, state, now.state), lanes)

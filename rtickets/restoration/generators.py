@@ -55,17 +55,29 @@ class Painter(NamedTuple):
     noise: Array
 
 
-def make_painter(config: GeneratorConfig, shape: tuple[int, int, int], seed: int) -> Painter:
+def make_painter(
+    config: GeneratorConfig,
+    shape: tuple[int, int, int],
+    seed: int,
+    *,
+    noise_seed: int | None = None,
+) -> Painter:
     """Return a network that paints pictures of a shape (H, W, C).
 
     What a deep decoder paints is as large as the picture or larger; the problem's loss sees the
     upper left corner of it.
 
+    Args:
+        seed: of the weights and of what they paint from.
+        noise_seed: of what they paint from alone, so that a mask can be tried with the same weights
+            and fresh noise, or the other way around; None takes that of the weights.
+
     Raises:
         InputError: for a deep decoder too deep for the picture.
     """
     model, sides = network_of(config, shape)
-    weights_key, noise_key = jax.random.split(jax.random.key(seed))
+    weights_key, _ = jax.random.split(jax.random.key(seed))
+    _, noise_key = jax.random.split(jax.random.key(seed if noise_seed is None else noise_seed))
     params, _ = models.initialise(model, weights_key, sides)
     noise = config.amplitude * jax.random.uniform(noise_key, (1, *sides))
     return Painter(model, params, noise)

@@ -23,7 +23,7 @@ from rtickets.masks.prunable import prunable_leaves, replace_leaves
 from rtickets.models.heads.picture import Picture
 from rtickets.restoration.fit_steps import paint
 from rtickets.restoration.generators import Painter
-from rtickets.restoration.learning import PRUNABLE, Maskable
+from rtickets.restoration.mask_settings import PRUNABLE, Maskable
 from rtickets.restoration.problem import Problem
 from rtickets.tasks.restoration import NOISE, SEEN, Restoration
 

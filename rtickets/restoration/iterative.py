@@ -11,7 +11,7 @@ from rtickets.restoration.fits import FitConfig, Fitted
 from rtickets.restoration.fitting import fit
 from rtickets.restoration.generators import Painter
 from rtickets.restoration.initial_masks import nothing_removed
-from rtickets.restoration.learning import PRUNABLE, Maskable
+from rtickets.restoration.mask_settings import PRUNABLE, Maskable
 from rtickets.restoration.problem import Problem
 
 

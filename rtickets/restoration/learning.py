@@ -7,23 +7,19 @@ sparse prior (`rtickets.masks.gates.bernoulli`).
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
-from pydantic import Field, model_validator
-from pydantic.dataclasses import dataclass
 
 from rtickets.errors import NonFiniteLossError
-from rtickets.masks import DEFAULT_PRUNABLE, Mask
+from rtickets.masks import Mask
 from rtickets.masks.gates import (
-    Bernoulli,
     LearnedMask,
     apply_gates,
     gates_of,
@@ -31,61 +27,17 @@ from rtickets.masks.gates import (
     mask_of,
     penalty_of,
 )
-from rtickets.masks.gates.bernoulli import odds, reach, weight_to_reach
 from rtickets.masks.prunable import prunable_leaves
 from rtickets.restoration.fit_steps import paint
 from rtickets.restoration.generators import Painter
+from rtickets.restoration.mask_settings import MaskConfig
 from rtickets.restoration.problem import Problem
-from rtickets.restoration.resuming import keeping
+from rtickets.restoration.pulls import warnings_after, warnings_before, weighed
+from rtickets.restoration.resuming import Keeper, keeping
 from rtickets.settings import config_files
-from rtickets.settings.kinds import STRICT, Positive
 from rtickets.tasks.restoration import NOISE, SEEN, Restoration
 
-Maskable = Literal["kernels", "all"]
-PRUNABLE = {"kernels": DEFAULT_PRUNABLE, "all": ".*"}
-_FAR_ENOUGH = 0.5  # of the way to the prior, in the end, of probabilities
-_SOMEWHERE = 0.1  # of that way, as estimated before: data's gradients shrink on it
-_HALF = 0.5  # of the way, by that estimate: the weight that 'auto' takes
 _LOOK = 100  # steps between looks at the loss
-
-
-@dataclass(frozen=True, config=STRICT)
-class MaskConfig:
-    """How a mask is learnt.
-
-    Attributes:
-        maskable: 'kernels' are those of all convolutions but the last; 'all' are all parameters, as
-            published, where a removed scale of a normalisation removes its channel.
-        gate: see `Bernoulli`.
-        pull: stands for the gate's `weight`, which is this divided by the number of maskable
-            weights; None to take the gate's own. 'auto' moves log odds half of the way to the prior
-            within the steps, beside the data's gradient at the start: stronger pulls left worse
-            masks on small pictures.
-        steps: of Adam.
-        learning_rate: likewise.
-        checkpoint_every: see `FitConfig`.
-    """
-
-    maskable: Maskable = "kernels"
-    gate: Bernoulli = field(default_factory=Bernoulli)
-    pull: Annotated[float, Field(ge=0)] | Literal["auto"] | None = "auto"
-    steps: Positive = 2000
-    learning_rate: float = Field(default=0.1, gt=0)
-    checkpoint_every: Positive = 5000
-
-    @model_validator(mode="after")
-    def _check(self) -> "MaskConfig":
-        if self.pull is not None and self.gate.weight != Bernoulli().weight:
-            raise ValueError(
-                f"gate.weight={self.gate.weight} does not count beside pull={self.pull}; set pull "
-                "to None to take it"
-            )
-        return self
-
-    @property
-    def prunable(self) -> str:
-        """The expression of the maskable leaves."""
-        return PRUNABLE[self.maskable]
 
 
 class Learnt(NamedTuple):
@@ -142,45 +94,47 @@ def learn_mask(
     noise = float(step(painter.params, *first, batch, key, 0.0, 0.0)[2].noise)
     size = sum(leaf.size for leaf in prunable_leaves(painter.params, config.prunable).values())
     gate = weighed(config, sparsity, noise, size)
-    losses: list[tuple[float, float]] = []
+
+    def train(number: int, state: Any) -> tuple[Any, _Seen]:
+        own = jax.random.fold_in(key, number)
+        *after, seen = step(painter.params, *state, batch, own, config.learning_rate, gate.weight)
+        return tuple(after), seen
+
     with keeping(folder, config.checkpoint_every, config.steps) as keeper:
-        state, done = first, 0
-        if (kept := keeper.restored(first)) is not None:
-            state, done, losses = kept[0], kept[1]["step"], list(map(tuple, kept[1]["losses"]))
-        for number in range(done, config.steps):
-            own = jax.random.fold_in(key, number)
-            *state, found = step(
-                painter.params, *state, batch, own, config.learning_rate, gate.weight
-            )
-            if number % _LOOK == 0 or number == config.steps - 1:
-                losses.append(_finite(found, number))
-                if watch is not None:
-                    watch(number, losses[-1][0])
-                keeper.pause(number + 1, tuple(state), {"losses": losses})
-    mask, masked, masked_loss = show(painter.params, state[0], batch)
-    mean = _mean_probability(state[0])
-    warnings = [*_before(gate, config, sparsity, noise), *_after(gate, config, sparsity, mean)]
+        (scores, _), losses = _trained(train, first, config.steps, keeper, watch)
+    mask, masked, masked_loss = show(painter.params, scores, batch)
+    mean = _mean_probability(scores)
+    warnings = (
+        *warnings_before(gate, config, sparsity, noise),
+        *warnings_after(gate, config, sparsity, mean),
+    )
     return Learnt(
-        jax.device_get(mask), jax.device_get(state[0]), gate.weight * size, mean, tuple(losses),
-        np.asarray(masked[0]), float(masked_loss), tuple(warnings),
+        jax.device_get(mask), jax.device_get(scores), gate.weight * size, mean, losses,
+        np.asarray(masked[0]), float(masked_loss), warnings,
     )  # fmt: skip
 
 
-def weighed(config: MaskConfig, sparsity: float, noise: float, size: int) -> Bernoulli:
-    """Return the gate with the weight that `MaskConfig.pull` stands for.
-
-    Args:
-        noise: see `reach`.
-        size: number of maskable weights.
-    """
-    gate, pull = config.gate, config.pull
-    if pull is None:
-        return gate
-    if pull != "auto":
-        return config_files.replace(gate, weight=pull / size)
-    prior = prior_of(gate, sparsity)
-    least = weight_to_reach(gate, prior, noise, config.steps, config.learning_rate)
-    return config_files.replace(gate, weight=_HALF * least)
+def _trained(
+    train: Callable[[int, Any], tuple[Any, "_Seen"]],
+    first: Any,
+    steps: int,
+    keeper: Keeper,
+    watch: Callable[[int, float], None] | None,
+) -> tuple[Any, tuple[tuple[float, float], ...]]:
+    """Return the state after all steps, and the losses that were looked at."""
+    state, begin = first, 0
+    losses: list[tuple[float, float]] = []
+    if (kept := keeper.restored(first)) is not None:
+        state, begin, losses = kept[0], kept[1]["step"], list(map(tuple, kept[1]["losses"]))
+    for number in range(begin, steps):
+        state, seen = train(number, state)
+        if number % _LOOK == 0 or number == steps - 1:
+            losses.append(_finite(seen, number))
+            if watch is not None:
+                watch(number, losses[-1][0])
+            done = number == steps - 1
+            keeper.pause(number + 1, state, {"losses": losses}, done=done)
+    return state, tuple(losses)
 
 
 def _finite(found: "_Seen", number: int) -> tuple[float, float]:
@@ -193,41 +147,6 @@ def _finite(found: "_Seen", number: int) -> tuple[float, float]:
 def _mean_probability(scores: Any) -> float:
     flat = np.concatenate([np.asarray(leaf, np.float64).reshape(-1) for leaf in scores.values()])
     return float((1 / (1 + np.exp(-np.clip(flat, -500, 500)))).mean())
-
-
-def prior_of(gate: Bernoulli, sparsity: float) -> float:
-    """Return the probability that groups are pulled to; 'l1' has none, and none is far away."""
-    if gate.pull == "l1":
-        return 1e-6
-    return 1 - sparsity if gate.prior is None else gate.prior
-
-
-def _before(gate: Bernoulli, config: MaskConfig, sparsity: float, noise: float) -> list[str]:
-    if gate.pull == "l1" or not gate.weight:
-        return []
-    prior = prior_of(gate, sparsity)
-    part = reach(gate, prior, noise, config.steps, config.learning_rate)
-    if part >= _SOMEWHERE:
-        return []
-    return [
-        f"the prior {prior:g} can hardly act: in {config.steps} steps at a learning rate of "
-        f"{config.learning_rate:g} a weight of {gate.weight:.3g} per group moves log odds about "
-        f"{part:.0%} of the way from {gate.start:g} to {odds(prior):.2f}; raise pull, the learning "
-        "rate or the number of steps"
-    ]
-
-
-def _after(gate: Bernoulli, config: MaskConfig, sparsity: float, mean: float) -> list[str]:
-    if gate.pull == "l1" or not gate.weight:
-        return []
-    prior = prior_of(gate, sparsity)
-    start = 1 / (1 + math.exp(-gate.start))
-    if abs(mean - prior) <= (1 - _FAR_ENOUGH) * abs(start - prior):
-        return []
-    return [
-        f"the prior {prior:g} was not reached: probabilities are {mean:.3g} in the mean after "
-        f"{config.steps} steps, from {start:g}; raise pull or the number of steps"
-    ]
 
 
 class _Seen(NamedTuple):

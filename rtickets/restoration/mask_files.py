@@ -9,7 +9,7 @@ import numpy as np
 from rtickets.errors import InputError
 from rtickets.masks import Mask, Params, leaf_paths
 from rtickets.restoration.generators import GeneratorConfig
-from rtickets.restoration.learning import MaskConfig
+from rtickets.restoration.mask_settings import MaskConfig
 from rtickets.settings import config_files
 from rtickets.tickets.ticket import Ticket
 

@@ -2,8 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-import numpy as np
-
+from rtickets.restoration.fit_lanes import shows_nothing
 from rtickets.restoration.fits import Fitted
 from rtickets.restoration.problem import Problem
 
@@ -61,16 +60,16 @@ def verdict_of(fitted: Fitted, problem: Problem, noise: float = -1.0) -> Verdict
 
     Args:
         noise: the loss that noise alone leaves, where it is known: a picture of one colour that
-            explains all but that is sound.
+            explains all but that is sound, as it is where what was observed is of one colour.
     """
     if fitted.stopped == "diverged":
         return "diverged"
-    if fitted.history[-1].loss <= noise:
+    flat = problem.flat_loss
+    if fitted.history[-1].loss <= noise or flat < _FLAT**2:
         return "sound"
     if float(fitted.picture.std((0, 1)).max()) < _FLAT:
         return "collapsed"
-    alone = _loss_of_one_colour(problem)
-    return "collapsed" if alone and fitted.history[-1].loss >= 0.98 * alone else "sound"
+    return "collapsed" if shows_nothing(fitted.history[-1].loss, flat) else "sound"
 
 
 def why_unfinished(error: float, noise: float) -> str | None:
@@ -90,16 +89,3 @@ def why_unfinished(error: float, noise: float) -> str | None:
     if error > 2 * noise:
         return f"{found}, so it is probably worse than what was given; {more}"
     return f"{found}: it misses detail; {more}"
-
-
-def _loss_of_one_colour(problem: Problem) -> float:
-    """Return the loss of the best picture of one colour."""
-    seen = np.asarray(problem.batch["seen"], np.float64)
-    observed = np.asarray(problem.batch["observed"], np.float64)
-    if not problem.task.operator.in_pixels:
-        centre = observed.copy()
-        centre[:, 0, 0] = 0  # a picture of one colour has no other frequency
-        return float((centre**2).mean())
-    count = np.maximum(seen.sum((1, 2), keepdims=True), 1)  # of a tile all may be missing
-    mean = (observed * seen).sum((1, 2), keepdims=True) / count
-    return float((((observed - mean) * seen) ** 2).mean())

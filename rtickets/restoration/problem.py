@@ -41,6 +41,19 @@ class Problem(NamedTuple):
         shown = self.task.operator.shown(self.batch[OBSERVED], self.batch[SEEN])
         return psnr_of(float(jnp.square(shown - self.batch[CLEAN]).mean()))
 
+    @property
+    def flat_loss(self) -> float:
+        """The loss of the best picture of one colour."""
+        seen = np.asarray(self.batch[SEEN], np.float64)
+        observed = np.asarray(self.batch[OBSERVED], np.float64)
+        if not self.task.operator.in_pixels:
+            centre = observed.copy()
+            centre[:, 0, 0] = 0  # a picture of one colour has no other frequency
+            return float((centre**2).mean())
+        count = np.maximum(seen.sum((1, 2), keepdims=True), 1)  # of a tile all may be missing
+        mean = (observed * seen).sum((1, 2), keepdims=True) / count
+        return float((((observed - mean) * seen) ** 2).mean())
+
     def psnr(self, picture: np.ndarray) -> float | None:
         """Return the PSNR of a picture (H, W, C) to the clean one; None where that is unknown."""
         if CLEAN not in self.batch:
@@ -87,11 +100,12 @@ def observe(picture: Any, seen: Any = None) -> Problem:
     if seen is None:
         pattern = jnp.ones((*found.shape[:3], 1))
         return Problem(Restoration(), {OBSERVED: found, SEEN: pattern})
-    pattern = jnp.asarray(np.asarray(seen) != 0, jnp.float32)[None, :, :, None]
-    if pattern.shape[1:3] != found.shape[1:3]:
+    there = np.asarray(seen) != 0
+    if there.shape != found.shape[1:3]:
         raise InputError(
-            f"seen is {np.shape(seen)}, the picture {found.shape[1:3]}; expected the same sides"
+            f"seen is {there.shape}, the picture {found.shape[1:3]}; expected the same sides"
         )
+    pattern = jnp.asarray(there, jnp.float32)[None, :, :, None]
     if not bool(pattern.any()):
         raise InputError("seen has no pixel that is there; nothing is known of the picture")
     operator = OperatorConfig(name="inpaint")

@@ -11,7 +11,8 @@ from jax import Array
 from rtickets.masks.gates import Bernoulli, LearnedMask, apply_gates, gates_of
 from rtickets.restoration.fit_steps import paint
 from rtickets.restoration.generators import Painter
-from rtickets.restoration.learning import PRUNABLE, Learnt, Maskable
+from rtickets.restoration.learning import Learnt
+from rtickets.restoration.mask_settings import PRUNABLE, Maskable
 
 
 def sampled_picture(

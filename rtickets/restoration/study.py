@@ -31,6 +31,7 @@ from rtickets.restoration.sampling import sampled_picture
 from rtickets.restoration.study_settings import UNMASKED, RestorationStudyConfig
 from rtickets.settings import config_files
 from rtickets.storage.files import read_json, write_bytes, write_json
+from rtickets.storage.locks import locked
 
 _FRESH = 1000  # added to a seed for weights that a mask was not learnt on
 
@@ -84,14 +85,24 @@ def _transfers(config: RestorationStudyConfig) -> Iterator[Cell]:
 
 
 def run_study(config: RestorationStudyConfig, workdir: Path) -> Path:
-    """Run the cells that are missing, and return the study's folder."""
+    """Run the cells that are missing, and return the study's folder.
+
+    Raises:
+        InUseError: if another process runs the same study there.
+    """
     values = config_files.to_dict(config)
     named = json.dumps(values, sort_keys=True).encode()
     for name in config.pictures:  # another picture in the same file is another study
         named += read_file(Path(name)) if Path(name).suffix else b""
     folder = workdir / f"restoration-{hashlib.sha256(named).hexdigest()[:10]}"
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "config.json", values)
+    with locked(folder):
+        write_json(folder / "config.json", values)
+        _run_missing(config, folder)
+    return folder
+
+
+def _run_missing(config: RestorationStudyConfig, folder: Path) -> None:
     cells = list(cells_of(config))
     images = {name: open_named(name, config.size) for name in config.pictures}
     for number, cell in enumerate(cells, 1):
@@ -106,7 +117,6 @@ def run_study(config: RestorationStudyConfig, workdir: Path) -> Path:
     write_json(
         folder / "result.json", {"cells": [read_json(folder / f"{c.name}.json") for c in cells]}
     )
-    return folder
 
 
 def _run(cell: Cell, problem: Problem, config: RestorationStudyConfig, folder: Path) -> Outcome:

@@ -10,8 +10,8 @@ from pydantic.dataclasses import dataclass
 from rtickets.restoration.fits import SGLD, FitConfig
 from rtickets.restoration.generators import SMALL, SMALL_DECODER, GeneratorConfig
 from rtickets.restoration.initial_masks import ROUNDS
-from rtickets.restoration.learning import MaskConfig
-from rtickets.settings.kinds import STRICT, Fraction, Positive
+from rtickets.restoration.mask_settings import MaskConfig
+from rtickets.settings.kinds import STRICT, Fraction, NotNegative, Positive, Seed
 from rtickets.tasks.degradations import OperatorConfig
 
 Method = Literal[
@@ -51,14 +51,14 @@ class RestorationStudyConfig:
         "astronaut", "chelsea", "coffee", "camera",
     )  # fmt: skip
     size: Annotated[int, Field(ge=16, le=4096)] = 64
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1, 2)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2)
     methods: tuple[Method, ...] = (
         "dense", "learnt", "random", "decoder", "imp", "sgld", "magnitude", "synflow", "snip",
         "grasp",
     )  # fmt: skip
     sparsities: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.9, 0.95)
     operator: OperatorConfig = field(default_factory=OperatorConfig)
-    sigma: float = Field(default=0.1, ge=0)
+    sigma: NotNegative = 0.1
     generator: GeneratorConfig = SMALL
     decoder: GeneratorConfig = SMALL_DECODER
     mask: MaskConfig = field(default_factory=MaskConfig)

@@ -1,18 +1,28 @@
 """What a study of restoration says in numbers, of its folder alone."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rtickets.evaluation.paired import LEVEL, over_seeds
-from rtickets.restoration.spectra import radial_spectrum
-from rtickets.storage.files import read_json, write_text
-
-Cells = list[Mapping[str, Any]]
-CONTROL, DENSE, LEARNT = "random", "dense", "learnt"
+from rtickets.restoration.study_cells import (
+    CONTROL,
+    DENSE,
+    LEARNT,
+    TRANSFER,
+    Cells,
+    called,
+    densities_of,
+    gains,
+    grouped,
+    layers_of,
+    outcomes,
+    read_cells,
+    spectra_of,
+    spread,
+)
+from rtickets.storage.files import write_text
 
 
 class Table(NamedTuple):
@@ -33,12 +43,6 @@ class Table(NamedTuple):
     note: str = ""
 
 
-def read_cells(folder: Path) -> Cells:
-    """Return the cells of a study that is complete."""
-    cells: Cells = read_json(folder / "result.json")["cells"]
-    return cells
-
-
 def write_tables(folder: Path) -> str:
     """Write the tables of a study into its folder as Markdown, and return them."""
     text = "\n\n".join(map(_markdown, tables_of(read_cells(folder), folder)))
@@ -48,10 +52,10 @@ def write_tables(folder: Path) -> str:
 
 def tables_of(cells: Cells, folder: Path) -> list[Table]:
     """Return the tables of a study, those that have anything to say."""
-    own = [cell for cell in cells if cell["method"] != "transfer"]
+    own = [cell for cell in cells if cell["method"] != TRANSFER]
     found = (
         _overview(own), _differences(own), _by_picture(own, "final"), _by_picture(own, "gap"),
-        _learnt(own), _densities(own), _transfers(cells), _spectra(own, folder),
+        _learnt(own), _densities(own), _transfers(cells), _moved(cells), _spectra(own, folder),
     )  # fmt: skip
     return [table for table in found if table.rows]
 
@@ -63,53 +67,12 @@ def _markdown(table: Table) -> str:
     return f"## {table.title}\n\n{note}{rows}"
 
 
-def grouped(cells: Cells, *keys: str) -> dict[tuple[Any, ...], Cells]:
-    """Return cells by their values of some keys."""
-    found: dict[tuple[Any, ...], Cells] = defaultdict(list)
-    for cell in cells:
-        found[tuple(cell[key] for key in keys)].append(cell)
-    return found
-
-
-def called(method: str, sparsity: float) -> str:
-    """Return what a method is called, with the part of the maskable weights that it keeps."""
-    return f"{method}, {1 - sparsity:.0%} kept" if sparsity else method
-
-
-def masked_name(cell: Mapping[str, Any]) -> str:
-    """Return the name of the picture of a learnt mask before any training."""
-    return f"{cell['name']}-masked"
-
-
-def painted(cell: Mapping[str, Any], folder: Path, name: str = "") -> np.ndarray:
-    """Return what was painted in the end, or another picture of the cell, (H, W, C) in [0, 1]."""
-    data = (folder / f"{name or cell['name']}.raw").read_bytes()
-    return np.frombuffer(data, np.uint8).reshape(cell["shape"]).astype(np.float32) / 255
-
-
-def spectra_of(cells: Cells, folder: Path) -> dict[str, np.ndarray]:
-    """Return the mean power of pictures in rings of frequencies, by method."""
-    return {
-        called(*key): np.mean([radial_spectrum(painted(cell, folder)) for cell in some], 0)
-        for key, some in grouped(cells, "method", "sparsity").items()
-    }
-
-
-def _values(cells: Cells, name: str) -> np.ndarray:
-    return np.array([cell["outcome"][name] for cell in cells], float)
-
-
-def _spread(values: np.ndarray) -> str:
-    spread = f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else ""
-    return f"{values.mean():.2f}{spread}"
-
-
 def _overview(cells: Cells) -> Table:
     names = ("peak", "final", "gap", "final_average", "ssim", "noisy")
     rows = []
     for (method, sparsity), some in grouped(cells, "method", "sparsity").items():
         bad = sum(cell["outcome"]["verdict"] != "sound" for cell in some)
-        own = [_spread(_values(some, name)) for name in names]
+        own = [spread(outcomes(some, name)) for name in names]
         rows.append([called(method, sparsity), *own, f"{bad} of {len(some)}"])
     head = ["method", "peak", "final", "gap", "mean picture", "SSIM", "noisy", "broken"]
     note = "Mean and standard deviation over pictures and seeds."
@@ -121,12 +84,7 @@ def _differences(cells: Cells) -> Table:
     rows = []
     for (method, sparsity), some in grouped(cells, "method", "sparsity").items():
         row = [called(method, sparsity)]
-        for other in (CONTROL, DENSE):
-            against = [
-                cell for cell in cells
-                if cell["method"] == other and cell["sparsity"] in (sparsity, 0.0)
-            ]  # fmt: skip
-            row.append("" if other == method else _paired(some, against))
+        row += ["" if other == method else gains(some, cells, other) for other in (CONTROL, DENSE)]
         if any(row[1:]):
             rows.append(row)
     head = ["method", "less random with as many weights", "less dense"]
@@ -137,28 +95,12 @@ def _differences(cells: Cells) -> Table:
     return Table("differences", "Against the control and the dense network", head, rows, note)
 
 
-def _paired(cells: Cells, others: Cells) -> str:
-    finals = {(o["picture"], o["seed"]): o["outcome"]["final"] for o in others}
-    by_seed, gains = defaultdict(list), []
-    for cell in cells:
-        if (before := finals.get((cell["picture"], cell["seed"]))) is not None:
-            gains.append(cell["outcome"]["final"] - before)
-            by_seed[cell["seed"]].append(gains[-1])
-    if not gains:
-        return ""
-    mean = float(np.mean(gains))
-    varied = over_seeds([float(np.mean(own)) for own in by_seed.values()])
-    half = 0.0 if varied is None else varied.half_width(LEVEL)
-    ends = f" [{mean - half:+.2f}, {mean + half:+.2f}]" if half else ""
-    return f"{mean:+.2f}{ends}, {sum(gain > 0 for gain in gains)} of {len(gains)}"
-
-
 def _by_picture(cells: Cells, name: str) -> Table:
     pictures = list(dict.fromkeys(cell["picture"] for cell in cells))
     rows = []
     for (method, sparsity), some in grouped(cells, "method", "sparsity").items():
         each = grouped(some, "picture")
-        row = [_spread(_values(each[one,], name)) if (one,) in each else "" for one in pictures]
+        row = [spread(outcomes(each[one,], name)) if (one,) in each else "" for one in pictures]
         rows.append([called(method, sparsity), *row])
     title = {"final": "Final PSNR by picture", "gap": "Peak less final PSNR by picture"}[name]
     head = ["method", *(Path(str(one)).stem for one in pictures)]
@@ -177,7 +119,7 @@ def _learnt(cells: Cells) -> Table:
         ]
         pulls, means = ([note[name] for note in notes] for name in ("pull", "mean_probability"))
         rows.append([
-            Path(str(picture)).stem, f"{1 - sparsity:.0%}", *map(_spread, both),
+            Path(str(picture)).stem, f"{1 - sparsity:.0%}", *map(spread, both),
             f"{np.mean(pulls):.3g}", f"{np.mean(means):.3f}",
             f"{sum(bool(note['warnings']) for note in notes)} of {len(notes)}",
         ])  # fmt: skip
@@ -199,19 +141,17 @@ def _learnt(cells: Cells) -> Table:
 
 
 def _densities(cells: Cells) -> Table:
-    masked = [cell for cell in cells if cell["density"]]
-    groups = grouped(masked, "method", "sparsity")
+    found = densities_of(cells)
     rows = [
-        [layer, *(f"{np.mean([c['density'][layer] for c in some]):.1%}"
-                  for some in groups.values())]
-        for layer in (masked[0]["density"] if masked else ())
-    ]  # fmt: skip
-    head = ["layer", *(called(*key) for key in groups)]
+        [layer, *(f"{layers[layer]:.1%}" if layer in layers else "" for layers in found.values())]
+        for layer in layers_of(found)
+    ]
+    head = ["layer", *found]
     return Table("densities", "Part of every layer that lives, mean", head, rows)
 
 
 def _transfers(cells: Cells) -> Table:
-    moved = [cell for cell in cells if cell["method"] == "transfer"]
+    moved = [cell for cell in cells if cell["method"] == TRANSFER]
     itself = [{**c, "source": c["picture"], "fresh": False} for c in cells if c["method"] == LEARNT]
     every = [*itself, *moved] if moved else []
     targets = list(dict.fromkeys(cell["picture"] for cell in every))
@@ -224,9 +164,32 @@ def _transfers(cells: Cells) -> Table:
 def _transfer_rows(cells: Cells, targets: list[Any]) -> Iterator[list[str]]:
     for (source, sparsity, fresh), some in grouped(cells, "source", "sparsity", "fresh").items():
         each = grouped(some, "picture")
-        row = [_spread(_values(each[one,], "final")) if (one,) in each else "" for one in targets]
+        row = [spread(outcomes(each[one,], "final")) if (one,) in each else "" for one in targets]
         weights = "fresh" if fresh else "its own"
         yield [f"{Path(str(source)).stem}, {1 - sparsity:.0%} kept", weights, *row]
+
+
+def _moved(cells: Cells) -> Table:
+    """Compare what masks do elsewhere with masks that were learnt, or drawn at random, there."""
+    moved: Cells = [
+        {**cell, "home": cell["source"] == cell["picture"]}
+        for cell in cells
+        if cell["method"] == TRANSFER
+    ]
+    rows = []
+    for (fresh, home, sparsity), some in grouped(moved, "fresh", "home", "sparsity").items():
+        rows.append([
+            f"{'the same' if home else 'another'} picture, {1 - sparsity:.0%} kept",
+            "fresh" if fresh else "its own",
+            *(gains(some, cells, other) for other in (LEARNT, CONTROL, DENSE)),
+        ])  # fmt: skip
+    head = ["mask of", "weights", "less the picture's own", "less random with as many weights",
+            "less dense"]  # fmt: skip
+    note = (
+        "Mean difference of final PSNR in dB between pairs of the same picture and noise, the "
+        "others with their own weights, intervals as above, and how many pairs are above 0."
+    )
+    return Table("moved", "Masks on other pictures and weights, gains", head, rows, note)
 
 
 def _spectra(cells: Cells, folder: Path) -> Table:

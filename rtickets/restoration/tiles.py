@@ -19,15 +19,18 @@ class Tile(NamedTuple):
     columns: tuple[int, int]
     overlap: int
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Its height and width."""
+        return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
+
     def of(self, batch: Any) -> Any:
         """Return this part of arrays (B, H, W, C)."""
         return batch[:, slice(*self.rows), slice(*self.columns)]
 
     def weights(self) -> np.ndarray:
         """Return how much its pixels count where tiles overlap, (h, w, 1), falling to the edge."""
-        rows, columns = (
-            _slope(end - start, self.overlap) for start, end in (self.rows, self.columns)
-        )
+        rows, columns = (_slope(length, self.overlap) for length in self.shape)
         return (rows[:, None] * columns)[..., None]
 
 

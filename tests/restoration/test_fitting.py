@@ -162,10 +162,11 @@ def test_jumps_are_losses_that_are_none_or_far_above_the_one_before():
         return Point(1, loss, None, None, None, loss)
 
     lane = Lane((point(0.1), point(0.01)), rate=1.0)
-    assert lane.jumped(point(float("nan")))
-    assert lane.jumped(point(0.2))
-    assert lane.jumped(point(0.05))  # it may be a picture of one colour, though not the first one
-    assert not lane.jumped(point(0.025))
+    assert lane.jumped(point(float("nan")), 0.1)
+    assert lane.jumped(point(0.2), 0.1)
+    assert not lane.jumped(point(0.025), 0.1)
+    assert lane.jumped(point(0.0199), 0.02)  # of one colour, which the one before was not
+    assert not Lane((point(0.019),), rate=1.0).jumped(point(0.0199), 0.02)  # never was more
 
 
 def test_a_network_that_is_broken_from_the_start_is_refused(painter, problem):

@@ -175,6 +175,16 @@ def test_a_mask_goes_over_to_another_task_and_other_weights(learnt, tiny, clean)
     assert np.isfinite(fitted.picture).all()
 
 
+def test_weights_and_what_they_paint_from_are_fresh_one_without_the_other(tiny):
+    first, other, mixed = (
+        make_painter(tiny, (16, 16, 3), seed, noise_seed=noise)
+        for seed, noise in ((0, None), (1, None), (0, 1))
+    )
+    jax.tree.map(np.testing.assert_array_equal, mixed.params, first.params)
+    np.testing.assert_array_equal(mixed.noise, other.noise)
+    assert np.any(mixed.noise != first.noise)
+
+
 def test_masks_go_into_files_and_come_back_for_the_same_network_alone(
     tmp_path, learnt, painter, tiny
 ):

@@ -1,5 +1,8 @@
 """The tool: any picture in, the same kind out; when it stops, and what it refuses."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,7 +13,7 @@ from rtickets.errors import InputError
 from rtickets.restoration import FitConfig, GeneratorConfig, MaskConfig, RestoreConfig
 from rtickets.restoration.fit_lanes import Lane
 from rtickets.restoration.outcome import why_unfinished
-from rtickets.restoration.restore import as_pixels
+from rtickets.restoration.prepared import as_pixels
 from rtickets.restoration.tiles import joined, tiles_of
 from rtickets.settings import config_files
 
@@ -45,6 +48,38 @@ def test_a_picture_comes_back_in_its_shape_and_what_goes_on_is_told(noisy):
     assert found.psnr_noisy == pytest.approx(-10 * np.log10(error), abs=1e-2)
     again = rtickets.restore(noisy, sigma=0.1, config=QUICK)
     np.testing.assert_array_equal(again.picture, found.picture)
+
+
+class Killed(BaseException):
+    """What no code that goes on after errors catches."""
+
+
+def test_what_was_killed_goes_on_and_ends_bit_equal(tmp_path, noisy):
+    picture = np.tile(noisy, (1, 8, 1))
+    training = FitConfig(steps=14, every=2, checkpoint_every=4)
+    config = config_files.replace(
+        QUICK, tile=64, overlap=0, training=training, mask=MaskConfig(steps=3, checkpoint_every=1)
+    )
+    whole = rtickets.restore(picture, sigma=0.01, config=config)
+
+    def kill(name, done, total, loss):
+        if (name, done) == ("restoring tile 2 of 2", 10):
+            raise Killed
+
+    with pytest.raises(Killed):
+        rtickets.restore(picture, sigma=0.01, config=config, say=kill, folder=tmp_path)
+    (work,) = tmp_path.iterdir()
+    assert [path.name for path in (work / "tile2" / "fit").iterdir() if path.is_dir()] == ["8"]
+    assert not (work / "tile1" / "fit").exists()
+    told = []
+    again = rtickets.restore(
+        picture, sigma=0.01, config=config, say=lambda *one: told.append(one[0]), folder=tmp_path
+    )
+    assert "restoring tile 1 of 2" not in told
+    np.testing.assert_array_equal(again.picture, whole.picture)
+    assert again[1:-2] == whole[1:-2]
+    rtickets.restore(picture, sigma=0.02, config=config, folder=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2  # another noise is other work
 
 
 def test_it_stops_where_only_noise_is_left_or_patience_ends(noisy):
@@ -92,11 +127,11 @@ def test_errors_that_are_told_are_of_the_pixels_that_are_there(noisy):
 
 def test_a_run_that_went_back_or_diverged_says_so(noisy, monkeypatch):
     config = config_files.replace(QUICK, sparsity=0.0)
-    monkeypatch.setattr(Lane, "jumped", lambda lane, point: not lane.backs)
+    monkeypatch.setattr(Lane, "jumped", lambda lane, point, flat: not lane.backs)
     found = rtickets.restore(noisy, sigma=0.0, config=config)
     assert found.stopped == ("steps",)
     assert any("1 times" in note and "5" in note for note in found.notes)
-    monkeypatch.setattr(Lane, "jumped", lambda lane, point: True)
+    monkeypatch.setattr(Lane, "jumped", lambda lane, point, flat: True)
     found = rtickets.restore(noisy, sigma=0.0, config=config)
     assert found.stopped == ("diverged",)
     assert any("diverged" in note for note in found.notes)
@@ -108,6 +143,11 @@ def test_what_is_of_one_colour_but_for_noise_has_not_collapsed():
     config = config_files.replace(QUICK, training=FitConfig(steps=200, every=1, learning_rate=0.05))
     found = rtickets.restore(np.clip(flat, 0, 1), sigma=0.101, config=config)
     assert found.stopped == ("noise level",)
+    assert not any("collapsed" in note for note in found.notes)
+
+
+def test_a_picture_of_one_colour_has_not_collapsed():
+    found = rtickets.restore(np.zeros((16, 16, 3)), sigma=0.0, config=QUICK)
     assert not any("collapsed" in note for note in found.notes)
 
 
@@ -128,9 +168,11 @@ def test_a_tile_without_any_pixel_is_painted_too(noisy):
     assert len(found.steps) == 2
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize(
+    "dtype", [np.uint8, np.uint16, ">u2", np.float16, np.float32, ">f4", np.float64]
+)
 def test_integers_are_divided_by_their_largest(dtype):
-    whole = 1 if dtype == np.float32 else np.iinfo(dtype).max
+    whole = 1 if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
     np.testing.assert_allclose(as_pixels(np.full((3, 4), whole, dtype)), np.ones((3, 4, 1)))
     with pytest.raises(InputError, match="int64"):
         as_pixels(np.ones((3, 4), np.int64))
@@ -158,6 +200,22 @@ def test_tiles_cover_a_picture_without_seams(shape, side, overlap, count):
         (np.zeros((20, 20)), {"sigma": 25.0}, "sigma=25.0.*255"),
         (np.zeros((20, 20)), {"sigma": 0.1, "seen": np.ones((3, 3))}, r"\(3, 3\)"),
         (np.zeros((20, 20)), {"sigma": 0.1, "seen": np.zeros((20, 20))}, "no pixel"),
+        (np.zeros((20, 20)), {"sigma": 0.1, "seen": np.ones((20, 20, 1))}, r"\(20, 20, 1\)"),
+        (np.zeros((20, 20)), {"sigma": 0.1, "seed": -1}, "seed=-1"),
+        (np.zeros((20, 20)), {"sigma": 0.1, "seed": 2**40}, "seed=1099511627776"),
+        (np.zeros((20, 20), bool), {}, "bool"),
+        (np.zeros((20, 20), complex), {}, "complex"),
+        (np.zeros((20, 20), np.int32), {}, "int32"),
+        (np.zeros((20, 20), np.uint32), {}, "uint32"),
+        (0.5, {}, r"\(\)"),
+        ([], {}, r"\(0,\)"),
+        ([[0.0, 1.0], [0.5]], {}, "no array"),
+        ("photo.png", {}, "<U9"),
+        (None, {}, "object"),
+        (np.zeros((0, 20)), {"sigma": 0.1}, r"\(0, 20, 1\)"),
+        (np.zeros((2, 20, 20, 3)), {"sigma": 0.1}, r"\(2, 20, 20, 3\)"),
+        (np.full((20, 20), np.inf), {"sigma": 0.1}, "finite"),
+        (np.full((20, 20), -0.1), {"sigma": 0.1}, "-0.1"),
     ],
 )
 def test_what_is_no_picture_is_refused_before_anything_runs(image, fields, named):
@@ -180,6 +238,7 @@ def test_the_command_restores_files_and_folders_and_reuses_masks(tmp_path, noisy
     found = np.asarray(Image.open(out))
     np.testing.assert_array_equal(found[..., 3:], opacity)
     assert np.any(found[..., :3] != values)
+    assert not list(tmp_path.glob(".*"))  # of what was unfinished nothing is left
     assert main(one) == 2
     assert "--force" in capsys.readouterr().err
     every = ["restore", str(folder), f"--out={tmp_path / 'out'}", f"--mask={ticket}", *WORDS]
@@ -187,6 +246,13 @@ def test_the_command_restores_files_and_folders_and_reuses_masks(tmp_path, noisy
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
     with Image.open(tmp_path / "out" / "b.png") as grey:
         assert (grey.size, grey.mode) == ((16, 16), "L")
+    (tmp_path / "out" / "b.png").unlink()  # as if it had been interrupted
+    before = (tmp_path / "out" / "a.png").stat().st_mtime_ns
+    assert main([*every, "--sigma=0.1"]) == 0
+    assert "1 of 2" in capsys.readouterr().err
+    assert (tmp_path / "out" / "b.png").exists()
+    assert (tmp_path / "out" / "a.png").stat().st_mtime_ns == before
+    assert main([*every, "--sigma=0.1"]) == 2
 
 
 def test_masks_of_deep_decoders_are_saved_and_taken_too(tmp_path, noisy):
@@ -208,6 +274,7 @@ def test_masks_of_deep_decoders_are_saved_and_taken_too(tmp_path, noisy):
         (["missing.png", "--out=b.png"], "missing.png"),
         (["a.png", "--out=b.xyz"], "b.xyz"),
         (["bad.png", "--out=b.png"], "bad.png"),
+        (["huge.png", "--out=b.png"], "huge.png: 12000x9000"),
         (["empty", "--out=out"], "empty"),
         (["a.png", "--out=b.png", "--mask=none"], "none"),
         (["a.png", "--out=b.png", "--mask=latest:none"], "no complete run"),
@@ -234,6 +301,10 @@ def test_bad_input_is_one_line(tmp_path, monkeypatch, capsys, words, named):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save("a.png")
     (tmp_path / "bad.png").write_bytes(b"bad")
+    small = (tmp_path / "a.png").read_bytes()
+    size = b"IHDR" + struct.pack(">II", 12_000, 9_000) + small[24:29]
+    head = small[:12] + size + struct.pack(">I", zlib.crc32(size))
+    (tmp_path / "huge.png").write_bytes(head + small[33:])
     (tmp_path / "empty").mkdir()
     (tmp_path / "several").mkdir()
     for name, side in (("big.png", 20), ("tiny.png", 8)):

@@ -9,6 +9,7 @@ from PIL import Image
 from pydantic import ValidationError
 from scipy import stats
 
+from rtickets.errors import InUseError
 from rtickets.restoration import (
     Cell,
     FitConfig,
@@ -23,8 +24,9 @@ from rtickets.restoration import (
 )
 from rtickets.restoration.spectra import radial_spectrum
 from rtickets.restoration.study import _mask
-from rtickets.restoration.tables import _differences, write_tables
+from rtickets.restoration.tables import _densities, _differences, _moved, write_tables
 from rtickets.settings import config_files
+from rtickets.storage.locks import locked
 
 QUICK = {
     "size": 16,
@@ -90,6 +92,7 @@ def test_the_control_leaves_normalisation_alone_whatever_is_maskable(study, clea
         ({"pictures": ("a/x.png", "b/x.jpg")}, "pictures.*x"),
         ({"seeds": (1, 2, 1)}, "seeds.*1"),
         ({"sparsities": (0.5, 0.5)}, "sparsities.*0.5"),
+        ({"seeds": (-1,)}, "seeds"),
     ],
 )
 def test_what_would_share_files_or_count_twice_is_refused(fields, named):
@@ -125,22 +128,72 @@ def test_tables_are_written(study):
     assert (folder / "restoration.md").read_text().strip() == text
 
 
-def test_gains_are_those_of_pairs_with_the_interval_of_student_over_seeds():
-    def cell(method, seed, picture, final, sparsity=0.5):
-        return {"method": method, "sparsity": sparsity, "picture": picture, "seed": seed,
-                "outcome": {"final": final}}  # fmt: skip
+def cell(method, seed, picture, final, sparsity=0.5, **fields):
+    return {"method": method, "sparsity": sparsity, "picture": picture, "seed": seed,
+            "outcome": {"final": final}, **fields}  # fmt: skip
 
-    every = [(seed, picture) for seed in range(3) for picture in "ab"]
-    cells = [cell("dense", *pair, 20.0, 0.0) for pair in every]
-    cells += [cell("random", *pair, 21.0) for pair in every]
+
+def interval(by_seed):
+    """Return the mean over seeds with its interval, as tables write it."""
+    mean = np.mean(by_seed)
+    half = stats.t.ppf(0.975, len(by_seed) - 1) * np.std(by_seed, ddof=1) / len(by_seed) ** 0.5
+    return f"{mean:+.2f} [{mean - half:+.2f}, {mean + half:+.2f}]"
+
+
+EVERY = [(seed, picture) for seed in range(3) for picture in "ab"]
+
+
+def test_gains_are_those_of_pairs_with_the_interval_of_student_over_seeds():
+    cells = [cell("dense", *pair, 20.0, 0.0) for pair in EVERY]
+    cells += [cell("random", *pair, 21.0) for pair in EVERY]
     finals = (20.5, 22.0, 23.0, 24.0, 21.5, 21.0)
-    cells += [cell("snip", *pair, final) for pair, final in zip(every, finals, strict=True)]
+    cells += [cell("snip", *pair, final) for pair, final in zip(EVERY, finals, strict=True)]
     found = {row[0]: row[1:] for row in _differences(cells).rows}
-    gains = np.array([0.25, 2.5, 0.25])  # of every seed, mean over pictures
-    half = stats.t.ppf(0.975, 2) * gains.std(ddof=1) / 3**0.5
-    ends = f"[{gains.mean() - half:+.2f}, {gains.mean() + half:+.2f}]"
-    assert found["snip, 50% kept"][0] == f"{gains.mean():+.2f} {ends}, 4 of 6"
+    assert found["snip, 50% kept"][0] == f"{interval([0.25, 2.5, 0.25])}, 4 of 6"
     assert found["random, 50% kept"] == ["", "+1.00, 6 of 6"]
+
+
+def test_masks_that_moved_are_compared_with_the_pictures_own():
+    cells = [cell("learnt", seed, picture, 22.0 + seed) for seed, picture in EVERY]
+    cells += [
+        cell("learnt", *pair, 1.0, 0.9) for pair in EVERY
+    ]  # keeps fewer: is not compared with
+    cells += [cell("random", *pair, 21.0) for pair in EVERY]
+    for seed, picture in EVERY:
+        for source in "ab":
+            for fresh in (False, True):
+                if fresh or source != picture:
+                    final = 22.0 + 3 * fresh - (source != picture)
+                    fields = {"source": source, "fresh": fresh}
+                    cells.append(cell("transfer", seed, picture, final, **fields))
+    found = {tuple(row[:2]): row[2:] for row in _moved(cells).rows}
+    assert found == {
+        ("another picture, 50% kept", "its own"): [
+            f"{interval([-1, -2, -3])}, 0 of 6", "+0.00, 0 of 6", "",
+        ],
+        ("another picture, 50% kept", "fresh"): [
+            f"{interval([2, 1, 0])}, 4 of 6", "+3.00, 6 of 6", "",
+        ],
+        ("the same picture, 50% kept", "fresh"): [
+            f"{interval([3, 2, 1])}, 6 of 6", "+4.00, 6 of 6", "",
+        ],
+    }  # fmt: skip
+
+
+def test_methods_may_mask_other_layers_than_each_other():
+    kernels = {"a/kernel": 0.25, "b/kernel": 0.75}
+    every = {"a/kernel": 0.5, "a/scale": 0.125, "b/kernel": 1.0}
+    cells = [cell("random", *pair, 0.0, density=kernels) for pair in EVERY]
+    cells += [cell("learnt", *pair, 0.0, density=every) for pair in EVERY]
+    assert _densities(cells).rows == [
+        ["a/kernel", "25.0%", "50.0%"], ["a/scale", "", "12.5%"], ["b/kernel", "75.0%", "100.0%"],
+    ]  # fmt: skip
+
+
+def test_a_study_that_another_process_is_at_is_left_alone(study):
+    config, folder = study
+    with locked(folder), pytest.raises(InUseError, match=folder.name):
+        run_study(config, folder.parent)
 
 
 def test_the_spectrum_of_a_wave_is_in_its_ring():
