@@ -17,6 +17,7 @@ from rtickets.config import (
     TrainConfig,
 )
 from rtickets.costs import Setting
+from rtickets.data import SOURCES, Raw, Source, Split
 from rtickets.errors import InputError, Preempted
 from rtickets.models.supernet import Joined, Stage, Table, supernet
 from rtickets.platform import parallel
@@ -24,6 +25,7 @@ from rtickets.settings import config_files
 from rtickets.stages import search as search_module
 from rtickets.stages import search_events
 from rtickets.stages.search import search
+from rtickets.tasks import Keypoints
 from rtickets.tickets.compaction import compact
 from rtickets.training.loop import Loop
 
@@ -197,6 +199,29 @@ def test_the_least_budget_is_what_is_not_searched(tmp_path):
     params, _ = models.initialise(model, jax.random.key(0), inputs)
     stem = 9 * 4 * 64 + 9 * 4 * 4 * 16
     assert search_module._least(total, costs, params) == stem + 4 * 10
+
+
+@pytest.mark.slow
+def test_keypoints_are_searched_for_and_compacted(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    points = np.full((80, 2, 3), 2, np.float32)
+    points[..., :2] = rng.uniform(2, 14, (80, 2, 2))
+    images = rng.integers(0, 255, (80, 16, 16, 1)).astype(np.uint8)
+    arrays = {"image": images, "keypoints": points, "area": np.full(80, 64, np.float32)}
+    source = Source(lambda config, view: Raw(Split(arrays), None), "points", "")
+    monkeypatch.setitem(SOURCES, "points", source)
+    found = run(
+        tmp_path, data__source="points", data__image_size=None, data__train_examples=None,
+        data__task=Keypoints(decoder="none", sigma=1.0), data__flip=True,
+        searching__search_every="1it", searching__prune_every="1it", train__duration="2it",
+        train__validate_every="2it", searching__penalty=0.0, searching__threshold=1.0,
+    )  # fmt: skip
+    result = found.result()
+    assert result["channels"][0] < result["channels"][1]
+    ticket = Ticket.load(found.path / "ticket")
+    assert ticket.params["head"]["places"]["kernel"].shape == (1, 1, 4, 2)
+    smaller = compact(ticket)
+    assert smaller.report["parameters"][1] < result["parameters"]["dense"]
 
 
 @pytest.mark.slow
