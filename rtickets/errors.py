@@ -97,6 +97,22 @@ def explain(error: OSError) -> str:
     return str(error)
 
 
+_SHOWN: dict[str, str] = {}
+
+
+def show_as(name: str, instead: str | None) -> None:
+    """Let `printable` show a name in place of another, as of a folder of copies what they are of.
+
+    Args:
+        name: as it stands in messages.
+        instead: what is shown; None shows it as it is again.
+    """
+    if instead is None:
+        _SHOWN.pop(name, None)
+    else:
+        _SHOWN[name] = instead
+
+
 _UNDECODABLE = range(0xDC80, 0xDD00)  # what Python makes of bytes of names that are no text
 
 
@@ -112,6 +128,8 @@ def printable(text: object, longest: int | None = None) -> str:
         or ends something; what was made printable before stays as it is.
     """
     shown = str(text)
+    for name, instead in _SHOWN.items():
+        shown = shown.replace(name, instead)
     if longest is not None and len(shown) > longest:
         half = max((longest - 5) // 2, 0)
         shown = f"{shown[:half]} ... {shown[len(shown) - half :]}"

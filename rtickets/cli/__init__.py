@@ -26,7 +26,7 @@ from rtickets.cli.start import is_one_of_several, leave, lost_another
 from rtickets.cli.status import STATUS
 from rtickets.cli.studies import DEMO, REPORT, STUDY
 from rtickets.cli.ticket import TICKET
-from rtickets.cli.verb import Verb, check_folder
+from rtickets.cli.verb import Verb, check_folder, open_workdir
 from rtickets.cli.vocabulary import VOCABULARY
 from rtickets.errors import (
     FailedBeforeError,
@@ -38,6 +38,7 @@ from rtickets.errors import (
 )
 from rtickets.platform import preemption, statuses
 from rtickets.platform.terminal import never_fail_to_print
+from rtickets.storage import mirrors
 
 __all__ = ["VERBS", "main"]
 
@@ -114,6 +115,7 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
     try:
         # Whatever a verb raises ends here in one line and a status, see docs/reliability.md,
         # Endings.
+        open_workdir(options)
         check_folder(getattr(options, "workdir", None), "runs")
         if asks_for_help(config_words):
             print_fields(verb, options.verb, config_words)
@@ -142,6 +144,8 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
         if not is_one_of_several():
             raise
         return _failed(error)
+    finally:
+        mirrors.close_all()
 
 
 def _interrupted() -> int:

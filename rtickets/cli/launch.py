@@ -101,7 +101,9 @@ def _submit(config: Any, options: argparse.Namespace, words: Sequence[str]) -> i
 def show_study(study: Any) -> None:
     """Print the report of a complete study, and write it unless its folder is read-only to us."""
     from rtickets import report
+    from rtickets.runs.folders import bring_runs
 
+    bring_runs(study)
     report.show_report(study)
     say_page(study, report.write_report)
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtickets.cli.verb import EXIT_HELP, Verb, path_of, refuse_config
+from rtickets.cli.verb import EXIT_HELP, Verb, refuse_config, workdir_of
 
 _HELP = f"""
 Reads the run folders and nothing else: it may run beside trainings, and on a machine without
@@ -16,11 +16,11 @@ accelerators. There is no --config.
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "workdir",
-        type=path_of,
+        type=workdir_of,
         nargs="?",
         default=Path("runs"),
         metavar="WORKDIR",
-        help="where run folders lie (default: runs)",
+        help="where run folders lie: a folder, s3://BUCKET/PATH or gs://... (default: runs)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 

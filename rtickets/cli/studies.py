@@ -107,6 +107,7 @@ def _show_evaluation(run: Any) -> None:
 
 def _run_study(config: Any, options: argparse.Namespace) -> int:
     from rtickets import report
+    from rtickets.runs.folders import bring_runs
     from rtickets.runs.workers import ALONE, parse_worker
     from rtickets.stages.results import read_study
     from rtickets.stages.study import run_study
@@ -121,6 +122,7 @@ def _run_study(config: Any, options: argparse.Namespace) -> int:
     if not study.complete:
         print("the last cells are being run by other workers; the last of them writes the report")
         return 0
+    bring_runs(study)
     if worker == ALONE:
         show_study(study)
     else:

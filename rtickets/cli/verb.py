@@ -1,16 +1,15 @@
 """What a verb of the command is, and the options that verbs share."""
 
 import argparse
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rtickets.errors import InputError
+from rtickets.storage.addresses import is_address, is_any_address, read_address
 
 ConfigClass = Callable[[], tuple[type, Any]]
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 EXIT_HELP = """
 exit status: 0 done, 1 failed, 2 bad input or a full disk, 75 asked to stop, 130 interrupted;
 after 75 and 130 the same command goes on
@@ -83,10 +82,10 @@ def add_workdir(parser: argparse.ArgumentParser) -> None:
     """Add where run folders lie."""
     parser.add_argument(
         "--workdir",
-        type=path_of,
+        type=workdir_of,
         default=Path("runs"),
         metavar="DIR",
-        help="where run folders lie (default: runs)",
+        help="where run folders lie: a folder, s3://BUCKET/PATH or gs://... (default: runs)",
     )
 
 
@@ -197,7 +196,7 @@ def path_of(text: str) -> Path:
 
     if not text:
         raise argparse.ArgumentTypeError("the path is empty; give one, or . for this folder")
-    if _ADDRESS.match(text):  # it would be a folder of this name here
+    if is_any_address(text):  # it would be a folder of this name here
         raise argparse.ArgumentTypeError(
             f"{text!r} is an address, not a path; give a folder, such as one that is mounted"
         )
@@ -205,6 +204,24 @@ def path_of(text: str) -> Path:
         return expanded(text)
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def workdir_of(text: str) -> Path | str:
+    """Return the path of a working directory, or its address in a bucket, for argparse."""
+    if not is_address(text):
+        return path_of(text)
+    try:
+        return str(read_address(text))
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def open_workdir(options: argparse.Namespace) -> None:
+    """Let a folder of this process stand for a working directory in a bucket."""
+    if isinstance(workdir := getattr(options, "workdir", None), str):
+        from rtickets.storage import mirrors
+
+        options.workdir = mirrors.open_workdir(workdir)
 
 
 def positive(text: str) -> int:

@@ -19,7 +19,7 @@ from rtickets.report.figures import figures_of
 from rtickets.report.gap_scatter import clean_readings, draw_gaps
 from rtickets.report.latex import latex_tables
 from rtickets.report.over_seeds import CLEAN, further_of, metrics_of, rows
-from rtickets.runs.folders import RunFolder, run_at
+from rtickets.runs.folders import RunFolder, bring_runs, run_at
 from rtickets.runs.names import find_run
 from rtickets.settings import config_files
 from rtickets.stages.points import DENSE, ticket_words
@@ -195,7 +195,9 @@ def load_study(path: str | Path, workdir: str | Path = "runs") -> Study:
     Raises:
         InputError: if there is none, it is not complete, or its files are damaged.
     """
-    return read(run_at(find_run(str(path), Path(workdir)), "study"))
+    study = run_at(find_run(str(path), Path(workdir)), "study")
+    bring_runs(study)
+    return read(study)
 
 
 def read(folder: RunFolder) -> Study:

@@ -7,7 +7,7 @@ whoever needs the stage meets the reason at once instead of the whole training.
 from pathlib import Path
 
 from rtickets.storage import guarded
-from rtickets.storage.files import write_text
+from rtickets.storage.files import remove_file, write_text
 
 _FILE = "FAILED"
 
@@ -27,4 +27,4 @@ def reason_of(folder: Path) -> str | None:
 
 def forget(folder: Path) -> None:
     """Forget that the stage of a folder failed, so that it is tried again."""
-    (folder / _FILE).unlink(missing_ok=True)
+    remove_file(folder / _FILE)

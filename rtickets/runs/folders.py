@@ -6,8 +6,8 @@ WORKDIR/<stage>-<name>-<digest>/   config.json  metrics.jsonl  checkpoints/  res
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,17 +17,17 @@ from rtickets.errors import FailedBeforeError, InputError, NonFiniteLossError
 from rtickets.platform import preemption, processes
 from rtickets.platform.short_repr import with_short_repr
 from rtickets.runs import environment, failures, run_identity
+from rtickets.runs.begun import CONFIG, begun
 from rtickets.runs.names import find_run, readable
 from rtickets.settings import config_files
 from rtickets.settings.config_files import parts_of
-from rtickets.storage import guarded, locks
+from rtickets.storage import guarded, locks, mirrors
 from rtickets.storage.checkpoints import discard_checkpoints
 from rtickets.storage.files import read_json, write_json, write_text
 from rtickets.tickets import hub
 from rtickets.tickets.ticket import read_description
 
-_CONFIG, _COMPLETE = "config.json", "COMPLETE"
-_FIRST = {_CONFIG, environment.FILE}  # what a folder holds before anything is done
+_COMPLETE = "COMPLETE"
 _DIGEST = re.compile(r"[0-9a-f]{10}")
 Body = Callable[[Path], dict[str, Any]]
 
@@ -101,7 +101,11 @@ def folder_of(
     digest = run_identity.digest(config, *tickets, *_data_digests(config, inputs))
     # The digest alone identifies a run: one that had another readable name is the same.
     existing = sorted(workdir.glob(f"{stage}-*-{digest}"))
+    if not existing:
+        mirrors.list_runs(workdir)  # of other processes
+        existing = sorted(workdir.glob(f"{stage}-*-{digest}"))
     path = existing[0] if existing else workdir / f"{stage}-{readable(name)}-{digest}"
+    mirrors.refresh(path)
     return RunFolder(path, digest, config_files.to_dict(config))
 
 
@@ -144,9 +148,10 @@ def run_once(folder: RunFolder, body: Body) -> RunFolder:
     if failed is not None:
         raise FailedBeforeError(folder.path, failed)
     with ExitStack() as stack:
-        processes.on_primary(lambda: stack.enter_context(prepared(folder)))
+        processes.on_primary(lambda: stack.enter_context(begun(folder.path, folder.config)))
         if not processes.on_primary(lambda: folder.complete):  # by another process, a moment ago
             run_body(folder, body)
+    mirrors.refresh(folder.path)  # into the other processes
     return folder
 
 
@@ -157,8 +162,10 @@ def settled(folder: RunFolder) -> tuple[RunFolder, bool, str | None]:
         (the folder, whether the stage is done, what it failed with before or None).
     """
     preemption.check()
-    path, complete, failed, changed = _state(folder)
-    folder = folder._replace(path=Path(path))
+    name, complete, failed, changed = _state(folder)
+    folder = folder._replace(path=folder.path.with_name(name))
+    if complete:
+        mirrors.refresh(folder.path)  # into all processes
     environment.settle(folder.path, changed, reused=complete)
     return folder, complete, failed
 
@@ -175,13 +182,14 @@ def run_body(folder: RunFolder, body: Body) -> None:
 
 
 def _state(folder: RunFolder) -> list[Any]:
-    """Return the path, whether the stage is done or failed, and what differs from its settings."""
+    """Return the name, whether the stage is done or failed, and what differs from its settings."""
 
     def look() -> list[Any]:
+        mirrors.refresh(folder.path)
         path, done = folder.path, _is_done(folder)
         if done:
             locks.remove_left(path)
-        return [str(path), done, failures.reason_of(path), environment.compare(path, reused=done)]
+        return [path.name, done, failures.reason_of(path), environment.compare(path, reused=done)]
 
     values = config_files.to_paths(folder.config)
     processes.check_agreement("the stage", {"digest": folder.digest, **values})
@@ -205,10 +213,10 @@ def begin_run(folder: RunFolder, check: Callable[[], None] = lambda: None) -> bo
 
     def make() -> bool:
         done = _is_done(folder)
-        if not (folder.path / _CONFIG).is_file():
+        if not (folder.path / CONFIG).is_file():
             guarded.check_no_link(folder.path)
             folder.path.mkdir(parents=True, exist_ok=True)
-            write_json(folder.path / _CONFIG, folder.config)
+            write_json(folder.path / CONFIG, folder.config)
         if not done:
             environment.record(folder.path)
         return done
@@ -222,7 +230,7 @@ def begin_run(folder: RunFolder, check: Callable[[], None] = lambda: None) -> bo
 
 def _is_done(folder: RunFolder) -> bool:
     """Whether the stage is complete, with the defaults of today."""
-    stored = folder.path / _CONFIG
+    stored = folder.path / CONFIG
     if stored.is_file():
         changed = run_identity.changed_fields(folder.config, read_json(stored))
         if changed:
@@ -233,24 +241,6 @@ def _is_done(folder: RunFolder) -> bool:
     return folder.complete
 
 
-@contextmanager
-def prepared(folder: RunFolder) -> Iterator[None]:
-    """Make the folder, hold it, and clear away what a killed process was writing.
-
-    A folder in which nothing was done is removed again where the block refuses the input.
-    """
-    guarded.check_no_link(folder.path)
-    made = [path for path in (folder.path, *folder.path.parents) if not path.exists()]
-    folder.path.mkdir(parents=True, exist_ok=True)
-    with guarded.removed_if_refused(made, _FIRST), locks.locked(folder.path):
-        for path in folder.path.iterdir():
-            if re.fullmatch(r"\..+\.\d+(\.old)?", path.name, re.DOTALL):
-                guarded.remove(path)
-        write_json(folder.path / _CONFIG, folder.config)
-        environment.record(folder.path)
-        yield
-
-
 def _finish(folder: RunFolder, result: dict[str, Any]) -> None:
     write_json(folder.path / "result.json", result)
     write_text(folder.path / _COMPLETE, f"{folder.digest}\n")
@@ -258,11 +248,17 @@ def _finish(folder: RunFolder, result: dict[str, Any]) -> None:
     discard_checkpoints(folder.path / "checkpoints")
 
 
+def bring_runs(study: RunFolder) -> None:
+    """Get the runs that a study names from the bucket that it lies in; on a disk, do nothing."""
+    if mirrors.address_of(study.path) is not None:
+        mirrors.refresh_named(study.path.parent, json.dumps(study.result()))
+
+
 def run_at(path: Path, stage: str) -> RunFolder:
     """Return the run of a folder; raise InputError unless it is one of the stage's."""
     if not path.exists():
         raise InputError(f"{path} does not exist; give WORKDIR/{stage}-NAME-DIGEST")
-    if not path.name.startswith(f"{stage}-") or not (path / _CONFIG).is_file():
+    if not path.name.startswith(f"{stage}-") or not (path / CONFIG).is_file():
         known = f"a run of {stage}" if stage != "study" else "a study"
         raise InputError(f"{path} is no folder of {known}; give WORKDIR/{stage}-NAME-DIGEST")
     return RunFolder(path, path.name.rpartition("-")[2])
@@ -286,7 +282,7 @@ def find_ticket(path: str | None, workdir: Path = Path("runs")) -> StartingTicke
     of_run = ticket.name == "ticket"  # others in a run folder are the user's own
     if of_run and (ticket.parent / _COMPLETE).is_file():
         return StartingTicket(ticket, _digest_in(ticket.parent / _COMPLETE))
-    if of_run and (ticket.parent / _CONFIG).is_file():
+    if of_run and (ticket.parent / CONFIG).is_file():
         raise InputError(f"{ticket.parent} is not complete; run its stage to the end first")
     contents = json.dumps(description, sort_keys=True)
     return StartingTicket(ticket, hashlib.sha256(contents.encode()).hexdigest()[:10])

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rtickets.errors import InputError
 from rtickets.platform.private import expanded
+from rtickets.storage import mirrors
+from rtickets.storage.addresses import is_address
 
 LATEST = "latest:"
 _LONGEST = 100  # bytes of the readable part of a folder's name
@@ -22,10 +24,11 @@ def find_run(text: str, workdir: Path = Path("runs")) -> Path:
     """Return the folder that a user means.
 
     Args:
-        text: a path; 'latest:PREFIX', the complete run whose folder's name begins with the prefix
-            and that was completed last, of those named just so where there are some (the prefix
-            draw-omp0.9 means no draw-omp0.95 then); or a pattern with *, ? or [...] that one
-            folder matches. A prefix or pattern without a folder is looked for in `workdir`.
+        text: a path or an address, s3://... or gs://...; 'latest:PREFIX', the complete run whose
+            folder's name begins with the prefix and that was completed last, of those named just
+            so where there are some (the prefix draw-omp0.9 means no draw-omp0.95 then); or a
+            pattern with *, ? or [...] that one folder matches. A prefix or pattern without a folder
+            is looked for in `workdir`.
         workdir: where run folders lie.
 
     Returns:
@@ -33,7 +36,17 @@ def find_run(text: str, workdir: Path = Path("runs")) -> Path:
 
     Raises:
         InputError: if no complete run has the prefix, or not exactly one folder matches.
+        StorageError: for an address of a bucket that cannot be had.
     """
+    prefix = text.removeprefix(LATEST)
+    if is_address(prefix):
+        text = text.removesuffix(prefix) + str(mirrors.local(prefix))
+    found = _found(text, workdir)
+    mirrors.refresh(found)
+    return found
+
+
+def _found(text: str, workdir: Path) -> Path:
     if not text:  # as of a variable of the shell that is not set
         raise InputError(f"the name of a run is empty; give its folder, or {LATEST}PREFIX")
     if text.startswith(LATEST):
@@ -63,6 +76,8 @@ def _latest(text: str, workdir: Path) -> Path:
     if not Path(prefix).name:
         raise InputError(f"{text!r} lacks a prefix; write for instance {LATEST}pretrain-")
     begin_so = [path for path in _matches(glob.escape(prefix) + "*", workdir) if path.is_dir()]
+    for path in begin_so:
+        mirrors.look(path)
     found = [path for path in begin_so if (path / "COMPLETE").is_file()]
     if not found:
         where = Path(prefix).parent if "/" in prefix else workdir
@@ -76,5 +91,6 @@ def _latest(text: str, workdir: Path) -> Path:
 
 def _matches(pattern: str, workdir: Path) -> list[Path]:
     root = None if "/" in pattern else workdir
+    mirrors.list_runs(root or Path(pattern).parent)
     found = glob.glob(pattern, root_dir=root)  # noqa: PTH207  Path.glob takes no absolute pattern
     return [Path(root or "", name) for name in found]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from rtickets.errors import InputError, printable
 from rtickets.runs import failures
-from rtickets.storage import guarded, throughput
+from rtickets.storage import guarded, mirrors, throughput
 
 _FOLDER = re.compile(r"[a-z]+-.+-[0-9a-f]{10}", re.DOTALL)
 _HOLDER = re.compile(r"process (\d+) on (.*)")
@@ -82,6 +82,7 @@ def read_status(workdir: Path) -> list[Status]:
         raise InputError(
             f"{workdir} is one run; give the folder it lies in: rtickets status WORKDIR"
         )
+    mirrors.refresh_progress(workdir)
     found = [path for path in workdir.iterdir() if _FOLDER.fullmatch(path.name)]
     folders = sorted(filter(_has_begun, found), key=lambda path: _changed(path / _CONFIG))
     studies = [folder for folder in folders if folder.name.startswith("study-")]

@@ -11,7 +11,8 @@ from functools import partial
 
 from rtickets.errors import NonFiniteLossError
 from rtickets.platform import processes
-from rtickets.runs.folders import Body, RunFolder, prepared, run_body, settled
+from rtickets.runs.begun import begun
+from rtickets.runs.folders import Body, RunFolder, run_body, settled
 
 
 def run_together(
@@ -52,4 +53,4 @@ def run_together(
 
 
 def _hold(stack: ExitStack, folder: RunFolder) -> None:
-    stack.enter_context(prepared(folder))
+    stack.enter_context(begun(folder.path, folder.config))

@@ -1,6 +1,5 @@
 """Measuring a network."""
 
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from rtickets.runs.folders import RunFolder, StartingTicket, folder_of, run_once
 from rtickets.stages.recalibrate import network_of, recalibrate, recalibration_work
 from rtickets.stages.soundness import signs_of_evaluation
 from rtickets.stages.stage import Stage
-from rtickets.storage.files import write_json
+from rtickets.storage.files import remove_folder, write_json
 from rtickets.tickets import provenance
 from rtickets.tickets.asked import asked_again
 from rtickets.tickets.ticket import Ticket
@@ -74,7 +73,7 @@ def evaluate(
     run = run_once(folder_of(workdir, "evaluate", name, config, source), body)
     if parallel.is_primary():
         # Attacks go on from what they keep there, which no longer counts once the result stands.
-        shutil.rmtree(run.path / "attacks", ignore_errors=True)
+        remove_folder(run.path / "attacks")
     return run
 
 

@@ -39,6 +39,8 @@ from rtickets.stages.study_failures import is_known, reason_of
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.stages.study_tickets import Where, pretrained
 from rtickets.stages.together import Place, train_with_others
+from rtickets.storage import mirrors
+from rtickets.storage.files import remove_file
 
 
 class UnitRuns(NamedTuple):
@@ -163,8 +165,9 @@ def _result(
 
 def _reopen(study: RunFolder) -> None:
     """Make a study that ended with failures, or is at work, forget them."""
+    mirrors.refresh(study.path)
     if study.complete and read_study(study).get("failed"):
-        (study.path / "COMPLETE").unlink()
+        remove_file(study.path / "COMPLETE")
     if not study.complete:
         study_progress.forget_failures(study.path)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from rtickets.platform import parallel
-from rtickets.storage import guarded
-from rtickets.storage.files import write_json, write_text
+from rtickets.storage import guarded, mirrors
+from rtickets.storage.files import make_empty, remove_file, write_json, write_text
 
 _UNITS, _DONE, _FAILED = "units.json", "done", "failed"
 
@@ -31,12 +31,8 @@ def done(study: Path, number: int) -> bool:
     """Write down that a unit is done, and return whether this is news; False in other processes."""
     if not parallel.is_primary():
         return False
-    _failure(study, number).unlink(missing_ok=True)
-    try:
-        (study / _DONE / f"{number:05d}").touch(exist_ok=False)
-    except FileExistsError:
-        return False
-    return True
+    remove_file(_failure(study, number))
+    return make_empty(study / _DONE / f"{number:05d}")
 
 
 def failed(study: Path, number: int, reason: str) -> None:
@@ -49,11 +45,12 @@ def forget_failures(study: Path) -> None:
     """Forget which units failed, so that they are tried again."""
     if parallel.is_primary():
         for path in (study / _FAILED).glob("[0-9]*"):
-            path.unlink(missing_ok=True)
+            remove_file(path)
 
 
 def failures(study: Path) -> dict[int, str]:
     """Return the reasons of the units that failed, by their place."""
+    mirrors.refresh(study)
     found = {}
     for path in sorted((study / _FAILED).glob("[0-9]*")):
         with suppress(ValueError, FileNotFoundError):

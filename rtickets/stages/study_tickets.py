@@ -11,6 +11,7 @@ from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.points import DENSE
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.stages.ways.given import Given
+from rtickets.storage import mirrors
 
 
 class Where(NamedTuple):
@@ -43,7 +44,8 @@ def drawn(
     if isinstance(method, Given) and method.draw is not None:
         assert method.pretraining is not None  # the configuration was checked
         theirs = drawn(config, seed, method.pretraining, method.draw, sparsity, where)
-        draw = config_files.replace(draw, method=Given(mask=str(theirs.path)))
+        mask = mirrors.address_of(theirs.path) or str(theirs.path)
+        draw = config_files.replace(draw, method=Given(mask=mask))
     name = f"{label}{sparsity:.4g}-{branch}-s{seed}"
     return stages.draw(_seeded(draw, seed), network.source, where.workdir, name, where.devices)
 

@@ -22,7 +22,7 @@ import orbax.checkpoint as ocp
 from rtickets.platform import console
 from rtickets.platform.processes import is_primary, on_primary
 from rtickets.storage import checkpoint_contents as contents
-from rtickets.storage import checksums, guarded, orbax_files
+from rtickets.storage import checksums, guarded, mirrors, orbax_files
 from rtickets.storage.files import read_json, write_json
 
 _BEST = "BEST"
@@ -85,6 +85,7 @@ class Checkpoints:
         # Before anything is removed: only what is whole by now may take the place of older ones.
         self.wait()
         self._prune()
+        mirrors.wrote(self._folder.parent)  # what the checkpoint counts on, as lines of metrics
         if step in self.steps():
             self._add_score(step, score)
             return
@@ -114,6 +115,7 @@ class Checkpoints:
         orbax_files.check_readable(self._plain / written.name / "tree", self._arrays)
         self._arrays = {}
         checksums.seal(written, ("tree", "meta"))
+        mirrors.sealed(written, self._folder / str(self._writing))
 
     def wait(self) -> None:
         """Wait until the newest checkpoint is written; raise OSError if it could not be."""

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from rtickets.storage import guarded
+from rtickets.storage.copies import SEAL as FILE
 from rtickets.storage.files import write_json
 
-FILE = "SEAL"
 _OF_THE_FILE = (errno.EIO, errno.ELOOP, errno.ENAMETOOLONG)
 
 

@@ -4,12 +4,13 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from rtickets.errors import InputError
-from rtickets.storage import guarded
+from rtickets.storage import guarded, mirrors
 
 _REPAIR = "restore it from a copy, or remove its folder and run the stage again"
 _NESTED = (dict, list)
@@ -141,3 +142,28 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    mirrors.wrote(path)
+
+
+def make_empty(path: Path) -> bool:
+    """Make an empty file unless it is there, and return whether it was not; for one of many."""
+    is_new = mirrors.create_empty(path)
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return bool(is_new)
+    return is_new is not False
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file that may be missing."""
+    if path.exists():
+        path.unlink(missing_ok=True)
+        mirrors.removed(path)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder that may be missing, as far as that can be done."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+        mirrors.removed(path)

@@ -3,6 +3,7 @@
 The lock is `flock` on a file: the system frees it when its process ends, however that ends, so it
 cannot be stale. Over NFS it holds between hosts (Linux hands it to the server), unless the file
 system is mounted with `nolock` or `local_lock`; where there are no locks at all, a line says so.
+A folder that is a copy of one in a bucket is claimed there as well, see `rtickets.storage.leases`.
 """
 
 import errno
@@ -15,9 +16,10 @@ from pathlib import Path
 
 from rtickets.errors import InputError, InUseError
 from rtickets.platform import console
-from rtickets.storage import guarded
+from rtickets.storage import guarded, mirrors
+from rtickets.storage.copies import LOCK
 
-FILE = ".lock"
+FILE = LOCK
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -27,6 +29,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         InUseError: if another process holds it.
+        StorageError: if it lies in a bucket that cannot be had.
         InputError: if a link or anything else than a file lies in the place of the lock.
         PermissionError: in a folder where this user may not write.
     """
@@ -35,7 +38,8 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
-        yield
+        with mirrors.held(folder):
+            yield
     finally:
         with suppress(PermissionError):  # another user's file in a sticky folder
             # Before it is let go of: whoever gets this lock next sees that the file is gone.

@@ -25,7 +25,7 @@ import numpy as np
 from rtickets import masks
 from rtickets.errors import InputError, printable
 from rtickets.masks import Mask, Params
-from rtickets.storage import guarded
+from rtickets.storage import guarded, mirrors
 from rtickets.storage.files import temporary_name, write_bytes, write_json
 from rtickets.tickets import hub, stored_trees, tensors
 from rtickets.tickets.description import as_json, describe, stages_in
@@ -80,7 +80,7 @@ class Ticket:
         it, every array as one of NumPy, and the tuples of `meta` as lists.
 
         Args:
-            path: the folder.
+            path: the folder; as text also s3://... or gs://..., see docs/storage.md.
             overwrite: replace a ticket that is there already.
 
         Raises:
@@ -88,7 +88,7 @@ class Ticket:
                 written, if parameters and statistics are not nested dictionaries of arrays that can
                 be stored, with keys of text or integers, or `meta` is not what JSON can hold.
         """
-        path = Path(path)
+        path = mirrors.local(path)
         guarded.check_no_link(path)
         if path.exists() and not (overwrite and (path / "ticket.json").is_file()):
             raise InputError(f"{path} exists; choose another folder for the ticket")
@@ -114,6 +114,7 @@ class Ticket:
             temporary.replace(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+        mirrors.wrote(path)
         shutil.rmtree(old, ignore_errors=True)
 
     def _stored(self) -> Stored:
@@ -142,13 +143,14 @@ class Ticket:
 
         Args:
             path: its folder, or a run folder that holds one; or, as text, where it is on the
-                Hugging Face Hub, hf://OWNER/NAME@REVISION, see `rtickets.tickets.hub`.
+                Hugging Face Hub, hf://OWNER/NAME@REVISION, see `rtickets.tickets.hub`, or in a
+                bucket, s3://... or gs://...
 
         Raises:
             InputError: for a folder that is no ticket, is damaged, or has a newer format, or for an
                 address that cannot be had.
         """
-        path = hub.fetch(str(path)) if hub.is_address(path) else Path(path)
+        path = hub.fetch(str(path)) if hub.is_address(path) else mirrors.local(path)
         if not (path / "ticket.json").exists() and (path / "ticket").is_dir():
             path = path / "ticket"
         description = read_description(path)

@@ -53,16 +53,16 @@ def test_a_folder_in_use_is_refused_before_anything_is_touched(folder, tmp_path)
 
 
 def test_a_folder_that_another_process_completed_meanwhile_is_not_run_again(folder, monkeypatch):
-    prepared = folders.prepared
+    begun = folders.begun
 
     @contextmanager
     def overtaken(*arguments):
         run_once(folder, lambda _: {"by": "another"})
-        with prepared(*arguments):
+        with begun(*arguments):
             yield
 
     with monkeypatch.context() as patch:
-        patch.setattr(folders, "prepared", lambda *a: (patch.undo(), overtaken(*a))[1])
+        patch.setattr(folders, "begun", lambda *a: (patch.undo(), overtaken(*a))[1])
         assert run_once(folder, never).result() == {"by": "another"}
 
 

@@ -3,9 +3,11 @@
 import argparse
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rtickets.runs.workers import Worker
+from rtickets.storage import mirrors
 
 
 def worker_command(words: Sequence[str], worker: Worker) -> list[str]:
@@ -32,7 +34,12 @@ def words_of(options: argparse.Namespace, leave_out: Collection[str]) -> list[st
 
 def _set_options(values: Mapping[str, Any], leave_out: Collection[str]) -> dict[str, Any]:
     return {
-        name: value
+        name: _word(value)
         for name, value in values.items()
         if name not in leave_out and value is not None and value is not False
     }
+
+
+def _word(value: Any) -> Any:
+    """Return what a worker is told: it has copies of its own of what lies in a bucket."""
+    return (mirrors.address_of(value) or value) if isinstance(value, Path) else value

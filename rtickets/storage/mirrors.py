@@ -1,0 +1,243 @@
+"""Addresses in the place of folders: which folders of this process stand for places in a bucket.
+
+Paths go through all of the package, and what is written under one of them is written by a few
+functions of this room. They ask here whether the path is a copy of something in a bucket; where
+nothing was opened, as for every working directory on a disk, the answer is no.
+"""
+
+import atexit
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from rtickets.errors import InputError, show_as
+from rtickets.storage import addresses, conditions, leases, progress
+from rtickets.storage.addresses import Address
+from rtickets.storage.mirror import Mirror
+from rtickets.storage.objects import PATIENCE, Objects, StorageError
+from rtickets.storage.scratch import Scratch, is_gone, open_scratch
+
+CLAIMS = ".claims"
+_SECONDS_TO_OPEN = 10.0
+_SECONDS_OF_CLAIMS = "10s"
+
+
+class _Open(NamedTuple):
+    """A working directory that is open.
+
+    Attributes:
+        address: of it.
+        mirror: its copies.
+        urgent: the bucket, by requests that are given up soon, for claims.
+        owner: as whom this process claims.
+        heartbeat: renews claims.
+    """
+
+    address: Address
+    mirror: Mirror
+    urgent: Objects
+    owner: leases.Owner
+    heartbeat: "_Heartbeat"
+
+
+_opened: dict[Path, _Open] = {}
+_scratch: list[Scratch] = []
+
+
+class _Heartbeat(threading.Thread):
+    """Renews the claims of a mirror, and puts what grows into the bucket, as long as it is open."""
+
+    def __init__(self, mirror: Mirror, urgent: Objects, seconds: float) -> None:
+        super().__init__(daemon=True, name="rtickets-claims")
+        self._mirror, self._urgent, self._seconds = mirror, urgent, seconds
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        """Beat."""
+        while not self.ended.wait(self._seconds):
+            held = self._mirror.held()
+            for lease in held.values():
+                lease.renew()
+            for name, lease in held.items():
+                if not lease.lost:
+                    with suppress(StorageError, OSError):  # all of it is put there in the end
+                        self._mirror.push_lines(name, self._urgent)
+
+
+def local(path: str | Path) -> Path:
+    """Return the path that a word means: of an address that of its copy, which is got, too.
+
+    Raises:
+        InputError: for an address that is none, or without what it needs.
+        StorageError: for a bucket that cannot be had.
+    """
+    if not addresses.is_address(path):
+        return Path(path)
+    address = addresses.read_address(str(path))
+    if not address.path:
+        raise InputError(f"{address} is a whole bucket; give {address}/NAME")
+    within = [one for one in _opened.values() if _is_in(address, one.address)]
+    if within:
+        opened = max(within, key=lambda one: len(one.address.path))
+        rest = address.path[len(opened.address.path) :].lstrip("/")
+        found = opened.mirror.root / rest
+    else:
+        # A ticket of a run lies in the folder of the run.
+        run = address.parent if address.name == "ticket" and address.parent.path else address
+        found = open_workdir(str(run.parent)) / address.path[len(run.parent.path) :].lstrip("/")
+    refresh(found)
+    return found
+
+
+def _is_in(address: Address, other: Address) -> bool:
+    below = not other.path or address.path.startswith(f"{other.path}/")
+    return (address.scheme, address.bucket) == (other.scheme, other.bucket) and below
+
+
+def open_workdir(text: str) -> Path:
+    """Return the folder that stands for an address in this process, until `close_all`.
+
+    Args:
+        text: s3://BUCKET/PATH or gs://BUCKET/PATH; nothing need be there yet.
+
+    Raises:
+        InputError: for what is no address, or without what it needs.
+        StorageError: where there is no such bucket, or it cannot be had.
+    """
+    address = addresses.read_address(text)
+    for root, one in _opened.items():
+        if one.address == address:
+            return root
+    seconds = leases.seconds_of_claims()
+    store = addresses.connect(address)
+    Objects(store, str(address), _SECONDS_TO_OPEN).folders()  # says what is wrong
+    if not _scratch:
+        _scratch.append(open_scratch())
+        atexit.register(close_all)
+    scratch = _scratch[0]
+    mirror = Mirror(Objects(store, str(address), PATIENCE), scratch.place(str(len(_opened))))
+    urgent = Objects(addresses.connect(address, _SECONDS_OF_CLAIMS), str(address), patience=0)
+    owner = leases.Owner(scratch.token, seconds)
+    beat = _Heartbeat(mirror, urgent, seconds / leases.RENEWALS)
+    beat.start()
+    show_as(str(mirror.root), str(address))
+    _opened[mirror.root] = _Open(address, mirror, urgent, owner, beat)
+    return mirror.root
+
+
+def close_all() -> None:
+    """End the renewal of claims and remove all copies."""
+    for root, one in _opened.items():
+        one.heartbeat.ended.set()
+        show_as(str(root), None)
+    _opened.clear()
+    for scratch in _scratch:
+        scratch.close()
+    _scratch.clear()
+
+
+def address_of(path: Path) -> str | None:
+    """Return the address that a path stands for, None for one of a disk."""
+    found = _find(path)
+    return None if found is None else "/".join(filter(None, (str(found[0].address), found[1])))
+
+
+def _find(path: Path) -> tuple[_Open, str] | None:
+    if not _opened:
+        return None
+    path = path.absolute()
+    for root, one in _opened.items():
+        if path.is_relative_to(root):
+            key = path.relative_to(root).as_posix()
+            return one, "" if key == "." else key
+    return None
+
+
+def list_runs(workdir: Path) -> None:
+    """Make a folder for every run that is in a bucket, so that they are found by name."""
+    if (found := _find(workdir)) is not None:
+        found[0].mirror.list_runs()
+
+
+def refresh(path: Path) -> None:
+    """Get what there is to look at of the run folder that a path lies in; nothing on a disk."""
+    found = _find(path)
+    if found is not None and found[1]:
+        found[0].mirror.refresh(found[1].split("/")[0])
+
+
+def refresh_named(workdir: Path, text: str) -> None:
+    """Get what there is to look at of all run folders whose names stand in a text, in quotes."""
+    found = _find(workdir)
+    if found is not None:
+        mirror = found[0].mirror
+        for name in mirror.objects.folders():
+            if f'"{name}"' in text:
+                mirror.refresh(name)
+
+
+def look(path: Path) -> None:
+    """Get what says whether a run is complete, and nothing more."""
+    found = _find(path)
+    if found is not None and found[1]:
+        found[0].mirror.look(found[1].split("/")[0])
+
+
+def refresh_progress(workdir: Path) -> None:
+    """Get what tells how far all runs are, and which of them somebody is at."""
+    found = _find(workdir)
+    if found is not None:
+        progress.get(found[0].mirror, CLAIMS)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run folder of a bucket while the block runs; on a disk, do nothing.
+
+    Raises:
+        InUseError: if another process holds it, or comes to while the block runs.
+        StorageError: where the bucket cannot be had, or knows no conditions.
+    """
+    found = _find(folder)
+    if found is None:
+        yield
+        return
+    opened, name = found
+    conditions.check(opened.mirror.objects, CLAIMS)
+    lease = leases.Lease(
+        opened.mirror.objects, f"{CLAIMS}/{name}", folder, opened.owner,
+        lambda holder: is_gone(holder.owner), renewed_by=opened.urgent,
+    )  # fmt: skip
+    with opened.mirror.hold(name, lease):
+        yield
+
+
+def wrote(path: Path) -> None:
+    """Put into the bucket what was written here, a file or a folder that is whole."""
+    _tell(path, Mirror.wrote)
+
+
+def removed(path: Path) -> None:
+    """Remove from the bucket a file or a folder that was removed here."""
+    _tell(path, Mirror.removed)
+
+
+def _tell(path: Path, how: Callable[[Mirror, str], None]) -> None:
+    found = _find(path)
+    if found is not None and found[1]:
+        how(found[0].mirror, found[1])
+
+
+def sealed(written: Path, final: Path) -> None:
+    """Put a checkpoint into the bucket that is whole, and about to get its name here."""
+    found = _find(final)
+    if found is not None:
+        found[0].mirror.sealed(written, found[1])
+
+
+def create_empty(path: Path) -> bool | None:
+    """Make an empty object unless there is one; return whether there was none, None on a disk."""
+    found = _find(path)
+    return None if found is None else found[0].mirror.create_empty(found[1])

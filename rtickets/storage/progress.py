@@ -1,0 +1,51 @@
+"""How far runs in a bucket are: the few files that tell, and who is at work."""
+
+import os
+import time
+from collections import defaultdict
+
+from rtickets.storage import copies
+from rtickets.storage.leases import RENEWALS, read_holder
+from rtickets.storage.mirror import Mirror
+from rtickets.storage.objects import Entry
+
+
+def get(mirror: Mirror, claims: str) -> None:
+    """Get what tells how far all runs are.
+
+    The times of files and folders are those of the bucket, and a run that somebody is at has a file
+    of a lock, as on a disk.
+
+    Args:
+        mirror: of the working directory.
+        claims: the folder of claims.
+    """
+    by_run: dict[str, list[Entry]] = defaultdict(list)
+    held: list[Entry] = []
+    for entry in mirror.objects.entries(""):
+        name, _, rest = entry.key.partition("/")
+        if name == claims:
+            held.append(entry)
+        elif rest:
+            by_run[name].append(entry)
+    mirror.get_all(one for run in by_run.values() for one in run if copies.tells(one.key))
+    for entry in held:
+        _mark(mirror, entry)
+    for name, entries in by_run.items():
+        changed = max(entry.changed for entry in entries)
+        os.utime(mirror.root / name, (changed, changed))
+
+
+def _mark(mirror: Mirror, entry: Entry) -> None:
+    """Leave the file of a lock in the folder of a run that somebody is at."""
+    folder = mirror.root / entry.key.partition("/")[2]
+    try:
+        holder = read_holder(mirror.objects.read(entry.key)[0])
+    except FileNotFoundError:
+        return
+    # A claim is written anew several times before it ends; clocks may differ a little.
+    is_at_work = time.time() - entry.changed < holder.seconds * (1 + 1 / RENEWALS)
+    (folder / copies.LOCK).unlink(missing_ok=True)
+    if holder.owner and is_at_work and folder.is_dir():
+        (folder / copies.LOCK).write_text(str(holder))
+        os.utime(folder / copies.LOCK, (entry.changed, entry.changed))

@@ -1,0 +1,246 @@
+"""The command with runs in a bucket: a server on this machine that speaks S3."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rtickets import Ticket, cli
+from rtickets.storage import conditions, mirrors, objects
+
+pytest.importorskip("obstore")
+pytest.importorskip("moto")
+ROOT = Path(__file__).parents[2]
+
+
+def load(name):
+    file = ROOT / "tests" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+buckets, study = load("bucket"), load("soak_study")
+WORKDIR = f"s3://{buckets.BUCKET}/runs"
+PRETRAIN = """
+import importlib.util
+from rtickets.config import *
+from rtickets.settings import config_files
+from rtickets.tickets import provenance
+spec = importlib.util.spec_from_file_location("soak_study", {study!r})
+study = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(study)
+provenance.build_model = study.tiny_network
+def get_config():
+    data = DataConfig(source="npz", path={data!r})
+    train = TrainConfig(duration="6ep", batch_size=8, checkpoint_every="4it")
+    return config_files.editable(PretrainConfig(data=data, train=train))
+"""
+
+
+@pytest.fixture(scope="module")
+def server():
+    with buckets.serving() as bucket:
+        yield bucket
+
+
+@pytest.fixture
+def bucket(server, monkeypatch, tmp_path):
+    """The server without faults and objects, and a machine that has no copies."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("RTICKETS_CLAIM_SECONDS", "6")
+    monkeypatch.setattr(conditions, "_checked", set())
+    server.fault = lambda _: None
+    store = there()
+    store.delete(entry.key for entry in store.entries(""))
+    yield server
+    server.fault = lambda _: None
+    mirrors.close_all()
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """The words of a training of a network of one block that takes a second."""
+    from rtickets.tickets import provenance
+
+    monkeypatch.setattr(provenance, "build_model", provenance.build_model)  # put back at the end
+    data = study.write_task(tmp_path, "s", 3)
+    (tmp_path / "config.py").write_text(PRETRAIN.format(data=data, study=study.__file__))
+    return [f"--config={tmp_path / 'config.py'}", "--devices=1"]
+
+
+def there():
+    """Return all that is in the bucket."""
+    from rtickets.storage import addresses
+
+    return objects.Objects(addresses.connect(addresses.read_address(WORKDIR)), WORKDIR)
+
+
+def contents():
+    store = there()
+    return {
+        entry.key: store.read(entry.key)[0]
+        for entry in store.entries("")
+        if not entry.key.startswith(".claims") and is_result(entry.key)
+    }
+
+
+def is_result(name):
+    return name.rpartition("/")[2] not in ("timing.json", "throughput.jsonl")
+
+
+def on_disk(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and is_result(path.name)
+    }
+
+
+def run(*words):
+    return cli.main([str(word) for word in words])
+
+
+@pytest.fixture
+def disk(config, tmp_path):
+    """What the training leaves on a disk."""
+    assert run("pretrain", *config, f"--workdir={tmp_path / 'disk'}") == 0
+    return on_disk(tmp_path / "disk")
+
+
+def test_a_run_leaves_the_same_bytes_and_every_verb_finds_it(
+    bucket, config, disk, tmp_path, capsys
+):
+    bucket.fault = buckets.Sometimes(7)  # of seven requests one fails
+    capsys.readouterr()
+    assert run("pretrain", *config, f"--workdir={WORKDIR}") == 0
+    assert contents() == disk
+    told = capsys.readouterr().out.splitlines()[-1]
+    address = told.removeprefix("done: ")
+    assert address.startswith(f"{WORKDIR}/pretrain-")
+    assert list((tmp_path / "cache" / "rtickets" / "scratch").iterdir()) == []
+
+    assert run("status", WORKDIR, "--json") == 0
+    (status,) = json.loads(capsys.readouterr().out)
+    assert (status["state"], status["done"], status["total"]) == ("complete", 36, 36)
+    latest = f"latest:{WORKDIR}/pretrain-"
+    assert run("ticket", "verify", address, f"{address}/ticket", latest) == 0
+    assert capsys.readouterr().out.count("OK") == 3
+
+    draw = ["draw", "--config.sparsity=0.5", "--devices=1", f"--workdir={WORKDIR}"]
+    assert run(*draw, "--config.ticket=latest:pretrain-") == 0
+    drawn = capsys.readouterr().out.splitlines()[-1].removeprefix("done: ")
+    bucket.fault = lambda _: None
+    ticket = Ticket.load(drawn)
+    before = len(bucket.requests)
+    assert run(*draw, f"--config.ticket={address}") == 0  # is done
+    assert not [path for method, path in bucket.requests[before:] if method == "PUT"]
+    ticket.save(f"{WORKDIR}/mine")
+    mirrors.close_all()
+    again = Ticket.load(f"{WORKDIR}/mine")
+    assert repr(again) == repr(ticket)
+    assert WORKDIR not in json.dumps(again.meta)
+
+
+@pytest.mark.parametrize("same_machine", [True, False])
+def test_a_run_that_is_killed_goes_on_and_leaves_the_same_bytes(
+    same_machine, bucket, config, disk, tmp_path, monkeypatch, capsys
+):
+    words = [sys.executable, "-m", "rtickets", "pretrain", *config, "--cpu-devices=4"]
+    own = {**os.environ, "PYTHONPATH": str(ROOT), **study.settings(tmp_path)}
+    held = [False]
+
+    def waits(environ):
+        """Let no line of metrics be put there after the first checkpoint."""
+        held[0] = held[0] or environ["PATH_INFO"].endswith("checkpoints/4/SEAL")
+        return None
+
+    bucket.fault = waits
+    with subprocess.Popen([*words, f"--workdir={WORKDIR}"], env=own) as process:
+        while not held[0] and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    bucket.fault = lambda _: None
+    keys = {entry.key.partition("/")[2] for entry in there().entries("")}
+    assert not {"result.json", "COMPLETE"} & keys
+    if not same_machine:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+        capsys.readouterr()
+        assert run("pretrain", *config, f"--workdir={WORKDIR}") == 2
+        assert "is in use by process" in capsys.readouterr().err
+        time.sleep(2.5)  # it has been silent for longer than it should
+    assert run("pretrain", *config, f"--workdir={WORKDIR}") == 0
+    assert contents() == disk
+
+
+def test_a_bucket_that_fails_for_good_is_one_line_and_leaves_no_result(
+    bucket, config, monkeypatch, capsys
+):
+    monkeypatch.setattr(mirrors, "PATIENCE", 0.5)
+
+    def no_results(environ):
+        ends = environ["PATH_INFO"].endswith("result.json") and environ["REQUEST_METHOD"] == "PUT"
+        return (
+            ("500 Internal Server Error", "<Error><Code>InternalError</Code></Error>")
+            if ends
+            else None
+        )
+
+    bucket.fault = no_results
+    assert run("pretrain", *config, f"--workdir={WORKDIR}") == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "result.json" in line
+    assert WORKDIR in line
+    assert not [key for key in contents() if key.endswith(("COMPLETE", "result.json"))]
+    bucket.fault = lambda _: None
+    assert run("pretrain", *config, f"--workdir={WORKDIR}") == 0
+
+
+@pytest.mark.parametrize("case", ["credentials", "bucket", "extra", "server"])
+def test_what_is_missing_is_one_line_before_anything_runs(
+    case, bucket, config, monkeypatch, capsys
+):
+    monkeypatch.setattr(mirrors, "_SECONDS_TO_OPEN", 0.5)
+    workdir, named, before = WORKDIR, WORKDIR, len(bucket.requests)
+    if case == "credentials":
+        bucket.fault = buckets.refuse_others
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "bad-key")
+        named = "credentials"
+    elif case == "bucket":
+        workdir = named = "s3://no-such-bucket/runs"
+    elif case == "extra":
+        monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+        named = "rtickets[cloud]"
+    else:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    for words in (["pretrain", *config, f"--workdir={workdir}"], ["status", workdir]):
+        assert run(*words) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert named in line
+    assert not [path for method, path in bucket.requests[before:] if method == "PUT"]
+
+
+def test_a_server_that_ignores_conditions_is_refused(bucket, config, capsys):
+    def ignores(environ):
+        environ.pop("HTTP_IF_NONE_MATCH", None)
+        environ.pop("HTTP_IF_MATCH", None)
+
+    bucket.fault = ignores
+    assert run("pretrain", *config, f"--workdir={WORKDIR}") == 2
+    assert "If-None-Match" in capsys.readouterr().err
+    assert contents() == {}
+
+
+def test_a_run_whose_input_is_refused_leaves_nothing(bucket, config, tmp_path, capsys):
+    np.savez(tmp_path / "s.npz", x_train=np.zeros((4, 8, 8), np.uint8), y_train=np.arange(4))
+    assert run("pretrain", *config, f"--workdir={WORKDIR}") == 2
+    assert contents() == {}

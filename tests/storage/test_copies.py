@@ -1,0 +1,70 @@
+"""Which files of a run go to a bucket, in which order, and which of them come back."""
+
+import pytest
+
+from rtickets.storage import copies
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("run/.result.json.123", True),
+        ("run/.ticket.5.old/ticket.json", True),
+        ("run/.lock", True),
+        ("run/checkpoints/4.orbax-checkpoint-tmp-7/tree/d/x", True),
+        ("run/checkpoints/4.removed/SEAL", True),
+        ("run/checkpoints/4/SEAL", False),
+        ("run/checkpoints/4.damaged/SEAL", False),
+        ("run/checkpoints/4/tree/.zarray", False),
+        ("draw-omp0.9-s0-0123456789/ticket/mask.safetensors", False),
+    ],
+)
+def test_what_is_being_written_stays_here(key, expected):
+    assert copies.is_temporary(key) == expected
+
+
+def test_marks_come_after_what_they_stand_for():
+    keys = [
+        "run/COMPLETE",
+        "run/result.json",
+        "run/rungs/a/rung.json",
+        "run/ticket/ticket.json",
+        "run/ticket/mask.safetensors",
+        "run/checkpoints/4/SEAL",
+        "run/checkpoints/4/meta/x",
+    ]
+    ordered = sorted(keys, key=copies.rank)
+    assert ordered[-2:] == ["run/result.json", "run/COMPLETE"]
+    assert ordered.index("run/ticket/mask.safetensors") < ordered.index("run/ticket/ticket.json")
+    assert ordered.index("run/checkpoints/4/meta/x") < ordered.index("run/checkpoints/4/SEAL")
+
+
+def test_a_checkpoint_without_its_seal_is_not_there():
+    half = ["run/checkpoints/8/tree/x", "run/checkpoints/8/meta/y"]
+    whole = ["run/checkpoints/4/tree/x", "run/checkpoints/4/SEAL", "run/checkpoints/BEST",
+             "run/rungs/a/checkpoints/2/SEAL", "run/rungs/a/checkpoints/2/tree/x",
+             "run/checkpoints/cell-7/3/SEAL", "run/metrics.jsonl"]  # fmt: skip
+    assert copies.whole([*half, *whole]) == whole
+    assert copies.whole(["run/rungs/a/checkpoints/2/tree/x"]) == []
+    assert copies.whole(["run/checkpoints/cell-7/3/tree/d/9"]) == []
+
+
+def test_a_complete_run_is_looked_at_whole_but_for_checkpoints():
+    keys = ["run/COMPLETE", "run/ticket/ticket.json", "run/checkpoints/4/SEAL"]
+    assert copies.to_look_at(keys) == keys[:2]
+    assert copies.to_look_at(keys[1:]) == []
+    of_study = ["s/config.json", "s/done/00001", "s/failed/00002"]
+    assert copies.to_look_at([*of_study, "s/profile/x"]) == of_study
+
+
+def test_a_ticket_is_not_complete_because_it_has_a_folder_of_that_name():
+    assert copies.to_look_at(["run/sub/COMPLETE", "run/sub/other"]) == []
+
+
+def test_what_tells_how_far_a_run_is():
+    told = ["s/config.json", "s/COMPLETE", "s/FAILED", "s/units.json", "s/done/00001",
+            "s/failed/00001", "s/throughput.jsonl", "s/rungs/a/throughput.jsonl"]  # fmt: skip
+    assert [key for key in told if not copies.tells(key)] == []
+    assert not copies.tells("s/result.json")
+    assert not copies.tells("s/rungs/a/rung.json")
+    assert not copies.tells("s/ticket/config.json")
