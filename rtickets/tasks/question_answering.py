@@ -32,16 +32,16 @@ class QuestionAnswering(TextSpans, TextTask):
     span is the answer; it is compared as SQuAD 1.1's evaluation does.
 
     Attributes:
-        candidates: beginnings and ends of a window that are paired to spans, the best of each.
+        nbest: beginnings and ends of a window that are paired to spans, the best of each.
         longest: tokens of an answer at most.
     """
 
     answers: ClassVar[str] = "scores of every token"
     head: ClassVar[Any] = PlacesHead
     headline: ClassVar[Any] = Headline("f1", SHARE, words="F1")
-    beside_head: ClassVar[frozenset[str]] = frozenset({"candidates", "longest"})
+    beside_head: ClassVar[frozenset[str]] = frozenset({"nbest", "longest"})
     name: Literal["question_answering"] = "question_answering"
-    candidates: Positive = 20
+    nbest: Positive = 20
     longest: Positive = 30
 
     def about(self, dataset: Dataset) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class QuestionAnswering(TextSpans, TextTask):
         """Return the best span of every window, with what it is read from and compared with."""
         found = best_spans(
             outputs, batch["readable"] > 1, batch["readable"] > 0,
-            candidates=self.candidates, longest=self.longest,
+            candidates=self.nbest, longest=self.longest,
         )  # fmt: skip
         row = jnp.arange(len(outputs))
         return {

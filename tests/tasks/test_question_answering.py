@@ -13,6 +13,7 @@ from rtickets.config import EncoderConfig
 from rtickets.data import Split
 from rtickets.data.images.augment import Transform
 from rtickets.data.text.tokenizers import Vocabulary
+from rtickets.evaluation import Network, judge, on_devices
 from rtickets.evaluation.counting import counted
 from rtickets.models.bert import Bert
 from rtickets.platform import parallel
@@ -205,3 +206,12 @@ def test_two_devices_train_as_one(tiny):
     np.testing.assert_allclose(losses, others, rtol=1e-5)
     chex.assert_trees_all_close(one.params, two.params, rtol=1e-4, atol=1e-6)
     assert losses[0] == pytest.approx(np.log(5), abs=0.2)
+    network = Network(model, params, {})
+    judged = [
+        judge(network, on_devices(split, Transform(), parallel.local_devices(devices), TASK),
+              batch_size=size)
+        for devices, size in ((1, 24), (2, 10))
+    ]  # fmt: skip
+    for name, each in judged[0].items():
+        assert each.value == pytest.approx(judged[1][name].value)
+    assert set(judged[0]) == {"f1", "exact_match", "window_accuracy"}

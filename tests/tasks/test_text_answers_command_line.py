@@ -37,7 +37,6 @@ def get_config(which):
             sparsity=0.2, train=TRAIN,
         ),
         "snip": DrawConfig(criterion="snip", sparsity=0.5, examples=16, batch_size=8),
-        "transfer": TransferConfig(data=SQUAD, train=TRAIN),
         "transfer_tags": TransferConfig(data=TAGS, train=TRAIN),
         "evaluate": EvaluateConfig(batch_size=64),
     }[which])
@@ -69,13 +68,10 @@ def test_classes_of_words_are_trained_drawn_and_judged(files, ends_bit_equal):
     last = read_metrics(dense / "metrics.jsonl")[-1]
     assert {"f1", "recall", "accuracy", "validation"} <= set(last)
     ends_bit_equal(dense, "texts", "pretrain")
-    for how in ("imp", "snip"):
-        drawn = files("draw", f"ticket={dense}", config=how)
+    drawn = files("draw", f"ticket={dense}", config="snip")
     result = evaluated(files, drawn)
     assert result["headline"]["name"] == "f1"
     assert {"f1", "accuracy", "recall"} <= set(result["measures"])
-    moved = files("transfer", f"ticket={drawn}")
-    assert "exact_match" in evaluated(files, moved)["measures"]
 
 
 def test_answers_in_texts_are_trained_transferred_and_judged(files, ends_bit_equal, capsys):
@@ -90,10 +86,6 @@ def test_answers_in_texts_are_trained_transferred_and_judged(files, ends_bit_equ
     assert result["headline"]["name"] == "f1"
     assert {"f1", "exact_match", "window_accuracy"} <= set(result["measures"])
     assert result["measures"]["f1"]["value"] >= result["measures"]["exact_match"]["value"]
-    longer = files("evaluate", f"ticket={dense}", "data.source=squad", "data.path=squad.json",
-                   "data.text.length=18", "data.text.stride=4", "data.text.question=6",
-                   "data.task.name=question_answering", "data.task.longest=1")  # fmt: skip
-    assert RunFolder(longer, "").result()["measures"]["f1"]["value"] >= 0
     moved = files("transfer", f"ticket={drawn}", config="transfer_tags")
     assert evaluated(files, moved)["headline"]["name"] == "f1"
 

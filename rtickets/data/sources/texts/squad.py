@@ -10,7 +10,7 @@ import numpy as np
 from rtickets.data.arrays import Raw, Split
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.array_files import existing
-from rtickets.data.sources.texts.made import read_text
+from rtickets.data.sources.texts.made import padding_notes, read_text
 from rtickets.data.text.asked import SPAN
 from rtickets.data.text.rows import rows_of
 from rtickets.data.text.settings import TextConfig
@@ -133,6 +133,7 @@ def raw_of_questions(config: DataConfig, splits: Mapping[str, Sequence[Question]
         windows = len(made["train"][TOKENS])
         notes.append(f"{len(parts['train']):,} training questions in {windows:,} windows")
     found = {split: Split(arrays) for split, arrays in made.items()}
+    notes += padding_notes(settings, list(found.values()))
     return Raw(found["train"], found["test"], (), found["validation"], notes=tuple(notes))
 
 
