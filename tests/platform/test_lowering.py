@@ -23,6 +23,7 @@ from rtickets.tasks import (
     TASKS,
     Classification,
     Detection,
+    Keypoints,
     MaskedTokens,
     Moco,
     QuestionAnswering,
@@ -41,6 +42,7 @@ TASKS_HERE = {
         channels=8, depth=1, levels=("stage1", "stage2"), coarser=0, candidates=32, kept=8, least=0
     ),
     "segmentation": Segmentation(output_stride=4, channels=8),
+    "keypoints": Keypoints(channels=8, layers=1, rotation=30.0, scale=0.3),
     "simclr": SimClr(projection=8),
     "moco": Moco(projection=8, hidden=8, queue=16),
 }
@@ -80,7 +82,7 @@ def operations(text):
 
 def small(tiny, task, dtype):
     """Return the tiny network with a task's head, and examples of everything."""
-    width = task.width({"class_names": ["0", "1"]})
+    width = task.width({"class_names": ["0", "1"], "keypoint_names": ["0", "1"]})
     model = ResNet(
         (1, 1), BasicBlock, width, width=4, stem="small", mean=(0.5,) * 3, std=(0.3,) * 3,
         make_head=task.head, output_stride=1 if task.backbone_stride else None, dtype=dtype,
@@ -90,6 +92,7 @@ def small(tiny, task, dtype):
         "image": np.zeros((8, SIZE, SIZE, 3), np.uint8), "label": np.zeros(8, np.int32),
         "mask": np.zeros((8, SIZE, SIZE), np.uint8), "boxes": np.zeros((8, 2, 4), np.float32),
         "classes": np.zeros((8, 2), np.int32),
+        "keypoints": np.ones((8, 2, 3), np.float32), "area": np.ones(8, np.float32),
     }  # fmt: skip
     mask = masks.full(params)
     return tiny._replace(
