@@ -20,6 +20,7 @@ from rtickets.cli.verb import (
     read_config,
 )
 from rtickets.errors import InputError
+from rtickets.platform import memory, preemption
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -56,6 +57,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _restore(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     jobs = _jobs(options)
     config = read_config(RESTORE, config_words)
+    if preemption.is_own_process():  # another program's memory is its own
+        memory.keep_freed()
     from PIL import Image
 
     from rtickets.restoration import pictures

@@ -125,6 +125,12 @@ def status() -> int:
     return statuses.STOPPED if notice is None else notice.status
 
 
+def is_own_process() -> bool:
+    """Return whether this process is a command's alone, see `listening`."""
+    notice = _NOTICE.get()
+    return notice is not None and notice.own_process
+
+
 def interrupted() -> bool:
     """Return whether what is raised now may come of an interrupt that was raised before."""
     notice = _NOTICE.get()

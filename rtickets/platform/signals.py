@@ -39,7 +39,7 @@ class Notice:
         self.heard = threading.Event()
         self.status = statuses.STOPPED
         self.saving = 0
-        self._own_process, self._begun = own_process, not own_process
+        self.own_process, self._begun = own_process, not own_process
         self._leaving = self.interrupted = False
         self._ours, self._theirs = socket.socketpair()
         self._theirs.setblocking(False)
@@ -101,9 +101,9 @@ class Notice:
         asked_before = self.heard.is_set() and self.status != statuses.INTERRUPTED
         if self.saving or self._leaving or asked_before or self.interrupted:
             return
-        if not self._begun or (self._own_process and _is_importing(frame)):
+        if not self._begun or (self.own_process and _is_importing(frame)):
             self._end_interrupted()
-        if self._own_process:
+        if self.own_process:
             self.interrupted = True
             logging.disable()  # of what the exception ends, some libraries log a traceback
         raise KeyboardInterrupt
