@@ -144,6 +144,31 @@ def transfer(source: str, duration: str, rate: float, length: int = GLOSS) -> Tr
     return TransferConfig(data=data, train=train)
 
 
+def some_steps(
+    rate: float, duration: str, batch: int = 32, warmup: str = "0ep", decay: float = 0.0
+) -> TrainConfig:
+    """Return a brief training, the last weights kept."""
+    return TrainConfig(
+        optimizer=linear(rate, warmup, decay), duration=duration, batch_size=batch, select="last",
+        validate_every="0ep", checkpoint_every="0ep",
+    )  # fmt: skip
+
+
+def tiny(data: DataConfig, duration: str, batch: int) -> PretrainConfig:
+    """Return the encoder of the small studies on masked tokens."""
+    sizes = EncoderConfig(
+        layers=2, hidden=64, heads=2, vocabulary=4096, positions=128, dropout=0.0,
+        attention_dropout=0.0,
+    )  # fmt: skip
+    train = some_steps(4e-3, duration, batch, "25it", 0.01)
+    return PretrainConfig(data, ModelConfig(arch="bert", encoder=sizes), train)
+
+
+def brief(data: DataConfig, duration: str) -> TransferConfig:
+    """Return the transfer of the small studies."""
+    return TransferConfig(data=data, train=some_steps(3e-3, duration, warmup="10it"))
+
+
 PRETRAININGS: dict[str, Callable[[], PretrainConfig]] = {
     "base": base,
     "wordnet": partial(glosses, "wordnet", 128, "20ep"),
