@@ -19,7 +19,7 @@ features on glosses of WordNet, those that come with the package and all. All ne
 `pip install 'rtickets[text]'` and Debian's packages fortunes-min and fortunes, all but `small`
 wordnet-base; where these are not below /usr/share, `:small,SHARE` says where.
 
-Time: small, 10 minutes of one CPU core; the others were not run, --dry-run estimates them.
+Time: small, some 12 minutes of one CPU core; the others were not run, --dry-run estimates them.
 Result of the small version: docs/results/text_small.md.
 """
 
