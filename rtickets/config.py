@@ -19,6 +19,7 @@ from rtickets.restoration.restore_settings import RestoreConfig
 from rtickets.restoration.study_settings import RestorationStudyConfig
 from rtickets.settings.kinds import to_steps
 from rtickets.stages.draw_settings import DrawConfig
+from rtickets.stages.pipelines.settings import PipelineConfig, PipelineStudyConfig
 from rtickets.stages.search_settings import SearchConfig
 from rtickets.stages.settings import PretrainConfig, TransferConfig, moves
 from rtickets.stages.study_settings import StudyConfig
@@ -45,6 +46,8 @@ __all__ = [
     "ObjectiveConfig",
     "ObserveConfig",
     "OptimizerConfig",
+    "PipelineConfig",
+    "PipelineStudyConfig",
     "PretrainConfig",
     "RecalibrateConfig",
     "RestorationStudyConfig",

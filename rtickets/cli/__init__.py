@@ -20,6 +20,7 @@ from rtickets.cli.exporting import EXPORT
 from rtickets.cli.fields import asks_for_help, print_fields
 from rtickets.cli.importing import IMPORT
 from rtickets.cli.parser import OneLineParser, what_is_wrong
+from rtickets.cli.pipelines import SEARCH_STUDY
 from rtickets.cli.restoring import RESTORE, RESTORE_STUDY
 from rtickets.cli.stages import STAGE_VERBS
 from rtickets.cli.start import is_one_of_several, leave, lost_another
@@ -48,6 +49,7 @@ VERBS: dict[str, Verb] = {
     "study": STUDY,
     "report": REPORT,
     "status": STATUS,
+    "search-study": SEARCH_STUDY,
     "restore": RESTORE,
     "restore-study": RESTORE_STUDY,
     "import": IMPORT,

@@ -27,6 +27,8 @@ _OF_FILES = (
     configs.EvaluateConfig,
     configs.StudyConfig,
     configs.RestorationStudyConfig,
+    configs.SearchConfig,
+    configs.PipelineStudyConfig,
     configs.RestoreConfig,
 )
 _NUMBER = r"\d+(?:\.\d+)?"

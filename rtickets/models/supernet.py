@@ -126,9 +126,10 @@ TABLES = {
     "supernet_classes": Table(24, _STAGES, Gathered((36, 72, 144, 320), 1600)),
     "supernet_small": Table(8, _SMALL, Joined(32)),
     "supernet_tiny": Table(8, (_SMALL[0], *_SMALL[:2]), Joined(16), (3, 5)),
+    "supernet_nano": Table(8, _SMALL[:2], Joined(16), (3,)),
 }
 """The published ones (90 features for Cityscapes and, normalised and begun otherwise, for COCO, 180
-for ADE20K, classes of ImageNet), a small one, and one for a CPU."""
+for ADE20K, classes of ImageNet), a small one, and two for a CPU."""
 
 
 class Supernet(BackboneAndHead):

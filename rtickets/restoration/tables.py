@@ -45,7 +45,7 @@ class Table(NamedTuple):
 
 def write_tables(folder: Path) -> str:
     """Write the tables of a study into its folder as Markdown, and return them."""
-    text = "\n\n".join(map(_markdown, tables_of(read_cells(folder), folder)))
+    text = "\n\n".join(map(markdown, tables_of(read_cells(folder), folder)))
     write_text(folder / "restoration.md", text + "\n")
     return text
 
@@ -60,7 +60,8 @@ def tables_of(cells: Cells, folder: Path) -> list[Table]:
     return [table for table in found if table.rows]
 
 
-def _markdown(table: Table) -> str:
+def markdown(table: Table) -> str:
+    """Return a table as Markdown."""
     lines = [table.head, ["---"] * len(table.head), *table.rows]
     rows = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     note = f"{table.note}\n\n" if table.note else ""

@@ -4,6 +4,8 @@ from rtickets.costs import Estimate, Setting
 from rtickets.errors import InputError
 from rtickets.stages.draw import STAGE as DRAW
 from rtickets.stages.evaluate import STAGE as EVALUATE
+from rtickets.stages.pipelines.costs import estimate_pipelines
+from rtickets.stages.pipelines.settings import PipelineStudyConfig
 from rtickets.stages.pretrain import STAGE as PRETRAIN
 from rtickets.stages.search import STAGE as SEARCH
 from rtickets.stages.stage import Stage
@@ -28,6 +30,8 @@ def estimate(config: object, setting: Setting) -> list[Estimate]:
     """
     if type(config) is StudyConfig:
         return estimate_study(config, setting)
+    if type(config) is PipelineStudyConfig:
+        return estimate_pipelines(config, setting)
     for stage in STAGES.values():
         if type(config) is stage.config:  # a subclass may be the configuration of another stage
             return stage.estimate(config, setting)

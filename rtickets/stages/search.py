@@ -16,7 +16,12 @@ from rtickets.costs.task_sizes import sizes_of
 from rtickets.data import source_of
 from rtickets.data.images.chosen import check_resize, make_transform
 from rtickets.draw.searching import channels
-from rtickets.draw.searching.settings import check_budget, check_length, events_in
+from rtickets.draw.searching.settings import (
+    check_budget,
+    check_early,
+    check_length,
+    events_in,
+)
 from rtickets.evaluation.recalibration import RecalibrateConfig, input_batches, recalibrated
 from rtickets.masks import Params
 from rtickets.models.inputs import Inputs, placeholders
@@ -48,7 +53,8 @@ def search(config: SearchConfig, workdir: Path, name: str, devices: parallel.Dev
     """Search in a supernet; see `Stage.run`.
 
     The folder holds a ticket of every prune event in `tickets`, that of the initial weights in
-    `initial`, and the last one as `ticket`.
+    `initial`, the last one as `ticket`, and the network of an early step as `early` if one is asked
+    for.
     """
 
     def body(folder: Path) -> dict[str, Any]:
@@ -75,6 +81,10 @@ def search(config: SearchConfig, workdir: Path, name: str, devices: parallel.Dev
             write_ticket(path, Ticket(found.mask, found.params, stats, own))
             write_ticket(folder / "ticket", Ticket(found.mask, found.params, stats, own))
 
+        def write_early(found: Written) -> None:
+            own = {**meta, "step": found.step}
+            write_ticket(folder / "early", Ticket(found.mask, found.params, found.batch_stats, own))
+
         steps = run.steps_per_epoch
         _check_staircase(config, steps)
         every = (to_steps(searching.search_every, steps), to_steps(searching.prune_every, steps))
@@ -82,7 +92,10 @@ def search(config: SearchConfig, workdir: Path, name: str, devices: parallel.Dev
         check_budget(searching, _least(total, costs, params))
         activation = ACTIVATIONS[getattr(model, "activation", "relu")]
         say = partial(_say, folder.name)
-        events = SearchEvents(searching, every, costs, total, whole, activation, write, say)
+        early = check_early(searching, config.train.duration, every, steps)
+        events = SearchEvents(
+            searching, every, costs, total, whole, activation, write, say, early, write_early
+        )
         warmup = to_steps(searching.penalty_warmup, steps)
         what = Searching(events, events.start(params), searching.masked, warmup, statistics)
         outcome = train_network(run, (params, batch_stats), whole, searching=what)

@@ -49,6 +49,8 @@ class SearchEvents(NamedTuple):
         activation: of the blocks.
         write: keeps what a prune event leaves.
         say: says a line.
+        early: the step after which the whole network is kept, 0 for none.
+        write_early: keeps it.
     """
 
     config: SearchingConfig
@@ -59,11 +61,13 @@ class SearchEvents(NamedTuple):
     activation: Callable[[Any], Any]
     write: Callable[[Written], None]
     say: Callable[[str], None]
+    early: int = 0
+    write_early: Callable[[Written], None] | None = None
 
     @property
     def periods(self) -> tuple[int, ...]:
         """Steps between events."""
-        return tuple(each for each in self.every if each)
+        return tuple(each for each in (*self.every, self.early) if each)
 
     def start(self, params: Params) -> Search:
         """Return what a search begins with."""
@@ -76,6 +80,8 @@ class SearchEvents(NamedTuple):
         """Let what is due happen."""
         search, prune = self.every
         ends = step == last
+        if step == self.early and self.write_early is not None:
+            self.write_early(Written(step, self.whole, state.params, state.batch_stats, []))
         if search and (ends or step % search == 0):
             state, mask = self._shrink(state, mask, last=ends)
         if not prune:

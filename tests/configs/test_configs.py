@@ -8,6 +8,7 @@ from rtickets.cli import overrides
 from rtickets.config import (
     DrawConfig,
     EvaluateConfig,
+    PipelineStudyConfig,
     PretrainConfig,
     RestorationStudyConfig,
     SearchConfig,
@@ -27,7 +28,10 @@ KINDS = {
     "studies": StudyConfig,
     "supernet": SearchConfig,
 }
-OTHER_STUDIES = {"restoration": ("restore-study", RestorationStudyConfig)}
+OTHER_STUDIES = {
+    "restoration": ("restore-study", RestorationStudyConfig),
+    "supertickets": ("search-study", PipelineStudyConfig),
+}
 FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "configs").rglob("*.py"))
 
 

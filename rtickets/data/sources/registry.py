@@ -31,8 +31,8 @@ from rtickets.data.sources.scenes.read import (
     SCENES,
     SIZE,
     check_pieces,
-    read_scenes,
     scene_files,
+    scenes_once,
 )
 from rtickets.data.sources.source import Augmentation, Facts, Source
 from rtickets.data.sources.stamps import read_stamps
@@ -106,7 +106,7 @@ def _stamps_scenes(config: DataConfig, view: View) -> Raw:
         raise InputError(f"stamps_scenes: image_size={size}, and scenes are squares; give one side")
     assert share is not None
     assert textures is not None
-    return read_scenes(share, textures, size)
+    return scenes_once(share, textures, size)
 
 
 def _idx(config: DataConfig, view: View) -> Raw:

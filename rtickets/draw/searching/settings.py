@@ -1,6 +1,6 @@
 """Settings of a search: its penalty, its events, and what comes back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -50,6 +50,7 @@ class SearchingConfig:
         exclude: regular expression of leaves to leave alone.
         calibration_batches: of training images that statistics are estimated anew on, before every
             validation and for tickets.
+        early: after how long the whole network is kept as `early`, to rewind to; '0ep' never.
     """
 
     search_every: Duration = "10ep"
@@ -70,6 +71,7 @@ class SearchingConfig:
     prunable: str = DEFAULT_PRUNABLE
     exclude: str | None = None
     calibration_batches: Positive = 10
+    early: Duration = "0ep"
 
     def sparsity_at(self, event: int) -> float:
         """Return the sparsity of a prune event, counted from 1."""
@@ -134,3 +136,24 @@ def check_budget(config: SearchingConfig, least: int) -> None:
             "are not searched (stem, shortcuts, head); give more, or take smaller inputs or a "
             "narrower network"
         )
+
+
+def check_early(
+    config: SearchingConfig, duration: Duration, every: Sequence[int], steps_per_epoch: int
+) -> int:
+    """Return the step of `early`, 0 for none.
+
+    Args:
+        every: steps between the events of each kind, 0 for never.
+
+    Raises:
+        InputError: if the network is not whole by then, or the run over.
+    """
+    early = to_steps(config.early, steps_per_epoch)
+    first = min([to_steps(duration, steps_per_epoch), *(each for each in every if each)])
+    if early >= first:
+        raise InputError(
+            f"early={config.early!r} is step {early}, and step {first} has the first event of the "
+            "run or is its last; rewind to an earlier one, when the network is whole"
+        )
+    return early

@@ -1,6 +1,7 @@
 """`stamps_scenes`: stamps of Tux Paint on photographs, a semi-synthetic set for dense tasks."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,20 @@ def read_scenes(
         for index, name in enumerate(SCENES)
     ]
     return Raw(splits[0], splits[2], SCENE_CLASSES, splits[1])
+
+
+@lru_cache(maxsize=1)
+def scenes_once(share: Path, textures: Path, size: int) -> Raw:
+    """Return what `read_scenes` does, composed once a process: a study asks for it at every stage.
+
+    Nobody may write to its arrays.
+    """
+    found = read_scenes(share, textures, size)
+    for split in (found.train, found.validation, found.test):
+        for array in () if split is None else split.arrays.values():
+            assert isinstance(array, np.ndarray)
+            array.flags.writeable = False
+    return found
 
 
 def check_pieces(share: Path | None, textures: Path | None) -> None:

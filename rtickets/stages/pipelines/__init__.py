@@ -1,0 +1,1 @@
+"""Pipelines from a supernet to a small network, compared on the same tasks."""

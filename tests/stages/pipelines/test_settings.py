@@ -1,0 +1,84 @@
+"""What a comparison of pipelines refuses before anything is trained, and what it would take."""
+
+import pytest
+
+from rtickets.config import PipelineConfig, PipelineStudyConfig
+from rtickets.costs import Setting
+from rtickets.errors import InputError
+from rtickets.platform import parallel
+from rtickets.settings import config_files
+from rtickets.stages.pipelines.checks import check_study
+from rtickets.stages.registry import estimate
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"criterion": "snip"}, "criterion='snip'.*two_in_one"),
+        ({"search": "dense", "at_once": True}, "search='dense'.*at_once"),
+        ({"search": "searched", "reactivation": "none"}, "search='searched'.*reactivation"),
+        ({"search": "dense", "sparsities": (0.5,)}, "search='dense'.*no sparsity"),
+        ({"survivors": "random"}, "survivors='random'.*weights"),
+        ({"weights": "early"}, "weights='early'.*then"),
+        ({"search": "none"}, "two_in_one"),
+        ({"search": "searched", "criterion": "size"}, "magnitude"),
+    ],
+)
+def test_pipelines_that_make_no_sense_are_refused(fields, named):
+    with pytest.raises(InputError, match=named):
+        config_files.parse(PipelineConfig, fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"seeds": (1, 1)}, "seeds has 1"),
+        ({"sparsities": (0.5, 0.5)}, "sparsities has 0.5"),
+        ({"pipelines": {"a": {"sparsities": (0.5, 0.5)}}}, "pipelines.a.sparsities has 0.5"),
+        ({"pipelines": {}}, "pipelines need at least one"),
+        ({"pipelines": {"a": {"then": "transfer"}}}, "pipelines.a.then='transfer'"),
+        ({"pipelines": {"a": {"weights": "early", "then": "train"}}}, "pipelines.a.*early"),
+        ({"pipelines": {"a": {"tasks": ("b",)}}}, "pipelines.a.tasks: b"),
+        ({"compared": {"two_in_one": ("other",)}}, "compared.two_in_one: other"),
+        ({"searching": {"floor": 0.3}}, "floor=0.3"),
+    ],
+)
+def test_studies_that_make_no_sense_are_refused(fields, named):
+    with pytest.raises(InputError, match=named):
+        config_files.parse(PipelineStudyConfig, fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"searching__early": "2it"}, "early='2it'"),
+        ({"searching__sparsity_step": 0.1}, "sparsity 0.3, not 0.5"),
+        ({"train__batch_size": 15}, "batch_size=15"),
+        ({"searching__calibration_batches": 9}, "9 batches of 16"),
+    ],
+)
+def test_lengths_and_batches_are_looked_at_first(configure, tmp_path, changes, named):
+    config = configure(tmp_path, **changes)
+    with pytest.raises(InputError, match=named):
+        check_study(config, parallel.local_devices(2))
+
+
+def test_tasks_have_inputs_of_one_shape(configure, tmp_path):
+    config = configure(tmp_path)
+    tasks = dict(config.tasks)
+    tasks["two"] = config_files.replace(tasks["two"], image_size=16)
+    with pytest.raises(InputError, match=r"two.*16"):
+        check_study(config_files.replace(config, tasks=tasks), parallel.local_devices(1))
+
+
+def test_a_run_that_several_pipelines_begin_with_is_estimated_once(configure, tmp_path):
+    config = configure(tmp_path, seeds=(0, 1), sparsities=(0.4, 0.5))
+    found = {each.name: each.times for each in estimate(config, Setting(devices=1))}
+    # two_in_one, its two other ways of coming back, at once and pruned, twice; searched and dense
+    assert found["search, three"] == 2 * (2 * 5 + 2)
+    assert found["retrain, three"] == 2 * 2 * 2  # of magnitude, and to the early step
+    assert found["train, three"] == 2 * 2 * 2  # of initial weights, under both masks
+    assert found["transfer, two"] == 2 * 2 * 2
+    assert found["transfer_frozen, two"] == 2 * 2
+    evaluated = [times for name, times in found.items() if name.startswith("evaluate")]
+    assert evaluated == [2 * (2 * 14 + 2)] * 2
