@@ -128,7 +128,7 @@ def small():
         tasks={"pixels": tasks["pixels"], "garments": garments},
         model=ModelConfig(arch="supernet_nano", stem="imagenet"),
         searching=SearchingConfig(
-            search_every="20it", prune_every="20it", penalty_warmup="40it", penalty=1e-2,
+            search_every="20it", prune_every="20it", penalty_warmup="40it", penalty=3e-3,
             least_freed=1, sparsity_step=0.15, calibration_batches=5, early="15it",
             exclude="stem_.*",
         ),

@@ -41,6 +41,7 @@ def test_pipelines_that_make_no_sense_are_refused(fields, named):
         ({"pipelines": {"a": {"tasks": ("b",)}}}, "pipelines.a.tasks: b"),
         ({"compared": {"two_in_one": ("other",)}}, "compared.two_in_one: other"),
         ({"searching": {"floor": 0.3}}, "floor=0.3"),
+        ({"searching": {"prune_every": "9ep"}}, "sparsity 0.4, not 0.5"),
     ],
 )
 def test_studies_that_make_no_sense_are_refused(fields, named):
@@ -52,7 +53,6 @@ def test_studies_that_make_no_sense_are_refused(fields, named):
     ("changes", "named"),
     [
         ({"searching__early": "2it"}, "early='2it'"),
-        ({"searching__sparsity_step": 0.1}, "sparsity 0.3, not 0.5"),
         ({"train__batch_size": 15}, "batch_size=15"),
         ({"searching__calibration_batches": 9}, "9 batches of 16"),
     ],
