@@ -144,7 +144,11 @@ def _heads() -> list[str]:
 
 def _by_layer(config: PipelineStudyConfig, cells: Cells) -> Iterator[Table]:
     """Yield the layers of the first pipeline that searches and prunes, of every task."""
-    labels = [n for n, own in config.pipelines.items() if own.search == "two_in_one"]
+    labels = [
+        name
+        for name, own in config.pipelines.items()
+        if own.search == "two_in_one" and own.then == "nothing"
+    ]
     some = [cell for cell in cells if cell["pipeline"] in labels[:1]]
     if not some:
         return
