@@ -13,13 +13,15 @@ from rtickets.errors import InputError
 
 _EPILOG = f"""
 The table of this machine: input beside plain decoding of the same files, whole training steps of a
-network on images in memory, natural and with PGD, drawing, two tickets at once, features, attacks,
-checkpoints, and a compacted ticket. Compilation is left out. With its defaults it takes some two
-minutes on two CPU cores, most of it compilation; the rates of a network worth training need
---width=1 --seconds=10. What --json prints, stored, is what --against compares with.
+network on images in memory, natural and with PGD, drawing, two tickets at once, features and heads
+of linear evaluation, attacks, checkpoints, and a compacted ticket. Compilation is left out. With
+its defaults it takes some two minutes on two CPU cores, most of it compilation; the rates of a
+network worth training need --width=1 --seconds=10. What --json prints, stored, is what --against
+compares with.
 {EXIT_HELP}"""
 _PARTS = (
-    "input", "steps", "draw", "together", "features", "attacks", "checkpoints", "compact",
+    "input", "steps", "draw", "together", "features", "heads", "attacks", "checkpoints",
+    "compact",
 )  # fmt: skip
 
 
@@ -49,7 +51,7 @@ def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     import jax
 
     from rtickets.attacks.pgd_settings import PgdSettings
-    from rtickets.costs import table
+    from rtickets.costs import rows, table
     from rtickets.models.settings import ModelConfig
     from rtickets.platform import parallel
     from rtickets.settings import config_files
@@ -71,7 +73,7 @@ def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     stored = _stored(options.against, about)
     attack = PgdSettings(num_steps=options.num_steps)
     with _photographs(options.images if "input" in parts else None, "input" in parts) as paths:
-        setting = table.Setting(
+        setting = rows.Setting(
             model, options.image_size, options.batch_size, attack, devices, options.seconds,
             paths, options.workers,
         )  # fmt: skip
@@ -79,14 +81,14 @@ def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
             size, kind = options.image_size, about["devices"]
             print(f"{options.arch} of width {options.width:g} at {size} pixels, batch "
                   f"{options.batch_size}, on {len(devices)} devices ({kind})")  # fmt: skip
-        rows = []
+        measured = []
         for part in parts:
             found = [*table.PARTS[part](setting)]
-            rows += found
+            measured += found
             if not options.json:
-                print("\n".join(table.as_lines(found, stored)), flush=True)
+                print("\n".join(rows.as_lines(found, stored)), flush=True)
     if options.json:
-        print(json.dumps({"about": about, "rows": [row._asdict() for row in rows]}, indent=2))
+        print(json.dumps({"about": about, "rows": [row._asdict() for row in measured]}, indent=2))
 
 
 def _parts(only: str | None) -> list[str]:

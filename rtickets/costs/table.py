@@ -5,89 +5,37 @@ Networks have random weights, and images are noise; compilation is left out.
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from rtickets import masks, models, training
+from rtickets import masks, models
 from rtickets.attacks import Member, worst_case
-from rtickets.attacks.pgd_settings import PgdSettings
 from rtickets.costs import bench
+from rtickets.costs.at_once import heads, together
 from rtickets.costs.latency import by_turns
 from rtickets.costs.network_costs import measured_rate, network_cost
-from rtickets.data.images.augment import Transform
+from rtickets.costs.rows import CLASSES, ROUNDS, Row, Setting, images_of, network_of, seconds_of
 from rtickets.draw import draw_omp
 from rtickets.evaluation.predict import Network
 from rtickets.evaluation.subject import logits_fn
-from rtickets.models.settings import ModelConfig
-from rtickets.platform import parallel
 from rtickets.settings import config_files
 from rtickets.storage.checkpoints import Retention, open_checkpoints
 from rtickets.tickets.compaction import network as of_tickets
 from rtickets.tickets.compaction.links import linked_channels
 from rtickets.tickets.compaction.smaller import compact
 from rtickets.tickets.ticket import Ticket
-from rtickets.training.dispatch import compiled_together
 
-_CLASSES = 10
 _DRAWN = 10_000_000  # weights
 _ATTACKED = 16  # images
-_ROUNDS = 3
-
-
-class Setting(NamedTuple):
-    """What is measured.
-
-    Attributes:
-        model: the network, of square colour images.
-        image_size: pixels.
-        batch_size: of steps.
-        attack: of adversarial steps.
-        devices: where to compute.
-        seconds: per kind of step.
-        paths: JPEG files that the input is read from.
-        workers: threads that read them.
-    """
-
-    model: ModelConfig
-    image_size: int
-    batch_size: int
-    attack: PgdSettings
-    devices: parallel.Devices
-    seconds: float
-    paths: list[Path]
-    workers: int
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Of an image."""
-        return (self.image_size, self.image_size, 3)
-
-
-class Row(NamedTuple):
-    """A measured number.
-
-    Attributes:
-        name: what it is of.
-        value: the number.
-        unit: of it.
-        more: whether more of it is better.
-    """
-
-    name: str
-    value: float
-    unit: str
-    more: bool = True
 
 
 def reading(setting: Setting) -> Iterator[Row]:
     """Input: plain decoding and our batches, by turns."""
-    found = bench.measure_input(setting.paths, setting.workers, setting.devices, _ROUNDS)
+    found = bench.measure_input(setting.paths, setting.workers, setting.devices, ROUNDS)
     yield Row("plain decoding", found.decode, "images/s")
     if found.whole is not None:
         yield Row("our batches of whole images", found.whole, "images/s")
@@ -102,7 +50,7 @@ def steps(setting: Setting) -> Iterator[Row]:
         setting.seconds,
     )  # fmt: skip
     peak = measured_rate(setting.devices, setting.model.precision)
-    forward = network_cost(setting.model, _CLASSES, setting.shape).forward
+    forward = network_cost(setting.model, CLASSES, setting.shape).forward
     count = setting.attack.num_steps or 0
     yield Row("convolutions of 128 channels", peak / 1e9, "GFLOP/s")
     for name, rate, passes in (
@@ -120,78 +68,43 @@ def drawing(setting: Setting) -> Iterator[Row]:
         f"layer{number}": {"kernel": generator.standard_normal((10, 100, 1000), np.float32)}
         for number in range(_DRAWN // 1_000_000)
     }
-    yield Row("drawing by magnitude", _DRAWN / 1e6 / _seconds(lambda: draw_omp(params, 0.9)),
+    yield Row("drawing by magnitude", _DRAWN / 1e6 / seconds_of(lambda: draw_omp(params, 0.9)),
               "million weights/s")  # fmt: skip
-
-
-def together(setting: Setting) -> Iterator[Row]:
-    """A natural step of two tickets as one program, to that of one after the other."""
-    network, params, stats = _network(setting)
-    program = training.Program(
-        model=network, objective=training.objectives.ObjectiveConfig(),
-        optimizer=training.optimizers.OptimizerConfig(learning_rate=0.0), transform=Transform(),
-        batch_size=setting.batch_size, total_steps=10**6, steps_per_epoch=1000, trainable="all",
-        statistics="batch", devices=setting.devices, input_shape=setting.shape,
-    )  # fmt: skip
-    mask = masks.full(params)
-    images = (255 * _images(setting, setting.batch_size)).astype(np.uint8)
-    data = {"image": images, "label": np.zeros(len(images), np.int32)}
-    run = training.RunData(jax.random.key(0), jnp.float32(0.0))
-    fixed = parallel.replicate((mask, run, data), setting.devices)
-    order = np.arange(setting.batch_size, dtype=np.int32)[None]
-    fixed = (*fixed, parallel.shard(order, setting.devices, axis=1))
-    states = [
-        parallel.replicate(training.init_state(program, params, stats, mask), setting.devices)
-        for _ in range(3)
-    ]
-    single, double = training.compiled(program), compiled_together(program)
-
-    def alone() -> Any:
-        states[0], totals = single(states[0], *fixed)
-        return totals
-
-    def beside() -> Any:
-        (states[1], totals), (states[2], _) = double(states[1:], *([each] * 2 for each in fixed))
-        return totals
-
-    found = by_turns({"alone": alone, "beside": beside}, turns=_ROUNDS)
-    share = found["beside"] / 2 / found["alone"]
-    yield Row("two tickets at once, to one after the other", share, "of the time", more=False)
 
 
 def features(setting: Setting) -> Iterator[Row]:
     """Features as linear evaluation computes them once for all its heads."""
-    network, params, stats = _network(setting)
+    network, params, stats = network_of(setting)
     run = jax.jit(lambda *arguments: models.features(network, *arguments)[0].pooled)
-    weights = jax.device_put((params, stats, _images(setting, setting.batch_size)))
-    seconds = by_turns({"": lambda: run(*weights)}, turns=_ROUNDS)[""]
+    weights = jax.device_put((params, stats, images_of(setting, setting.batch_size)))
+    seconds = by_turns({"": lambda: run(*weights)}, turns=ROUNDS)[""]
     yield Row("features for linear evaluation", setting.batch_size / seconds, "images/s")
 
 
 def attacks(setting: Setting) -> Iterator[Row]:
     """An ensemble in a ball so small that no image is given up early."""
-    network = Network(*_network(setting))
+    network = Network(*network_of(setting))
     model = logits_fn(network, setting.devices[:1])
-    x = _images(setting, _ATTACKED)
+    x = images_of(setting, _ATTACKED)
     y = np.asarray(model(x)).argmax(-1)
     members = Member("apgd_ce", 10), Member("apgd_t", 10, num_targets=3)
 
     def run() -> None:
         worst_case(model, x, y, jax.random.key(0), eps=1e-6, members=members)
 
-    yield Row("APGD-10 on the loss and on 3 targets", _ATTACKED / _seconds(run), "images/s")
+    yield Row("APGD-10 on the loss and on 3 targets", _ATTACKED / seconds_of(run), "images/s")
 
 
 def checkpoints(setting: Setting) -> Iterator[Row]:
     """Checkpoints of weights and momentum, written and read back."""
-    params = _network(setting)[1]
+    params = network_of(setting)[1]
     tree = {"params": params, "momentum": params}
     written, read = [], []
     with (
         tempfile.TemporaryDirectory() as folder,
         open_checkpoints(Path(folder) / "checkpoints", Retention()) as kept,
     ):
-        for step in range(_ROUNDS):
+        for step in range(ROUNDS):
             start = time.perf_counter()
             kept.save(step, tree, {})
             kept.wait()
@@ -205,10 +118,10 @@ def checkpoints(setting: Setting) -> Iterator[Row]:
 
 def compaction(setting: Setting) -> Iterator[Row]:
     """Answers of a 90% channel ticket, masked and made smaller."""
-    _, params, stats = _network(setting)
+    _, params, stats = network_of(setting)
     meta = {
         "model": config_files.to_dict(setting.model), "image_shape": list(setting.shape),
-        "class_names": [str(each) for each in range(_CLASSES)], "mean": [0.5] * 3,
+        "class_names": [str(each) for each in range(CLASSES)], "mean": [0.5] * 3,
         "std": [0.2] * 3, "history": [{"stage": "pretrain"}],
     }  # fmt: skip
     dense = Ticket(masks.full(params), params, stats, meta)
@@ -229,38 +142,7 @@ def compaction(setting: Setting) -> Iterator[Row]:
 
 PARTS: Mapping[str, Callable[[Setting], Iterator[Row]]] = {
     "input": reading, "steps": steps, "draw": drawing, "together": together,
-    "features": features, "attacks": attacks, "checkpoints": checkpoints, "compact": compaction,
+    "features": features, "heads": heads, "attacks": attacks, "checkpoints": checkpoints,
+    "compact": compaction,
 }  # fmt: skip
 """What can be measured, by name."""
-
-
-def as_lines(rows: Sequence[Row], stored: Mapping[str, float]) -> Iterator[str]:
-    """Yield rows as text, beside the stored values of the same names."""
-    for row in rows:
-        beside = ""
-        if row.name in stored:
-            ratio = row.value / stored[row.name] if row.more else stored[row.name] / row.value
-            beside = f"   {stored[row.name]:10.4g} then, {ratio:.2f}x as fast now"
-            if row.unit == "%":
-                beside = f"   {stored[row.name]:10.4g} then"
-        yield f"  {row.name:<46}{row.value:10.4g} {row.unit:<17}{beside}".rstrip()
-
-
-def _network(setting: Setting) -> tuple[models.Model, Any, Any]:
-    network = models.from_config(setting.model, _CLASSES, mean=(0.5,) * 3, std=(0.2,) * 3)
-    return (network, *models.initialise(network, jax.random.key(0), setting.shape))
-
-
-def _images(setting: Setting, count: int) -> np.ndarray:
-    return np.random.default_rng(0).random((count, *setting.shape), np.float32)
-
-
-def _seconds(call: Callable[[], Any]) -> float:
-    """Return the median seconds of a call, after one that compiles."""
-    call()
-    found = []
-    for _ in range(_ROUNDS):
-        start = time.perf_counter()
-        jax.block_until_ready(call())
-        found.append(time.perf_counter() - start)
-    return median(found)

@@ -84,8 +84,9 @@ class ImageNorm(nn.Module):
     """Normalisation of every channel by its mean and variance over the places of the one image.
 
     It is batch normalisation in training of a batch of one, so there are no running statistics, and
-    no image depends on another. The variance is that of centred values, never negative: a channel
-    that is constant, as one that is dead, becomes its bias, with finite gradients.
+    no image depends on another. The variance is that of centred values, never negative. Values are
+    taken from that of the first place, so that a channel that is constant, as one that is dead,
+    becomes its bias exactly, with finite gradients, whatever rounding makes of its mean.
 
     Attributes:
         epsilon: added to variances.
@@ -104,6 +105,7 @@ class ImageNorm(nn.Module):
         wide = x.astype(jnp.float32)
         if self.linear:
             return (wide * scale + bias).astype(x.dtype)
+        wide = wide - jax.lax.stop_gradient(wide[:, :1, :1])  # its gradient would be 0
         centred = wide - wide.mean((1, 2), keepdims=True)
         variance = jnp.square(centred).mean((1, 2), keepdims=True)
         return (centred * jax.lax.rsqrt(variance + self.epsilon) * scale + bias).astype(x.dtype)

@@ -7,7 +7,6 @@ whose features would take more than `MOST_BYTES`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +15,6 @@ from jax import Array
 
 from rtickets import evaluation, masks, models, training
 from rtickets.data import Split
-from rtickets.data.images.augment import Transform
 from rtickets.data.images.chosen import make_transform
 from rtickets.data.settings import DataConfig
 from rtickets.errors import InputError
@@ -32,26 +30,12 @@ from rtickets.stages.training_run import TrainingRun, begin
 from rtickets.storage.files import open_metrics, read_json, write_json
 from rtickets.tasks import ImageTask, Task
 from rtickets.training import HEAD
-from rtickets.training.heads import HeadFit, HeadRun, fit_heads, shapes_of
+from rtickets.training.heads import AsTheyAre, HeadFit, HeadRun, fit_heads, shapes_of
 from rtickets.training.settings import TrainConfig
 
 FLOAT = 4  # bytes
 MOST_BYTES = 4 * 2**30  # of features, training and validation examples together
 _VALIDATED = 4096  # features at once
-
-
-@dataclass(frozen=True)
-class AsTheyAre(Transform):
-    """The transform of inputs that are features."""
-
-    def prepare(self, images: Array) -> Array:
-        """Return the inputs."""
-        return images
-
-    def training_input(self, keys: Array, images: Array, extents: Array | None = None) -> Array:
-        """Return the inputs."""
-        del keys, extents
-        return images
 
 
 def check_data(config: DataConfig, task: Task) -> None:

@@ -12,15 +12,18 @@ Nothing is saved on the way: it takes seconds, and begun anew it ends the same.
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from rtickets import training
 from rtickets.data import Split
+from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError, NonFiniteLossError
 from rtickets.masks import Params
 from rtickets.platform import parallel, preemption
@@ -33,6 +36,20 @@ from rtickets.training.selection import Outcome
 from rtickets.training.settings import TrainConfig
 
 _LONGEST = 500  # steps of a dispatch, so that being asked to stop is soon heard
+
+
+@dataclass(frozen=True)
+class AsTheyAre(Transform):
+    """The transform of inputs that are features."""
+
+    def prepare(self, images: Array) -> Array:
+        """Return the inputs."""
+        return images
+
+    def training_input(self, keys: Array, images: Array, extents: Array | None = None) -> Array:
+        """Return the inputs."""
+        del keys, extents
+        return images
 
 
 class HeadRun(NamedTuple):

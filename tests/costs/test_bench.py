@@ -6,7 +6,7 @@ from PIL import Image
 from rtickets import cli
 from rtickets.attacks.pgd_settings import PgdSettings
 from rtickets.config import AttackConfig, ModelConfig, ObjectiveConfig
-from rtickets.costs import bench, table
+from rtickets.costs import bench, rows, table
 from rtickets.data.images.streamed import ImageFiles, streamed
 from rtickets.data.images.views import View
 from rtickets.errors import InputError
@@ -67,8 +67,8 @@ def test_an_attack_slows_a_step_down():
 def quick(monkeypatch):
     """Parts of the table that measure nothing."""
     for name in table.PARTS:
-        rows = [table.Row(name, 50.0, "images/s"), table.Row(f"{name} time", 4.0, "s", more=False)]
-        monkeypatch.setitem(table.PARTS, name, lambda _, rows=rows: iter(rows))
+        found = [rows.Row(name, 50.0, "images/s"), rows.Row(f"{name} time", 4.0, "s", more=False)]
+        monkeypatch.setitem(table.PARTS, name, lambda _, found=found: iter(found))
     monkeypatch.setattr(bench, "write_photographs", lambda _: [])
 
 
@@ -107,7 +107,7 @@ def test_what_cannot_be_measured_or_compared_is_refused(quick, capsys, tmp_path)
     assert cli.main(["bench", f"--against={stored}"]) == 2
 
 
-QUICK = ("draw", "features", "checkpoints")
+QUICK = ("draw", "features", "heads", "checkpoints")
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ def test_every_part_is_measured(part, monkeypatch, tmp_path):
     monkeypatch.setattr(table, "_ATTACKED", 2)
     monkeypatch.setattr(bench, "_IMAGES", 32)
     paths = bench.write_photographs(tmp_path, 32) if part == "input" else []
-    setting = table.Setting(
+    setting = rows.Setting(
         ModelConfig(width=0.0625), 16, 4, PgdSettings(num_steps=1), parallel.local_devices(1), 0.1,
         paths, 1,
     )  # fmt: skip
-    rows = [*table.PARTS[part](setting)]
-    assert rows
-    assert all(0 < row.value < 1e9 for row in rows)
-    assert len({row.name for row in rows}) == len(rows)
+    found = [*table.PARTS[part](setting)]
+    assert found
+    assert all(0 < row.value < 1e9 for row in found)
+    assert len({row.name for row in found}) == len(found)
 
 
 def test_a_rate_is_by_the_clock_that_is_given():

@@ -15,9 +15,12 @@ from rtickets.config import AttackConfig, EncoderConfig, ObjectiveConfig
 from rtickets.data import Split
 from rtickets.data.images.augment import Transform
 from rtickets.data.text.tokenizers import Vocabulary
+from rtickets.draw.searching import channels
 from rtickets.masks.gates import GATES, SCORES, GateConfig, LearnedMask, initial_scores
+from rtickets.models import LinearHead
 from rtickets.models.bert import Bert
 from rtickets.models.resnet import BasicBlock, ResNet
+from rtickets.models.supernet import Joined, Stage, Table, supernet
 from rtickets.platform import parallel
 from rtickets.tasks import (
     TASKS,
@@ -34,6 +37,7 @@ from rtickets.tasks import (
     TokenClassification,
 )
 from rtickets.training.objectives import OBJECTIVES
+from rtickets.training.sparse_scales import Search
 
 SIZE, CLASSES = 16, 2
 TASKS_HERE = {
@@ -181,6 +185,29 @@ def test_steps_of_every_gate(tiny, name):
     kinds = operations(step_of(tiny, Classification(), learned=learned))
     # Weights are frozen, but scores get a gradient of every kernel: forward, backward, to scores.
     assert len(kinds) >= 3 * 6 - 1
+
+
+@pytest.mark.parametrize("masked", ["zero", "decayed", "frozen"])
+def test_steps_of_a_search_in_a_supernet(tiny, masked):
+    table = Table(4, (Stage((4,), (1,)),), Joined(4), (3,), 2)
+    shared = {"mean": (0.5,) * 3, "std": (0.3,) * 3, "dtype": jnp.bfloat16}
+    asked = models.Request(CLASSES, 1.0, None, None, None, {**shared, "make_head": LinearHead})
+    model = supernet(table).make(asked)
+    params, stats = models.initialise(model, jax.random.key(0), (SIZE, SIZE, 3))
+    used = tiny._replace(model=model, params=params, batch_stats=stats, mask=masks.full(params))
+    alive = channels.all_alive(params)
+    weights = {path: np.ones(each.shape, np.float32) for path, each in alive.items()}
+    program = used.program(
+        masked=masked, penalty_warmup=5, transform=Transform(), objective=robust(3)
+    )
+    state = training.init_state(program, params, stats, used.mask)
+    state = state._replace(search=Search(weights, alive))
+    data = training.RunData(jax.random.key(0), jnp.float32(0.1))
+    raw = {"image": jnp.zeros((8, SIZE, SIZE, 3), jnp.uint8), "label": jnp.zeros(8, jnp.int32)}
+    text = lowered(partial(training.train_step, program), state, used.mask, data, raw)
+    assert "stablehlo.while" in text
+    # Kernels of the stem and of both searchable blocks, forward and backward of every pass.
+    assert operations(text).count("bf16") >= 5 * 8
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])

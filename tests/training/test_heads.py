@@ -12,7 +12,6 @@ from rtickets.errors import InputError
 from rtickets.models import LinearHead
 from rtickets.models.pooled_head import PooledHead
 from rtickets.platform import parallel
-from rtickets.stages.cached import AsTheyAre
 from rtickets.training import heads
 
 OPTIMIZER = OptimizerConfig(learning_rate=0.0, schedule="cosine", warmup="2it")
@@ -22,7 +21,7 @@ CONFIG = TrainConfig(optimizer=OPTIMIZER, duration="9it", batch_size=4, validate
 def program(**changes):
     fields = {
         "model": PooledHead(3, LinearHead), "objective": CONFIG.objective, "optimizer": OPTIMIZER,
-        "transform": AsTheyAre(), "batch_size": 4, "total_steps": 9, "steps_per_epoch": 5,
+        "transform": heads.AsTheyAre(), "batch_size": 4, "total_steps": 9, "steps_per_epoch": 5,
         "trainable": "head", "statistics": "frozen", "devices": parallel.local_devices(1),
     }  # fmt: skip
     return training.Program(**{**fields, **changes})
