@@ -3,20 +3,24 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from rtickets import masks, models
 from rtickets.data.images.augment import Transform
+from rtickets.models import onednn
 from rtickets.models.calling import STATE, apply
 from rtickets.models.inputs import Inputs
 from rtickets.models.settings import ModelConfig
 from rtickets.platform import parallel
 from rtickets.tasks import Task
+from rtickets.tickets.compaction.trace import plainly
 
 _PROBE = 4  # images that shapes are traced with
 
@@ -86,7 +90,8 @@ def network_cost(
             return asked.task.loss(outputs, batch).sum()
         return sum((leaf.sum() for leaf in jax.tree.leaves(outputs)), jnp.zeros(()))
 
-    counted = jax.jit(loss).lower(params, batch_stats, x).cost_analysis() or {}
+    with nn.intercept_methods(plainly) if onednn.is_on() else nullcontext():  # else they count as 0
+        counted = jax.jit(loss).lower(params, batch_stats, x).cost_analysis() or {}
 
     def pullback(params: Any, *others: Any) -> Any:
         return jax.vjp(lambda p: loss(p, *others), params)[1]

@@ -18,6 +18,7 @@ import jax
 
 from rtickets._version import __version__
 from rtickets.errors import ChangedError, InputError
+from rtickets.models import onednn
 from rtickets.platform import console, processes
 from rtickets.storage.files import read_json, write_json
 
@@ -42,6 +43,7 @@ def current() -> dict[str, Any]:
         **{name: importlib.metadata.version(name) for name in _PACKAGES},
         "device": jax.devices()[0].device_kind,
         **settings,
+        **({"convolutions": "oneDNN"} if onednn.is_on() else {}),
     }
 
 

@@ -8,14 +8,16 @@
 
 'natural' and 'pgd' are steps of training, 'evaluate' is a gradient to the images. Ours is the step
 that every trainer runs, with its mask, crops, keys and totals (`overhead.py`), 'bare' the same
-network in a jitted step by hand, and the others PyTorch: eager or compiled, channels outermost or
-innermost ('-last'). Every variant is a process that waits for its turn. Prints a table: images per
-second, median and range of the windows, the ratio to PyTorch's best variant as the median of
-neighbouring windows, the first call's seconds, and on an accelerator the peak memory.
+network in a jitted step by hand, 'ours-onednn' and 'bare-onednn' the same with convolutions by
+oneDNN, and the others PyTorch: eager or compiled, channels outermost or innermost ('-last'). Every
+variant is a process that waits for its turn. Prints a table: images per second, median and range of
+the windows, the ratio to PyTorch's best variant as the median of neighbouring windows, the first
+call's seconds, and on an accelerator the peak memory.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -23,6 +25,7 @@ import time
 from pathlib import Path
 
 SERVE = "--serve"  # what a variant's own process is started with
+ONEDNN = "-onednn"  # what a variant of ours ends in that convolves by oneDNN
 TORCH = ("eager", "eager-last", "compiled", "compiled-last")
 
 
@@ -107,11 +110,14 @@ class Variant:
     """A process that takes windows of steps."""
 
     def __init__(self, name, what, options):
-        words = [sys.executable, __file__, SERVE, json.dumps([what, name, vars(options)])]
+        bare_name = name.removesuffix(ONEDNN)
+        words = [sys.executable, __file__, SERVE, json.dumps([what, bare_name, vars(options)])]
+        setting = {"RTICKETS_ONEDNN": str(int(name != bare_name))}
         self.name, self.seconds = name, []
         self.process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, **setting},
+        )  # fmt: skip
         self.first, self.peak = self.window(), 0
 
     def window(self):
