@@ -108,6 +108,15 @@ def test_onnx_is_what_its_reference_says(ticket, tmp_path):
     assert said["images"] == 8
 
 
+def test_branches_of_several_resolutions_are_exported_for_any_number_of_images(
+    images, tmp_path, monkeypatch
+):
+    pytest.importorskip("flatbuffers")
+    ticket = random_ticket("supernet_tiny", 1, SHAPE, 0.3)
+    export(ticket, tmp_path / "exported", "stablehlo")
+    close(run("StableHLO", images, monkeypatch, tmp_path), logits(ticket, images))
+
+
 @pytest.mark.parametrize("smaller", [False, True])
 def test_torchvision_runs_the_state_dict(ticket, images, tmp_path, monkeypatch, smaller):
     pytest.importorskip("torchvision")

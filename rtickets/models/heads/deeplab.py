@@ -98,5 +98,5 @@ class _Layer(nn.Module):
 
 def resized(x: Array, size: tuple[int, ...]) -> Array:
     """Return (B, H, W, C) brought to another height and width, bilinearly."""
-    shape = (len(x), *size, x.shape[-1])
+    shape = (x.shape[0], *size, x.shape[-1])
     return x if x.shape == shape else jax.image.resize(x, shape, "bilinear", antialias=False)
