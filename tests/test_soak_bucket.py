@@ -82,4 +82,7 @@ def test_two_processes_of_one_training_on_two_machines(folder, undisturbed):
 
     with there.buckets.serving():
         assert [one.wait() for one in [start(0), start(1)]] == [0, 0]
-        assert there.contents(workdir).keys() == undisturbed.contents.keys()
+        found = there.contents(workdir)
+    # Several processes train one ticket after the other, and choose nothing about that.
+    alone = {name for name in undisturbed.contents if not name.endswith("/together.json")}
+    assert found.keys() == alone
