@@ -4,21 +4,19 @@ Nothing is scaled: what is read lies in the top left corner, and the rest of the
 with a value. So everything random happens on the device, to an image and its mask alike.
 """
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from rtickets.data.images.on_demand import OnDemand
 from rtickets.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
-class OnCanvas:
+class OnCanvas(OnDemand):
     """Files that look like an array (N, H, W, ...), read on demand.
 
     Indexing is lazy, see `rtickets.data.images.streamed.Streamed`.
@@ -39,34 +37,10 @@ class OnCanvas:
     fill: int = 0
     workers: int = 2
 
-    dtype = np.dtype(np.uint8)
-
     @property
-    def ndim(self) -> int:
-        """The number of axes, that of examples among them."""
-        return 1 + len(self.canvas)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(N, H, W, ...)."""
-        return (len(self.chosen), *self.canvas)
-
-    def __len__(self) -> int:
-        """Return the number of examples."""
-        return len(self.chosen)
-
-    def __getitem__(self, part: Any) -> "OnCanvas":
-        """Return some of them, by a slice or an array of indices, still on disk."""
-        return dataclasses.replace(self, chosen=np.atleast_1d(self.chosen[part]))
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """Read all."""
-        del copy
-        array = np.empty(self.shape, np.uint8)
-        with ThreadPoolExecutor(self.workers) as pool:
-            for index, found in enumerate(pool.map(self.evaluation, range(len(self)))):
-                array[index] = found
-        return array if dtype is None else array.astype(dtype)
+    def example_shape(self) -> tuple[int, ...]:
+        """(H, W, ...) of every example."""
+        return self.canvas
 
     def evaluation(self, index: int) -> np.ndarray:
         """Return one on its canvas, uint8 (H, W, ...)."""

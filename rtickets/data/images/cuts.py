@@ -1,22 +1,20 @@
 """Parts of images that stay encoded on disk, such as one person of several, cut out on demand."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from rtickets.data.images.on_demand import OnDemand
 from rtickets.data.images.resample import Method
 from rtickets.data.images.streamed import Encoded, check_size
 from rtickets.data.images.views import FILTERS, decode
 
 
 @dataclass(frozen=True, eq=False)
-class Cuts:
+class Cuts(OnDemand):
     """Windows on image files that look like a uint8 array (N, H, W, C), decoded on demand.
 
     Indexing is lazy, see `rtickets.data.images.streamed.Streamed`. What lies in a window beyond its
@@ -42,30 +40,10 @@ class Cuts:
     method: Method = "bilinear"
     workers: int = 2
 
-    dtype = np.dtype(np.uint8)
-    ndim = 4
-
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(N, H, W, C)."""
-        return (len(self.chosen), *self.image_shape)
-
-    def __len__(self) -> int:
-        """Return the number of windows."""
-        return len(self.chosen)
-
-    def __getitem__(self, part: Any) -> "Cuts":
-        """Return some of them, by a slice or an array of indices, still encoded."""
-        return dataclasses.replace(self, chosen=np.atleast_1d(self.chosen[part]))
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """Decode all."""
-        del copy
-        array = np.empty(self.shape, np.uint8)
-        with ThreadPoolExecutor(self.workers) as pool:
-            for index, found in enumerate(pool.map(self.evaluation, range(len(self)))):
-                array[index] = found
-        return array if dtype is None else array.astype(dtype)
+    def example_shape(self) -> tuple[int, ...]:
+        """(H, W, C) of every example."""
+        return self.image_shape
 
     def evaluation(self, index: int) -> np.ndarray:
         """Return one, uint8 (H, W, C)."""

@@ -1,9 +1,7 @@
 """Images that stay encoded on disk and are decoded when they are looked at."""
 
-import dataclasses
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -11,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
+from rtickets.data.images.on_demand import OnDemand
 from rtickets.data.images.pictures import read_file
 from rtickets.data.images.views import View, decode
 from rtickets.errors import InputError
@@ -85,7 +84,7 @@ class ImageFiles:
 
 
 @dataclass(frozen=True, eq=False)
-class StreamedImages:
+class StreamedImages(OnDemand):
     """Images that look like a uint8 array (N, H, W, C), of which parts are decoded on demand.
 
     Indexing is lazy; `numpy.asarray` decodes, in the view of an evaluation. A file that is broken
@@ -107,30 +106,10 @@ class StreamedImages:
     workers: int = 2
     sizes: np.ndarray | None = None
 
-    dtype = np.dtype(np.uint8)
-    ndim = 4
-
     @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """(N, H, W, C)."""
-        return (len(self.chosen), *self.image_shape)
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.chosen)
-
-    def __getitem__(self, part: Any) -> "StreamedImages":
-        """Return some of the images, by a slice or an array of indices, still encoded."""
-        return dataclasses.replace(self, chosen=np.atleast_1d(self.chosen[part]))
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """Decode all."""
-        del copy
-        array = np.empty(self.shape, np.uint8)
-        with ThreadPoolExecutor(self.workers) as pool:
-            for index, image in enumerate(pool.map(self.evaluation, range(len(self)))):
-                array[index] = image
-        return array if dtype is None else array.astype(dtype)
+    def example_shape(self) -> tuple[int, ...]:
+        """(H, W, C) of every example."""
+        return self.image_shape
 
     def evaluation(self, index: int) -> np.ndarray:
         """Return an image as it is evaluated, uint8 (H, W, C)."""

@@ -1,36 +1,20 @@
 """AdamW (Loshchilov & Hutter 2019)."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import optax
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from rtickets.settings.kinds import STRICT, NotNegative
-from rtickets.training.optimizers.base import OptimizerConfig, Rate
+from rtickets.training.optimizers.adaptive import AdaptiveMoments
 
 
 @dataclass(frozen=True, config=STRICT)
-class AdamW(OptimizerConfig):
-    """Adam with decoupled weight decay, which the learning rate multiplies.
-
-    Attributes:
-        beta1: what the mean of gradients keeps of itself at every step.
-        beta2: likewise of the mean of their squares.
-        epsilon: added to the root of the latter.
-    """
+class AdamW(AdaptiveMoments):
+    """Adam with decoupled weight decay, which the learning rate multiplies."""
 
     name: Literal["adamw"] = "adamw"
-    learning_rate: NotNegative = 1e-3
     weight_decay: NotNegative = 0.01
-    beta1: Rate = 0.9
-    beta2: Rate = 0.999
-    epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-8
-
-    @property
-    def moments(self) -> int:
-        """The two means."""
-        return 2
 
     def direction(self) -> tuple[optax.GradientTransformation, ...]:
         """Return the quotient of the means, corrected for their start, and the weight decay."""
