@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rtickets.draw.criteria.groups import not_finite
+from rtickets.draw.floors import held
 from rtickets.draw.ranking import Scope, budgets, too_few
 from rtickets.draw.ties import Layer, Say, Tally, check_told
 from rtickets.errors import InputError
@@ -62,6 +63,7 @@ def keep_best_elements(
     *,
     absolute: bool,
     squared: bool,
+    least: Mapping[str, int] | None = None,
 ) -> dict[str, np.ndarray]:
     """Return masks of the weights with the largest scores, as `keep_best` keeps groups.
 
@@ -73,6 +75,7 @@ def keep_best_elements(
         say: see `check_told`.
         absolute: rank absolute values.
         squared: scores will be squared, so that none may be negative.
+        least: weights of every layer that live in any case, of scope 'global'.
 
     Raises:
         InputError: for scores that are not finite, tell nothing, or may not be negative, or a start
@@ -84,7 +87,7 @@ def keep_best_elements(
     seen = _layers(given, squared=squared)
     if scope == "global":
         total = sum(layer.size for layer in layers.values())
-        rankings, counts = {"": list(layers)}, {"": survivors(total, sparsity)}
+        rankings, counts = _together(given, survivors(total, sparsity), least)
     else:
         whole = {path: np.broadcast_to(True, layer.shape) for path, layer in layers.items()}
         rankings = {path: [path] for path in layers}
@@ -101,6 +104,25 @@ def keep_best_elements(
         tallies.append(_tally(name, [seen[path] for path in paths], where))
     check_told([*seen.values()], tallies, "weights", say)
     return found
+
+
+def _together(
+    given: Elements, budget: int, least: Mapping[str, int] | None
+) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """Return (layers, how many of them live) by ranking: of all, and of those at their least."""
+    if least is None:
+        return {"": list(given.layers)}, {"": budget}
+
+    def count(paths: Sequence[str], left: int) -> dict[str, int]:
+        return {p: int(m.sum()) for p, m in _kept(given, paths, _cut(given, paths, left)).items()}
+
+    short = held(least, least, budget, count)
+    free = [path for path in given.layers if path not in short]
+    rankings = {path: [path] for path in short}
+    counts = {path: least[path] for path in short}
+    if free:
+        rankings, counts = {"": free, **rankings}, {"": budget - sum(counts.values()), **counts}
+    return rankings, counts
 
 
 def _layers(given: Elements, *, squared: bool) -> dict[str, Layer]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from rtickets.draw.criteria import Scores
-from rtickets.draw.ranking import Kept, Ranking, keep_within_budget
+from rtickets.draw.ranking import Kept, Ranking, budget_of, keep_within_budget
 from rtickets.errors import InputError
 from rtickets.masks.budget import survivors
 
@@ -69,7 +69,8 @@ def keep_linked(
     fixed = groups < 0
     _check(groups, sizes, living, fixed, sparsity)
     ranked = np.where(living > 0, np.sqrt(means) if squared else means, -np.inf)
-    keep = keep_within_budget(np.where(fixed, np.inf, ranked), sizes.astype(np.int64), sparsity)
+    within = budget_of(sizes.astype(np.int64), sparsity)
+    keep = keep_within_budget(np.where(fixed, np.inf, ranked), *within)
     if (keep & (living == 0)).any():
         raise InputError(
             f"sparsity={sparsity} keeps more than the start has left; ask for a higher sparsity "

@@ -13,6 +13,7 @@ from rtickets import masks
 from rtickets.draw.criteria import Criterion, magnitude
 from rtickets.draw.criteria.groups import check_scores, of_groups, random_groups
 from rtickets.draw.elements import keep_best_elements
+from rtickets.draw.floors import check_floor, least_of
 from rtickets.draw.linked import Linked, check_linked, keep_linked
 from rtickets.draw.ranking import Scope, check_runs, keep_best
 from rtickets.draw.ties import Say, check_scores_tell, warn
@@ -23,7 +24,7 @@ from rtickets.masks.budget import survivors
 from rtickets.masks.layout_names import layouts_of
 from rtickets.masks.layouts import join, split, split_shapes
 from rtickets.masks.ordered import known, real
-from rtickets.masks.patterns import GroupNorm, Pattern, parse_pattern
+from rtickets.masks.patterns import GroupNorm, Pattern, living_groups, parse_pattern
 from rtickets.masks.prunable import prunable_leaves
 
 
@@ -42,6 +43,8 @@ def draw_omp(
     start: Mask | None = None,
     layouts: Mapping[str, str] | None = None,
     linked: Linked | None = None,
+    floor: float = 0.0,
+    floor_of: Mask | None = None,
     say: Say = warn,
 ) -> Mask:
     """Draw a mask in one shot: the groups of weights with the smallest scores die.
@@ -71,6 +74,9 @@ def draw_omp(
             `rtickets.masks.layout_names`.
         linked: for 'channel_linked', which channels go together, of
             `rtickets.tickets.compaction.linked_channels`.
+        floor: the part of the weights or groups of every layer that live before the draw which
+            lives on in any case, rounded up, so that scope 'global' kills no layer.
+        floor_of: the mask that tells which these are, where it is not `start`.
         say: is told in one line each what does not stop the draw: scores that are alike and leave
             the choice to the index, leaves that keep a mask. By default a `DrawWarning`.
 
@@ -86,8 +92,10 @@ def draw_omp(
             finite, scores that do not fit or are all alike, an expression that matches nothing, a
             pattern that does not fit, a pattern but 'element' or a scope 'erk' on a kernel of
             unknown layout, or a `start` that is no mask of `params`, no whole groups, or sparser
-            than asked.
+            than asked, or a floor outside [0, 1), that the sparsity has no room for, or where
+            layers have budgets of their own.
     """
+    check_floor(floor, pattern, scope)
     parsed = check_pattern(pattern, sparsity)
     _check_option("scope", scope, get_args(Scope))
     _check_option("criterion", criterion, get_args(Criterion))
@@ -111,11 +119,17 @@ def draw_omp(
     elif linked is not None:
         raise InputError(f"linked is for pattern='channel_linked', not {pattern!r}; leave it out")
     given = None if scores is None else check_scores(scores, weights)
+    least = None
+    if floor:
+        before_all = before if floor_of is None else alive_before(params, floor_of)
+        lived = {path: np.broadcast_to(before_all[path], shape) for path, shape in shapes.items()}
+        groups_of = {p: living_groups(m, parsed)[0] for p, m in split(lived, seen).items()}
+        least = least_of({path: int(each.sum()) for path, each in groups_of.items()}, floor)
     if parsed.name == "element" and criterion != "random":
         own = given or {path: known(path, leaf) for path, leaf in weights.items()}
         found = keep_best_elements(
             split(own, seen), None if start is None else split(alive, seen), scope, sparsity, say,
-            absolute=given is None, squared=group_norm == "l2",
+            absolute=given is None, squared=group_norm == "l2", least=least,
         )  # fmt: skip
     else:
         if criterion == "random":
@@ -128,7 +142,7 @@ def draw_omp(
         if linked is not None:
             kept = keep_linked(living, alive, linked, sparsity, squared=group_norm == "l2")
         else:
-            kept = keep_best(groups, split(alive, seen), parsed, scope, sparsity)
+            kept = keep_best(groups, split(alive, seen), parsed, scope, sparsity, least)
         check_scores_tell(kept, parsed, say)
         found = kept.masks
     # A group lives as a whole; of what was dead before, nothing returns.

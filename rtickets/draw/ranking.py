@@ -4,12 +4,13 @@ Groups that were dead before are ranked last, with a score of -inf. A budget tha
 them is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from rtickets.draw.criteria import Scores
+from rtickets.draw.floors import held
 from rtickets.errors import InputError
 from rtickets.masks.budget import erk_densities, share_out, survivors
 from rtickets.masks.patterns import (
@@ -56,7 +57,12 @@ class Kept(NamedTuple):
 
 
 def keep_best(
-    scores: Scores, alive: Scores, pattern: Pattern, scope: Scope, sparsity: float
+    scores: Scores,
+    alive: Scores,
+    pattern: Pattern,
+    scope: Scope,
+    sparsity: float,
+    least: Mapping[str, int] | None = None,
 ) -> Kept:
     """Keep the groups with the largest scores.
 
@@ -64,23 +70,19 @@ def keep_best(
         scores: what `rtickets.draw.criteria.groups.of_groups` returns, by layer.
         alive: bool arrays of the layers' shapes, of the weights that were alive before.
         sparsity: removed fraction, counted from the dense network.
+        least: groups of every layer that live in any case, of scope 'global'.
 
     Raises:
         InputError: if the pattern does not fit a layer, or the living do not fit the pattern or are
-            too few.
+            too few, or less than the least of all layers are to live.
     """
     if pattern.name == "n:m":
         return _keep_n_of_m(scores, alive, pattern)
     lives = {path: _whole_groups(path, mask, pattern) for path, mask in alive.items()}
     ranked = {path: np.where(lives[path], score, -np.inf) for path, score in scores.items()}
     if scope == "global":
-        # One array of all layers: budgets are of weights, which groups at edges have fewer of.
-        sizes = [group_sizes(mask.shape, pattern).ravel() for mask in alive.values()]
-        flat = np.concatenate([score.ravel() for score in ranked.values()])
-        keep = keep_within_budget(flat, np.concatenate(sizes), sparsity)
-        ends = np.cumsum([score.size for score in ranked.values()])[:-1]
-        parts = dict(zip(ranked, np.split(keep, ends), strict=True))
-        rankings = [Ranking("", flat[None], keep[None])]
+        sizes = {path: group_sizes(mask.shape, pattern).ravel() for path, mask in alive.items()}
+        parts, rankings = _keep_together(ranked, sizes, sparsity, least)
     else:
         # Layer by layer the number is known before, so that ranking within each is enough.
         kept = budgets(alive, lives, scope, sparsity)
@@ -93,6 +95,38 @@ def keep_best(
             raise InputError(too_few(path, sparsity))
     whole = {path: expand(part, alive[path].shape, pattern) for path, part in groups.items()}
     return Kept(whole, groups, ranked, rankings)
+
+
+def _keep_together(
+    ranked: Scores, sizes: Scores, sparsity: float, least: Mapping[str, int] | None
+) -> tuple[dict[str, np.ndarray], list[Ranking]]:
+    """Rank the groups of all layers together, but for layers that would keep less than a least."""
+    # Budgets are of weights, which groups at edges have fewer of.
+    every, budget = budget_of(np.concatenate(list(sizes.values())), sparsity)
+    ends = np.cumsum([score.size for score in ranked.values()])[:-1]
+    sizes = dict(zip(ranked, np.split(every, ends), strict=True))
+
+    def among(paths: Sequence[str], budget: int) -> tuple[dict[str, np.ndarray], Ranking]:
+        flat = np.concatenate([ranked[path].ravel() for path in paths])
+        keep = keep_within_budget(flat, np.concatenate([sizes[path] for path in paths]), budget)
+        ends = np.cumsum([ranked[path].size for path in paths])[:-1]
+        return dict(zip(paths, np.split(keep, ends), strict=True)), Ranking("", flat[None], keep[None])
+
+    if least is None:
+        parts, ranking = among(list(ranked), budget)
+        return parts, [ranking]
+    own = {path: top_k(ranked[path].ravel(), number) for path, number in least.items()}
+    costs = {path: int(sizes[path][part].sum()) for path, part in own.items()}
+    short = held(
+        least, costs, budget,
+        lambda paths, left: {path: int(p.sum()) for path, p in among(paths, left)[0].items()},
+    )  # fmt: skip
+    rankings = [Ranking(p, ranked[p].reshape(1, -1), own[p].reshape(1, -1)) for p in short]
+    free = [path for path in ranked if path not in short]
+    if free:
+        parts, ranking = among(free, budget - sum(costs[path] for path in short))
+        own, rankings = {**own, **parts}, [ranking, *rankings]
+    return own, rankings
 
 
 def too_few(path: str, sparsity: float) -> str:
@@ -172,15 +206,20 @@ def _within_one(kept: dict[str, int], living: dict[str, int]) -> dict[str, int]:
     return kept
 
 
-def keep_within_budget(scores: np.ndarray, sizes: np.ndarray, sparsity: float) -> np.ndarray:
-    """Mark the best groups whose weights fit into the budget, and the very best in any case.
+def budget_of(sizes: np.ndarray, sparsity: float) -> tuple[np.ndarray, int]:
+    """Return sizes of groups and the budget in one unit: groups where all are of one size."""
+    sizes = np.ones_like(sizes) if (sizes == sizes[0]).all() else sizes
+    return sizes, survivors(int(sizes.sum()), sparsity)
+
+
+def keep_within_budget(scores: np.ndarray, sizes: np.ndarray, budget: int) -> np.ndarray:
+    """Mark the best groups whose sizes fit into the budget, and the very best in any case.
 
     Dead groups, those of score -inf, are not marked for a rest of the budget that one group more
     would have exceeded when they died.
     """
     if (sizes == sizes[0]).all():
-        return top_k(scores, survivors(scores.size, sparsity))
-    budget = survivors(int(sizes.sum()), sparsity)
+        return top_k(scores, budget // int(sizes[0]))
     best_first = np.argsort(-scores, kind="stable")
     fits = np.cumsum(sizes[best_first]) <= budget
     keep = np.zeros(scores.size, bool)

@@ -31,6 +31,7 @@ def draw_scheduled(
     group_norm: GroupNorm = "l1",
     start: Mask | None = None,
     layouts: Mapping[str, str] | None = None,
+    floor: float = 0.0,
     say: Say = warn,
 ) -> Mask:
     """Draw a mask in rounds, each scoring the network that the one before left.
@@ -45,6 +46,7 @@ def draw_scheduled(
         rounds: number of rounds, at least 1; N:M has one sparsity, so takes one.
         schedule: see `sparsity_schedule`.
         start: mask of weights that are pruned already; the schedule begins at its sparsity.
+        floor: the part of every layer's weights or groups before the first round that all keep.
         say: of the rounds before the last it is told the first line alone.
 
     Returns:
@@ -59,6 +61,7 @@ def draw_scheduled(
     if check_pattern(pattern, sparsity).name == "n:m" and rounds > 1:
         raise InputError(f"pattern={pattern!r} is drawn in one round; got rounds={rounds}")
     mask = masks.full(params, prunable, exclude) if start is None else start
+    first = mask
     before = removed_before(params, start, prunable, exclude)
     earlier, told = None, list[str]()
     for number, reached in enumerate(sparsity_schedule(sparsity, rounds, schedule, before), 1):
@@ -80,6 +83,8 @@ def draw_scheduled(
             group_norm=group_norm,
             start=mask,
             layouts=layouts,
+            floor=floor,
+            floor_of=first,
             say=told.append,
         )
     for text in told if earlier is None else [earlier, *told]:

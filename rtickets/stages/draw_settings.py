@@ -13,6 +13,7 @@ from rtickets.data.settings import DataConfig
 from rtickets.draw.controls import OTHER_WEIGHTS, Control
 from rtickets.draw.criteria.base import CriterionEntry
 from rtickets.draw.criteria.registry import CRITERIA
+from rtickets.draw.floors import check_floor
 from rtickets.evaluation.recalibration import RecalibrateConfig
 from rtickets.masks.layout_names import parse_names
 from rtickets.masks.patterns import PATTERN, parse_pattern
@@ -54,6 +55,8 @@ class DrawConfig:
             'N:M', see `rtickets.masks.patterns`.
         scope: 'global' ranks all groups together, 'uniform' each layer's on their own, 'erk' gives
             small layers a smaller sparsity.
+        floor: the part of every layer's living weights or groups that scope 'global' of 'omp'
+            leaves it in any case, rounded up.
         criterion: 'magnitude', 'random', or what `rtickets.criteria` computes with the network:
             'synflow', or from data 'snip', 'grasp' and 'taylor' (squared).
         group_norm: the score of a group: mean ('l1') or root mean square ('l2') of its weights'.
@@ -94,6 +97,7 @@ class DrawConfig:
     sparsity: Sparsity = 0.9
     pattern: Annotated[str, StringConstraints(pattern=f"^({PATTERN})$")] = "element"
     scope: Literal["global", "uniform", "erk"] = "global"
+    floor: Annotated[float, Field(ge=0, lt=1)] = 0.0
     criterion: Annotated[str, OneOf(CRITERIA)] = "magnitude"
     group_norm: Literal["l1", "l2"] = "l1"
     prunable: str = r"(?!(.*/)?head/).*kernel"
@@ -157,7 +161,7 @@ class DrawConfig:
 
     def omp_options(self) -> dict[str, Any]:
         """Return the keyword arguments that every call of `draw_omp` shares."""
-        names = ("pattern", "scope", "prunable", "exclude", "group_norm")
+        names = ("pattern", "scope", "floor", "prunable", "exclude", "group_norm")
         return {name: getattr(self, name) for name in names}
 
     @model_validator(mode="before")
@@ -175,6 +179,7 @@ class DrawConfig:
         self._check_unused()
         parse_names(self.layouts)
         parse_pattern(self.pattern)
+        check_floor(self.floor, self.pattern, self.scope)
         for name in ("prunable", "exclude"):
             if (expression := getattr(self, name)) is not None:
                 check_expression(expression, name)
@@ -225,6 +230,8 @@ class DrawConfig:
             unused += ("data",)
         if self.control == "reinitialised":  # a fresh head answers by chance
             unused += ("check",)
+        if not self.method.by_criterion:
+            unused += ("floor",)
         unused += self.method.unused
         set_anyway = [name for name in unused if getattr(self, name) != getattr(DrawConfig, name)]
         if self.control not in _PERTURBED and self.flip_fraction != DrawConfig.flip_fraction:

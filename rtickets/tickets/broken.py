@@ -70,7 +70,7 @@ def signs(mask: Mask, params: Params, layouts: Mapping[str, str] | None = None) 
         what = "layer has" if len(empty) == 1 else "layers have"
         lines.append(
             f"{len(empty)} {what} no survivor, and emit a constant: {named(empty)}; lower the "
-            "sparsity, or spread it with scope='erk'"
+            "sparsity, or spread it with a floor or scope='erk'"
         )
     if zero := [path for path in _without_weights(kept, params) if path not in empty]:
         what = (

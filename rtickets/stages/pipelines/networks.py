@@ -75,6 +75,7 @@ def pruned(place: Place, cell: Cell) -> RunFolder:
         criterion=own.criterion,
         prunable=searching.prunable,
         exclude=searching.exclude,
+        floor=searching.floor,
         recalibrate=RecalibrateConfig(searching.calibration_batches, batch),
     )
     if draw.how.from_data:
