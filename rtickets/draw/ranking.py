@@ -110,7 +110,9 @@ def _keep_together(
         flat = np.concatenate([ranked[path].ravel() for path in paths])
         keep = keep_within_budget(flat, np.concatenate([sizes[path] for path in paths]), budget)
         ends = np.cumsum([ranked[path].size for path in paths])[:-1]
-        return dict(zip(paths, np.split(keep, ends), strict=True)), Ranking("", flat[None], keep[None])
+        return dict(zip(paths, np.split(keep, ends), strict=True)), Ranking(
+            "", flat[None], keep[None]
+        )
 
     if least is None:
         parts, ranking = among(list(ranked), budget)

@@ -24,9 +24,7 @@ def draw(floor, sparsity=0.75, params=PARAMS, **options):
     return draw_omp(params, sparsity, floor=floor, say=[].append, **options)
 
 
-@pytest.mark.parametrize(
-    ("floor", "own"), [(0.0, 0), (0.01, 1), (0.25, 1), (0.26, 2), (0.5, 2)]
-)
+@pytest.mark.parametrize(("floor", "own"), [(0.0, 0), (0.01, 1), (0.25, 1), (0.26, 2), (0.5, 2)])
 def test_a_layer_that_loses_all_keeps_its_least_and_the_others_pay_for_it(floor, own):
     # 5 of 20 weights live, all of them in b without a floor
     mask = draw(floor, sparsity=0.75) if floor < 0.26 else draw(floor, sparsity=0.5)
