@@ -39,7 +39,7 @@ from rtickets.errors import (
 )
 from rtickets.platform import preemption, statuses
 from rtickets.platform.terminal import never_fail_to_print
-from rtickets.storage import mirrors
+from rtickets.storage import fetched, mirrors
 
 __all__ = ["VERBS", "main"]
 
@@ -148,6 +148,7 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
         return _failed(error)
     finally:
         mirrors.close_all()
+        fetched.forget()
 
 
 def _interrupted() -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rtickets.cli.verb import EXIT_HELP, Verb, path_of, refuse_config
+from rtickets.cli.verb import EXIT_HELP, Verb, path_of, place_of, refuse_config
 from rtickets.errors import InputError, printable
 
 _HELP = f"""
@@ -22,7 +22,12 @@ alike cannot be told apart from it: --reference compares with logits of the orig
 
 
 def _add_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("file", type=path_of, metavar="FILE", help="the checkpoint")
+    verb.add_argument(
+        "file",
+        type=place_of,
+        metavar="FILE",
+        help="the checkpoint, or its address, s3://BUCKET/PATH or gs://...",
+    )
     verb.add_argument("--arch", required=True, help="architecture, such as resnet50")
     verb.add_argument(
         "--out", required=True, type=path_of, metavar="DIR", help="the ticket to write"
@@ -55,7 +60,7 @@ def _add_options(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--reference",
-        type=path_of,
+        type=place_of,
         metavar="FILE.npz",
         help="images and logits of the original, to be compared with; of bert tokens, and logits or"
         " hidden",
@@ -69,7 +74,7 @@ def _add_options_of_texts(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--tokenizer",
-        type=path_of,
+        type=place_of,
         metavar="FILE",
         help="bert's tokenizer.json or vocab.txt (default: beside FILE)",
     )
@@ -128,6 +133,7 @@ def _add_options_of_networks(verb: argparse.ArgumentParser) -> None:
 def _import(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     """Import a checkpoint, write the ticket and print what was done."""
     from rtickets import importers
+    from rtickets.storage.fetched import here
 
     refuse_config("import", config_words)
     if (options.mean is None) != (options.std is None):
@@ -136,6 +142,9 @@ def _import(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         raise InputError("--key says which weights to take already; leave it or --weights")
     if options.out.exists():  # before anything is read, which takes a while
         raise InputError(f"{options.out} exists; choose another --out")
+    for name in ("file", "tokenizer", "reference"):
+        if (place := getattr(options, name)) is not None:
+            setattr(options, name, here(place))
     imported = importers.import_checkpoint(
         options.file,
         options.arch,

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rtickets.cli.verb import EXIT_HELP, Verb, refuse_config, workdir_of
+from rtickets.cli.verb import EXIT_HELP, Verb, place_of, refuse_config
 
 _HELP = f"""
 Reads the run folders and nothing else: it may run beside trainings, and on a machine without
@@ -16,7 +16,7 @@ accelerators. There is no --config.
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "workdir",
-        type=workdir_of,
+        type=place_of,
         nargs="?",
         default=Path("runs"),
         metavar="WORKDIR",

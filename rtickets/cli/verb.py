@@ -82,7 +82,7 @@ def add_workdir(parser: argparse.ArgumentParser) -> None:
     """Add where run folders lie."""
     parser.add_argument(
         "--workdir",
-        type=workdir_of,
+        type=place_of,
         default=Path("runs"),
         metavar="DIR",
         help="where run folders lie: a folder, s3://BUCKET/PATH or gs://... (default: runs)",
@@ -206,8 +206,8 @@ def path_of(text: str) -> Path:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def workdir_of(text: str) -> Path | str:
-    """Return the path of a working directory, or its address in a bucket, for argparse."""
+def place_of(text: str) -> Path | str:
+    """Return the path that a word stands for, or its address in a bucket, for argparse."""
     if not is_address(text):
         return path_of(text)
     try:

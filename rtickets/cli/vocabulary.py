@@ -3,11 +3,20 @@
 import argparse
 from collections.abc import Sequence
 
-from rtickets.cli.verb import EXIT_HELP, Verb, check_folder, path_of, positive, refuse_config
+from rtickets.cli.verb import (
+    EXIT_HELP,
+    Verb,
+    check_folder,
+    path_of,
+    place_of,
+    positive,
+    refuse_config,
+)
 from rtickets.errors import InputError, printable
 
 _HELP = f"""
-TEXT is a text file (*.txt, *.txt.gz, a text a line, in UTF-8) or a folder of such. FILE becomes a
+TEXT is a text file (*.txt, *.txt.gz, a text a line, in UTF-8) or a folder of such, or an address of
+either, s3://BUCKET/PATH or gs://... FILE becomes a
 vocabulary of word pieces, one a line, as vocab.txt of BERT: give it as
 --config.data.text.tokenizer=FILE, and its number of tokens as --config.model.encoder.vocabulary;
 with --cased also --config.data.text.lowercase=False.
@@ -15,7 +24,7 @@ with --cased also --config.data.text.lowercase=False.
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("texts", nargs="+", type=path_of, metavar="TEXT", help="what is counted")
+    parser.add_argument("texts", nargs="+", type=place_of, metavar="TEXT", help="what is counted")
     parser.add_argument(
         "--size", type=positive, default=30_522, metavar="N", help="tokens at most (default: 30522)"
     )
@@ -30,6 +39,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _vocabulary(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     from rtickets.data.sources.texts.lines import read_lines
     from rtickets.data.text.tokenizers import train
+    from rtickets.storage.fetched import here
     from rtickets.storage.files import write_text
 
     refuse_config("vocabulary", config_words)
@@ -38,7 +48,7 @@ def _vocabulary(options: argparse.Namespace, config_words: Sequence[str]) -> Non
     if options.out.suffix == ".json":
         raise InputError(f"--out={options.out} is for a tokenizer.json; give a name such as .txt")
     check_folder(options.out.parent, "the vocabulary")
-    lines = [line for path in options.texts for line in read_lines(path)]
+    lines = [line for path in options.texts for line in read_lines(here(path))]
     tokens = train(lines, options.size, lowercase=not options.cased)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     write_text(options.out, "\n".join(tokens) + "\n")

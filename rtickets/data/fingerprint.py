@@ -7,11 +7,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from rtickets.data.at_hand import at_hand
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.registry import source_of
+from rtickets.data.sources.tfds_labels import KEPT
 from rtickets.data.text.settings import GLOSSES
 from rtickets.errors import InputError
 from rtickets.settings import config_files
+from rtickets.storage.fetched import here
+from rtickets.storage.fetching import NothingThereError
 
 MISSING = "missing"
 """What identifies files that are not there."""
@@ -44,7 +48,10 @@ def fingerprint(config: DataConfig) -> str | None:
         files = source_of(config).files
     except InputError:
         return MISSING
-    tokenizer = _tokenizer(config)
+    try:
+        config, tokenizer = at_hand(config), _tokenizer(config)
+    except NothingThereError:
+        return MISSING
     if files is None and not tokenizer:
         return None
     named = files(config) if files is not None else ()
@@ -62,7 +69,7 @@ def _tokenizer(config: DataConfig) -> tuple[Path, ...]:
     """Return the file of the tokenizer that makes numbers of texts, if it is one of its own."""
     if config.text is None or config.text.tokenizer == GLOSSES:
         return ()
-    return (Path(config.text.tokenizer),)
+    return (here(config.text.tokenizer),)
 
 
 def asked_by_source(config: DataConfig) -> str | None:
@@ -89,7 +96,8 @@ def _listed(root: Path) -> list[_File]:
             continue
         seen.add((status.st_dev, status.st_ino))
         folders.sort()
-        paths += [Path(top) / name for name in names]
+        # Labels that were read once and are kept there are ours, not the set's.
+        paths += [Path(top) / name for name in names if not name.startswith(KEPT)]
     return sorted(_seen(path, root) for path in paths if path.is_file())
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from rtickets.data.array_checks import check_arrays
 from rtickets.data.arrays import IMAGE, Dataset, Split, in_memory, is_viewed
+from rtickets.data.at_hand import at_hand
 from rtickets.data.checks import CLASSES
 from rtickets.data.copies import find_copies
 from rtickets.data.images.chosen import make_transform
@@ -43,6 +44,7 @@ def load(config: DataConfig, seed: int = 0) -> Dataset:
     Raises:
         InputError: if it cannot be loaded or split as asked.
     """
+    config = at_hand(config)
     return kept(_load, config, seed) if source_of(config).text else _load(config, seed)
 
 

@@ -14,8 +14,8 @@ from pydantic.dataclasses import dataclass
 
 from rtickets.data.task_settings import TaskConfig
 from rtickets.data.text.settings import TextConfig
-from rtickets.platform.private import expanded
 from rtickets.settings.kinds import STRICT, Fraction, NotNegative, Positive
+from rtickets.storage.addresses import absolute
 
 NotNegativeInt = Annotated[int, Field(ge=0)]
 
@@ -28,7 +28,7 @@ def _absolute(path: str) -> str:
     """Return a path that means the same from every folder."""
     if not path:
         raise ValueError("the path is empty; give one, or None for none")
-    return str(expanded(path).absolute())
+    return absolute(path)
 
 
 def _image_size(size: Any) -> Any:
@@ -48,7 +48,8 @@ class DataConfig:
 
     Attributes:
         source: a name that `rtickets data list` shows.
-        path: folder or file of the sources that are read from one; it is made absolute.
+        path: folder or file of the sources that are read from one, made absolute, or its address in
+            a bucket, s3://BUCKET/PATH or gs://..., from where it is fetched once.
         image_size: height and width that images are brought to, one number or (height, width); None
             is the source's default, which for images of one small size is theirs.
         channels: 1 or 3 to convert to grey or colour; None keeps the stored channels.

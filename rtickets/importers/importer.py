@@ -25,6 +25,7 @@ from rtickets.models import Model
 from rtickets.models.settings import Arch
 from rtickets.platform.short_repr import with_short_repr
 from rtickets.settings import config_files
+from rtickets.storage.fetched import here
 from rtickets.storage.files import write_json
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket
@@ -59,7 +60,7 @@ def import_checkpoint(path: str | Path, arch: str, options: Options | None = Non
         InputError: if the file is damaged or hostile, does not fit the architecture to the last
             tensor, says that it is another network, or does not compute what the reference does.
     """
-    path = Path(path)
+    path = here(path)
     known = (*get_args(Arch), BERT)
     if arch not in known:
         raise InputError(f"arch={arch!r} is unknown; choose one of {', '.join(known)}")

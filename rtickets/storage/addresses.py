@@ -6,11 +6,13 @@ import re
 from typing import Any, NamedTuple
 
 from rtickets.errors import InputError, printable
+from rtickets.platform.private import expanded
 
 SCHEMES = ("s3", "gs")
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", re.ASCII)
 _SECONDS = "30s"
+_SERVERS = {"s3": "AWS_ENDPOINT_URL", "gs": "GOOGLE_BASE_URL"}
 
 
 class Address(NamedTuple):
@@ -67,6 +69,22 @@ def read_address(text: str) -> Address:
     return Address(match[1], bucket, path)
 
 
+def absolute(text: str) -> str:
+    """Return a path that means the same from every folder, or an address as it is written.
+
+    Raises:
+        InputError: for an address of anything but a bucket.
+    """
+    if is_any_address(text):  # as a path it would be a folder of this name
+        return str(read_address(text))
+    return str(expanded(text).absolute())
+
+
+def server_of(address: Address) -> str:
+    """Return the server that the environment names, '' for that of the provider."""
+    return os.environ.get(_SERVERS[address.scheme], "")
+
+
 def check_installed() -> None:
     """Raise InputError without `obstore`."""
     if importlib.util.find_spec("obstore") is None:
@@ -90,7 +108,7 @@ def connect(address: Address, seconds: str = _SECONDS) -> Any:
     from obstore.exceptions import BaseError
 
     client: Any = {"timeout": seconds, "connect_timeout": "5s"}
-    if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"):
+    if server_of(address).startswith("http://"):
         client["allow_http"] = True
     kind = stores.S3Store if address.scheme == "s3" else stores.GCSStore
     try:

@@ -20,6 +20,8 @@ Tag = dict[str, Any]  # what identifies the contents of an object
 PATIENCE = 60.0  # seconds for which a request that fails is tried again
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 8.0
 _CHUNK = 8 * 2**20
+_SHORTER = "status code: 416"
+_NO_PATH = "invalid path"
 _REFUSED = re.compile(r"status code: 4(?!04|08|09|25|29)\d\d")
 
 
@@ -117,6 +119,33 @@ class Objects:
 
         self._tried(f"reading {key}", get)
 
+    def piece(self, key: str, start: int, end: int) -> tuple[bytes, Tag]:
+        """Return bytes `start` to `end` of an object, and its tag.
+
+        FileNotFoundError is raised where there is none, or it ends before.
+        """
+        from obstore.exceptions import BaseError
+
+        def get() -> tuple[bytes, Tag]:
+            try:
+                found = self._store.get(key, options={"range": (start, end)})
+            except BaseError as error:
+                if _SHORTER in str(error):
+                    raise FileNotFoundError(key) from None
+                raise
+            if found.meta["size"] < end:
+                raise FileNotFoundError(key)
+            data = bytes(found.bytes())
+            if len(data) != end - start:
+                raise ConnectionError("the connection ended too soon")
+            return data, _tag(found.meta)
+
+        return self._tried(f"reading {key}", get)
+
+    def entry(self, key: str) -> Entry:
+        """Return an object as a list has it; raise FileNotFoundError where there is none."""
+        return self._tried(f"looking at {key}", lambda: _entry(self._store.head(key)))
+
     def put(self, key: str, contents: bytes | Path) -> None:
         """See `Store`."""
         self._tried(f"writing {key}", lambda: self._store.put(key, contents))
@@ -195,6 +224,11 @@ class Objects:
                     raise StorageError(
                         f"{self.name} refuses {what} ({_line(error)}); check bucket, region and "
                         "credentials, see docs/storage.md"
+                    ) from None
+                if _NO_PATH in str(error):
+                    raise StorageError(
+                        f"{self.name} has an object whose name is no path of a file "
+                        f"({_line(error)}); rename it"
                     ) from None
                 if "NoSuchBucket" in str(error):
                     raise StorageError(f"{self.name}: there is no such bucket; make it") from None

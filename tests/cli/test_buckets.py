@@ -150,6 +150,25 @@ def test_a_run_leaves_the_same_bytes_and_every_verb_finds_it(
     assert WORKDIR not in json.dumps(again.meta)
 
 
+def test_data_in_a_bucket_give_the_run_of_the_disk(bucket, config, disk, tmp_path, capsys):
+    """Only where the data lie is told otherwise."""
+    there().put("sets/s.npz", (tmp_path / "s.npz").read_bytes())
+    address = f"{WORKDIR}/sets/s.npz"
+    words = [*config, f"--config.data.path={address}"]
+    assert run("pretrain", *words, f"--workdir={tmp_path / 'away'}") == 0
+    found = on_disk(tmp_path / "away")
+    assert found.keys() == disk.keys()
+    different = {name.partition("/")[2] for name in disk if found[name] != disk[name]}
+    assert different == {"config.json", "ticket/ticket.json"}
+    place = json.dumps(str(tmp_path / "s.npz")).encode()
+    for name in disk:
+        assert found[name].replace(json.dumps(address).encode(), place) == disk[name]
+    capsys.readouterr()
+    ticket = next((tmp_path / "away").iterdir())
+    words = [f"--config.ticket={ticket}", "--config.attacks={}", "--config.measures={}"]
+    assert run("evaluate", *words, "--devices=1", f"--workdir={tmp_path / 'away'}") == 0
+
+
 @pytest.mark.parametrize("same_machine", [True, False])
 def test_a_run_that_is_killed_goes_on_and_leaves_the_same_bytes(
     same_machine, bucket, config, disk, tmp_path, monkeypatch, capsys

@@ -94,6 +94,7 @@ class Source(NamedTuple):
         task: what its examples ask; None is to classify them, by `metric`. It may be what loading
             asks of a task that is registered under its name.
         text: whether it reads texts, by `DataConfig.text`.
+        within: the folder in `data.path` that has all of it, '' for the whole path.
     """
 
     load: Callable[[DataConfig, View], Raw]
@@ -105,3 +106,4 @@ class Source(NamedTuple):
     files: Callable[[DataConfig], Path | tuple[Path, ...] | None] | None = None
     task: TaskConfig | None = None
     text: bool = False
+    within: str = ""

@@ -40,6 +40,7 @@ def tfds_source(name: str) -> Source:
         ours.augmentation if ours else Augmentation(),
         ours.metric if ours else "accuracy",
         files=partial(tfds_files, name),
+        within=folder_in_root(name),
     )
 
 
@@ -51,7 +52,12 @@ def tfds_root() -> Path:
 def tfds_files(name: str, config: DataConfig) -> Path:
     """Return the folder of a set, of whichever version."""
     root = tfds_root() if config.path is None else Path(config.path)
-    return root / re.split("[/:]", name)[0]
+    return root / folder_in_root(name)
+
+
+def folder_in_root(name: str) -> str:
+    """Return the folder of a set, with its configurations and versions, among all sets."""
+    return re.split("[/:]", name)[0]
 
 
 class TfdsImages:

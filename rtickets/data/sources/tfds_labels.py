@@ -11,6 +11,7 @@ import numpy as np
 from rtickets.errors import InputError
 from rtickets.storage.files import write_bytes
 
+KEPT = "rtickets_labels_"  # what the names of files begin with that keep labels beside the data
 LabelFn = Callable[[dict[str, Any]], int]
 
 
@@ -62,7 +63,7 @@ def read_labels(
         label_fn: from an example to its label; None takes its feature 'label'.
     """
     safe = "".join(c if c.isalnum() else "_" for c in name)
-    file = folder / f"rtickets_labels_{safe}.npy"
+    file = folder / f"{KEPT}{safe}.npy"
     with contextlib.suppress(Exception):  # none, or damaged: they are read again
         with file.open("rb") as opened:
             stored = np.load(opened, allow_pickle=False)

@@ -14,7 +14,13 @@ from rtickets.data.arrays import Raw
 from rtickets.data.images.views import View
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.source import Augmentation, Source
-from rtickets.data.sources.tfds import load_split, open_builder, tfds_files, view_of
+from rtickets.data.sources.tfds import (
+    folder_in_root,
+    load_split,
+    open_builder,
+    tfds_files,
+    view_of,
+)
 from rtickets.data.sources.tfds_labels import LabelFn, class_names_of
 from rtickets.errors import InputError
 
@@ -135,6 +141,7 @@ def vtab_source(name: str) -> Source:
         "rtickets[tfds]",
         _AUGMENTATION,
         files=partial(tfds_files, TASKS[name].builder),
+        within=folder_in_root(TASKS[name].builder),
     )
 
 

@@ -11,8 +11,8 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from rtickets.platform.private import expanded
 from rtickets.settings.kinds import STRICT, Positive
+from rtickets.storage.addresses import absolute
 
 GLOSSES = "glosses"  # the vocabulary that comes with the package
 
@@ -20,7 +20,7 @@ GLOSSES = "glosses"  # the vocabulary that comes with the package
 def _place(name: str) -> str:
     if not name:
         raise ValueError(f"the tokenizer is empty; give {GLOSSES!r} or a file")
-    return name if name == GLOSSES else str(expanded(name).absolute())
+    return name if name == GLOSSES else absolute(name)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -30,7 +30,7 @@ class TextConfig:
     Attributes:
         tokenizer: 'glosses', the 4,096 word pieces that come with the package, or a file: a
             tokenizer.json of the library `tokenizers`, as it lies beside models, or a vocabulary of
-            word pieces, one a line, as vocab.txt of BERT.
+            word pieces, one a line, as vocab.txt of BERT; a path or an address in a bucket.
         lowercase: whether texts are in lower case and without accents for a vocabulary file; a
             tokenizer.json says so itself.
         length: tokens of a row, with those of its beginning and end; longer texts are cut off

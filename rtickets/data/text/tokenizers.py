@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass
 from rtickets.data.text.settings import GLOSSES, TextConfig
 from rtickets.errors import InputError
 from rtickets.settings.kinds import STRICT
+from rtickets.storage.fetched import here
 
 _NAMES = {
     "padding": ("[PAD]", "<pad>"),
@@ -77,7 +78,7 @@ def open_tokenizer(config: TextConfig) -> Any:
     """
     if config.tokenizer == GLOSSES:
         return _opened(GLOSSES, (), True)
-    path = Path(config.tokenizer)
+    path = here(config.tokenizer)
     if not path.is_file():
         raise InputError(
             f"data.text.tokenizer={config.tokenizer!r} is no file; expected {GLOSSES!r}, a "
@@ -86,7 +87,7 @@ def open_tokenizer(config: TextConfig) -> Any:
     about = path.stat()
     if about.st_size > _MOST:
         raise InputError(f"{path}: {about.st_size:,} bytes are no tokenizer")
-    return _opened(config.tokenizer, (about.st_size, about.st_mtime_ns), config.lowercase)
+    return _opened(str(path), (about.st_size, about.st_mtime_ns), config.lowercase)
 
 
 def encoded(tokenizer: Any, texts: Sequence[Any], **how: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from rtickets.data.sources.source import Source
 from rtickets.data.sources.texts.glue import GLUE, Glue, answer_of
 from rtickets.data.sources.texts.made import Texts, raw_of
 from rtickets.data.sources.texts.squad import question_of, raw_of_questions
-from rtickets.data.sources.tfds import open_builder, tfds_files
+from rtickets.data.sources.tfds import folder_in_root, open_builder, tfds_files
 from rtickets.data.sources.tfds_labels import one_line
 from rtickets.data.text.asked import VALUE, TextNumbers, TextSpans
 from rtickets.data.text.windows import Question
@@ -35,7 +35,7 @@ def tfds_text_source(name: str) -> Source | None:
 def _source(read: Any, name: str, task: Any) -> Source:
     return Source(
         lambda config, view: read(config), f"{name} of TensorFlow Datasets", _NEEDS,
-        files=partial(tfds_files, name), task=task, text=True,
+        files=partial(tfds_files, name), task=task, text=True, within=folder_in_root(name),
     )  # fmt: skip
 
 
