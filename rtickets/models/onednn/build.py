@@ -50,8 +50,8 @@ def built() -> Path:
         InputError: if packages or the compiler are missing, or it fails.
     """
     library, header = (_file_of(*each) for each in _FILES.items())
-    versions = [jax.lib.__version__, str(library), *map(importlib.metadata.version, _FILES)]
-    name = hashlib.sha256("\n".join([_SOURCE.read_text(), *versions]).encode()).hexdigest()[:16]
+    built_of = "\n".join([_SOURCE.read_text(), jax.lib.__version__, str(library)])
+    name = hashlib.sha256(built_of.encode()).hexdigest()[:16]
     made = private_folder("cache", "onednn") / f"{name}.so"
     if not made.exists():
         _compile(library, header.parents[2], made)
@@ -61,12 +61,11 @@ def built() -> Path:
 def _file_of(package: str, end: str) -> Path:
     try:
         files = importlib.metadata.files(package) or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if file.as_posix().endswith(end):
-            return Path(str(file.locate())).resolve()
-    raise InputError(f"the package {package} is missing; pip install 'rtickets[onednn]'")
+        found = next(file for file in files if file.as_posix().endswith(end))
+    except (importlib.metadata.PackageNotFoundError, StopIteration):
+        message = f"the package {package} is missing; pip install 'rtickets[onednn]'"
+        raise InputError(message) from None
+    return Path(str(found.locate())).resolve()
 
 
 def _compile(library: Path, headers: Path, made: Path) -> None:
@@ -74,13 +73,12 @@ def _compile(library: Path, headers: Path, made: Path) -> None:
         raise InputError("there is no compiler g++; install it")
     temporary = made.with_name(f"{made.name}.{os.getpid()}")
     command = [
-        compiler, "-O2", "-std=c++17", "-shared", "-fPIC", "-fopenmp", "-w",
+        compiler, "-O2", "-std=c++20", "-shared", "-fPIC", "-fopenmp", "-w",
         f"-I{jax.ffi.include_dir()}", f"-I{headers}", str(_SOURCE), "-o", str(temporary),
         str(library), f"-Wl,-rpath,{library.parent}",
     ]  # fmt: skip
     console.say(f"compiling convolutions by oneDNN, once: {made}")
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     if found.returncode:
-        temporary.unlink(missing_ok=True)
         raise InputError(f"{compiler} ended with {found.returncode}: {found.stderr.strip()[:200]}")
     temporary.replace(made)  # whole, whoever else compiles it

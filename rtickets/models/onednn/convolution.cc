@@ -6,11 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <condition_variable>
 #include <functional>
+#include <latch>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -29,17 +28,14 @@ using Tag = memory::format_tag;
 // What is made; n, h, w, c of the input; h, w, features of the kernel; h, w of the output;
 // strides; padding before and after the rows, then the columns.
 using Sizes = std::array<int64_t, 16>;
-enum Makes { kOutput, kInput, kKernel };
+enum Makes { kInput, kKernel, kOutput };
 
 struct Plan {
   dnnl::primitive run;
   memory input, kernel, output, plain_kernel;
 };
 
-dnnl::engine& Cpu() {
-  static dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  return engine;
-}
+const dnnl::engine kCpu(dnnl::engine::kind::cpu, 0);
 
 Plan MakePlan(const Sizes& s) {
   const auto direct = dnnl::algorithm::convolution_direct;
@@ -50,26 +46,25 @@ Plan MakePlan(const Sizes& s) {
   const memory::dims before{s[12], s[14]}, after{s[13], s[15]};
   const memory::desc any(kernel, f32, Tag::any), plain(kernel, f32, Tag::hwio);
   const dnnl::convolution_forward::primitive_desc forward(
-      Cpu(), dnnl::prop_kind::forward_training, direct, x, any, y, strides, before, after);
+      kCpu, dnnl::prop_kind::forward_training, direct, x, any, y, strides, before, after);
   dnnl::primitive_desc_base made = forward;
   if (s[0] == kInput)
     made = dnnl::convolution_backward_data::primitive_desc(
-        Cpu(), direct, x, any, y, strides, before, after, forward);
+        kCpu, direct, x, any, y, strides, before, after, forward);
   if (s[0] == kKernel)
     made = dnnl::convolution_backward_weights::primitive_desc(
-        Cpu(), direct, x, any, y, strides, before, after, forward);
+        kCpu, direct, x, any, y, strides, before, after, forward);
   const auto laid_out = s[0] == kKernel ? made.diff_weights_desc(0) : made.weights_desc(0);
-  return {dnnl::primitive(made.get()), memory(x, Cpu(), nullptr), memory(laid_out, Cpu()),
-          memory(y, Cpu(), nullptr), memory(plain, Cpu(), nullptr)};
+  return {dnnl::primitive(made.get()), memory(x, kCpu, nullptr), memory(laid_out, kCpu),
+          memory(y, kCpu, nullptr), memory(plain, kCpu, nullptr)};
 }
 
 void Run(const Sizes& s, float* input, float* kernel, float* output) {
   thread_local std::map<Sizes, Plan> plans;  // two threads must not run one at once
-  thread_local dnnl::stream stream(Cpu());
+  thread_local dnnl::stream stream(kCpu);
   omp_set_num_threads(1);  // of this thread
-  auto found = plans.find(s);
-  if (found == plans.end()) found = plans.emplace(s, MakePlan(s)).first;
-  Plan& plan = found->second;
+  Plan& plan = plans[s];
+  if (!plan.run) plan = MakePlan(s);
   plan.input.set_data_handle(input);
   plan.output.set_data_handle(output);
   plan.plain_kernel.set_data_handle(kernel);
@@ -85,21 +80,15 @@ void Run(const Sizes& s, float* input, float* kernel, float* output) {
 // Parts are claimed by whoever is free. The caller takes part, so that it never waits for a thread
 // that has not begun.
 struct Parts {
-  std::function<void(int64_t)> work;
-  int64_t count, done = 0;
+  const int64_t count;
+  const std::function<void(int64_t)> work;
+  std::latch left{count};
   std::atomic<int64_t> next{0};
-  std::string error;
-  std::mutex mutex;
-  std::condition_variable all_done;
+  std::vector<std::string> errors = std::vector<std::string>(count);  // of a part each
 
   void Help() {
-    for (int64_t part; (part = next++) < count;) {
-      std::string why;
-      try { work(part); } catch (const std::exception& e) { why = std::string("oneDNN: ") + e.what(); }
-      std::lock_guard<std::mutex> lock(mutex);
-      if (!why.empty()) error = why;
-      if (++done == count) all_done.notify_all();
-    }
+    for (int64_t part; (part = next++) < count; left.count_down())
+      try { work(part); } catch (const std::exception& e) { errors[part] = e.what(); }
   }
 };
 
@@ -114,21 +103,20 @@ ffi::Error Convolve(ffi::ThreadPool threads, Array a, Array b, ffi::Result<Array
   const int64_t of_input = whole[2] * whole[3] * whole[4], of_output = whole[8] * whole[9] * whole[7];
   const int64_t count = std::clamp<int64_t>(threads.num_threads(), 1, examples);
   std::vector<float> others(makes == kKernel ? (count - 1) * of_kernel : 0);
-  auto parts = std::make_shared<Parts>();
-  parts->count = count;
-  parts->work = [&](int64_t part) {
+  const auto parts = std::make_shared<Parts>(count, [&](int64_t part) {
     const int64_t start = examples * part / count;
     Sizes own = whole;
     own[1] = examples * (part + 1) / count - start;
     float* into = makes == kKernel && part ? &others[(part - 1) * of_kernel] : kernel;
     Run(own, input + start * of_input, into, output + start * of_output);
-  };
+  });
   for (int64_t other = 1; other < count; ++other) threads.Schedule([parts] { parts->Help(); });
   parts->Help();
-  std::unique_lock<std::mutex> lock(parts->mutex);
-  parts->all_done.wait(lock, [&] { return parts->done == count; });
+  parts->left.wait();
+  for (const auto& error : parts->errors)
+    if (!error.empty()) return ffi::Error::Internal("oneDNN: " + error);
   for (size_t i = 0; i < others.size(); ++i) made[i % of_kernel] += others[i];
-  return parts->error.empty() ? ffi::Error::Success() : ffi::Error::Internal(parts->error);
+  return ffi::Error::Success();
 }
 
 }  // namespace

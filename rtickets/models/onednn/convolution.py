@@ -18,8 +18,8 @@ from jax.interpreters import ad, batching, mlir
 from rtickets.models.onednn.build import TARGET
 from rtickets.platform import console
 
-_FROM = {"y": ("x", "kernel"), "x": ("y", "kernel"), "kernel": ("x", "y")}
-_MADE = tuple(_FROM)  # in the order of the library's numbers
+_X, _KERNEL, _Y = range(3)  # as the library numbers them
+_FROM = {_Y: (_X, _KERNEL), _X: (_Y, _KERNEL), _KERNEL: (_X, _Y)}
 
 
 def convolve(x: Array, kernel: Array, strides: tuple[int, ...], padding: Any) -> Array:
@@ -29,8 +29,8 @@ def convolve(x: Array, kernel: Array, strides: tuple[int, ...], padding: Any) ->
     pads = tuple(tuple(map(int, each)) for each in padding)
     how: dict[str, Any] = {"strides": tuple(strides), "pads": pads}
     y = jax.eval_shape(partial(_plain, **how), x, kernel)
-    shapes = tuple((name, a.shape) for name, a in (("x", x), ("kernel", kernel), ("y", y)))
-    found: Array = _operation.bind(x, kernel, made="y", shapes=shapes, **how)
+    shapes = x.shape, kernel.shape, y.shape
+    found: Array = _operation.bind(x, kernel, made=_Y, shapes=shapes, **how)
     return found
 
 
@@ -39,57 +39,46 @@ def _plain(x: Array, kernel: Array, strides: Any, pads: Any) -> Array:
     return lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=layout)
 
 
-def _by_xla(a: Array, b: Array, *, made: str, shapes: Any, **how: Any) -> Array:
-    if made == "y":
+def _by_xla(a: Array, b: Array, *, made: int, shapes: Any, **how: Any) -> Any:
+    if made == _Y:
         return _plain(a, b, **how)
-    wanted = jax.ShapeDtypeStruct(dict(shapes)[made], a.dtype)
-    linear = {"x": lambda x: _plain(x, b, **how), "kernel": lambda k: _plain(a, k, **how)}[made]
-    found: Array = jax.linear_transpose(linear, wanted)(a if made == "x" else b)[0]
-    return found
+    wanted = jax.ShapeDtypeStruct(shapes[made], a.dtype)
+    linear = {_X: lambda x: _plain(x, b, **how), _KERNEL: lambda k: _plain(a, k, **how)}[made]
+    return jax.linear_transpose(linear, wanted)(a if made == _X else b)[0]
 
 
-def _by_onednn(a: Array, b: Array, *, made: str, shapes: Any, strides: Any, pads: Any) -> Array:
-    x, kernel, y = (shape for _, shape in shapes)
+def _by_onednn(a: Array, b: Array, *, made: int, shapes: Any, strides: Any, pads: Any) -> Any:
+    x, kernel, y = shapes
     sizes = np.array((*x, *kernel[:2], *y[3:], *y[1:3], *strides, *pads[0], *pads[1]), np.int64)
-    call = jax.ffi.ffi_call(TARGET, jax.ShapeDtypeStruct(dict(shapes)[made], jnp.float32))
-    found: Array = call(a, b, makes=np.int64(_MADE.index(made)), sizes=sizes)
-    return found
+    call = jax.ffi.ffi_call(TARGET, jax.ShapeDtypeStruct(shapes[made], jnp.float32))
+    return call(a, b, makes=np.int64(made), sizes=sizes)
 
 
-def _turned(place: int, slope: Array, a: Any, b: Any, *, made: str, **how: Any) -> Array:
+def _turned(place: int, slope: Array, a: Any, b: Any, *, made: int, **how: Any) -> Any:
     """Return the derivative by the argument at `place`, made of the slope and the other one."""
     wanted = _FROM[made][place]
     values = {made: slope, _FROM[made][1 - place]: (b, a)[place]}
-    found: Array = _operation.bind(*(values[n] for n in _FROM[wanted]), made=wanted, **how)
-    return found
+    return _operation.bind(*(values[n] for n in _FROM[wanted]), made=wanted, **how)
 
 
-def _mapped(args: Any, axes: Any, *, made: str, shapes: Any, **how: Any) -> tuple[Array, int]:
+def _mapped(args: Any, axes: Any, *, made: int, shapes: Any, **how: Any) -> tuple[Array, int]:
     """Map over images with one kernel, as more of them; anything else is XLA's."""
-    if made == "kernel" or axes[1] is not None:
+    if made == _KERNEL or axes[1] is not None:
         _say_once("convolutions with kernels of several networks are XLA's, not oneDNN's")
         return jax.vmap(partial(_by_xla, made=made, shapes=shapes, **how), axes)(*args), 0
     images = jnp.moveaxis(args[0], axes[0], 0)
-    count = len(images)
-    more = tuple((n, s if n == "kernel" else (s[0] * count, *s[1:])) for n, s in shapes)
+    more = tuple(s if n == _KERNEL else (s[0] * len(images), *s[1:]) for n, s in enumerate(shapes))
     joined = images.reshape(-1, *images.shape[2:])
     found = _operation.bind(joined, args[1], made=made, shapes=more, **how)
-    return found.reshape(count, -1, *found.shape[1:]), 0
+    return found.reshape(len(images), -1, *found.shape[1:]), 0
 
 
-@lru_cache
-def _say_once(line: str) -> None:
-    console.say(line)
-
-
+_say_once = lru_cache(console.say)
 _operation = Primitive("onednn_convolution")
 _operation.def_impl(jax.jit(_operation.bind, static_argnames=("made", "shapes", "strides", "pads")))
-_operation.def_abstract_eval(
-    lambda a, b, made, shapes, **_: jax.core.ShapedArray(dict(shapes)[made], a.dtype)
-)
+_operation.def_abstract_eval(lambda a, b, made, shapes, **_: a.update(shape=shapes[made]))
 ad.defbilinear(_operation, partial(_turned, 0), partial(_turned, 1))
 batching.primitive_batchers[_operation] = _mapped
-mlir.register_lowering(_operation, mlir.lower_fun(_by_xla, multiple_results=False))
-mlir.register_lowering(
-    _operation, mlir.lower_fun(_by_onednn, multiple_results=False), platform="cpu"
-)
+_lower = partial(mlir.lower_fun, multiple_results=False)
+mlir.register_lowering(_operation, _lower(_by_xla))
+mlir.register_lowering(_operation, _lower(_by_onednn), platform="cpu")
