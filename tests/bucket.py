@@ -1,13 +1,18 @@
 """A server of buckets on this machine: moto's S3, which may fail, be slow or refuse.
 
+To clients of Google Cloud Storage it speaks as much of the XML API of that as they ask for: the
+same requests, and conditions by generations, which are kept here as Google's documentation says.
+
 python tests/bucket.py --port=5000      # serves until it is ended
 """
 
 import argparse
 import io
+import itertools
 import os
 import threading
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -17,10 +22,32 @@ Environ = dict[str, Any]
 # Given a request, (status, text) to answer in the place of the server, or None.
 Fault = Callable[[Environ], tuple[str, str] | None]
 BUCKET, KEY = "runs-of-tests", "good-key"
+_AS_S3 = f"AWS4-HMAC-SHA256 Credential={KEY}/20261127/us-east-1/s3/aws4_request"
 
 
 def _none(_: Environ) -> None:
     return None
+
+
+class Generations:
+    """Every write of an object has a number, and can be made to depend on that of the last."""
+
+    def __init__(self) -> None:
+        self._count, self._of = itertools.count(1), dict[str, int]()
+
+    def refuses(self, environ: Environ) -> bool:
+        """Whether the object is another than the request expects; 0 expects none."""
+        expected = environ.get("HTTP_X_GOOG_IF_GENERATION_MATCH")
+        return expected is not None and int(expected) != self._of.get(environ["PATH_INFO"], 0)
+
+    def note(self, environ: Environ, status: str) -> list[tuple[str, str]]:
+        """Take note of what was done, and return the header that tells the number."""
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        if status.startswith("2") and method == "PUT":
+            self._of[path] = next(self._count)
+        elif status.startswith("2") and method == "DELETE":
+            self._of.pop(path, None)
+        return [("x-goog-generation", str(self._of[path]))] if path in self._of else []
 
 
 class Bucket:
@@ -43,6 +70,7 @@ class Bucket:
                 pass
 
         self._app = DomainDispatcherApplication(create_backend_app)
+        self._generations = Generations()
         self._one = threading.Lock()  # moto checks a condition and writes in two steps
         self._server = make_server(
             "127.0.0.1", port, self._answer, threaded=True, request_handler=Quiet
@@ -62,8 +90,21 @@ class Bucket:
             return [text.encode()]
         environ["wsgi.input"] = io.BytesIO(body)
         self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+        if environ.get("HTTP_AUTHORIZATION", "").startswith("Bearer "):  # moto asks for its own
+            environ["HTTP_AUTHORIZATION"] = _AS_S3
+            for name in ("RAW_URI", "REQUEST_URI"):  # its client escapes what need not be
+                path = urllib.parse.quote(environ["PATH_INFO"])
+                environ[name] = f"{path}?{environ.get('QUERY_STRING', '')}"
+
+        def started(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            more = self._generations.note(environ, status)
+            return start_response(status, [*headers, *more], *rest)
+
         with self._one:
-            return list(self._app(environ, start_response))
+            if self._generations.refuses(environ):
+                start_response("412 Precondition Failed", [("Content-Length", "0")])
+                return []
+            return list(self._app(environ, started))
 
     @property
     def settings(self) -> dict[str, str]:
@@ -73,15 +114,15 @@ class Bucket:
             "AWS_ACCESS_KEY_ID": KEY,
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_REGION": "us-east-1",
+            "GOOGLE_BASE_URL": self.url,
+            "GOOGLE_BEARER_TOKEN": "token",
         }
 
     def start(self) -> None:
         """Serve, and make the bucket."""
         self._thread.start()
         make = urllib.request.Request(f"{self.url}/{BUCKET}", method="PUT")
-        make.add_header(
-            "Authorization", f"AWS4-HMAC-SHA256 Credential={KEY}/20261127/us-east-1/s3/aws4_request"
-        )
+        make.add_header("Authorization", _AS_S3)
         urllib.request.urlopen(make, timeout=30).read()
 
     def stop(self) -> None:

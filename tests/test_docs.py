@@ -96,18 +96,40 @@ def test_links_lead_somewhere():
     assert not_there(PAGES, missing_links) == {}
 
 
+def joined(path):
+    """Return the text of a page with lines that go on in the next as one."""
+    return path.read_text().replace("\\\n", " ")
+
+
+def lines_of_blocks(path):
+    """Return the lines of the blocks of commands of a page."""
+    blocks = [block for name, block in BLOCK.findall(joined(path)) if name == "bash"]
+    return [line for line in "\n".join(blocks).splitlines() if line.split("#")[0].strip()]
+
+
 def commands():
     """Yield (file, words) of the commands of all pages; README's have a test of their own."""
     for path in PAGES[1:]:
-        text = path.read_text().replace("\\\n", " ")
-        lines = "\n".join(
-            block for name, block in BLOCK.findall(text) if name == "bash"
-        ).splitlines()
-        for line in [*lines, *INDENTED.findall(text)]:
+        for line in [*lines_of_blocks(path), *INDENTED.findall(joined(path))]:
+            line = line.removeprefix("srun ")
+            if line.startswith("--config."):  # an option alone, of any verb that trains
+                line = f"rtickets pretrain --config=pretrain/fashion_natural {line}"
             if line.startswith("rtickets "):
                 words = [word for word in shlex.split(line, comments=True) if word != "..."]
                 if not UNKNOWN & {*words}:
                     yield label(path), words
+
+
+def test_the_pages_have_no_other_commands_than_those_that_are_checked():
+    """What the package has as optional parts is checked where its archives are."""
+    known = ("rtickets ", "srun rtickets ", "--config.", "pip install ")
+    pages = [path for path in PAGES if path.parent.name != "launch"]  # scripts have their own tests
+    assert (
+        not_there(
+            pages, lambda path: [one for one in lines_of_blocks(path) if not one.startswith(known)]
+        )
+        == {}
+    )
 
 
 @pytest.mark.parametrize(

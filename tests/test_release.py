@@ -47,7 +47,8 @@ def archives(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("version", "kind"), [("3.11", 1), ("3.13", 0)], ids=["wheel", "sdist"])
+@pytest.mark.parametrize("kind", [0, 1], ids=["sdist", "wheel"])
+@pytest.mark.parametrize("version", ["3.11", "3.13"])
 def test_an_archive_in_a_fresh_environment(version, kind, archives, tmp_path):
     python = shutil.which(f"python{version}")
     if python is None or subprocess.run([python, "-V"], capture_output=True).returncode:
@@ -59,6 +60,7 @@ def test_an_archive_in_a_fresh_environment(version, kind, archives, tmp_path):
     here = {"cwd": tmp_path, "env": environment}
     command = tmp_path / "venv" / "bin" / "rtickets"
     assert run(command, "--version", **here).split() == ["rtickets", __version__]
+    assert "transfer" in run(command, "--help", **here)
     assert "studies/demo" in run(command, "configs", "list", **here)
     assert "10,800 images" in run(command, "data", "info", **here)
     run(own, "-c", USE, **here)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,12 @@ def run(*words):
     return cli.main([str(word) for word in words])
 
 
+def said_by(capsys, *words):
+    capsys.readouterr()
+    assert run(*words) == 0, (words, capsys.readouterr())
+    return capsys.readouterr().out
+
+
 @pytest.fixture
 def disk(config, tmp_path):
     """What the training leaves on a disk."""
@@ -148,6 +155,63 @@ def test_a_run_leaves_the_same_bytes_and_every_verb_finds_it(
     again = Ticket.load(f"{WORKDIR}/mine")
     assert repr(again) == repr(ticket)
     assert WORKDIR not in json.dumps(again.meta)
+
+
+def test_verbs_that_read_take_addresses_and_leave_the_bucket_as_it_is(
+    bucket, config, tmp_path, capsys
+):
+    """All from a folder without runs, as on another machine."""
+    say = partial(said_by, capsys)
+    ticket = say("pretrain", *config, f"--workdir={WORKDIR}").splitlines()[-1].partition(": ")[2]
+    asked = ["--config.attacks={}", "--config.measures={}", "--devices=1", f"--workdir={WORKDIR}"]
+    said = say("evaluate", f"--config.ticket={ticket}", *asked)
+    evaluation = said.splitlines()[-1].partition(": ")[2]
+    before = contents()
+    named = [f"{WORKDIR}/pretrain-*", f"latest:{WORKDIR}/pretrain-"]
+    for place in (ticket, f"{ticket}/ticket", *named):
+        assert f"OK {WORKDIR}" in say("ticket", "verify", place)
+    assert "prunable" in say("ticket", "show", ticket)
+    assert json.loads(say("ticket", "diff", ticket, f"{ticket}/ticket", "--json"))
+    assert "parameters" in say("compact", ticket, f"--out={tmp_path / 'c'}", "--batch-sizes=0")
+    own = ["hf://me/mine", "--license=mit", "--dry-run", f"--evaluation={evaluation}"]
+    assert "nothing was sent" in say("push", ticket, *own)
+    assert contents() == before
+    assert "clean: " in say("report", evaluation)
+    assert f"report: {evaluation}/report.html" in say("report", f"latest:{WORKDIR}/evaluate-")
+    assert contents().keys() - before.keys() <= {f"{Path(evaluation).name}/report.html"}
+    for words in (["compact", ticket], ["export", ticket, "--format=onnx"]):
+        with pytest.raises(SystemExit) as ended:
+            run(*words, f"--out={WORKDIR}/out")
+        assert ended.value.code == 2
+        assert "is an address, not a path" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_exports_take_addresses(bucket, config, tmp_path, capsys):
+    say = partial(said_by, capsys)
+    ticket = say("pretrain", *config, f"--workdir={WORKDIR}").splitlines()[-1].partition(": ")[2]
+    for form in ("stablehlo", "onnx", "torchvision"):
+        out = tmp_path / form
+        assert "answers on" in say("export", ticket, f"--format={form}", f"--out={out}")
+        assert (out / "export.json").is_file()
+
+
+def test_a_run_in_google_cloud_storage_has_the_same_bytes(bucket, config, disk, tmp_path):
+    """As its client of `obstore` speaks; the server here keeps generations as Google says."""
+    there().put("s.npz", (tmp_path / "s.npz").read_bytes())
+    workdir = WORKDIR.replace("s3:", "gs:")
+    words = ["pretrain", *config, f"--workdir={workdir}/gs"]
+    assert run(*words) == 0
+    found = {name.removeprefix("gs/"): data for name, data in contents().items()}
+    assert {name: data for name, data in found.items() if name != "s.npz"} == disk
+    before = len(bucket.requests)
+    assert run(*words) == 0
+    assert not [path for method, path in bucket.requests[before:] if method == "PUT"]
+    away = [f"--config.data.path={workdir}/s.npz", f"--workdir={tmp_path / 'away'}"]
+    assert run("pretrain", *config, *away) == 0
+    assert {path.name for path in (tmp_path / "away").iterdir()} == {
+        name.partition("/")[0] for name in disk
+    }
 
 
 def test_data_in_a_bucket_give_the_run_of_the_disk(bucket, config, disk, tmp_path, capsys):
