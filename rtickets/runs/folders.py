@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from rtickets.data.fingerprint import asked_by_source, fingerprint
 from rtickets.data.settings import DataConfig
 from rtickets.errors import FailedBeforeError, InputError, NonFiniteLossError
-from rtickets.platform import preemption, processes
+from rtickets.platform import compiled, preemption, processes
 from rtickets.platform.short_repr import with_short_repr
 from rtickets.runs import environment, failures, run_identity
 from rtickets.runs.begun import CONFIG, begun
@@ -150,6 +150,7 @@ def run_once(folder: RunFolder, body: Body) -> RunFolder:
     with ExitStack() as stack:
         processes.on_primary(lambda: stack.enter_context(begun(folder.path, folder.config)))
         if not processes.on_primary(lambda: folder.complete):  # by another process, a moment ago
+            compiled.make_room()
             run_body(folder, body)
     mirrors.refresh(folder.path)  # into the other processes
     return folder

@@ -137,6 +137,8 @@ def test_sizes_are_known_without_reading(tmp_path):
 
 def changed(place, value):
     found = copy.deepcopy(FILE)
+    for number, each in enumerate(found["annotations"]):
+        each["id"] = number
     *way, last = place
     inner = found
     for key in way:
@@ -163,6 +165,11 @@ def changed(place, value):
         (changed(["annotations", 0, "keypoints", 0], 1e12), "annotation 0.*nowhere near"),
         (changed(["annotations", 0, "bbox"], [1, 2, 0, 4]), r"annotation 0.*\[1, 2, 0, 4\]"),
         (changed(["annotations", 0, "bbox"], [1e9, 2, 3, 4]), "annotation 0.*far from"),
+        (changed(["annotations", 0, "bbox"], [1, 2, 1e-30, 1e-30]), "annotation 0.*is empty"),
+        (changed(["annotations", 0, "bbox"], [50, 2, 3, 4]), "annotation 0.*nothing of its image"),
+        (changed(["annotations", 0, "bbox"], [1, -9, 3, 4]), "annotation 0.*nothing of its image"),
+        (changed(["annotations", 1, "id"], 0), "annotation 1.*id 0.*has before"),
+        (changed(["annotations", 1, "id"], "a"), "annotation 1.*'a' is no integer"),
         (changed(["annotations", 0, "area"], 0), "annotation 0.*area 0"),
         (changed(["annotations", 0, "area"], ...), "annotation 0.*'area'"),
         (changed(["annotations", 0, "image_id"], 7), "annotation 0.*image_id 7"),

@@ -64,8 +64,13 @@ class CocoFile:
             read: (number of the image, number of the category, the annotation) -> what is wanted;
                 it raises what Python does about values that are none.
         """
+        seen: dict[int, int] = {}
         for place, each in enumerate(self._annotations):
             try:
+                if "id" in each and seen.setdefault(integer(each["id"]), place) != place:
+                    raise ValueError(
+                        f"id {each['id']} is one that annotation {seen[each['id']]} has before"
+                    )
                 number, category = integer(each["image_id"]), integer(each["category_id"])
                 if number not in images or category not in self.categories:
                     raise ValueError(

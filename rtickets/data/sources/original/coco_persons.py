@@ -16,6 +16,7 @@ from rtickets.data.sources.original.listing import locate
 
 _ANNOTATIONS = "annotations/person_keypoints_{}.json"
 _LARGEST = 1e6  # pixels away that a point may lie
+_SMALLEST = 1e-2  # pixels, what a side of a box is longer than
 
 
 class Person(NamedTuple):
@@ -90,10 +91,12 @@ class _Read(CocoFile):
         if is_crowd(each) or not points[:, 2].any():
             return None
         box, area = (top, left, top + height, left + width), real(each["area"])
-        if not (np.isfinite([*box, area]).all() and min(width, height, area) > 0):
+        if not (np.isfinite([*box, area]).all() and min(width, height) > _SMALLEST and area > 0):
             raise ValueError(f"the box {each['bbox']} or the area {area:g} of a person is empty")
         if max(map(abs, box)) > _LARGEST:
             raise ValueError(f"the box {each['bbox']} lies far from its image")
+        if min(size[0] - top, size[1] - left, top + height, left + width) <= 0:
+            raise ValueError(f"the box {each['bbox']} holds nothing of its image")
         return Person(path, size, number, box, area, points)
 
 
