@@ -3,6 +3,7 @@
     rtickets study --config=configs/studies/text.py --workdir=runs
     rtickets study --config=configs/studies/text.py:small --workdir=runs
     rtickets study --config=configs/studies/text.py:wordnet --workdir=runs
+    rtickets study --config=configs/studies/text.py:rungs --workdir=runs
 
 IMP by the published rules (Chen et al. 2020), a tenth of the original weights a round, on masked
 tokens and on every task; one-shot masks of the pretrained weights; and of the tickets of masked
@@ -14,10 +15,15 @@ are moved to raise the loss; draws and transfers are natural.
 
 At the published scale BERT-base on plain text, tickets of 10 to 90%, three seeds of the whole
 chain, and masked tokens as a target too. It reads `texts`, a folder of plain text, and `vocab.txt`,
-its 30,522 word pieces, in the working folder. `small` and `wordnet` are encoders of 2 layers of 64
-features on glosses of WordNet, those that come with the package and all. All need
-`pip install 'rtickets[text]'` and Debian's packages fortunes-min and fortunes, all but `small`
-wordnet-base; where these are not below /usr/share, `:small,SHARE` says where.
+its 30,522 word pieces, in the working folder.
+
+`small` and `wordnet` are encoders of 2 layers of 64 features on glosses of WordNet, those that come
+with the package and all, at 50, 70 and 90%; `rungs` is `wordnet` without its robust networks and
+without masked tokens as a target, at 10 to 90% and with `reinitialised` and `permuted`: in one
+workdir the two share what they train.
+
+All need `pip install 'rtickets[text]'` and Debian's packages fortunes-min and fortunes, `wordnet`
+and `rungs` wordnet-base too; where these are not below /usr/share, `:small,SHARE` says where.
 
 Time: small, some 12 minutes of one CPU core; the others were not run, --dry-run estimates them.
 Result of the small version: docs/results/text_small.md.
@@ -31,6 +37,7 @@ from rtickets.config import (
     ObjectiveConfig,
     StudyConfig,
     TextConfig,
+    TransferConfig,
 )
 from rtickets.settings import config_files
 from rtickets.stages import experiments
@@ -40,6 +47,8 @@ from rtickets.tasks import MaskedTokens, TextClassification
 SHARE = "/usr/share"
 WORDNET, FORTUNES = "wordnet", "games/fortunes"  # below it
 LENGTH = 16  # tokens of a text in the small study, of which half are shorter
+RUNGS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9)
+OTHER_WEIGHTS = ("permuted", "reinitialised")
 CONTROLS = {"random": "random", "permuted": "permuted_layers", "reinitialised": "reinitialised"}
 
 
@@ -88,26 +97,26 @@ def full(share):
     )
 
 
-def of_glosses(name, pretrain, tasks, states, masked_steps, steps):
+def of_glosses(name, pretrain, tasks, steps):
     """Return a study of small encoders on glosses.
 
     Args:
         name: of the study.
         pretrain: pretraining on masked tokens.
         tasks: the data of the tasks, by label.
-        states: steps of every state of a draw.
-        masked_steps: the same on masked tokens.
-        steps: of transfers, by label.
+        steps: of transfers, by label; of every state of a draw on masked tokens, `masked_state`,
+            and on a task, `state`.
     """
     hidden = pretrain.model.encoder.hidden
     rounds = {"rate": 0.1, "of": "original", "head": "keep"}
+    masked_state, state = steps["masked_state"], steps["state"]
     masked = DrawConfig(
-        method=ImpConfig(first="prune", stop=f"{masked_steps}it", **rounds),
-        train=recipes.some_steps(1e-3, f"{8 * masked_steps}it", pretrain.train.batch_size),
+        method=ImpConfig(first="prune", stop=f"{masked_state}it", **rounds),
+        train=recipes.some_steps(1e-3, f"{8 * masked_state}it", pretrain.train.batch_size),
     )
     on_task = DrawConfig(
-        method=ImpConfig(stop=f"{states}it", **rounds),
-        train=recipes.some_steps(3e-3, f"{9 * states}it"),
+        method=ImpConfig(stop=f"{state}it", **rounds),
+        train=recipes.some_steps(3e-3, f"{9 * state}it"),
     )
     on_tasks = {label: config_files.replace(on_task, data=data) for label, data in tasks.items()}
     return StudyConfig(
@@ -116,15 +125,24 @@ def of_glosses(name, pretrain, tasks, states, masked_steps, steps):
         pretrain=pretrain,
         objectives={
             "natural": ObjectiveConfig(),
-            "robust": ObjectiveConfig(name="embeddings", features=hidden, eps=0.2, num_steps=1),
+            "robust": ObjectiveConfig(name="embeddings", features=hidden, eps=0.03, num_steps=1),
         },
-        draws=draws(masked, on_tasks),
+        draws=recipes.but_the_pooler(draws(masked, on_tasks)),
         sparsities=(0.5, 0.7, 0.9),
         ladders={f"imp_{label}": (0.7,) for label in tasks},
-        transfers={label: recipes.brief(data, steps[label]) for label, data in tasks.items()},
-        evaluate=EvaluateConfig(batch_size=256),
+        transfers={
+            label: recipes.brief(data, f"{steps[label]}it") for label, data in tasks.items()
+        },
+        evaluate=EvaluateConfig(batch_size=32),
         together=1,
     )
+
+
+def without(study, *left_out):
+    """Return a study without some ways of drawing."""
+    kept = {label: draw for label, draw in study.draws.items() if label not in left_out}
+    ladders = {label: each for label, each in study.ladders.items() if label not in left_out}
+    return config_files.replace(study, draws=kept, ladders=ladders)
 
 
 def words(source, **fields):
@@ -139,32 +157,52 @@ def task(source, metric="accuracy", **fields):
     return DataConfig(source, text=TextConfig(length=LENGTH), task=asked, **fields)
 
 
+def fortunes(share):
+    return task("fortunes", path=f"{share}/{FORTUNES}", test_fraction=0.15)
+
+
 def small(share):
     tasks = {
         "glosses": task("glosses_mini"),
         "parts": task("glosses_mini_parts", "balanced"),
-        "fortunes": task("fortunes", path=f"{share}/{FORTUNES}", test_fraction=0.15),
+        "fortunes": fortunes(share),
     }
-    steps = {"glosses": "150it", "parts": "60it", "fortunes": "150it"}
+    steps = {"glosses": 150, "parts": 60, "fortunes": 150, "masked_state": 8, "state": 15}
     pretrain = recipes.tiny(words("glosses_mini"), "250it", 16)
-    study = of_glosses("text_small", pretrain, tasks, 15, 8, steps)
-    left_out = ("permuted", "reinitialised")
-    kept = {label: draw for label, draw in study.draws.items() if label not in left_out}
-    return config_files.replace(study, draws=kept)
+    return without(of_glosses("text_small", pretrain, tasks, steps), *OTHER_WEIGHTS)
 
 
-def wordnet(share):
+def on_wordnet(name, share):
+    """Return the study on all glosses, with masked tokens as a target."""
     most = {"path": f"{share}/{WORDNET}", "test_fraction": 0.02, "validation_fraction": 0.02}
     tasks = {
         "glosses": task("wordnet", **most),
         "parts": task("wordnet_parts", "balanced", train_examples=4000, **most),
-        "fortunes": task("fortunes", path=f"{share}/{FORTUNES}", test_fraction=0.15),
+        "fortunes": fortunes(share),
     }
-    pretrain = recipes.tiny(words("wordnet", **most), "2000it", 24)
-    return of_glosses("text_wordnet", pretrain, tasks, 50, 50, dict.fromkeys(tasks, "500it"))
+    steps = {"glosses": 200, "parts": 100, "fortunes": 200, "masked_state": 50, "state": 60}
+    pretrain = recipes.tiny(words("wordnet", **most), "3000it", 8, "100it")
+    study = of_glosses(name, pretrain, tasks, steps)
+    again = TransferConfig(data=pretrain.data, train=recipes.some_steps(4e-3, "100it", 8, "10it"))
+    return config_files.replace(study, transfers={**study.transfers, "masked": again})
+
+
+def wordnet(share):
+    return without(on_wordnet("text_wordnet", share), *OTHER_WEIGHTS)
+
+
+def rungs(share):
+    study = on_wordnet("text_rungs", share)
+    natural = {"natural": study.objectives["natural"]}
+    few = dict.fromkeys(OTHER_WEIGHTS, (0.7,))
+    classes = {label: run for label, run in study.transfers.items() if label != "masked"}
+    return config_files.replace(
+        study, objectives=natural, sparsities=RUNGS, ladders={**study.ladders, **few},
+        transfers=classes,
+    )  # fmt: skip
 
 
 def get_config(which="full"):
     size, _, share = which.partition(",")
-    make = {"full": full, "small": small, "wordnet": wordnet}
+    make = {"full": full, "small": small, "wordnet": wordnet, "rungs": rungs}
     return config_files.editable(config_files.pick(make, size)(share or SHARE))

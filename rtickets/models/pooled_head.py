@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from jax import Array
-
 from rtickets.models.network import BackboneAndHead, Features
 
 
@@ -15,12 +13,14 @@ class PooledHead(BackboneAndHead):
     Attributes:
         num_classes: width of the head.
         make_head: makes it; one that reads levels finds none.
+        named: what the features are called where the network takes several inputs, by name.
     """
 
     num_classes: int
     make_head: Any
+    named: str | None = None
 
-    def features(self, x: Array, train: bool = False) -> Features:
+    def features(self, x: Any, train: bool = False) -> Features:
         """Return the inputs as features."""
         del train
-        return Features({}, x)
+        return Features({}, x if self.named is None else x[self.named])

@@ -78,9 +78,10 @@ def render_page(
     for heading, own in pictures.items():
         sections += _pictures(about, heading, own)
     sections += _cells(about)
-    sections.append(
-        Section("Source networks", _source_facts(about), _source_table(result["sources"]))
-    )
+    if result["sources"]:  # networks that are taken as they are have none
+        sections.append(
+            Section("Source networks", _source_facts(about), _source_table(result["sources"]))
+        )
     sections += [*_failed(about), *_broken(about), *_honesty(about)]
     computed = "".join(f"<p>{html.escape(_environment(one))}</p>" for one in environments)
     sections.append(Section("Computed with", [], computed))

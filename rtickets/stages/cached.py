@@ -1,9 +1,10 @@
 """Linear evaluation on features that are computed once, see `rtickets.training.heads`.
 
 That is exact where nothing before the head moves and every epoch sees the same examples: under
-frozen statistics, without augmentation, on a task that prepares images as all do, with a head that
-reads pooled features alone. Anything else is refused before features are computed, as is a split
-whose features would take more than `MOST_BYTES`.
+frozen statistics, without augmentation, on a task that prepares images as all do or leaves arrays
+as they are, such as tokens, with a head that reads pooled features alone. Anything else is refused
+before features are computed, as is a split whose features would take more than `MOST_BYTES`. The
+network is that of evaluations: what it would drop in training (dropout) is there.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ from rtickets.stages.settings import Rung, TransferConfig
 from rtickets.stages.train import Ready
 from rtickets.stages.training_run import TrainingRun, begin
 from rtickets.storage.files import open_metrics, read_json, write_json
-from rtickets.tasks import ImageTask, Task
+from rtickets.tasks import ArrayTask, ImageTask, Task
 from rtickets.training import HEAD
 from rtickets.training.heads import AsTheyAre, HeadFit, HeadRun, fit_heads, shapes_of
 from rtickets.training.settings import TrainConfig
@@ -59,16 +60,18 @@ def check_data(config: DataConfig, task: Task) -> None:
             f"change at random in every epoch; leave that out ({', '.join(off)}), or set "
             "features='computed'"
         )
-    own = [name for name in ("prepare", "augment") if not _is_of_images(task, name)]
-    if own:
+    own = [_own_in(task, common) for common in (ImageTask, ArrayTask)]
+    if all(own):
         raise InputError(
-            f"features='cached': {type(task).__name__} has a {' and '.join(own)} of its own, which "
-            "may change examples at random; set features='computed'"
+            f"features='cached': {type(task).__name__} has a {' and '.join(own[0])} of its own, "
+            "which may change examples at random; set features='computed'"
         )
 
 
-def _is_of_images(task: Task, name: str) -> bool:
-    return getattr(type(task), name, None) is getattr(ImageTask, name)
+def _own_in(task: Task, common: type) -> list[str]:
+    """Return what a task does to examples that others of its kind do not."""
+    names = ("prepare", "augment")
+    return [n for n in names if getattr(type(task), n, None) is not getattr(common, n)]
 
 
 def check_size(model: models.Model, inputs: models.Inputs | tuple[int, ...], examples: int) -> int:
@@ -151,7 +154,8 @@ def heads_of(
     network = evaluation.Network(run.model, params, stats)
     console.say(f"{run.called}: features of {sum(map(len, splits)):,} examples, once")
     train, held_out = (_featured(run, network, split) for split in splits)
-    model = PooledHead(run.model.num_classes, run.model.make_head)
+    named = run.task.input if len(run.task.inputs) > 1 else None
+    model = PooledHead(run.model.num_classes, run.model.make_head, named)
     examples = evaluation.on_devices(held_out, AsTheyAre(), run.devices, run.task)
 
     def validate(head: Params) -> float:

@@ -30,7 +30,7 @@ class Cell(NamedTuple):
 
 
 class SourceNetwork(NamedTuple):
-    """A pretrained network, measured on its own task.
+    """A network that was pretrained here, measured on its own task.
 
     Attributes:
         seed: of the pretraining.
@@ -56,7 +56,8 @@ def units_of(config: StudyConfig) -> Iterator[SourceNetwork | Cell]:
     """Yield what a study measures, in the order of its result: source networks, then cells."""
     for seed in config.seeds:
         for objective in config.branches:
-            yield SourceNetwork(seed, objective)
+            if config.pretraining(objective).network is None:  # else it may have no task
+                yield SourceNetwork(seed, objective)
     yield from grid(config)
 
 

@@ -14,6 +14,7 @@ from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, folder_of, run_once
 from rtickets.stages.settings import PretrainConfig
 from rtickets.stages.stage import Stage
+from rtickets.stages.taken import taken
 from rtickets.stages.train import first_meta, train_network, training_result, write_ticket
 from rtickets.stages.training_run import TrainingRun
 from rtickets.tasks import task_of
@@ -24,7 +25,9 @@ from rtickets.tickets.ticket import Ticket
 def pretrain(
     config: PretrainConfig, workdir: Path, name: str, devices: parallel.Devices
 ) -> RunFolder:
-    """Train a dense network on the source task; see `Stage.run`."""
+    """Train a dense network on the source task, or take one that is there; see `Stage.run`."""
+    if config.network is not None:
+        return taken(config, workdir, name)
 
     def body(folder: Path) -> dict[str, Any]:
         check_resize(config.data)
@@ -45,6 +48,8 @@ def pretrain(
 
 def _estimate(config: PretrainConfig, setting: Setting) -> list[Estimate]:
     check_resize(config.data)
+    if config.network is not None:
+        return []
     name = f"pretrain, {config.train.objective.name}"
     sizes = sizes_of(config.data)
     return [estimate_training(name, sizes, config.model, config.train, setting.devices)]
@@ -52,6 +57,8 @@ def _estimate(config: PretrainConfig, setting: Setting) -> list[Estimate]:
 
 def _name(config: PretrainConfig) -> str:
     """Return what a run folder is called: without labels by the task, else by the objective."""
+    if config.network is not None:
+        return "taken"
     objective, task = str(config.train.objective.name), config.data.task
     if task is None or not task.makes_views:
         return objective

@@ -3,9 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import field
 from itertools import product
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
 from rtickets.data.settings import DataConfig
@@ -43,11 +49,39 @@ class Rung(NamedTuple):
 
 @dataclass(frozen=True, config=STRICT)
 class PretrainConfig:
-    """Training of a dense network on the source task."""
+    """Training of a dense network on the source task.
+
+    Attributes:
+        data: the source task.
+        model: the network.
+        train: the training run.
+        network: run folder or ticket folder of a network that is there already, such as an imported
+            one, and is taken as it is: `model` must be its, `data` are examples that it can read,
+            and nothing is trained. None trains.
+    """
 
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    network: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_the_usual(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what runs of before it was there do not name, where it is the usual."""
+        values: dict[str, Any] = dump(self)
+        if values.get("network") is None:
+            values.pop("network", None)
+        return values
+
+    @model_validator(mode="after")
+    def _check(self) -> "PretrainConfig":
+        own = config_files.replace(self.train, seed=TrainConfig().seed)
+        if self.network is not None and own != TrainConfig():
+            raise ValueError(
+                f"network={self.network!r} is taken as it is, so that train would change nothing; "
+                "leave train out, or network"
+            )
+        return self
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -73,8 +107,8 @@ class TransferConfig:
             images is chosen, of equals the smaller. () chooses nothing.
         weight_decays: likewise; with both, every pair is trained.
         features: under 'linear' with frozen statistics, what the head sees is 'computed' in every
-            step, or 'cached': computed once, without augmentation, and all rungs are trained
-            together on it.
+            step, or 'cached': computed once, without augmentation or dropout, and all rungs are
+            trained together on it.
         train: the training run.
     """
 

@@ -85,7 +85,7 @@ def run_study(
     if consent.retry_failed:
         processes.on_primary(lambda: _reopen(study))
     retried: set[Path] = set()
-    check = partial(check_study, config, devices)
+    check = partial(check_study, config, devices, workdir)
     if attempt(lambda: begin_run(study, check), consent, retried):
         return study
     study_progress.begin_study(study.path, [unit._asdict() for unit in units])

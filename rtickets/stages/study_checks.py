@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
@@ -21,6 +22,7 @@ from rtickets.settings.config_files import parts_of
 from rtickets.stages.cached import check_data, check_size
 from rtickets.stages.settings import PretrainConfig
 from rtickets.stages.study_settings import StudyConfig
+from rtickets.stages.taken import check_taken
 from rtickets.tasks import task_of
 from rtickets.training.batches import steps_per_epoch
 from rtickets.training.settings import TrainConfig
@@ -28,16 +30,24 @@ from rtickets.training.settings import TrainConfig
 T = TypeVar("T")
 
 
-def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
+def check_study(
+    config: StudyConfig, devices: parallel.Devices, workdir: Path = Path("runs")
+) -> None:
     """Look at everything that could fail late, before hours of training.
+
+    Args:
+        workdir: where run folders lie, of which networks that are there may be named.
 
     Raises:
         InputError: for a data set that cannot be loaded, a batch that does not fit its data or the
             devices, a radius larger than all images, a sparsity, pattern or expression that does
-            not fit its way of drawing, fewer images than statistics are estimated on, or features
-            that cannot be cached.
+            not fit its way of drawing, fewer images than statistics are estimated on, features
+            that cannot be cached, or a network that is not there or another one.
     """
     _check_runs(config, devices)
+    for branch in config.branches:
+        if config.pretraining(branch).network is not None:
+            _named(branch, check_taken, config.pretraining(branch), workdir)
     for label, draw in config.draws.items():
         for sparsity in config.ladder(label):
             drawn = config_files.replace(draw, sparsity=sparsity)
@@ -53,7 +63,7 @@ def check_study(config: StudyConfig, devices: parallel.Devices) -> None:
 def _check_runs(config: StudyConfig, devices: parallel.Devices) -> None:
     """Look at the data of all runs, and tell of all that cannot start at once: they take days."""
     own = [(_pretrain_of(config, each), config.pretraining(each)) for each in config.branches]
-    runs = [(label, run.data, run.train) for label, run in own]
+    runs = [(label, run.data, run.train) for label, run in own if run.network is None]
     runs += [(label, run.data, run.train) for label, run in config.transfers.items()]
     checks: list[tuple[str, Callable[[], Any]]] = [
         (label, partial(_check_run, task, train, devices)) for label, task, train in runs

@@ -46,7 +46,10 @@ def _runs_of(
     setting = replace(setting, model=model, task=pretrain.data, inputs=source.inputs)
     for label in branches:
         train, times = config.pretraining(label).train, len(config.seeds)
-        yield estimate_training(f"pretrain, {label}", source, model, train, devices, times=times)
+        if pretrain.network is None:
+            yield estimate_training(
+                f"pretrain, {label}", source, model, train, devices, times=times
+            )
     networks = len(config.seeds) * len(branches)
     tickets = networks * (1 + sum(len(config.ladder(label)) for label in config.draws))
     for label, draw in config.draws.items():
@@ -62,7 +65,8 @@ def _runs_of(
         yield _together(found, transfer, config.together or TICKETS)
         task = setting.task_of(transfer.data)
         yield estimate_evaluation(config.evaluate, task, model, devices, tickets)
-    yield estimate_evaluation(config.evaluate, source, model, devices, networks)
+    if pretrain.network is None:
+        yield estimate_evaluation(config.evaluate, source, model, devices, networks)
 
 
 def _together(found: Estimate, transfer: TransferConfig, at_once: int) -> Estimate:

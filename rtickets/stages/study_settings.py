@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import field
+from typing import Any
 
 from pydantic import model_validator
 from pydantic.dataclasses import dataclass
@@ -190,9 +191,13 @@ class StudyConfig:
         for branch in self.branches:
             own = self.pretraining(branch)
             for label, (first, alike) in found.items():
-                if (first.data, first.model) == (own.data, own.model):
+                if _seen(first) == _seen(own):
                     found[label] = first, (*alike, branch)
                     break
             else:
                 found[branch] = own, (branch,)
         return found
+
+
+def _seen(pretrain: PretrainConfig) -> tuple[Any, ...]:
+    return pretrain.data, pretrain.model, pretrain.network is None

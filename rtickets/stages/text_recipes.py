@@ -4,7 +4,7 @@ Published ones are those of Chen et al. 2020 (tickets of pretrained BERT) and, o
 Devlin et al. 2019; sizes of batches are those of one process.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from rtickets.data.settings import DataConfig
@@ -150,23 +150,32 @@ def some_steps(
     """Return a brief training, the last weights kept."""
     return TrainConfig(
         optimizer=linear(rate, warmup, decay), duration=duration, batch_size=batch, select="last",
-        validate_every="0ep", checkpoint_every="0ep",
+        validate_every="0ep", checkpoint_every="0ep", steps_per_dispatch=10,
     )  # fmt: skip
 
 
-def tiny(data: DataConfig, duration: str, batch: int) -> PretrainConfig:
+def tiny(data: DataConfig, duration: str, batch: int, warmup: str = "25it") -> PretrainConfig:
     """Return the encoder of the small studies on masked tokens."""
     sizes = EncoderConfig(
         layers=2, hidden=64, heads=2, vocabulary=4096, positions=128, dropout=0.0,
         attention_dropout=0.0,
     )  # fmt: skip
-    train = some_steps(4e-3, duration, batch, "25it", 0.01)
+    train = some_steps(4e-3, duration, batch, warmup, 0.01)
     return PretrainConfig(data, ModelConfig(arch="bert", encoder=sizes), train)
 
 
 def brief(data: DataConfig, duration: str) -> TransferConfig:
     """Return the transfer of the small studies."""
     return TransferConfig(data=data, train=some_steps(3e-3, duration, warmup="10it"))
+
+
+def but_the_pooler(ways: Mapping[str, DrawConfig]) -> dict[str, DrawConfig]:
+    """Return ways of drawing, by label, that leave the pooler alone.
+
+    Nothing trains it on masked tokens alone, so that its weights are the smallest: a ranking over
+    all layers removes them first, and what reads the pooler then reads a constant.
+    """
+    return {label: config_files.replace(draw, exclude="pooler/.*") for label, draw in ways.items()}
 
 
 PRETRAININGS: dict[str, Callable[[], PretrainConfig]] = {

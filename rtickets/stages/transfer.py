@@ -247,7 +247,7 @@ def _once(
         own, task.outputs, make_head=task.head, output_stride=task.backbone_stride
     )
     examples = task.train + task.validation
-    width = cached.check_size(model, task.shape, examples)
+    width = cached.check_size(model, task.inputs, examples)
     images = to_steps(config.train.duration, task.train // config.train.batch_size)
     images *= config.train.batch_size * len(config.rungs)
     # forward, and the gradients to weights and inputs, of a multiplication and an addition each

@@ -8,6 +8,7 @@ from rtickets import cli
 from rtickets.cli import overrides
 from rtickets.config import EncoderConfig, StudyConfig
 from rtickets.costs import network_costs
+from rtickets.data.text import tokenizers
 from rtickets.draw.ladder import states_to
 from rtickets.errors import InputError
 from rtickets.platform import parallel
@@ -17,14 +18,15 @@ from rtickets.stages.results import read_study
 from rtickets.stages.study import run_study
 
 FILE = Path(__file__).parents[2] / "configs" / "studies" / "text.py"
+MINILM = FILE.with_name("minilm.py")
 TASKS = ("glosses", "parts", "fortunes")
 
 
-def study(which):
-    return overrides.from_command_line(StudyConfig, [f"--config={FILE}:{which}"])
+def study(which, file=FILE):
+    return overrides.from_command_line(StudyConfig, [f"--config={file}:{which}"])
 
 
-@pytest.mark.parametrize("size", ["full", "small", "wordnet"])
+@pytest.mark.parametrize("size", ["full", "small", "wordnet", "rungs"])
 def test_tickets_are_drawn_on_masked_tokens_and_on_every_target(size):
     found = study(size)
     targets = {label: run.data for label, run in found.transfers.items()}
@@ -40,15 +42,26 @@ def test_tickets_are_drawn_on_masked_tokens_and_on_every_target(size):
             assert inherits(draw)
         for sparsity in found.ladder(label):  # each is a state of one chain
             assert len(states_to(sparsity, 0.1, "original")) == round(sparsity * 10)
-    assert set(found.objectives) == {"natural", "robust"}
-    robust = found.objectives["robust"]
-    encoder = found.pretrain.model.encoder or EncoderConfig()
-    assert (robust.name, robust.features) == ("embeddings", encoder.hidden)
+    assert set(found.objectives) == ({"natural"} if size == "rungs" else {"natural", "robust"})
+    for robust in (each for label, each in found.objectives.items() if label == "robust"):
+        encoder = found.pretrain.model.encoder or EncoderConfig()
+        assert (robust.name, robust.features) == ("embeddings", encoder.hidden)
     assert found.seeds == (0, 1, 2)
     controls = {draw.control for draw in found.draws.values()} - {None}
     whole = {"random", "permuted_layers", "reinitialised"}
-    assert controls == ({"random"} if size == "small" else whole)
+    assert controls == ({"random"} if size in ("small", "wordnet") else whole)
     assert "omp" in found.draws
+    assert ("masked" in found.transfers) == (size in ("full", "wordnet"))
+
+
+def test_studies_of_all_glosses_share_what_they_train():
+    some, all_rungs = study("wordnet"), study("rungs")
+    assert all_rungs.pretrain == some.pretrain
+    assert all_rungs.transfers.items() <= some.transfers.items()
+    assert all_rungs.evaluate == some.evaluate
+    assert all_rungs.draws.items() >= some.draws.items()
+    assert set(all_rungs.sparsities) > set(some.sparsities)
+    assert all_rungs.ladder("permuted") == all_rungs.ladder("reinitialised") == (0.7,)
 
 
 def test_the_published_settings():
@@ -67,7 +80,8 @@ def test_the_folder_of_debians_packages_may_be_named():
     paths = {label: run.data.path for label, run in found.transfers.items()}
     words = "/opt/texts/wordnet"
     assert paths == {
-        "glosses": words, "parts": words, "fortunes": "/opt/texts/games/fortunes",
+        "glosses": words, "parts": words, "masked": words,
+        "fortunes": "/opt/texts/games/fortunes",
     }  # fmt: skip
     assert found.pretrain.data.path == words
 
@@ -105,6 +119,39 @@ def test_a_dry_run_estimates_published_tickets(published, capsys):
     assert "nothing was trained" in out
     assert "85.52 M prunable" in out
     assert "imp_glosses: draw, imp" in out
+
+
+@pytest.mark.parametrize("which", ["heads", "finetuned"])
+def test_a_dry_run_estimates_tickets_of_a_network_that_is_there(published, which, capsys):
+    (published / "minilm").mkdir()
+    words = (published / "vocab.txt").read_text().split("\n")
+    made = tokenizers.word_pieces(words, lowercase=True)
+    made.save(str(published / "minilm" / "tokenizer.json"))
+    line = [f"--config={MINILM}:{which},{published / 'share'}", f"--workdir={published}"]
+    assert cli.main(["study", "--dry-run", *line]) == 0
+    out = capsys.readouterr().out
+    assert "10.76 M prunable" in out
+    assert "imp_glosses: draw, imp" in out
+    assert "pretrain" not in out
+    with pytest.raises(InputError, match="minilm is not a ticket"):  # its weights are not there
+        run_study(
+            study(f"{which},{published / 'share'}", MINILM), published, parallel.local_devices(1)
+        )
+
+
+def test_what_is_asked_of_the_network_that_is_there():
+    found = study("heads", MINILM)
+    assert found.pretrain.network == "minilm"
+    assert found.seeds == (0, 1, 2)
+    assert min(found.sparsities) == 0.1
+    assert max(found.sparsities) == 0.9
+    assert set(found.transfers) == set(TASKS)
+    assert {draw.exclude for draw in found.draws.values()} == {"pooler/.*"}
+    assert {run.features for run in found.transfers.values()} == {"cached"}
+    (whole,) = study("finetuned", MINILM).transfers.values()
+    assert whole.mode == "finetune"
+    assert whole.data == found.transfers["glosses"].data
+    assert found.draws["imp_glosses"].data == whole.data
 
 
 def test_folders_that_are_not_there_are_named(published):
