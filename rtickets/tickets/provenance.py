@@ -56,6 +56,9 @@ def check_inputs(meta: Any, task: Task, transform: Transform, dataset: Dataset) 
             f"the ticket's network takes {ours}, the task {task.name!r} gives {theirs}; choose "
             "data of its kind"
         )
+    if "inputs" in meta:  # images may be of any size, texts not longer than there are positions
+        network = models.from_config(config_files.parse(ModelConfig, meta["model"]), 1)
+        models.check_inputs(network, asked)
 
 
 def extend(

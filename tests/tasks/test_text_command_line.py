@@ -118,6 +118,7 @@ def test_what_texts_are_not_is_one_line(own_file, capsys):
         ("pretrain", "pretrain", "data.text.length=20", ("20", "positions=16")),
         ("pretrain", "pretrain", "train.objective.name=pgd", ("tokens", "'pgd'")),
         ("transfer", "transfer", f"{own} data.text.tokenizer=vocab.txt", ("4096", "6 tokens")),
+        ("transfer", "transfer", f"{own} data.text.length=20", ("20", "positions=16")),
         ("evaluate", "parts", own, ("masked_tokens", "text_classification")),
         ("evaluate", "evaluate", f"{own} attacks.pgd.eps=0.1", ("tokens",)),
         ("transfer", "number", own, ("table.csv",)),

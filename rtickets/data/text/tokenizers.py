@@ -98,11 +98,18 @@ def encoded(tokenizer: Any, texts: Sequence[Any], **how: Any) -> list[Any]:
     """
     try:
         found: list[Any] = tokenizer.encode_batch(list(texts), add_special_tokens=False, **how)
-    except Exception as error:  # the library raises plain exceptions
+    except BaseException as error:  # the library raises plain exceptions, and panics
+        _check_own(error)
         for number, text in enumerate(texts, 1):
             check_unicode("".join(text), f"text {number} of a split")
         raise InputError(f"the tokenizer of the data cannot read its texts: {error}") from None
     return found
+
+
+def _check_own(error: BaseException) -> None:
+    """Raise what is no error of the library, whose panics are no `Exception`."""
+    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        raise error
 
 
 def check_unicode(text: str, name: str) -> None:
@@ -159,7 +166,8 @@ def _opened(name: str, about: tuple[int, ...], lowercase: bool) -> Any:
         )  # tokens may be signs such as U+2028
     except InputError:
         raise
-    except Exception as error:  # the library raises plain exceptions for damage
+    except BaseException as error:  # the library raises plain exceptions for damage, and panics
+        _check_own(error)
         raise InputError(f"{path}: cannot be read as a tokenizer: {error}") from None
     return word_pieces(lines[:-1] if lines[-1] == "" else lines, lowercase, name)
 

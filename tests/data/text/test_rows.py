@@ -167,3 +167,21 @@ def test_a_mark_of_byte_order_before_a_vocabulary_is_none_of_its_tokens(config, 
 def test_a_missing_tokenizer_is_named(tmp_path):
     with pytest.raises(InputError, match=r"tokenizer.*nowhere.*glosses"):
         ours.open_tokenizer(TextConfig(tokenizer=str(tmp_path / "nowhere.json")))
+
+
+def test_a_tokenizer_that_makes_its_library_panic_is_refused(tmp_path, capfd):
+    made = json.loads(ours.word_pieces(WORDS, True).to_str())
+    made["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": "AAAA"}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(made))
+    with pytest.raises(InputError, match="cannot be read as a tokenizer"):
+        rows_of(TextConfig(tokenizer=str(tmp_path / "tokenizer.json")), ["the cat"])
+    capfd.readouterr()  # the panic is told there
+
+
+def test_being_asked_to_stop_is_no_fault_of_a_tokenizer():
+    class Stopping:
+        def encode_batch(self, *_, **__):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ours.encoded(Stopping(), ["the cat"])

@@ -120,6 +120,11 @@ def raw_of_questions(config: DataConfig, splits: Mapping[str, Sequence[Question]
             f"{lost:,} of {len(whole):,} training questions are left out: their answers do not "
             "stand where the file says"
         )
+    if not parts["train"]:
+        raise InputError(
+            f"{whole[0].name}, and all others for training: the answer does not stand where the "
+            "file says; expected SQuAD 1.1, whose answer_start counts characters of the text"
+        )
     held_out = {"test": config.test_fraction, "validation": config.validation_fraction}
     for split, fraction in held_out.items():
         if split not in parts:

@@ -24,6 +24,7 @@ _SPLITS = {
 }
 _ENDS = (".csv", ".tsv", ".jsonl")
 _MOST_FIELD = 1 << 24  # characters of a cell
+_MOST_DIGITS = 1000  # of a label that is a number; Python reads no more than 4,300
 Row = Mapping[str, Any]
 
 
@@ -87,12 +88,22 @@ def json_rows(path: Path, text: str) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_named_once)
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: line {number} is no JSON: {error}") from None
         if not isinstance(row, dict):
             raise InputError(f"{path}: line {number} is no object with columns")
         yield row
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object whose names all differ: of two alike nobody knows which is meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice!r:.40} stands there twice; rename one")
+    return found
 
 
 def raw_of_rows(
@@ -157,7 +168,9 @@ def _cell(row: Row, column: str, name: str, number: int) -> str:
 
 def _in_order(label: str) -> tuple[Any, ...]:
     """Return what sorts numbers as numbers, before other labels."""
-    return (0, int(label), label) if label.isdecimal() else (1, 0, label)
+    if not label.isdecimal() or len(label) > _MOST_DIGITS:
+        return (1, 0, label)
+    return (0, int(label), label)
 
 
 def _numbers(answer: str, told: Sequence[str], classes: Sequence[str], name: str) -> np.ndarray:
@@ -167,7 +180,8 @@ def _numbers(answer: str, told: Sequence[str], classes: Sequence[str], name: str
             raise InputError(f"{name}: the label {unknown[0]!r} is none of those of train")
         return np.array([numbers[label] for label in told], np.int32)
     try:
-        values = np.array([float(each) for each in told], np.float32)
+        with np.errstate(over="ignore"):  # what is infinite then is refused where all is checked
+            values = np.array([float(each) for each in told]).astype(np.float32)
     except ValueError as error:
         raise InputError(f"{name}: {error}; expected numbers to be told") from None
     return values

@@ -216,3 +216,29 @@ def test_another_tokenizer_is_another_data_set(tmp_path):
     assert fingerprint(DataConfig("glosses_mini", text=SHORT)) is None
     path.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na")
     assert fingerprint(config) != first
+
+
+def table(path, content):
+    path.write_text(content)
+    return DataConfig("table", path=str(path), text=SHORT, test_fraction=0.3)
+
+
+def test_a_name_that_stands_twice_in_a_line_is_refused(tmp_path):
+    rows = [json.dumps({"text": f"a {n}", "label": n % 2}) for n in range(9)]
+    rows.append('{"text": "a", "text": "b", "label": 1}')
+    with pytest.raises(InputError, match=r"line 10 .*'text' stands there twice"):
+        data.load(table(tmp_path / "a.jsonl", "\n".join(rows)))
+
+
+def test_labels_of_any_number_of_digits_are_names(tmp_path):
+    long = "1" * 5000
+    rows = "".join(f"a {n},{long if n % 2 else 10 - n % 4}\n" for n in range(40))
+    found = data.load(table(tmp_path / "a.csv", f"text,label\n{rows}"))
+    assert found.class_names == ("8", "10", long)
+
+
+def test_numbers_beyond_float32_are_refused_without_a_warning(tmp_path):
+    rows = "".join(f"a {n},{n}\n" for n in range(20))
+    asked = table(tmp_path / "a.csv", f"text,label\n{rows}b,1e300\n")
+    with pytest.raises(InputError, match="not finite"):
+        data.load(config_files.replace(asked, task=TextRegression()))

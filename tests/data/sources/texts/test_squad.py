@@ -115,3 +115,10 @@ def test_what_is_not_there_is_said(tmp_path):
         write(tmp_path / name, [article(1)])
     with pytest.raises(InputError, match=r"dev-v1.1.json and dev-v2.0.json"):
         data.load(DataConfig("squad", path=str(tmp_path), text=TEXT))
+
+
+def test_answers_that_all_stand_elsewhere_are_said(tmp_path):
+    answers = [{"text": "many plants", "answer_start": 10**30}]
+    write(tmp_path / "train.json", [article(n, answers=answers) for n in range(6)])
+    with pytest.raises(InputError, match=r"'0-0'.*answer_start counts characters"):
+        data.load(DataConfig("squad", path=str(tmp_path / "train.json"), text=TEXT))
