@@ -2,7 +2,7 @@
 
     rtickets study --config=configs/studies/demo.py --workdir=runs
 
-Needs `pip install 'rtickets[demo]'`. Time: about 4 minutes on two CPU cores. Result: see README.md.
+Needs `pip install 'rtickets[demo]'`. Time: about 5 minutes on two CPU cores. Result: see README.md.
 """
 
 from rtickets.settings import config_files

@@ -89,6 +89,7 @@ def compare(a: Ticket, b: Ticket) -> dict[str, Table]:
     Raises:
         InputError: if the tickets do not have the same prunable layers.
     """
+    _check_compacted(a, b)
     overlap = masks.overlap(a.mask, b.mask)
     masks_a, masks_b = masks.prunable_leaves(a.mask), masks.prunable_leaves(b.mask)
     weights_a, weights_b = masks.leaf_paths(a.params), masks.leaf_paths(b.params)
@@ -104,6 +105,24 @@ def compare(a: Ticket, b: Ticket) -> dict[str, Table]:
         "layers": [*rows, _compared("all", list(counts.values()), overlap[""], largest)],
         "provenance_differences": [{"field": f, "a": x, "b": y} for f, x, y in fields],
     }
+
+
+def _check_compacted(a: Ticket, b: Ticket) -> None:
+    """Raise InputError where layers of tickets differ in size as one was made smaller."""
+    shapes = [{p: np.shape(m) for p, m in masks.prunable_leaves(t.mask).items()} for t in (a, b)]
+    differing = [path for path in shapes[0] if shapes[0][path] != shapes[1].get(path)]
+    smaller = [
+        name
+        for name, ticket in (("first", a), ("second", b))
+        if any(entry.get("stage") == "compact" for entry in stages_in(ticket.meta))
+    ]
+    if differing and shapes[0].keys() == shapes[1].keys() and smaller:
+        raise InputError(
+            f"{differing[0]} has the shape {shapes[0][differing[0]]} in the first ticket, "
+            f"{shapes[1][differing[0]]} in the second: `rtickets compact` made "
+            f"{' and '.join(f'the {name}' for name in smaller)} smaller; compare the tickets that "
+            "it was given"
+        )
 
 
 def chance_overlap(counts: Iterable[tuple[int, int, int]]) -> float:

@@ -1,107 +1,144 @@
-"""How cost grows with the attack's steps, the batch and the weights to draw from, beside a model.
+"""How cost grows with the attack's steps, batch, tickets, devices and weights, beside a model.
 
     taskset -c 1 python tests/speed/growth.py --out=docs/growth.png
 
 A natural step is a forward pass and a backward pass of twice its cost; a step of PGD is a forward
 and a backward pass to the images alone, of once its cost. So a step with K of them is (2K + 3) / 3
-natural ones. Seconds are the processor's, of one core, which other work changes less than the
-clock.
+natural ones. The batch, tickets at once and weights to draw from should cost in proportion;
+simulated devices that share a core and a batch should cost nothing. Seconds are the processor's,
+of one core, which other work changes less than the clock.
 """
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
+import jax
 import matplotlib
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+from draw_memory import network
+from together import sample_of
 
 from rtickets import draw_omp
 from rtickets.config import AttackConfig, ModelConfig, ObjectiveConfig
 from rtickets.costs.bench import rate_of_steps
 from rtickets.platform import parallel
+from rtickets.stages.choosing import time_step
 from rtickets.training.objectives import Adversarial
 
 matplotlib.use("Agg")
 
 
-def step_seconds(attack_steps, batch, options):
-    """Return the processor's seconds of a training step; natural where there is no attack."""
+def step_seconds(attack_steps, batch, options, count=1):
+    """Return the processor's seconds of a step on devices; natural where there is no attack."""
     objective = ObjectiveConfig()
     if attack_steps:
         objective = Adversarial(attack=AttackConfig(num_steps=attack_steps))
-    model, devices = ModelConfig(width=options.width), parallel.local_devices(1)
+    model, devices = ModelConfig(width=options.width), parallel.local_devices(count)
     rate = rate_of_steps(
         model, options.pixels, batch, objective, devices, options.seconds, time.process_time
     )
     return batch / rate
 
 
-def draw_seconds(count):
-    generator = np.random.default_rng(0)
-    params = {
-        str(number): {"kernel": generator.standard_normal((10, count // 100), np.float32)}
-        for number in range(10)
+def ticket_seconds(counts, options):
+    """Return the processor's seconds of a natural step of so many tickets as one program."""
+    batch = options.batches[0]
+    sample = sample_of(options.width, options.pixels, batch, "natural", "finetune")
+    return {
+        count: count * time_step(sample, count, 1, options.seconds / 4, time.process_time)
+        for count in counts
     }
+
+
+def draw_seconds(count):
+    params = network(count, "float32")
     start = time.process_time()
     draw_omp(params, 0.9)
     return time.process_time() - start
+
+
+def line(measured):
+    """Return (a, b) of a + b x, the line nearest to what was measured in proportion."""
+    places, values = (np.array(each, float) for each in (list(measured), list(measured.values())))
+    design = np.stack([np.ones_like(places), places], -1) / values[:, None]
+    return np.linalg.lstsq(design, np.ones_like(values), rcond=None)[0]
+
+
+def say(name, measured, model, unit):
+    """Print what was measured, its share of the model, and the line that fits it."""
+    for place, value in measured.items():
+        share = value / model(place)
+        print(f"{name} {place:g}: {value:.4g} {unit}, {share:.2f} of the model")
+    if len(measured) > 1:
+        constant, slope = line(measured)
+        print(f"{name}, fitted: {constant:.3g} + {slope:.3g} x {unit}")
+    sys.stdout.flush()
+
+
+def measure(options):
+    """Return for every panel its name, what was measured, the unit, the model and its words."""
+    middle = options.batches[len(options.batches) // 2]
+    batches = {size: 1e3 * step_seconds(0, size, options) for size in options.batches}
+    natural = batches[middle]
+    yield ("batch", batches, "ms of a natural step", lambda b: natural * b / middle,
+           "in proportion")  # fmt: skip
+    attacked = {k: 1e3 * step_seconds(k, middle, options) / natural for k in options.steps}
+    yield ("steps of PGD", {0: 1.0, **attacked}, "natural steps", lambda k: (2 * k + 3) / 3,
+           "(2K + 3) / 3")  # fmt: skip
+    tickets = {n: 1e3 * each for n, each in ticket_seconds(options.tickets, options).items()}
+    yield ("tickets at once", tickets, "ms of a step of all", lambda n: tickets[1] * n,
+           "in proportion")  # fmt: skip
+    devices = {n: 1e3 * step_seconds(0, middle, options, n) for n in options.devices}
+    yield "simulated devices", devices, "ms of a natural step", lambda _: devices[1], "the same"
+    drawn = {count: draw_seconds(int(count)) for count in options.weights}
+    largest = max(drawn)
+    yield ("weights", drawn, "s of drawing", lambda n: drawn[largest] * n / largest,
+           "in proportion")  # fmt: skip
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 3, 5, 7])
     parser.add_argument("--batches", type=int, nargs="+", default=[8, 16, 32, 64, 128])
-    parser.add_argument("--weights", type=float, nargs="+", default=[1e5, 1e6, 1e7, 1e8])
+    parser.add_argument("--tickets", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--devices", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--weights", type=float, nargs="+", default=[1e5, 1e6, 1e7, 1e8, 1e9])
     parser.add_argument("--width", type=float, default=0.125)
     parser.add_argument("--pixels", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    middle = options.batches[len(options.batches) // 2]
-    batches = {size: step_seconds(0, size, options) for size in options.batches}
-    natural = batches[middle]
-    for size, seconds in batches.items():
-        linear = natural * size / middle
-        print(f"natural, batch {size}: {1e3 * seconds:.1f} ms, {seconds / linear:.2f} of the model")
-    attacked = {}
-    for count in options.steps:
-        attacked[count] = step_seconds(count, middle, options)
-        ratio, model = attacked[count] / natural, (2 * count + 3) / 3
-        print(
-            f"PGD-{count}: {ratio:.2f} natural steps, {ratio / model:.2f} of the model", flush=True
-        )
-    counts = np.array(list(attacked))
-    extra = np.array([seconds / natural - 1 for seconds in attacked.values()])
-    fitted = (counts * extra).sum() / (counts**2).sum()
-    print(f"fitted: a step of PGD is {fitted:.2f} natural steps, where the model has 2/3")
-    drawn = {count: draw_seconds(int(count)) for count in options.weights}
-    for count, seconds in drawn.items():
-        print(f"drawing from {count:.0e} weights: {1e9 * seconds / count:.1f} ns a weight")
+    jax.config.update("jax_num_cpu_devices", max(options.devices))
+    panels = []
+    for panel in measure(options):
+        name, measured, unit, model, _ = panel
+        say(name, measured, model, unit)
+        panels.append(panel)
     if options.out is not None:
-        plot(options.out, batches, attacked, drawn, middle)
+        plot(options.out, panels)
 
 
-def plot(path, batches, attacked, drawn, middle):
+def plot(path, panels):
     import matplotlib.pyplot as plt
 
-    natural = batches[middle]
-    attacked, largest = {0: natural, **attacked}, max(drawn)
-    panels = [
-        ("steps of PGD", {k: s / natural for k, s in attacked.items()}, "natural steps",
-         lambda k: (2 * k + 3) / 3, "(2K + 3) / 3"),
-        ("batch", {b: 1e3 * s for b, s in batches.items()}, "ms of a natural step",
-         lambda b: 1e3 * natural * b / middle, "in proportion"),
-        ("weights", drawn, "s of drawing", lambda n: drawn[largest] * n / largest, "in proportion"),
-    ]  # fmt: skip
-    figure, axes = plt.subplots(1, len(panels), figsize=(12, 3.4), layout="constrained")
+    figure, axes = plt.subplots(1, len(panels), figsize=(17, 3.2), layout="constrained")
     for axis, (name, measured, unit, model, words) in zip(axes, panels, strict=True):
         places = np.array(sorted(measured))
+        constant, slope = line(measured)
         axis.plot(places, [model(place) for place in places], "--", color="0.5", label=words)
-        axis.plot(places, [measured[place] for place in places], "o", label="measured")
+        axis.plot(places, constant + slope * places, ":", color="C0",
+                  label=f"{constant:.2g} + {slope:.2g} x")  # fmt: skip
+        axis.plot(places, [measured[place] for place in places], "o", color="C0", label="measured")
         axis.set(xlabel=name, ylabel=unit)
-        axis.legend(frameon=False)
-        if name != "steps of PGD":
+        if name in ("batch", "weights"):
             axis.set(xscale="log", yscale="log")
+        else:
+            axis.set(ylim=(0, None), xticks=places)
+        axis.legend(frameon=False, fontsize="small")
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 

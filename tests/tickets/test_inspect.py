@@ -215,6 +215,17 @@ def test_different_networks_are_refused(other):
         inspect.compare(a, b)
 
 
+def test_a_ticket_that_was_made_smaller_is_told_from_another_network():
+    whole, other = ticket_of(np.ones((1, 1, 2, 3))), ticket_of(np.ones((1, 1, 2, 2)))
+    smaller = ticket_of(np.ones((1, 1, 2, 2)), history=[{"stage": "compact"}])
+    for pair, named in (((whole, smaller), "the second"), ((smaller, whole), "the first")):
+        with pytest.raises(InputError, match=rf"conv/kernel.*rtickets compact.*{named} smaller"):
+            inspect.compare(*pair)
+    with pytest.raises(InputError, match="different networks"):
+        inspect.compare(whole, other)
+    assert inspect.compare(smaller, other)["layers"][0]["overlap"] == 1
+
+
 def test_heads_may_differ():
     a, b = ticket_of([1, 0]), ticket_of([1, 1])
     b.params["bias"] = np.ones(7, np.float32)
