@@ -21,7 +21,7 @@ from rtickets.exporters import torch_names
 from rtickets.exporters.onnx_graph import make_onnx
 from rtickets.exporters.repeated import without_repeated
 from rtickets.storage.files import temporary_name, write_bytes, write_json
-from rtickets.tickets.compaction.network import HEAD, network_of, variables_of
+from rtickets.tickets.compaction.network import HEAD, check_weights, network_of, variables_of
 from rtickets.tickets.compaction.trace import plainly
 from rtickets.tickets.ticket import Ticket
 
@@ -143,8 +143,8 @@ def export(ticket: Ticket, folder: Path, form: str) -> dict[str, Any]:
         same for all of these, `constant`, among others.
 
     Raises:
-        InputError: if the format is unknown or does not have the network, the folder is there, or
-            what was written answers differently.
+        InputError: if the format is unknown or does not have the network, the folder is there,
+            weights are not those of the network, or what was written answers differently.
     """
     if form not in FORMATS:
         raise InputError(f"format={form!r} is unknown; choose one of {', '.join(FORMATS)}")
@@ -187,6 +187,7 @@ def _subject(ticket: Ticket) -> _Subject:
     if len(inputs) > 1 or len(inputs[0].shape) != 3:
         shown = ", ".join(map(str, inputs))
         raise InputError(f"the network takes {shown}; networks of images alone are exported")
+    check_weights(model, inputs, ticket.params, ticket.batch_stats)
     params = jax.device_get(masks.apply(ticket.mask, ticket.params))
     variables = variables_of(params, ticket.batch_stats)
     height, width, channels = inputs[0].shape

@@ -37,6 +37,11 @@ def layout_for(model: models.Model, names: str) -> Layout:
             f"format={names!r} has no {type(model).__name__}, it has {others}; choose stablehlo or "
             "onnx, which take any network"
         )
+    if model.make_head is not models.LinearHead:
+        raise InputError(
+            f"format={names!r} has one linear layer as its head, not that of "
+            f"{model.make_head!r:.80}; choose stablehlo or onnx"
+        )
     if isinstance(model, models.ResNet):
         why = _why_not(model, names)
         if why:

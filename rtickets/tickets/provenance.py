@@ -39,9 +39,8 @@ def build_model(meta: Any) -> models.Model:
     """
     check_head(meta)
     config = config_files.parse(ModelConfig, meta["model"])
-    task, about = known(meta)
+    task, width = _head(meta)
     mean, std = tuple(meta["mean"]), tuple(meta["std"])
-    width = task.width(about)
     return models.from_config(
         config, width, mean=mean, std=std, make_head=task.head, output_stride=task.backbone_stride
     )
@@ -195,8 +194,24 @@ def last_task(meta: Any) -> tuple[DataConfig, int]:
 def check_head(meta: Any) -> None:
     """Raise InputError unless a ticket has a head, which an imported backbone has not yet."""
     check(meta)
+    _head(meta)
+
+
+def _head(meta: Any) -> tuple[Task, int]:
+    """Return the task of a ticket's head, and its outputs."""
     task, about = known(meta)
-    task.width(about)
+    try:
+        width = task.width(about)
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError):
+        width = 0
+    if width < 1:
+        raise InputError(
+            f"the ticket's provenance is damaged: a head of the task {task.name!r} is not for "
+            f"about={dict(about)!r:.80}; take the ticket from a copy, or make it again"
+        )
+    return task, width
 
 
 def check_split(meta: Any, task: DataConfig) -> None:

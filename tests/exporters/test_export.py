@@ -180,3 +180,43 @@ def test_real_images_have_the_shape_and_are_photographs():
     assert images.shape == (8, 20, 24, 3)
     assert 0 <= images.min() < 0.1 < 0.5 < images.max() <= 1
     assert len({image.tobytes() for image in images}) == 8
+
+
+OTHER_HEADS = {
+    "detection": {"class_names": list("abc")},
+    "segmentation": {"class_names": list("abc")},
+    "keypoints": {"names": list("abc")},
+    "simclr": {},
+}
+
+
+@pytest.mark.parametrize("names", ["torchvision", "timm", "huggingface"])
+@pytest.mark.parametrize("task", OTHER_HEADS)
+def test_heads_that_other_packages_lack_are_refused(task, names):
+    meta = {
+        "model": {"arch": "resnet18", "width": 1 / 32, "stem": "imagenet"}, "mean": [0.5] * 3,
+        "std": [0.2] * 3, "image_shape": list(SHAPE), "asks": {"name": task},
+        "about": OTHER_HEADS[task],
+    }  # fmt: skip
+    with pytest.raises(InputError, match=rf"format='{names}'.*linear.*stablehlo"):
+        torch_names.layout_for(provenance.build_model(meta), names)
+
+
+def test_weights_of_another_network_are_refused_before_anything_is_computed(ticket, tmp_path):
+    meta = ticket.meta
+    broken = jax.tree.map(np.copy, ticket.params)
+    broken["stem_conv"]["kernel"][0, 0, 0, 0] = np.nan
+    for changed, named in (
+        ({"meta": {**meta, "model": {**meta["model"], "width": 1 / 8}}}, r"kernel .*\(64, 5\)"),
+        (
+            {"meta": {**meta, "model": {**meta["model"], "arch": "resnet50"}}},
+            "kernel .* in the network",
+        ),
+        ({"meta": {**meta, "class_names": ["a"]}}, r"head/.*\(1,\) in the network"),
+        ({"params": broken}, "stem_conv/kernel.*not finite"),
+    ):
+        other = dataclasses.replace(ticket, **changed)
+        for made in (compact, lambda given: export(given, tmp_path / "no", "stablehlo")):
+            with pytest.raises(InputError, match=named):
+                made(other)
+    assert not (tmp_path / "no").exists()

@@ -1,15 +1,17 @@
 """How cost grows with the attack's steps, batch, tickets, devices and weights, beside a model.
 
-    taskset -c 1 python tests/speed/growth.py --out=docs/growth.png
+    taskset -c 1 python tests/speed/growth.py --kept=growth.json --out=docs/growth.png
 
 A natural step is a forward pass and a backward pass of twice its cost; a step of PGD is a forward
 and a backward pass to the images alone, of once its cost. So a step with K of them is (2K + 3) / 3
 natural ones. The batch, tickets at once and weights to draw from should cost in proportion;
 simulated devices that share a core and a batch should cost nothing. Seconds are the processor's,
-of one core, which other work changes less than the clock.
+of one core, which other work changes less than the clock. What was measured stays in a file, so
+that `--only=tickets` or more places add to it.
 """
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
@@ -31,6 +33,8 @@ from rtickets.training.objectives import Adversarial
 
 matplotlib.use("Agg")
 
+PARTS = ("batches", "steps", "tickets", "devices", "weights")
+
 
 def step_seconds(attack_steps, batch, options, count=1):
     """Return the processor's seconds of a step on devices; natural where there is no attack."""
@@ -44,14 +48,11 @@ def step_seconds(attack_steps, batch, options, count=1):
     return batch / rate
 
 
-def ticket_seconds(counts, options):
+def ticket_seconds(count, options):
     """Return the processor's seconds of a natural step of so many tickets as one program."""
-    batch = options.batches[0]
+    batch = min(options.batches)
     sample = sample_of(options.width, options.pixels, batch, "natural", "finetune")
-    return {
-        count: count * time_step(sample, count, 1, options.seconds / 4, time.process_time)
-        for count in counts
-    }
+    return count * time_step(sample, count, 1, options.seconds / 4, time.process_time)
 
 
 def draw_seconds(count):
@@ -79,29 +80,54 @@ def say(name, measured, model, unit):
     sys.stdout.flush()
 
 
-def measure(options):
-    """Return for every panel its name, what was measured, the unit, the model and its words."""
+def measure(options, kept):
+    """Measure what is asked and not kept yet: milliseconds of steps, seconds of drawing."""
     middle = options.batches[len(options.batches) // 2]
-    batches = {size: 1e3 * step_seconds(0, size, options) for size in options.batches}
-    natural = batches[middle]
-    yield ("batch", batches, "ms of a natural step", lambda b: natural * b / middle,
-           "in proportion")  # fmt: skip
-    attacked = {k: 1e3 * step_seconds(k, middle, options) / natural for k in options.steps}
-    yield ("steps of PGD", {0: 1.0, **attacked}, "natural steps", lambda k: (2 * k + 3) / 3,
-           "(2K + 3) / 3")  # fmt: skip
-    tickets = {n: 1e3 * each for n, each in ticket_seconds(options.tickets, options).items()}
-    yield ("tickets at once", tickets, "ms of a step of all", lambda n: tickets[1] * n,
-           "in proportion")  # fmt: skip
-    devices = {n: 1e3 * step_seconds(0, middle, options, n) for n in options.devices}
-    yield "simulated devices", devices, "ms of a natural step", lambda _: devices[1], "the same"
-    drawn = {count: draw_seconds(int(count)) for count in options.weights}
-    largest = max(drawn)
-    yield ("weights", drawn, "s of drawing", lambda n: drawn[largest] * n / largest,
-           "in proportion")  # fmt: skip
+    parts = {
+        "batches": lambda size: 1e3 * step_seconds(0, size, options),
+        "steps": lambda count: 1e3 * step_seconds(count, middle, options),
+        "tickets": lambda count: 1e3 * ticket_seconds(count, options),
+        "devices": lambda count: 1e3 * step_seconds(0, middle, options, count),
+        "weights": lambda count: draw_seconds(int(count)),
+    }
+    for name in options.only:
+        for place in getattr(options, name):
+            found = kept.setdefault(name, {})
+            if f"{place:g}" not in found:
+                found[f"{place:g}"] = parts[name](place)
+                if options.kept is not None:
+                    options.kept.write_text(json.dumps(kept, indent=1))
+
+
+def panels_of(kept, middle):
+    """Return for every panel its name, what was measured, the unit, the model and its words."""
+    found = {
+        name: {
+            float(place): value for place, value in sorted(each.items(), key=lambda e: float(e[0]))
+        }
+        for name, each in kept.items()
+    }
+    batches, tickets, devices, drawn = (
+        found.get(name, {}) for name in ("batches", "tickets", "devices", "weights")
+    )
+    natural = batches.get(middle, 1.0)
+    steps = {0.0: 1.0, **{k: ms / natural for k, ms in found.get("steps", {}).items()}}
+    largest = max(drawn, default=1)
+    panels = [
+        ("batch", batches, "ms of a natural step", lambda b: natural * b / middle, "in proportion"),
+        ("steps of PGD", steps, "natural steps", lambda k: (2 * k + 3) / 3, "(2K + 3) / 3"),
+        ("tickets at once", tickets, "ms of a step of all", lambda n: n * tickets[1],
+         "in proportion"),
+        ("simulated devices", devices, "ms of a natural step", lambda _: devices[1], "the same"),
+        ("weights", drawn, "s of drawing", lambda n: drawn[largest] * n / largest,
+         "in proportion"),
+    ]  # fmt: skip
+    return [panel for panel in panels if len(panel[1]) > 1]
 
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--only", nargs="*", default=PARTS, choices=PARTS)
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 3, 5, 7])
     parser.add_argument("--batches", type=int, nargs="+", default=[8, 16, 32, 64, 128])
     parser.add_argument("--tickets", type=int, nargs="+", default=[1, 2, 4])
@@ -110,14 +136,17 @@ def main():
     parser.add_argument("--width", type=float, default=0.125)
     parser.add_argument("--pixels", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--kept", type=Path, help="what was measured, as JSON")
+    parser.add_argument("--out", type=Path, help="the picture")
     options = parser.parse_args()
     jax.config.update("jax_num_cpu_devices", max(options.devices))
-    panels = []
-    for panel in measure(options):
-        name, measured, unit, model, _ = panel
+    kept = {}
+    if options.kept is not None and options.kept.exists():
+        kept = json.loads(options.kept.read_text())
+    measure(options, kept)
+    panels = panels_of(kept, options.batches[len(options.batches) // 2])
+    for name, measured, unit, model, _ in panels:
         say(name, measured, model, unit)
-        panels.append(panel)
     if options.out is not None:
         plot(options.out, panels)
 

@@ -113,3 +113,18 @@ def test_a_history_is_told_in_lines_whatever_it_holds():
         "transfer: mnist5k, finetune, natural",
     ]
     assert provenance.history_lines({}) == []
+
+
+@pytest.mark.parametrize(
+    ("task", "about"),
+    [("keypoints", {}), ("keypoints", {"keypoint_names": []}), ("detection", {}),
+     ("detection", {"class_names": []}), ("detection", {"class_names": 3}), ("segmentation", {}),
+     ("restoration", {"channels": "many"})],
+)  # fmt: skip
+def test_what_is_no_head_of_a_task_is_refused(task, about):
+    meta = {
+        "model": {"arch": "resnet18"}, "mean": [0.5], "std": [0.2], "image_shape": [32, 32, 1],
+        "asks": {"name": task}, "about": about,
+    }  # fmt: skip
+    with pytest.raises(InputError, match=r"about|channels"):
+        provenance.build_model(meta)

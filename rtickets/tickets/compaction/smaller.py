@@ -21,6 +21,7 @@ from rtickets.tickets.compaction.counting import multiply_adds
 from rtickets.tickets.compaction.known import keep_axes
 from rtickets.tickets.compaction.network import (
     HEAD,
+    check_weights,
     examples_of,
     first,
     network_of,
@@ -65,10 +66,11 @@ def compact(ticket: Ticket, *, opt_state: Any = None) -> Compacted:
             whose path ends with that of a parameter of their shape.
 
     Raises:
-        InputError: if the provenance tells of no network, or of one whose layers do not take
-            numbers of features, see `rtickets.models.widths`.
+        InputError: if the provenance tells of no network, of another one than that of the weights,
+            or of one whose layers do not take numbers of features, see `rtickets.models.widths`.
     """
     model, answers, inputs = network_of(ticket.meta, HEAD in ticket.params)
+    check_weights(model, inputs, ticket.params, ticket.batch_stats)
     params = jax.device_get(masks.apply(ticket.mask, ticket.params))
     variables = variables_of(params, ticket.batch_stats)
     examples = examples_of(inputs, _EXAMPLES)

@@ -10,9 +10,11 @@ import pytest
 from rtickets import Ticket, compact, masks, models
 from rtickets.config import ModelConfig
 from rtickets.models import ARCHITECTURES
+from rtickets.models.inputs import Input
 from rtickets.models.resnet import BasicBlock
 from rtickets.settings import config_files
 from rtickets.tickets import provenance
+from rtickets.tickets.compaction.network import examples_of
 from rtickets.tickets.compaction.plan import make_plan
 from rtickets.tickets.compaction.trace import trace
 
@@ -222,3 +224,12 @@ def test_what_is_not_understood_is_kept():
     assert plan.staying["first"] == (None, None)
     assert plan.staying["second"] == (None, None)
     assert plan.staying["third"] == (None, None)
+
+
+def test_examples_of_texts_are_of_many_tokens():
+    inputs = Input("tokens", (8,), "int32", 50, "tokens"), Input("part", (8,), "uint8")
+    found = examples_of(inputs, 4)
+    assert found["tokens"].shape == found["part"].shape == (4, 8)
+    assert len(np.unique(found["tokens"])) > 10
+    assert 0 <= found["tokens"].min() <= found["tokens"].max() < 50
+    assert not found["part"].any()
