@@ -185,7 +185,7 @@ def test_real_images_have_the_shape_and_are_photographs():
 OTHER_HEADS = {
     "detection": {"class_names": list("abc")},
     "segmentation": {"class_names": list("abc")},
-    "keypoints": {"names": list("abc")},
+    "keypoints": {"keypoint_names": list("abc")},
     "simclr": {},
 }
 
