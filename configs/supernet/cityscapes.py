@@ -10,7 +10,10 @@ The settings are those of the code of You et al. (2022): 430 epochs, batch 32, A
 10 epochs, weights every 25 by 10 points up to 80%; crops of 512x1024 out of images scaled by 0.5 to
 2, tested whole. Released as well: 30, 50, 70, 90 and 95% (`--config.searching.sparsity`). Otherwise
 than there: colours change by brightness, contrast and saturation, not by hue; the first moment of
-Adam stays at 0.9 along the cycle; and validation images are carved from the training images.
+Adam stays at 0.9 along the cycle; validation images are carved from the training images;
+and multiply-adds are those of the crops, where theirs are profiled at 224x224, so that
+`least_freed` asks for fewer channels here. Weights are ranked by their current values, of which
+tickets have the averages.
 `:small` does the same on scenes of stamps, pixel by pixel, in a tenth of the epochs (docs/data.md
 says what it needs).
 

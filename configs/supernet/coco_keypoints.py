@@ -11,8 +11,9 @@ epochs, channels every 10 epochs, weights every 15 by 10 points up to 80% (30 to
 256x192 pixels, heatmaps of 64x48 and a deviation of 2, scaled by up to 35%, turned by a deviation
 of 45 degrees, halves of bodies with a chance of 0.3, true boxes, the flip test. Otherwise than
 there: hills lie about the keypoint itself, what comes in by scaling and turning is black, the flip
-test shifts nothing, and validation persons are carved from the training persons (see
-docs/keypoints.md).
+test shifts nothing, the head begins as usual and not with a deviation of 0.001, and validation
+persons are carved from the training persons (see docs/keypoints.md). Weights are ranked by their
+current values, of which tickets have the averages.
 `:small` does the same on scenes of stamps in a fifth of the epochs.
 
 Time: not run.

@@ -8,7 +8,8 @@ The settings are those of the code of You et al. (2022): 350 epochs, batch 512, 
 bias of the head, labels smoothed by 0.1, the penalty 1.8e-4 risen over 25 epochs, channels every 10
 epochs, weights every 25 by 10 points up to 90% (95 and 98% are released too). Otherwise than there:
 the rise begins at 0 and not at half of the rate, there is no dropout, and validation images are
-carved from the training images. `:small` does the same on Fashion-MNIST in a tenth of the epochs.
+carved from the training images. Weights are ranked by their current values, of which tickets have
+the averages. `:small` does the same on Fashion-MNIST in a tenth of the epochs.
 
 Time: not run.
 """

@@ -24,6 +24,7 @@ from rtickets.data.images.augment import Transform
 from rtickets.errors import InputError
 from rtickets.evaluation.predict import Network
 from rtickets.models.calling import apply
+from rtickets.platform import parallel
 from rtickets.settings.kinds import STRICT, Positive, Seed
 from rtickets.tasks import Task
 
@@ -88,11 +89,40 @@ def input_batches(
     Raises:
         InputError: if the split has fewer than `config` asks for, before any batch is made.
     """
+    parts, prepare = _parts(split, config), prepare_inputs(task, transform)
+    return (prepare(split.take(part).decoded()) for part in parts)
+
+
+def training_batches(
+    split: Split,
+    task: Task,
+    transform: Transform,
+    config: RecalibrateConfig,
+    devices: parallel.Devices,
+) -> Iterator[Array]:
+    """Return inputs of the same examples as the network is trained on them, changed at random.
+
+    Changes follow from the seed. Every batch is split over the devices of this process.
+
+    Raises:
+        InputError: as `input_batches`.
+    """
+    parts, prepare = _parts(split, config), _training_inputs(task, transform)
+
+    def made(number: int, part: np.ndarray) -> Array:
+        key = jax.random.fold_in(jax.random.key(config.seed), number)
+        raw = jax.random.split(key, len(part)), split.take(part).decoded()
+        found: Array = prepare(*parallel.spread(raw, devices))
+        return found
+
+    return (made(number, part) for number, part in enumerate(parts))
+
+
+def _parts(split: Split, config: RecalibrateConfig) -> np.ndarray:
+    """Return which examples are in every batch."""
     config.check(len(split))
     order = np.random.default_rng(config.seed).permutation(len(split))[: config.count]
-    prepare = prepare_inputs(task, transform)
-    parts = np.sort(order.reshape(config.batches, -1), axis=1)
-    return (prepare(split.take(part).decoded()) for part in parts)
+    return np.sort(order.reshape(config.batches, -1), axis=1)
 
 
 def recalibrated(network: Network, batches: Iterable[Array | np.ndarray]) -> Any:
@@ -150,6 +180,17 @@ def prepare_inputs(task: Task, transform: Transform) -> Any:
 
     def seen(raw: Any) -> Any:
         batch = task.prepare(transform, raw)
+        return task.seen(batch, batch[task.input])
+
+    return jax.jit(seen)
+
+
+@lru_cache(maxsize=16)
+def _training_inputs(task: Task, transform: Transform) -> Any:
+    """Return what turns keys and stored arrays into what a network is called with in training."""
+
+    def seen(keys: Array, raw: Any) -> Any:
+        batch = task.augment(transform, keys, raw)
         return task.seen(batch, batch[task.input])
 
     return jax.jit(seen)

@@ -16,11 +16,11 @@ class Mirrored:
 
     Attributes:
         model: the network, from images (B, H, W, C) to outputs (B, h, w, K) for their places.
-        order: which output each becomes in a mirrored image, K numbers.
+        order: which output each becomes in a mirrored image, K numbers; None where each stays.
     """
 
     model: Any
-    order: tuple[int, ...]
+    order: tuple[int, ...] | None
 
     def apply(self, variables: Any, x: Any, train: bool = False, **how: Any) -> Any:
         """Return the averaged outputs (B, h, w, K)."""
@@ -28,4 +28,5 @@ class Mirrored:
             raise NotImplementedError("mirror images are for evaluations, and give outputs alone")
         outputs = self.model.apply(variables, jnp.concatenate([x, x[:, :, ::-1]]), train)
         plain, other = jnp.split(outputs, 2)
-        return (plain + other[:, :, ::-1][..., jnp.array(self.order)]) / 2
+        back = other[:, :, ::-1]
+        return (plain + (back if self.order is None else back[..., jnp.array(self.order)])) / 2

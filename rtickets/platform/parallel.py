@@ -117,6 +117,16 @@ def replicate(tree: Any, devices: Devices) -> Any:
     return jax.tree.map(lambda leaf: jax.device_put(jnp.array(leaf, copy=True), sharding), tree)
 
 
+def spread(tree: Any, devices: Devices) -> Any:
+    """Split the examples of host arrays over the devices of this process, for functions of `jit`.
+
+    Args:
+        tree: arrays (B, ...), B a multiple of the number of these devices.
+    """
+    sharding = NamedSharding(_mesh(devices.local), PartitionSpec(AXIS))
+    return jax.tree.map(lambda leaf: jax.device_put(leaf, sharding), tree)
+
+
 def gathered(tree: Any) -> Any:
     """Return a pytree whose arrays that lie in parts on several devices are whole on one."""
 

@@ -1,35 +1,34 @@
 """Searching in a supernet: an architecture and its ticket out of one training run."""
 
-import math
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
-import numpy as np
-from flax.traverse_util import unflatten_dict
 
 from rtickets import data, evaluation, masks, models
 from rtickets.costs import Estimate, Setting
 from rtickets.costs.runs import estimate_training
-from rtickets.costs.task_sizes import sizes_of
-from rtickets.data import source_of
+from rtickets.costs.task_sizes import TaskSizes, cost_of, sizes_of
 from rtickets.data.images.chosen import check_resize, make_transform
 from rtickets.draw.searching import channels
-from rtickets.draw.searching.settings import (
-    check_budget,
-    check_early,
-    check_length,
-    events_in,
-)
-from rtickets.evaluation.recalibration import RecalibrateConfig, input_batches, recalibrated
-from rtickets.masks import Params
-from rtickets.models.inputs import Inputs, placeholders
+from rtickets.draw.searching.settings import check_budget, events_in, idle_reactivation
+from rtickets.evaluation.recalibration import RecalibrateConfig, recalibrated, training_batches
+from rtickets.masks import Mask, Params
+from rtickets.models.inputs import Inputs
 from rtickets.models.preactivation import ACTIVATIONS
 from rtickets.platform import console, parallel
 from rtickets.runs.folders import RunFolder, folder_of, run_once
 from rtickets.settings.kinds import to_steps
-from rtickets.stages.search_accounts import account
+from rtickets.stages.search_accounts import account, living_channels
+from rtickets.stages.search_checks import (
+    NetworkCosts,
+    check_events,
+    check_known,
+    costs_of,
+    periods_of,
+)
 from rtickets.stages.search_events import SearchEvents, Written
 from rtickets.stages.search_settings import SearchConfig
 from rtickets.stages.stage import Stage
@@ -44,9 +43,84 @@ from rtickets.stages.train import (
 from rtickets.stages.training_run import TrainingRun
 from rtickets.tasks import task_of
 from rtickets.tickets import provenance
-from rtickets.tickets.multiply_adds import shapes_and_places
 from rtickets.tickets.ticket import Ticket
 from rtickets.training.batches import steps_per_epoch
+from rtickets.training.inputs import device_transform
+
+_ADVICE = "lower searching.sparsity, or give searching.floor"
+
+
+class Begun(NamedTuple):
+    """A search whose data are read and whose network is made.
+
+    Attributes:
+        config: what is done.
+        run: the training.
+        meta: provenance of its tickets.
+        inputs: what the network takes.
+        params: its initial weights, on the host.
+        batch_stats: likewise, normalisation statistics.
+        whole: the mask before.
+        costs: multiply-adds of the network.
+        early: the step of `early`, 0 for none.
+        notes: what whoever reads the result should know.
+    """
+
+    config: SearchConfig
+    run: TrainingRun
+    meta: dict[str, Any]
+    inputs: Inputs
+    params: Params
+    batch_stats: Any
+    whole: Mask
+    costs: NetworkCosts
+    early: int
+    notes: list[str]
+
+    def statistics(self, params: Params, batch_stats: Any) -> Any:
+        """Return normalisation statistics estimated anew on inputs of training."""
+        run, asked = self.run, _calibration(self.config, len(self.run.dataset.train))
+        network = evaluation.Network(run.model, params, batch_stats)
+        transform = device_transform(run.transform, run.dataset.train)
+        return recalibrated(
+            network, training_batches(run.dataset.train, run.task, transform, asked, run.devices)
+        )
+
+    def write(self, found: Written) -> None:
+        """Write the ticket of a prune event, also in the place of the last one."""
+        stats = self.statistics(found.params, found.batch_stats)
+        ticket = Ticket(found.mask, found.params, stats, self._meta(found))
+        path = self.run.folder / "tickets" / f"step{found.step:08d}"
+        path.parent.mkdir(exist_ok=True)
+        write_ticket(path, ticket)
+        write_ticket(self.run.folder / "ticket", ticket)
+
+    def write_early(self, found: Written) -> None:
+        """Write the whole network of an early step."""
+        ticket = Ticket(found.mask, found.params, found.batch_stats, self._meta(found))
+        write_ticket(self.run.folder / "early", ticket)
+
+    def _meta(self, found: Written) -> dict[str, Any]:
+        notes = {"notes": found.notes} if found.notes else {}
+        return {**self.meta, "step": found.step, **notes}
+
+    def searching(self) -> Searching:
+        """Return what makes the training run a search."""
+        own, steps = self.config.searching, self.run.steps_per_epoch
+        events = SearchEvents(
+            config=own,
+            every=periods_of(self.config, steps),
+            costs=self.costs.by_channel,
+            total=self.costs.total,
+            whole=self.whole,
+            activation=ACTIVATIONS[getattr(self.run.model, "activation", "relu")],
+            write=self.write,
+            say=partial(_say, self.run.folder.name),
+            early=self.early,
+            write_early=self.write_early,
+        )
+        warmup = to_steps(own.penalty_warmup, steps)
+        return Searching(events, events.start(self.params), own.masked, warmup, self.statistics)
 
 
 def search(config: SearchConfig, workdir: Path, name: str, devices: parallel.Devices) -> RunFolder:
@@ -56,114 +130,96 @@ def search(config: SearchConfig, workdir: Path, name: str, devices: parallel.Dev
     `initial`, the last one as `ticket`, and the network of an early step as `early` if one is asked
     for.
     """
-
-    def body(folder: Path) -> dict[str, Any]:
-        check_resize(config.data)
-        check_known(config)
-        task, dataset = task_of(config.data), data.load(config.data, config.train.seed)
-        transform = make_transform(config.data).left_to_do(dataset)
-        meta = first_meta("search", config, task, dataset, transform)
-        model = provenance.build_model(meta)
-        inputs = task.input_spec(transform, dataset.train.spec)
-        params, batch_stats = models.initialise(model, jax.random.key(config.train.seed), inputs)
-        params = jax.device_get(params)
-        run = TrainingRun(model, task, dataset, transform, config.train, folder, devices)
-        searching = config.searching
-        whole = masks.full(params, searching.prunable, searching.exclude)
-        write_ticket(folder / "initial", Ticket(whole, params, batch_stats, meta))
-        statistics = partial(_statistics, run, searching.calibration_batches)
-
-        def write(found: Written) -> None:
-            own = {**meta, "step": found.step}
-            stats = statistics(found.params, found.batch_stats)
-            path = folder / "tickets" / f"step{found.step:08d}"
-            path.parent.mkdir(exist_ok=True)
-            write_ticket(path, Ticket(found.mask, found.params, stats, own))
-            write_ticket(folder / "ticket", Ticket(found.mask, found.params, stats, own))
-
-        def write_early(found: Written) -> None:
-            own = {**meta, "step": found.step}
-            write_ticket(folder / "early", Ticket(found.mask, found.params, found.batch_stats, own))
-
-        steps = run.steps_per_epoch
-        _check_staircase(config, steps)
-        every = (to_steps(searching.search_every, steps), to_steps(searching.prune_every, steps))
-        total, costs = _multiply_adds(model, inputs)
-        check_budget(searching, _least(total, costs, params))
-        activation = ACTIVATIONS[getattr(model, "activation", "relu")]
-        say = partial(_say, folder.name)
-        early = check_early(searching, config.train.duration, every, steps)
-        events = SearchEvents(
-            searching, every, costs, total, whole, activation, write, say, early, write_early
-        )
-        warmup = to_steps(searching.penalty_warmup, steps)
-        what = Searching(events, events.start(params), searching.masked, warmup, statistics)
-        outcome = train_network(run, (params, batch_stats), whole, searching=what)
-        ticket = Ticket.load(folder / "ticket")
-        counted = save_ticket(folder, ticket)
-        accounts = account(ticket, inputs, whole)
-        return {**training_result(folder, outcome), **counted, **accounts}
-
-    return run_once(folder_of(workdir, "search", name, config), body)
+    return run_once(folder_of(workdir, "search", name, config), partial(_run, config, devices))
 
 
-def check_known(config: SearchConfig) -> None:
-    """Refuse what cannot be reached, of data whose sizes are known without reading them.
+def _run(config: SearchConfig, devices: parallel.Devices, folder: Path) -> dict[str, Any]:
+    begun = begin(config, folder, devices)
+    for note in begun.notes:
+        _say(folder.name, note)
+    first, whole = (begun.params, begun.batch_stats), begun.whole
+    write_ticket(folder / "initial", Ticket(whole, *first, begun.meta))
+    outcome = train_network(begun.run, first, whole, searching=begun.searching())
+    ticket = Ticket.load(folder / "ticket")
+    alive = living_channels(ticket.params)
+    living = channels.mask_of(ticket.params, alive, whole)
+    counted = save_ticket(folder, ticket, living=living, advice=_ADVICE)
+    notes = [*begun.notes, *ticket.meta.get("notes", ()), *counted.get("notes", ())]
+    found = {**training_result(folder, outcome), **counted, **({"notes": notes} if notes else {})}
+    return {**found, **account(ticket, begun.inputs, whole, alive)}
 
-    A folder of one's own may have others than the set whose layout it has; it is read first.
+
+def begin(config: SearchConfig, folder: Path, devices: parallel.Devices) -> Begun:
+    """Read data and make the network; nothing is written.
 
     Raises:
-        InputError: for a staircase that ends below its sparsity, or a budget below what is fixed.
+        InputError: for what cannot be reached, before data are read where their sizes are known.
     """
-    facts = source_of(config.data).facts
-    if facts is None or (config.data.path is not None and not facts.composed):
-        return
-    sizes = sizes_of(config.data)
-    _check_staircase(config, steps_per_epoch(sizes.train, config.train.batch_size))
-    if config.searching.budget is not None:
-        model = models.from_config(config.model, sizes.outputs, make_head=sizes.head)
-        shapes = jax.eval_shape(model.init, jax.random.key(0), placeholders(sizes.inputs, 1))
-        least = _least(*_multiply_adds(model, sizes.inputs), shapes["params"])
-        check_budget(config.searching, least)
+    check_resize(config.data)
+    check_known(config)
+    task, dataset = task_of(config.data), data.load(config.data, config.train.seed)
+    transform = make_transform(config.data).left_to_do(dataset)
+    meta = first_meta("search", config, task, dataset, transform)
+    model = provenance.build_model(meta)
+    inputs = task.input_spec(transform, dataset.train.spec)
+    costs = costs_of(model, inputs)
+    check_budget(config.searching, costs.least)
+    run = TrainingRun(model, task, dataset, transform, config.train, folder, devices)
+    early = check_events(config, run.steps_per_epoch)
+    params, batch_stats = models.initialise(model, jax.random.key(config.train.seed), inputs)
+    params = jax.device_get(params)
+    whole = masks.full(params, config.searching.prunable, config.searching.exclude)
+    notes = list(_notes(config, run))
+    what = config, run, meta, inputs, params, batch_stats
+    return Begun(*what, whole=whole, costs=costs, early=early, notes=notes)
 
 
-def _check_staircase(config: SearchConfig, steps: int) -> None:
-    duration = config.train.duration
-    events = events_in(duration, config.searching.prune_every, steps)
-    check_length(config.searching, duration, events or 0)
+def _notes(config: SearchConfig, run: TrainingRun) -> Iterable[str]:
+    own, size, examples = config.searching, config.train.batch_size, len(run.dataset.train)
+    if idle := idle_reactivation(own, *periods_of(config, run.steps_per_epoch)):
+        yield idle
+    if (found := _calibration(config, examples)).batches < own.calibration_batches:
+        yield (
+            f"calibration_batches={own.calibration_batches} of {size} take more than the "
+            f"{examples:,} training examples; {found.batches} are taken"
+        )
 
 
-def _multiply_adds(model: models.Model, inputs: Inputs) -> tuple[int, dict[str, int]]:
-    """Return those of a network, and of a channel of every path."""
-    shapes, places = shapes_and_places(model, inputs)
-    total = sum(places[path] * math.prod(shapes[path]) for path in places)
-    empty = unflatten_dict({path: np.empty(shape) for path, shape in shapes.items()}, sep="/")
-    return total, channels.costs_per_channel(empty, places)
-
-
-def _least(total: int, costs: dict[str, int], params: Params) -> int:
-    """Return the multiply-adds without any searchable channel."""
-    leaves = masks.leaf_paths(params)
-    return total - sum(cost * int(leaves[path].shape[0]) for path, cost in costs.items())
+def _calibration(config: SearchConfig, examples: int) -> RecalibrateConfig:
+    """Return what statistics are estimated on, of so many training examples."""
+    batches, train = config.searching.calibration_batches, config.train
+    return RecalibrateConfig(batches, train.batch_size, train.seed).at_most(examples)
 
 
 def _say(name: str, line: str) -> None:
     console.say(f"{name}: {line}")
 
 
-def _statistics(run: TrainingRun, batches: int, params: Params, batch_stats: Any) -> Any:
-    """Return normalisation statistics estimated anew on training images."""
-    split, config = run.dataset.train, run.config
-    asked = RecalibrateConfig(batches, config.batch_size, config.seed).at_most(len(split))
-    network = evaluation.Network(run.model, params, batch_stats)
-    return recalibrated(network, input_batches(split, run.task, run.transform, asked))
+def estimate_search(
+    config: SearchConfig, sizes: TaskSizes, devices: int, name: str = "search", times: int = 1
+) -> Estimate:
+    """Estimate a search that a study runs so many times, see `estimate_training`.
+
+    Statistics are estimated on batches of training, whose activations take less than its steps.
+    """
+    found = estimate_training(name, sizes, config.model, config.train, devices, times=times)
+    steps = steps_per_epoch(sizes.train, config.train.batch_size)
+    every = to_steps(config.train.validate_every, steps)
+    duration = config.train.duration
+    tickets = events_in(duration, config.searching.prune_every, steps) or 1
+    anew = tickets + (to_steps(duration, steps) // every if every else 0)
+    asked = _calibration(config, sizes.train)
+    line = f"normalisation statistics estimated {anew} times, on {asked.count:,} training images"
+    forward = cost_of(config.model, sizes).forward
+    return found._replace(
+        about=(*found.about, line), operations=found.operations + anew * asked.count * forward
+    )
 
 
 def _estimate(config: SearchConfig, setting: Setting) -> list[Estimate]:
     check_resize(config.data)
     check_known(config)
-    sizes = sizes_of(config.data)
-    return [estimate_training("search", sizes, config.model, config.train, setting.devices)]
+    return [estimate_search(config, sizes_of(config.data), setting.devices)]
 
 
 STAGE = Stage(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from rtickets import masks
@@ -57,7 +58,12 @@ def layers_of(
     alive = living_channels(params) if alive is None else alive
     living = channels.mask_of(params, alive, whole)
     model = provenance.build_model(ticket.meta)
-    dense, searched, sparse = (costs(model, inputs, m) for m in (whole, living, ticket.mask))
+    # A kernel that is not prunable is a scalar in masks; its dead channels count nothing either.
+    every, pruned = (_of_shapes(mask, params) for mask in (whole, ticket.mask))
+    dense, searched, sparse = (
+        costs(model, inputs, mask)
+        for mask in (every, *(channels.mask_of(params, alive, each) for each in (every, pruned)))
+    )
     share = _share(ticket.mask, living)
     found = {
         path: Layer(
@@ -71,6 +77,11 @@ def layers_of(
     rest = total - sum(own.parameters[0] for own in found.values())
     dead = _dead_elsewhere(params, alive, found)
     return {**found, REST: Layer((rest, rest - dead, rest - dead), (0, 0, 0), 0.0)}
+
+
+def _of_shapes(mask: Mask, params: Params) -> Mask:
+    """Return a mask whose leaves all have the shapes of the weights."""
+    return jax.tree.map(lambda keep, leaf: np.broadcast_to(keep, np.shape(leaf)), mask, params)
 
 
 def _share(mask: Mask, living: Mask) -> float:

@@ -12,11 +12,11 @@ import numpy as np
 
 from rtickets import masks, training
 from rtickets.draw.searching import channels, shrinking
-from rtickets.draw.searching.pruning import empty_layers, pruned
+from rtickets.draw.searching.pruning import empty_layers, least_weights, pruned
 from rtickets.draw.searching.settings import SearchingConfig
 from rtickets.masks import Mask, Params
 from rtickets.training import TrainState
-from rtickets.training.sparse_scales import Search
+from rtickets.training.sparse_scales import SearchState
 
 
 class Written(NamedTuple):
@@ -67,28 +67,33 @@ class SearchEvents(NamedTuple):
     @property
     def periods(self) -> tuple[int, ...]:
         """Steps between events."""
-        return tuple(each for each in (*self.every, self.early) if each)
+        return tuple(each for each in self.every if each)
 
-    def start(self, params: Params) -> Search:
+    @property
+    def once(self) -> tuple[int, ...]:
+        """The early step."""
+        return (self.early,) if self.early else ()
+
+    def start(self, params: Params) -> SearchState:
         """Return what a search begins with."""
-        alive = channels.all_alive(params)
-        return Search(self._weights(self.config.penalty, alive, alive), alive)
+        alive, rho = channels.all_alive(params), self.config.penalty
+        return SearchState(self._weights(rho, alive, alive), alive, np.asarray(rho, np.float32))
 
     def happen(
         self, step: int, last: int, state: TrainState, mask: Mask
     ) -> tuple[TrainState, Mask]:
         """Let what is due happen."""
         search, prune = self.every
-        ends = step == last
+        ends, notes = step == last, list[str]()
         if step == self.early and self.write_early is not None:
             self.write_early(Written(step, self.whole, state.params, state.batch_stats, []))
         if search and (ends or step % search == 0):
-            state, mask = self._shrink(state, mask, last=ends)
+            state, mask, notes = self._shrink(state, mask, last=ends)
         if not prune:
             if ends:
-                self._keep(step, state, mask, [])
+                self._keep(step, state, mask, notes)
         elif ends or step % prune == 0:
-            mask = self._prune(step, -(-step // prune), state)
+            mask = self._prune(step, -(-step // prune), state, notes)
             if self.config.reactivation == "explicit" and not ends:
                 mask = channels.mask_of(state.params, state.search.alive, self.whole)
         return state, mask
@@ -102,21 +107,23 @@ class SearchEvents(NamedTuple):
         equal = self.config.penalty_by == "equal"
         return channels.penalty_weights(rho, self.costs, alive, counted, equal=equal)
 
-    def _shrink(self, state: TrainState, mask: Mask, *, last: bool) -> tuple[TrainState, Mask]:
-        alive, after = state.search.alive, self._after(state, last=last)
-        weights = self._moved(state.search, after)
-        dies = any((alive[path] & ~each).any() for path, each in after.items())
-        if not dies:
-            return state._replace(search=Search(weights, dict(alive))), mask
+    def _shrink(
+        self, state: TrainState, mask: Mask, *, last: bool
+    ) -> tuple[TrainState, Mask, list[str]]:
+        alive, (after, notes) = state.search.alive, self._after(state, last=last)
+        search = self._moved(state.search, after)
+        if not any((alive[path] & ~each).any() for path, each in after.items()):
+            return state._replace(search=search), mask, notes
         state = _without(state, mask, alive, after, self.activation)
-        state = state._replace(search=Search(weights, after))
+        state = state._replace(search=search)
         living = channels.mask_of(state.params, after, self.whole)
         both = jax.tree.map(np.logical_and, mask, living)
         if self.config.reactivation == "on_shrink":
             both = _reopened(state.params, both, living)
-        return state, both
+        return state, both, notes
 
-    def _after(self, state: TrainState, *, last: bool) -> dict[str, np.ndarray]:
+    def _after(self, state: TrainState, *, last: bool) -> tuple[dict[str, np.ndarray], list[str]]:
+        """Return the channels that live on, and what to say of it."""
         config, alive = self.config, state.search.alive
         now, average = (
             {path: np.asarray(masks.leaf_paths(params)[path]) for path in alive}
@@ -125,42 +132,55 @@ class SearchEvents(NamedTuple):
         after = shrinking.alive_after(now, average, alive, config.threshold, last=last)
         by_average = shrinking.alive_after(average, average, alive, config.threshold)
         if not last and shrinking.freed(alive, by_average, self.costs) < max(config.least_freed, 1):
-            return dict(alive)
-        if last and config.budget is not None:
-            excess = self.multiply_adds(after) - config.budget
-            after = shrinking.within_budget(average, after, self.costs, excess)
-        return after
+            return dict(alive), []
+        if not last or config.budget is None:
+            return after, []
+        excess = self.multiply_adds(after) - config.budget
+        fits = shrinking.within_budget(average, after, self.costs, excess)
+        forced = [np.abs(average[path])[each & ~fits[path]] for path, each in after.items()]
+        if not (number := sum(map(len, forced))):
+            return fits, []
+        largest = max(float(each.max()) for each in forced if len(each))
+        note = (
+            f"{number:,} channels with scales up to {largest:.3g} (threshold={config.threshold}) "
+            f"were removed to meet budget={config.budget:,}; raise searching.penalty, "
+            "searching.urgency or the duration"
+        )
+        return fits, [note]
 
-    def _moved(self, search: Search, after: Any) -> dict[str, np.ndarray]:
-        """Return the weights of the penalty after an event: others by budget and costs."""
+    def _moved(self, search: SearchState, after: dict[str, np.ndarray]) -> SearchState:
+        """Return what the search goes by after an event: other weights by budget and costs."""
         config, factor = self.config, 1.0
         if config.budget is not None:
             factor = config.urgency if self.multiply_adds(after) > config.budget else 0.0
+        rho = np.asarray(factor * search.rho, np.float32)
         if config.refresh:
-            every = channels.penalty_weights(1.0, self.costs, search.alive, search.alive)
-            rho = max(
-                float((search.weights[path] / np.maximum(each, 1e-30)).max(initial=0.0))
-                for path, each in every.items()
-            )
-            return self._weights(factor * rho, after, after)
-        return {path: np.float32(factor) * search.weights[path] * after[path] for path in after}
+            return SearchState(self._weights(float(rho), after, after), after, rho)
+        weights = {p: np.float32(factor) * search.weights[p] * live for p, live in after.items()}
+        return SearchState(weights, after, rho)
 
-    def _prune(self, step: int, event: int, state: TrainState) -> Mask:
+    def _prune(self, step: int, event: int, state: TrainState, notes: list[str]) -> Mask:
         living = channels.mask_of(state.params, state.search.alive, self.whole)
-        sparsity = self.config.sparsity_at(event)
-        mask = pruned(state.params, living, sparsity, self.config.floor)
-        empty = empty_layers(mask, living)
-        notes = [
-            f"step {step}: no weight of {', '.join(empty[:3])} lives at sparsity {sparsity}"
-            + (f", nor of {len(empty) - 3} other layers" if len(empty) > 3 else "")
-            + "; give searching.floor"
-        ] * bool(empty)
-        for note in notes:
-            self.say(note)
+        sparsity, floor = self.config.sparsity_at(event), self.config.floor
+        mask = pruned(state.params, living, sparsity, floor)
+        if empty := empty_layers(mask, living):
+            more = f", nor of {len(empty) - 3} other layers" if len(empty) > 3 else ""
+            notes.append(
+                f"no weight of {', '.join(empty[:3])} lives at sparsity {sparsity}{more}; give "
+                "searching.floor"
+            )
+        if not least_weights(living, sparsity, floor)[2]:
+            notes.append(
+                f"floor={floor} of every layer, rounded up, is more than sparsity {sparsity} "
+                "leaves; it is rounded down"
+            )
         self._keep(step, state, mask, notes)
         return mask
 
     def _keep(self, step: int, state: TrainState, mask: Mask, notes: list[str]) -> None:
+        notes = [f"step {step}: {note}" for note in notes]
+        for note in notes:
+            self.say(note)
         params, batch_stats = training.selected(state)
         self.write(Written(step, mask, masks.apply(mask, params), batch_stats, notes))
 

@@ -43,6 +43,11 @@ class SearchConfig:
                 f"train.select={self.train.select!r}: the ticket is that of the last event; set "
                 "train.select='last'"
             )
+        if self.train.objective.stops:
+            raise ValueError(
+                f"train.objective.name={self.train.objective.name!r} may end a run before its last "
+                "event; choose another, such as 'pgd' with num_steps=1"
+            )
         if self.train.statistics != "batch":
             raise ValueError("train.statistics='frozen' trains no supernet; set 'batch'")
         events = events_in(self.train.duration, self.searching.prune_every, None)

@@ -86,7 +86,7 @@ class PretrainConfig:
 
 @dataclass(frozen=True, config=STRICT)
 class TransferConfig:
-    """Training of a ticket on a downstream task, under a fresh head.
+    """Training of a ticket on a downstream task, under a fresh head or, on its own task, its own.
 
     Attributes:
         ticket: run folder or ticket folder; a study fills it in.
@@ -95,6 +95,7 @@ class TransferConfig:
             Under either, the mean and variance of every normalisation layer are re-estimated on the
             target's training images, unless train.statistics='frozen': see `moves`. Networks of
             texts, which normalise every token by itself, have no such statistics.
+        head: a 'fresh' one, or the ticket's 'own', where the task is the one that it answers.
         recalibrate: before training, estimate these statistics anew without labels, see
             `rtickets.evaluation.recalibration`; it needs train.statistics='frozen', as otherwise
             training replaces them. None leaves them as they are.
@@ -115,6 +116,7 @@ class TransferConfig:
     ticket: str | None = None
     data: DataConfig = field(default_factory=lambda: DataConfig(source="mnist5k"))
     mode: Literal["finetune", "linear"] = "finetune"
+    head: Literal["fresh", "own"] = "fresh"
     normalization: Literal["source", "target"] = "source"
     pixel_mean: tuple[PixelMean, ...] = ()
     pixel_std: tuple[Rate, ...] = ()

@@ -30,7 +30,7 @@ from rtickets.training.loop import Loop
 from rtickets.training.program import Masked
 from rtickets.training.selection import Outcome
 from rtickets.training.settings import TrainConfig
-from rtickets.training.sparse_scales import Search
+from rtickets.training.sparse_scales import SearchState
 from rtickets.training.tree_arrays import Stored
 
 
@@ -46,7 +46,7 @@ class Searching(NamedTuple):
     """
 
     events: Events
-    first: Search
+    first: SearchState
     masked: Masked
     warmup: int
     statistics: Callable[[Params, Any], Any]
@@ -230,6 +230,8 @@ def save_ticket(
     ticket: Ticket,
     notes: Sequence[str] = (),
     check: Callable[[Ticket], Checked] | None = None,
+    living: Mask | None = None,
+    advice: str = broken.ADVICE,
 ) -> dict[str, Any]:
     """Save a drawn ticket, its pruned weights set to zero, and return what it counts.
 
@@ -237,6 +239,9 @@ def save_ticket(
         notes: what whoever draws it should know, a line each; it is said and kept, with the signs
             that the ticket is broken.
         check: finds more of these by running it.
+        living: which weights could live, of channels that are removed on purpose none; see
+            `rtickets.tickets.broken.signs`.
+        advice: see there.
 
     Returns:
         Survivors and sparsities; `notes`, and of them as `broken` the signs, where there are any;
@@ -245,7 +250,8 @@ def save_ticket(
     params = masks.apply(ticket.mask, ticket.params)
     ticket = Ticket(ticket.mask, params, ticket.batch_stats, ticket.meta)
     checked = Checked({}, []) if check is None else check(ticket)
-    signs = [*broken.signs(ticket.mask, params, ticket.meta.get("layouts")), *checked.signs]
+    layouts = ticket.meta.get("layouts")
+    signs = broken.signs(ticket.mask, params, layouts, living, advice) + checked.signs
     notes = [*notes, *signs]
     for note in notes:
         console.say(f"{folder.name}: {note}")

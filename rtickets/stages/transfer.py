@@ -102,7 +102,7 @@ def transfer(
     devices: parallel.Devices,
     compiled: Compiled = training.compiled,
 ) -> RunFolder:
-    """Train a ticket on a downstream task, under a fresh head; see `Stage.run`.
+    """Train a ticket on a downstream task, see `TransferConfig` and `Stage.run`.
 
     Args:
         compiled: what its steps are taken by, see `rtickets.training.meeting`.
@@ -181,7 +181,13 @@ def begin(asked: Asked, folder: Path, devices: parallel.Devices) -> Begun:
     config, ticket = asked.config, Ticket.load(asked.source.ticket)
     pixels = config.pixel_mean, config.pixel_std
     how = config.train.seed, config.normalization
-    ready = prepare(ticket, config.data, *how, pixels=pixels)
+    own = config.head == "own"
+    ready = prepare(ticket, config.data, *how, keep_head=own, pixels=pixels)
+    if own and ready.params is not ticket.params:
+        raise InputError(
+            f"head='own': the ticket's head answers something else than {config.data.source!r} "
+            f"asks by the task {ready.task.name!r}; leave head out for a fresh one"
+        )
     features = cached.check(config, ready) if config.features == "cached" else 0
     run = ready.run(config.train, folder, devices)
     weights = (ready.params, _statistics(config, ticket, ready))

@@ -24,7 +24,7 @@ from rtickets.data.images.moved_points import (
 )
 from rtickets.data.images.turned import Turns, turned
 from rtickets.data.settings import DataConfig
-from rtickets.errors import NothingCountedError
+from rtickets.errors import InputError, NothingCountedError
 from rtickets.models.heads.deconvolutions import Deconvolutions
 from rtickets.models.heads.places import Places
 from rtickets.models.inputs import Input, Inputs
@@ -77,7 +77,8 @@ class Keypoints(ImageTask):
         scale: deviation of random scaling about 1, and its limit.
         half_body: chance in training of a window around one half of a body.
         flip_test: evaluate, and attack, the average over an image and its mirror image.
-        names: of the keypoints; this and the next are those of the source where they are ().
+        names: of the keypoints; this and the next are those of the source where they are (), the
+            next also where the names are the source's.
         pairs: numbers of keypoints that a flip exchanges.
         sigmas: deviations that similarities allow, in roots of the area; 0.05 where no one says.
         upper: numbers of the keypoints of the upper half.
@@ -125,12 +126,23 @@ class Keypoints(ImageTask):
         return self
 
     def bound(self, config: DataConfig) -> Self:
-        """Return the task with the names of the source's keypoints, and what goes with them."""
+        """Return the task with the names of the source's keypoints, and what goes with them.
+
+        Raises:
+            InputError: for halves of bodies of keypoints without an upper half.
+        """
         facts = source_of(config).facts
         known = None if facts is None else facts.skeleton
-        if self.names or known is None:
-            return self
-        return replace(self, **known._asdict())
+        found = self
+        if known is not None and self.names in ((), known.names):
+            own = {field: getattr(self, field) or each for field, each in known._asdict().items()}
+            found = replace(self, **own)
+        if found.half_body and not found.upper:
+            raise InputError(
+                f"half_body={self.half_body} needs to know the upper half of a body, and the "
+                f"keypoints of {config.source!r} say none; give upper (with names), or half_body=0"
+            )
+        return found
 
     @property
     def headline(self) -> Headline:
@@ -163,7 +175,7 @@ class Keypoints(ImageTask):
     def evaluated(self, model: Any, transform: Transform) -> Any:
         """Return the network, or what asks it about mirror images too."""
         del transform
-        return Mirrored(model, self._order) if self.flip_test else model
+        return Mirrored(model, self._order if self.pairs else None) if self.flip_test else model
 
     def evaluated_on(self, transform: Transform, stored: Mapping[str, Input]) -> tuple[Inputs, int]:
         """Return the image, once or twice."""
@@ -210,7 +222,7 @@ class Keypoints(ImageTask):
     @property
     def _turns(self) -> Turns:
         upper = tuple(number in self.upper for number in range(len(self.names)))
-        return Turns(self.rotation, self.scale, self.half_body if self.upper else 0.0, upper)
+        return Turns(self.rotation, self.scale, self.half_body, upper)
 
     def loss(self, outputs: Array, batch: Batch, reduce: Reduce = alone) -> Array:
         """Return half the mean squared error of heatmaps of an image, those labelled alone.

@@ -16,6 +16,7 @@ from rtickets.masks.layout_names import layouts_of
 from rtickets.masks.layouts import Layout, to_canonical
 
 _NAMED = 3  # layers in a line; others are counted
+ADVICE = "lower the sparsity, or spread it with a floor or scope='erk'"
 _MANY = 0.5  # of a layer's outputs; single dead channels are an everyday thing at high sparsity
 
 
@@ -49,7 +50,13 @@ class _Layer(NamedTuple):
 _L = TypeVar("_L", bound=Layer)
 
 
-def signs(mask: Mask, params: Params, layouts: Mapping[str, str] | None = None) -> list[str]:
+def signs(
+    mask: Mask,
+    params: Params,
+    layouts: Mapping[str, str] | None = None,
+    living: Mask | None = None,
+    advice: str = ADVICE,
+) -> list[str]:
     """Say what is broken in a ticket.
 
     Args:
@@ -57,6 +64,9 @@ def signs(mask: Mask, params: Params, layouts: Mapping[str, str] | None = None) 
         params: its weights, or their shapes.
         layouts: what the axes of kernels are, where that cannot be inferred; layers of an unknown
             layout are looked at as a whole.
+        living: which weights could live, where whole channels were removed on purpose; their
+            outputs, and layers without others, are not counted. None is all of them.
+        advice: what to do about layers without a survivor.
 
     Returns:
         A line on layers without a survivor, one on layers whose survivors are all zero, and one on
@@ -64,13 +74,15 @@ def signs(mask: Mask, params: Params, layouts: Mapping[str, str] | None = None) 
         whole outputs do so on purpose and are not counted.
     """
     kept = masks.prunable_leaves(mask)
+    could = {path: np.ones(keep.shape, bool) for path, keep in kept.items()}
+    could |= {} if living is None else masks.prunable_leaves(living)
+    kept = {path: keep for path, keep in kept.items() if could[path].any() or not keep.size}
     empty = [path for path, keep in kept.items() if keep.size and not keep.any()]
     lines = []
     if empty:
         what = "layer has" if len(empty) == 1 else "layers have"
         lines.append(
-            f"{len(empty)} {what} no survivor, and emit a constant: {named(empty)}; lower the "
-            "sparsity, or spread it with a floor or scope='erk'"
+            f"{len(empty)} {what} no survivor, and emit a constant: {named(empty)}; {advice}"
         )
     if zero := [path for path in _without_weights(kept, params) if path not in empty]:
         what = (
@@ -81,7 +93,7 @@ def signs(mask: Mask, params: Params, layouts: Mapping[str, str] | None = None) 
             "that has learnt something there"
         )
     seen = layouts_of(params, kept, layouts)
-    layers = _dead_outputs({p: k for p, k in kept.items() if p not in empty}, seen)
+    layers = _dead_outputs({p: k for p, k in kept.items() if p not in empty}, could, seen)
     if many := worst_first(layers):
         shown = [f"{each.path} ({each.constant:,} of {each.total:,})" for each in many]
         lines.append(f"outputs without a survivor, which emit a constant: {named(shown)}")
@@ -98,18 +110,22 @@ def _without_weights(kept: Mapping[str, np.ndarray], params: Params) -> Iterator
 
 
 def _dead_outputs(
-    kept: Mapping[str, np.ndarray], layouts: Mapping[str, Layout | None]
+    kept: Mapping[str, np.ndarray],
+    could: Mapping[str, np.ndarray],
+    layouts: Mapping[str, Layout | None],
 ) -> Iterator[_Layer]:
     for path, keep in kept.items():
         layout = layouts[path]
         if layout is None:
             continue
         view = to_canonical(keep, layout)  # (stack..., space..., inputs, outputs)
-        alive = view.any(axis=tuple(range(layout.stacked, view.ndim - 1)))  # (stack..., outputs)
-        whole = view.all(axis=tuple(range(layout.stacked, view.ndim - 1)))
+        open_to = to_canonical(could[path], layout)
+        inside = tuple(range(layout.stacked, view.ndim - 1))
+        alive, there = view.any(axis=inside), open_to.any(axis=inside)  # (stack..., outputs)
+        whole = (view | ~open_to).all(axis=inside) & there
         if (alive == whole).all():  # outputs live or die as a whole: that is the pattern
             continue
-        yield _Layer(path, int((~alive).sum()), alive.size)
+        yield _Layer(path, int((there & ~alive).sum()), int(there.sum()))
 
 
 def worst_first(layers: Iterable[_L]) -> list[_L]:

@@ -15,7 +15,8 @@ class Average(NamedTuple):
 
     Attributes:
         steps: int32 scalar, number of steps averaged.
-        params: float32, of the trained parameters; zero where they are pruned.
+        params: float32, of the trained parameters; zero where they are pruned, unless the program
+            keeps masked ones.
         batch_stats: float32, of the normalisation statistics.
     """
 

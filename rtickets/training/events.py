@@ -20,6 +20,11 @@ class Events(Protocol):
         """Numbers of steps; something may happen after every multiple of one, and in the end."""
         ...
 
+    @property
+    def once(self) -> Sequence[int]:
+        """Steps after which something may happen besides."""
+        ...
+
     def happen(self, step: int, last: int, state: TrainState, mask: Mask) -> tuple[Any, Mask]:
         """Return the state and the mask after the events of a step, the same where there are none.
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from rtickets.training.observe.observer import Observer
 from rtickets.training.resume import Snapshot
 from rtickets.training.selection import Outcome
 from rtickets.training.settings import TrainConfig
-from rtickets.training.sparse_scales import Search
+from rtickets.training.sparse_scales import SearchState
 from rtickets.training.tree_arrays import Stored
 
 Validate = Callable[[Params, Any], float]
@@ -77,7 +77,7 @@ class Loop:
         batch_stats: Any,
         opt_state: Any = None,
         carry: Stored | None = None,
-        search: Search | None = None,
+        search: SearchState | None = None,
     ) -> Outcome:
         """Train from the given weights, or from the newest checkpoint in the folder.
 
@@ -130,7 +130,7 @@ class Loop:
             check = preemption.late_check(self.program.devices)
             try:
                 while True:
-                    if self.events is not None and self._happens(step, now, self.events.periods):
+                    if self.events is not None and self._happens(step, now, self.events):
                         now = self._changed(self._collect(now, pending), step, self.events)
                     # The line before the checkpoint, which holds how long the file of lines is.
                     if self._ends_line(step) and now.tally.logged < step:
@@ -152,8 +152,9 @@ class Loop:
             processes.on_primary(checkpoints.wait)
             return selection.outcome(self.config, self.judge, now, step, task.seconds, task.rate)
 
-    def _happens(self, step: int, now: Snapshot, periods: Sequence[int]) -> bool:
-        due = step == self._last_step() or any(step % each == 0 for each in periods)
+    def _happens(self, step: int, now: Snapshot, events: Events) -> bool:
+        due = step in (self._last_step(), *events.once)
+        due = due or any(step % each == 0 for each in events.periods)
         return due and step != self.first and now.tally.changed != step
 
     def _changed(self, now: Snapshot, step: int, events: Events) -> Snapshot:
@@ -204,9 +205,9 @@ class Loop:
         return inside and self.checkpoint_every > 0 and step % self.checkpoint_every == 0
 
     def _dispatch_end(self, step: int) -> int:
-        events = () if self.events is None else self.events.periods
+        events, once = ((), ()) if self.events is None else (self.events.periods, self.events.once)
         periods = [p for p in (self.log_every, self.checkpoint_every, *events) if p]
-        return dispatch_end(step, self.first, self._last_step(), periods, self.dispatch)
+        return dispatch_end(step, self.first, self._last_step(), periods, self.dispatch, once)
 
     def _dispatch(
         self,

@@ -1,4 +1,4 @@
-"""One step of the optimiser, with pruned weights at zero."""
+"""One step of the optimiser, with pruned weights at zero or, in searches, kept."""
 
 from typing import Any
 
@@ -21,9 +21,10 @@ def make_optimizer(config: OptimizerConfig) -> optax.GradientTransformation:
 def update(
     program: Program, state: Any, trained: Params, mask: Mask, gradients: Params, rate: Array
 ) -> tuple[Params, Any]:
-    """Apply the optimiser so that pruned weights and their momentum stay exactly zero.
+    """Apply the optimiser so that the loss moves no pruned weight.
 
-    Where the program keeps masked weights, the loss moves none of them.
+    These and their momentum stay exactly zero, unless the program keeps masked weights: then they
+    are frozen, or weight decay and earlier momentum move them.
 
     Args:
         trained: the trained parameters, masked by their `mask`, or as they are kept.

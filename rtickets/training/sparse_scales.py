@@ -10,16 +10,18 @@ from jax import Array
 from rtickets.masks import Params
 
 
-class Search(NamedTuple):
+class SearchState(NamedTuple):
     """What a search goes by, part of the state of a run: its events change it.
 
     Attributes:
         weights: of the penalty, float32 (n,) by the path of the scales (n,); 0 leaves one alone.
         alive: bool (n,) by path, which channels live.
+        rho: float32, the weight of the mean channel.
     """
 
     weights: dict[str, Any]
     alive: dict[str, Any]
+    rho: Any
 
 
 def add_penalty(

@@ -22,7 +22,7 @@ class TrainState(NamedTuple):
 
     Attributes:
         step: int32 scalar, number of steps done.
-        params: float32 weights, zero where pruned.
+        params: float32 weights, zero where pruned unless the program keeps masked ones.
         batch_stats: float32 normalisation statistics.
         opt_state: state of the optimiser over the trained parameters.
         average: running average of the trained parameters, or None.

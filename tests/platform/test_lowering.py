@@ -37,7 +37,7 @@ from rtickets.tasks import (
     TokenClassification,
 )
 from rtickets.training.objectives import OBJECTIVES
-from rtickets.training.sparse_scales import Search
+from rtickets.training.sparse_scales import SearchState
 
 SIZE, CLASSES = 16, 2
 TASKS_HERE = {
@@ -201,7 +201,7 @@ def test_steps_of_a_search_in_a_supernet(tiny, masked):
         masked=masked, penalty_warmup=5, transform=Transform(), objective=robust(3)
     )
     state = training.init_state(program, params, stats, used.mask)
-    state = state._replace(search=Search(weights, alive))
+    state = state._replace(search=SearchState(weights, alive, np.float32(1)))
     data = training.RunData(jax.random.key(0), jnp.float32(0.1))
     raw = {"image": jnp.zeros((8, SIZE, SIZE, 3), jnp.uint8), "label": jnp.zeros(8, jnp.int32)}
     text = lowered(partial(training.train_step, program), state, used.mask, data, raw)

@@ -11,21 +11,24 @@ from rtickets.config import (
     AveragingConfig,
     DataConfig,
     ModelConfig,
+    ObjectiveConfig,
     OptimizerConfig,
     SearchConfig,
     SearchingConfig,
     TrainConfig,
 )
 from rtickets.costs import Setting
+from rtickets.costs.task_sizes import cost_of, sizes_of
 from rtickets.data import SOURCES, Raw, Source, Split
 from rtickets.errors import InputError, Preempted
 from rtickets.models.supernet import Joined, Stage, Table, supernet
 from rtickets.platform import parallel
 from rtickets.settings import config_files
 from rtickets.stages import search as search_module
-from rtickets.stages import search_events
+from rtickets.stages import search_checks, search_events
 from rtickets.stages.search import search
 from rtickets.tasks import Keypoints
+from rtickets.tickets import provenance
 from rtickets.tickets.compaction import compact
 from rtickets.training.loop import Loop
 
@@ -121,10 +124,37 @@ def test_dead_channels_stay_zero_and_masked_weights_keep_their_values(seen):
         jax.tree.map(np.testing.assert_array_equal, without, later.params)
 
 
-def test_the_compacted_network_answers_the_same(seen):
+def test_the_compacted_network_is_smaller_and_answers_the_same(seen):
     folder, _ = seen
-    found = compact(Ticket.load(folder.path / "ticket"))
+    ticket = Ticket.load(folder.path / "ticket")
+    found = compact(ticket)
     assert found.report["parameters"][1] < found.report["parameters"][0]
+    x = jax.random.uniform(jax.random.key(3), (2, 8, 8, 1))
+    whole, small = (
+        models.logits(provenance.build_model(each.meta), each.params, each.batch_stats, x)
+        for each in (ticket, found.ticket)
+    )
+    np.testing.assert_allclose(small, whole, atol=1e-4)
+
+
+def test_tickets_have_statistics_estimated_anew_on_inputs_of_training(seen, tmp_path):
+    """Those of the masked average, pooled over two batches of 16 that are changed at random."""
+    folder, events = seen
+    asked = config(data__flip=True)
+    begun = search_module.begin(asked, tmp_path, parallel.local_devices(1))
+    for name, step in (("step00000003", 3), ("step00000008", 8)):
+        state = next(after[0] for at, _, after in events if at == step)
+        ticket = Ticket.load(folder.path / "tickets" / name)
+        average = masks.apply(ticket.mask, state.average.params)
+        jax.tree.map(np.testing.assert_array_equal, ticket.params, average)
+        again = search_module.begin(config(), tmp_path, parallel.local_devices(1))
+        expected = again.statistics(average, state.average.batch_stats)
+        jax.tree.map(np.testing.assert_array_equal, ticket.batch_stats, expected)
+        running = jax.tree.leaves(state.average.batch_stats)
+        assert any((a != b).any() for a, b in zip(running, jax.tree.leaves(expected), strict=True))
+    flipped = begun.statistics(average, state.average.batch_stats)
+    same = jax.tree.map(lambda a, b: bool((a == b).all()), flipped, expected)
+    assert not all(jax.tree.leaves(same))
 
 
 def test_a_search_that_was_stopped_ends_bit_equal(seen, tmp_path, monkeypatch):
@@ -168,6 +198,8 @@ def unread(*_):
         # units of steps and epochs: 4 steps an epoch make 8 steps, of which one has an event
         ({"train__duration": "2ep", "searching__prune_every": "8it"}, r"1 events.*0\.25, not 0\.5"),
         ({"searching__budget": 100}, r"budget=100 multiply-adds cannot be met: [\d,]+ are of"),
+        ({"searching__early": "2it"}, r"early='2it'.*step 2"),
+        ({"model__arch": "resnet18"}, "supernet_small"),
     ],
 )
 def test_what_cannot_be_reached_is_refused_before_data_are_read(
@@ -191,14 +223,12 @@ def test_a_staircase_of_one_unit_is_refused_as_it_is_written():
         )
 
 
-def test_the_least_budget_is_what_is_not_searched(tmp_path):
+def test_the_least_budget_is_what_is_not_searched():
     """Stem, shortcuts and head: of 4 features and 10 classes, see the table."""
     model = models.build("mine", 10, stem="small")
     inputs = models.as_inputs((8, 8, 1))
-    total, costs = search_module._multiply_adds(model, inputs)
-    params, _ = models.initialise(model, jax.random.key(0), inputs)
     stem = 9 * 4 * 64 + 9 * 4 * 4 * 16
-    assert search_module._least(total, costs, params) == stem + 4 * 10
+    assert search_checks.costs_of(model, inputs).least == stem + 4 * 10
 
 
 @pytest.mark.slow
@@ -233,6 +263,31 @@ def test_two_devices_search_as_one(seen, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, ours.mask, theirs.mask)
     for a, b in zip(jax.tree.leaves(ours.params), jax.tree.leaves(theirs.params), strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-4)
+
+
+def test_objectives_that_end_a_run_before_its_last_event_are_refused():
+    with pytest.raises(InputError, match="'fast'"):
+        config(train__objective=ObjectiveConfig(name="fast"))
+
+
+def test_fewer_images_than_asked_for_and_weights_that_never_come_back_are_said(tmp_path):
+    asked = config(searching__calibration_batches=9, searching__prune_every="2it")
+    found = search_module.begin(asked, tmp_path, parallel.local_devices(1)).notes
+    assert len(found) == 2
+    assert "prune_every='2it'" in found[0]
+    assert "calibration_batches=9 of 16" in found[1]
+    assert not search_module.begin(config(), tmp_path, parallel.local_devices(1)).notes
+
+
+def test_estimates_count_statistics_that_are_estimated_anew():
+    """Three prune events and two validations, 32 images each."""
+    few, many = (
+        search_module.STAGE.estimate(config(searching__calibration_batches=n), Setting())[0]
+        for n in (1, 3)
+    )
+    forward = (many.operations - few.operations) / (5 * 2 * 16)
+    plain = cost_of(config().model, sizes_of(config().data)).forward
+    assert forward == pytest.approx(plain)
 
 
 @pytest.mark.parametrize("select", ["best"])

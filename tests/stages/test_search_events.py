@@ -198,6 +198,87 @@ def test_a_budget_hurries_and_then_lets_go(network, monkeypatch):
     assert all((each == 0).all() for each in state.search.weights.values())
 
 
+def test_a_refreshed_penalty_of_equal_weights_stays_what_it_is(network, monkeypatch):
+    made = Made(network, monkeypatch, refresh=True, penalty_by="equal")
+    state, mask = made.state(made.params), made.events.whole
+    for step in (2, 4, 8, 10):
+        state, mask = made.events.happen(step, 99, state, mask)
+    for path, weights in state.search.weights.items():
+        np.testing.assert_allclose(weights, 0.5 * state.search.alive[path], rtol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [{}, {"refresh": True}, {"refresh": True, "budget": 99_900}])
+def test_a_search_goes_on_where_no_channel_lives(network, monkeypatch, settings):
+    made = Made(network, monkeypatch, **settings)
+    params = jax.tree.map(np.copy, made.params)
+    for path in channels.find(params):
+        block, norm, scale = path.split("/")
+        params[block][norm][scale][:] = 1e-5
+    state, mask = made.events.happen(2, 99, made.state(params), made.events.whole)
+    for step in (3, 4, 99):
+        state, mask = made.events.happen(step, 99, state, mask)
+    assert not any(each.any() for each in state.search.alive.values())
+    assert not any(each.any() for each in state.search.weights.values())
+    kept = masks.summary(made.written[-1].mask, params).prunable
+    assert 0 < kept.survivors < kept.total
+
+
+def test_channels_that_only_the_budget_removes_are_said(network, monkeypatch):
+    fixed = 100_000 - sum(10 * (n + 1) * 8 for n in range(len(channels.find(network[1]))))
+    made = Made(network, monkeypatch, budget=fixed + 100)
+    state, _ = made.events.happen(6, 6, made.state(made.params), made.events.whole)
+    scales = masks.leaf_paths(made.params)
+    gone = [np.abs(scales[path])[~live] for path, live in state.search.alive.items()]
+    number, largest = sum(map(len, gone)), max(each.max() for each in gone if len(each))
+    assert number > 0
+    (note,) = [each for each in made.written[-1].notes if "budget" in each]
+    assert note.startswith(f"step 6: {number} channels with scales up to {largest:.3g}")
+    assert note in made.order  # said when it happens
+    small = with_scales(made.params, [1e-4])  # died by its scale, and the budget is met
+    made = Made(network, monkeypatch, budget=99_999)
+    made.events.happen(6, 6, made.state(small), made.events.whole)
+    assert made.written[-1].notes == []
+
+
+def test_layers_that_die_and_floors_that_do_not_fit_are_noted(network, monkeypatch):
+    made = Made(network, monkeypatch, sparsity=0.9, sparsity_step=0.9)
+    faint = {**made.params, "stem_conv1": {"kernel": 1e-6 * made.params["stem_conv1"]["kernel"]}}
+    made.events.happen(3, 99, made.state(faint), made.events.whole)
+    assert any("stem_conv1/kernel" in note for note in made.written[-1].notes)
+    made = Made(network, monkeypatch, sparsity=0.9, sparsity_step=0.9, floor=0.1)
+    made.events.happen(3, 99, made.state(faint), made.events.whole)
+    (note,) = made.written[-1].notes
+    assert "floor=0.1" in note
+    assert "down" in note
+    size = made.params["stem_conv1"]["kernel"].size
+    assert made.written[-1].mask["stem_conv1"]["kernel"].sum() == int(0.1 * size)
+
+
+@pytest.mark.parametrize("masked_average", [False, True])
+def test_what_is_written_is_zero_where_it_is_dead(network, monkeypatch, masked_average):
+    """Weights are kept while they are masked; a ticket has none of them."""
+    made = Made(network, monkeypatch)
+    average = made.params if masked_average else None
+    made.events.happen(3, 99, made.state(made.params, average), made.events.whole)
+    (written,) = made.written
+    kept, left = masks.leaf_paths(written.mask), masks.leaf_paths(written.params)
+    pruned = {path: ~keep for path, keep in kept.items() if np.ndim(keep)}
+    assert sum(int(dead.sum()) for dead in pruned.values()) > 100
+    for path, dead in pruned.items():
+        assert (np.asarray(left[path])[dead] == 0).all()
+
+
+def test_the_early_step_happens_once(network, monkeypatch):
+    made = Made(network, monkeypatch)
+    assert made.events.once == ()
+    seen = made.events._replace(early=1, write_early=made.written.append)
+    assert (seen.periods, seen.once) == ((2, 3), (1,))
+    state = made.state(made.params)
+    for step in (1, 5):
+        seen.happen(step, 99, state, seen.whole)
+    assert [each.step for each in made.written] == [1]
+
+
 @pytest.mark.parametrize(
     "arch", [pytest.param(arch, marks=[pytest.mark.slow] * ("_s" not in arch)) for arch in TABLES]
 )

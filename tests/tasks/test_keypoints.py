@@ -10,7 +10,7 @@ from rtickets import data, models
 from rtickets.config import DataConfig
 from rtickets.data import SOURCES, Raw, Source, Split
 from rtickets.data.images.augment import Transform
-from rtickets.data.skeletons import EXTENT
+from rtickets.data.skeletons import COCO_PERSON, EXTENT
 from rtickets.data.sources.source import Facts
 from rtickets.errors import InputError, NothingCountedError
 from rtickets.evaluation.counting import counted
@@ -309,3 +309,41 @@ def test_pictures_show_true_and_answered_keypoints():
 
     assert seen(rows[1][0], WRONG) == seen(rows[1][0], MISSED) == 1
     assert seen(rows[1][1], RIGHT) == seen(rows[2][0], RIGHT) == 1
+
+
+class Answers:
+    """A network that answers how far to the right places lie, in so many outputs."""
+
+    def __init__(self, count):
+        self.count = count
+
+    def apply(self, variables, x, train=False):
+        return jnp.repeat(jnp.cumsum(x[..., :1], 2), self.count, -1)
+
+
+@pytest.mark.parametrize(("names", "count"), [((), 1), ((), 3), (("a", "b"), 2)])
+def test_mirror_images_of_keypoints_without_sides(names, count):
+    task, images = Keypoints(flip_test=True, names=names), jnp.ones((2, 8, 8, 3))
+    found = task.evaluated(Answers(count), Transform()).apply({}, images)
+    assert found.shape == (2, 8, 8, count)
+    np.testing.assert_allclose(found, 4.5)  # n from the left and 9 - n from the right
+
+
+def bound(source, **settings):
+    asked = {"source": source, "path": "/data", "task": {"name": "keypoints", **settings}}
+    return task_of(config_files.parse(DataConfig, asked))
+
+
+def test_names_of_the_source_written_out_bring_what_goes_with_them():
+    given = bound("coco_keypoints", names=COCO_PERSON.names, sigmas=(0.05,) * 17, half_body=0.3)
+    assert given.sigmas == (0.05,) * 17
+    assert (given.pairs, given.upper) == (COCO_PERSON.pairs, COCO_PERSON.upper)
+    others = tuple(f"point{n}" for n in range(17))
+    assert bound("coco_keypoints", names=others).pairs == ()
+
+
+def test_halves_of_bodies_need_an_upper_half():
+    with pytest.raises(InputError, match=r"half_body=0\.9.*stamps_scenes.*upper"):
+        bound("stamps_scenes", half_body=0.9)
+    assert bound("stamps_scenes").pairs == EXTENT.pairs
+    assert bound("coco_keypoints", half_body=0.3)._turns.half == 0.3

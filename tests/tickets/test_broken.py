@@ -88,3 +88,20 @@ def test_layers_of_an_unknown_layout_are_looked_at_as_a_whole():
     assert signs({"odd": {"kernel": half}}, params) == []
     (line,) = signs({"odd": {"kernel": ~np.ones((2,) * 6, bool)}}, params)
     assert "odd/kernel" in line
+
+
+def test_channels_that_were_removed_on_purpose_are_no_sign():
+    """Layer b had no channel left to prune, c half of its outputs, of which one more died."""
+    half = np.ones((3, 3, 4, 8), bool)
+    half[..., :4] = False
+    living = mask_of(b=NOTHING, c=half)
+    thinned = half & outputs(4, last=False)
+    mask = mask_of(b=NOTHING, c=thinned)
+    assert signs(mask, PARAMS, living=living) == []
+    assert len(signs(mask, PARAMS)) == 2
+    most = half & outputs(4, 5, 6, last=False)
+    (line,) = signs(mask_of(b=NOTHING, c=most), PARAMS, living=living)
+    assert "c/kernel (3 of 4)" in line
+    (line,) = signs(mask_of(b=NOTHING, c=NOTHING), PARAMS, living=living, advice="do this")
+    assert "c/kernel" in line
+    assert line.endswith("do this")

@@ -94,13 +94,14 @@ def penalty_weights(
         rho: of the mean channel.
         costs: multiply-adds of a channel of every path.
         alive: others have the weight 0.
-        counted: the channels that the mean is over.
+        counted: the channels that the mean is over; without one there is nothing to weigh.
         equal: all that live have the weight rho.
     """
     number = sum(int(each.sum()) for each in counted.values())
     mean = sum(costs[path] * int(each.sum()) for path, each in counted.items()) / max(number, 1)
+    alike = equal or not mean
     return {
-        path: np.float32(rho if equal else rho * costs[path] / mean) * each.astype(np.float32)
+        path: np.float32(rho if alike else rho * costs[path] / mean) * each.astype(np.float32)
         for path, each in alive.items()
     }
 

@@ -42,7 +42,8 @@ class SearchingConfig:
         prune_every: how often weights are pruned, and a ticket written; '0ep' never.
         sparsity: of the weights of living channels, in the end.
         sparsity_step: which every prune event adds, up to `sparsity`.
-        floor: the part of the weights of living channels that every layer keeps at least.
+        floor: the part of the weights of living channels that every layer keeps at least, rounded
+            up; down where all layers together would keep more than the sparsity leaves.
         reactivation: masked weights come back 'explicit'ly after every prune event, in searchable
             blocks whenever channels die ('on_shrink'), or by the next prune event alone ('none').
         masked: values of masked weights are 'decayed' by weight decay and momentum, or 'frozen'.
@@ -83,7 +84,7 @@ class SearchingConfig:
             yield "search_every and prune_every are both never; set one of them"
         if is_never(self.search_every) and self.budget is not None:
             yield f"budget={self.budget} needs search_every, in whose events channels die"
-        if self.floor > 1 - self.sparsity:
+        if self.floor > 1 - self.sparsity + 1e-9:  # both are decimals: 0.2 is 1 - 0.8
             yield (
                 f"floor={self.floor} of every layer is more than sparsity={self.sparsity} leaves; "
                 "lower one of them"
@@ -122,6 +123,24 @@ def events_in(duration: Duration, every: Duration, steps_per_epoch: int | None) 
             return None
         steps_per_epoch = 1
     return -(-to_steps(duration, steps_per_epoch) // to_steps(every, steps_per_epoch))
+
+
+def idle_reactivation(config: SearchingConfig, search: int, prune: int) -> str | None:
+    """Say where nothing comes back although it may, as channels never die between prune events.
+
+    Args:
+        search: steps between search events, 0 for never.
+        prune: those between prune events.
+    """
+    if config.reactivation != "on_shrink" or not prune or (search and search % prune):
+        return None
+    why = "no channel dies"
+    if search:
+        why = (
+            f"every search event is a prune event too (search_every={config.search_every!r}, "
+            f"prune_every={config.prune_every!r}), which prunes again what came back"
+        )
+    return f"reactivation='on_shrink' is 'none' here: {why}"
 
 
 def check_budget(config: SearchingConfig, least: int) -> None:

@@ -8,8 +8,10 @@ from rtickets.costs.runs import estimate_training
 from rtickets.costs.task_sizes import sizes_of
 from rtickets.data.images.chosen import check_resize
 from rtickets.stages.evaluate import estimate_evaluation
+from rtickets.stages.pipelines.cells import cells_of, check_names
+from rtickets.stages.pipelines.checks import check_searches
 from rtickets.stages.pipelines.settings import PipelineConfig, PipelineStudyConfig
-from rtickets.stages.pipelines.study import cells_of
+from rtickets.stages.search import estimate_search
 
 
 def estimate_pipelines(config: PipelineStudyConfig, setting: Setting) -> list[Estimate]:
@@ -22,12 +24,16 @@ def estimate_pipelines(config: PipelineStudyConfig, setting: Setting) -> list[Es
 
 
 def _estimates(config: PipelineStudyConfig, devices: int) -> Iterator[Estimate]:
+    check_names(config)
     runs, after, measured = _counts(config)
     for label, asked in config.tasks.items():
         check_resize(asked)
         sizes, model = sizes_of(asked), config.model
         name = f"search, {label}"
-        yield estimate_training(name, sizes, model, config.train, devices, times=runs[label])
+        check_searches(config, label, sizes)
+        first, pipeline = next(iter(config.pipelines.items()))
+        own = config.search(pipeline, label, config.ladder(first)[0], config.seeds[0])
+        yield estimate_search(own, sizes, devices, name, times=runs[label])
         for then, count in after.items():
             if then[1] != label:
                 continue

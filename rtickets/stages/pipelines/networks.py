@@ -9,34 +9,10 @@ from rtickets.platform import parallel
 from rtickets.runs.folders import RunFolder, StartingTicket, find_ticket
 from rtickets.settings import config_files
 from rtickets.stages.draw_settings import DrawConfig
+from rtickets.stages.pipelines.cells import Cell, written
 from rtickets.stages.pipelines.settings import PipelineConfig, PipelineStudyConfig
 from rtickets.stages.search import search
-from rtickets.stages.settings import TransferConfig
 from rtickets.stages.ways.given import Given
-
-
-class Cell(NamedTuple):
-    """One number of a study.
-
-    Attributes:
-        pipeline: its label.
-        sparsity: of the weights of living channels, 0 for pipelines without one.
-        task: label of the task that the network is found on.
-        target: of the one that it is measured on, another one after a transfer.
-        seed: of all that is random.
-    """
-
-    pipeline: str
-    sparsity: float
-    task: str
-    target: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """The name of its file, and a readable part of those of its run folders."""
-        moved = "" if self.target == self.task else f"-to-{self.target}"
-        return f"{self.pipeline}{self.sparsity:.4g}-{self.task}{moved}-s{self.seed}"
 
 
 class Place(NamedTuple):
@@ -54,7 +30,7 @@ def found(place: Place, cell: Cell) -> RunFolder:
 
 def _run(place: Place, cell: Cell, pipeline: PipelineConfig) -> RunFolder:
     asked = place.config.search(pipeline, cell.task, cell.sparsity, cell.seed)
-    kind = f"{pipeline.search}{asked.searching.sparsity:.4g}"
+    kind = f"{pipeline.search}{written(asked.searching.sparsity)}"
     name = f"{kind}-{cell.task}-s{cell.seed}"
     return search(asked, place.workdir, name, place.devices)
 
@@ -119,10 +95,5 @@ def trained(place: Place, cell: Cell) -> RunFolder:
     ticket = masked(place, cell)
     if own.then == "nothing":
         return ticket
-    train = {"retrain": config.retrain, "train": config.train}.get(own.then, config.transfer)
-    asked = TransferConfig(
-        data=config.tasks[cell.target],
-        mode="linear" if own.then == "transfer_frozen" else "finetune",
-        train=config_files.replace(train, seed=cell.seed),
-    )
+    asked = config.follows(own, cell.target, cell.seed)
     return stages.transfer(asked, ticket.source, place.workdir, cell.name, place.devices)

@@ -9,7 +9,7 @@ from rtickets.draw.searching.settings import SearchingConfig
 from rtickets.settings import config_files
 from rtickets.settings.kinds import Duration
 
-Search = Callable[[SearchingConfig, Duration, float], SearchingConfig]
+Narrowed = Callable[[SearchingConfig, Duration, float], SearchingConfig]
 """(settings, duration of the run, sparsity) -> the settings of the run."""
 _NO_SEARCH = {"search_every": "0ep", "penalty": 0.0, "budget": None}
 
@@ -38,7 +38,7 @@ def two_in_one(own: SearchingConfig, duration: Duration, sparsity: float) -> Sea
     return config_files.replace(own, sparsity=sparsity)
 
 
-SEARCHES: dict[str, Search] = {
+SEARCHES: dict[str, Narrowed] = {
     "dense": dense, "searched": searched, "pruned": pruned, "two_in_one": two_in_one,
 }  # fmt: skip
 PRUNING = ("pruned", "two_in_one")

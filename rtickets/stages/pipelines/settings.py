@@ -16,6 +16,7 @@ from rtickets.settings import config_files
 from rtickets.settings.kinds import STRICT, Fraction, Label, OneOf, Positive, Seed, is_never
 from rtickets.stages.pipelines.searches import PRUNING, SEARCHES
 from rtickets.stages.search_settings import SearchConfig
+from rtickets.stages.settings import TransferConfig
 from rtickets.training.settings import TrainConfig
 
 ELSEWHERE = ("transfer", "transfer_frozen")
@@ -35,9 +36,9 @@ class PipelineConfig:
         survivors: its 'own' mask, or a 'random' one with as many weights alive in every layer.
         weights: its 'own', or those that a whole network of the same seed has: 'initial' ones,
             those of an 'early' step (`searching.early`), or those of the 'dense' run.
-        then: 'nothing'; 'retrain' it on its task with its mask, under a fresh head; 'train' it so
-            for as long as the run; or 'transfer' it to every other task, 'transfer_frozen' under a
-            frozen backbone.
+        then: 'nothing'; 'retrain' it on its task with its mask, under its own head; 'train' it so
+            for as long as the run; or 'transfer' it to every other task under a fresh head,
+            'transfer_frozen' with a backbone whose weights and statistics stay.
         sparsities: in the place of the study's.
         tasks: labels of those that it is run on; () are all. A transfer goes to all others.
     """
@@ -66,6 +67,8 @@ class PipelineConfig:
             yield f"search={self.search!r} has no prune events; leave at_once and reactivation out"
         if not self.sparse and (self.sparsities or self.survivors == "random"):
             yield f"search={self.search!r} without a criterion has no sparsity and no mask"
+        if self.search == "pruned" and self.reactivation == "on_shrink":
+            yield "reactivation='on_shrink' acts when channels die; with search='pruned' none does"
         if self.survivors == "random" and self.weights == "own":
             yield "survivors='random' needs weights of a whole network; set weights"
         if self.weights != "own" and self.then == "nothing":
@@ -87,7 +90,7 @@ def _train() -> TrainConfig:
 
 
 def _searching() -> SearchingConfig:
-    return SearchingConfig(search_every="3ep", prune_every="3ep", penalty_warmup="3ep")
+    return SearchingConfig(search_every="2ep", prune_every="3ep", penalty_warmup="3ep")
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -143,6 +146,20 @@ class PipelineStudyConfig:
         train = config_files.replace(self.train, seed=seed)
         return SearchConfig(self.tasks[task], self.model, own, train)
 
+    def follows(self, pipeline: PipelineConfig, target: str, seed: int) -> TransferConfig:
+        """Return the training that follows on a run, of a pipeline that has one."""
+        train = {"retrain": self.retrain, "train": self.train}.get(pipeline.then, self.transfer)
+        frozen = pipeline.then == "transfer_frozen"
+        train = config_files.replace(train, seed=seed)
+        if frozen:
+            train = config_files.replace(train, statistics="frozen")
+        return TransferConfig(
+            data=self.tasks[target],
+            mode="linear" if frozen else "finetune",
+            head="fresh" if pipeline.then in ELSEWHERE else "own",
+            train=train,
+        )
+
     @model_validator(mode="after")
     def _check(self) -> "PipelineStudyConfig":
         if wrong := list(self._problems()):
@@ -150,6 +167,8 @@ class PipelineStudyConfig:
         for label, pipeline in self.pipelines.items():
             for sparsity in self.ladder(label):
                 self.search(pipeline, next(iter(self.tasks)), sparsity, 0)
+            if pipeline.then != "nothing":
+                self.follows(pipeline, next(iter(self.tasks)), 0)
         return self
 
     def _problems(self) -> Iterator[str]:
@@ -165,6 +184,16 @@ class PipelineStudyConfig:
                 yield f"pipelines.{label}.then={own.then!r} needs another task; tasks has one"
             if unknown := [task for task in own.tasks if task not in self.tasks]:
                 yield f"pipelines.{label}.tasks: {', '.join(unknown)} is no task of this study"
+            most = max(self.ladder(label))
+            if (
+                own.criterion is not None
+                and self.searching.floor
+                and 1 - most <= (self.searching.floor + 1e-9)
+            ):
+                yield (
+                    f"pipelines.{label}: searching.floor={self.searching.floor} of every layer, "
+                    f"rounded up, is not less than sparsity {most} leaves; lower one of them"
+                )
             if own.weights == "early" and is_never(self.searching.early):
                 yield f"pipelines.{label}.weights='early' needs searching.early, which is never"
         for label, others in self.compared.items():

@@ -6,7 +6,6 @@ and what is there can be reported at any time.
 """
 
 import traceback
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from rtickets.errors import ChangedError, InUseError
 from rtickets.platform import console, parallel
 from rtickets.runs.consent import NONE, Consent, attempt
 from rtickets.runs.folders import RunFolder, begin_run, folder_of, run_once
+from rtickets.stages.pipelines.cells import Cell, cells_of
 from rtickets.stages.pipelines.checks import check_study
-from rtickets.stages.pipelines.networks import Cell, Place, masked, pruned, trained
-from rtickets.stages.pipelines.settings import ELSEWHERE, PipelineStudyConfig
+from rtickets.stages.pipelines.networks import Place, masked, pruned, trained
+from rtickets.stages.pipelines.settings import PipelineStudyConfig
 from rtickets.stages.results import headline_of, read_evaluation
 from rtickets.stages.search_accounts import account, layers_of, living_channels
 from rtickets.stages.study_failures import is_known, reason_of
@@ -28,21 +28,6 @@ from rtickets.tickets.ticket import Ticket
 
 STAGE = "pipelines"
 _CELLS = "cells"
-
-
-def cells_of(config: PipelineStudyConfig) -> Iterator[Cell]:
-    """Yield the cells in the order they run: pipeline by pipeline, all its seeds together.
-
-    What is trained on comes after what is measured as it is.
-    """
-    order = sorted(config.pipelines.items(), key=lambda each: each[1].then != "nothing")
-    for label, pipeline in order:
-        for sparsity in config.ladder(label):
-            for task in pipeline.tasks or config.tasks:
-                moved = [other for other in config.tasks if other != task]
-                for target in moved if pipeline.then in ELSEWHERE else [task]:
-                    for seed in config.seeds:
-                        yield Cell(label, sparsity, task, target, seed)
 
 
 def folder_of_study(config: PipelineStudyConfig, workdir: Path) -> RunFolder:

@@ -1,9 +1,10 @@
 """What an optimiser is: frozen settings that say how gradients become a direction.
 
 The training loop does the rest, the same for all: it zeroes gradients of pruned weights before and
-pruned weights after, so that whatever an optimiser remembers of a pruned weight stays exactly zero,
-clips, multiplies by the learning rate of the schedule and by the factors of groups. Norms that an
-optimiser takes of weights are therefore those of the masked weights.
+pruned weights after, so that whatever an optimiser remembers of a pruned weight stays exactly zero
+(unless `Program.masked` keeps their values), clips, multiplies by the learning rate of the schedule
+and by the factors of groups. Norms that an optimiser takes of weights are therefore those of the
+masked weights.
 
 To add one, write a subclass with the fields that only it has and `direction`, in a file of its own,
 and announce it in `rtickets.training.optimizers.registry`.

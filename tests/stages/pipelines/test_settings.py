@@ -4,9 +4,11 @@ import pytest
 
 from rtickets.config import PipelineConfig, PipelineStudyConfig
 from rtickets.costs import Setting
+from rtickets.draw.searching.settings import idle_reactivation
 from rtickets.errors import InputError
 from rtickets.platform import parallel
 from rtickets.settings import config_files
+from rtickets.stages.pipelines.cells import cells_of, check_names
 from rtickets.stages.pipelines.checks import check_study
 from rtickets.stages.registry import estimate
 
@@ -21,6 +23,7 @@ from rtickets.stages.registry import estimate
         ({"survivors": "random"}, "survivors='random'.*weights"),
         ({"weights": "early"}, "weights='early'.*then"),
         ({"search": "none"}, "two_in_one"),
+        ({"search": "pruned", "reactivation": "on_shrink"}, "reactivation='on_shrink'.*pruned"),
         ({"search": "searched", "criterion": "size"}, "magnitude"),
     ],
 )
@@ -82,3 +85,57 @@ def test_a_run_that_several_pipelines_begin_with_is_estimated_once(configure, tm
     assert found["transfer_frozen, two"] == 2 * 2
     evaluated = [times for name, times in found.items() if name.startswith("evaluate")]
     assert evaluated == [2 * (2 * 14 + 2)] * 2
+
+
+def test_what_follows_keeps_the_head_on_its_task_and_freezes_all_of_a_backbone(configure, tmp_path):
+    config = configure(tmp_path)
+    follows = {
+        name: config.follows(PipelineConfig(then=name), "two", 7)
+        for name in ("retrain", "train", "transfer", "transfer_frozen")
+    }
+    heads = {name: each.head for name, each in follows.items()}
+    assert heads == {
+        "retrain": "own", "train": "own", "transfer": "fresh", "transfer_frozen": "fresh",
+    }  # fmt: skip
+    assert {each.train.seed for each in follows.values()} == {7}
+    frozen = follows.pop("transfer_frozen")
+    assert (frozen.mode, frozen.train.statistics) == ("linear", "frozen")
+    assert all((e.mode, e.train.statistics) == ("finetune", "batch") for e in follows.values())
+
+
+def cells(config):
+    return [cell.name for cell in cells_of(config)]
+
+
+def test_cells_have_names_of_their_own(configure, tmp_path):
+    config = configure(tmp_path, sparsities=(0.5, 0.98, 0.98001))
+    names = cells(config)
+    assert len(set(names)) == len(names)
+    assert "two_in_one0.5-three-s0" in names  # as ever
+    check_names(config)
+    tasks = dict.fromkeys(("a", "a-to-b", "c", "b-to-c"), config.tasks["two"])
+    moved = {"p": PipelineConfig(then="transfer")}
+    with pytest.raises(InputError, match=r"2 cells.*'p0\.5-a-to-b-to-c-s0'"):
+        check_study(
+            configure(tmp_path, tasks=tasks, pipelines=moved, compared={}),
+            parallel.local_devices(1),
+        )
+
+
+def test_a_budget_below_what_is_fixed_is_refused_before_a_study_begins(configure, tmp_path):
+    config = configure(tmp_path, searching__budget=100)
+    with pytest.raises(InputError, match="budget=100"):
+        check_study(config, parallel.local_devices(1))
+    with pytest.raises(InputError, match="budget=100"):
+        estimate(config, Setting(devices=1))
+
+
+def test_a_floor_that_a_draw_has_no_room_for_is_refused(configure, tmp_path):
+    with pytest.raises(ValueError, match=r"pipelines\.magnitude.*floor=0\.5"):
+        configure(tmp_path, searching__floor=0.5)
+
+
+def test_the_default_periods_let_weights_come_back():
+    own = PipelineStudyConfig().searching
+    search, prune = (int(each[:-2]) for each in (own.search_every, own.prune_every))
+    assert idle_reactivation(own, search, prune) is None
