@@ -8,6 +8,7 @@ Where images do not differ it is Wilson's, of as many images of one size as know
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -114,19 +115,12 @@ def overlap(sums: Mapping[str, Any]) -> Overlap:
     everywhere[0, :classes] = everywhere[1, 2 * classes :] = 1
     whole = _ratio(everywhere[0] @ shares, everywhere[1] @ shares, *everywhere)
     unit = np.eye(3 * classes)
+    error = partial(_error, moments, number)
 
     def slopes(of: int) -> np.ndarray:
         """Return how ratios of the right ones to the parts of a kind move with the shares."""
         pairs = ((unit[c], unit[of * classes + c]) for c in range(classes))
         return np.array([_ratio(up @ shares, down @ shares, up, down) for up, down in pairs])
-
-    def error(slope: np.ndarray) -> np.ndarray:
-        # A slope times the shares is 0, so that the sum of squares is n times the variance.
-        squares, size = (
-            np.einsum("...i,ij,...j->...", each, moments, each) for each in (slope, np.abs(slope))
-        )
-        squares = np.where(squares > ROUNDING * size, squares, 0)
-        return np.sqrt(squares * (number / (number - 1) if number > 1 else np.nan))
 
     def images(of: int) -> np.ndarray:
         """Return how many images of one size know as much of every class's part of a kind."""
@@ -149,6 +143,17 @@ def overlap(sums: Mapping[str, Any]) -> Overlap:
         mean(found, found_slopes, 2),
         Estimated(right.sum() / there.sum(), error(whole), total**2 / squared),
     )
+
+
+def _error(moments: np.ndarray, number: int, slope: np.ndarray) -> np.ndarray:
+    """Return the standard errors of what moves with the shares by slopes, of so many images."""
+    # A slope times the shares is 0, so that the sum of squares is n times the variance.
+    squares, size = (
+        np.einsum("...i,ij,...j->...", each, moments, each) for each in (slope, np.abs(slope))
+    )
+    squares = np.where(squares > ROUNDING * size, squares, 0)
+    found: np.ndarray = np.sqrt(squares * (number / (number - 1) if number > 1 else np.nan))
+    return found
 
 
 def _ratio(top: float, bottom: float, up: np.ndarray, down: np.ndarray) -> np.ndarray:

@@ -23,10 +23,13 @@ from rtickets.data import SOURCES, Raw, Source, Split
 from rtickets.errors import InputError, Preempted
 from rtickets.models.supernet import Joined, Stage, Table, supernet
 from rtickets.platform import parallel
+from rtickets.runs.folders import StartingTicket
 from rtickets.settings import config_files
 from rtickets.stages import search as search_module
 from rtickets.stages import search_checks, search_events
 from rtickets.stages.search import search
+from rtickets.stages.settings import TransferConfig
+from rtickets.stages.transfer import Asked, begin
 from rtickets.tasks import Keypoints
 from rtickets.tickets import provenance
 from rtickets.tickets.compaction import compact
@@ -140,30 +143,49 @@ def test_the_compacted_network_is_smaller_and_answers_the_same(seen):
 def test_tickets_have_statistics_estimated_anew_on_inputs_of_training(seen, tmp_path):
     """Those of the masked average, pooled over two batches of 16 that are changed at random."""
     folder, events = seen
-    asked = config(data__flip=True)
-    begun = search_module.begin(asked, tmp_path, parallel.local_devices(1))
+    plain, flipped, upright = (
+        search_module.begin(config(**changes), tmp_path, parallel.local_devices(1))
+        for changes in ({}, {"data__flip": True}, {"data__flip": False})
+    )
     for name, step in (("step00000003", 3), ("step00000008", 8)):
         state = next(after[0] for at, _, after in events if at == step)
         ticket = Ticket.load(folder.path / "tickets" / name)
         average = masks.apply(ticket.mask, state.average.params)
         jax.tree.map(np.testing.assert_array_equal, ticket.params, average)
-        again = search_module.begin(config(), tmp_path, parallel.local_devices(1))
-        expected = again.statistics(average, state.average.batch_stats)
+        expected = plain.statistics(average, state.average.batch_stats)
         jax.tree.map(np.testing.assert_array_equal, ticket.batch_stats, expected)
         running = jax.tree.leaves(state.average.batch_stats)
         assert any((a != b).any() for a, b in zip(running, jax.tree.leaves(expected), strict=True))
-    flipped = begun.statistics(average, state.average.batch_stats)
-    same = jax.tree.map(lambda a, b: bool((a == b).all()), flipped, expected)
+    # changes of training count
+    either = (each.statistics(average, state.average.batch_stats) for each in (flipped, upright))
+    same = jax.tree.map(lambda a, b: bool((a == b).all()), *either)
     assert not all(jax.tree.leaves(same))
 
 
-def test_a_search_that_was_stopped_ends_bit_equal(seen, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["ticket", "initial"])
+def test_a_ticket_goes_on_under_its_own_head_on_its_task_alone(seen, tmp_path, kind):
+    source = StartingTicket(seen[0].path / kind, "0123456789")
+    asked = TransferConfig(data=config().data, head="own", train=config().train)
+    devices = parallel.local_devices(1)
+    begun = begin(Asked(asked, source, "own"), tmp_path, devices)
+    ticket = Ticket.load(source.ticket)
+    jax.tree.map(np.testing.assert_array_equal, begun.ready.params, ticket.params)
+    jax.tree.map(np.testing.assert_array_equal, begun.ready.mask, ticket.mask)
+    other = config_files.replace(asked, data=DataConfig(source="mnist5k", image_size=8))
+    with pytest.raises(InputError, match=r"head='own'.*mnist5k"):
+        begin(Asked(other, source, "own"), tmp_path, devices)
+
+
+@pytest.mark.parametrize(
+    "saves", [2, pytest.param(1, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
+)
+def test_a_search_that_was_stopped_ends_bit_equal(seen, tmp_path, monkeypatch, saves):
     calls, save = [], Loop._save
 
     def stop(self, *arguments):
         save(self, *arguments)
         calls.append(1)
-        if len(calls) == 2:
+        if len(calls) == saves:
             raise Preempted("asked to stop")
 
     monkeypatch.setattr(Loop, "_save", stop)
@@ -266,7 +288,7 @@ def test_two_devices_search_as_one(seen, tmp_path):
 
 
 def test_objectives_that_end_a_run_before_its_last_event_are_refused():
-    with pytest.raises(InputError, match="'fast'"):
+    with pytest.raises(ValueError, match="'fast'"):
         config(train__objective=ObjectiveConfig(name="fast"))
 
 

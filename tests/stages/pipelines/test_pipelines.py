@@ -163,6 +163,8 @@ def test_a_moved_ticket_keeps_its_mask_under_the_head_of_the_other_task(study, l
         backbone(own.params), backbone(found.params),
     )  # fmt: skip
     assert all(jax.tree.leaves(same)) == (label == "moved_frozen")
+    stats = jax.tree.map(lambda a, b: bool((a == b).all()), own.batch_stats, found.batch_stats)
+    assert all(jax.tree.leaves(stats)) == (label == "moved_frozen")
 
 
 def test_retraining_keeps_the_mask(study):

@@ -108,7 +108,7 @@ def cells(config):
 
 
 def test_cells_have_names_of_their_own(configure, tmp_path):
-    config = configure(tmp_path, sparsities=(0.5, 0.98, 0.98001))
+    config = configure(tmp_path, sparsities=(0.5, 0.6, 0.60001))
     names = cells(config)
     assert len(set(names)) == len(names)
     assert "two_in_one0.5-three-s0" in names  # as ever
