@@ -132,7 +132,7 @@ def test_a_budget_below_what_is_fixed_is_refused_before_a_study_begins(configure
 
 def test_a_floor_that_a_draw_has_no_room_for_is_refused(configure, tmp_path):
     with pytest.raises(ValueError, match=r"pipelines\.magnitude.*floor=0\.5"):
-        configure(tmp_path, searching__floor=0.5)
+        configure(tmp_path, searching__floor=0.5, searching__sparsity=0.5)
 
 
 def test_the_default_periods_let_weights_come_back():
