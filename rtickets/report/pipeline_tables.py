@@ -7,8 +7,8 @@ import numpy as np
 
 from rtickets.evaluation.paired import LEVEL, over_seeds
 from rtickets.restoration.tables import Cells, Table, grouped
+from rtickets.stages.pipelines.cells import cells_of
 from rtickets.stages.pipelines.settings import PipelineStudyConfig
-from rtickets.stages.pipelines.study import cells_of
 from rtickets.stages.search_accounts import KINDS
 from rtickets.tasks import units
 

@@ -9,10 +9,33 @@ from jax import Array
 
 from rtickets.data.arrays import Raw
 from rtickets.data.checks import some
+from rtickets.data.skeletons import Skeleton
 from rtickets.errors import InputError
 
 KEYPOINTS, AREA, PICTURE, WINDOW = "keypoints", "area", "picture", "window"
 """Names of the arrays, see `rtickets.tasks.keypoints`."""
+
+
+def named_by(known: Skeleton | None, own: Any, source: str) -> dict[str, Any]:
+    """Return names, pairs, deviations and upper half: a task's own, else those of its source.
+
+    Args:
+        known: what the source says of its keypoints.
+        own: the task; of names that are not the source's it has no more than it says.
+        source: what errors call it.
+
+    Raises:
+        InputError: for windows around halves of bodies without an upper half.
+    """
+    found = {field: getattr(own, field) for field in Skeleton._fields}
+    if known is not None and own.names in ((), known.names):
+        found = {field: value or getattr(known, field) for field, value in found.items()}
+    if own.half_body and not found["upper"]:
+        raise InputError(
+            f"half_body={own.half_body} needs to know the upper half of a body, and the keypoints "
+            f"of {source!r} say none; give upper (with names), or half_body=0"
+        )
+    return found
 
 
 def check_keypoints(raw: Raw, names: Sequence[str], source: str) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from rtickets.data.images.moved_points import (
 )
 from rtickets.data.images.turned import Turns, turned
 from rtickets.data.settings import DataConfig
-from rtickets.errors import InputError, NothingCountedError
+from rtickets.errors import NothingCountedError
 from rtickets.models.heads.deconvolutions import Deconvolutions
 from rtickets.models.heads.places import Places
 from rtickets.models.inputs import Input, Inputs
@@ -40,6 +40,7 @@ from rtickets.tasks.keypoint_checks import (
     PICTURE,
     WINDOW,
     check_keypoints,
+    named_by,
     window_of,
 )
 from rtickets.tasks.keypoint_pictures import compared, shown
@@ -126,23 +127,9 @@ class Keypoints(ImageTask):
         return self
 
     def bound(self, config: DataConfig) -> Self:
-        """Return the task with the names of the source's keypoints, and what goes with them.
-
-        Raises:
-            InputError: for halves of bodies of keypoints without an upper half.
-        """
+        """Return the task with what the source says of its keypoints, see `named_by`."""
         facts = source_of(config).facts
-        known = None if facts is None else facts.skeleton
-        found = self
-        if known is not None and self.names in ((), known.names):
-            own = {field: getattr(self, field) or each for field, each in known._asdict().items()}
-            found = replace(self, **own)
-        if found.half_body and not found.upper:
-            raise InputError(
-                f"half_body={self.half_body} needs to know the upper half of a body, and the "
-                f"keypoints of {config.source!r} say none; give upper (with names), or half_body=0"
-            )
-        return found
+        return replace(self, **named_by(facts and facts.skeleton, self, config.source))
 
     @property
     def headline(self) -> Headline:

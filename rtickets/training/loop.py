@@ -153,8 +153,7 @@ class Loop:
             return selection.outcome(self.config, self.judge, now, step, task.seconds, task.rate)
 
     def _happens(self, step: int, now: Snapshot, events: Events) -> bool:
-        due = step in (self._last_step(), *events.once)
-        due = due or any(step % each == 0 for each in events.periods)
+        due = step in (self._last_step(), *events.once) or 0 in (step % p for p in events.periods)
         return due and step != self.first and now.tally.changed != step
 
     def _changed(self, now: Snapshot, step: int, events: Events) -> Snapshot:
@@ -205,8 +204,8 @@ class Loop:
         return inside and self.checkpoint_every > 0 and step % self.checkpoint_every == 0
 
     def _dispatch_end(self, step: int) -> int:
-        events, once = ((), ()) if self.events is None else (self.events.periods, self.events.once)
-        periods = [p for p in (self.log_every, self.checkpoint_every, *events) if p]
+        every, once = (self.events.periods, self.events.once) if self.events else ((), ())
+        periods = [p for p in (self.log_every, self.checkpoint_every, *every) if p]
         return dispatch_end(step, self.first, self._last_step(), periods, self.dispatch, once)
 
     def _dispatch(
