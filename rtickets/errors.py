@@ -26,11 +26,28 @@ class InUseError(InputError):
 
     Attributes:
         folder: the folder.
+        seconds: after which it can be told whether that process has ended; 0 where it has not.
     """
 
-    def __init__(self, message: str, folder: Path) -> None:
+    def __init__(self, message: str, folder: Path, seconds: float = 0.0) -> None:
         super().__init__(message)
         self.folder = folder
+        self.seconds = seconds
+
+
+class LostError(InUseError):
+    """A run folder that this process had to give up: it could not renew its claim in time.
+
+    The same command goes on, with status 75.
+    """
+
+
+class StorageError(OSError):
+    """A bucket that cannot be had for now; the same command goes on, with status 75."""
+
+
+class RefusedError(StorageError):
+    """A bucket that refuses what is asked of it, and would again: bad input, with status 2."""
 
 
 class ChangedError(InputError):

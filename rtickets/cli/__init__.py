@@ -32,8 +32,11 @@ from rtickets.cli.vocabulary import VOCABULARY
 from rtickets.errors import (
     FailedBeforeError,
     InputError,
+    LostError,
     NonFiniteLossError,
     Preempted,
+    RefusedError,
+    StorageError,
     explain,
     printable,
 )
@@ -134,12 +137,15 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
         return preemption.status()
     except (InputError, NonFiniteLossError, FailedBeforeError) as error:
         print(f"rtickets: {printable(error)}", file=sys.stderr)
+        if isinstance(error, LostError):
+            return statuses.STOPPED
         return statuses.BAD_INPUT if isinstance(error, InputError) else statuses.FAILED
     except KeyboardInterrupt:
         return _interrupted()
-    except OSError as error:  # a full disk, a folder that cannot be made
+    except OSError as error:  # a full disk, a folder that cannot be made, a bucket
         print(f"rtickets: {printable(explain(error))}", file=sys.stderr)
-        return statuses.BAD_INPUT
+        may_help = isinstance(error, StorageError) and not isinstance(error, RefusedError)
+        return statuses.STOPPED if may_help else statuses.BAD_INPUT
     except Exception as error:
         if preemption.interrupted():  # some libraries raise another error in its place
             return _interrupted()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rtickets.cli.verb import positive
-from rtickets.errors import InputError, printable
+from rtickets.errors import InputError, RefusedError, printable
 
 _OF_LAUNCHERS = ("launcher", "workers", "slurm")
 
@@ -113,6 +113,8 @@ def say_page(run: Any, write: Callable[[Any], Path]) -> None:
     try:
         print(f"report: {printable(write(run))}")
     except OSError as error:
-        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+        refused = isinstance(error, RefusedError)  # by a bucket
+        if not refused and error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise
-        print(f"report: not written, as {printable(run.path)} is read-only ({error.strerror})")
+        why = printable(error.strerror or error)
+        print(f"report: not written, as {printable(run.path)} is read-only ({why})")

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from rtickets.cli.start import is_primary, start
+from rtickets.cli.start import is_primary, start, when_free
 from rtickets.cli.verb import (
     CONFIG_HELP,
     Verb,
@@ -33,7 +33,7 @@ def _study(options: argparse.Namespace, config_words: Sequence[str]) -> int:
             raise InputError(f"{study.path} is not there; run the study without --report first")
     else:
         devices, consent = start(options), consent_of(options)
-        study = run_pipelines(config, options.workdir, devices, consent=consent)
+        study = when_free(lambda: run_pipelines(config, options.workdir, devices, consent=consent))
     cells = read_cells(config, study.path)
     if is_primary():
         _show(config, cells, study.path)

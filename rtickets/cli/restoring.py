@@ -235,11 +235,12 @@ def _study(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     if options.costs_alone:
         _say_costs(config)
         return
+    from rtickets.cli.start import when_free
     from rtickets.report.restoration import write_page
     from rtickets.restoration import run_study, tables
 
     _keep_compiled()
-    folder = run_study(config, options.workdir)
+    folder = when_free(lambda: run_study(config, options.workdir))
     print(tables.write_tables(folder))
     print(f"page: {write_page(folder)}")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from rtickets.cli.start import is_primary, start
+from rtickets.cli.start import is_primary, start, when_free
 from rtickets.cli.verb import Verb, add_stage_options, consent_of, read_config
 from rtickets.cli.watching import (
     add_tracking_option,
@@ -102,7 +102,7 @@ def attempted(stage: Callable[[], Any], options: argparse.Namespace) -> Any:
     from rtickets.runs.consent import attempt
     from rtickets.runs.folders import readable
 
-    folder = attempt(stage, consent_of(options), set())
+    folder = when_free(lambda: attempt(stage, consent_of(options), set()))
     if options.name and is_primary():
         named = folder.path.name.partition("-")[2].rpartition("-")[0]
         if named != readable(options.name):

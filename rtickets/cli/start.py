@@ -5,14 +5,16 @@ import contextlib
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from rtickets._version import __version__
-from rtickets.errors import InputError
+from rtickets.errors import InputError, InUseError
 
 if TYPE_CHECKING:
     from rtickets.platform.parallel import Devices
 
+T = TypeVar("T")
 _OF_ONE_PROCESS = ("process_id", "coordinator", "num_processes", "distributed")
 _OF_GLOO = ("UNKNOWN:", "UNAVAILABLE:", "INTERNAL:", "ABORTED:")  # codes that its errors begin with
 _LAST_WORDS = 3.0  # seconds that the primary leaves the others to say what failed
@@ -74,6 +76,27 @@ def keep_programs(devices: "Devices") -> None:
         jax.config.update("jax_compilation_cache_dir", folder)
     except (ValueError, OSError) as error:
         console.say(f"compiled programs are not kept ({error}); see docs/reliability.md")
+
+
+def when_free(run: Callable[[], T]) -> T:
+    """Run what claims a run folder, and again where its holder in a bucket may have been killed.
+
+    Args:
+        run: raises InUseError, which tells when that is known; of several processes in all of them.
+    """
+    from rtickets.platform import console, preemption
+
+    try:
+        return run()
+    except InUseError as error:
+        if not error.seconds:
+            raise
+        console.say(f"{error}; seeing in {error.seconds:.0f} s whether it is still at work")
+        end = time.monotonic() + error.seconds
+    while (left := end - time.monotonic()) > 0:
+        preemption.check()
+        time.sleep(min(left, 1.0))
+    return run()
 
 
 def is_primary() -> bool:

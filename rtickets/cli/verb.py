@@ -11,8 +11,8 @@ from rtickets.storage.addresses import is_address, is_any_address, read_address
 ConfigClass = Callable[[], tuple[type, Any]]
 
 EXIT_HELP = """
-exit status: 0 done, 1 failed, 2 bad input or a full disk, 75 asked to stop, 130 interrupted;
-after 75 and 130 the same command goes on
+exit status: 0 done, 1 failed, 2 bad input or a full disk, 75 asked to stop or no bucket to be
+had, 130 interrupted; after 75 and 130 the same command goes on
 """
 CONFIG_HELP = f"""
 options of the configuration:

@@ -17,9 +17,14 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from rtickets.errors import InputError, InUseError
+from rtickets.errors import InputError, InUseError, LostError, RefusedError, StorageError
 
 _CHUNK = 2**26  # bytes that a process contributes to one exchange
+# What all processes raise that one has met, the special before the general.
+_KINDS: dict[str, type[InputError | OSError]] = {
+    kind.__name__: kind
+    for kind in (LostError, InUseError, InputError, RefusedError, StorageError, OSError)
+}
 _ADDRESS, _ID, _COUNT = "JAX_COORDINATOR_ADDRESS", "JAX_PROCESS_ID", "JAX_NUM_PROCESSES"
 
 
@@ -131,8 +136,8 @@ def on_primary(fn: Callable[[], Any]) -> Any:
     """Run a function in the primary process alone and return its result in every process.
 
     Args:
-        fn: returns something that JSON can hold. InputError, InUseError and OSError, as for a full
-            disk, are raised in every process if it raises one.
+        fn: returns something that JSON can hold. InputError and OSError, as for a full disk, and
+            what `_KINDS` has of them are raised in every process if it raises one.
     """
     if jax.process_count() == 1:
         return fn()
@@ -143,17 +148,19 @@ def on_primary(fn: Callable[[], Any]) -> Any:
             text = json.dumps(["result", fn()])
         except (InputError, OSError) as error:
             raised = error
-            kind = next(k for k in (InUseError, InputError, OSError) if isinstance(error, k))
-            text = json.dumps([kind.__name__, [str(error), str(getattr(error, "folder", ""))]])
+            name = next(name for name, kind in _KINDS.items() if isinstance(error, kind))
+            about = [str(getattr(error, "folder", "")), getattr(error, "seconds", 0.0)]
+            text = json.dumps([name, [str(error), *about]])
     name, value = json.loads(_exchange(text)[0])
     if raised is not None:
         raise raised
     if name == "result":
         return value
-    message, folder = value
-    if name == "InUseError":
-        raise InUseError(message, Path(folder))
-    raise InputError(message) if name == "InputError" else OSError(message)
+    message, folder, seconds = value
+    kind = _KINDS[name]
+    if issubclass(kind, InUseError):
+        raise kind(message, Path(folder), seconds)
+    raise kind(message)
 
 
 def check_agreement(about: str, values: Mapping[str, Any]) -> None:

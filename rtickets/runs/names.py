@@ -8,7 +8,7 @@ from pathlib import Path
 from rtickets.errors import InputError
 from rtickets.platform.private import expanded
 from rtickets.storage import mirrors
-from rtickets.storage.addresses import is_address
+from rtickets.storage.addresses import is_any_address
 
 LATEST = "latest:"
 _LONGEST = 100  # bytes of the readable part of a folder's name
@@ -35,11 +35,12 @@ def find_run(text: str, workdir: Path = Path("runs")) -> Path:
         The folder; of a plain path not more is known than its name.
 
     Raises:
-        InputError: if no complete run has the prefix, or not exactly one folder matches.
+        InputError: if no complete run has the prefix, or not exactly one folder matches, or for an
+            address of anything but a bucket.
         StorageError: for an address of a bucket that cannot be had.
     """
     prefix = text.removeprefix(LATEST)
-    if is_address(prefix):
+    if is_any_address(prefix):
         text = text.removesuffix(prefix) + str(mirrors.local(prefix))
     found = _found(text, workdir)
     mirrors.refresh(found)

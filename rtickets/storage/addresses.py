@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from rtickets.errors import InputError, printable
@@ -10,8 +11,10 @@ from rtickets.platform.private import expanded
 
 SCHEMES = ("s3", "gs")
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_OF_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # what `Path` makes of an address
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", re.ASCII)
 _SECONDS = "30s"
+_RETRIES, _PATIENCE = 10, timedelta(minutes=1)
 _SERVERS = {"s3": "AWS_ENDPOINT_URL", "gs": "GOOGLE_BASE_URL"}
 
 
@@ -69,6 +72,17 @@ def read_address(text: str) -> Address:
     return Address(match[1], bucket, path)
 
 
+def check_no_other(path: object) -> None:
+    """Raise InputError for an address of anything but a bucket, or one that became a `Path`.
+
+    As a path it would be a folder of this name.
+    """
+    if isinstance(path, str) and is_any_address(path):
+        read_address(path)
+    elif _OF_PATH.match(str(path)):
+        raise InputError(f"{path} was an address, or is no path; give an address as text, s3://...")
+
+
 def absolute(text: str) -> str:
     """Return a path that means the same from every folder, or an address as it is written.
 
@@ -91,7 +105,7 @@ def check_installed() -> None:
         raise InputError("s3:// and gs:// need obstore: pip install 'rtickets[cloud]'")
 
 
-def connect(address: Address, seconds: str = _SECONDS) -> Any:
+def connect(address: Address, seconds: str = _SECONDS, *, retries: bool = False) -> Any:
     """Return the store of `obstore` that has an address as its root; nothing is asked of it yet.
 
     Credentials, region and endpoint come from the environment or the machine, as the page
@@ -99,6 +113,7 @@ def connect(address: Address, seconds: str = _SECONDS) -> Any:
 
     Args:
         seconds: that a single request may take, such as '30s'.
+        retries: try single requests again for a minute; else `Objects` does, where it still may.
 
     Raises:
         InputError: without `obstore`, or for settings that it refuses.
@@ -116,7 +131,10 @@ def connect(address: Address, seconds: str = _SECONDS) -> Any:
             address.bucket,
             prefix=address.path or None,
             client_options=client,
-            retry_config={"max_retries": 0},  # `Objects` tries again, where it still may
+            retry_config={
+                "max_retries": _RETRIES if retries else 0,
+                "retry_timeout": _PATIENCE,
+            },
         )
     except (BaseError, ValueError, OSError) as error:
         raise InputError(f"{address}: {printable(_line(error))}") from None

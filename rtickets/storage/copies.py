@@ -1,7 +1,11 @@
 """Which files of a run folder are kept in a bucket, in which order, and which of them are read."""
 
+import os
 import re
 from collections.abc import Iterable
+from itertools import groupby
+
+from rtickets.storage.entries import Entry
 
 SEAL, COMPLETE, LOCK = "SEAL", "COMPLETE", ".lock"
 # Written last: whoever sees one of these sees everything that it stands for.
@@ -9,9 +13,11 @@ _MARKS = {SEAL: 1, "ticket.json": 1, "rung.json": 2, "result.json": 3, COMPLETE:
 _TEMPORARY = re.compile(
     r"\..+\.\d+(\.old)?|.+\.removed|\.lock|.*\.orbax-checkpoint-tmp.*", re.DOTALL
 )
-_CHECKPOINT = re.compile(r"(.*?/checkpoints/(?:.*?/)?\d+)/", re.DOTALL)
+_LONGEST_NAME = 255  # bytes, of Linux
+_CHECKPOINTS = "checkpoints"
 _TELLING = (COMPLETE, "FAILED", "config.json", "units.json", "throughput.jsonl")
-_WHILE_AT_WORK = ("done", "failed")  # folders of a study that its workers share
+_COUNTED = ("done", "failed")  # folders of a study that its workers share
+_WHILE_AT_WORK = (*_COUNTED, "cells")  # likewise, or that say what need not be done again
 
 
 def is_temporary(key: str) -> bool:
@@ -19,30 +25,79 @@ def is_temporary(key: str) -> bool:
     return any(_TEMPORARY.fullmatch(name) for name in key.split("/"))
 
 
+def can_be_a_run(name: str) -> bool:
+    """Whether a folder of a working directory may be one of ours, and can lie on a disk."""
+    return not name.startswith(".") and len(os.fsencode(name)) <= _LONGEST_NAME
+
+
 def rank(key: str) -> int:
     """Return when a file is written: those of lower ranks before, and removed after it."""
     return _MARKS.get(key.rpartition("/")[2], 0)
+
+
+def by_rank(keys: Iterable[str]) -> list[list[str]]:
+    """Return files in groups, in the order in which they are written."""
+    return [list(group) for _, group in groupby(sorted(keys, key=rank), rank)]
+
+
+def outdated(keys: Iterable[str]) -> list[str]:
+    """Return the marks among files that are written anew, with any that they stand for."""
+    keys = list(keys)
+    return [
+        key
+        for key in keys
+        if rank(key) and any(rank(one) < rank(key) and _is_beside(one, key) for one in keys)
+    ]
+
+
+def _is_beside(key: str, mark: str) -> bool:
+    return key.startswith(f"{mark.rpartition('/')[0]}/")
+
+
+def files_among(entries: Iterable[Entry], folder: str = "") -> list[Entry]:
+    """Leave out the empty objects that consoles make for folders: on a disk they are none."""
+    entries = list(entries)
+    keys = [entry.key for entry in entries]
+    folders = {key[:at] for key in keys for at, sign in enumerate(key) if sign == "/"}
+    folders |= {"", folder}
+    return [entry for entry in entries if entry.size or entry.key not in folders]
 
 
 def whole(keys: Iterable[str]) -> list[str]:
     """Leave out the files of checkpoints that lack the last of them, their seal."""
     keys = list(keys)
     sealed = {key.removesuffix(f"/{SEAL}") for key in keys if key.endswith(f"/{SEAL}")}
-    return [key for key in keys if (found := _CHECKPOINT.match(key)) is None or found[1] in sealed]
+    return [key for key in keys if not _is_half(key, sealed)]
 
 
-def to_look_at(keys: Iterable[str]) -> list[str]:
+def _is_half(key: str, sealed: set[str]) -> bool:
+    """Whether a file lies in a checkpoint, a folder with a number, and in none that is sealed."""
+    names = key.split("/")
+    if _CHECKPOINTS not in names[1:]:
+        return False
+    first = names.index(_CHECKPOINTS, 1) + 1
+    around = {"/".join(names[:end]) for end in range(first + 1, len(names))}
+    return any(name.isdecimal() for name in names[first:-1]) and not around & sealed
+
+
+def to_look_at(keys: Iterable[str], asked: Iterable[str] = ()) -> list[str]:
     """Return what those need who do not work in a folder: all of a complete one but checkpoints.
 
-    Of one that others are at, it is what lies in it directly, and how far a study is.
+    Of one that others are at, it is what lies in it directly, how far a study is, and what somebody
+    asked for, such as a ticket.
 
     Args:
         keys: of one folder, each RUN/...
+        asked: names of folders in it.
     """
-    keys = [key for key in keys if not is_temporary(key)]
+    keys, asked = [key for key in keys if not is_temporary(key)], tuple(f"{one}/" for one in asked)
     if any(key.count("/") == 1 and key.endswith(f"/{COMPLETE}") for key in keys):
-        return [key for key in keys if "checkpoints" not in key.split("/")]
-    return [key for key in keys if key.count("/") == 1 or key.split("/")[1] in _WHILE_AT_WORK]
+        return [key for key in keys if _CHECKPOINTS not in key.split("/")]
+    return [
+        key
+        for key in keys
+        if key.count("/") == 1 or key.split("/")[1] in _WHILE_AT_WORK or key.startswith(asked)
+    ]
 
 
 def tells(key: str) -> bool:
@@ -50,4 +105,9 @@ def tells(key: str) -> bool:
     _, *folders, name = key.split("/")
     if folders[:1] == ["rungs"]:
         return name == "throughput.jsonl"
-    return name in _TELLING if not folders else folders[0] in _WHILE_AT_WORK
+    return name in _TELLING if not folders else folders[0] in _COUNTED
+
+
+def needs_no_look(key: str) -> bool:
+    """Whether an empty file is one of the many that count cells, and no folder of a console."""
+    return key.split("/")[-2:-1] == [_COUNTED[0]]

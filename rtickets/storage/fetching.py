@@ -9,10 +9,11 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import NamedTuple
 
-from rtickets.errors import InputError
+from rtickets.errors import InputError, StorageError
 from rtickets.platform import preemption
 from rtickets.storage.addresses import Address, connect
-from rtickets.storage.objects import PATIENCE, Entry, Objects, StorageError, Tag
+from rtickets.storage.entries import Entry, Tag
+from rtickets.storage.objects import PATIENCE, Objects
 
 FILES, ARRIVING = "files", "arriving"
 _AT_ONCE = 16  # requests

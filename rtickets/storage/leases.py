@@ -11,13 +11,15 @@ by the file lock of its scratch folder.
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rtickets.errors import InputError, InUseError
-from rtickets.storage.objects import Objects, StorageError, Tag
+from rtickets.errors import InputError, InUseError, LostError, StorageError
+from rtickets.storage.entries import Tag
+from rtickets.storage.objects import Objects
 
 SECONDS = 60.0  # that a claim holds
 VARIABLE = "RTICKETS_CLAIM_SECONDS"
@@ -25,6 +27,13 @@ RENEWALS = 6  # in that time
 _SHORTEST = 6.0
 _MARGIN = 5 / 6  # of that time: after so much without a renewal a holder counts itself out
 _LONGEST_TEXT = 200
+_PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 8.0, 8.0, 8.0)  # seconds between tries to get a free claim
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def _now() -> float:
+    """Return seconds that no change of the time of day moves, and that go on in a suspend."""
+    return time.clock_gettime(_CLOCK)
 
 
 def seconds_of_claims() -> float:
@@ -87,7 +96,7 @@ class Lease:
         is_gone: Callable[[Holder], bool],
         renewed_by: Objects | None = None,
         sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = _now,
     ) -> None:
         """Bind it; nothing is claimed yet.
 
@@ -99,13 +108,16 @@ class Lease:
             is_gone: whether the holder of a claim is known to have ended.
             renewed_by: likewise, which answer or fail within a fraction of the time.
             sleep: waits.
-            clock: seconds, which no change of the time of day moves.
+            clock: see `_now`.
         """
         self._objects, self._key, self._folder = objects, key, folder
         self._urgent = renewed_by or objects
         self._owner, self._is_gone, self._sleep, self._clock = owner, is_gone, sleep, clock
         self._tag: Tag = {}
-        self._count, self._renewed, self._lost = 0, 0.0, ""
+        self._count, self._renewed = 0, 0.0
+        self._lost = ""  # why this process has it no more
+        self._missed = ""  # why it was not renewed the last time
+        self._one = threading.Lock()  # who renews, or releases
 
     def acquire(self) -> None:
         """Claim, unless another has it.
@@ -115,22 +127,31 @@ class Lease:
 
         Raises:
             InUseError: if another has it.
-            StorageError: where the bucket cannot be had.
+            StorageError: where the bucket cannot be had, or others are always faster.
         """
-        while True:
+        for pause in _PAUSES:
             began = self._clock()
             tag = self._objects.create(self._key, self._text())
             if tag is None:
-                try:
-                    data, theirs = self._objects.read(self._key)
-                except FileNotFoundError:  # released a moment ago
-                    continue
-                self._wait_until_free(read_holder(data), theirs)
-                began = self._clock()
-                tag = self._objects.replace(self._key, self._text(), theirs)
+                began, tag = self._take_over()
             if tag is not None:
                 self._tag, self._renewed = tag, began
                 return
+            self._sleep(pause)
+        raise StorageError(
+            f"{self._objects.name}: {self._key} is there and not there, or others take it all the "
+            "time; give the same command again"
+        )
+
+    def _take_over(self) -> tuple[float, Tag | None]:
+        """Claim what another had; return since when, and None where somebody was faster."""
+        try:
+            data, theirs = self._objects.read(self._key)
+        except FileNotFoundError:  # released a moment ago
+            return self._clock(), None
+        self._wait_until_free(read_holder(data), theirs)
+        began = self._clock()
+        return began, self._objects.replace(self._key, self._text(), theirs)
 
     def _wait_until_free(self, holder: Holder, tag: Tag) -> None:
         if not holder.owner or self._is_gone(holder):
@@ -138,8 +159,9 @@ class Lease:
         found = self._objects.entries(self._key.rpartition("/")[0])
         written = max((one.changed for one in found if one.key == self._key), default=0.0)
         age = time.time() - written  # by two clocks: a hint, which decides nothing
-        if age < 2 * holder.seconds / RENEWALS:
-            raise self._in_use(holder)
+        once = holder.seconds / RENEWALS
+        if -once < age < 2 * once:
+            raise self._in_use(holder, 2 * once - age)
         end = self._clock() + holder.seconds
         while self._clock() < end:
             self._sleep(holder.seconds / RENEWALS / 2)
@@ -152,16 +174,24 @@ class Lease:
             if now != tag:
                 return
 
-    def _in_use(self, holder: Holder) -> InUseError:
+    def _in_use(self, holder: Holder, seconds: float = 0.0) -> InUseError:
         return InUseError(
             f"{self._folder} is in use by {holder}; wait for it to end, or end it (where it was "
             f"killed, its claim ends {holder.seconds:.0f} seconds after that)",
             self._folder,
+            seconds,
         )
 
     def renew(self) -> None:
         """Write the claim anew; a bucket that cannot be had is met again at the next time."""
-        if self._lost:
+        if self._one.acquire(blocking=False):  # else it is being written already
+            try:
+                self._renew()
+            finally:
+                self._one.release()
+
+    def _renew(self) -> None:
+        if not self._tag or self._lost:
             return
         began = self._clock()
         self._count += 1
@@ -169,26 +199,35 @@ class Lease:
             tag = self._urgent.replace(self._key, self._text(), self._tag)
             if tag is None:
                 data, self._tag = self._urgent.read(self._key)
-                if read_holder(data).owner != self._owner.token:
-                    self._lost = str(read_holder(data))
+                if (holder := read_holder(data)).owner != self._owner.token:
+                    self._lost = f"it is now held by {holder}"
                 return
         except FileNotFoundError:
-            self._lost = "nobody"
+            self._lost = "it was removed"
             return
-        except StorageError:
+        except StorageError as error:
+            self._missed = str(error)
             return
-        self._tag, self._renewed = tag, began
+        self._tag, self._renewed, self._missed = tag, began, ""
 
     def check(self) -> None:
-        """Raise InUseError where this process may no longer write: its claim is or may be lost."""
-        if not self._lost and self._clock() - self._renewed > _MARGIN * self._owner.seconds:
-            self._lost = "nobody, as far as is known"
+        """Raise LostError where this process may no longer write: its claim is or may be lost."""
+        silent = self._clock() - self._renewed
+        if not self._lost and silent > _MARGIN * self._owner.seconds:
+            why = self._missed or "it was stopped, or had no time"
+            self._lost = f"none for {silent:.0f} s ({why})"
         if self._lost:
-            raise InUseError(
-                f"{self._folder} was claimed by this process, which could not renew that in time; "
-                f"it is now held by {self._lost}; the same command goes on when it is free",
+            raise LostError(
+                f"{self._folder} was claimed by this process, which could not renew its claim in "
+                f"time: {self._lost}; the same command goes on when it is free",
                 self._folder,
             )
+
+    def confirm(self) -> None:
+        """Raise LostError likewise, after the bucket was asked."""
+        with self._one:
+            self._renew()
+        self.check()
 
     @property
     def lost(self) -> bool:
@@ -205,13 +244,21 @@ class Lease:
         Args:
             forever: nobody will want it again, so that no object is left.
         """
-        if self.lost:
-            return
-        if forever:  # whoever claims it now finds the run complete
-            self._objects.delete([self._key])
-            return
-        # Not removed: that cannot be made to depend on whose it is.
-        self._objects.replace(self._key, self._text(owner=""), self._tag)
+        with self._one:
+            if not self._tag or self.lost:
+                return
+            tag, self._tag, self._lost = self._tag, {}, "it was given back"
+            if forever:  # whoever claims it now finds the run complete
+                self._objects.delete(self._key)
+                return
+            # Not removed: that cannot be made to depend on whose it is.
+            while self._objects.replace(self._key, self._text(owner=""), tag) is None:
+                try:
+                    data, tag = self._objects.read(self._key)
+                except FileNotFoundError:
+                    return
+                if read_holder(data).owner != self._owner.token:
+                    return
 
     def _text(self, owner: str | None = None) -> bytes:
         words: dict[str, Any] = {

@@ -5,33 +5,27 @@ a rename or a sync, is put into the bucket before the work goes on, in the same 
 is got from there when it is claimed, and nothing of it is written once the claim is lost.
 """
 
+import errno
 import os
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from rtickets.errors import InUseError
+from rtickets.errors import InUseError, RefusedError, StorageError
 from rtickets.storage import copies
+from rtickets.storage.entries import Entry
+from rtickets.storage.known import Known, files_in, stat_of
 from rtickets.storage.leases import Lease
-from rtickets.storage.objects import Entry, Objects, StorageError
+from rtickets.storage.objects import Objects
 
 _AT_ONCE = 8  # requests
 _SMALL = 2**20  # bytes of a file that is sent at once
 _LINES = ".jsonl"  # files that only grow
-
-Stat = tuple[int, int, int]
-
-
-class _Copy(NamedTuple):
-    """A file that is the same here and there: what identifies it here, and there, or ''."""
-
-    stat: Stat
-    tag: str
+_NO_FILE = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
 
 
 class Mirror:
@@ -45,27 +39,40 @@ class Mirror:
             root: of the copies, an empty folder.
         """
         self.objects, self.root = objects, root
-        self._known: dict[str, _Copy] = {}
+        self._known = Known(root)
         self._leases: dict[str, Lease] = {}
         self._final: set[str] = set()
+        self._asked: set[str] = set()  # folders in runs that are looked at, too
         self._writing: set[str] = set()  # checkpoints that are there before they have their name
         self._lock = threading.RLock()
+
+    def entries(self, name: str) -> list[Entry]:
+        """Return the files of a folder that are there, '' for all."""
+        return copies.files_among(self.objects.entries(name), name)
 
     def list_runs(self) -> None:
         """Make an empty folder for every run that is there."""
         for name in self.objects.folders():
-            if not copies.is_temporary(name) and not name.startswith("."):
+            if copies.can_be_a_run(name) and not copies.is_temporary(name):
                 (self.root / name).mkdir(exist_ok=True)
 
-    def refresh(self, name: str) -> None:
-        """Get what there is to look at of a run folder, unless this process works in it."""
+    def refresh(self, key: str) -> None:
+        """Get what there is to look at of a run folder, unless this process works in it.
+
+        Args:
+            key: the run's name, or that of something in it, as a ticket, which is got in any case.
+        """
+        name = key.split("/")[0]
         with self._lock:
+            if key != name:
+                self._asked.add(key)
             if name in self._leases or name in self._final:
                 return
-            entries = self.objects.entries(name)
-            wanted = set(copies.to_look_at(entry.key for entry in entries))
+            entries = self.entries(name)
+            wanted = set(copies.to_look_at((entry.key for entry in entries), self._asked))
             self._get([entry for entry in entries if entry.key in wanted])
-            self._drop(name, wanted)
+            for gone in self._known.within(name) - wanted:
+                self._known.forget(gone)
             if f"{name}/{copies.COMPLETE}" in wanted:
                 self._final.add(name)
 
@@ -74,37 +81,47 @@ class Mirror:
         with self._lock:
             if name not in self._leases:
                 mark = f"{name}/{copies.COMPLETE}"
-                self._get([entry for entry in self.objects.entries(name) if entry.key == mark])
+                self._get([entry for entry in self.entries(name) if entry.key == mark])
 
     @contextmanager
     def hold(self, name: str, lease: Lease) -> Iterator[None]:
-        """Claim a run folder and get all of it; put back what the block leaves, and let go."""
+        """Claim a run folder and get all of it; put back what the block leaves, and let go.
+
+        What could not be put back is removed here, too: nobody is to take it for a result.
+        """
         lease.acquire()
         try:
             with self._lock:
                 self._leases[name] = lease
-                self._final.discard(name)
-                entries = self.objects.entries(name)
-                wanted = set(copies.whole(entry.key for entry in entries))
-                self._get([entry for entry in entries if entry.key in wanted])
-                self._drop(name, wanted)
-                # What a killed process was writing is removed with the first write.
-                half = [entry for entry in entries if entry.key not in wanted]
-                self._known |= {entry.key: _Copy((0, 0, 0), entry.tag) for entry in half}
-            yield
-        except StorageError:
-            raise  # it would only fail once more
-        except BaseException:
-            with suppress(StorageError, InUseError):  # there is another error to tell
-                self.push(name)
-            raise
-        else:
+                self._take(name)
+            try:
+                yield
+            except StorageError:
+                raise  # it would only fail once more
+            except BaseException:
+                with suppress(StorageError, InUseError):  # there is another error to tell
+                    self.push(name)
+                raise
             self.push(name)
         finally:
             with self._lock:
+                self._known.undo(name)
                 del self._leases[name]
             with suppress(StorageError):  # then its time ends it
                 lease.release(forever=(self.root / name / copies.COMPLETE).is_file())
+
+    def _take(self, name: str) -> None:
+        """Make a folder here what it is in the bucket, but for checkpoints that lack their seal."""
+        self._final.discard(name)
+        entries = self.entries(name)
+        wanted = set(copies.whole(entry.key for entry in entries))
+        self._get([entry for entry in entries if entry.key in wanted], all_of_it=True)
+        for gone in {*self._known.files(name), *self._known.within(name)} - wanted:
+            self._known.forget(gone)
+        # What a killed process was writing is removed with the first write.
+        for entry in entries:
+            if entry.key not in wanted:
+                self._known.note(entry.key, None, entry.identity)
 
     def held(self) -> dict[str, Lease]:
         """Return the claims of this process, by run folder."""
@@ -117,10 +134,16 @@ class Mirror:
         name = key.split("/")[0]
         if name in self._leases:
             self.push(name)
-        elif (self.root / key).is_dir():
-            self.push(key)
-        else:
-            self._put(self._objects_of(name), key)
+            return
+        try:
+            if (self.root / key).is_dir():
+                self.push(key)
+            else:
+                self._put(self.objects, key)
+        except BaseException:
+            with self._lock:
+                self._known.undo(key)
+            raise
 
     def removed(self, key: str) -> None:
         """Remove from the bucket a file, or a folder, that was removed here."""
@@ -129,8 +152,7 @@ class Mirror:
             if key == f"{name}/{copies.COMPLETE}":
                 self._final.discard(name)
             objects = self._objects_of(name)
-            for keys in reversed(_by_rank([key, *self._in(key)])):
-                _all([partial(self._delete, objects, one) for one in keys])
+            self._delete_all(objects, [key, *self._known.within(key)])
 
     def create_empty(self, key: str) -> bool:
         """Make an empty object unless there is one, and return whether there was none."""
@@ -146,33 +168,50 @@ class Mirror:
         with self._lock:
             self._writing.add(key)
         objects = self._objects_of(key.split("/")[0])
-        files = {f"{key}/{path.relative_to(written).as_posix()}": path for path in _files(written)}
-        for keys in _by_rank(files):
+        files = {
+            f"{key}/{path.relative_to(written).as_posix()}": path for path in files_in(written)
+        }
+        for keys in copies.by_rank(files):
             _all([partial(self._put, objects, one, files[one]) for one in keys])
 
     def push(self, name: str) -> None:
-        """Make the bucket's folder what it is here: first what is gone, then what is new."""
+        """Make the bucket's folder what it is here: first what is gone, then what is new.
+
+        Raises:
+            StorageError: where the copies themselves are gone, or the bucket cannot be had.
+        """
         with self._lock:
             objects = self._objects_of(name)
-            here = {self._key(path): path for path in _files(self.root / name)}
-            here = {key: path for key, path in here.items() if not copies.is_temporary(key)}
+            # Before the look at what is here: Orbax gives a checkpoint its name at any moment.
             self._writing -= {key for key in self._writing if (self.root / key).is_dir()}
-            gone = [key for key in self._in(name) if key not in here and not self._is_writing(key)]
-            for keys in reversed(_by_rank(gone)):
-                _all([partial(self._delete, objects, key) for key in keys])
-            changed = [key for key, path in here.items() if self._is_changed(key, path)]
-            for keys in _by_rank(changed):
+            here, there = self._known.files(name), self._known.within(name)
+            self._check_here(name)
+            gone = [key for key in there - here.keys() if not self._is_writing(key)]
+            changed = [key for key in here if self._known.is_changed(key)]
+            self._delete_all(objects, [*gone, *there.intersection(copies.outdated(changed))])
+            for keys in copies.by_rank(changed):
                 _all([partial(self._put, objects, key) for key in keys])
+
+    def _check_here(self, name: str) -> None:
+        """Raise StorageError where somebody removed the copies: to the bucket they are not gone."""
+        folder = self.root / name
+        is_locked = (folder / copies.LOCK).is_file()
+        if not folder.is_dir() or (name in self._leases and not is_locked):
+            raise StorageError(
+                f"{folder}: the copy of it in the scratch folder of this process was removed (see "
+                "docs/storage.md); the same command goes on from what is in the bucket"
+            )
 
     def push_lines(self, name: str, objects: Objects) -> None:
         """Put files of lines into the bucket that grew, unless something else is being written."""
         if not self._lock.acquire(blocking=False):
             return
         try:
-            for path in _files(self.root / name):
-                key = self._key(path)
-                if key.endswith(_LINES) and name in self._leases and self._is_changed(key, path):
-                    self._put(objects, key)
+            if (lease := self._leases.get(name)) is not None:
+                fenced = objects.fenced(lease.check, lease.confirm)
+                for key in self._known.files(name):
+                    if key.endswith(_LINES) and self._known.is_changed(key):
+                        self._put(fenced, key)
         finally:
             self._lock.release()
 
@@ -183,84 +222,63 @@ class Mirror:
 
     def _objects_of(self, name: str) -> Objects:
         lease = self._leases.get(name)
-        return self.objects if lease is None else self.objects.fenced(lease.check)
+        return self.objects if lease is None else self.objects.fenced(lease.check, lease.confirm)
 
-    def _get(self, entries: Iterable[Entry]) -> None:
-        _all([partial(self._get_one, entry) for entry in entries])
+    def _get(self, entries: Iterable[Entry], *, all_of_it: bool = False) -> None:
+        _all([partial(self._get_one, entry, all_of_it) for entry in entries])
 
-    def _get_one(self, entry: Entry) -> None:
-        path, known = self.root / entry.key, self._known.get(entry.key)
-        if known is not None and known.tag == entry.tag and known.stat == _stat(path):
+    def _get_one(self, entry: Entry, must: bool) -> None:
+        if self._known.is_current(entry):
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partly = path.with_name(f".{path.name}.0")
+        path = self.root / entry.key
+        partly = path.with_name(f".{path.name[:200]}.0")
         try:
-            if entry.size:
-                self.objects.download(entry.key, partly)
-            else:
-                partly.touch()
-        except FileNotFoundError:  # removed meanwhile
-            return
-        os.utime(partly, (entry.changed, entry.changed))
-        partly.replace(path)
-        stat = _stat(path)
-        assert stat is not None
-        self._known[entry.key] = _Copy(stat, entry.tag)
-
-    def _drop(self, name: str, wanted: set[str]) -> None:
-        """Remove copies of what is no longer there."""
-        for key in self._in(name):
-            if key not in wanted:
-                (self.root / key).unlink(missing_ok=True)
-                del self._known[key]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if entry.size or copies.needs_no_look(entry.key):
+                self.objects.download(entry, partly)
+            else:  # a list has a file and the object that a console makes for a folder alike
+                partly.write_bytes(self.objects.read(entry.key)[0])
+            os.utime(partly, (entry.changed, entry.changed))
+            partly.replace(path)
+        except FileNotFoundError:
+            partly.unlink(missing_ok=True)
+            if must and entry.size:
+                raise StorageError(
+                    f"{self.objects.name}: {entry.key} is in the list and cannot be read; give the "
+                    "same command again, and if that does not help, remove the object"
+                ) from None
+            return  # removed or written anew meanwhile
+        except OSError as error:
+            if error.errno not in _NO_FILE:
+                raise
+            raise RefusedError(
+                f"{self.objects.name}: {entry.key:.300} can be no file here ({error.strerror}); "
+                "rename it"
+            ) from None
+        self._known.note(entry.key, stat_of(path), entry.identity)
 
     def _put(self, objects: Objects, key: str, file: Path | None = None) -> None:
         path = file or self.root / key
-        stat = _stat(path)  # before it is read: what changes meanwhile is put again
-        if stat is None:
-            return
+        stat = stat_of(path)  # before it is read: what changes meanwhile is put again
         try:
-            objects.put(key, path.read_bytes() if stat[1] < _SMALL else path)
+            opened = path.open("rb")
         except FileNotFoundError:  # removed here meanwhile
             return
-        self._known[key] = _Copy(stat, "")
+        with opened:
+            contents = opened if stat and stat[1] >= _SMALL else opened.read()
+            tag = objects.put(key, contents, self._known.tag(key))
+        self._known.note(key, stat, tag)
+
+    def _delete_all(self, objects: Objects, keys: Iterable[str]) -> None:
+        for some in reversed(copies.by_rank(keys)):
+            _all([partial(self._delete, objects, key) for key in some])
 
     def _delete(self, objects: Objects, key: str) -> None:
-        objects.delete([key])
-        self._known.pop(key, None)
-
-    def _is_changed(self, key: str, path: Path) -> bool:
-        known = self._known.get(key)
-        return known is None or known.stat != _stat(path)
+        objects.delete(key)
+        self._known.removed_there(key)
 
     def _is_writing(self, key: str) -> bool:
         return any(key.startswith(f"{folder}/") for folder in self._writing)
-
-    def _in(self, name: str) -> list[str]:
-        return [key for key in list(self._known) if key.startswith(f"{name}/")]
-
-    def _key(self, path: Path) -> str:
-        return path.relative_to(self.root).as_posix()
-
-
-def _by_rank(keys: Iterable[str]) -> list[list[str]]:
-    return [list(group) for _, group in groupby(sorted(keys, key=copies.rank), copies.rank)]
-
-
-def _files(folder: Path) -> list[Path]:
-    found: list[Path] = []
-    for at, folders, names in os.walk(folder):  # follows no link
-        folders[:] = [one for one in folders if not copies.is_temporary(one)]
-        found += [Path(at, name) for name in names]
-    return sorted(path for path in found if not path.is_symlink())
-
-
-def _stat(path: Path) -> Stat | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _all(calls: list[Any]) -> None:

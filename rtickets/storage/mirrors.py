@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from rtickets.errors import InputError, show_as
+from rtickets.errors import InputError, InUseError, show_as
 from rtickets.storage import addresses, conditions, leases, progress
 from rtickets.storage.addresses import Address
 from rtickets.storage.mirror import Mirror
-from rtickets.storage.objects import PATIENCE, Objects, StorageError
+from rtickets.storage.objects import PATIENCE, Objects
 from rtickets.storage.scratch import Scratch, is_gone, open_scratch
 
 CLAIMS = ".claims"
@@ -49,20 +49,22 @@ _scratch: list[Scratch] = []
 class _Heartbeat(threading.Thread):
     """Renews the claims of a mirror, and puts what grows into the bucket, as long as it is open."""
 
-    def __init__(self, mirror: Mirror, urgent: Objects, seconds: float) -> None:
+    def __init__(self, mirror: Mirror, urgent: Objects, scratch: Scratch, seconds: float) -> None:
         super().__init__(daemon=True, name="rtickets-claims")
-        self._mirror, self._urgent, self._seconds = mirror, urgent, seconds
+        self._mirror, self._urgent, self._scratch = mirror, urgent, scratch
+        self._seconds = seconds
         self.ended = threading.Event()
 
     def run(self) -> None:
         """Beat."""
         while not self.ended.wait(self._seconds):
+            self._scratch.touch()
             held = self._mirror.held()
             for lease in held.values():
                 lease.renew()
             for name, lease in held.items():
                 if not lease.lost:
-                    with suppress(StorageError, OSError):  # all of it is put there in the end
+                    with suppress(InUseError, OSError):  # all of it is put there in the end
                         self._mirror.push_lines(name, self._urgent)
 
 
@@ -73,6 +75,7 @@ def local(path: str | Path) -> Path:
         InputError: for an address that is none, or without what it needs.
         StorageError: for a bucket that cannot be had.
     """
+    addresses.check_no_other(path)
     if not addresses.is_address(path):
         return Path(path)
     address = addresses.read_address(str(path))
@@ -117,10 +120,12 @@ def open_workdir(text: str) -> Path:
         _scratch.append(open_scratch())
         atexit.register(close_all)
     scratch = _scratch[0]
-    mirror = Mirror(Objects(store, str(address), PATIENCE), scratch.place(str(len(_opened))))
+    large = addresses.connect(address, retries=True)
+    objects = Objects(store, str(address), PATIENCE, large)
+    mirror = Mirror(objects, scratch.place(str(len(_opened))))
     urgent = Objects(addresses.connect(address, _SECONDS_OF_CLAIMS), str(address), patience=0)
     owner = leases.Owner(scratch.token, seconds)
-    beat = _Heartbeat(mirror, urgent, seconds / leases.RENEWALS)
+    beat = _Heartbeat(mirror, urgent, scratch, seconds / leases.RENEWALS)
     beat.start()
     show_as(str(mirror.root), str(address))
     _opened[mirror.root] = _Open(address, mirror, urgent, owner, beat)
@@ -165,7 +170,7 @@ def refresh(path: Path) -> None:
     """Get what there is to look at of the run folder that a path lies in; nothing on a disk."""
     found = _find(path)
     if found is not None and found[1]:
-        found[0].mirror.refresh(found[1].split("/")[0])
+        found[0].mirror.refresh(found[1])
 
 
 def refresh_named(workdir: Path, text: str) -> None:

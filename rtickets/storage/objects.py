@@ -7,70 +7,26 @@ If-None-Match and If-Match, Google Cloud Storage by generations; `obstore` speak
 
 import random
 import re
+import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import IO, Any, TypeVar
 
-from rtickets.errors import printable
+from rtickets.errors import RefusedError, StorageError, printable
+from rtickets.storage.entries import Entry, Tag, entry_of, same, tag_of
 
 T = TypeVar("T")
-Tag = dict[str, Any]  # what identifies the contents of an object
 
 PATIENCE = 60.0  # seconds for which a request that fails is tried again
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 8.0
-_CHUNK = 8 * 2**20
+_TRIES = 8  # to write over what others write
+_PIECE = 4 * 2**20  # bytes that are read at once, which arrive in time over slow networks as well
+_PARTS_AT_ONCE = 4  # of a large object, likewise
 _SHORTER = "status code: 416"
 _NO_PATH = "invalid path"
-_REFUSED = re.compile(r"status code: 4(?!04|08|09|25|29)\d\d")
-
-
-class StorageError(OSError):
-    """A bucket that cannot be had, or refuses."""
-
-
-class Entry(NamedTuple):
-    """An object as a list has it.
-
-    Attributes:
-        key: its name.
-        size: bytes.
-        changed: when it was written, seconds since 1970 by the clock of the bucket.
-        tag: identifies its contents.
-    """
-
-    key: str
-    size: int
-    changed: float
-    tag: str
-
-
-class Store(Protocol):
-    """What is asked of a bucket; keys are names joined by '/'."""
-
-    def read(self, key: str) -> tuple[bytes, Tag]:
-        """Return an object and its tag; raise FileNotFoundError where there is none."""
-
-    def download(self, key: str, file: Path) -> None:
-        """Write an object to a file; raise FileNotFoundError where there is none."""
-
-    def put(self, key: str, contents: bytes | Path) -> None:
-        """Write an object, also where there is one."""
-
-    def create(self, key: str, contents: bytes) -> Tag | None:
-        """Write an object where there is none; return None where there is one."""
-
-    def replace(self, key: str, contents: bytes, tag: Tag) -> Tag | None:
-        """Write an object where there is that of the tag; return None where that is not so."""
-
-    def entries(self, prefix: str) -> list[Entry]:
-        """Return all objects in a folder, '' for all."""
-
-    def folders(self) -> list[str]:
-        """Return the first names of all keys that have more than one."""
-
-    def delete(self, keys: Iterable[str]) -> None:
-        """Remove objects, as far as they are there."""
+_REFUSED = re.compile(r"status code: (4(?!04|08|09|25|29)\d\d|501)|redirect without LOCATION")
 
 
 def _anything() -> None:
@@ -78,46 +34,64 @@ def _anything() -> None:
 
 
 class Objects:
-    """The `Store` of a bucket, or of anything else that `obstore` knows."""
+    """The objects of a bucket, or of anything else that `obstore` knows.
 
-    def __init__(self, store: Any, name: str, patience: float = PATIENCE) -> None:
+    Keys are names joined by '/'.
+    """
+
+    def __init__(
+        self, store: Any, name: str, patience: float = PATIENCE, large: Any = None
+    ) -> None:
         """Bind it.
 
         Args:
             store: of `obstore`, see `rtickets.storage.addresses.connect`.
             name: its address, for messages.
             patience: seconds for which a request that fails is tried again.
+            large: the store for what is written in parts, which tries each of them again.
         """
         self._store, self.name, self._patience = store, name, patience
-        self._check = _anything
+        self._large = large or store
+        self._by_number = type(store).__name__ == "GCSStore"  # conditions are about versions
+        self._one_large = threading.Lock()
+        self._check = self._is_sure = _anything
 
-    def fenced(self, check: Callable[[], None]) -> "Objects":
-        """Return the same, which asks before every try whether it still may; `check` raises."""
-        mine = Objects(self._store, self.name, self._patience)
-        mine._check = check
+    def fenced(
+        self, check: Callable[[], None], is_sure: Callable[[], None] | None = None
+    ) -> "Objects":
+        """Return the same, which asks before every try whether it still may.
+
+        Args:
+            check: raises where that is known not to be so.
+            is_sure: likewise, and asks the bucket; called where an object is not what was expected.
+        """
+        mine = Objects(self._store, self.name, self._patience, self._large)
+        mine._one_large = self._one_large
+        mine._check, mine._is_sure = check, is_sure or check
         return mine
 
     def read(self, key: str) -> tuple[bytes, Tag]:
-        """See `Store`."""
+        """Return an object and its tag; raise FileNotFoundError where there is none."""
 
         def get() -> tuple[bytes, Tag]:
             found = self._store.get(key)
-            return bytes(found.bytes()), _tag(found.meta)
+            return bytes(found.bytes()), tag_of(found.meta)
 
-        return self._tried(f"reading {key}", get)
+        return self._tried(f"reading {key}", get, may_lack=True)
 
-    def download(self, key: str, file: Path) -> None:
-        """See `Store`."""
+    def download(self, entry: Entry, file: Path) -> None:
+        """Write an object to a file, in pieces, each of which has time of its own.
 
-        def get() -> None:
-            found = self._store.get(key)
-            with file.open("wb") as to:
-                for chunk in found.stream(min_chunk_size=_CHUNK):
-                    to.write(chunk)
-            if file.stat().st_size != found.meta["size"]:
-                raise ConnectionError("the connection ended too soon")
-
-        self._tried(f"reading {key}", get)
+        FileNotFoundError is raised where there is none, or another than the entry has.
+        """
+        first: Tag | None = None
+        with file.open("wb") as to:
+            while (start := to.tell()) < entry.size:
+                data, tag = self.piece(entry.key, start, min(start + _PIECE, entry.size))
+                if first is not None and not same(first, tag):
+                    raise FileNotFoundError(entry.key)
+                first = tag
+                to.write(data)
 
     def piece(self, key: str, start: int, end: int) -> tuple[bytes, Tag]:
         """Return bytes `start` to `end` of an object, and its tag.
@@ -138,24 +112,59 @@ class Objects:
             data = bytes(found.bytes())
             if len(data) != end - start:
                 raise ConnectionError("the connection ended too soon")
-            return data, _tag(found.meta)
+            return data, tag_of(found.meta)
 
-        return self._tried(f"reading {key}", get)
+        return self._tried(f"reading {key}", get, may_lack=True)
 
     def entry(self, key: str) -> Entry:
         """Return an object as a list has it; raise FileNotFoundError where there is none."""
-        return self._tried(f"looking at {key}", lambda: _entry(self._store.head(key)))
+        return self._tried(
+            f"looking at {key}", lambda: entry_of(self._store.head(key)), may_lack=True
+        )
 
-    def put(self, key: str, contents: bytes | Path) -> None:
-        """See `Store`."""
-        self._tried(f"writing {key}", lambda: self._store.put(key, contents))
+    def put(self, key: str, contents: bytes | IO[bytes], over: Tag | None = None) -> Tag:
+        """Write an object, also where there is one, and return its tag.
+
+        Bytes are written only over what is there: a request that arrives late, after others wrote,
+        changes nothing.
+
+        Args:
+            contents: bytes, or a file that is too large for one request.
+            over: what is there, as far as is known.
+        """
+        if not isinstance(contents, bytes):
+            return self._put_large(key, contents)
+        if over and self._by_number and "version" not in over:  # which Google's lists leave out
+            found = self._there(key)
+            over = found if same(found, over) else {"version": "0", **over}  # another by now
+        for _ in range(_TRIES):
+            done = self.replace(key, contents, over) if over else self.create(key, contents)
+            if done is not None:
+                return done
+            self._is_sure()
+            over = self._there(key)
+        raise StorageError(f"{self.name}: others write {key} all the time; end them")
+
+    def _there(self, key: str) -> Tag | None:
+        try:
+            return self.entry(key).identity
+        except FileNotFoundError:
+            return None
+
+    def _put_large(self, key: str, file: IO[bytes]) -> Tag:
+        def put() -> Tag:
+            file.seek(0)
+            return tag_of(self._large.put(key, file, max_concurrency=_PARTS_AT_ONCE))
+
+        with self._one_large:  # many at once on a slow line would all take too long
+            return self._tried(f"writing {key}", put)
 
     def create(self, key: str, contents: bytes) -> Tag | None:
-        """See `Store`."""
+        """Write an object where there is none; return None where there is one."""
         return self._conditionally(key, contents, "create")
 
     def replace(self, key: str, contents: bytes, tag: Tag) -> Tag | None:
-        """See `Store`."""
+        """Write an object where there is that of the tag; return None where that is not so."""
         return self._conditionally(key, contents, tag)
 
     def _conditionally(self, key: str, contents: bytes, mode: Any) -> Tag | None:
@@ -163,8 +172,12 @@ class Objects:
 
         def put() -> Tag | None:
             try:
-                return _tag(self._store.put(key, contents, mode=mode))
-            except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+                return tag_of(self._store.put(key, contents, mode=mode))
+            except (AlreadyExistsError, PreconditionError):
+                return None
+            except FileNotFoundError:
+                if mode == "create":  # what is not found is the bucket
+                    raise
                 return None
 
         found = self._tried(f"writing {key}", put)
@@ -177,16 +190,16 @@ class Objects:
         return tag if there == contents and contents else None
 
     def entries(self, prefix: str) -> list[Entry]:
-        """See `Store`."""
+        """Return all objects in a folder, '' for all."""
 
         def get() -> list[Entry]:
             parts = self._store.list(f"{prefix}/" if prefix else None)
-            return [_entry(each) for part in parts for each in part]
+            return [entry_of(each) for part in parts for each in part]
 
         return self._tried(f"listing {prefix or 'it'}", get)
 
     def folders(self) -> list[str]:
-        """See `Store`."""
+        """Return the first names of all keys that have more than one."""
 
         def get() -> list[str]:
             found = self._store.list_with_delimiter()["common_prefixes"]
@@ -194,45 +207,39 @@ class Objects:
 
         return self._tried("listing it", get)
 
-    def delete(self, keys: Iterable[str]) -> None:
-        """See `Store`."""
-        keys = list(keys)
+    def delete(self, key: str) -> None:
+        """Remove an object, unless there is none."""
+        with suppress(FileNotFoundError):
+            self._tried(f"removing {key}", lambda: self._store.delete(key), may_lack=True)
 
-        def remove() -> None:
-            for key in keys:
-                try:
-                    self._store.delete(key)
-                except FileNotFoundError:
-                    continue
+    def _tried(self, what: str, call: Callable[[], T], *, may_lack: bool = False) -> T:
+        """Call, and again for as long as patience lasts after the first failure.
 
-        self._tried(f"removing {keys[0]}", remove) if keys else None
+        Args:
+            what: is done, for messages.
+            call: does it.
+            may_lack: raise FileNotFoundError where there is no such object.
+        """
+        from obstore.exceptions import BaseError
 
-    def _tried(self, what: str, call: Callable[[], T]) -> T:
-        """Call, and again for as long as patience lasts where that may help."""
-        from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
-
-        end, pause = time.monotonic() + self._patience, _FIRST_PAUSE
+        end, pause = 0.0, _FIRST_PAUSE
         while True:
             self._check()
             try:
                 return call()
-            except FileNotFoundError:
-                raise
-            except (BaseError, ConnectionError) as error:
-                refused = isinstance(error, (PermissionDeniedError, UnauthenticatedError))
-                if refused or _REFUSED.search(str(error)):  # lists have one kind of error
-                    raise StorageError(
-                        f"{self.name} refuses {what} ({_line(error)}); check bucket, region and "
-                        "credentials, see docs/storage.md"
+            except (BaseError, ConnectionError, FileNotFoundError) as error:
+                if why := _refusal(error, what):
+                    raise RefusedError(f"{self.name}{why}") from None
+                if isinstance(error, FileNotFoundError):
+                    if may_lack:
+                        raise
+                    raise RefusedError(
+                        f"{self.name}: {what} met 404, not found ({_line(error)}); check the "
+                        "address and the server, see docs/storage.md"
                     ) from None
-                if _NO_PATH in str(error):
-                    raise StorageError(
-                        f"{self.name} has an object whose name is no path of a file "
-                        f"({_line(error)}); rename it"
-                    ) from None
-                if "NoSuchBucket" in str(error):
-                    raise StorageError(f"{self.name}: there is no such bucket; make it") from None
-                if time.monotonic() + pause > end:
+                now = time.monotonic()
+                end = end or now + self._patience
+                if now + pause > end:
                     raise StorageError(
                         f"{self.name}: {what} failed for {self._patience:.0f} s ({_line(error)}); "
                         "what was written before is intact: check the network, and give the same "
@@ -242,14 +249,24 @@ class Objects:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _tag(found: Any) -> Tag:
-    both = {name: found.get(name) for name in ("e_tag", "version")}
-    return {name: value for name, value in both.items() if value is not None}
+def _refusal(error: Exception, what: str) -> str | None:
+    """Return what is wrong with a bucket where no other try can help.
 
+    Lists have one kind of error for all of it.
+    """
+    from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
-def _entry(found: Any) -> Entry:
-    tag = found.get("e_tag") or str(found.get("version"))
-    return Entry(found["path"], found["size"], found["last_modified"].timestamp(), tag)
+    text = str(error)
+    if "NoSuchBucket" in text:
+        return ": there is no such bucket; make it"
+    if _NO_PATH in text:
+        return f" has an object whose name is no path of a file ({_line(error)}); rename it"
+    if isinstance(error, (PermissionDeniedError, UnauthenticatedError)) or _REFUSED.search(text):
+        return (
+            f" refuses {what} ({_line(error)}); check bucket, region and credentials, see "
+            "docs/storage.md"
+        )
+    return None
 
 
 def _line(error: Exception) -> str:

@@ -5,9 +5,9 @@ import time
 from collections import defaultdict
 
 from rtickets.storage import copies
+from rtickets.storage.entries import Entry
 from rtickets.storage.leases import RENEWALS, read_holder
 from rtickets.storage.mirror import Mirror
-from rtickets.storage.objects import Entry
 
 
 def get(mirror: Mirror, claims: str) -> None:
@@ -22,18 +22,19 @@ def get(mirror: Mirror, claims: str) -> None:
     """
     by_run: dict[str, list[Entry]] = defaultdict(list)
     held: list[Entry] = []
-    for entry in mirror.objects.entries(""):
+    for entry in mirror.entries(""):
         name, _, rest = entry.key.partition("/")
         if name == claims:
             held.append(entry)
-        elif rest:
+        elif rest and copies.can_be_a_run(name):
             by_run[name].append(entry)
     mirror.get_all(one for run in by_run.values() for one in run if copies.tells(one.key))
     for entry in held:
         _mark(mirror, entry)
     for name, entries in by_run.items():
         changed = max(entry.changed for entry in entries)
-        os.utime(mirror.root / name, (changed, changed))
+        if (mirror.root / name).is_dir():  # as of what is a run
+            os.utime(mirror.root / name, (changed, changed))
 
 
 def _mark(mirror: Mirror, entry: Entry) -> None:

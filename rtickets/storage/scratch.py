@@ -1,8 +1,11 @@
 """Scratch folders: where a process keeps its copies of what lies in a bucket while it works.
 
-SCRATCH/<random>/.alive   locked for as long as the process lives; outlives it for a day, so
-that others on this machine see that it is gone
+SCRATCH/<random>/.alive   locked for as long as the process lives, with the start of the machine it
+runs on; outlives it for a day, so that others on this machine see that it is gone
 SCRATCH/<random>/files/   the copies; those of a process that is gone are removed by the next
+
+A home may be shared by machines on which a lock means nothing to the others. So nobody believes the
+lock of another machine: what one left is removed when it was not touched for days.
 """
 
 import fcntl
@@ -10,6 +13,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +24,8 @@ from rtickets.platform.private import private_folder
 _NAME, _ALIVE, _FILES = "scratch", ".alive", "files"
 _TOKEN = re.compile(r"[0-9a-f]{24}")
 _DAY = 86_400.0
+_DAYS = 7
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Scratch:
@@ -32,13 +38,18 @@ class Scratch:
         self._descriptor = os.open(folder / _ALIVE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         with suppress(OSError):  # a file system without locks: claims end by their time
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.write(self._descriptor, self.token.encode())
+            os.write(self._descriptor, _said_by(self.token))
 
     def place(self, name: str) -> Path:
         """Return a new folder for copies."""
         path = self.folder / _FILES / name
         path.mkdir(parents=True, mode=0o700)
         return path
+
+    def touch(self) -> None:
+        """Show machines that cannot see the lock that the process lives."""
+        with suppress(OSError):
+            os.utime(self._descriptor)
 
     def close(self) -> None:
         """Remove the folder."""
@@ -57,11 +68,20 @@ def open_scratch() -> Scratch:
 
 
 def _clear(folder: Path) -> None:
-    if not is_gone(folder.name):
-        return
-    shutil.rmtree(folder / _FILES, ignore_errors=True)
-    if time.time() - (folder / _ALIVE).stat().st_mtime > _DAY:
+    days = (time.time() - (folder / _ALIVE).stat().st_mtime) / _DAY
+    if days > _DAYS or (days > 1 and is_gone(folder.name)):
         shutil.rmtree(folder, ignore_errors=True)
+    elif is_gone(folder.name):
+        shutil.rmtree(folder / _FILES, ignore_errors=True)
+
+
+def _said_by(token: str) -> bytes:
+    """Return what a process on this machine writes into its lock."""
+    try:
+        start = _BOOT.read_text().strip()
+    except OSError:  # not Linux
+        start = socket.gethostname()
+    return f"{token} {start}".encode()
 
 
 def is_gone(token: str) -> bool:
@@ -77,7 +97,7 @@ def is_gone(token: str) -> bool:
     except (OSError, InputError):
         return False
     try:
-        if os.read(descriptor, 100) != token.encode():  # not there yet, or another's
+        if os.read(descriptor, 500) != _said_by(token):  # not there yet, or another machine's
             return False
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

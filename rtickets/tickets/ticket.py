@@ -75,6 +75,9 @@ class Ticket:
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the ticket as a folder that is there whole or not at all.
 
+        In a bucket one that is replaced is removed first, since nothing there can be exchanged at
+        once: until all of the new one is there, there is none.
+
         What was written is read again and compared with the ticket before the folder gets its name.
         Every mapping comes back as a dictionary, a state of flax.nnx as `nnx.to_pure_dict` makes
         it, every array as one of NumPy, and the tuples of `meta` as lists.
@@ -84,7 +87,8 @@ class Ticket:
             overwrite: replace a ticket that is there already.
 
         Raises:
-            InputError: if something is there that may not be replaced; or, before anything is
+            InputError: if something is there that may not be replaced; for an address of anything
+                but a bucket, or one that is a `Path` and no text; or, before anything is
                 written, if parameters and statistics are not nested dictionaries of arrays that can
                 be stored, with keys of text or integers, or `meta` is not what JSON can hold.
         """

@@ -47,7 +47,8 @@ def server():
 def bucket(server, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     store = there()
-    store.delete(entry.key for entry in store.entries(""))
+    for entry in store.entries(""):
+        store.delete(entry.key)
     yield server
     fetched.forget()
 

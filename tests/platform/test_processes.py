@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax
@@ -10,7 +11,7 @@ import pytest
 
 from rtickets import cli
 from rtickets.cli.start import lost_another
-from rtickets.errors import InputError
+from rtickets.errors import InputError, InUseError, LostError, RefusedError, StorageError
 from rtickets.platform import parallel, processes
 
 
@@ -53,6 +54,34 @@ def test_what_the_primary_meets_reaches_every_process(two):
         processes.on_primary(lambda: refuse(InputError("no such thing")))
     with pytest.raises(OSError, match="full disk"):
         processes.on_primary(lambda: refuse(OSError("full disk")))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InputError("bad"),
+        InUseError("in use", Path("run"), 3.0),
+        LostError("lost", Path("run")),
+        OSError("full disk"),
+        StorageError("away"),
+        RefusedError("no"),
+    ],
+)
+def test_every_process_ends_as_the_primary_does(two, monkeypatch, error):
+    def refuse():
+        raise error
+
+    said = []
+    monkeypatch.setattr(processes, "_exchange", lambda text: [said.append(text) or text])
+    with pytest.raises(type(error)):
+        processes.on_primary(refuse)
+    monkeypatch.setattr(processes, "_exchange", lambda _: said)
+    monkeypatch.setattr(jax, "process_index", lambda: 1)
+    with pytest.raises(type(error), match=str(error)) as other:
+        processes.on_primary(refuse)
+    assert type(other.value) is type(error)
+    for name in ("folder", "seconds"):
+        assert getattr(other.value, name, None) == getattr(error, name, None)
 
 
 def test_a_flag_of_any_process_counts(two):

@@ -1,5 +1,7 @@
 """Addresses of buckets, and what is refused before anything is asked of one."""
 
+from pathlib import Path
+
 import pytest
 
 from rtickets.errors import InputError
@@ -47,3 +49,20 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch):
     monkeypatch.setattr(addresses.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"rtickets\[cloud\]"):
         addresses.connect(addresses.read_address("s3://bucket/runs"))
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["gcs://b/x", "s3a://b/x", "S3://b/x", "az://c/x", "hf://me/x", "file:///x", "s3:///x",
+     Path("s3://b/x"), Path("gcs://b/x"), "s3:/b/x"],
+)  # fmt: skip
+def test_addresses_that_would_be_folders_are_refused(given):
+    with pytest.raises(InputError, match="s3://"):
+        addresses.check_no_other(given)
+
+
+@pytest.mark.parametrize(
+    "given", ["s3://bucket/x", "gs://bucket/x", "runs", Path("/a/b:/c"), "./s3:/b", "C:/x", "a:b"]
+)
+def test_paths_and_addresses_of_buckets_are_not(given):
+    addresses.check_no_other(given)

@@ -68,3 +68,30 @@ def test_what_tells_how_far_a_run_is():
     assert not copies.tells("s/result.json")
     assert not copies.tells("s/rungs/a/rung.json")
     assert not copies.tells("s/ticket/config.json")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ["study-x/config.json", "study-x/units.json", "study-x/done/00001", "study-x/failed/00002"],
+        ["pipelines-x/config.json", "pipelines-x/cells/a-s0.json"],
+        ["restoration-x/config.json", "restoration-x/a-s0.json"],
+    ],
+)
+def test_of_a_study_of_any_kind_the_cells_are_seen_that_are_done(keys):
+    assert copies.to_look_at(keys) == keys
+
+
+def test_folders_in_a_checkpoint_whose_names_are_numbers_are_no_checkpoints():
+    whole = ["run/checkpoints/4/SEAL", "run/checkpoints/4/tree/0/a",
+             "run/checkpoints/cell-7/2/100/SEAL", "run/checkpoints/cell-7/2/100/tree/a",
+             "run/checkpoints/4.damaged/tree/0/a", "run/checkpoints/4.damaged/SEAL",
+             "run/checkpoints/4.score"]  # fmt: skip
+    half = ["run/checkpoints/8/tree/0/SEAL_"]
+    assert copies.whole([*whole, *half]) == whole
+
+
+def test_marks_are_outdated_where_anything_that_they_stand_for_is_written_anew():
+    anew = ["t/weights", "t/ticket.json", "run/result.json", "run/a/b", "run/z/ticket.json"]
+    assert copies.outdated(anew) == ["t/ticket.json", "run/result.json"]
+    assert copies.outdated(["t/ticket.json", "other/weights"]) == []

@@ -50,7 +50,8 @@ def bucket(server, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     server.fault = lambda _: None
     store = there()
-    store.delete(entry.key for entry in store.entries(""))
+    for entry in store.entries(""):
+        store.delete(entry.key)
     for key, data in SET.items():
         store.put(key, data)
     server.requests.clear()
@@ -129,7 +130,7 @@ def test_only_what_changed_is_fetched_anew_and_no_reader_sees_a_change(bucket, t
     store = there()
     store.put("set/a/1.png", b"ONE")
     store.put("set/d", b"d")
-    store.delete(["set/c"])
+    store.delete("set/c")
     bucket.requests.clear()
     holding = [*fetched._held]  # another process reads from it
     fetched._held.clear()

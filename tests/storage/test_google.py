@@ -36,14 +36,16 @@ def there(server, monkeypatch):
     monkeypatch.setattr(conditions, "_checked", set())
     server.fault = lambda _: None
     found = Objects(addresses.connect(addresses.read_address(TOP)), TOP, 0.5)
-    found.delete(entry.key for entry in found.entries(""))
+    for entry in found.entries(""):
+        found.delete(entry.key)
     return found
 
 
 def test_objects_are_written_listed_read_and_removed(there, tmp_path):
     (tmp_path / "large").write_bytes(bytes(range(256)) * 99)
     there.put("a/b", b"hello")
-    there.put("a/large", tmp_path / "large")
+    with (tmp_path / "large").open("rb") as file:
+        there.put("a/large", file)
     there.put("c", b"")
     assert [(one.key, one.size) for one in there.entries("")] == [
         ("a/b", 5), ("a/large", 256 * 99), ("c", 0),
@@ -54,9 +56,10 @@ def test_objects_are_written_listed_read_and_removed(there, tmp_path):
     assert set(tag) == {"e_tag", "version"}
     assert there.piece("a/b", 1, 3) == (b"el", tag)
     assert there.entry("a/b").size == 5
-    there.download("a/large", tmp_path / "again")
+    there.download(there.entry("a/large"), tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "large").read_bytes()
-    there.delete(["a/b", "a/none", "a/large"])
+    for key in ("a/b", "a/none", "a/large"):
+        there.delete(key)
     assert [one.key for one in there.entries("")] == ["c"]
     for read in (there.read, there.entry):
         with pytest.raises(FileNotFoundError):
@@ -74,8 +77,19 @@ def test_an_object_is_created_once_and_replaced_only_as_long_as_it_is_the_same(t
     assert there.read("x") == (b"3", second)
     same = there.replace("x", b"3", second)  # of the same bytes: generations tell them apart
     assert same["version"] != second["version"]
-    there.delete(["x"])
+    there.delete("x")
     assert there.replace("x", b"5", same) is None
+
+
+def test_bytes_are_written_over_what_a_list_has_and_not_over_what_came_meanwhile(there):
+    first = there.put("x", b"1")
+    (listed,) = there.entries("")
+    second = there.put("x", b"2", listed.identity)
+    assert second["version"] != first["version"]
+    asked = []
+    there.fenced(lambda: None, lambda: asked.append(True)).put("x", b"3", listed.identity)
+    assert asked == [True]
+    assert there.read("x")[0] == b"3"
 
 
 def test_conditions_are_kept_and_a_server_that_ignores_them_is_refused(there, server, monkeypatch):

@@ -1,13 +1,15 @@
 """Claims in a bucket: one holder, renewed, taken over from the dead, given up when lost."""
 
 import json
+import threading
+import time
 
 import pytest
 
-from rtickets.errors import InputError, InUseError
+from rtickets.errors import InputError, InUseError, LostError, StorageError
 from rtickets.storage import leases
 from rtickets.storage.leases import Lease, Owner
-from rtickets.storage.objects import Objects, StorageError
+from rtickets.storage.objects import Objects
 
 obstore = pytest.importorskip("obstore")
 KEY = ".claims/run"
@@ -49,6 +51,7 @@ def test_of_two_the_second_is_told_who_holds_it(objects, tmp_path):
     with pytest.raises(InUseError, match="process") as error:
         lease(objects, "b", tmp_path).acquire()
     assert error.value.folder == tmp_path / "run"
+    assert 15 < error.value.seconds <= 20  # then it is known whether the first is at work
 
 
 def test_what_is_released_is_free(objects, tmp_path):
@@ -167,3 +170,93 @@ def test_seconds_that_make_no_sense_are_refused(text, monkeypatch):
     monkeypatch.setenv(leases.VARIABLE, text)
     with pytest.raises(InputError, match=leases.VARIABLE):
         leases.seconds_of_claims()
+
+
+@pytest.mark.parametrize("slow", [30, 600])
+def test_a_clock_that_is_slow_does_not_keep_the_dead_alive(objects, tmp_path, monkeypatch, slow):
+    lease(objects, "a", tmp_path).acquire()
+    real = time.time
+    monkeypatch.setattr(leases.time, "time", lambda: real() - slow)
+    clock = Clock()
+    lease(objects, "b", tmp_path, clock).acquire()
+    assert 60 <= clock.now < 75
+
+
+def test_a_claim_that_is_there_and_not_there_is_not_asked_for_without_end(
+    objects, tmp_path, monkeypatch
+):
+    def lacks(_):
+        raise FileNotFoundError
+
+    tries, clock = [], Clock()
+    monkeypatch.setattr(objects, "create", lambda *words: tries.append(words))
+    monkeypatch.setattr(objects, "read", lacks)
+    with pytest.raises(StorageError, match=KEY):
+        lease(objects, "a", tmp_path, clock).acquire()
+    assert len(tries) <= 10
+    assert 20 < clock.now < 60
+
+
+def test_a_renewal_that_is_under_way_does_not_outlive_the_release(objects, tmp_path):
+    mine = lease(objects, "a", tmp_path)
+    mine.acquire()
+    begun, go, real = threading.Event(), threading.Event(), objects.replace
+
+    def slow(key, contents, tag):
+        found = real(key, contents, tag)
+        begun.set()
+        go.wait(10)
+        return found
+
+    mine._urgent = Objects(objects._store, "memory://", patience=0)
+    mine._urgent.replace = slow
+    renewing = threading.Thread(target=mine.renew)
+    renewing.start()
+    begun.wait(10)
+    releasing = threading.Thread(target=lambda: mine.release(forever=False))
+    releasing.start()
+    go.set()
+    renewing.join()
+    releasing.join()
+    lease(objects, "b", tmp_path).acquire()
+    mine.renew()
+    assert json.loads(objects.read(KEY)[0])["owner"] == "b"
+
+
+def test_a_renewal_whose_answer_got_lost_does_not_keep_a_claim(objects, tmp_path):
+    mine = lease(objects, "a", tmp_path)
+    mine.acquire()
+    objects.replace(KEY, mine._text() + b" ", mine._tag)  # as it arrived
+    mine.release(forever=False)
+    lease(objects, "b", tmp_path).acquire()
+
+
+def test_who_could_not_renew_says_what_failed(objects, tmp_path, monkeypatch):
+    clock = Clock()
+    mine = lease(objects, "a", tmp_path, clock)
+    mine.acquire()
+
+    def fails(*_):
+        raise StorageError("s3://b: writing the claim failed, 500 Internal Server Error")
+
+    monkeypatch.setattr(objects, "replace", fails)
+    mine.renew()
+    clock.now = 55
+    with pytest.raises(LostError, match=r"55 s.*500 Internal"):
+        mine.check()
+
+
+def test_the_time_that_a_machine_sleeps_counts(objects, tmp_path, monkeypatch):
+    asleep = [0.0]
+    monkeypatch.setattr(time, "clock_gettime", lambda of: asleep[0] if of == 7 else 0.0)
+    monkeypatch.setattr(leases, "_CLOCK", 7)
+    mine = Lease(objects, KEY, tmp_path / "run", Owner("a", 60.0), lambda _: False)
+    mine.acquire()
+    mine.check()
+    asleep[0] = 3600.0
+    with pytest.raises(LostError):
+        mine.check()
+
+
+def test_its_clock_is_one_that_goes_on_while_a_machine_sleeps():
+    assert getattr(time, "CLOCK_BOOTTIME", leases._CLOCK) == leases._CLOCK

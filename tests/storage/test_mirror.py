@@ -1,13 +1,15 @@
 """Copies of a working directory in a bucket: what is put there, when, and what comes back."""
 
 import os
+import shutil
 
 import pytest
 
-from rtickets.errors import InUseError
+from rtickets.errors import InUseError, LostError, RefusedError, StorageError
+from rtickets.storage import known, progress
 from rtickets.storage.leases import Lease, Owner
 from rtickets.storage.mirror import Mirror
-from rtickets.storage.objects import Objects, StorageError
+from rtickets.storage.objects import Objects
 
 obstore = pytest.importorskip("obstore")
 
@@ -19,19 +21,17 @@ class Bucket(Objects):
         super().__init__(store or obstore.store.MemoryStore(), "memory://", patience=0)
         self.did = []
 
-    def put(self, key, contents):
+    def put(self, key, contents, over=None):
         self.did.append(("put", key))
-        super().put(key, contents)
+        return super().put(key, contents, over)
 
-    def delete(self, keys):
-        keys = list(keys)
-        self.did += [("delete", key) for key in keys]
-        super().delete(keys)
+    def delete(self, key):
+        self.did.append(("delete", key))
+        super().delete(key)
 
-    def fenced(self, check):
-        fenced = super().fenced(check)
+    def fenced(self, check, is_sure=None):
         mine = Bucket(self._store)
-        mine._check, mine.did = fenced._check, self.did
+        mine._check, mine._is_sure, mine.did = check, is_sure or check, self.did
         return mine
 
     @property
@@ -54,6 +54,7 @@ def mirrors(bucket, tmp_path):
 
 
 def claim(mirror, name="run", owner="a", is_gone=lambda _: False):
+    write(mirror, f"{name}/.lock")  # as `locked` has it
     owned = Owner(owner, 60.0)
     return Lease(mirror.objects, f".claims/{name}", mirror.root / name, owned, is_gone)
 
@@ -146,7 +147,7 @@ def test_a_checkpoint_is_there_when_its_seal_is(mirrors, bucket):
         one.push("run")  # under its own name there is nothing new
         assert bucket.did[-1] == ("put", "run/checkpoints/4/SEAL")
         checkpoint(one, 8, sealed=False)  # killed there
-        bucket.delete(["run/checkpoints/8/SEAL"])
+        bucket.delete("run/checkpoints/8/SEAL")
     with other.hold("run", claim(other, owner="b")):
         assert sorted(path.name for path in (other.root / "run/checkpoints").iterdir()) == ["4"]
         other.push("run")
@@ -206,10 +207,10 @@ def test_a_bucket_that_fails_leaves_no_result(mirrors, bucket, monkeypatch):
     one, _ = mirrors
     real = Bucket.put
 
-    def fails(self, key, contents):
+    def fails(self, key, contents, over=None):
         if key == "run/data":
             raise StorageError("it failed for 60 s")
-        real(self, key, contents)
+        return real(self, key, contents, over)
 
     monkeypatch.setattr(Bucket, "put", fails)
 
@@ -294,3 +295,211 @@ def test_a_folder_that_is_removed_after_the_run_is_removed_there(mirrors, bucket
             write(one, key)
     one.removed("run/attacks")
     assert bucket.keys == {"run/COMPLETE", "run/attacksx"}
+
+
+def test_what_is_listed_and_cannot_be_read_is_an_error_where_one_works(
+    mirrors, bucket, monkeypatch
+):
+    one, other = mirrors
+    with one.hold("run", claim(one)):
+        write(one, "run/metrics.jsonl", "1\n2\n")
+        write(one, "run/config.json")
+    real = Bucket.piece
+
+    def lacks(self, key, start, end):
+        if key.endswith("metrics.jsonl"):
+            raise FileNotFoundError(key)
+        return real(self, key, start, end)
+
+    monkeypatch.setattr(Bucket, "piece", lacks)
+    other.refresh("run")  # to those who look it may have been removed a moment ago
+    assert [path.name for path in (other.root / "run").iterdir()] == ["config.json"]
+    with pytest.raises(StorageError, match=r"metrics\.jsonl"), other.hold("run", claim(other)):
+        pytest.fail("the run would go on without its metrics")
+    assert bucket.read("run/metrics.jsonl")[0] == b"1\n2\n"
+
+
+@pytest.mark.parametrize("gone", ["", "run", "run/.lock"])
+def test_copies_that_somebody_removed_are_not_removed_from_the_bucket(mirrors, bucket, gone):
+    one, _ = mirrors
+
+    def work():
+        with one.hold("run", claim(one)):
+            write(one, "run/config.json")
+            checkpoint(one, 4)
+            one.push("run")
+            before.update(bucket.keys)
+            path = one.root / gone
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            one.wrote("run/metrics.jsonl")
+
+    before = set()
+    with pytest.raises(StorageError, match="scratch"):
+        work()
+    assert before == bucket.keys
+    assert "run/checkpoints/4/SEAL" in before
+
+
+def test_what_did_not_reach_the_bucket_is_not_believed_here(mirrors, bucket):
+    one, _ = mirrors
+    lease = claim(one)
+
+    def work():
+        with one.hold("run", lease):
+            write(one, "run/config.json")
+            one.wrote("run/config.json")
+            lease._renewed -= 1000  # the bucket was away for longer than the margin
+            write(one, "run/checkpoints/500/SEAL")
+            write(one, "run/COMPLETE")
+            one.wrote("run/COMPLETE")
+
+    with pytest.raises(LostError):
+        work()
+    assert bucket.keys == {"run/config.json"}
+    left = [path.name for path in (one.root / "run").iterdir()]
+    assert sorted(left) == [".lock", "config.json"]
+
+
+def test_what_nobody_holds_and_could_not_be_written_is_not_believed_here(
+    mirrors, bucket, monkeypatch
+):
+    one, _ = mirrors
+    for name in ("weights", "ticket.json"):
+        write(one, f"mine/{name}")
+    real = Bucket.put
+
+    def fails(self, key, contents, over=None):
+        if key.endswith("ticket.json"):
+            raise StorageError("it failed for 60 s")
+        return real(self, key, contents, over)
+
+    monkeypatch.setattr(Bucket, "put", fails)
+    with pytest.raises(StorageError):
+        one.wrote("mine")
+    assert [path.name for path in (one.root / "mine").iterdir()] == ["weights"]
+
+
+def test_who_claims_a_run_has_nothing_that_the_bucket_has_not(mirrors):
+    one, _ = mirrors
+    write(one, "run/checkpoints/500/SEAL")
+    write(one, "run/COMPLETE")
+    with one.hold("run", claim(one)):
+        assert [path.name for path in (one.root / "run").iterdir()] == [".lock"]
+
+
+def test_a_ticket_in_a_folder_that_is_no_run_is_got_when_it_is_asked_for(mirrors):
+    one, other = mirrors
+    write(one, "group/mine/ticket.json")
+    one.wrote("group/mine")
+    write(one, "group/theirs/ticket.json")
+    one.wrote("group/theirs")
+    for asked in ("group", "group/mine", "group"):
+        other.refresh(asked)
+    assert (other.root / "group/mine/ticket.json").exists()
+    assert not (other.root / "group/theirs").exists()
+
+
+def test_a_ticket_that_is_replaced_is_never_half_the_old_one(mirrors, bucket, monkeypatch):
+    one, _ = mirrors
+    for name in ("mask", "weights", "ticket.json"):
+        write(one, f"t/{name}", "old")
+    one.wrote("t")
+    bucket.did.clear()
+    for name in ("mask", "weights", "ticket.json"):
+        write(one, f"t/{name}", "new!")
+    real = Bucket.put
+
+    def killed(self, key, contents, over=None):
+        if key == "t/weights":
+            raise StorageError("killed here")
+        return real(self, key, contents, over)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bucket, "put", killed)
+        with pytest.raises(StorageError):
+            one.wrote("t")
+    assert "t/ticket.json" not in bucket.keys
+    for name in ("mask", "weights", "ticket.json"):
+        write(one, f"t/{name}", "new!")
+    one.wrote("t")
+    assert bucket.did[0] == ("delete", "t/ticket.json")
+    assert bucket.did[-1] == ("put", "t/ticket.json")
+    assert {bucket.read(key)[0] for key in bucket.keys} == {b"new!"}
+
+
+def test_who_does_not_know_yet_that_a_run_is_anothers_writes_over_nothing(mirrors, bucket):
+    one, other = mirrors
+
+    def work():
+        with one.hold("run", claim(one)):
+            write(one, "run/result.json", "early")
+            one.push("run")
+            with other.hold("run", claim(other, owner="b", is_gone=lambda _: True)):
+                write(other, "run/result.json", "theirs")
+            write(one, "run/result.json", "late")
+            one.wrote("run/result.json")
+
+    with pytest.raises(LostError):
+        work()
+    assert bucket.read("run/result.json")[0] == b"theirs"
+
+
+def test_a_checkpoint_that_gets_its_name_while_one_looks_stays(mirrors, bucket, monkeypatch):
+    one, _ = mirrors
+    with one.hold("run", claim(one)):
+        written = write(one, "run/checkpoints/4.orbax-checkpoint-tmp/SEAL").parent
+        one.sealed(written, "run/checkpoints/4")
+        real = known.files_in
+
+        def files_in(folder):
+            found = real(folder)
+            if written.exists():  # in Orbax's thread
+                written.rename(one.root / "run/checkpoints/4")
+            return found
+
+        monkeypatch.setattr(known, "files_in", files_in)
+        one.push("run")
+        assert "run/checkpoints/4/SEAL" in bucket.keys
+
+
+def test_how_far_runs_are_is_told_beside_what_is_no_run(mirrors, bucket):
+    one, other = mirrors
+    write(one, "mine/ticket.json")
+    one.wrote("mine")
+    bucket.put("x" * 300 + "/a", b"1")
+    with one.hold("run", claim(one)):
+        write(one, "run/config.json")
+        one.push("run")
+        progress.get(other, ".claims")
+        other.list_runs()
+    assert {path.name for path in (other.root / "run").iterdir()} == {".lock", "config.json"}
+
+
+def test_the_objects_that_consoles_make_for_folders_are_no_files(mirrors, bucket, monkeypatch):
+    one, _ = mirrors
+    for key in ("run", "run/ticket", "run/checkpoints", "run/metrics.jsonl"):
+        bucket.put(key, b"")
+    for key in ("run/config.json", "run/COMPLETE", "run/ticket/ticket.json"):
+        bucket.put(key, b"1")
+    real = Bucket.read
+
+    def read(self, key):
+        if key == "run/checkpoints":  # it ends with a slash there, which a list leaves out
+            raise FileNotFoundError(key)
+        return real(self, key)
+
+    monkeypatch.setattr(Bucket, "read", read)
+    one.refresh("run")
+    with one.hold("run", claim(one)):
+        assert (one.root / "run/ticket/ticket.json").read_text() == "1"
+        assert (one.root / "run/metrics.jsonl").read_text() == ""
+        assert not (one.root / "run/checkpoints").exists()
+
+
+@pytest.mark.parametrize("keys", [["run/a", "run/a/b"], ["run/" + "x" * 300]])
+def test_what_can_be_no_file_is_named(mirrors, bucket, keys):
+    one, _ = mirrors
+    for key in keys:
+        bucket.put(key, b"1")
+    with pytest.raises(RefusedError, match="rename"), one.hold("run", claim(one)):
+        pytest.fail("it was got")

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from rtickets.settings.config_files import to_paths
+from rtickets.storage import mirrors
 from rtickets.storage.files import read_json
+from rtickets.training.observe.trackers import tensorboard, wandb
 from rtickets.training.observe.trackers.opened import open_trackers
 from rtickets.training.observe.trackers.tracker import Outcome
 
@@ -20,6 +22,9 @@ def publish(folder: Path, names: Sequence[str]) -> None:
     trackers = open_trackers(names, folder, again=False)
     trackers.finish(outcome_of(folder))
     trackers.close()
+    for place in (tensorboard.FOLDER, wandb.FOLDER):
+        if (folder / place).is_dir():  # nobody holds the run any more, who would put it there
+            mirrors.wrote(folder / place)
 
 
 def outcome_of(folder: Path) -> Outcome:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from rtickets.errors import printable
 from rtickets.storage import guarded
 from rtickets.training.observe.trackers.tracker import Opening, Outcome
 
@@ -43,9 +44,9 @@ class EventFile:
 
     def finish(self, outcome: Outcome) -> None:
         """Add pictures, and as text the configuration and where page and ticket are."""
-        about = {name: str(path) for name, path in outcome.documents.items()}
+        about = {name: printable(path) for name, path in outcome.documents.items()}
         if outcome.ticket is not None:
-            about |= {"ticket": str(outcome.ticket), "sha256": outcome.digest}
+            about |= {"ticket": printable(outcome.ticket), "sha256": outcome.digest}
         for title, values in (("config", self._config), ("files", about)):
             self._writer.add_text(title, f"<pre>{json.dumps(values, indent=1)}</pre>")
         for name, value in outcome.values.items():

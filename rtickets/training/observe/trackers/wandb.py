@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from rtickets.storage import guarded
+from rtickets.storage import guarded, mirrors
 from rtickets.training.observe.trackers.tracker import Opening, Outcome
 
 FOLDER = "wandb"
@@ -31,13 +31,13 @@ class Wandb:
         guarded.check_no_link(opening.folder / FOLDER)
         if opening.again and os.environ.get("WANDB_MODE") == "offline":
             guarded.remove(opening.folder / FOLDER)
-        self._wandb = wandb
+        self._wandb, parent = wandb, opening.folder.parent
         self._name = re.sub(r"[^\w.-]", "_", opening.name)[-120:]
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "rtickets"),
             id=self._name,
             name=opening.name,
-            group=opening.folder.parent.name,
+            group=(mirrors.address_of(parent) or str(parent)).rpartition("/")[2],
             dir=str(opening.folder),
             config=dict(opening.config),
             resume="allow",

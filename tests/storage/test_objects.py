@@ -1,0 +1,208 @@
+"""Objects of a bucket on a server of this machine: what is tried again, what is refused at once."""
+
+import importlib.util
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from rtickets.errors import LostError, RefusedError, StorageError
+from rtickets.storage import addresses, objects
+from rtickets.storage.objects import Objects
+
+pytest.importorskip("obstore")
+pytest.importorskip("moto")
+file = Path(__file__).parents[1] / "bucket.py"
+spec = importlib.util.spec_from_file_location("bucket", file)
+buckets = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(buckets)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with buckets.serving() as bucket:
+        yield bucket
+
+
+@pytest.fixture
+def bucket(server):
+    server.fault = lambda _: None
+    yield server
+    server.fault = lambda _: None
+
+
+def at(path, seconds="30s", patience=60.0):
+    address = addresses.read_address(f"s3://{buckets.BUCKET}/{path}")
+    large = addresses.connect(address, seconds, retries=True)
+    return Objects(addresses.connect(address, seconds), str(address), patience, large)
+
+
+def answer(status, code):
+    return lambda _: (status, f"<Error><Code>{code}</Code><Message>m</Message></Error>")
+
+
+ASKED = {
+    "put": lambda store: store.put("key", b"1"),
+    "put over": lambda store: store.put("key", b"1", {"e_tag": '"0"'}),
+    "create": lambda store: store.create("key", b"1"),
+    "list": lambda store: store.entries(""),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        ("404 Not Found", "NoSuchBucket"),
+        ("301 Moved Permanently", "PermanentRedirect"),
+        ("501 Not Implemented", "NotImplemented"),
+        ("403 Forbidden", "AccessDenied"),
+    ],
+)
+def test_what_would_be_refused_again_is_refused_at_once(bucket, status, code, asked):
+    bucket.fault = answer(status, code)
+    began = time.monotonic()
+    with pytest.raises(RefusedError, match=buckets.BUCKET):
+        ASKED[asked](at("refused"))
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("asked", ["put", "create"])
+def test_an_object_that_was_not_written_is_no_success(bucket, asked):
+    bucket.fault = answer("404 Not Found", "NoSuchKey")
+    with pytest.raises(RefusedError, match="404"):
+        ASKED[asked](at("none"))
+
+
+def test_what_is_not_there_is_not_found(bucket):
+    store = at("none")
+    with pytest.raises(FileNotFoundError):
+        store.read("key")
+    store.delete("key")
+    assert store.entries("") == []
+
+
+def request(bucket, method, path):
+    """Ask for a key that `obstore` does not take."""
+    asked = urllib.request.Request(f"{bucket.url}/{buckets.BUCKET}/{path}", method=method)
+    asked.data = b"x" if method == "PUT" else None
+    asked.add_header(
+        "Authorization",
+        f"AWS4-HMAC-SHA256 Credential={buckets.KEY}/20261127/us-east-1/s3/aws4_request",
+    )
+    urllib.request.urlopen(asked, timeout=30).read()
+
+
+def test_a_key_that_is_no_path_is_named_at_once(bucket):
+    request(bucket, "PUT", "odd/a//b")
+    try:
+        with pytest.raises(RefusedError, match="a//b"):
+            at("odd").entries("")
+    finally:
+        request(bucket, "DELETE", "odd/a//b")
+
+
+def test_an_object_that_takes_longer_than_a_request_may_is_read_in_pieces(
+    bucket, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(objects, "_PIECE", 1000)
+    store, contents = at("slow", "3s", patience=0.5), bytes(range(256)) * 10
+    store.put("key", contents)
+    ranges = []
+
+    def slow(environ):
+        """A second for a thousand bytes, and once a failure."""
+        if environ["REQUEST_METHOD"] == "GET" and "/slow/key" in environ["PATH_INFO"]:
+            ranges.append(environ.get("HTTP_RANGE"))
+            if len(ranges) == 2:
+                return "503 Slow Down", "<Error><Code>SlowDown</Code></Error>"
+            time.sleep(1.0 if ranges[-1] else 4.0)
+        return None
+
+    bucket.fault = slow
+    (entry,) = store.entries("")
+    store.download(entry, tmp_path / "key")
+    assert (tmp_path / "key").read_bytes() == contents
+    assert ranges == ["bytes=0-999", "bytes=1000-1999", "bytes=1000-1999", "bytes=2000-2559"]
+
+
+def test_an_object_that_changes_while_it_is_read_is_not_mixed(bucket, monkeypatch, tmp_path):
+    monkeypatch.setattr(objects, "_PIECE", 1000)
+    store = at("changes")
+    store.put("key", b"a" * 2000)
+    (entry,) = store.entries("")
+    real, pieces = store.piece, []
+
+    def piece(*words):
+        if pieces:
+            store.put("key", b"b" * 2000)
+        pieces.append(words)
+        return real(*words)
+
+    monkeypatch.setattr(store, "piece", piece)
+    with pytest.raises(FileNotFoundError):
+        store.download(entry, tmp_path / "key")
+
+
+def test_a_part_of_a_large_object_that_fails_is_tried_again(bucket, tmp_path):
+    (tmp_path / "large").write_bytes(b"x" * 6 * 2**20)
+    failed = []
+
+    def once(environ):
+        if "partNumber=2" in environ["QUERY_STRING"] and not failed:
+            failed.append(True)
+            return "503 Slow Down", "<Error><Code>SlowDown</Code></Error>"
+        return None
+
+    bucket.fault = once
+    store = at("large", patience=0.0)
+    with (tmp_path / "large").open("rb") as file:
+        tag = store.put("key", file)
+    (entry,) = store.entries("")
+    assert (entry.size, failed) == (6 * 2**20, [True])
+    assert objects.same(tag, entry.identity)
+
+
+def test_bytes_are_written_over_what_is_there_and_not_over_what_came_meanwhile(bucket):
+    store, other = at("over"), at("over")
+    first = store.put("key", b"mine")
+    second = store.put("key", b"mine again", first)
+    other.put("key", b"theirs", second)
+
+    def is_sure():
+        raise LostError("lost", Path("run"))
+
+    with pytest.raises(LostError):
+        store.fenced(lambda: None, is_sure).put("key", b"late", second)
+    assert store.read("key")[0] == b"theirs"
+    store.put("key", b"mine in the end", second)  # nobody has it but this process
+    assert store.read("key")[0] == b"mine in the end"
+    assert store.put("key", b"")
+    assert store.read("key")[0] == b""
+
+
+class Failing:
+    """A store whose first request takes long, and fails."""
+
+    def __init__(self, clock):
+        self._clock, self.count = clock, 0
+
+    def list_with_delimiter(self):
+        self.count += 1
+        self._clock[0] += 100.0
+        if self.count == 1:
+            raise ConnectionError("it stopped")
+        return {"common_prefixes": []}
+
+
+def test_patience_begins_with_the_first_failure(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(objects.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(objects.time, "sleep", lambda _: None)
+    store = Failing(clock)
+    assert Objects(store, "it", patience=60.0).folders() == []
+    assert store.count == 2
+    store.count = 0
+    with pytest.raises(StorageError, match="failed for 0 s"):
+        Objects(store, "it", patience=0.0).folders()
