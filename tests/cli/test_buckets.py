@@ -242,7 +242,7 @@ def test_data_in_a_bucket_give_the_run_of_the_disk(bucket, config, disk, tmp_pat
 
 @pytest.mark.parametrize("same_machine", [True, False])
 def test_a_run_that_is_killed_goes_on_and_leaves_the_same_bytes(
-    same_machine, bucket, config, disk, tmp_path, monkeypatch, capsys
+    same_machine, bucket, config, disk, tmp_path, monkeypatch
 ):
     words = [sys.executable, "-m", "rtickets", "pretrain", *config, "--cpu-devices=4"]
     own = {**os.environ, "PYTHONPATH": str(ROOT), **study.settings(tmp_path)}
@@ -264,9 +264,7 @@ def test_a_run_that_is_killed_goes_on_and_leaves_the_same_bytes(
     assert not {"result.json", "COMPLETE"} & keys
     if not same_machine:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
-        capsys.readouterr()
     assert run("pretrain", *config, f"--workdir={WORKDIR}") == 0  # where need be it waits
-    assert same_machine or "is in use by process" in capsys.readouterr().err
     assert contents() == disk
 
 
