@@ -202,12 +202,18 @@ def test_a_search_that_was_stopped_ends_bit_equal(seen, tmp_path, monkeypatch, s
 
 
 def test_the_last_event_meets_the_budget(tmp_path):
-    found = run(
+    folder = run(
         tmp_path, searching__budget=8000, searching__threshold=0.0, searching__prune_every="0ep",
         searching__search_every="4it", train__duration="4it",
-    ).result()  # fmt: skip
+    )  # fmt: skip
+    found = folder.result()
     # channels of 17 multiply-adds at each of 16 places
     assert 8000 - 17 * 16 < found["multiply_adds"]["searched"] <= 8000
+    # what was removed by force is said where the ticket is, and channels that go are no sign
+    (note,) = found["notes"]
+    assert "budget=8,000" in note
+    assert Ticket.load(folder.path / "ticket").meta["notes"] == [note]
+    assert "broken" not in found
 
 
 def unread(*_):
