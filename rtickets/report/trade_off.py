@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from rtickets.report.charts import Chart
 from rtickets.report.pipeline_tables import called, measured, titled
@@ -78,6 +79,10 @@ def _plot(panel: Axes, cells: Cells, names: Sequence[str]) -> None:
         )  # fmt: skip
         panel.vlines(x, low, high, color=color, linewidth=0.8)
     panel.set_xscale("log")
+    # Words, as pictures parse no formulas; of the ends of a decade alone there would be few.
+    panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.xaxis.set_major_formatter(EngFormatter(sep=""))
+    panel.xaxis.set_minor_formatter(NullFormatter())
     panel.set_ylabel(units.headed(cells[0]["measure"], cells[0]["unit"]), fontsize=9)
     panel.grid(alpha=0.25)
     panel.spines[["top", "right"]].set_visible(False)

@@ -9,7 +9,7 @@ from scipy import stats
 from rtickets.config import PipelineConfig, PipelineStudyConfig
 from rtickets.report.pipeline_tables import tables_of
 from rtickets.report.pipelines import write_page, write_tables
-from rtickets.report.trade_off import trade_off_points
+from rtickets.report.trade_off import draw_trade_off, trade_off_points
 
 CONFIG = PipelineStudyConfig(
     seeds=(0, 1, 2), sparsities=(0.5, 0.9),
@@ -109,3 +109,13 @@ def test_the_page_has_all_pipelines_on_one_picture_and_nothing_beside_it(tmp_pat
 
 def test_a_page_of_no_cells_says_what_is_missing(tmp_path):
     assert "not run" in write_page(CONFIG, [], tmp_path).read_text()
+
+
+def test_ticks_of_multiply_adds_are_words_that_pictures_show():
+    figure = draw_trade_off(list(every_cell()))
+    figure.draw_without_rendering()
+    (panel,) = figure.axes
+    shown = [label.get_text() for label in panel.get_xticklabels() if label.get_text()]
+    assert "50" in shown
+    assert not [text for text in shown if "$" in text]
+    assert not [label.get_text() for label in panel.get_xticklabels(minor=True) if label.get_text()]
