@@ -21,7 +21,7 @@ normalisation statistics that are estimated anew, as 75 steps are too few for ru
 `pip install 'rtickets[scenes]'` and Debian's packages tuxpaint-stamps-default and mate-backgrounds
 (docs/data.md).
 
-Time: full, not run, --dry-run estimates it; small, about an hour on one idle core, of which 27
+Time: full, not run, --dry-run estimates it; small, about an hour on one idle core, of which 29
 minutes were run (docs/results/supertickets_small.md).
 """
 
