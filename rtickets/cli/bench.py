@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -68,7 +69,8 @@ def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     about = {
         "devices": str(devices[0].device_kind), "count": len(devices), **values,
         "image_size": options.image_size, "batch_size": options.batch_size,
-        "num_steps": options.num_steps, "workers": options.workers,
+        "num_steps": options.num_steps, "workers": options.workers, "seconds": options.seconds,
+        "images": None if options.images is None else str(options.images),
     }  # fmt: skip
     stored = _stored(options.against, about)
     attack = PgdSettings(num_steps=options.num_steps)
@@ -88,7 +90,9 @@ def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
             if not options.json:
                 print("\n".join(rows.as_lines(found, stored)), flush=True)
     if options.json:
-        print(json.dumps({"about": about, "rows": [row._asdict() for row in measured]}, indent=2))
+        then = [{"then": stored[row.name]} if row.name in stored else {} for row in measured]
+        shown = [row._asdict() | each for row, each in zip(measured, then, strict=True)]
+        print(json.dumps({"about": about, "rows": shown}, indent=2))
 
 
 def _parts(only: str | None) -> list[str]:
@@ -106,7 +110,11 @@ def _stored(path: Path | None, about: dict[str, Any]) -> dict[str, float]:
         return {}
     try:
         table = json.loads(path.read_text())
-        before, rows = table["about"], {row["name"]: float(row["value"]) for row in table["rows"]}
+        before, rows = dict(table["about"]), {}
+        for row in table["rows"]:
+            rows[row["name"]] = float(row["value"])
+            if not math.isfinite(rows[row["name"]]):
+                raise ValueError(f"{row['name']} is {row['value']}")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"--against={path} is no table that --json printed ({error})") from error
     for name, value in about.items():

@@ -1,7 +1,7 @@
 """How fast this machine reads images and trains on adversarial ones."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -202,15 +202,3 @@ def rate_of_steps(
         jax.block_until_ready(totals)
         count += 1
     return count * batch_size / (clock() - start)
-
-
-def as_lines(rates: InputRates, workers: int) -> Iterator[str]:
-    """Yield what was measured of the input as text."""
-    yield f"images/s with {workers} workers"
-    yield f"  plain decoding                     {rates.decode:8.1f}"
-    if rates.whole is not None:
-        part = rates.whole / rates.decode
-        yield f"  our batches of whole images        {rates.whole:8.1f}   {part:.2f} of it"
-    yield f"  plain decoding, cut to 224 pixels  {rates.decode_and_cut:8.1f}"
-    part = rates.streamed / rates.decode_and_cut
-    yield f"  our batches of 224 pixels          {rates.streamed:8.1f}   {part:.2f} of it"

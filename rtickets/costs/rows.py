@@ -68,10 +68,10 @@ def as_lines(rows: Sequence[Row], stored: Mapping[str, float]) -> Iterator[str]:
     for row in rows:
         beside = ""
         if row.name in stored:
-            ratio = row.value / stored[row.name] if row.more else stored[row.name] / row.value
-            beside = f"   {stored[row.name]:10.4g} then, {ratio:.2f}x as fast now"
-            if row.unit == "%":
-                beside = f"   {stored[row.name]:10.4g} then"
+            now, then = row.value, stored[row.name]
+            beside = f"   {then:10.4g} then"
+            if row.unit != "%" and min(now, then) > 0:
+                beside += f", {now / then if row.more else then / now:.2f}x as fast now"
         yield f"  {row.name:<46}{row.value:10.4g} {row.unit:<17}{beside}".rstrip()
 
 

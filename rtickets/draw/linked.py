@@ -19,7 +19,9 @@ Linked = Mapping[str, np.ndarray]
 
 
 def check_linked(linked: Linked | None, shapes: Mapping[str, tuple[int, ...]]) -> Linked:
-    """Return which groups kernels (..., outputs) have.
+    """Return which groups kernels (..., outputs) have, -1 of those that others share.
+
+    What a kernel that is not drawn from writes as well cannot be removed whole.
 
     Raises:
         InputError: if they are not given, or not for every kernel.
@@ -35,7 +37,9 @@ def check_linked(linked: Linked | None, shapes: Mapping[str, tuple[int, ...]]) -
                 f"pattern='channel_linked': linked says nothing of the {shape[-1]} outputs of "
                 f"{path}; exclude it, or choose pattern='channel'"
             )
-    return linked
+    others = [np.ravel(groups) for path, groups in linked.items() if path not in shapes]
+    shared = np.concatenate([np.empty(0, np.int64), *others])
+    return {path: np.where(np.isin(linked[path], shared), -1, linked[path]) for path in shapes}
 
 
 def keep_linked(

@@ -96,8 +96,18 @@ def _onnx_runner(model: Any, contents: bytes) -> tuple[Run, str]:
 
         slow = ReferenceEvaluator(model)
         return lambda x: _arrays(tuple(slow.run(None, {"image": x}))), "onnx.reference"
-    session = onnxruntime.InferenceSession(contents, providers=["CPUExecutionProvider"])
-    return lambda x: _arrays(tuple(session.run(None, {"image": x}))), "onnxruntime"
+
+    def run(x: np.ndarray) -> list[np.ndarray]:
+        try:
+            session = onnxruntime.InferenceSession(contents, providers=["CPUExecutionProvider"])
+            return _arrays(tuple(session.run(None, {"image": x})))
+        except Exception as error:  # its classes have no base of their own
+            raise InputError(
+                f"onnxruntime does not run what was written: {str(error).splitlines()[0]}; choose "
+                "another format"
+            ) from error
+
+    return run, "onnxruntime"
 
 
 def _torch(names: str, subject: _Subject) -> Written:
@@ -116,6 +126,7 @@ def _torch(names: str, subject: _Subject) -> Written:
     about = {
         "names": names, "architecture": config["arch"], "stem": config.get("stem"),
         "widths": list(config.get("widths", ())),
+        **({"config": torch_names.config_for(model)} if names == "huggingface" else {}),
         "pixels": "subtract mean and divide by std first; NCHW",
         "masks": sorted(name for name in tensors if name.endswith("_mask")),
     }  # fmt: skip
@@ -154,6 +165,12 @@ def export(ticket: Ticket, folder: Path, form: str) -> dict[str, Any]:
     written = FORMATS[form](subject)
     images = real_images(subject.shape)
     expected, found = _arrays(subject.answer(images)), written.run(images)
+    shapes = [[each.shape for each in answers] for answers in (expected, found)]
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            f"what was written as {form} would answer arrays of {shapes[1]} where the ticket "
+            f"answers {shapes[0]}; nothing was written, choose another format"
+        )
     apart = max(float(abs(a - b).max()) for a, b in zip(expected, found, strict=True))
     largest = max(float(abs(a).max()) for a in expected)
     spread = max(float(np.ptp(a, axis=0).max()) for a in expected)

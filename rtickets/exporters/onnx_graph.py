@@ -40,9 +40,11 @@ class Node(NamedTuple):
 class Graph:
     """A graph that grows."""
 
-    def __init__(self) -> None:
+    def __init__(self, entry: str, count: Any) -> None:
+        """Begin one of what it is given, and of how many examples."""
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
+        self._entry, self._count = entry, count
 
     def constant(self, value: Any) -> str:
         """Put a constant into the graph and return its name."""
@@ -68,9 +70,26 @@ class Graph:
         """Return a node as large as its shape says."""
         if node.spread:
             return node
-        sizes = [size if isinstance(size, int) else 1 for size in node.shape]
-        name = self.add("Expand", [self.name_of(node), self.constant(np.array(sizes, np.int64))])
+        name = self.add("Expand", [self.name_of(node), self._sizes(node.shape)])
         return Node(name, node.shape)
+
+    def _sizes(self, shape: Sequence[Any]) -> str:
+        """Return a shape, the number of examples being that of what the graph is given."""
+        if all(isinstance(size, int) for size in shape):
+            return self.constant(np.array(shape, np.int64))
+        parts = []
+        for size in shape:
+            if not isinstance(size, int) and size != self._count:
+                raise InputError(
+                    f"the network spreads a value over {size} places, where {self._count} is the "
+                    "number of examples; that has no counterpart in ONNX here, take another format"
+                )
+            parts.append(
+                self.constant(np.array([size], np.int64))
+                if isinstance(size, int)
+                else self.add("Shape", [self._entry], start=0, end=1)
+            )
+        return self.add("Concat", parts, axis=0)
 
 
 def make_onnx(function: Callable[[Any], Any], shape: Sequence[int], name: str = "image") -> Any:
@@ -88,7 +107,7 @@ def make_onnx(function: Callable[[Any], Any], shape: Sequence[int], name: str = 
     (count,) = jax.export.symbolic_shape("b")
     given = jax.ShapeDtypeStruct((count, *shape), np.float32)
     closed = jax.make_jaxpr(function)(given)
-    graph = Graph()
+    graph = Graph(name, count)
     answers = _follow(graph, closed.jaxpr, closed.consts, [Node(name, (count, *shape))])
     outputs = []
     for number, answer in enumerate(answers):
@@ -112,7 +131,7 @@ def _follow(graph: Graph, jaxpr: Any, consts: Sequence[Any], given: Sequence[Nod
 
     def read(variable: Any) -> Node:
         if isinstance(variable, core.Literal):
-            return _constant(variable.val)
+            return _constant(np.asarray(variable.val, variable.aval.dtype))  # floats of Python too
         return now[variable]
 
     for equation in jaxpr.eqns:

@@ -27,7 +27,10 @@ def _entrywise(operation: str) -> Operation:
 
 
 def _is_whole(operand: Any, equation: Any) -> bool:
-    return operand.spread and len(operand.shape) == len(equation.outvars[0].aval.shape)
+    shape = equation.outvars[0].aval.shape
+    return bool(operand.spread and len(operand.shape) == len(shape)) and all(
+        own is size or own == size for own, size in zip(operand.shape, shape, strict=True)
+    )
 
 
 def _rsqrt(graph: Any, equation: Any, operands: Sequence[Any]) -> Any:
@@ -47,9 +50,20 @@ def _integer_pow(graph: Any, equation: Any, operands: Sequence[Any]) -> Any:
 
 
 def _select(graph: Any, equation: Any, operands: Sequence[Any]) -> Any:
+    if len(operands) > 3 or equation.invars[0].aval.dtype != bool:
+        raise InputError(
+            "a choice by a number has no counterpart in ONNX here; choose by true and false, or "
+            "take another format"
+        )
     which, one, other = operands
     name = graph.add("Where", [graph.name_of(each) for each in (which, other, one)])
     return _made(equation, one, name, any(_is_whole(o, equation) for o in operands))
+
+
+def _differs(graph: Any, equation: Any, operands: Sequence[Any]) -> Any:
+    same = graph.add("Equal", [graph.name_of(each) for each in operands])
+    whole = any(_is_whole(o, equation) for o in operands)
+    return _made(equation, operands[0], graph.add("Not", [same]), whole)
 
 
 def _cast(graph: Any, equation: Any, operands: Sequence[Any]) -> Any:
@@ -100,6 +114,13 @@ def _transpose(graph: Any, equation: Any, operands: Sequence[Any]) -> Any:
 def _slice(graph: Any, equation: Any, operands: Sequence[Any]) -> Any:
     operand, params = graph.whole(operands[0]), equation.params
     steps = params["strides"] or (1,) * len(operand.shape)
+    if any(
+        not isinstance(stop, int) and (start != 0 or step != 1 or stop != size)
+        for start, stop, step, size in zip(
+            params["start_indices"], params["limit_indices"], steps, operand.shape, strict=True
+        )
+    ):
+        raise InputError("a part of the examples has no counterpart in ONNX here; take all of them")
     cut = [
         (axis, start, stop, step)
         for axis, (start, stop, step) in enumerate(
@@ -148,6 +169,8 @@ def _stack(graph: Any, equation: Any, operands: Sequence[Any]) -> Any:
 def _reduce(operation: str) -> Operation:
     def add(graph: Any, equation: Any, operands: Sequence[Any]) -> Any:
         operand = graph.whole(operands[0])
+        if not equation.params["axes"]:  # to ONNX these are all of them
+            return operand
         axes = graph.constant(np.array(equation.params["axes"], np.int64))
         name = graph.add(operation, [graph.name_of(operand), axes], keepdims=0)
         return _made(equation, operand, name)
@@ -166,6 +189,8 @@ def _convolve(graph: Any, equation: Any, operands: Sequence[Any]) -> Any:
     else:
         weights = graph.add("Transpose", [kernel.name], perm=list(names.rhs_spec))
     before, after = zip(*params["padding"], strict=True)
+    if min(*before, *after) < 0:
+        raise InputError("padding by less than nothing has no counterpart in ONNX here")
     found = graph.add(
         "Conv", [entering, weights], group=int(params["feature_group_count"]),
         strides=[*map(int, params["window_strides"])], pads=[*map(int, (*before, *after))],
@@ -203,7 +228,7 @@ def _dot(graph: Any, equation: Any, operands: Sequence[Any]) -> Any:
     rest = [x for x in (*left, *right) if x not in gone and x not in shared]
     text = f"{''.join(left)},{''.join(right)}->{''.join((*shared, *rest))}"
     names = [graph.name_of(one), graph.name_of(other)]
-    plain = contracted == ((len(left) - 1,), (0,)) and len(right) == 2
+    plain = contracted == ((len(left) - 1,), (0,)) and len(right) == 2 and not batched[0]
     if plain:
         return _made(equation, one, graph.add("MatMul", names))
     return _made(equation, one, graph.add("Einsum", names, equation=text))
@@ -219,7 +244,8 @@ _SAME = {
 }  # fmt: skip
 OPERATIONS: Mapping[str, Operation] = {
     **{name: _entrywise(operation) for name, operation in _SAME.items()},
-    "rsqrt": _rsqrt, "square": _square, "integer_pow": _integer_pow, "select_n": _select,
+    "ne": _differs, "rsqrt": _rsqrt,
+    "square": _square, "integer_pow": _integer_pow, "select_n": _select,
     "convert_element_type": _cast, "broadcast_in_dim": _broadcast, "reshape": _reshape,
     "squeeze": _reshape, "transpose": _transpose, "slice": _slice, "rev": _rev, "pad": _pad,
     "concatenate": _concatenate, "stack": _stack, "reduce_sum": _reduce("ReduceSum"),

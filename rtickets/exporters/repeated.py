@@ -57,7 +57,10 @@ def _step(equation: Any, operands: list[Any]) -> list[Any]:
             inner = core.ClosedJaxpr(inner, ())
         if len(inner.jaxpr.invars) == len(operands):
             return _follow(inner, operands)
-    if operands and _known(operands):  # none have such as the platform that it will run on
+    shapes = [variable.aval.shape for variable in equation.outvars]
+    fixed = all(isinstance(size, int) for shape in shapes for size in shape)
+    # none have such as the platform that it will run on; how many examples there are is not known
+    if operands and fixed and _known(operands):
         with jax.ensure_compile_time_eval():
             return carried_out(equation, operands)
     repeated = [n for n, each in enumerate(operands) if name in _PRODUCTS and _is_repeated(each)]

@@ -14,6 +14,7 @@ from rtickets import masks, models
 from rtickets.errors import InputError
 from rtickets.importers import account, layouts
 from rtickets.importers.layouts import Layout
+from rtickets.models.resnet import Bottleneck
 from rtickets.tickets.ticket import Ticket
 
 Names = Literal["torchvision", "timm", "huggingface"]
@@ -50,17 +51,34 @@ def layout_for(model: models.Model, names: str) -> Layout:
         if names != "huggingface":
             return torchvision._replace(name=names)
         return torchvision._replace(name=names, layer=_huggingface)
+    if model.stem == "small":
+        raise InputError(
+            f"format={names!r} has no {type(model).__name__} with stem='small', which differs in a "
+            "stride alone, so that its weights would load and answer wrongly; choose stablehlo or "
+            "onnx"
+        )
     return next(each for each in layouts.layouts_of(model) if each.name == "timm")
 
 
 def _why_not(model: models.ResNet, names: str) -> str | None:
-    if model.activation != "relu" and names == "torchvision":
+    if model.activation != "relu":
         return f"activation={model.activation!r}"
     if model.pool_padding == "end" or model.stem_features not in (None, model.width):
         return "a stem of its own"
     if getattr(model.block, "strided", "conv2") == "conv1" and names != "huggingface":
         return "strides in its first 1x1 convolutions"
     return None
+
+
+def config_for(model: models.ResNet) -> dict[str, Any]:
+    """Return the arguments of `transformers.ResNetConfig` that make a network, but for its head."""
+    deep = issubclass(model.block, Bottleneck)
+    widths = [model.block.expansion * model.width * 2**n for n in range(len(model.stage_sizes))]
+    return {
+        "layer_type": "bottleneck" if deep else "basic", "depths": list(model.stage_sizes),
+        "hidden_sizes": widths, "embedding_size": model.width, "hidden_act": "relu",
+        "downsample_in_bottleneck": getattr(model.block, "strided", "conv2") == "conv1",
+    }  # fmt: skip
 
 
 def _huggingface(path: str) -> str:

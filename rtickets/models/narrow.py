@@ -23,7 +23,8 @@ def convolve(
     (docs/speed.md). A precision asked for changes nothing there: float32 is not rounded on a CPU.
     Where oneDNN is on, it is asked first, see `rtickets.models.onednn`.
     """
-    if jax.default_backend() == "cpu" and _is_plain(x, kernel, options):
+    plain = jax.default_backend() == "cpu" and _is_plain(x, kernel, options)
+    if plain and (isinstance(padding, str) or min(map(min, padding)) >= 0):
         if onednn.is_on():
             return onednn.convolve(x, kernel, strides, padding)
         if (columns := _columns(x, kernel, strides, padding)) > 1:
@@ -33,6 +34,8 @@ def convolve(
 
 def _is_plain(x: Array, kernel: Array, options: dict[str, Any]) -> bool:
     """Return whether a convolution is of images (B, H, W, C), whole, dense and in float32."""
+    if x.ndim != 4:
+        return False
     dilations = *(options.get("lhs_dilation") or ()), *(options.get("rhs_dilation") or ())
     groups = (options.get(f"{kind}_group_count", 1) for kind in ("feature", "batch"))
     if {*dilations, *groups} != {1} or {x.dtype, kernel.dtype} != {jnp.dtype(jnp.float32)}:

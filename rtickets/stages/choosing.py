@@ -13,6 +13,7 @@ other, takes less than `_WORTH` seconds: that could not pay.
 import hashlib
 import math
 import os
+import platform
 import re
 import statistics
 import time
@@ -22,9 +23,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import jaxlib
 
 from rtickets import training
 from rtickets.errors import InputError
+from rtickets.models import onednn
 from rtickets.platform import console, parallel, preemption
 from rtickets.platform.private import private_folder
 from rtickets.storage import locks
@@ -195,12 +198,28 @@ def time_step(
     return found / (size * sample.steps)
 
 
+def _machine() -> tuple[Any, ...]:
+    """Return what steps are as fast as, beside the devices: processor, cores, versions, kernels."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not there on a Mac
+    cores = os.cpu_count() if affinity is None else len(affinity(0))
+    return _processor(), cores, jax.__version__, jaxlib.__version__, onednn.is_on()
+
+
+def _processor() -> str:
+    try:
+        told = Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:
+        return platform.processor()
+    found = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)
+    return found[1] if found else platform.processor()
+
+
 def _file(sample: Sample) -> Path | None:
     """Return where what was measured is kept; None where there is no place for it."""
     leaves = jax.tree.map(lambda leaf: (leaf.shape, str(leaf.dtype)), sample.state)
     devices = [f"{each.platform} {each.device_kind}" for each in sample.program.devices.devices]
     program = re.sub(r" at 0x[0-9a-f]+", "", repr(sample.program))
-    about = (devices, os.cpu_count(), jax.__version__, program, str(leaves), sample.steps)
+    about = (devices, *_machine(), program, str(leaves), sample.steps)
     name = hashlib.sha256(repr(about).encode()).hexdigest()[:20]
     try:
         return private_folder("cache", "together") / f"{name}.json"

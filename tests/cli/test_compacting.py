@@ -39,5 +39,15 @@ def test_what_is_there_stays_and_other_words_are_refused(ticket, tmp_path, capsy
         cli.main([*words, "--batch-sizes=a"])
 
 
-def test_latency_is_the_median_of_turns():
-    assert set(by_turns({"a": lambda: np.zeros(1), "b": lambda: np.ones(1)}, turns=2)) == {"a", "b"}
+def test_latency_is_the_median_of_turns_that_go_round():
+    now, order, slow = [0.0], [], iter([1.0] * 3 + [1.0, 9.0, 2.0])  # the first three do not count
+
+    def call(name, seconds):
+        order.append(name)
+        now[0] += seconds
+
+    found = by_turns(
+        {"a": lambda: call("a", next(slow)), "b": lambda: call("b", 3.0)}, 3, lambda: now[0]
+    )
+    assert found == {"a": 2.0, "b": 3.0}
+    assert "".join(order) == "aaabbb" + "abbaab"

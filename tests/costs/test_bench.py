@@ -29,7 +29,6 @@ def test_our_batches_come_nearly_as_fast_as_plain_decoding(tmp_path, monkeypatch
     assert rates.decode > 0.2 * rates.decode_and_cut
     assert rates.whole is not None
     assert 0.1 < rates.whole / rates.decode < 10
-    assert "our batches of 224 pixels" in "\n".join(bench.as_lines(rates, 2))
 
 
 def test_files_of_many_sizes_have_no_batches_of_whole_images(tmp_path, monkeypatch):
@@ -39,7 +38,6 @@ def test_files_of_many_sizes_have_no_batches_of_whole_images(tmp_path, monkeypat
         image.crop((0, 0, 400, 300)).save(paths[0])
     rates = bench.measure_input(paths, 2, parallel.local_devices(1), 1)
     assert rates.whole is None
-    assert "whole" not in "\n".join(bench.as_lines(rates, 2))
 
 
 def test_every_file_is_cut_to_a_box_of_its_own(tmp_path):
@@ -87,6 +85,13 @@ def test_a_table_is_compared_with_a_stored_one(quick, capsys, tmp_path):
     assert "2.00x" in lines["steps"]
     assert "0.25x" in lines["steps time"]
     assert "then" not in lines["compact"]
+    found["rows"][0]["value"] = 0
+    (tmp_path / "stored.json").write_text(json.dumps(found))
+    words = ["bench", "--only=steps", f"--against={tmp_path / 'stored.json'}"]
+    assert cli.main(words) == 0
+    assert "x as fast" not in capsys.readouterr().out.splitlines()[1]
+    assert cli.main([*words, "--json"]) == 0
+    assert [row["then"] for row in json.loads(capsys.readouterr().out)["rows"]] == [0, 1]
 
 
 def test_what_cannot_be_measured_or_compared_is_refused(quick, capsys, tmp_path):
@@ -97,14 +102,20 @@ def test_what_cannot_be_measured_or_compared_is_refused(quick, capsys, tmp_path)
         (["--arch=resnet19"], ["arch='resnet19'"]),
         (["--only=draw,stepps"], ["'stepps'", "checkpoints"]),
         ([f"--against={stored}", "--batch-size=32"], ["batch_size=64", "32"]),
+        ([f"--against={stored}", "--seconds=9"], ["seconds=2", "9"]),
+        ([f"--against={stored}", f"--images={tmp_path}"], ["images=None", str(tmp_path)]),
         ([f"--against={tmp_path / 'none'}"], ["none", "--json"]),
         ([f"--against={tmp_path}"], [str(tmp_path), "--json"]),
     ):
         assert cli.main(["bench", *words]) == 2
         error = capsys.readouterr().err
         assert all(each in error for each in named), error
-    stored.write_text("[]")
-    assert cli.main(["bench", f"--against={stored}"]) == 2
+    good = json.loads(stored.read_text())
+    nan = [{**good["rows"][0], "value": float("nan")}]
+    for bad in ([], {**good, "about": 3}, {**good, "rows": {"a": 1}}, {**good, "rows": nan}):
+        stored.write_text(json.dumps(bad))
+        assert cli.main(["bench", f"--against={stored}"]) == 2
+        assert "no table" in capsys.readouterr().err
 
 
 QUICK = ("draw", "features", "heads", "checkpoints")

@@ -47,6 +47,16 @@ def test_what_is_drawn_goes_whole(ticket, linked):
     assert after < 0.4 * before
 
 
+def test_groups_of_a_layer_that_is_left_alone_live_as_a_whole(ticket, linked):
+    mask = draw_omp(ticket.params, 0.5, "channel_linked", linked=linked, exclude="stem_conv/kernel")
+    alive = {path: np.asarray(keep).any((0, 1, 2)) for path, keep in masks.leaf_paths(mask).items()
+             if np.ndim(keep) == 4}  # fmt: skip
+    assert alive["stage1_block1/conv2/kernel"].all()  # they write what the stem writes
+    assert alive["stage1_block2/conv2/kernel"].all()
+    assert not alive["stage4_block2/conv1/kernel"].all()
+    assert abs(masks.sparsity(mask) - 0.5) < 0.02
+
+
 def test_groups_are_ranked_by_their_mean_and_fit_the_budget():
     scores = {"a": np.array([[1.0, 5.0, 2.0]]), "b": np.array([[9.0, 1.0], [9.0, 1.0]])}
     alive = {path: np.ones(each.shape, bool) for path, each in scores.items()}

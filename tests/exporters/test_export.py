@@ -1,5 +1,6 @@
 """Exports answer as the ticket, run without this package by the snippets of the documentation."""
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -145,6 +146,68 @@ def test_hugging_face_runs_the_state_dict(images, tmp_path):
     seen = torch.tensor((x - 0.4) / 0.2, dtype=torch.float32).permute(0, 3, 1, 2)
     with torch.no_grad():
         close(network(seen).logits.numpy(), logits(ticket, x))
+
+
+def loaded(names, package, ticket, folder, monkeypatch):
+    """Return the network of a package with what was exported, by the documentation."""
+    torch = pytest.importorskip("torch")
+    said = export(ticket, folder / "exported", names)
+    monkeypatch.chdir(folder)
+    text = DOCS.read_text().split("## PyTorch")[1]
+    first, second = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    known = {"said": said}
+    exec(compile(first.split("\nsaid = ")[0], str(DOCS), "exec"), known)
+    if names == "huggingface":
+        exec(compile(second, str(DOCS), "exec"), known)
+        return known["network"].eval()
+    network = package.create_model(TIMM[said["architecture"]], num_classes=5)
+    with (
+        pytest.raises(AssertionError, match="stem")
+        if said["stem"] == "small"
+        else (contextlib.nullcontext())
+    ):
+        known["load"](network, known["load_file"]("exported/model.safetensors"))
+    if said["stem"] == "small":
+        network.conv1 = torch.nn.Conv2d(3, 64, 3, padding=1, bias=False)
+        network.maxpool = torch.nn.Identity()
+        known["load"](network, known["load_file"]("exported/model.safetensors"))
+    return network.eval()
+
+
+TIMM = {"resnet18": "resnet18", "efficientnet_lite0": "tf_efficientnet_lite0"}
+THEIRS = [
+    ("timm", "resnet18", {"stem": "small"}),
+    ("timm", "efficientnet_lite0", {"stem": "imagenet"}),
+    ("huggingface", "resnet18", {"stem": "small"}),
+    ("huggingface", "resnet50", {"stem": "imagenet", "variant": "caffe"}),
+]
+
+
+@pytest.mark.parametrize(("names", "arch", "model"), THEIRS)
+def test_other_packages_answer_as_the_ticket_or_refuse(names, arch, model, tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    package = pytest.importorskip({"timm": "timm", "huggingface": "transformers"}[names])
+    shape = SHAPE if model["stem"] == "small" else (64, 64, 3)
+    ticket = random_ticket(arch, 1 / 32 if "res" in arch else 1 / 8, shape, 0.5, **model)
+    if arch == "efficientnet_lite0":  # fewer groups than the package's
+        ticket = compact(ticket).ticket
+    network = loaded(names, package, ticket, tmp_path, monkeypatch)
+    x = np.random.default_rng(0).random((2, *shape)).astype(np.float32)
+    seen = torch.tensor((x - 0.4) / 0.2, dtype=torch.float32).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        answer = network(seen)
+    close(getattr(answer, "logits", answer).numpy(), logits(ticket, x))
+
+
+@pytest.mark.parametrize("names", ["torchvision", "timm", "huggingface"])
+@pytest.mark.parametrize(
+    ("arch", "model"),
+    [("resnet18", {"activation": "silu"}), ("efficientnet_lite0", {"stem": "small"})],
+)
+def test_what_would_load_and_answer_wrongly_is_refused(names, arch, model):
+    ticket = random_ticket(arch, 1 / 32 if arch == "resnet18" else 1 / 8, SHAPE, 0.0, **model)
+    with pytest.raises(InputError, match=rf"{names}.*stablehlo"):
+        torch_names.layout_for(provenance.build_model(ticket.meta), names)
 
 
 @pytest.mark.parametrize("names", ["torchvision", "timm", "huggingface"])

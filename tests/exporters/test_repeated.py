@@ -41,6 +41,17 @@ def test_zeros_leave_no_product_and_others_leave_two():
     assert products(0.5) == 6
 
 
+@pytest.mark.parametrize(
+    "function", [jax.nn.elu, lambda x: jnp.where(x > 0, x, 0.0), lambda x: x * jnp.ones_like(x)]
+)
+def test_constants_of_as_many_examples_as_there_are_stay_open(function):
+    (count,) = jax.export.symbolic_shape("b")
+    given = jax.ShapeDtypeStruct((count, 3), jnp.float32)
+    made = jax.export.export(jax.jit(without_repeated(function)))(given)
+    x = np.random.default_rng(0).standard_normal((2, 3)).astype(np.float32)
+    np.testing.assert_allclose(made.call(x), function(x), rtol=1e-6)
+
+
 def test_other_weights_and_calls_stay_as_they_are():
     kernel = np.random.default_rng(1).standard_normal((16, 4)).astype(np.float32)
     function = lambda x: jax.jit(lambda x: jax.nn.softmax(x @ (kernel * 2)))(x)  # noqa: E731

@@ -13,6 +13,8 @@ from rtickets.tickets.compaction.trace import inner_jaxprs, plainly
 def multiply_adds(function: Callable[[Any], Any], inputs: Any) -> int:
     """Return how many multiply-adds convolutions and products of matrices take.
 
+    Loops count as often as they go round; of one that ends by what it computes, one round does.
+
     Args:
         function: of the inputs; nothing is computed.
         inputs: arrays or shapes, such as those of a single example.
@@ -35,6 +37,10 @@ def _count(jaxpr: Any) -> int:
         elif equation.primitive.name == "dot_general":
             (summed, _), _ = equation.params["dimension_numbers"]
             total += math.prod(results[0]) * math.prod(shapes[0][axis] for axis in summed)
+        elif equation.primitive.name == "scan":
+            total += equation.params["length"] * _count(equation.params["jaxpr"].jaxpr)
+        elif equation.primitive.name == "while":
+            total += _count(equation.params["body_jaxpr"].jaxpr)
         else:
             inner = inner_jaxprs(equation)
             # of branches the last is the one for every platform

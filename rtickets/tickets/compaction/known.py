@@ -21,6 +21,7 @@ class Kind(Enum):
     FREE = "free"
 
 
+ALIKE = 1e-6  # relative: how far values of one constant may be apart by rounding
 FIXED, FREE = Kind.FIXED, Kind.FREE
 Axis = Kind | Labels
 
@@ -66,6 +67,24 @@ def never(shape: Sequence[int]) -> np.ndarray:
 def always(shape: Sequence[int]) -> np.ndarray:
     """Return that everything varies, likewise."""
     return np.broadcast_to(np.True_, tuple(shape))
+
+
+def over_places(operand: Known, axes: Sequence[int]) -> np.ndarray:
+    """Return what varies of an array where entries along some of its axes are taken together.
+
+    What a channel is at the border of an image it need not be inside. So a mean of its places, say,
+    is another in an image of another size although no pixel counts in it: it varies.
+    """
+    places = tuple(axis for axis in axes if operand.axes[axis] is FIXED and operand.shape[axis] > 1)
+    if not places or all(isinstance(axis, Kind) for axis in operand.axes):  # or no channels
+        return operand.varies
+    values = np.asarray(operand.value)
+    low, high = values.min(places, keepdims=True), values.max(places, keepdims=True)
+    # as far apart as rounding lets one constant be; NaNs are apart
+    low, high = low.astype(np.float64), high.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        alike = (low == high) | (high - low <= ALIKE * np.maximum(abs(low), abs(high)))
+    return np.asarray(operand.varies | ~alike)
 
 
 def meet(units: Units, one: Axis, other: Axis) -> Axis:

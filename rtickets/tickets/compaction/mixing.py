@@ -12,6 +12,7 @@ import numpy as np
 from jax import lax
 
 from rtickets.tickets.compaction.known import (
+    ALIKE,
     FIXED,
     Axis,
     Kind,
@@ -19,11 +20,10 @@ from rtickets.tickets.compaction.known import (
     keep_axes,
     meet,
     never,
+    over_places,
 )
 from rtickets.tickets.compaction.shapes import Found, unknown
 from rtickets.tickets.compaction.units import Labels, Units
-
-_ALIKE = 1e-6  # relative: how far values of one constant may be apart by rounding
 
 ZERO, CONSTANT, VARYING = range(3)
 
@@ -76,14 +76,18 @@ def product_of_matrices(
             continue
         kernel, seen = operands[weights], operands[1 - weights]
         at, where = ((j, i), (i, j))[weights]
-        present = np.moveaxis(np.asarray(kernel.value) != 0, where, 0)
+        present = np.moveaxis(_present(kernel), where, 0)
         outputs = tuple(axis for a, axis in enumerate(kernel.axes) if a != where)
         labels = seen.axes[at]
         if isinstance(labels, Kind):  # one value that was spread
             keep_axes(units, [kernel.axes[where]])
             continue
         note(_noted(labels, seen, at, present, outputs, kernel, where))
-    return _mixed(equation, operands, value), tuple(axes)
+    taken = [
+        each._replace(varies=over_places(each, along))
+        for each, along in zip(operands, contracted, strict=True)
+    ]
+    return _mixed(equation, taken, value), tuple(axes)
 
 
 def _weights_of(operands: Sequence[Known]) -> int | None:
@@ -108,8 +112,8 @@ def convolution(
         if isinstance(entering, Kind):
             keep_axes(units, [kernel.axes[inner]])
         elif not isinstance(meet(units, entering, kernel.axes[inner]), Kind):
-            present = (np.asarray(kernel.value) != 0).transpose(inner, out, *taps)
-            present = present.any(tuple(range(2, present.ndim)))
+            present = _present(kernel).transpose(inner, out, *taps)
+            present = np.asarray(present.any(tuple(range(2, present.ndim))))
             note(_noted(entering, seen, channel, present, (answers,), kernel, inner))
     else:
         _couple(units, note, groups, (seen, channel), (kernel, inner, out))
@@ -146,8 +150,8 @@ def _couple(
         units.join(out_by_group[0], out_by_group[g])
     within = meet(units, by_group[0], kernel.axes[inner])
     order = (inner, out, *(a for a in range(kernel.value.ndim) if a not in (inner, out)))
-    present = (np.asarray(kernel.value) != 0).transpose(order)
-    present = present.any(tuple(range(2, present.ndim)))
+    present = _present(kernel).transpose(order)
+    present = np.asarray(present.any(tuple(range(2, present.ndim))))
     if isinstance(within, Kind):
         return
     for g in range(groups):
@@ -169,10 +173,15 @@ def _noted(
     varies = np.moveaxis(np.broadcast_to(seen.varies, seen.shape), axis, 0).reshape(count, -1)
     low, high = values.min(1), values.max(1)
     size = np.maximum(abs(low), abs(high))
-    alike = ~varies.any(1) & (high - low <= _ALIKE * size)
+    alike = ~varies.any(1) & (high - low <= ALIKE * size)
     kinds = np.where(alike, np.where(size == 0, ZERO, CONSTANT), VARYING)
     origin = (kernel.origin.path, kernel.origin.axes[summed]) if kernel.origin else None
     return Mixing(labels, kinds, (low + high) / 2, present, outputs, origin)
+
+
+def _present(operand: Known) -> np.ndarray:
+    """Return which entries are not 0, or may be another for another input."""
+    return np.asarray(operand.varies | (np.asarray(operand.value) != 0))
 
 
 def _mixed(equation: Any, operands: Sequence[Known], value: Any) -> np.ndarray:
@@ -181,9 +190,7 @@ def _mixed(equation: Any, operands: Sequence[Known], value: Any) -> np.ndarray:
         return never(value.shape)
     params = {**equation.params, "preferred_element_type": np.dtype(np.float32)}
     varying = [np.array(each.varies, np.float32) for each in operands]
-    present = [
-        (each.varies | (np.asarray(each.value) != 0)).astype(np.float32) for each in operands
-    ]
+    present = [_present(each).astype(np.float32) for each in operands]
     found = np.zeros(value.shape, bool)
     for k, each in enumerate(operands):
         if each.varies.any():
@@ -195,8 +202,8 @@ def _mixed(equation: Any, operands: Sequence[Known], value: Any) -> np.ndarray:
 def _convolved(equation: Any, operands: Sequence[Known], value: Any) -> np.ndarray:
     """Return what varies of a convolution, for images of this size and of any larger one.
 
-    Where an image is smaller than the kernel some weights see only what lies beyond its border.
-    There a channel varies everywhere if any of its weights could ever see anything.
+    Where the kernel nowhere lies inside an image, as in one that is smaller than it, what it
+    answers inside is not known. A channel varies everywhere then if a weight could see anything.
     """
     params, (seen, kernel) = equation.params, operands
     names = params["dimension_numbers"]
@@ -204,18 +211,40 @@ def _convolved(equation: Any, operands: Sequence[Known], value: Any) -> np.ndarr
     reach = [
         (size - 1) * step + 1 for size, step in zip(sizes, params["rhs_dilation"], strict=True)
     ]
-    sides = [seen.shape[a] for a in names.lhs_spec[2:]]
-    if all(side >= far for side, far in zip(sides, reach, strict=True)) or set(reach) == {1}:
+    sides = [
+        (seen.shape[a] - 1) * step + 1
+        for a, step in zip(names.lhs_spec[2:], params["lhs_dilation"], strict=True)
+    ]
+    counts = [value.shape[a] for a in names.out_spec[2:]]
+    steps, pads = params["window_strides"], [low for low, _ in params["padding"]]
+    if all(map(_reaches_inside, sides, reach, steps, pads, counts)):
         return _mixed(equation, operands, value)
     places, taps = names.lhs_spec[2:], names.rhs_spec[2:]
-    any_place = (seen.varies | (np.asarray(seen.value) != 0)).any(places, keepdims=True)
-    any_tap = (kernel.varies | (np.asarray(kernel.value) != 0)).any(taps, keepdims=True)
+    any_place = _present(seen).any(places, keepdims=True)
+    any_tap = _present(kernel).any(taps, keepdims=True)
     ones = (1,) * len(places)
     found = lax.conv_general_dilated(
         jnp.asarray(any_place, jnp.float32), jnp.asarray(any_tap, jnp.float32), ones, "VALID",
         dimension_numbers=names, feature_group_count=params["feature_group_count"],
     )  # fmt: skip
     return np.broadcast_to(np.asarray(found) > 0, value.shape)
+
+
+def _reaches_inside(side: int, reach: int, step: int, pad: int, count: int) -> bool:
+    """Return whether one of the places that a kernel is put to lies wholly inside an image."""
+    return reach == 1 or any(0 <= place * step - pad <= side - reach for place in range(count))
+
+
+def _has_whole(params: Any, operand: Known, value: Any) -> bool:
+    """Return whether a window of a sum lies wholly inside an image along every axis."""
+    reach = [
+        (size - 1) * step + 1
+        for size, step in zip(params["window_dimensions"], params["window_dilation"], strict=True)
+    ]
+    pads = [low for low, _ in params["padding"]]
+    return all(
+        map(_reaches_inside, operand.shape, reach, params["window_strides"], pads, value.shape)
+    )
 
 
 def window(units: Units, note: Note, equation: Any, operands: Sequence[Known], value: Any) -> Found:
@@ -228,10 +257,15 @@ def window(units: Units, note: Note, equation: Any, operands: Sequence[Known], v
         if not whole or any(params["padding"][place]):
             keep_axes(units, [axis])
             axes[place] = FIXED
-    if not operand.varies.any():
+    moves = over_places(
+        operand, [n for n, size in enumerate(params["window_dimensions"]) if size > 1]
+    )
+    if equation.primitive.name == "reduce_window_sum" and not _has_whole(params, operand, value):
+        moves = moves | _present(operand)
+    if not moves.any():
         return never(value.shape), tuple(axes)
     varies = lax.reduce_window(
-        jnp.asarray(operand.varies, jnp.float32), 0.0, lax.max, params["window_dimensions"],
+        jnp.asarray(moves, jnp.float32), 0.0, lax.max, params["window_dimensions"],
         params["window_strides"], params["padding"], params["base_dilation"],
         params["window_dilation"],
     )  # fmt: skip

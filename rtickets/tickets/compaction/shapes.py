@@ -17,6 +17,7 @@ from rtickets.tickets.compaction.known import (
     keep_axes,
     meet,
     never,
+    over_places,
 )
 from rtickets.tickets.compaction.units import Units
 
@@ -27,13 +28,16 @@ Rule = Callable[[Units, Any, Sequence[Known], Any], Found]
 
 
 def entrywise(units: Units, equation: Any, operands: Sequence[Known], value: Any) -> Found:
-    """Rule of what is computed entry by entry; operands without axes are spread."""
+    """Rule of what is computed entry by entry; operands without axes, or 1 long, are spread."""
     axes: list[Axis] = [FREE] * value.ndim
     varies = never(value.shape)
     for each in operands:
         varies = varies | each.varies if each.varies.any() else varies
-        if each.value.ndim == value.ndim:
-            axes = [meet(units, *pair) for pair in zip(axes, each.axes, strict=True)]
+        for place, axis in enumerate(each.axes if each.value.ndim == value.ndim else ()):
+            if each.shape[place] == value.shape[place]:
+                axes[place] = meet(units, axes[place], axis)
+            else:
+                keep_axes(units, [axis])
     return np.broadcast_to(varies, value.shape), tuple(axes)
 
 
@@ -111,12 +115,14 @@ def turned(units: Units, equation: Any, operands: Sequence[Known], value: Any) -
 
 def cut(units: Units, equation: Any, operands: Sequence[Known], value: Any) -> Found:
     """Rule of `slice`: an axis of which a part is taken has numbers of its own, and is kept."""
-    axes = list(operands[0].axes)
+    axes, cuts = list(operands[0].axes), []
     for place, (before, after) in enumerate(zip(operands[0].shape, value.shape, strict=True)):
         if before != after:
+            cuts.append(place)
             keep_axes(units, [axes[place]])
             axes[place] = FREE if axes[place] is FREE else FIXED
-    return moved(equation, operands, value), tuple(axes)
+    moving = operands[0]._replace(varies=over_places(operands[0], cuts))
+    return moved(equation, [moving], value), tuple(axes)
 
 
 def padded(units: Units, equation: Any, operands: Sequence[Known], value: Any) -> Found:
@@ -168,7 +174,7 @@ def reduced(units: Units, equation: Any, operands: Sequence[Known], value: Any) 
     gone = set(equation.params["axes"])
     keep_axes(units, [operand.axes[axis] for axis in gone])
     axes = tuple(axis for place, axis in enumerate(operand.axes) if place not in gone)
-    return np.asarray(operand.varies.any(tuple(gone))), axes
+    return np.asarray(over_places(operand, [*gone]).any(tuple(gone))), axes
 
 
 def reshaped(units: Units, equation: Any, operands: Sequence[Known], value: Any) -> Found:
