@@ -110,7 +110,8 @@ def _stored(path: Path | None, about: dict[str, Any]) -> dict[str, float]:
         return {}
     try:
         table = json.loads(path.read_text())
-        before, rows = dict(table["about"]), {}
+        before = dict(table["about"])
+        rows: dict[str, float] = {}
         for row in table["rows"]:
             rows[row["name"]] = float(row["value"])
             if not math.isfinite(rows[row["name"]]):

@@ -122,11 +122,13 @@ def _torch(names: str, subject: _Subject) -> Written:
         weights = torch_names.from_state_dict(model, load(contents), layout, subject.shape[-1])
         return _arrays(models.logits(model, *weights, jnp.asarray(x)))
 
-    config = ticket.meta["model"]
+    config, theirs = ticket.meta["model"], {}
+    if names == "huggingface" and isinstance(model, models.ResNet):
+        theirs = {"config": torch_names.config_for(model)}
     about = {
         "names": names, "architecture": config["arch"], "stem": config.get("stem"),
         "widths": list(config.get("widths", ())),
-        **({"config": torch_names.config_for(model)} if names == "huggingface" else {}),
+        **theirs,
         "pixels": "subtract mean and divide by std first; NCHW",
         "masks": sorted(name for name in tensors if name.endswith("_mask")),
     }  # fmt: skip

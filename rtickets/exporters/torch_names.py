@@ -51,7 +51,7 @@ def layout_for(model: models.Model, names: str) -> Layout:
         if names != "huggingface":
             return torchvision._replace(name=names)
         return torchvision._replace(name=names, layer=_huggingface)
-    if model.stem == "small":
+    if getattr(model, "stem", None) == "small":
         raise InputError(
             f"format={names!r} has no {type(model).__name__} with stem='small', which differs in a "
             "stride alone, so that its weights would load and answer wrongly; choose stablehlo or "

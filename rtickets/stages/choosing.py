@@ -23,7 +23,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import jaxlib
 
 from rtickets import training
 from rtickets.errors import InputError
@@ -202,7 +201,7 @@ def _machine() -> tuple[Any, ...]:
     """Return what steps are as fast as, beside the devices: processor, cores, versions, kernels."""
     affinity = getattr(os, "sched_getaffinity", None)  # not there on a Mac
     cores = os.cpu_count() if affinity is None else len(affinity(0))
-    return _processor(), cores, jax.__version__, jaxlib.__version__, onednn.is_on()
+    return _processor(), cores, jax.__version__, jax.lib.__version__, onednn.is_on()
 
 
 def _processor() -> str:

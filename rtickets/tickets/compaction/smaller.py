@@ -169,7 +169,9 @@ def _refused(
     sets: list[tuple[set[int], dict[str, int]]] = []
     for layer, count in dict(widths).items() - dict(model.widths).items():
         prefix = f"params/{layer}/"
-        own = [axes[-1] for path, axes in traced.axes.items() if path.startswith(prefix) and axes]
+        own: list[Any] = [
+            axes[-1] for path, axes in traced.axes.items() if path.startswith(prefix) and axes
+        ]
         units, layers = set(traced.units.roots(np.concatenate(own)).tolist()), {layer: count}
         for each in [each for each in sets if each[0] & units]:
             sets.remove(each)
