@@ -131,7 +131,8 @@ def _follow(graph: Graph, jaxpr: Any, consts: Sequence[Any], given: Sequence[Nod
 
     def read(variable: Any) -> Node:
         if isinstance(variable, core.Literal):
-            return _constant(np.asarray(variable.val, variable.aval.dtype))  # floats of Python too
+            aval: Any = variable.aval
+            return _constant(np.asarray(variable.val, aval.dtype))  # floats of Python too
         return now[variable]
 
     for equation in jaxpr.eqns:
