@@ -45,7 +45,8 @@ def _push(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     refuse_config("push", config_words)
     parcel = _packed(options)
     for path in parcel.paths:
-        print(f"rtickets: ticket.json names a path of this machine: {path}", file=sys.stderr)
+        told = f"ticket.json names a place, and everybody could read it: {path}"
+        print(printable(f"rtickets: {told}"), file=sys.stderr)
     if options.send_nothing:
         print(parcel.files["README.md"].decode())
         print("nothing was sent")

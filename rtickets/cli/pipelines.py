@@ -13,7 +13,7 @@ from rtickets.cli.verb import (
     consent_of,
     read_config,
 )
-from rtickets.errors import InputError
+from rtickets.errors import InputError, printable
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,7 @@ def _show(config: Any, cells: Any, folder: Any) -> None:
     from rtickets.report.pipelines import write_page, write_tables
 
     print(write_tables(config, cells, folder))
-    print(f"page: {write_page(config, cells, folder)}")
+    print(f"page: {printable(write_page(config, cells, folder))}")
 
 
 SEARCH_STUDY = Verb(

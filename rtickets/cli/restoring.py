@@ -19,7 +19,7 @@ from rtickets.cli.verb import (
     positive,
     read_config,
 )
-from rtickets.errors import InputError
+from rtickets.errors import InputError, printable
 from rtickets.platform import memory, preemption
 
 
@@ -242,7 +242,7 @@ def _study(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     _keep_compiled()
     folder = when_free(lambda: run_study(config, options.workdir))
     print(tables.write_tables(folder))
-    print(f"page: {write_page(folder)}")
+    print(f"page: {printable(write_page(folder))}")
 
 
 def _say_costs(config: Any) -> None:

@@ -25,6 +25,8 @@ from rtickets.settings import config_files
 from rtickets.stages.points import DENSE, ticket_words
 from rtickets.stages.results import headline_of, read_study, read_study_config
 from rtickets.stages.study_settings import StudyConfig
+from rtickets.storage import mirrors
+from rtickets.storage.addresses import is_address
 from rtickets.tasks import units
 
 if TYPE_CHECKING:
@@ -190,12 +192,14 @@ def load_study(path: str | Path, workdir: str | Path = "runs") -> Study:
 
     Args:
         path: its run folder, 'latest:PREFIX' or a pattern, see `rtickets.runs.names.find_run`.
-        workdir: where the folder of a prefix or pattern is looked for.
+        workdir: where the folder of a prefix or pattern is looked for; as text also s3://... or
+            gs://...
 
     Raises:
         InputError: if there is none, it is not complete, or its files are damaged.
     """
-    study = run_at(find_run(str(path), Path(workdir)), "study")
+    where = mirrors.open_workdir(str(workdir)) if is_address(workdir) else Path(workdir)
+    study = run_at(find_run(str(path), where), "study")
     bring_runs(study)
     return read(study)
 

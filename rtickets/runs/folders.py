@@ -277,7 +277,10 @@ def find_ticket(path: str | None, workdir: Path = Path("runs")) -> StartingTicke
     """
     if path is None:
         raise InputError("config.ticket is missing: a run folder or ticket folder to start from")
-    root = hub.fetch(path) if hub.is_address(path) else find_run(path, workdir)
+    if hub.is_address(path):
+        ticket = hub.fetch(path)
+        return StartingTicket(ticket, _digest_of(read_description(ticket)))
+    root = find_run(path, workdir)
     ticket = root / "ticket" if (root / "ticket").is_dir() else root
     description = read_description(ticket)
     of_run = ticket.name == "ticket"  # others in a run folder are the user's own
@@ -285,8 +288,13 @@ def find_ticket(path: str | None, workdir: Path = Path("runs")) -> StartingTicke
         return StartingTicket(ticket, _digest_in(ticket.parent / _COMPLETE))
     if of_run and (ticket.parent / CONFIG).is_file():
         raise InputError(f"{ticket.parent} is not complete; run its stage to the end first")
+    return StartingTicket(ticket, _digest_of(description))
+
+
+def _digest_of(description: Mapping[str, Any]) -> str:
+    """Return what identifies a ticket that no run of ours vouches for: its contents."""
     contents = json.dumps(description, sort_keys=True)
-    return StartingTicket(ticket, hashlib.sha256(contents.encode()).hexdigest()[:10])
+    return hashlib.sha256(contents.encode()).hexdigest()[:10]
 
 
 def _digest_in(file: Path) -> str:

@@ -11,7 +11,7 @@ from rtickets.tickets.ticket import Ticket
 
 _HEAD = """---
 library_name: rtickets
-license: {license}
+license: "{license}"
 tags:
 - robust-tickets
 - sparse
@@ -26,7 +26,7 @@ nothing.
     pip install 'rtickets[hub]'
     rtickets pull {address} --sha256={digest} --out=DIR
 
-or, from Python, `rtickets.Ticket.load("{address}@COMMIT")`. The digest is that of
+or, from Python, `rtickets.Ticket.load("{bare}@COMMIT")`. The digest is that of
 `ticket.json`, which holds those of the other two files.
 """
 
@@ -48,7 +48,8 @@ def card(
     """
     name = address.repository.partition("/")[2]
     bare = Address(address.repository, None)
-    parts = [_HEAD.format(license=license_name, name=name, address=bare, digest=digest)]
+    about = {"license": license_name, "name": name, "address": address, "bare": bare}
+    parts = [_HEAD.format(digest=digest, **about)]
     history = provenance.history_lines(ticket.meta) or ["it does not say"]
     parts += ["## How it came about", _block(history)]
     parts += ["`ticket.json` has the whole configuration of every stage, under `meta.history`."]

@@ -1,17 +1,26 @@
 """Tickets to the Hugging Face Hub and from it."""
 
 import hashlib
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rtickets.errors import InputError
+from rtickets.platform.foreign import without_secrets
 from rtickets.storage import guarded
 from rtickets.storage.files import temporary_name, write_bytes
 from rtickets.tickets import hub, inspect
 from rtickets.tickets.card import card
 from rtickets.tickets.description import read_description
+
+_LICENCE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+# What may be a place in a text: /x ~/x ../x \\x after its start, a blank or a sign; X:/ X:\ /../
+_PLACE = re.compile(
+    r"""(?:^|[\s,;:='"(<{\[|])(?:/[\w.~-]|~(?:[A-Za-z_][\w.-]*)?(?:[/\\]|$)|\\\\\w|\.\.?[/\\])"""
+    r"""|\w:[/\\]|[/\\]\.\.(?:[/\\]|$)"""
+)
 
 
 class Parcel(NamedTuple):
@@ -21,7 +30,8 @@ class Parcel(NamedTuple):
         address: where to.
         files: contents by name, the card under 'README.md'.
         digest: SHA-256 of `ticket.json`.
-        paths: places of this machine that `ticket.json` names, and everybody could read.
+        paths: texts of `ticket.json` that name a place, on this machine or elsewhere, and that
+            everybody could read.
     """
 
     address: hub.Address
@@ -45,26 +55,36 @@ def pack(
         measured: see `rtickets.tickets.card.card`.
 
     Raises:
-        InputError: for a ticket that `rtickets ticket verify` refuses, or what is no address.
+        InputError: for a ticket that `rtickets ticket verify` refuses, what is no address, or where
+            everybody could read a password.
     """
     to, ticket = hub.read_address(address), inspect.verify(folder)
-    if not license_name.replace("-", "").replace(".", "").isalnum():
+    if not _LICENCE.fullmatch(license_name):
         raise InputError(f"{license_name!r} is no name of a licence; give one such as apache-2.0")
     files = {name: (folder / name).read_bytes() for name in hub.FILES}
     digest = hashlib.sha256(files["ticket.json"]).hexdigest()
     text = card(ticket, to, digest, license_name, measured or {})
-    places = sorted(set(_places(read_description(folder)["meta"])))
+    said = sorted(set(_texts(read_description(folder)["meta"])))
+    for one in (*said, *text.splitlines()):
+        if (shown := without_secrets(one)) != one:
+            raise InputError(
+                f"a password or key would be published: {shown!r:.300}; give such addresses "
+                "without it, and make the ticket, or the evaluation, again"
+            )
+    places = [one for one in said if _PLACE.search(one)]
     return Parcel(to, {**files, "README.md": text.encode()}, digest, places)
 
 
-def _places(value: Any) -> Iterator[str]:
+def _texts(value: Any) -> Iterator[str]:
+    """Yield all text in a value of JSON, keys too."""
     if isinstance(value, Mapping):
-        for part in value.values():
-            yield from _places(part)
+        for key, part in value.items():
+            yield key
+            yield from _texts(part)
     elif isinstance(value, list):
         for part in value:
-            yield from _places(part)
-    elif isinstance(value, str) and value.startswith(("/", "~")):
+            yield from _texts(part)
+    elif isinstance(value, str):
         yield value
 
 
@@ -108,13 +128,10 @@ def pull(address: str, folder: Path, sha256: str | None = None) -> str:
     if folder.exists():
         raise InputError(f"{folder} exists; choose another folder for the ticket")
     source = hub.fetch(address)
-    read_description(source)
     temporary = temporary_name(folder)
     try:
         temporary.mkdir(parents=True)
         for name in hub.FILES:
-            if not (source / name).is_file():
-                raise InputError(f"{address} is incomplete: {name} is missing")
             write_bytes(temporary / name, (source / name).read_bytes())
         digest = hashlib.sha256((temporary / "ticket.json").read_bytes()).hexdigest()
         if sha256 is not None and digest != sha256.lower():

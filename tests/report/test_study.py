@@ -10,6 +10,7 @@ import rtickets
 from rtickets.errors import InputError
 from rtickets.report import write_report
 from rtickets.report.csv_lines import COLUMNS, lines_of
+from rtickets.storage import mirrors
 
 
 @pytest.fixture
@@ -101,6 +102,16 @@ def test_what_is_no_study_is_said(tmp_path, where):
 def test_a_study_is_found_by_its_prefix(study):
     found = rtickets.load_study("latest:study-small", workdir=study.path.parent)
     assert found.path == study.path
+
+
+def test_a_study_is_found_by_its_prefix_in_a_bucket(study, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        mirrors, "open_workdir", lambda text: asked.append(text) or study.path.parent
+    )
+    found = rtickets.load_study("latest:study-small", workdir="s3://bucket/runs")
+    assert found.path == study.path
+    assert asked == ["s3://bucket/runs"]
 
 
 def test_lines_have_the_rate_that_was_chosen_for_a_ticket(study):

@@ -28,6 +28,7 @@ class Hub:
         self.commits: dict[str, dict[str, bytes]] = {}
         self.heads: dict[str, str] = {}
         self.asked: list[str] = []
+        self.sizes: dict[str, int] = {}  # that are told, in the place of the true ones
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -85,7 +86,10 @@ class Hub:
                         return self.answer(
                             {"error": "no"}, 404, X_Error_Code="RepoNotFound", X_Error_Message="no"
                         )
-                    names = [{"rfilename": name} for name in outer.commits[sha]]
+                    names = [
+                        {"rfilename": name, "size": outer.sizes.get(name, len(data))}
+                        for name, data in outer.commits[sha].items()
+                    ]
                     return self.answer({"id": found[1], "sha": sha, "siblings": names})
                 if found := re.fullmatch(r"/api/models/[^/]+/[^/]+/tree/(\w+)\?.*", self.path):
                     listed = [
@@ -156,12 +160,112 @@ def test_what_is_pushed_comes_back_bit_for_bit(folder, loopback, tmp_path, capsy
 def test_the_card_says_how_it_came_about_and_nothing_of_it_is_markup(folder):
     parcel = exchange.pack(folder, HOME, "mit", {"evaluate-x": ["clean: 81.0 [79.0, 83.0]"]})
     text = parcel.files["README.md"].decode()
-    assert text.startswith("---\nlibrary_name: rtickets\nlicense: mit\n")
+    assert text.startswith('---\nlibrary_name: rtickets\nlicense: "mit"\n')
     assert "3 of 6 live (sparsity 0.5)" in text
     assert "clean: 81.0 [79.0, 83.0]" in text
     assert parcel.digest in text
     assert text.count("```") % 2 == 0
     assert "'''x.pth" in text
+
+
+PLACES = (
+    "/home/eve/x", "~/x", "C:\\Users\\eve", "d:/data", "\\\\server\\share", "../eve/x", "a/../../x",
+    "file:///home/eve", "s3://private/patients.npz", "https://host/x", "read from /home/eve/x",
+    "--config.data.path=/home/eve/x", "data/patients.npz,/home/eve/y",
+)  # fmt: skip
+NO_PLACES = ("transfer/digits", "1/32", "a / b", "10:30", "resnet18", "3 of 4", "and/or")
+
+
+def described(folder, meta):
+    Ticket({"w": np.array([True])}, {"w": np.array([1.0])}, {}, meta).save(folder)
+    return folder
+
+
+@pytest.mark.parametrize("text", [*PLACES, *NO_PLACES])
+def test_every_place_that_would_be_published_is_told(text, tmp_path):
+    for number, meta in enumerate(({"a": [{"b": text}]}, {text: 1})):
+        parcel = exchange.pack(described(tmp_path / str(number), meta), HOME, "mit")
+        assert list(parcel.paths) == ([text] if text in PLACES else [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://eve:SECRET@host/x", "s3://SECRET@bucket", "https://host/x?b=1&X-Amz-Signature=SECRET",
+     "see http://host/?token=SECRET"],
+)  # fmt: skip
+def test_what_holds_a_password_is_refused_and_not_repeated(text, tmp_path):
+    folder = described(tmp_path / "mine", {"source": {"path": text}})
+    with pytest.raises(InputError, match="password") as told:
+        exchange.pack(folder, HOME, "mit")
+    assert "SECRET" not in str(told.value)
+    with pytest.raises(InputError, match="password"):
+        exchange.pack(described(tmp_path / "sound", {}), HOME, "mit", {"evaluate-x": [text]})
+
+
+def test_the_card_names_the_branch_that_it_goes_to(folder):
+    text = exchange.pack(folder, f"{HOME}@second", "mit").files["README.md"].decode()
+    assert f"rtickets pull {HOME}@second --sha256=" in text
+    assert f'Ticket.load("{HOME}@COMMIT")' in text
+
+
+@pytest.mark.parametrize(
+    "name", ["no", "1.0", "null", "mit", "cc-by-4.0", "~", "ß", "a b", "x:y", ""]
+)
+def test_a_licence_stays_text_or_is_refused(name, folder):
+    yaml = pytest.importorskip("yaml")
+    if not re.fullmatch(r"[a-z0-9.-]+", name):
+        with pytest.raises(InputError, match="licence"):
+            exchange.pack(folder, HOME, name)
+        return
+    text = exchange.pack(folder, HOME, name).files["README.md"].decode()
+    assert yaml.safe_load(text.split("---")[1])["license"] == name
+
+
+@pytest.mark.parametrize("case", ["limit", "mask too large", "mask too small", "description"])
+def test_what_is_larger_than_it_may_be_is_refused_before_it_is_fetched(
+    case, folder, loopback, tmp_path, monkeypatch
+):
+    loopback.commit("me/my-ticket", {each: (folder / each).read_bytes() for each in hub.FILES})
+    loopback.sizes, named = {
+        "limit": ({"weights.safetensors": 9 * 10**9}, "RTICKETS_HUB_GB"),
+        "mask too large": ({"mask.safetensors": 10**8}, "mask.safetensors"),
+        "mask too small": ({"mask.safetensors": 0}, "mask.safetensors"),
+        "description": ({"ticket.json": 10**9}, "ticket.json"),
+    }[case]
+    with pytest.raises(InputError, match=re.escape(named)):
+        exchange.pull(HOME, tmp_path / "theirs")
+    assert not [path for path in loopback.asked if "safetensors" in path]
+    if case == "limit":
+        monkeypatch.setenv("RTICKETS_HUB_GB", "10")
+        exchange.pull(HOME, tmp_path / "theirs")
+        for wrong in ("x", "0", "-1", "nan", "inf"):
+            monkeypatch.setenv("RTICKETS_HUB_GB", wrong)
+            with pytest.raises(InputError, match=f"RTICKETS_HUB_GB.*{wrong}"):
+                hub.fetch(HOME)
+
+
+def test_what_was_fetched_is_there_without_a_network(folder, loopback):
+    exchange.push(exchange.pack(folder, HOME, "mit"))
+    loaded = Ticket.load(HOME)
+    loopback.server.shutdown()
+    loopback.server.server_close()
+    assert repr(Ticket.load(HOME)) == repr(loaded)
+    with pytest.raises(InputError, match="hf://me/other"):
+        Ticket.load("hf://me/other")
+
+
+def test_a_repository_does_not_choose_what_its_ticket_is_taken_for(folder, loopback):
+    files = {each: (folder / each).read_bytes() for each in hub.FILES}
+    loopback.commit("me/my-ticket", files)
+    snapshot = hub.fetch(HOME)
+    honest = find_ticket(str(folder)).digest
+    (snapshot / "ticket").mkdir()  # as of somebody who fetched all of the repository before
+    for name, data in files.items():
+        (snapshot / "ticket" / name).write_bytes(data)
+    (snapshot / "COMPLETE").write_text("0123456789\n")
+    found = find_ticket(HOME)
+    assert found.digest == honest
+    assert found.ticket == snapshot
 
 
 @pytest.mark.parametrize("name", hub.FILES)

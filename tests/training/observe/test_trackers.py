@@ -10,13 +10,20 @@ import pytest
 from PIL import Image
 
 from rtickets import Ticket
-from rtickets.errors import InputError
+from rtickets.errors import InputError, show_as
+from rtickets.storage import mirrors
 from rtickets.training.observe import trackers
 from rtickets.training.observe.trackers import TRACKERS, Kind, open_trackers, publish
+from rtickets.training.observe.trackers import opened as opening
 from rtickets.training.observe.trackers import tensorboard as events
 
 CONFIG = {"seed": 3, "train": {"duration": "2ep", "rates": [0.1, 0.2]}}
 LINES = [{"step": step, "loss": 1 / step, "parts": {"head": 0.5}} for step in (2, 4, 6)]
+
+
+@pytest.fixture(autouse=True)
+def _none_failed(monkeypatch):
+    monkeypatch.setattr(opening, "_left_until", {})
 
 
 @pytest.fixture
@@ -50,10 +57,13 @@ def test_mlflow_has_every_point_once_and_what_came_out(run, tmp_path, monkeypatc
     track(run, "mlflow", LINES[:2])
     track(run, "mlflow")  # goes on, and gives the earlier lines again
     publish(run, ["mlflow"])
+    publish(run, ["mlflow"])  # as the same command does once more
     client = mlflow.MlflowClient()
     (found,) = client.search_runs([client.get_experiment_by_name("rtickets").experiment_id])
     history = client.get_metric_history(found.info.run_id, "train/loss")
     assert [(point.step, point.value) for point in history] == [(2, 0.5), (4, 0.25), (6, 1 / 6)]
+    (once,) = client.get_metric_history(found.info.run_id, "result/clean.value")
+    assert once.value == 0.75
     assert {"train/loss", "parts/head", "result/clean.value"} == set(found.data.metrics)
     assert found.data.params["train.duration"] == "2ep"
     assert found.data.tags["ticket sha256"] == digest_of(run)
@@ -89,6 +99,7 @@ def test_wandb_offline_has_every_point_once_and_what_came_out(run, monkeypatch):
     track(run, "wandb", LINES[:2])
     track(run, "wandb")  # goes on
     publish(run, ["wandb"])
+    publish(run, ["wandb"])  # as the same command does once more
     wandb.teardown()  # ends the process that writes, as the end of ours does
     found = records(run)
     (name,) = {one.run.run_id for one in found if one.HasField("run")}
@@ -100,6 +111,7 @@ def test_wandb_offline_has_every_point_once_and_what_came_out(run, monkeypatch):
     ]
     losses = [json.loads(line["train/loss"]) for line in lines if "train/loss" in line]
     assert losses == [0.5, 0.25, 1 / 6]
+    assert len([line for line in lines if any("curves" in name for name in line)]) == 1
     kinds = {one.artifact.type for one in found if one.HasField("artifact")}
     assert {"ticket", "report"} <= kinds
     said = str(found)
@@ -111,9 +123,11 @@ def test_wandb_offline_has_every_point_once_and_what_came_out(run, monkeypatch):
 def test_tensorboard_has_pictures_and_where_the_ticket_is(run):
     proto = pytest.importorskip("tensorboardX.proto.event_pb2")
     track(run, "tensorboard")
-    publish(run, ["tensorboard"])
+    for _ in range(3):  # as the same command does once more
+        publish(run, ["tensorboard"])
     data = b"".join(path.read_bytes() for path in sorted((run / events.FOLDER).iterdir()))
     assert data.count(b"train/loss") == len(LINES)
+    assert data.count(b"result/clean.value") == 1
     assert digest_of(run).encode() in data
     assert b"curves" in data
     assert proto is not None
@@ -154,6 +168,68 @@ def test_a_tracker_that_fails_is_told_of_once_and_others_go_on(run, what, monkey
     said = capsys.readouterr()
     (told,) = [line for line in (said.out + said.err).splitlines() if "failing" in line]
     assert "Error" in told
+
+
+def test_a_tracker_that_fails_slowly_is_not_waited_for_by_every_run(run, monkeypatch, capsys):
+    clock, waits = [0.0], [20.0]
+
+    def open_it(opening):
+        clock[0] += waits[0]
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(opening.time, "monotonic", lambda: clock[0])
+    monkeypatch.setitem(TRACKERS, "failing", Kind("json", "json", open_it))
+    for _ in range(5):
+        open_trackers(["failing"], run, again=True).close()
+    assert clock[0] == 20
+    assert capsys.readouterr().err.count("failing") == 1
+    clock[0] += opening._MINUTES * 60
+    waits[0] = 0.1
+    for _ in range(3):  # what fails at once may be about that run alone
+        open_trackers(["failing"], run, again=True).close()
+    assert clock[0] == pytest.approx(20 + opening._MINUTES * 60 + 0.3)
+    assert capsys.readouterr().err.count("failing") == 3
+
+
+SECRETS = (
+    "http://eve:SECRET@127.0.0.1:9 answers nothing",
+    "http://SECRET@host/x and https://eve:a@SECRET@host, refused",
+    "POST https://host/log?key=SECRET&run=1",
+    "the key of this process, SECRET-of-the-environment, is unknown",
+)
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_no_password_or_key_is_in_what_is_told_of_a_failure(text, run, monkeypatch, capsys):
+    monkeypatch.setenv("SOMEBODYS_API_KEY", "SECRET-of-the-environment")
+
+    def open_it(opening):
+        raise ConnectionError(text)
+
+    monkeypatch.setitem(TRACKERS, "failing", Kind("json", "json", open_it))
+    open_trackers(["failing"], run, again=True)
+    said = capsys.readouterr().err
+    assert "ConnectionError" in said
+    assert "SECRET" not in said
+    assert "host" not in text or "host" in said
+
+
+def test_of_a_run_in_a_bucket_its_address_is_told_and_files_of_trackers_are_put_there(
+    run, monkeypatch
+):
+    pytest.importorskip("tensorboardX")
+    put = []
+    monkeypatch.setattr(mirrors, "wrote", put.append)
+    monkeypatch.setattr(mirrors, "address_of", lambda path: f"s3://bucket/{path.name}")
+    show_as(str(run.parent), "s3://bucket/runs")
+    try:
+        publish(run, ["tensorboard"])
+    finally:
+        show_as(str(run.parent), None)
+    assert put == [run / "tensorboard"]
+    data = b"".join(path.read_bytes() for path in (run / events.FOLDER).iterdir())
+    assert f"s3://bucket/runs/{run.name}/ticket".encode() in data
+    assert str(run).encode() not in data
 
 
 @pytest.mark.parametrize(("name", "expected"), [("nothing", "tensorboard"), ("absent", "absent")])

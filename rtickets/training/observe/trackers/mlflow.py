@@ -5,6 +5,7 @@ What is theirs to say stays theirs: MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME 
 """
 
 import os
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from rtickets.training.observe.trackers.tracker import Opening, Outcome
 _TAG = "rtickets run"
 # Theirs are minutes of retries for every call, which would hold the run up.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
-_LONGEST, _AT_ONCE = 500, 100  # of a parameter; parameters in a call
+_LONGEST, _AT_ONCE = 500, 100  # of a parameter; parameters or results in a call
 
 
 class Mlflow:
@@ -72,8 +73,7 @@ class Mlflow:
 
     def finish(self, outcome: Outcome) -> None:
         """Add results, and pictures, page and ticket as artifacts; its digest is a tag."""
-        for name, value in outcome.values.items():
-            self._client.log_metric(self._id, f"result/{name}", value)
+        self._results(outcome.values)
         for name, path in outcome.pictures.items():
             self._client.log_artifact(self._id, str(path), f"pictures/{name}".rpartition("/")[0])
         for path in outcome.documents.values():
@@ -81,6 +81,20 @@ class Mlflow:
         if outcome.ticket is not None:
             self._client.log_artifacts(self._id, str(outcome.ticket), "ticket")
             self._client.set_tag(self._id, "ticket sha256", outcome.digest)
+
+    def _results(self, values: Mapping[str, float]) -> None:
+        """Add the results that are not there yet, as those of a run that is told of again."""
+        from mlflow.entities import Metric
+
+        there, now = self._client.get_run(self._id).data.metrics, int(1000 * time.time())
+        named = {f"result/{name}": value for name, value in values.items()}
+        new = [
+            Metric(name, value, now, 0)
+            for name, value in named.items()
+            if repr(there.get(name)) != repr(value)  # nan is nan
+        ]
+        for some in _parts(new):
+            self._client.log_batch(self._id, metrics=some)
 
     def flush(self) -> None:
         """Do nothing: every call is sent."""
@@ -90,5 +104,5 @@ class Mlflow:
         self._client.set_terminated(self._id)
 
 
-def _parts(settings: list[Any]) -> list[list[Any]]:
-    return [settings[at : at + _AT_ONCE] for at in range(0, len(settings), _AT_ONCE)]
+def _parts(values: list[Any]) -> list[list[Any]]:
+    return [values[at : at + _AT_ONCE] for at in range(0, len(values), _AT_ONCE)]

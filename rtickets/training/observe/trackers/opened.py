@@ -1,15 +1,23 @@
-"""Trackers while they are open: one that fails is told of once and left, and the run goes on."""
+"""Trackers while they are open: one that fails is told of once and left, and the run goes on.
+
+One that takes seconds to fail, as where there is no network, would hold up every run of a study
+anew: the runs of this process that begin within the next minutes leave it out.
+"""
 
 import importlib.util
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rtickets.errors import InputError, printable
-from rtickets.platform import console
+from rtickets.errors import InputError
+from rtickets.platform import console, foreign
 from rtickets.storage.files import read_json
 from rtickets.training.observe.trackers.registry import TRACKERS
 from rtickets.training.observe.trackers.tracker import Opening, Outcome, Tracker, numbers_of
+
+_SLOW, _MINUTES = 2.0, 10  # seconds to fail that are told apart; for how long it is left out
+_left_until: dict[str, float] = {}
 
 
 def check_trackers(names: Collection[str]) -> None:
@@ -35,26 +43,33 @@ class OpenTrackers:
         """Open them; see `open_trackers`."""
         self._open: dict[str, Tracker] = {}
         for name in names:
+            started = time.monotonic()
+            if started < _left_until.get(name, started):
+                continue
             try:
                 self._open[name] = TRACKERS[name].open(opening)
             except InputError:  # a link where its files should be: the run would be refused, too
                 self.close()
                 raise
             except Exception as error:
-                self._left(name, error)
+                self._leave(name, error, started)
 
-    def _left(self, name: str, error: Exception) -> None:
+    def _leave(self, name: str, error: Exception, started: float) -> None:
         self._open.pop(name, None)
-        first = (str(error).strip().splitlines() or [""])[0]
-        why = printable(f"{type(error).__name__}: {first}"[:300])
-        console.say(f"the tracker {name} failed and is left, the run goes on: {why}")
+        now, also = time.monotonic(), ""
+        if now - started > _SLOW:
+            _left_until[name] = now + 60 * _MINUTES
+            also = f", by others of the next {_MINUTES} minutes, too"
+        why = foreign.as_line(error)
+        console.say(f"the tracker {name} failed and is left{also}; the run goes on: {why}")
 
     def _each(self, call: Callable[[Tracker], None]) -> None:
         for name, tracker in list(self._open.items()):
+            started = time.monotonic()
             try:
                 call(tracker)
             except Exception as error:
-                self._left(name, error)
+                self._leave(name, error, started)
 
     def write(self, group: str, line: Mapping[str, Any], time: float) -> None:
         """Add the numbers of a line at its step; see `numbers_of`."""

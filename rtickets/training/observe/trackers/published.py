@@ -8,7 +8,6 @@ from typing import Any
 from rtickets.settings.config_files import to_paths
 from rtickets.storage import mirrors
 from rtickets.storage.files import read_json
-from rtickets.training.observe.trackers import tensorboard, wandb
 from rtickets.training.observe.trackers.opened import open_trackers
 from rtickets.training.observe.trackers.tracker import Outcome
 
@@ -16,15 +15,18 @@ _PAGES = ("report.html", "results.csv", "table.json")
 
 
 def publish(folder: Path, names: Sequence[str]) -> None:
-    """Tell trackers what came out of a complete run: results, pictures, page and ticket."""
+    """Tell trackers what came out of a complete run: results, pictures, page and ticket.
+
+    Told again, as by the same command given once more, they have it once all the same.
+    """
     if not names:
         return
     trackers = open_trackers(names, folder, again=False)
     trackers.finish(outcome_of(folder))
     trackers.close()
-    for place in (tensorboard.FOLDER, wandb.FOLDER):
-        if (folder / place).is_dir():  # nobody holds the run any more, who would put it there
-            mirrors.wrote(folder / place)
+    for name in names:  # of a run in a bucket; those that lie in the run have a folder of its name
+        if (folder / name).is_dir():
+            mirrors.wrote(folder / name)
 
 
 def outcome_of(folder: Path) -> Outcome:

@@ -1,7 +1,7 @@
 """TensorBoard event files in the run's folder.
 
-They are written again from the start when a run goes on, so that no point is there twice, whatever
-a killed run had written.
+They are written again from the start when a run goes on, and that of the outcome whenever it is
+told, so that no point is there twice, whatever was written before.
 """
 
 import json
@@ -16,6 +16,7 @@ from rtickets.storage import guarded
 from rtickets.training.observe.trackers.tracker import Opening, Outcome
 
 FOLDER = "tensorboard"
+_OUTCOME = ".outcome"
 
 
 class EventFile:
@@ -30,9 +31,11 @@ class EventFile:
             guarded.remove(folder)
         else:
             guarded.check_no_link(folder)
+            for path in folder.glob(f"*{_OUTCOME}"):
+                guarded.remove(path)
         # Files of one second would have one name, and the second would take the first's place.
         about: dict[str, Any] = (
-            {"purge_step": 0} if opening.again else {"filename_suffix": ".outcome"}
+            {"purge_step": 0} if opening.again else {"filename_suffix": _OUTCOME}
         )
         self._writer = SummaryWriter(str(folder), **about)
         self._config = opening.config
