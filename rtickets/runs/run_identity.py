@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from rtickets.data.text.settings import TextConfig
 from rtickets.settings.config_files import replace_everywhere, to_dict, to_paths
 from rtickets.training.observe.settings import ObserveConfig
 from rtickets.training.settings import TrainConfig
@@ -20,6 +21,7 @@ _NOT_COUNTED = {
     "observe": ObserveConfig(),
     "workers": None,
     "path": None,
+    "tokenizer": TextConfig.tokenizer,
     "together": None,
 }
 
@@ -29,9 +31,9 @@ def digest(config: Any, *upstream: str) -> str:
 
     Fields with their default value do not count, so adding a field with a default leaves existing
     runs their names. Fields that cannot change a result do not count either: `ticket`, `mask`,
-    `masks` and `path`, which say where an input lies (inputs count by their own digests,
-    `upstream`), and those about checkpoints, dispatches, observation, workers and how many tickets
-    are trained at once.
+    `masks`, `path` and `tokenizer`, which say where an input lies (inputs count by their own
+    digests, `upstream`), and those about checkpoints, dispatches, observation, workers and how many
+    tickets are trained at once.
     """
     values = to_dict(replace_everywhere(config, _NOT_COUNTED), exclude_defaults=True)
     text = json.dumps([type(config).__name__, values, upstream], sort_keys=True)

@@ -22,6 +22,7 @@ from rtickets.tickets import provenance
 
 pytest.importorskip("tokenizers")
 from rtickets.data.text.rows import rows_of
+from rtickets.data.text.tokenizers import vocabulary_of
 
 LAYERS, HIDDEN, HEADS, INNER, WORDS, POSITIONS = 2, 12, 3, 20, 9, 16
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "mat"]
@@ -283,6 +284,64 @@ def test_options_are_of_texts_or_of_images(folder):
     (folder / "vocab.txt").unlink()
     with pytest.raises(InputError, match="--tokenizer"):
         import_checkpoint(path, "bert")
+
+
+CASED = [word.title() if word.isalpha() else word for word in VOCABULARY]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "said", "lowercase"),
+    [
+        (VOCABULARY, None, True),
+        (CASED, None, False),
+        (VOCABULARY, {"do_lower_case": False}, False),
+        (CASED, {"do_lower_case": True}, True),
+        (CASED, {"model_max_length": 512}, False),
+    ],
+)
+def test_a_vocabulary_is_read_in_the_case_that_it_is_of(folder, tokens, said, lowercase):
+    (folder / "vocab.txt").write_text("\n".join(tokens))
+    if said is not None:
+        (folder / "tokenizer_config.json").write_text(json.dumps(said))
+    ticket, report = import_checkpoint(saved(folder, with_words(tensors())), "bert")
+    expected = vocabulary_of(TextConfig(str(folder / "vocab.txt"), lowercase=lowercase)).digest
+    assert ticket.meta["asks"]["vocabulary"]["digest"] == expected
+    assert any("lowercase=False" in note for note in report["notes"]) is not lowercase
+
+
+@pytest.mark.parametrize("said", ["{", '{"do_lower_case": "no"}'])
+def test_a_setting_of_case_that_is_none_is_refused(folder, said):
+    (folder / "tokenizer_config.json").write_text(said)
+    with pytest.raises(InputError, match="tokenizer_config"):
+        import_checkpoint(saved(folder, tensors()), "bert")
+
+
+def test_embeddings_of_no_token_are_told_and_no_other_tokenizer_is_taken(folder):
+    (folder / "vocab.txt").write_text("\n".join(VOCABULARY[:-2]))
+    _, report = import_checkpoint(saved(folder, tensors()), "bert")
+    assert any("2 of its 9 embeddings" in note for note in report["notes"])
+    many = tensors()
+    many["embeddings.word_embeddings.weight"] = np.zeros((WORDS + 128, HIDDEN), np.float32)
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "vocab_size": WORDS + 128}))
+    with pytest.raises(InputError, match="tokenizer has 7 tokens"):
+        import_checkpoint(saved(folder, many), "bert")
+
+
+def test_networks_that_read_otherwise_are_refused(folder):
+    (folder / "config.json").unlink()
+    other = {f"roberta.{name}": each for name, each in tensors().items()}
+    with pytest.raises(InputError, match="RoBERTa"):
+        import_checkpoint(saved(folder, other), "bert", Options(heads=HEADS))
+
+
+def test_several_labels_of_a_text_are_no_classes(folder):
+    config = {**CONFIG, "architectures": ["BertForSequenceClassification"],
+              "problem_type": "multi_label_classification"}  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(config))
+    head = {"classifier.weight": np.zeros((3, HIDDEN), np.float32),
+            "classifier.bias": np.zeros(3, np.float32)}  # fmt: skip
+    with pytest.raises(InputError, match="multi_label"):
+        import_checkpoint(saved(folder, {**tensors(), **head}), "bert")
 
 
 def test_the_command_leaves_a_ticket_and_its_tokenizer(folder, capsys):

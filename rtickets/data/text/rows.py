@@ -31,13 +31,12 @@ def rows_of(
         `tokens`, int32 (N, L); `part` and `segment`, uint8 likewise.
     """
     tokenizer, vocabulary = open_tokenizer(config), vocabulary_of(config)
-    first = _encoded(tokenizer, texts)
-    if config.pack:
-        return arrays_of(config, vocabulary, list(_packed(config.length, first)))
-    pairs = [[each] for each in first]
+    pairs: list[Pieces] = [[each] for each in _encoded(tokenizer, texts)]
     if seconds is not None:
         for pair, second in zip(pairs, _encoded(tokenizer, seconds), strict=True):
             pair.append(second)
+    if config.pack:
+        return arrays_of(config, vocabulary, list(_packed(config.length, pairs)))
     return arrays_of(config, vocabulary, [[_cut(pair, config.length)] for pair in pairs])
 
 
@@ -60,20 +59,32 @@ def _cut(pieces: Pieces, length: int) -> Pieces:
     return [pieces[0][:one], pieces[1][:other]]
 
 
-def _packed(length: int, texts: Sequence[Sequence[int]]) -> Iterator[list[Pieces]]:
-    """Yield the texts of every row, in order; those that are too long are cut into several."""
+def _packed(length: int, texts: Sequence[Pieces]) -> Iterator[list[Pieces]]:
+    """Yield the texts of every row, in order.
+
+    Single ones that are too long are cut into several, pairs as they are in rows of their own.
+    """
     row: list[Pieces] = []
-    room, most = length, length - 2
+    room = length
     for text in texts:
-        for start in range(0, max(len(text), 1), most):
-            piece = text[start : start + most]
-            if len(piece) + 2 > room or len(row) == _MOST_PARTS:
+        for pieces in _fitting(length, text):
+            size = sum(map(len, pieces)) + 1 + len(pieces)
+            if size > room or len(row) == _MOST_PARTS:
                 yield row
                 row, room = [], length
-            row.append([piece])
-            room -= len(piece) + 2
+            row.append(pieces)
+            room -= size
     if row:
         yield row
+
+
+def _fitting(length: int, text: Pieces) -> Iterator[Pieces]:
+    if len(text) > 1:
+        yield _cut(text, length)
+        return
+    most = length - 2
+    for start in range(0, max(len(text[0]), 1), most):
+        yield [text[0][start : start + most]]
 
 
 def arrays_of(

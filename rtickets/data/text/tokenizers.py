@@ -5,6 +5,7 @@ Texts are encoded without the tokens that mark beginning and end, which rows get
 """
 
 import hashlib
+import json
 import lzma
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -42,7 +43,7 @@ class Vocabulary:
         end: of that which a text ends with.
         hidden: of that which stands for one that is to be guessed.
         unknown: of that for what the vocabulary lacks.
-        digest: what identifies all tokens and their numbers.
+        digest: what identifies all tokens, their numbers, and how texts become them.
     """
 
     size: int = 0
@@ -125,7 +126,8 @@ def check_unicode(text: str, name: str) -> None:
 
 def vocabulary_of(config: TextConfig) -> Vocabulary:
     """Return the vocabulary of a configuration's tokenizer; errors as of `open_tokenizer`."""
-    found: Mapping[str, int] = open_tokenizer(config).get_vocab(with_added_tokens=True)
+    tokenizer = open_tokenizer(config)
+    found: Mapping[str, int] = tokenizer.get_vocab(with_added_tokens=True)
     marks = {kind: found[_mark(kind, found, config.tokenizer)] for kind in _NAMES}
     entries = sorted((number, token) for token, number in found.items())
     size = entries[-1][0] + 1  # numbers may have gaps
@@ -134,8 +136,35 @@ def vocabulary_of(config: TextConfig) -> Vocabulary:
             f"{config.tokenizer}: the token {entries[-1][1]!r:.40} has the number {size - 1:,}; "
             f"expected less than {_MOST_TOKENS:,}"
         )
-    digest = hashlib.sha256(repr(entries).encode(errors="surrogatepass")).hexdigest()[:16]
+    reads = _before_pieces(tokenizer)
+    usual = _before_pieces(word_pieces(SPECIAL, lowercase=True))
+    text = repr(entries if reads == usual else [entries, reads])
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
     return Vocabulary(size, **marks, digest=digest)
+
+
+def never_read(config: TextConfig) -> list[str]:
+    """Return a line about tokens with large letters where all texts become lower case."""
+    if not config.lowercase or config.tokenizer == GLOSSES or config.tokenizer.endswith(".json"):
+        return []
+    large = [token for token in open_tokenizer(config).get_vocab() if has_large_letters(token)]
+    if not large:
+        return []
+    return [
+        f"{len(large):,} tokens of {config.tokenizer} have large letters, as {min(large)!r}, and "
+        "are never read, as texts become lower case; data.text.lowercase=False keeps them"
+    ]
+
+
+def has_large_letters(token: str) -> bool:
+    """Return whether a token, which is no mark such as [UNK], changes in lower case."""
+    return token != token.lower() and (token[:1], token[-1:]) != ("[", "]")
+
+
+def _before_pieces(tokenizer: Any) -> list[Any]:
+    """Return what a tokenizer does to texts before it looks pieces up, as JSON has it."""
+    steps = (tokenizer.normalizer, tokenizer.pre_tokenizer)
+    return [None if step is None else json.loads(step.__getstate__()) for step in steps]
 
 
 def _mark(kind: str, found: Mapping[str, int], name: str) -> str:
@@ -160,6 +189,7 @@ def _opened(name: str, about: tuple[int, ...], lowercase: bool) -> Any:
             found = library().Tokenizer.from_file(str(path))
             found.no_truncation()
             found.no_padding()
+            found.encode_special_tokens = True  # a '[SEP]' that stands in a text ends nothing
             return found
         lines = path.read_text(encoding="utf-8-sig").split(
             "\n"

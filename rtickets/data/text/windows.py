@@ -14,6 +14,7 @@ Arrays of a window, besides those of its row, where T is its part of the text, i
     answers   uint8 (A,), all answers that are right, each before an `END`, and further `END`s
 """
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -112,16 +113,17 @@ def _rows(
         )
     if not text.ids:
         raise InputError(f"{about.name}: its text is empty; leave it out")
-    span = _tokens_of(about, text.offsets)
+    places = _with_marks(about.context, text.offsets)
+    span = _tokens_of(about, places)
     answers = "\0".join(about.answers).encode().replace(b"\0", bytes([END])) + bytes([END])
     shift = 2 + len(own)
     for window in _windows(len(text.ids), room, config.stride):
-        begin, end = text.offsets[window.start][0], text.offsets[window.stop - 1][1]
+        begin, end = places[window.start][0], places[window.stop - 1][1]
         bytes_of = _byte_places(about.context[begin:end], about.name)
         there = np.s_[shift : shift + window.stop - window.start]
         readable, begins, ends = (np.zeros(config.length, np.int64) for _ in range(3))
         readable[there] = 1 + window.best
-        offsets = np.array(text.offsets[window.start : window.stop]) - begin
+        offsets = np.array(places[window.start : window.stop]) - begin
         begins[there], ends[there] = bytes_of[offsets[:, 0]], bytes_of[offsets[:, 1]]
         first, last = _inside(span, window, shift)
         yield {
@@ -130,6 +132,22 @@ def _rows(
             "readable": readable, "begins": begins, "ends": ends,
             TEXT: about.context[begin:end].encode(), ANSWERS: answers,
         }  # fmt: skip
+
+
+def _with_marks(text: str, offsets: Sequence[Span]) -> Sequence[Span]:
+    """Return places of tokens with the accents that follow their last letter as signs of their own.
+
+    A tokenizer that takes accents away ends a token before them, and an answer would lose its last.
+    """
+    if text.isascii():
+        return offsets
+    found = []
+    for low, high in offsets:
+        end = high
+        while end < len(text) and unicodedata.combining(text[end]):
+            end += 1
+        found.append((low, end))
+    return found
 
 
 def _windows(tokens: int, room: int, stride: int) -> list[_Window]:

@@ -24,6 +24,7 @@ _ALWAYS = {
     "position_embedding_type": "absolute",
     "is_decoder": False,
 }
+_MOST_PADDING = 128  # rows of embeddings are filled up to a multiple of it
 _DROPOUT = {"dropout": "hidden_dropout_prob", "attention_dropout": "attention_probs_dropout_prob"}
 
 
@@ -67,6 +68,12 @@ def encoder_of(
         raise InputError(
             f"its tokenizer has {known.size} tokens, its embeddings {sizes['vocabulary']}; give "
             "its own by --tokenizer=FILE"
+        )
+    if sizes["vocabulary"] - known.size >= _MOST_PADDING:
+        raise InputError(
+            f"its tokenizer has {known.size} tokens, its embeddings {sizes['vocabulary']}, more "
+            f"than {_MOST_PADDING - 1} others; it is another network's: give its own by "
+            "--tokenizer=FILE"
         )
     dropout = {ours: config[theirs] for ours, theirs in _DROPOUT.items() if theirs in config}
     return EncoderConfig(heads=number, **{**sizes, "vocabulary": known.size}, **dropout)

@@ -10,6 +10,7 @@ from rtickets.importers.text import names
 from rtickets.tasks import MaskedTokens, QuestionAnswering, TextClassification, TextRegression
 
 _POOLER = "pooler.dense.weight"
+_CLASSES = "single_label_classification"
 
 
 class Head(NamedTuple):
@@ -83,6 +84,11 @@ def _of_classes(
         return _without(known, (names.CLASSIFIER, "classifier.bias"), drawn)
     if width == 1:
         return Head(TextRegression(vocabulary=known), {"numbers": 1}, 1, {}, (), drawn)
+    if (problem := config.get("problem_type")) not in (None, _CLASSES):
+        raise InputError(
+            f"its classifier of {width} is for problem_type={problem!r}, and not {_CLASSES!r}; "
+            "leave it out by --ignore='classifier.*'"
+        )
     labels = config.get("id2label")
     said = isinstance(labels, Mapping) and {str(n) for n in range(width)} == set(labels)
     found = [str(labels[str(n)]) for n in range(width)] if said and labels else []

@@ -14,7 +14,7 @@ from rtickets import masks, models
 from rtickets._version import __version__
 from rtickets.data.images.augment import Transform
 from rtickets.data.text.settings import TextConfig
-from rtickets.data.text.tokenizers import Vocabulary, vocabulary_of
+from rtickets.data.text.tokenizers import vocabulary_of
 from rtickets.errors import InputError
 from rtickets.importers import hints, parity
 from rtickets.importers.files import StateDict, read_state_dict
@@ -24,8 +24,10 @@ from rtickets.importers.tensors import Tensor
 from rtickets.importers.text import names
 from rtickets.importers.text.config import encoder_of
 from rtickets.importers.text.heads import Head, head_of
+from rtickets.importers.text.letters import reads_lower_case
 from rtickets.importers.text.reference import compared
 from rtickets.models.bert import PART, SEGMENT, TOKENS
+from rtickets.models.encoder_settings import EncoderConfig
 from rtickets.models.inputs import Input
 from rtickets.models.settings import ModelConfig
 from rtickets.settings import config_files
@@ -66,8 +68,10 @@ def import_text(path: Path, options: Options) -> tuple[Ticket, dict[str, Any]]:
     """
     _check_options(options)
     read = _read(path, options)
-    tokenizer, vocabulary = _vocabulary(path, options)
+    tokenizer, lowercase = _tokenizer(path, options, read.notes)
+    vocabulary = vocabulary_of(TextConfig(tokenizer=str(tokenizer), lowercase=lowercase))
     encoder = encoder_of(read.tensors, read.config, options.heads, vocabulary)
+    _note_differences(read, encoder)
     head = head_of(read.tensors, read.config, vocabulary, read.notes)
     config = ModelConfig(arch="bert", encoder=encoder)
     model = models.from_config(config, head.width, make_head=head.task.head)
@@ -99,7 +103,7 @@ def import_text(path: Path, options: Options) -> tuple[Ticket, dict[str, Any]]:
         "layout": "bert",
         "head": head.task.name if head.about else "",
         "tokenizer": {"file": tokenizer.name, "tokens": vocabulary.size,
-                      "digest": vocabulary.digest},
+                      "digest": vocabulary.digest, **({} if lowercase else {"lowercase": False})},
         "pruned": {"by": ", ".join(f"{n} {kind}" for kind, n in read.pruned.kinds.items()),
                    "sparsity": masks.sparsity(mask)},
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(params)),
@@ -140,8 +144,8 @@ def _read(path: Path, options: Options) -> Read:
     return Read(state, dict(plain), pruned, prefix, said.config, notes)
 
 
-def _vocabulary(path: Path, options: Options) -> tuple[Path, Vocabulary]:
-    """Return the file of the tokenizer, and what it says."""
+def _tokenizer(path: Path, options: Options, notes: list[str]) -> tuple[Path, bool]:
+    """Return the file of the tokenizer, and whether it reads texts in lower case."""
     places = [options.tokenizer] if options.tokenizer else [path.with_name(n) for n in _TOKENIZERS]
     found = next((place for place in places if place.is_file()), None)
     if found is None:
@@ -149,7 +153,25 @@ def _vocabulary(path: Path, options: Options) -> tuple[Path, Vocabulary]:
             f"the numbers of its tokens mean nothing without their tokenizer: there is no "
             f"{' or '.join(str(place) for place in places)}; give --tokenizer=FILE"
         )
-    return found, vocabulary_of(TextConfig(tokenizer=str(found)))
+    lowercase = found.suffix == ".json" or reads_lower_case(found)
+    if not lowercase:
+        notes.append("it reads texts as they are written: data.text.lowercase=False with it")
+    return found, lowercase
+
+
+def _note_differences(read: Read, encoder: EncoderConfig) -> None:
+    """Note what is usual of other encoders than BERT, which tensors alone do not tell apart."""
+    embeddings = read.tensors[names.WORDS].shape[0]
+    if embeddings > encoder.vocabulary:
+        read.notes.append(
+            f"{embeddings - encoder.vocabulary} of its {embeddings} embeddings are of no token of "
+            "its tokenizer, and left out"
+        )
+    if not read.config and (encoder.kinds == 1 or "roberta" in read.prefix):
+        raise InputError(
+            f"without a config.json its prefix {read.prefix!r} and {encoder.kinds} kinds of "
+            "sentences are RoBERTa's, which counts positions otherwise; arch='bert' has two kinds"
+        )
 
 
 def _params(model: Any, inputs: Any, read: Read, head: Head, vocabulary: int) -> Any:

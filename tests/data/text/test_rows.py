@@ -66,7 +66,7 @@ def test_the_longer_sentence_is_cut_off_first(one, other, length):
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=12), st.integers(4, 16))
 def test_packing_loses_nothing_and_keeps_the_order(lengths, length):
     texts = [[number] * each for number, each in enumerate(lengths)]
-    rows = list(_packed(length, texts))
+    rows = list(_packed(length, [[text] for text in texts]))
     pieces = [piece for row in rows for (piece,) in row]
     read = [token for piece in pieces for token in piece]
     assert read == [token for text in texts for token in text]
@@ -78,6 +78,47 @@ def test_packed_rows_hold_several_texts(config):
     rows = rows_of(config(length=8, pack=True), ["the cat", "sat", "the mat sat"])
     assert rows["tokens"].tolist() == [[2, 5, 6, 3, 2, 7, 3, 0], [2, 5, 9, 7, 3, 0, 0, 0]]
     assert rows["part"].tolist() == [[1, 1, 1, 1, 2, 2, 2, 0], [1] * 5 + [0] * 3]
+
+
+def test_packed_pairs_keep_both_sentences(config):
+    rows = rows_of(config(length=9, pack=True), ["the cat", "sat", "the cat sat on"], ["mat"] * 3)
+    assert rows["tokens"].tolist() == [
+        [2, 5, 6, 3, 9, 3, 0, 0, 0], [2, 7, 3, 9, 3, 0, 0, 0, 0], [2, 5, 6, 7, 1, 3, 9, 3, 0],
+    ]  # fmt: skip
+    assert rows["segment"][0].tolist() == [0, 0, 0, 0, 1, 1, 0, 0, 0]
+    rows = rows_of(config(length=10, pack=True), ["the", "sat"], ["mat", "cat"])
+    assert rows["part"].tolist() == [[1] * 5 + [2] * 5]
+
+
+def test_a_vocabulary_is_known_by_what_is_done_to_texts_too(config, tmp_path):
+    cased = ours.vocabulary_of(config(lowercase=False))
+    assert cased.digest != ours.vocabulary_of(config()).digest
+    path = tmp_path / "tokenizer.json"
+    ours.word_pieces(WORDS, False).save(str(path))
+    assert ours.vocabulary_of(TextConfig(tokenizer=str(path))) == cased
+
+
+def test_the_digest_of_a_usual_vocabulary_stays_what_it_was():
+    assert ours.vocabulary_of(TextConfig()).digest == "934fdba89b98a5c5"
+
+
+def test_a_mark_that_stands_in_a_text_is_text_for_every_kind_of_file(config, tmp_path):
+    tokenizer, path = ours.word_pieces(WORDS, True), tmp_path / "tokenizer.json"
+    tokenizer.add_special_tokens(["[SEP]"])
+    tokenizer.save(str(path))
+    texts = ["the [SEP] cat"]
+    expected = rows_of(config(length=8), texts)["tokens"].tolist()
+    assert rows_of(TextConfig(str(path), length=8), texts)["tokens"].tolist() == expected
+    assert expected[0].count(3) == 1
+
+
+def test_tokens_that_are_never_read_are_said(config, tmp_path):
+    assert not ours.never_read(config())
+    path = tmp_path / "cased.txt"
+    path.write_text("\n".join([*WORDS, "The"]))
+    (line,) = ours.never_read(TextConfig(str(path)))
+    assert "'The'" in line and "lowercase=False" in line
+    assert not ours.never_read(TextConfig(str(path), lowercase=False))
 
 
 def test_a_vocabulary_is_known_by_its_tokens(config, tmp_path):

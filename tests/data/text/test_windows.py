@@ -41,6 +41,13 @@ def test_a_window_is_a_pair_and_knows_where_its_text_stands(config):
     assert found["answers"][0].tobytes() == b"cs\xffc\xffcs\xff"
 
 
+def test_an_accent_that_is_a_sign_of_its_own_belongs_to_the_letter_before_it(config):
+    found = windows_of(config(length=10), [asked("a b c\u0301 a", "c\u0301", 4)])
+    (first,), (last,) = found["first"], found["last"]
+    assert read(found, 0, first, last) == "c\u0301"
+    assert read(found, 0, 4, 7) == "a b c\u0301 a"
+
+
 def test_answers_stand_in_some_windows_and_not_in_others(config):
     context = "a b c a b cs a b c"
     question = asked(context, "b cs", 8)

@@ -6,25 +6,31 @@ from rtickets.data.arrays import Raw
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.array_files import existing
 from rtickets.data.sources.texts.made import Texts, lines_in, raw_of, read_text
+from rtickets.data.sources.texts.splits import NAMES, split_of
 from rtickets.errors import InputError
 
 _ENDS = (".txt", ".txt.gz")
 _HINT = "a text file, or a folder of .txt or .txt.gz files, in UTF-8"
-_SPLITS = {"train": ("train",), "test": ("test",), "validation": ("validation", "valid", "val")}
+_SHOWN = 3
 
 
 def lines_of(config: DataConfig) -> Raw:
-    """Return the lines of a file, or of all in a folder; train, test and valid are splits."""
+    """Return the lines of a file, or of all in a folder.
+
+    Where one of them is called train, the others are parts of the set too, see `splits.NAMES`.
+    """
     root = existing(config.path, config.source, _HINT)
     if root.is_file():
         return raw_of(config, Texts(_lines([root])))
     files = _under(root)
-    named = {
-        split: [path for path in files if path.name.partition(".")[0] in names]
-        for split, names in _SPLITS.items()
-    }
+    named = {split: [path for path in files if split_of(path) == split] for split in NAMES}
     if not named["train"]:
         return raw_of(config, Texts(_lines(files)))
+    if others := [path.name for path in files if split_of(path) is None]:
+        raise InputError(
+            f"{root}: beside train there are {len(others)} files that are no part of a set: "
+            f"{', '.join(others[:_SHOWN])}; call them {', '.join(NAMES)}, or move them away"
+        )
     parts = {split: Texts(_lines(paths)) if paths else None for split, paths in named.items()}
     train, test, validation = parts["train"], parts["test"], parts["validation"]
     assert train is not None

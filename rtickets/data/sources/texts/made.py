@@ -12,6 +12,7 @@ from rtickets.data.limits import opened, size_of
 from rtickets.data.settings import DataConfig
 from rtickets.data.text.rows import cut_off, rows_of
 from rtickets.data.text.settings import TextConfig
+from rtickets.data.text.tokenizers import never_read
 from rtickets.errors import InputError
 from rtickets.models.bert import PART
 
@@ -64,23 +65,25 @@ def raw_of(
             f"{cut:,} of {rows:,} texts fill data.text.length={settings.length} or were cut off "
             "there"
         )
-    notes += padding_notes(settings, [each for each in splits if each is not None])
+    notes += notes_about(settings, [each for each in splits if each is not None])
     names = () if settings.pack else tuple(class_names)
     own, tests, held = splits
     assert own is not None
     return Raw(own, tests, names, held, notes=tuple(notes))
 
 
-def padding_notes(settings: TextConfig, splits: Sequence[Split]) -> list[str]:
-    """Say so where rows are mostly padding, which takes as long to train on as texts."""
+def notes_about(settings: TextConfig, splits: Sequence[Split]) -> list[str]:
+    """Say what a tokenizer never reads, and where rows are mostly padding, which costs as texts."""
+    lost = never_read(settings)
     parts = [np.asarray(each.arrays[PART]) > 0 for each in splits]
     there, tokens = sum(int(each.sum()) for each in parts), sum(each.size for each in parts)
     longest = max(int(each.sum(1).max()) for each in parts)
     if 2 * there >= tokens or longest == settings.length:
-        return []
+        return lost
     return [
+        *lost,
         f"{1 - there / tokens:.0%} of the tokens are padding; data.text.length={longest} holds all "
-        "texts too"
+        "texts too",
     ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from rtickets.data.arrays import Raw, Split
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.array_files import existing
-from rtickets.data.sources.texts.made import padding_notes, read_text
+from rtickets.data.sources.texts.made import notes_about, read_text
 from rtickets.data.text.asked import SPAN
 from rtickets.data.text.rows import rows_of
 from rtickets.data.text.settings import TextConfig
@@ -137,9 +137,20 @@ def raw_of_questions(config: DataConfig, splits: Mapping[str, Sequence[Question]
         made = alike({split: windows_of(settings, each) for split, each in parts.items()})
         windows = len(made["train"][TOKENS])
         notes.append(f"{len(parts['train']):,} training questions in {windows:,} windows")
+        if none := _without_answer(made["train"]):
+            notes.append(
+                f"of {none:,} of them no window holds the whole answer, so that none is learnt; "
+                "set data.text.length higher, or data.text.stride lower"
+            )
     found = {split: Split(arrays) for split, arrays in made.items()}
-    notes += padding_notes(settings, list(found.values()))
+    notes += notes_about(settings, list(found.values()))
     return Raw(found["train"], found["test"], (), found["validation"], notes=tuple(notes))
+
+
+def _without_answer(windows: Mapping[str, np.ndarray]) -> int:
+    """Return of how many questions no window has the answer."""
+    answered = np.unique(windows["question"][windows["last"] > 0])
+    return len(np.unique(windows["question"])) - len(answered)
 
 
 def _held_out(

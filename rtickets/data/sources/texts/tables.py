@@ -13,15 +13,11 @@ from rtickets.data.arrays import LABEL, Raw
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.array_files import existing
 from rtickets.data.sources.texts.made import Texts, lines_in, raw_of, read_text
+from rtickets.data.sources.texts.splits import one_of_each
 from rtickets.data.text.asked import VALUE
 from rtickets.data.text.settings import TextConfig
 from rtickets.errors import InputError
 
-_SPLITS = {
-    "train": ("train",),
-    "test": ("test",),
-    "validation": ("validation", "valid", "val", "dev"),
-}
 _ENDS = (".csv", ".tsv", ".jsonl")
 _MOST_FIELD = 1 << 24  # characters of a cell
 _MOST_DIGITS = 1000  # of a label that is a number; Python reads no more than 4,300
@@ -32,7 +28,7 @@ def table_of(config: DataConfig) -> Raw:
     """Return the rows of a table, or of those in a folder called train, test and validation."""
     hint = f"a table ({', '.join(_ENDS)}), or a folder with train, and test or validation"
     root = existing(config.path, config.source, hint)
-    paths = {"train": root} if root.is_file() else _in_folder(root)
+    paths = {"train": root} if root.is_file() else one_of_each(root, _ENDS)
     if "train" not in paths:
         raise InputError(f"data.path={config.path!r} holds no table called train; expected {hint}")
     rows = {split: list(read_rows(path)) for split, path in paths.items()}
@@ -40,18 +36,6 @@ def table_of(config: DataConfig) -> Raw:
         if not rows[split]:
             raise InputError(f"{path}: holds no row")
     return raw_of_rows(config, rows, {split: str(path) for split, path in paths.items()})
-
-
-def _in_folder(folder: Path) -> dict[str, Path]:
-    found = {}
-    for split, names in _SPLITS.items():
-        paths = [folder / f"{name}{end}" for name in names for end in _ENDS]
-        there = [path for path in paths if path.is_file()]
-        if len(there) > 1:
-            raise InputError(f"{folder}: {there[0].name} and {there[1].name}; leave one of them")
-        if there:
-            found[split] = there[0]
-    return found
 
 
 def read_rows(path: Path) -> Iterator[Row]:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from rtickets.data.arrays import Raw, Split
 from rtickets.data.settings import DataConfig
 from rtickets.data.sources.array_files import existing
-from rtickets.data.sources.texts.made import lines_in, padding_notes, read_text
+from rtickets.data.sources.texts.made import lines_in, notes_about, read_text
+from rtickets.data.sources.texts.splits import one_of_each
 from rtickets.data.sources.texts.tables import json_rows
 from rtickets.data.text.asked import TAGS
 from rtickets.data.text.rows import rows_of
@@ -21,11 +22,6 @@ from rtickets.data.text.tagged import tagged_rows
 from rtickets.data.text.tokenizers import check_unicode
 from rtickets.errors import InputError
 
-_SPLITS = {
-    "train": ("train",),
-    "test": ("test",),
-    "validation": ("validation", "valid", "val", "dev"),
-}
 _COLUMNS = (".conll", ".txt", ".bio", ".iob", ".iob2", ".tsv")
 _ENDS = (*_COLUMNS, ".jsonl")
 _ENTITY = re.compile(r"O|[BI]-.+", re.DOTALL)
@@ -43,7 +39,7 @@ def tagged_of(config: DataConfig) -> Raw:
     """Return the sentences of a file, or of those of a folder called train, test and validation."""
     hint = f"a file of words with tags ({', '.join(_ENDS)}), or a folder with train, and test"
     root = existing(config.path, config.source, hint)
-    paths = {"train": root} if root.is_file() else _in_folder(root)
+    paths = {"train": root} if root.is_file() else one_of_each(root, _ENDS)
     if "train" not in paths:
         raise InputError(f"data.path={config.path!r} holds no file called train; expected {hint}")
     settings = config.text or TextConfig()
@@ -61,22 +57,10 @@ def tagged_of(config: DataConfig) -> Raw:
     splits = {
         split: _tagged(settings, each, names, paths[split], notes) for split, each in found.items()
     }
-    notes += padding_notes(settings, list(splits.values()))
+    notes += notes_about(settings, list(splits.values()))
     return Raw(
         splits["train"], splits.get("test"), names, splits.get("validation"), notes=tuple(notes)
     )
-
-
-def _in_folder(folder: Path) -> dict[str, Path]:
-    found = {}
-    for split, names in _SPLITS.items():
-        paths = [folder / f"{name}{end}" for name in names for end in _ENDS]
-        there = [path for path in paths if path.is_file()]
-        if len(there) > 1:
-            raise InputError(f"{folder}: {there[0].name} and {there[1].name}; leave one of them")
-        if there:
-            found[split] = there[0]
-    return found
 
 
 def tag_names(tags: set[str]) -> tuple[str, ...]:

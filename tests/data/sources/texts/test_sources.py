@@ -93,8 +93,12 @@ def test_lines_of_files_are_texts_and_names_are_splits(tmp_path):
     assert isinstance(task_of(lines_of(tmp_path)), MaskedTokens)
     (tmp_path / "train.txt").write_text("one\ntwo\n")
     (tmp_path / "test.txt").write_text("three\n")
+    with pytest.raises(InputError, match=r"2 files that are no part.*a.txt, b.txt"):
+        data.get_source("lines").load(lines_of(tmp_path), None)
+    for name, new in (("a", "dev"), ("b", "train.2")):
+        (tmp_path / f"{name}.txt").rename(tmp_path / f"{new}.txt")
     raw = data.get_source("lines").load(lines_of(tmp_path), None)
-    assert (len(raw.train), len(raw.test), raw.validation) == (2, 1, None)
+    assert (len(raw.train), len(raw.test), len(raw.validation)) == (22, 1, 1)
     (tmp_path / "test.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match=r"test.txt.*utf-8"):
         data.get_source("lines").load(lines_of(tmp_path), None)

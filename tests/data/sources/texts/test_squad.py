@@ -53,6 +53,11 @@ def test_dev_is_for_testing_and_texts_are_held_out_whole(tmp_path):
     assert not texts[0] & texts[1]
     assert any("48 training questions in" in note for note in found.notes)
     assert found.test.arrays["answers"][0].tobytes().rstrip(b"\xff") == b"many plants\xffplants"
+    assert not any("no window holds" in note for note in found.notes)
+    brief = DataConfig(
+        "squad", path=str(tmp_path), text=TextConfig(length=10, stride=1), validation_fraction=0.2
+    )
+    assert any("of 48 of them no window holds" in note for note in data.load(brief).notes)
     again = data.load(config)
     np.testing.assert_array_equal(again.train.arrays["tokens"], found.train.arrays["tokens"])
 
