@@ -3,9 +3,7 @@
 WORKDIR/<stage>-<name>-<digest>/   config.json  metrics.jsonl  checkpoints/  result.json  COMPLETE
 """
 
-import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,7 +26,6 @@ from rtickets.tickets import hub
 from rtickets.tickets.ticket import read_description
 
 _COMPLETE = "COMPLETE"
-_DIGEST = re.compile(r"[0-9a-f]{10}")
 Body = Callable[[Path], dict[str, Any]]
 
 
@@ -279,27 +276,13 @@ def find_ticket(path: str | None, workdir: Path = Path("runs")) -> StartingTicke
         raise InputError("config.ticket is missing: a run folder or ticket folder to start from")
     if hub.is_address(path):
         ticket = hub.fetch(path)
-        return StartingTicket(ticket, _digest_of(read_description(ticket)))
+        return StartingTicket(ticket, run_identity.of_contents(read_description(ticket)))
     root = find_run(path, workdir)
     ticket = root / "ticket" if (root / "ticket").is_dir() else root
     description = read_description(ticket)
     of_run = ticket.name == "ticket"  # others in a run folder are the user's own
     if of_run and (ticket.parent / _COMPLETE).is_file():
-        return StartingTicket(ticket, _digest_in(ticket.parent / _COMPLETE))
+        return StartingTicket(ticket, run_identity.digest_in(ticket.parent / _COMPLETE))
     if of_run and (ticket.parent / CONFIG).is_file():
         raise InputError(f"{ticket.parent} is not complete; run its stage to the end first")
-    return StartingTicket(ticket, _digest_of(description))
-
-
-def _digest_of(description: Mapping[str, Any]) -> str:
-    """Return what identifies a ticket that no run of ours vouches for: its contents."""
-    contents = json.dumps(description, sort_keys=True)
-    return hashlib.sha256(contents.encode()).hexdigest()[:10]
-
-
-def _digest_in(file: Path) -> str:
-    """Return the digest that the mark of a complete run holds."""
-    found = guarded.read_bytes(file).decode(errors="replace").strip()
-    if not _DIGEST.fullmatch(found):
-        raise InputError(f"{file} is damaged: {found!r:.60} is no digest of a run")
-    return found
+    return StartingTicket(ticket, run_identity.of_contents(description))

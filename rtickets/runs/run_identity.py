@@ -2,14 +2,19 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rtickets.data.text.settings import TextConfig
+from rtickets.errors import InputError
 from rtickets.settings.config_files import replace_everywhere, to_dict, to_paths
+from rtickets.storage import guarded
 from rtickets.training.observe.settings import ObserveConfig
 from rtickets.training.settings import TrainConfig
 
+_DIGEST = re.compile(r"[0-9a-f]{10}")
 _NOT_COUNTED = {
     "ticket": None,
     "mask": None,
@@ -38,6 +43,20 @@ def digest(config: Any, *upstream: str) -> str:
     values = to_dict(replace_everywhere(config, _NOT_COUNTED), exclude_defaults=True)
     text = json.dumps([type(config).__name__, values, upstream], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def of_contents(description: Mapping[str, Any]) -> str:
+    """Return what identifies a ticket that no run of ours vouches for: what its ticket.json says."""
+    contents = json.dumps(description, sort_keys=True)
+    return hashlib.sha256(contents.encode()).hexdigest()[:10]
+
+
+def digest_in(file: Path) -> str:
+    """Return the digest that the mark of a complete run holds."""
+    found = guarded.read_bytes(file).decode(errors="replace").strip()
+    if not _DIGEST.fullmatch(found):
+        raise InputError(f"{file} is damaged: {found!r:.60} is no digest of a run")
+    return found
 
 
 def _what_counts(values: Any) -> Any:
