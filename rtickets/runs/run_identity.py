@@ -46,7 +46,7 @@ def digest(config: Any, *upstream: str) -> str:
 
 
 def of_contents(description: Mapping[str, Any]) -> str:
-    """Return what identifies a ticket that no run of ours vouches for: what its ticket.json says."""
+    """Return what identifies a ticket that no run of ours vouches for: its contents."""
     contents = json.dumps(description, sort_keys=True)
     return hashlib.sha256(contents.encode()).hexdigest()[:10]
 
