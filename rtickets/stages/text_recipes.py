@@ -46,8 +46,12 @@ def linear(rate: float, warmup: str = "0ep", decay: float = 0.0) -> AdamW:
 def base() -> PretrainConfig:
     """Return BERT-base on plain text."""
     text = TextConfig(length=512, pack=True)
+    # Biases and normalisation do not decay, as in the code of Devlin et al.
+    optimizer = config_files.replace(
+        linear(1e-4, "10000it", 0.01), weight_decay_factors=(".*/(bias|scale)=0",)
+    )
     train = TrainConfig(
-        optimizer=linear(1e-4, "10000it", 0.01), duration="1000000it", batch_size=256,
+        optimizer=optimizer, duration="1000000it", batch_size=256,
         validate_every="10000it", checkpoint_every="10000it", select="last",
     )  # fmt: skip
     data = DataConfig("lines", text=text, task=MaskedTokens(), validation_fraction=0.01)

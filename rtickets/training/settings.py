@@ -43,7 +43,8 @@ class TrainConfig:
         accumulate: micro-batches that a step's batch is split into, one after the other, to save
             memory. Gradients are added up, so nothing else changes where statistics are frozen;
             batch statistics are those of the micro-batch, and update the running ones one after
-            the other. Devices share every micro-batch: their number changes nothing.
+            the other. Devices share every micro-batch: their number changes nothing. Tasks that
+            average over tokens or words average over those of each micro-batch.
         seed: of weights, data order, augmentation, attacks and few-shot subset.
         statistics: normalisation layers use 'batch' statistics in training and re-estimate their
             mean and variance from them, whatever weights are trained, or keep 'frozen' ones.

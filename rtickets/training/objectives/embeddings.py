@@ -7,6 +7,7 @@ PGD's pixels are; the network takes it as the input `shift`, (B, L, hidden), see
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -30,12 +31,12 @@ _TINY = 1e-12  # squares of lengths below are those of nothing
 
 
 def in_ball(shift: Array, eps: float) -> Array:
-    """Return moves (B, L, hidden) brought into the L2 ball, each text's as one vector."""
+    """Return moves (B, L, hidden) brought into the L2 ball, each row's as one vector."""
     return shift * jnp.minimum(1.0, eps / length_of(shift))
 
 
 def length_of(shift: Array) -> Array:
-    """Return the L2 lengths of the moves of texts, (B, 1, 1)."""
+    """Return the L2 lengths of the moves of rows, (B, 1, 1)."""
     return jnp.sqrt(jnp.maximum((shift * shift).sum((1, 2), keepdims=True), _TINY))
 
 
@@ -47,7 +48,8 @@ def moved_embeddings(
     Args:
         task: the task.
         features: of an embedding, `hidden` of the network.
-        eps: radius of the L2 ball around the embeddings of a text, all its tokens together.
+        eps: radius of the L2 ball around the embeddings of a row, all its tokens together; texts
+            that are packed into one share it.
         step_size: length of a step.
         num_steps: steps of ascent.
         random_start: begin at a random point of the ball, not in its centre.
@@ -78,7 +80,7 @@ def moved_embeddings(
 
         start = jnp.zeros(shape, jnp.float32)
         if random_start:
-            start = jax.vmap(lambda key: _uniform(key, shape[1:], eps))(keys) * there
+            start = jax.vmap(partial(_uniform, features=features, eps=eps))(keys, there)
         state = start, jnp.zeros(len(tokens), bool)
         shift, broken = repeat(body, num_steps, state, unroll=False)
         shift = jax.lax.stop_gradient(shift)
@@ -93,21 +95,22 @@ def moved_embeddings(
     return Objective(perturb, loss)
 
 
-def _uniform(key: Array, shape: tuple[int, ...], eps: float) -> Array:
-    """Return a point of the ball, all alike likely."""
+def _uniform(key: Array, there: Array, features: int, eps: float) -> Array:
+    """Return a point of the ball of the tokens that are there, (L, 1), all alike likely."""
     direction, radius = jax.random.split(key)
-    drawn = jax.random.normal(direction, shape)
-    far = jax.random.uniform(radius) ** (1 / drawn.size)
-    return eps * far * drawn / jnp.sqrt((drawn * drawn).sum())
+    drawn = jax.random.normal(direction, (len(there), features)) * there
+    far = jax.random.uniform(radius) ** (1 / (features * jnp.maximum(there.sum(), 1)))
+    return eps * far * drawn / jnp.sqrt(jnp.maximum((drawn * drawn).sum(), _TINY))
 
 
 @dataclass(frozen=True, config=STRICT)
 class Embeddings(ObjectiveConfig):
-    """The loss where the embeddings of a text are moved to raise it, in an L2 ball.
+    """The loss where the embeddings of texts are moved to raise it, in an L2 ball.
 
     Attributes:
         features: of an embedding: `model.encoder.hidden`.
-        eps: radius of the ball around the embeddings of a text, all its tokens together.
+        eps: radius of the ball around the embeddings of a row, all its tokens together; texts that
+            are packed into one share it.
         step_size: length of a step; None is 1.5 times the radius over the number of steps.
         num_steps: steps of ascent, along the gradient.
         random_start: begin at a random point of the ball, not in its centre.

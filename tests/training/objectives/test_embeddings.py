@@ -71,6 +71,23 @@ def test_moves_raise_the_loss_in_the_ball_and_leave_padding(task, width, random_
     np.testing.assert_allclose(outputs_fn(moved(0.0, 2)), outputs_fn(batch["tokens"]), atol=1e-6)
 
 
+def test_a_random_start_is_as_far_in_short_texts_as_in_long_ones():
+    task = TextClassification(vocabulary=KNOWN)
+    model, params = network(task, 3)
+    batch = {name: jnp.tile(jnp.asarray(each[:1]), (64, *[1] * (each.ndim - 1)))
+             for name, each in rows().items()}  # fmt: skip
+    batch["part"] = (jnp.arange(10) < jnp.repeat(jnp.array([1, 10]), 32)[:, None]).astype(jnp.uint8)
+    own = objective_of(task, eps=0.5, num_steps=1, step_size=0.0)
+    keys = jax.random.split(jax.random.key(2), 64)
+    shift = own.perturb(
+        lambda x: models.logits(model, params, {}, task.seen(batch, x)), batch, keys
+    )
+    lengths = np.sqrt((np.asarray(shift.inputs["shift"]) ** 2).sum((1, 2)))
+    # Of a ball of d dimensions the mean is d / (d + 1), for 1 and 10 tokens of 8 features.
+    np.testing.assert_allclose(lengths[:32].mean(), 0.5 * 8 / 9, atol=0.03)
+    np.testing.assert_allclose(lengths[32:].mean(), 0.5 * 80 / 81, atol=0.01)
+
+
 def test_two_devices_train_as_one(tiny):
     task = TextClassification(vocabulary=KNOWN)
     model, params = network(task, 3)
