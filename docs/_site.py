@@ -38,6 +38,7 @@ FOLDERS = {  # pages in the place of folders that links name
 CONFIGURATIONS = "reference/configurations.md"
 SINGLE = ("errors",)  # modules that stand beside the rooms
 NOT_FOR_USERS = {"cli", "configs", "__pycache__"}
+BOOSTS = {"guides/": 4.0, "start": 4.0, "reference/": 0.25, "changelog": 0.5, "": 1.0}
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
@@ -78,8 +79,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Turn links between files of the repository into links between pages."""
+    """Turn links between files of the repository into links between pages.
+
+    The search finds guides first and the reference, which is most of the site's words, last.
+    """
     here = page.file.src_uri
+    page.meta["search"] = {
+        "boost": next(b for begins, b in BOOSTS.items() if here.startswith(begins))
+    }
     source = next((s for s, brought in BROUGHT.items() if brought == here), f"docs/{here}")
 
     def turned(link: re.Match[str]) -> str:
