@@ -25,6 +25,7 @@ from rtickets.cli.verb import (
 )
 from rtickets.cli.watching import add_watching_options, publish, watched
 from rtickets.errors import InputError
+from rtickets.storage.copies import COMPLETE
 
 
 def _study(options: argparse.Namespace, config_words: Sequence[str]) -> int:
@@ -90,7 +91,7 @@ def _what_is_missing(study: Path, config_words: Sequence[str]) -> str:
             f"{study} is not complete: `rtickets status {study.parent}` shows how far it is, and "
             f"`{command}` goes on"
         )
-    there = [path.name for path in study.parent.glob("study-*") if (path / "COMPLETE").is_file()]
+    there = [path.name for path in study.parent.glob("study-*") if (path / COMPLETE).is_file()]
     shown = ", ".join(sorted(there)[:3])
     others = f"; or name one that is complete, rtickets report RUN: {shown}" if there else ""
     whose = "this configuration" if config_words else "the demo"

@@ -21,11 +21,11 @@ from rtickets.settings import config_files
 from rtickets.settings.config_files import parts_of
 from rtickets.storage import guarded, locks, mirrors
 from rtickets.storage.checkpoints import discard_checkpoints
+from rtickets.storage.copies import COMPLETE
 from rtickets.storage.files import read_json, write_json, write_text
 from rtickets.tickets import hub
 from rtickets.tickets.ticket import read_description
 
-_COMPLETE = "COMPLETE"
 Body = Callable[[Path], dict[str, Any]]
 
 
@@ -64,7 +64,7 @@ class RunFolder(NamedTuple):
     @property
     def complete(self) -> bool:
         """Whether the stage is done."""
-        return (self.path / _COMPLETE).is_file()
+        return (self.path / COMPLETE).is_file()
 
     def result(self) -> dict[str, Any]:
         """Return what the stage measured; raise InputError if it is not done or this is damaged."""
@@ -241,7 +241,7 @@ def _is_done(folder: RunFolder) -> bool:
 
 def _finish(folder: RunFolder, result: dict[str, Any]) -> None:
     write_json(folder.path / "result.json", result)
-    write_text(folder.path / _COMPLETE, f"{folder.digest}\n")
+    write_text(folder.path / COMPLETE, f"{folder.digest}\n")
     # Last: until `COMPLETE` is there, a killed run goes on from them.
     discard_checkpoints(folder.path / "checkpoints")
 
@@ -281,8 +281,8 @@ def find_ticket(path: str | None, workdir: Path = Path("runs")) -> StartingTicke
     ticket = root / "ticket" if (root / "ticket").is_dir() else root
     description = read_description(ticket)
     of_run = ticket.name == "ticket"  # others in a run folder are the user's own
-    if of_run and (ticket.parent / _COMPLETE).is_file():
-        return StartingTicket(ticket, run_identity.digest_in(ticket.parent / _COMPLETE))
+    if of_run and (ticket.parent / COMPLETE).is_file():
+        return StartingTicket(ticket, run_identity.digest_in(ticket.parent / COMPLETE))
     if of_run and (ticket.parent / CONFIG).is_file():
         raise InputError(f"{ticket.parent} is not complete; run its stage to the end first")
     return StartingTicket(ticket, run_identity.of_contents(description))

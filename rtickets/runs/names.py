@@ -9,6 +9,7 @@ from rtickets.errors import InputError
 from rtickets.platform.private import expanded
 from rtickets.storage import mirrors
 from rtickets.storage.addresses import is_any_address
+from rtickets.storage.copies import COMPLETE
 
 LATEST = "latest:"
 _LONGEST = 100  # bytes of the readable part of a folder's name
@@ -79,7 +80,7 @@ def _latest(text: str, workdir: Path) -> Path:
     begin_so = [path for path in _matches(glob.escape(prefix) + "*", workdir) if path.is_dir()]
     for path in begin_so:
         mirrors.look(path)
-    found = [path for path in begin_so if (path / "COMPLETE").is_file()]
+    found = [path for path in begin_so if (path / COMPLETE).is_file()]
     if not found:
         where = Path(prefix).parent if "/" in prefix else workdir
         more = _others(prefix, where)
@@ -87,7 +88,7 @@ def _latest(text: str, workdir: Path) -> Path:
             more = f" (not complete: {', '.join(sorted(path.name for path in begin_so)[:5])})"
         raise InputError(f"{text!r}: {where} has no complete run whose name begins so{more}")
     named = [path for path in found if path.name.rpartition("-")[0] == Path(prefix).name]
-    return max(named or found, key=lambda path: (path / "COMPLETE").stat().st_mtime_ns)
+    return max(named or found, key=lambda path: (path / COMPLETE).stat().st_mtime_ns)
 
 
 def _matches(pattern: str, workdir: Path) -> list[Path]:

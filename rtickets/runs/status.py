@@ -18,6 +18,7 @@ from typing import NamedTuple
 from rtickets.errors import InputError, printable
 from rtickets.runs import failures
 from rtickets.storage import guarded, mirrors, throughput
+from rtickets.storage.copies import COMPLETE
 
 _FOLDER = re.compile(r"[a-z]+-.+-[0-9a-f]{10}", re.DOTALL)
 _HOLDER = re.compile(r"process (\d+) on (.*)")
@@ -160,7 +161,7 @@ def _length_of_list(file: Path) -> int:
 def _status(folder: Path, count: _Count, running: bool) -> Status:
     now = time.time()
     state = "running" if running else "stopped"
-    if (folder / "COMPLETE").is_file():
+    if (folder / COMPLETE).is_file():
         state = "complete"
     left = None
     if state == "running" and count.seconds_each is not None:

@@ -40,6 +40,7 @@ from rtickets.stages.study_settings import StudyConfig
 from rtickets.stages.study_tickets import Where, pretrained
 from rtickets.stages.together import Place, train_with_others
 from rtickets.storage import mirrors
+from rtickets.storage.copies import COMPLETE
 from rtickets.storage.files import remove_file
 
 
@@ -167,7 +168,7 @@ def _reopen(study: RunFolder) -> None:
     """Make a study that ended with failures, or is at work, forget them."""
     mirrors.refresh(study.path)
     if study.complete and read_study(study).get("failed"):
-        remove_file(study.path / "COMPLETE")
+        remove_file(study.path / COMPLETE)
     if not study.complete:
         study_progress.forget_failures(study.path)
 
