@@ -32,10 +32,12 @@ def test_a_stage_says_what_it_needs_to_be_run(name):
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_is_estimated_by_the_class_of_its_configuration(name):
     stage = STAGES[name]
-    config = stage.config()
+    config, model = stage.config(), ModelConfig(width=0.0625)
+    if name == "search":
+        model = ModelConfig(arch="supernet_nano", stem="imagenet")
     if hasattr(config, "model"):
-        config = dataclasses.replace(config, model=ModelConfig(width=0.0625))
-    setting = Setting(ModelConfig(width=0.0625))
+        config = dataclasses.replace(config, model=model)
+    setting = Setting(model)
     found = estimate(config, setting)
     assert found == stage.estimate(config, setting)
     assert all(isinstance(one, Estimate) and one.operations >= 0 for one in found)
