@@ -16,7 +16,8 @@ tokenizer, in the working folder, and needs `pip install 'rtickets[text]'` and D
 fortunes-min and fortunes; where these are not below /usr/share, `:heads,SHARE` says where. Of the
 pretraining of MiniLM nothing is known here, so that it is not measured on a task of its own.
 
-Time: run in part, some 20 seconds of half a CPU core a cell. Result: docs/results/text_wordnet.md.
+Time: an hour in two parts of half a CPU core and less; finetuned was not run.
+Result: docs/results/text_wordnet.md.
 """
 
 from rtickets.config import (

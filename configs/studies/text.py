@@ -25,8 +25,9 @@ workdir the two share what they train.
 All need `pip install 'rtickets[text]'` and Debian's packages fortunes-min and fortunes, `wordnet`
 and `rungs` wordnet-base too; where these are not below /usr/share, `:small,SHARE` says where.
 
-Time: rungs, 43 minutes of a third to a half of a CPU core; wordnet was run in part; the others were
-not run as they are, --dry-run estimates them. Result: docs/results/text_wordnet.md.
+Time: rungs, 43 minutes of a third to a half of a CPU core; wordnet about as long, in parts
+beside other work; the others were not run as they are, --dry-run estimates them.
+Result: docs/results/text_wordnet.md.
 """
 
 from rtickets.config import (
