@@ -18,6 +18,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rtickets.storage import addresses
+from rtickets.storage.objects import Objects
+
 Environ = dict[str, Any]
 # Given a request, (status, text) to answer in the place of the server, or None.
 Fault = Callable[[Environ], tuple[str, str] | None]
@@ -170,6 +173,20 @@ def serving() -> Iterator[Bucket]:
             else:
                 os.environ[name] = value
         bucket.stop()
+
+
+@contextmanager
+def emptied(server: Bucket, address: str) -> Iterator[Objects]:
+    """Take away faults, and all objects below an address, which are what the block gets."""
+    server.fault = _none
+    store = Objects(addresses.connect(addresses.read_address(address)), address)
+    for entry in store.entries(""):
+        store.delete(entry.key)
+    server.requests.clear()
+    try:
+        yield store
+    finally:
+        server.fault = _none
 
 
 if __name__ == "__main__":

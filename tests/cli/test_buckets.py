@@ -65,12 +65,8 @@ def bucket(server, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("RTICKETS_CLAIM_SECONDS", "6")
     monkeypatch.setattr(conditions, "_checked", set())
-    server.fault = lambda _: None
-    store = there()
-    for entry in store.entries(""):
-        store.delete(entry.key)
-    yield server
-    server.fault = lambda _: None
+    with buckets.emptied(server, WORKDIR):
+        yield server
     mirrors.close_all()
 
 

@@ -46,10 +46,8 @@ def server():
 @pytest.fixture
 def bucket(server, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    store = there()
-    for entry in store.entries(""):
-        store.delete(entry.key)
-    yield server
+    with buckets.emptied(server, TOP):
+        yield server
     fetched.forget()
 
 

@@ -48,15 +48,11 @@ def server():
 def bucket(server, monkeypatch, tmp_path):
     """The server without faults and objects, and a machine that fetched nothing yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    server.fault = lambda _: None
-    store = there()
-    for entry in store.entries(""):
-        store.delete(entry.key)
-    for key, data in SET.items():
-        store.put(key, data)
-    server.requests.clear()
-    yield server
-    server.fault = lambda _: None
+    with buckets.emptied(server, TOP) as store:
+        for key, data in SET.items():
+            store.put(key, data)
+        server.requests.clear()
+        yield server
     fetched.forget()
 
 

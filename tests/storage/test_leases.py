@@ -229,6 +229,7 @@ def test_a_renewal_whose_answer_got_lost_does_not_keep_a_claim(objects, tmp_path
     objects.replace(KEY, mine._text() + b" ", mine._tag)  # as it arrived
     mine.release(forever=False)
     lease(objects, "b", tmp_path).acquire()
+    assert json.loads(objects.read(KEY)[0])["owner"] == "b"
 
 
 def test_who_could_not_renew_says_what_failed(objects, tmp_path, monkeypatch):
