@@ -6,7 +6,7 @@ import gzip
 import importlib.util
 import io
 import lzma
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -27,6 +27,7 @@ from rtickets.data.sources.person_sets import PERSON_SETS
 from rtickets.data.sources.prepared_sets import RECORD, folder_of, load_prepared
 from rtickets.data.sources.public import PUBLIC_SETS, PublicSet
 from rtickets.data.sources.scene_masks import SCENE_MASKS
+from rtickets.data.sources.scenes.objects import read_objects
 from rtickets.data.sources.scenes.read import (
     SCENES,
     SIZE,
@@ -45,6 +46,9 @@ from rtickets.errors import InputError
 FASHION_CLASSES = (
     "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot",
 )  # fmt: skip
+_SCENE_FACTS = Facts(
+    SCENES["train"], SCENES["test"], 6, (SIZE, SIZE, 3), SCENES["validation"], composed=True
+)
 _DIGITS = tuple(str(digit) for digit in range(10))
 
 
@@ -97,16 +101,17 @@ def _tux_stamps(config: DataConfig, view: View) -> Raw:
     return read_stamps(existing(config.path, "tux_stamps", hint), view, config.workers)
 
 
-def _stamps_scenes(config: DataConfig, view: View) -> Raw:
+def _stamps(read: Callable[[Path, Path, int], Raw], config: DataConfig, view: View) -> Raw:
     del view
     share, textures = _own_files(config), _in_package("skimage", "data")
     check_pieces(share, textures)
     size = config.image_size or SIZE
     if isinstance(size, tuple):
-        raise InputError(f"stamps_scenes: image_size={size}, and scenes are squares; give one side")
+        name = config.source
+        raise InputError(f"{name}: image_size={size}, and its images are squares; give one side")
     assert share is not None
     assert textures is not None
-    return scenes_once(share, textures, size)
+    return read(share, textures, size)
 
 
 def _idx(config: DataConfig, view: View) -> Raw:
@@ -200,19 +205,19 @@ SOURCES: dict[str, Source] = {
         files=_own_files,
     ),
     "stamps_scenes": Source(
-        _stamps_scenes,
+        partial(_stamps, scenes_once),
         "semi-synthetic scenes of 1 to 3 stamps on photographs: masks, boxes, keypoints; 6 classes",
         "data.path, rtickets[scenes]",
         Augmentation(image_size=SIZE),
-        facts=Facts(
-            SCENES["train"],
-            SCENES["test"],
-            6,
-            (SIZE, SIZE, 3),
-            SCENES["validation"],
-            composed=True,
-            skeleton=EXTENT,
-        ),
+        facts=_SCENE_FACTS._replace(skeleton=EXTENT),
+        files=scene_files,
+    ),
+    "stamps_objects": Source(
+        partial(_stamps, read_objects),
+        "the most visible object of each of these scenes, cut out with what is around; 6 classes",
+        "data.path, rtickets[scenes]",
+        Augmentation(flip=True, image_size=SIZE),
+        facts=_SCENE_FACTS,
         files=scene_files,
     ),
     "npz": Source(_npz, "arrays in an .npz file", "data.path", files=_own_files),

@@ -61,7 +61,7 @@ def read_scenes(
     return Raw(splits[0], splits[2], SCENE_CLASSES, splits[1])
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # the sizes of both sources that are made of scenes
 def scenes_once(share: Path, textures: Path, size: int) -> Raw:
     """Return what `read_scenes` does, composed once a process: a study asks for it at every stage.
 
@@ -98,7 +98,7 @@ def check_pieces(share: Path | None, textures: Path | None) -> None:
         missing.append(f"{absent[0]} of scikit-image is not there")
     if missing:
         raise InputError(
-            f"stamps_scenes: {', '.join(missing)}; it is composed of Debian's packages "
+            f"scenes of stamps: {', '.join(missing)}; they are composed of Debian's packages "
             f"{_STAMPS_IN} and {_PHOTOGRAPHS_IN}, whose folder is data.path, such as /usr/share, "
             "and of pictures of scikit-image, pip install 'rtickets[scenes]'"
         )
