@@ -114,15 +114,17 @@ def runs_until(process: "subprocess.Popen[bytes]", workdir: Path, moment: Moment
     return process.poll() is None
 
 
-def kill_at(process: "subprocess.Popen[bytes]", workdir: Path, moment: Moment) -> bool:
-    """Kill a process at a moment; False if it was done before."""
+def kill_at(folder: Path, workdir: Path, moment: Moment) -> int | None:
+    """Start the study and kill it at a moment; return its process, None if it was done before."""
+    process = start(folder, workdir)
     if runs_until(process, workdir, moment):
         process.kill()
         process.wait()
-        return True
+        return process.pid
     if process.returncode != 0:
-        raise RuntimeError(f"the study ended with status {process.returncode}")
-    return False
+        said = (folder / "log.txt").read_text()[-3000:]
+        raise RuntimeError(f"the study ended with status {process.returncode}: {said}")
+    return None
 
 
 def held(workdir: Path, process: int) -> list[Path]:
@@ -209,11 +211,10 @@ def soak(
         while done < kills:
             farthest = 4 if workdir.exists() else 1  # so that the first stage is hit, too
             moment = draw_moment(generator, farthest, expected.startup, expected.stage)
-            process = start(folder, workdir)
-            if not kill_at(process, workdir, moment):
+            if (killed := kill_at(folder, workdir, moment)) is None:
                 break
             done += 1
-            during[at_work(workdir, process.pid)] += 1
+            during[at_work(workdir, killed)] += 1
         finish(folder, workdir)
         different += differences(expected.contents, contents(workdir))
         studies += 1

@@ -102,15 +102,20 @@ class Starts:
             return subprocess.Popen(words, env=own, stdout=log, stderr=log)
 
 
-def finish(folder: Path, workdir: Path) -> None:
-    """Run the study to its end; a stranger is told to wait where the last was killed just now."""
-    for _ in range(20):
-        if soak.start(folder, workdir).wait() == 0:
-            return
-        if "is in use by" not in (folder / "log.txt").read_text()[-500:]:
-            break
-        time.sleep(1)
-    raise RuntimeError((folder / "log.txt").read_text()[-3000:])
+def waiting(once: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what tries again: a stranger is told to wait where the last was killed just now."""
+
+    def often(folder: Path, *others: Any) -> Any:
+        for attempt in range(20):
+            try:
+                return once(folder, *others)
+            except RuntimeError:
+                told = "is in use by" in (folder / "log.txt").read_text()[-500:]
+                if not told or attempt == 19:
+                    raise
+            time.sleep(1)
+
+    return often
 
 
 def soak_bucket(
@@ -120,9 +125,9 @@ def soak_bucket(
     expected = expected or soak.undisturbed(folder, say)
     with buckets.serving() as bucket:
         soak.start, soak.held, soak.contents = Starts(seed), held, contents
-        soak.finish = finish
+        soak.finish, soak.kill_at = waiting(soak.finish), waiting(soak.kill_at)
         began = time.monotonic()
-        finish(folder, folder / "whole-there")
+        soak.finish(folder, folder / "whole-there")
         say(f"undisturbed in the bucket: {time.monotonic() - began:.1f} s, "
             f"{len(bucket.requests)} requests")  # fmt: skip
         if different := soak.differences(expected.contents, contents(folder / "whole-there")):
