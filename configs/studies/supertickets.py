@@ -46,7 +46,10 @@ CRITERIA = ("magnitude", "snip", "grasp", "synflow", "random")
 def scenes(size):
     pixels = Segmentation(decoder="none")
     asked = DataConfig(source="stamps_scenes", path="/usr/share", image_size=size, flip=True)
-    return {"pixels": config_files.replace(asked, task=pixels), "classes": asked}
+    return {
+        "pixels": config_files.replace(asked, task=pixels),
+        "objects": config_files.replace(asked, source="stamps_objects"),
+    }
 
 
 def training(duration, batch_size=32, learning_rate=2e-3):
@@ -126,23 +129,19 @@ def full():
 
 
 def small():
-    tasks = scenes(32)
-    garments = DataConfig(
-        source="fashion_mini", image_size=32, channels=3, train_examples=2400, flip=True
-    )
-    follows = training("75it", learning_rate=8e-3)
+    follows = training("225it", learning_rate=8e-3)
     return config_files.replace(
         full(),
         name="supertickets_small",
-        tasks={"pixels": tasks["pixels"], "garments": garments},
+        tasks=scenes(32),
         model=ModelConfig(arch="supernet_nano", stem="imagenet"),
         searching=SearchingConfig(
-            search_every="50it", prune_every="30it", penalty_warmup="40it", penalty=3e-3,
-            least_freed=1, sparsity_step=0.15, floor=0.05, calibration_batches=5, early="15it",
+            search_every="150it", prune_every="90it", penalty_warmup="120it", penalty=3e-3,
+            least_freed=1, sparsity_step=0.15, floor=0.05, calibration_batches=5, early="45it",
             exclude="stem_.*",
         ),
         train=config_files.replace(
-            training("300it", learning_rate=8e-3),
+            training("900it", learning_rate=8e-3),
             optimizer__learning_rate_factors=(r".*_depthwise_norm/scale=4",),
         ),
         retrain=follows,

@@ -38,7 +38,9 @@ def windows(scenes: Split, size: int) -> Split:
     """Return a square around the object of every scene's label, with the label."""
     images = [
         _window(image, corners[1, :2], corners[4, :2], size)
-        for image, corners in zip(scenes.images, scenes.arrays["keypoints"], strict=True)
+        for image, corners in zip(
+            np.asarray(scenes.images), scenes.arrays["keypoints"], strict=True
+        )
     ]
     return labelled(np.stack(images), scenes.labels)
 
