@@ -112,8 +112,6 @@ def commands():
     for path in PAGES[1:]:
         for line in [*lines_of_blocks(path), *INDENTED.findall(joined(path))]:
             line = line.removeprefix("srun ")
-            if line.startswith("--config."):  # an option alone, of any verb that trains
-                line = f"rtickets pretrain --config=pretrain/fashion_natural {line}"
             if line.startswith("rtickets "):
                 words = [word for word in shlex.split(line, comments=True) if word != "..."]
                 if not UNKNOWN & {*words}:
@@ -122,7 +120,7 @@ def commands():
 
 def test_the_pages_have_no_other_commands_than_those_that_are_checked():
     """What the package has as optional parts is checked where its archives are."""
-    known = ("rtickets ", "srun rtickets ", "--config.", "pip install ")
+    known = ("rtickets ", "srun rtickets ", "pip install ")
     pages = [path for path in PAGES if path.parent.name != "launch"]  # scripts have their own tests
     assert (
         not_there(

@@ -14,7 +14,7 @@ import yaml
 
 import rtickets
 from rtickets import Ticket, masks, models
-from rtickets.config import ModelConfig, RestoreConfig
+from rtickets.config import ModelConfig, RestoreConfig, StudyConfig
 from rtickets.models.resnet import BasicBlock, ResNet
 from rtickets.settings import config_files
 from rtickets.training.observe.trackers import TRACKERS
@@ -88,7 +88,15 @@ def _of_compaction() -> dict[str, Any]:
 
 def _of_comparisons() -> dict[str, Any]:
     right = np.random.default_rng(0).random((2, 3, 40)) < 0.7
-    return {"robust_right": right[0], "natural_right": right[1]}
+    config = config_files.editable(StudyConfig())
+    return {"config": config, "robust_right": right[0], "natural_right": right[1]}
+
+
+def _of_import() -> dict[str, Any]:
+    torch = pytest.importorskip("torch")
+    images = np.random.default_rng(0).random((2, 8, 8, 3), np.float32)
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 3))
+    return {"torch": torch, "np": np, "model": model, "images": images}
 
 
 def _of_inside() -> dict[str, Any]:
@@ -123,6 +131,7 @@ def _of_restoration() -> dict[str, Any]:
 NAMES: dict[str, Callable[[], dict[str, Any]]] = {
     "compaction.md": _of_compaction,
     "comparisons.md": _of_comparisons,
+    "import.md": _of_import,
     "inside.md": _of_inside,
     "report.md": lambda: {"rtickets": rtickets},
     "restoration.md": _of_restoration,
