@@ -8,7 +8,7 @@ from typing import Any
 
 from rtickets.errors import InputError
 from rtickets.runs import environment
-from rtickets.storage import guarded, locks, mirrors
+from rtickets.storage import copies, guarded, locks, mirrors
 from rtickets.storage.files import remove_file, write_json
 
 CONFIG = "config.json"
@@ -36,12 +36,19 @@ def begun(folder: Path, config: Mapping[str, Any]) -> Iterator[None]:
         locks.locked(folder),
         _withdrawn_if_refused(folder if made else None),
     ):
-        for path in folder.iterdir():
-            if re.fullmatch(r"\..+\.\d+(\.old)?", path.name, re.DOTALL):
-                guarded.remove(path)
+        _clear(folder)
         write_json(folder / CONFIG, config)
         environment.record(folder)
         yield
+
+
+def _clear(folder: Path) -> None:
+    """Remove what was being written, at any depth but in folders that several workers share."""
+    for path in folder.iterdir():
+        if re.fullmatch(r"\..+\.\d+(\.old)?", path.name, re.DOTALL):
+            guarded.remove(path)
+        elif path.is_dir() and not path.is_symlink() and path.name not in copies.WHILE_AT_WORK:
+            _clear(path)
 
 
 @contextmanager

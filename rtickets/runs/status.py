@@ -9,16 +9,17 @@ import re
 import socket
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rtickets.errors import InputError, printable
 from rtickets.runs import failures
 from rtickets.storage import guarded, mirrors, throughput
 from rtickets.storage.copies import COMPLETE
+from rtickets.storage.event_lines import read_events, saved_step
 
 _FOLDER = re.compile(r"[a-z]+-.+-[0-9a-f]{10}", re.DOTALL)
 _HOLDER = re.compile(r"process (\d+) on (.*)")
@@ -44,6 +45,7 @@ class Status(NamedTuple):
         idle_seconds: since the folder changed last.
         problem: what is damaged, or what the stage failed with, or None.
         failed: how many of a study's cells and source networks failed.
+        event: the last event of a search, or None.
     """
 
     folder: str
@@ -55,6 +57,7 @@ class Status(NamedTuple):
     idle_seconds: float
     problem: str | None = None
     failed: int = 0
+    event: str | None = None
 
 
 class _Count(NamedTuple):
@@ -126,9 +129,32 @@ def _stage(folder: Path) -> Status:
         done = sum(lines[-1].step for lines in begun)
         total = line.last_step * len(trainings)
         count = _Count(done, total, each, line.time, line.images_per_second)
-    found = _status(folder, count, _is_held(folder))
+    found = _with_events(folder, _status(folder, count, _is_held(folder)))
     reason = failures.reason_of(folder) if found.state == "stopped" else None
     return found if reason is None else found._replace(state="failed", problem=printable(reason))
+
+
+def _with_events(folder: Path, found: Status) -> Status:
+    """Return the status with what a run says besides its lines, which come epoch by epoch."""
+    events = read_events(folder)
+    total = events[-1]["last_step"] if events else found.total
+    if total is None or found.state == "complete" or (folder / "rungs").is_dir():
+        return found
+    happened = events[-1]["step"] if events else 0
+    done = max(found.done or 0, happened, saved_step(folder))
+    event = _said(events[-1]) if happened else None
+    return found._replace(done=min(done, total), total=total, event=event)
+
+
+def _said(line: Mapping[str, Any]) -> str:
+    """Return what happened in an event, as far as its line has it."""
+    parts = [f"step {line['step']:,}"]
+    if isinstance(sparsity := line.get("sparsity"), float):
+        parts.append(f"{sparsity:.0%} of the weights pruned")
+    match line.get("channels"):
+        case [int(alive), int(every)]:
+            parts.append(f"{alive:,} of {every:,} channels")
+    return ", ".join(parts)
 
 
 def _lines(folder: Path) -> list[throughput.Line]:
@@ -222,6 +248,8 @@ def _describe(status: Status) -> str:
         parts.append(f"{status.done:,} of {status.total:,} {unit} ({share:.0%})")
     if status.failed:
         parts.append(f"{status.failed:,} failed")
+    if status.event is not None:
+        parts.append(f"last event: {status.event}")
     if status.images_per_second is not None:
         parts.append(f"{status.images_per_second:,.0f} images/s")
     if status.seconds_left is not None:

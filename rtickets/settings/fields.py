@@ -234,7 +234,8 @@ def _unknown(cls: type, path: str, name: str, above: str, known: list[str]) -> s
     if not known:
         return f"unknown field {path}: {above} is a value and has no fields"
     close = difflib.get_close_matches(name, known, n=2)
-    close = [f"{above}.{one}" if above else one for one in close] or _elsewhere(cls, name)
+    close = [f"{above}.{one}" if above else one for one in close]
+    close = close or [one for one in _elsewhere(cls, name) if one != path]
     hint = f" (did you mean {' or '.join(close)}?)" if close else ""
     return f"unknown field {path}{hint}; the fields of {above or 'config'} are {', '.join(known)}"
 

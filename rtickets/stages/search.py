@@ -1,6 +1,6 @@
 """Searching in a supernet: an architecture and its ticket out of one training run."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from rtickets.evaluation.recalibration import RecalibrateConfig, recalibrated, t
 from rtickets.masks import Mask, Params
 from rtickets.models.inputs import Inputs
 from rtickets.models.preactivation import ACTIVATIONS
-from rtickets.platform import console, parallel
+from rtickets.platform import console, parallel, processes
 from rtickets.runs.folders import RunFolder, folder_of, run_once
 from rtickets.settings.kinds import to_steps
 from rtickets.stages.search_accounts import account, living_channels
@@ -41,6 +41,7 @@ from rtickets.stages.train import (
     write_ticket,
 )
 from rtickets.stages.training_run import TrainingRun
+from rtickets.storage import event_lines
 from rtickets.tasks import task_of
 from rtickets.tickets import provenance
 from rtickets.tickets.ticket import Ticket
@@ -100,6 +101,10 @@ class Begun(NamedTuple):
         ticket = Ticket(found.mask, found.params, found.batch_stats, self._meta(found))
         write_ticket(self.run.folder / "early", ticket)
 
+    def note(self, line: Mapping[str, Any]) -> None:
+        """Write a line of what happened, for whoever asks how far the search is."""
+        processes.on_primary(lambda: event_lines.write_event(self.run.folder, line))
+
     def _meta(self, found: Written) -> dict[str, Any]:
         notes = {"notes": found.notes} if found.notes else {}
         return {**self.meta, "step": found.step, **notes}
@@ -118,6 +123,7 @@ class Begun(NamedTuple):
             say=partial(_say, self.run.folder.name),
             early=self.early,
             write_early=self.write_early,
+            note=self.note,
         )
         warmup = to_steps(own.penalty_warmup, steps)
         return Searching(events, events.start(self.params), own.masked, warmup, self.statistics)
@@ -137,6 +143,8 @@ def _run(config: SearchConfig, devices: parallel.Devices, folder: Path) -> dict[
     begun = begin(config, folder, devices)
     for note in begun.notes:
         _say(folder.name, note)
+    last = to_steps(config.train.duration, begun.run.steps_per_epoch)
+    processes.on_primary(lambda: event_lines.begin_events(folder, last))
     first, whole = (begun.params, begun.batch_stats), begun.whole
     write_ticket(folder / "initial", Ticket(whole, *first, begun.meta))
     outcome = train_network(begun.run, first, whole, searching=begun.searching())

@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from flax.traverse_util import unflatten_dict
 
-from rtickets import models
+from rtickets import masks, models
 from rtickets.costs.task_sizes import TaskSizes, sizes_of
 from rtickets.data import source_of
 from rtickets.draw.searching import channels
 from rtickets.draw.searching.settings import check_budget, check_early, check_length, events_in
+from rtickets.masks import DEFAULT_PRUNABLE, Params
 from rtickets.models.inputs import Inputs
 from rtickets.models.supernet import Supernet
 from rtickets.settings.kinds import to_steps
@@ -26,11 +27,13 @@ class NetworkCosts(NamedTuple):
         total: of all of it.
         by_channel: of a channel of every path.
         least: without any searchable channel.
+        shapes: its parameters, empty arrays of their shapes.
     """
 
     total: int
     by_channel: dict[str, int]
     least: int
+    shapes: Params
 
 
 def costs_of(model: models.Model, inputs: Inputs) -> NetworkCosts:
@@ -43,7 +46,8 @@ def costs_of(model: models.Model, inputs: Inputs) -> NetworkCosts:
     total = sum(places[path] * math.prod(shapes[path]) for path in places)
     empty = unflatten_dict({path: np.empty(shape) for path, shape in shapes.items()}, sep="/")
     found = channels.costs_per_channel(empty, places)
-    return NetworkCosts(total, found, total - sum(n * shapes[p][0] for p, n in found.items()))
+    least = total - sum(n * shapes[path][0] for path, n in found.items())
+    return NetworkCosts(total, found, least, empty)
 
 
 def periods_of(config: SearchConfig, steps: int) -> tuple[int, int]:
@@ -67,11 +71,19 @@ def check_events(config: SearchConfig, steps: int) -> int:
 
 
 def check_network(config: SearchConfig, sizes: TaskSizes) -> None:
-    """Refuse a network without searchable blocks, and a budget that it cannot come down to."""
+    """Refuse a network without searchable blocks, and what it cannot come down to or has not.
+
+    Raises:
+        InputError: for a budget below what is not searched, and expressions that match no leaf.
+    """
+    own = config.searching
+    usual = own.budget is None and (own.prunable, own.exclude) == (DEFAULT_PRUNABLE, None)
     model = models.from_config(config.model, sizes.outputs, make_head=sizes.head)
-    if config.searching.budget is None and isinstance(model, Supernet):
+    if usual and isinstance(model, Supernet):
         return  # it has some, and to count them takes seconds
-    check_budget(config.searching, costs_of(model, sizes.inputs).least)
+    found = costs_of(model, sizes.inputs)
+    masks.select(found.shapes, own.prunable, own.exclude)
+    check_budget(own, found.least)
 
 
 def check_known(config: SearchConfig) -> None:

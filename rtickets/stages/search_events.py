@@ -51,6 +51,7 @@ class SearchEvents(NamedTuple):
         say: says a line.
         early: the step after which the whole network is kept, 0 for none.
         write_early: keeps it.
+        note: takes a line of `rtickets.storage.event_lines` of every event.
     """
 
     config: SearchingConfig
@@ -63,6 +64,7 @@ class SearchEvents(NamedTuple):
     say: Callable[[str], None]
     early: int = 0
     write_early: Callable[[Written], None] | None = None
+    note: Callable[[Mapping[str, Any]], None] | None = None
 
     @property
     def periods(self) -> tuple[int, ...]:
@@ -83,20 +85,41 @@ class SearchEvents(NamedTuple):
         self, step: int, last: int, state: TrainState, mask: Mask
     ) -> tuple[TrainState, Mask]:
         """Let what is due happen."""
-        search, prune = self.every
         ends, notes = step == last, list[str]()
+        shrinks, prunes = (bool(every) and (ends or step % every == 0) for every in self.every)
         if step == self.early and self.write_early is not None:
             self.write_early(Written(step, self.whole, state.params, state.batch_stats, []))
-        if search and (ends or step % search == 0):
+        if shrinks:
             state, mask, notes = self._shrink(state, mask, last=ends)
-        if not prune:
-            if ends:
-                self._keep(step, state, mask, notes)
-        elif ends or step % prune == 0:
-            mask = self._prune(step, -(-step // prune), state, notes)
+        if prunes:
+            mask = self._prune(step, self._prunings(step), state, notes)
             if self.config.reactivation == "explicit" and not ends:
                 mask = channels.mask_of(state.params, state.search.alive, self.whole)
+        elif ends:
+            self._keep(step, state, mask, notes)
+        if self.note is not None and (shrinks or prunes):
+            self.note(self._line(step, last, state.search, shrinks=shrinks, prunes=prunes))
         return state, mask
+
+    def _prunings(self, step: int) -> int:
+        return -(-step // self.every[1])
+
+    def _line(
+        self, step: int, last: int, search: SearchState, *, shrinks: bool, prunes: bool
+    ) -> dict[str, Any]:
+        alive = search.alive
+        number = [sum(int(e.sum()) for e in alive.values()), sum(e.size for e in alive.values())]
+        happened = {"search": shrinks, "prune": prunes}
+        line = {
+            "step": step,
+            "last_step": last,
+            "events": [name for name, did in happened.items() if did],
+            "channels": number,
+            "multiply_adds": self.multiply_adds(alive),
+            "penalty": float(search.rho),
+        }
+        sparsity = self.config.sparsity_at(self._prunings(step)) if prunes else None
+        return line if sparsity is None else {**line, "sparsity": sparsity}
 
     def multiply_adds(self, alive: channels.Alive) -> int:
         """Return those of the network with these channels."""

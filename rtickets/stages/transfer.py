@@ -30,8 +30,10 @@ from rtickets.stages.train import (
     write_ticket,
 )
 from rtickets.stages.training_run import TrainingRun
-from rtickets.tasks import task_of
+from rtickets.tasks import Task, task_of
 from rtickets.tickets import provenance
+from rtickets.tickets.asked import differing
+from rtickets.tickets.head import known
 from rtickets.tickets.ticket import Ticket
 from rtickets.training.heads import HeadFit
 from rtickets.training.meeting import Compiled
@@ -184,14 +186,24 @@ def begin(asked: Asked, folder: Path, devices: parallel.Devices) -> Begun:
     own = config.head == "own"
     ready = prepare(ticket, config.data, *how, keep_head=own, pixels=pixels)
     if own and ready.params is not ticket.params:
-        raise InputError(
-            f"head='own': the ticket's head answers something else than {config.data.source!r} "
-            f"asks by the task {ready.task.name!r}; leave head out for a fresh one"
-        )
+        raise _other_head(config, ticket, ready.task)
     features = cached.check(config, ready) if config.features == "cached" else 0
     run = ready.run(config.train, folder, devices)
     weights = (ready.params, _statistics(config, ticket, ready))
     return Begun(config, ready, run, weights, features)
+
+
+def _other_head(config: TransferConfig, ticket: Ticket, task: Task) -> InputError:
+    """Return the error that says what a ticket's head is for, and what is asked of it."""
+    others = differing(known(ticket.meta)[0], task)
+    why = [
+        f"data.task.{name}={asked!r} (its head: {own!r})" for name, (own, asked) in others.items()
+    ]
+    return InputError(
+        f"head='own': the ticket's head answers something else than {config.data.source!r} asks by "
+        f"the task {task.name!r}{' with ' if why else ''}{', '.join(why)}; leave head out for a "
+        "fresh one, or give its settings"
+    )
 
 
 def _written(run: TrainingRun, fit: HeadFit, write: Callable[[Outcome], None]) -> dict[str, Any]:

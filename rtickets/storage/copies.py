@@ -15,9 +15,9 @@ _TEMPORARY = re.compile(
 )
 _LONGEST_NAME = 255  # bytes, of Linux
 _CHECKPOINTS = "checkpoints"
-_TELLING = (COMPLETE, "FAILED", "config.json", "units.json", "throughput.jsonl")
+_TELLING = (COMPLETE, "FAILED", "config.json", "units.json", "throughput.jsonl", "events.jsonl")
 _COUNTED = ("done", "failed")  # folders of a study that its workers share
-_WHILE_AT_WORK = (*_COUNTED, "cells")  # likewise, or that say what need not be done again
+WHILE_AT_WORK = (*_COUNTED, "cells")  # likewise, or that say what need not be done again
 
 
 def is_temporary(key: str) -> bool:
@@ -96,7 +96,7 @@ def to_look_at(keys: Iterable[str], asked: Iterable[str] = ()) -> list[str]:
     return [
         key
         for key in keys
-        if key.count("/") == 1 or key.split("/")[1] in _WHILE_AT_WORK or key.startswith(asked)
+        if key.count("/") == 1 or key.split("/")[1] in WHILE_AT_WORK or key.startswith(asked)
     ]
 
 

@@ -56,7 +56,6 @@ class Segmentation(ImageTask):
     parts_have_classes: ClassVar[bool] = True
     weights_answers: ClassVar[bool] = True
     headline: ClassVar[Any] = Headline("miou", "share", words="mean IoU")
-    beside_head: ClassVar[frozenset[str]] = frozenset({"ignored", "evaluation"})
     name: Literal["segmentation"] = "segmentation"
     decoder: Literal["deeplab", "none"] = "deeplab"
     output_stride: Literal[4, 8, 16, 32] = 16
@@ -64,6 +63,12 @@ class Segmentation(ImageTask):
     fine: str = "stage1"
     ignored: int = Field(default=255, ge=0, le=2**31 - 1)
     evaluation: Literal["resized", "whole", "sliding"] = "resized"
+
+    @property
+    def beside_head(self) -> frozenset[str]:  # type: ignore[override]
+        """Without a decoder its settings are of none."""
+        unused = {"output_stride", "channels", "fine"} if self.decoder == "none" else set()
+        return frozenset({"ignored", "evaluation", *unused})
 
     @property
     def head(self) -> DeepLab | Places:

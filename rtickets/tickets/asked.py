@@ -31,7 +31,7 @@ class Question(NamedTuple):
 def aligned(meta: Any, task: Task, dataset: Dataset) -> Dataset | None:
     """Return what `Task.aligned` does for a ticket's head, None if that does something else."""
     own, about = known(meta)
-    return None if _differing(own, task) else task.aligned(about, dataset)
+    return None if differing(own, task) else task.aligned(about, dataset)
 
 
 def asked_again(meta: Any, config: DataConfig | None, seed: int) -> Question:
@@ -59,8 +59,8 @@ def asked_again(meta: Any, config: DataConfig | None, seed: int) -> Question:
             f"the ticket was trained for the task {own.name!r}, the data {config.source!r} ask "
             f"{task.name!r}; transfer the ticket to them first, or name data.task"
         )
-    if differing := _differing(own, task):
-        ours, theirs = (", ".join(f"{k}={v[i]!r}" for k, v in differing.items()) for i in (0, 1))
+    if others := differing(own, task):
+        ours, theirs = (", ".join(f"{k}={v[i]!r}" for k, v in others.items()) for i in (0, 1))
         raise InputError(
             f"the ticket was trained for the task {own.name!r} with {ours}, the data "
             f"{config.source!r} ask it with {theirs}; give data.task the settings of the ticket, "
@@ -72,7 +72,7 @@ def asked_again(meta: Any, config: DataConfig | None, seed: int) -> Question:
     return Question(config, task, dataset, dataset.notes[len(loaded.notes) :])
 
 
-def _differing(own: Task, asked: Task) -> dict[str, tuple[Any, Any]]:
+def differing(own: Task, asked: Task) -> dict[str, tuple[Any, Any]]:
     """Return the settings, the name among them, by which a head's task is not the one asked.
 
     Values are (the head's, those asked).

@@ -7,11 +7,13 @@ from rtickets.config import (
     DrawConfig,
     EvaluateConfig,
     OptimizerConfig,
+    SearchConfig,
     StudyConfig,
     TrainConfig,
 )
 from rtickets.errors import InputError
 from rtickets.settings import config_files
+from rtickets.tasks import Segmentation
 
 
 def read(cls, *changes, default=None):
@@ -245,3 +247,12 @@ def test_another_attack_than_the_files_has_its_own_fields(choice):
             read(EvaluateConfig, choice, f"attacks.mine.{field}=1", default=file)
         assert f"attacks.mine.{field}" in str(caught.value)
         assert "num_targets" in str(caught.value)
+
+
+def test_a_field_is_not_suggested_in_its_own_place():
+    """Of a task that has it not, while the one that is the default does."""
+    default = SearchConfig(data=DataConfig(task=Segmentation(decoder="none")))
+    with pytest.raises(InputError) as caught:
+        read(SearchConfig, "data.task.name=classification", "data.task.fine=a", default=default)
+    assert "set it first" in str(caught.value)
+    assert "did you mean data.task.fine" not in str(caught.value)

@@ -73,15 +73,25 @@ def test_what_a_killed_process_was_writing_is_cleared_away_and_nothing_else(fold
     for name in (".ticket.77", ".ticket.77.old"):
         (folder.path / name / "deep").mkdir(parents=True)
     temporary_name(folder.path / "result.json").write_text("x")
+    # also in the folders of a run, as the tickets of a search, but not where others are at work
+    kept = folder.path / "tickets" / "step3", folder.path / "cells" / ".b.json.5"
+    for path in (*kept, folder.path / "tickets" / ".step4.9", folder.path / "rungs" / "1" / ".t.8"):
+        path.mkdir(parents=True)
     run_once(folder, lambda _: {})
     assert names(folder.path) == [
         ".nfs0001",
         "COMPLETE",
+        "cells",
         "config.json",
         "environment.json",
         "notes.txt",
         "result.json",
+        "rungs",
+        "tickets",
     ]
+    assert all(path.is_dir() for path in kept)
+    assert names(folder.path / "tickets") == ["step3"]
+    assert names(folder.path / "rungs" / "1") == []
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '"x"', "\0\xff"])

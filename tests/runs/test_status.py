@@ -11,6 +11,7 @@ from rtickets import cli
 from rtickets.errors import InputError
 from rtickets.runs.status import as_text, duration, read_status
 from rtickets.stages import study_progress
+from rtickets.storage.event_lines import begin_events, read_events, write_event
 
 NOW = time.time()
 
@@ -287,3 +288,47 @@ def test_the_rungs_of_a_ladder_count_together(tmp_path):
     (found,) = read_status(tmp_path)
     assert (found.state, found.done, found.total) == ("running", 140, 300)
     assert found.seconds_left == pytest.approx(160 * 0.5, abs=20)
+
+
+def test_a_stopped_search_says_its_steps_and_its_last_event_before_its_first_line(tmp_path, ended):
+    folder = make(tmp_path, "search-a-0123456789", holder=here(ended))
+    begin_events(folder, 36)
+    (found,) = read_status(tmp_path)
+    assert (found.state, found.done, found.total, found.event) == ("stopped", 0, 36, None)
+    assert "0 of 36 steps (0%)" in as_text([found])
+    shrunk = {"step": 8, "last_step": 36, "events": ["search"], "channels": [305, 320]}
+    write_event(folder, shrunk)
+    write_event(folder, {**shrunk, "step": 12, "events": ["search", "prune"], "sparsity": 0.2})
+    (found,) = read_status(tmp_path)
+    assert (found.state, found.done, found.total) == ("stopped", 12, 36)
+    assert found.event == "step 12, 20% of the weights pruned, 305 of 320 channels"
+    text = as_text([found])
+    assert "12 of 36 steps (33%), last event: step 12" in text
+    (folder / "checkpoints" / "15").mkdir(parents=True)  # what a stop saves
+    (folder / "checkpoints" / "16.orbax-checkpoint-tmp").mkdir()
+    assert read_status(tmp_path)[0].done == 15
+    begin_events(folder, 36)  # it goes on
+    write_event(folder, {**shrunk, "step": 16})
+    (folder / "throughput.jsonl").write_text(json.dumps({**line(18, NOW), "last_step": 36}) + "\n")
+    assert read_status(tmp_path)[0].done == 18
+
+
+def test_a_training_without_a_checkpoint_begins_its_events_again(tmp_path):
+    begin_events(tmp_path, 36)
+    write_event(tmp_path, {"step": 8, "last_step": 36})
+    begin_events(tmp_path, 36)
+    assert [each["step"] for each in read_events(tmp_path)] == [0]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"step": 1', '{"step": "1", "last_step": 3}\n', '{"step": -1, "last_step": 1}\n[]\n']
+)
+def test_damaged_events_hide_nothing(tmp_path, ended, text):
+    folder = make(tmp_path, "search-a-0123456789", holder=here(ended))
+    (folder / "events.jsonl").write_text(text)
+    (found,) = read_status(tmp_path)
+    assert (found.state, found.done, found.event) == ("stopped", None, None)
+    (folder / "events.jsonl").write_text(
+        '{"step": 9, "last_step": 9, "channels": "many", "sparsity": "\\u001b"}\n'
+    )
+    assert read_status(tmp_path)[0].event == "step 9"

@@ -30,6 +30,7 @@ from rtickets.stages import search_checks, search_events
 from rtickets.stages.search import search
 from rtickets.stages.settings import TransferConfig
 from rtickets.stages.transfer import Asked, begin
+from rtickets.storage.event_lines import read_events
 from rtickets.tasks import Keypoints
 from rtickets.tickets import provenance
 from rtickets.tickets.compaction import compact
@@ -199,6 +200,16 @@ def test_a_search_that_was_stopped_ends_bit_equal(seen, tmp_path, monkeypatch, s
     for one, other in ((whole.params, again.params), (whole.batch_stats, again.batch_stats)):
         jax.tree.map(np.testing.assert_array_equal, one, other)
     jax.tree.map(np.testing.assert_array_equal, whole.mask, again.mask)
+    lines = (seen[0].path / "events.jsonl").read_text()
+    assert lines == (tmp_path / seen[0].path.name / "events.jsonl").read_text()
+    found = read_events(tmp_path / seen[0].path.name)
+    assert [(each["step"], each["events"]) for each in found] == [
+        (0, []), (2, ["search"]), (3, ["prune"]), (4, ["search"]), (6, ["search", "prune"]),
+        (8, ["search", "prune"]),
+    ]  # fmt: skip
+    assert [each.get("sparsity") for each in found] == [None, None, 0.25, None, 0.5, 0.5]
+    assert found[-1]["channels"] == seen[0].result()["channels"]
+    assert found[-1]["multiply_adds"] == seen[0].result()["multiply_adds"]["searched"]
 
 
 def test_the_last_event_meets_the_budget(tmp_path):
@@ -228,6 +239,9 @@ def unread(*_):
         ({"searching__budget": 100}, r"budget=100 multiply-adds cannot be met: [\d,]+ are of"),
         ({"searching__early": "2it"}, r"early='2it'.*step 2"),
         ({"model__arch": "resnet18"}, "supernet_small"),
+        ({"searching__exclude": "nothing"}, "exclude='nothing' matches none"),
+        ({"searching__prunable": "nothing"}, "prunable='nothing' matches none"),
+        ({"searching__exclude": ".*"}, r"exclude='\.\*' leaves none"),
     ],
 )
 def test_what_cannot_be_reached_is_refused_before_data_are_read(
@@ -240,6 +254,12 @@ def test_what_cannot_be_reached_is_refused_before_data_are_read(
         search(asked, tmp_path, "mine", parallel.local_devices(1))
     with pytest.raises(InputError, match=said):
         search_module.STAGE.estimate(asked, Setting())
+
+
+@pytest.mark.parametrize("field", ["prunable", "exclude"])
+def test_what_is_no_expression_is_refused_as_it_is_written(field):
+    with pytest.raises(InputError, match=rf"searching: {field}='\(' is not a regular expression"):
+        config_files.parse(SearchConfig, {"searching": {field: "("}, "train": {"select": "last"}})
 
 
 def test_a_staircase_of_one_unit_is_refused_as_it_is_written():

@@ -6,7 +6,8 @@ import pytest
 from rtickets import data
 from rtickets.data.settings import DataConfig
 from rtickets.settings import config_files
-from rtickets.tickets.asked import asked_again
+from rtickets.tasks import Segmentation
+from rtickets.tickets.asked import asked_again, differing
 
 
 @pytest.fixture
@@ -45,3 +46,12 @@ def test_other_data_and_few_examples_are_drawn_by_the_seed_that_is_given(config)
     few = config_files.replace(config, train_examples=10)
     found = asked_again(meta_of(few, 3), few, 1).dataset.train.images
     np.testing.assert_array_equal(found, data.load(few, 1).train.images)
+
+
+def test_settings_of_a_decoder_that_is_not_there_are_no_other_head():
+    task, other = Segmentation, {"ignored": 9}
+    of_decoder = {"output_stride": 8, "channels": 32, "fine": "stage2"}
+    bare = {"decoder": "none", **other}
+    assert differing(task(decoder="none"), task(**bare, **of_decoder)) == {}
+    assert differing(task(), task(**other, **of_decoder)).keys() == of_decoder.keys()
+    assert "decoder" in differing(task(), task(**bare))

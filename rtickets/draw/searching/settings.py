@@ -8,6 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from rtickets.errors import InputError
 from rtickets.masks import DEFAULT_PRUNABLE
+from rtickets.masks.trees import check_expression
 from rtickets.settings.kinds import (
     STRICT,
     Duration,
@@ -92,6 +93,9 @@ class SearchingConfig:
 
     @model_validator(mode="after")
     def _check(self) -> "SearchingConfig":
+        for name in ("prunable", "exclude"):
+            if (expression := getattr(self, name)) is not None:
+                check_expression(expression, name)
         if found := "; ".join(self.problems()):
             raise ValueError(found)
         return self
