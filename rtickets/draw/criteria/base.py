@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from rtickets.draw.criteria.losses import Batch, OutputsOf, Perturb, task_loss
 from rtickets.masks import Mask, Params
 from rtickets.models.inputs import Inputs
+from rtickets.platform.programs import Pinned
 from rtickets.tasks import Task
 
 ScoreFn = Callable[[Params, Mask], Any]
@@ -82,7 +83,8 @@ def scored_on_data(
     """
 
     def make(subject: ScoredNetwork) -> ScoreFn:
-        loss_fn = task_loss(subject.task, subject.outputs_fn, temperature)
+        # Nobody changes what it closes over, so that rounds need not trace it again.
+        loss_fn = Pinned(task_loss(subject.task, subject.outputs_fn, temperature))
         batches = subject.load_batches()
         options = {
             "perturb": subject.perturb, "prunable": subject.prunable, "exclude": subject.exclude

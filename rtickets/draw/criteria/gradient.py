@@ -5,7 +5,7 @@ arrays with the examples on axis 0; batches may differ in size and count by it. 
 (params, *batch) to the batch that the loss is taken on instead, for instance `adversarial(...)`,
 which is not differentiated through. Both are compiled once per function object and what it
 computes, so scoring in rounds should pass the same ones again; an object that has changed is traced
-to notice.
+to notice, unless it is `Pinned`.
 
 With a `mask` the network is the one without its dead weights, as if they were no parameters: they
 are zero, images are attacked so, their gradients count nowhere and their scores are 0. Weights of
@@ -158,6 +158,8 @@ def _pinned(
     batches: Sequence[Batch],
 ) -> tuple[Pinned, Pinned | None]:
     """Return the functions as those that compute what they do now for the first batch."""
+    if isinstance(loss_fn, Pinned):
+        return loss_fn, perturb and Pinned(perturb)
 
     def loss(weights: dict[str, Array], params: Params, *batch: Array) -> Array:
         return _loss_of_weights(loss_fn, perturb, params, batch)(weights)

@@ -69,8 +69,10 @@ def synflow(
     params = replace_leaves(params, positive)
     weights = prunable_leaves(params, prunable, exclude)
     ones = jnp.ones((1, *input_shape), jnp.float32)
-    program = program_of("network", _flow_of(logits_fn), weights, params, ones, 1.0)
-    flow, gradient = _compiled(Pinned(logits_fn, program))  # the function may be a changed object
+    if not isinstance(logits_fn, Pinned):  # the function may be a changed object
+        program = program_of("network", _flow_of(logits_fn), weights, params, ones, 1.0)
+        logits_fn = Pinned(logits_fn, program)
+    flow, gradient = _compiled(logits_fn)
 
     def total(scale: float) -> float:
         return float(flow(weights, params, scale * ones, 1.0)) / scale
@@ -143,8 +145,10 @@ def _of_network(subject: ScoredNetwork) -> ScoreFn:
     def logits_fn(params: Params, x: Array) -> Array:
         return models.logits(model, params, batch_stats, x)
 
+    # Nobody changes what it closes over, so that rounds need not trace it again.
+    network = Pinned(logits_fn)
     score = partial(synflow, prunable=subject.prunable, exclude=subject.exclude)
-    return lambda params, mask: score(logits_fn, params, taken.shape, mask=mask)
+    return lambda params, mask: score(network, params, taken.shape, mask=mask)
 
 
 SYNFLOW = CriterionEntry(_of_network, in_rounds=True, rounds=100)  # Tanaka et al. 2020

@@ -42,6 +42,25 @@ def network(tiny):
 
 
 @of_networks
+def test_rounds_do_not_trace_the_network_again(network, name, monkeypatch):
+    tiny, _, subject = network
+    traced, logits = [], models.logits
+
+    def counted(*args):
+        traced.append(1)
+        return logits(*args)
+
+    monkeypatch.setattr(models, "logits", counted)
+    score = CRITERIA[name].make(subject)
+    score(tiny.params, tiny.mask)
+    once = len(traced)
+    assert once
+    for _ in range(3):
+        score(masks.apply(tiny.mask, tiny.params), tiny.mask)
+    assert len(traced) == once
+
+
+@of_networks
 def test_scores_are_finite_and_as_the_entry_says(network, name):
     tiny, read, subject = network
     read.clear()
