@@ -3,26 +3,24 @@
     rtickets search-study --config=configs/studies/supertickets.py --workdir=runs
     rtickets search-study --config=configs/studies/supertickets.py:small --workdir=runs
 
-Pixels and classes of stamps_scenes, three paired seeds, 50, 80 and 90% of the weights of living
-channels removed. Every pipeline begins with a run of the same length: `two_in_one` (SuperTickets,
-You et al. 2022) with its three ways of coming back and with all of its sparsity at once, `pruned`
-without channels dying, `searched` without pruning, which `magnitude` and other criteria prune
-afterwards, and `dense`. `_retrained` goes on under the mask; `rewound` and `rewound_early` train
-the mask from the initial weights and from those of an early step, `random_mask` as many weights a
-layer at random places from the initial ones. `moved` goes to the other task, under a fresh head,
-with the backbone free or `_frozen`; `moved_random` are weights of the dense run under a random mask
-with the ticket's layer densities, `moved_dense` all of them.
+Pixels of stamps_scenes and their objects, cut out to be classified; three paired seeds, 50, 80 and
+90% of the weights of living channels removed. Every pipeline begins with a run of the same length:
+`two_in_one` (SuperTickets, You et al. 2022) with its three ways of coming back and with all of its
+sparsity at once, `pruned` without channels dying, `searched` without pruning, which `magnitude` and
+other criteria prune afterwards, and `dense`. `_retrained` goes on under the mask; `rewound` and
+`rewound_early` train the mask from the initial weights and from those of an early step,
+`random_mask` as many weights a layer at random places from the initial ones. `moved` goes to the
+other task, under a fresh head, with the backbone free or `_frozen`; `moved_random` are weights of
+the dense run under a random mask with the ticket's layer densities, `moved_dense` all of them.
 
 At full size the supernet has three branches and kernels of 3, 5 and 7, at 64 pixels. Small is
 `supernet_nano` at 32 pixels, whose stem is not pruned, as it would die whole, and whose layers keep
-a twentieth of their weights in a search and in draws; as classes of scenes are not learnt in so few
-steps from so few objects, the other task is garments of Fashion-MNIST. What is measured has
-normalisation statistics that are estimated anew, as 75 steps are too few for running ones. Needs
-`pip install 'rtickets[scenes]'` and Debian's packages tuxpaint-stamps-default and mate-backgrounds
-(docs/data.md).
+a twentieth of their weights in a search and in draws. What is measured has normalisation statistics
+that are estimated anew, as running ones are behind. Needs `pip install 'rtickets[scenes]'` and
+Debian's packages tuxpaint-stamps-default and mate-backgrounds (docs/data.md).
 
-Time: full, not run, --dry-run estimates it; small, about an hour on one idle core, of which 29
-minutes were run (docs/results/supertickets_small.md).
+Time: full, not run, --dry-run estimates it; small, about an hour on two CPU cores, one task each
+(docs/results/supertickets_small.md).
 """
 
 from rtickets.config import (
