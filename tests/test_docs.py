@@ -111,7 +111,7 @@ def commands():
     """Yield (file, words) of the commands of all pages; README's have a test of their own."""
     for path in PAGES[1:]:
         for line in [*lines_of_blocks(path), *INDENTED.findall(joined(path))]:
-            line = line.removeprefix("srun ")
+            line = line.removeprefix("srun ").split(" > ")[0]
             if line.startswith("rtickets "):
                 words = [word for word in shlex.split(line, comments=True) if word != "..."]
                 if not UNKNOWN & {*words}:
