@@ -4,7 +4,7 @@ In one event channels die first, then weights are pruned among those that live. 
 run does both, whatever the periods, so that the ticket has the architecture of the end.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -91,6 +91,7 @@ class SearchEvents(NamedTuple):
             self.write_early(Written(step, self.whole, state.params, state.batch_stats, []))
         if shrinks:
             state, mask, notes = self._shrink(state, mask, last=ends)
+            notes += self._extremes(state.search.alive) if ends else []
         if prunes:
             mask = self._prune(step, self._prunings(step), state, notes)
             if self.config.reactivation == "explicit" and not ends:
@@ -170,6 +171,22 @@ class SearchEvents(NamedTuple):
             "searching.urgency or the duration"
         )
         return fits, [note]
+
+    def _extremes(self, alive: channels.Alive) -> Iterator[str]:
+        """Yield what to say where a search has left no channel, or freed none."""
+        config = self.config
+        left, total = sum(int(e.sum()) for e in alive.values()), sum(e.size for e in alive.values())
+        if left == 0:
+            yield (
+                f"none of {total:,} searchable channels lives; lower searching.penalty, "
+                f"{config.penalty}, or searching.threshold, {config.threshold}"
+            )
+        elif left == total and config.penalty > 0:
+            yield (
+                f"none of {total:,} searchable channels died, no scale fell below threshold="
+                f"{config.threshold}; set another searching.penalty than {config.penalty}, let "
+                "scales learn faster (train.optimizer.learning_rate_factors), or search longer"
+            )
 
     def _moved(self, search: SearchState, after: dict[str, np.ndarray]) -> SearchState:
         """Return what the search goes by after an event: other weights by budget and costs."""

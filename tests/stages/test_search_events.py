@@ -86,7 +86,7 @@ def test_channels_die_before_weights_are_pruned_and_the_end_has_both(network, mo
     for step in (2, 3, 4, 6, 7):
         made.order.clear()
         state, mask = made.events.happen(step, 7, state, mask)
-        happened[step] = list(made.order)
+        happened[step] = [each for each in made.order if " " not in each]  # no notes
     both = ["channels", "weights"]
     assert happened == {2: ["channels"], 3: ["weights"], 4: ["channels"], 6: both, 7: both}
     assert [each.step for each in made.written] == [3, 6, 7]
@@ -237,6 +237,23 @@ def test_channels_that_only_the_budget_removes_are_said(network, monkeypatch):
     small = with_scales(made.params, [1e-4])  # died by its scale, and the budget is met
     made = Made(network, monkeypatch, budget=99_999)
     made.events.happen(6, 6, made.state(small), made.events.whole)
+    assert made.written[-1].notes == []
+
+
+def test_a_search_that_leaves_no_channel_or_frees_none_is_said(network, monkeypatch):
+    made = Made(network, monkeypatch, threshold=100)
+    made.events.happen(6, 6, made.state(made.params), made.events.whole)
+    (note,) = [each for each in made.written[-1].notes if "searchable channels" in each]
+    assert "lives; lower searching.penalty, 0.5, or searching.threshold, 100" in note
+    assert note in made.order
+    for penalty, said in ((0.5, 1), (0, 0)):
+        made = Made(network, monkeypatch, penalty=penalty)
+        made.events.happen(2, 6, made.state(made.params), made.events.whole)  # not the last one
+        made.events.happen(6, 6, made.state(made.params), made.events.whole)
+        notes = [each for each in made.order if "died, no scale fell below threshold" in each]
+        assert len(notes) == said
+    made = Made(network, monkeypatch)
+    made.events.happen(6, 6, made.state(with_scales(made.params, [1e-4])), made.events.whole)
     assert made.written[-1].notes == []
 
 
