@@ -34,6 +34,7 @@ def matthews_of(table: Any) -> Measured:
     """Return Matthews' correlation (Gorodkin 2004 for several classes), 0 where one is constant."""
     value, error, examples = _estimated(_matthews, table)
     half = float(ndtri(0.975)) * (error or examples**-0.5)  # as of classes that are independent
+    value = min(max(value, -1.0), 1.0)  # rounding may lead out
     return Measured(value, max(value - half, -1.0), min(value + half, 1.0))
 
 
