@@ -127,28 +127,28 @@ def torch_file(tmp_path):
     return write
 
 
+def random_state(arch, layout=0, seed=0, num_classes=5, channels=3, **options):
+    """Random weights of a network of ours, under the names of a layout and in its axis order."""
+    model = models.build(arch, num_classes, **options)
+    leaves = masks.leaf_paths(account.template(model, channels))
+    names = account.source_names(leaves, layouts_of(model)[layout])
+    generator = np.random.default_rng(seed)
+    state = collections.OrderedDict()
+    for leaf, name in sorted(names.items(), key=lambda item: item[1]):
+        shape = leaves[leaf].shape
+        shape = (*shape[:1:-1], *shape[:2]) if len(shape) == 4 else shape[::-1]
+        bound = (6 / np.prod(shape[1:])) ** 0.5
+        low, high = (-bound, bound) if len(shape) > 1 else (0.5, 1.0)
+        state[name] = generator.uniform(low, high, shape).astype(np.float32)
+        if name.endswith("running_var"):
+            counter = name.replace("running_var", "num_batches_tracked")
+            state[counter] = np.array(9, np.int64)
+    return state
+
+
 @pytest.fixture(scope="session")
 def state_of():
-    """Random weights of a network of ours, under the names of a layout and in its axis order."""
-
-    def make(arch, layout=0, seed=0, num_classes=5, channels=3, **options):
-        model = models.build(arch, num_classes, **options)
-        leaves = masks.leaf_paths(account.template(model, channels))
-        names = account.source_names(leaves, layouts_of(model)[layout])
-        generator = np.random.default_rng(seed)
-        state = collections.OrderedDict()
-        for leaf, name in sorted(names.items(), key=lambda item: item[1]):
-            shape = leaves[leaf].shape
-            shape = (*shape[:1:-1], *shape[:2]) if len(shape) == 4 else shape[::-1]
-            bound = (6 / np.prod(shape[1:])) ** 0.5
-            low, high = (-bound, bound) if len(shape) > 1 else (0.5, 1.0)
-            state[name] = generator.uniform(low, high, shape).astype(np.float32)
-            if name.endswith("running_var"):
-                counter = name.replace("running_var", "num_batches_tracked")
-                state[counter] = np.array(9, np.int64)
-        return state
-
-    return make
+    return random_state
 
 
 @pytest.fixture(autouse=True)

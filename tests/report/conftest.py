@@ -47,7 +47,7 @@ def example_config():
     return config_files.replace(config, evaluate__attacks={"pgd20": attack})
 
 
-def study_in(folder, cells=None, config=None, **more):
+def study_in(folder, cells=None, config=None, name="small", **more):
     """Make the folder of a complete study of given cells, configuration and further results."""
     config = config or example_config()
     sources = [
@@ -56,7 +56,7 @@ def study_in(folder, cells=None, config=None, **more):
         for objective in config.objectives
     ]
     result = {"cells": example_cells() if cells is None else cells, "sources": sources, **more}
-    return run_once(folder_of(folder / "runs", "study", "small", config), lambda _: result)
+    return run_once(folder_of(folder / "runs", "study", name, config), lambda _: result)
 
 
 @pytest.fixture(scope="session")

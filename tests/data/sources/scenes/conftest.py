@@ -20,9 +20,8 @@ def stamp(colour, shape=(20, 30), hole=False):
     return pixels
 
 
-@pytest.fixture(scope="session")
-def share(tmp_path_factory):
-    root = tmp_path_factory.mktemp("share")
+def write_share(root):
+    """Write a few of each into a folder."""
     for label, name in enumerate(SCENE_CLASSES):
         folder = root / STAMPS / name / "kind"
         folder.mkdir(parents=True)
@@ -35,6 +34,12 @@ def share(tmp_path_factory):
     for number, name in enumerate(PHOTOGRAPHS):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (90, 70), (0, 255, 10 * number)).save(root / name, quality=100)
+
+
+@pytest.fixture(scope="session")
+def share(tmp_path_factory):
+    root = tmp_path_factory.mktemp("share")
+    write_share(root)
     return root
 
 
