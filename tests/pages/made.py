@@ -67,7 +67,7 @@ def photograph(place: Place) -> None:
     flowers = place.folder / "flowers"
     for label in ("rose", "tulip"):
         (flowers / label).mkdir(parents=True)
-        for number in range(30):
+        for number in range(100):
             pixels = generator.integers(0, 255, (28, 28, 3), np.uint8)
             Image.fromarray(pixels).save(flowers / label / f"{number}.png")
     noisy = np.linspace(60, 200, 32 * 32).reshape(32, 32) + generator.normal(0, 20, (32, 32))

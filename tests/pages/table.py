@@ -121,7 +121,9 @@ GIVEN = {
 # Appended to what really runs, where its configuration has the field; `*` is every label.
 SMALL = (
     ("model.width", "0.03125"),
-    ("data.train_examples", "256"),
+    ("data.train_examples", "128"),
+    ("recalibrate.batches", "1"),
+    ("recalibrate.batch_size", "16"),
     ("method.stop", "2it"),
     ("train.duration", "2ep"),
     ("train.batch_size", "16"),
