@@ -162,14 +162,14 @@ SCRIPTS: dict[str, tuple[dict[str, str], str]] = {
     "tests/speed/draw_memory.py": ({" 1e9 ": " 1e6 "}, ""),
     "tests/speed/growth.py": ({}, "--steps 1 --batches 4 --tickets 1 --devices 1 "
                                   "--weights 1e4 --seconds=0.1"),
-    "tests/speed/heads.py": ({}, "--rates=1 --epochs=1 --examples=20 --validate=1ep"),
+    "tests/speed/heads.py": ({}, "--rates=1 --epochs=1 --examples=80 --validate=1ep"),
     "tests/speed/memory.py": ({" 64 ": " 4 "}, TINY),
     "tests/speed/narrow.py": ({}, ""),
     "tests/speed/onednn.py": ({}, "--turns=1 --batch=4 --channels 8 --widths 0.0625"),
     "tests/speed/overhead.py": ({" 64 ": " 4 "}, f"{TINY} --windows=1 --count=1"),
     "tests/speed/profile_step.py": ({}, "--width=0.0625 --batch=4 --turns=1"),
     "tests/speed/sparse.py": ({}, "--batch-sizes=1 --turns=1"),
-    "tests/speed/study_heads.py": ({}, "--seeds=1 --rates=1 --epochs=1 --examples=20 "
+    "tests/speed/study_heads.py": ({}, "--seeds=1 --rates=1 --epochs=1 --examples=80 "
                                        "--validate=1ep"),
     "tests/speed/tasks.py": ({}, "--size=32 --width=0.0625 --batch=2 --channels=8 --turns=1"),
     "tests/speed/together.py": ({}, "--sizes 2 --width=0.0625 --pixels=8 --batch=4 --windows=1"),
@@ -182,6 +182,7 @@ NEEDS = {
     "--config=studies/text:": ("/usr/share/wordnet",),
     "tests/parity/": ("torch", "torchattacks"),
     "tests/speed/beside_torch.py": ("torch",),
+    "tests/speed/profile_step.py": ("torch",),
     "tests/speed/draw.py": ("torch",),
     "tests/speed/corruptions.py": ("imagecorruptions",),
     "--config=evaluate/corruptions": ("imagecorruptions",),

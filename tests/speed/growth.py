@@ -154,8 +154,10 @@ def main():
 def plot(path, panels):
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(panels), figsize=(17, 3.2), layout="constrained")
-    for axis, (name, measured, unit, model, words) in zip(axes, panels, strict=True):
+    figure, axes = plt.subplots(
+        1, len(panels), squeeze=False, figsize=(17, 3.2), layout="constrained"
+    )
+    for axis, (name, measured, unit, model, words) in zip(axes[0], panels, strict=True):
         places = np.array(sorted(measured))
         constant, slope = line(measured)
         axis.plot(places, [model(place) for place in places], "--", color="0.5", label=words)
