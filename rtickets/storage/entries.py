@@ -37,6 +37,11 @@ def same(one: Tag | None, other: Tag | None) -> bool:
     return bool(both) and all(one[name] == other[name] for name in both)
 
 
+def differ(one: Tag, other: Tag) -> bool:
+    """Whether two tags are those of different contents, as far as both say."""
+    return any(one[name] != other[name] for name in one if name in other)
+
+
 def tag_of(found: Any) -> Tag:
     """Return the tag in what `obstore` says of an object."""
     both = {name: found.get(name) for name in ("e_tag", "version")}

@@ -205,8 +205,8 @@ class Lease:
         except FileNotFoundError:
             self._lost = "it was removed"
             return
-        except StorageError as error:
-            self._missed = str(error)
+        except Exception as error:  # whatever it is, there is another time
+            self._missed = str(error) or type(error).__name__
             return
         self._tag, self._renewed, self._missed = tag, began, ""
 
@@ -243,14 +243,21 @@ class Lease:
 
         Args:
             forever: nobody will want it again, so that no object is left.
+
+        Raises:
+            StorageError: where the bucket cannot be had: its time ends the claim.
+            LostError: likewise, after that.
         """
         with self._one:
             if not self._tag or self.lost:
                 return
-            tag, self._tag, self._lost = self._tag, {}, "it was given back"
-            if forever:  # whoever claims it now finds the run complete
-                self._objects.delete(self._key)
-                return
+            tag, self._tag = self._tag, {}
+            try:
+                if forever:  # whoever claims it then finds the run complete
+                    self._objects.fenced(self.check).delete(self._key)
+                    return
+            finally:
+                self._lost = "it was given back"
             # Not removed: that cannot be made to depend on whose it is.
             while self._objects.replace(self._key, self._text(owner=""), tag) is None:
                 try:

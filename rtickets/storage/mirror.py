@@ -5,27 +5,21 @@ a rename or a sync, is put into the bucket before the work goes on, in the same 
 is got from there when it is claimed, and nothing of it is written once the claim is lost.
 """
 
-import errno
-import os
 import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-from rtickets.errors import InUseError, RefusedError, StorageError
+from rtickets.errors import InputError, InUseError, StorageError
 from rtickets.storage import copies
-from rtickets.storage.entries import Entry
-from rtickets.storage.known import Known, files_in, stat_of
+from rtickets.storage.copier import Copier
+from rtickets.storage.entries import Entry, same
+from rtickets.storage.known import Known, files_in
 from rtickets.storage.leases import Lease
 from rtickets.storage.objects import Objects
 
-_AT_ONCE = 8  # requests
-_SMALL = 2**20  # bytes of a file that is sent at once
 _LINES = ".jsonl"  # files that only grow
-_NO_FILE = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
+_LOOKS = 3  # to find a folder that others write as it was at one time
 
 
 class Mirror:
@@ -40,6 +34,7 @@ class Mirror:
         """
         self.objects, self.root = objects, root
         self._known = Known(root)
+        self._copier = Copier(self._known)
         self._leases: dict[str, Lease] = {}
         self._final: set[str] = set()
         self._asked: set[str] = set()  # folders in runs that are looked at, too
@@ -68,12 +63,15 @@ class Mirror:
                 self._asked.add(key)
             if name in self._leases or name in self._final:
                 return
-            entries = self.entries(name)
-            wanted = set(copies.to_look_at((entry.key for entry in entries), self._asked))
-            self._get([entry for entry in entries if entry.key in wanted])
-            for gone in self._known.within(name) - wanted:
-                self._known.forget(gone)
-            if f"{name}/{copies.COMPLETE}" in wanted:
+            for _ in range(_LOOKS):
+                entries = self.entries(name)
+                wanted = set(copies.to_look_at((entry.key for entry in entries), self._asked))
+                is_whole = self.get_all(entry for entry in entries if entry.key in wanted)
+                for gone in self._known.within(name) - wanted:
+                    self._known.forget(gone)
+                if is_whole:
+                    break
+            if f"{name}/{copies.COMPLETE}" in wanted and is_whole:
                 self._final.add(name)
 
     def look(self, name: str) -> None:
@@ -81,7 +79,7 @@ class Mirror:
         with self._lock:
             if name not in self._leases:
                 mark = f"{name}/{copies.COMPLETE}"
-                self._get([entry for entry in self.entries(name) if entry.key == mark])
+                self.get_all(entry for entry in self.entries(name) if entry.key == mark)
 
     @contextmanager
     def hold(self, name: str, lease: Lease) -> Iterator[None]:
@@ -107,7 +105,7 @@ class Mirror:
             with self._lock:
                 self._known.undo(name)
                 del self._leases[name]
-            with suppress(StorageError):  # then its time ends it
+            with suppress(StorageError, InUseError):  # then its time ends it
                 lease.release(forever=(self.root / name / copies.COMPLETE).is_file())
 
     def _take(self, name: str) -> None:
@@ -115,7 +113,8 @@ class Mirror:
         self._final.discard(name)
         entries = self.entries(name)
         wanted = set(copies.whole(entry.key for entry in entries))
-        self._get([entry for entry in entries if entry.key in wanted], all_of_it=True)
+        listed = [entry for entry in entries if entry.key in wanted]
+        self._copier.get(self.objects, listed, all_of_it=True)
         for gone in {*self._known.files(name), *self._known.within(name)} - wanted:
             self._known.forget(gone)
         # What a killed process was writing is removed with the first write.
@@ -139,11 +138,46 @@ class Mirror:
             if (self.root / key).is_dir():
                 self.push(key)
             else:
-                self._put(self.objects, key)
+                self._copier.put(self.objects, [key])
         except BaseException:
             with self._lock:
                 self._known.undo(key)
             raise
+
+    def saved(self, key: str, lease: Lease) -> None:
+        """Put a folder into the bucket that no run has; of several who do that, one can.
+
+        Args:
+            key: of the folder.
+            lease: its claim, which is made and ended here.
+
+        Raises:
+            InUseError: while another process puts it there.
+            InputError: where one did since this process looked at it.
+        """
+        lease.acquire()
+        try:
+            with self._lock:
+                self._leases[key] = lease
+                there = {entry.key: entry.identity for entry in self.entries(key)}
+                for one in self._known.files(key):
+                    known = self._known.tag(one)
+                    if not (same(there.get(one), known) or (one not in there and known is None)):
+                        raise InputError(
+                            f"{self.root / key} exists: another process wrote it a moment ago; "
+                            "choose another folder"
+                        )
+                self._push(key, may_lack_lock=True)
+        finally:
+            with self._lock:
+                self._known.undo(key)
+                del self._leases[key]
+            with suppress(StorageError, InUseError):
+                lease.release(forever=True)
+
+    def is_held(self, key: str) -> bool:
+        """Whether this process has claimed the run that something lies in."""
+        return key.split("/")[0] in self._leases
 
     def removed(self, key: str) -> None:
         """Remove from the bucket a file, or a folder, that was removed here."""
@@ -152,7 +186,7 @@ class Mirror:
             if key == f"{name}/{copies.COMPLETE}":
                 self._final.discard(name)
             objects = self._objects_of(name)
-            self._delete_all(objects, [key, *self._known.within(key)])
+            self._copier.delete(objects, [key, *self._known.within(key)])
 
     def create_empty(self, key: str) -> bool:
         """Make an empty object unless there is one, and return whether there was none."""
@@ -171,8 +205,7 @@ class Mirror:
         files = {
             f"{key}/{path.relative_to(written).as_posix()}": path for path in files_in(written)
         }
-        for keys in copies.by_rank(files):
-            _all([partial(self._put, objects, one, files[one]) for one in keys])
+        self._copier.put_from(objects, files)
 
     def push(self, name: str) -> None:
         """Make the bucket's folder what it is here: first what is gone, then what is new.
@@ -181,22 +214,22 @@ class Mirror:
             StorageError: where the copies themselves are gone, or the bucket cannot be had.
         """
         with self._lock:
-            objects = self._objects_of(name)
-            # Before the look at what is here: Orbax gives a checkpoint its name at any moment.
-            self._writing -= {key for key in self._writing if (self.root / key).is_dir()}
-            here, there = self._known.files(name), self._known.within(name)
-            self._check_here(name)
-            gone = [key for key in there - here.keys() if not self._is_writing(key)]
-            changed = [key for key in here if self._known.is_changed(key)]
-            self._delete_all(objects, [*gone, *there.intersection(copies.outdated(changed))])
-            for keys in copies.by_rank(changed):
-                _all([partial(self._put, objects, key) for key in keys])
+            self._push(name, may_lack_lock=name not in self._leases)
 
-    def _check_here(self, name: str) -> None:
+    def _push(self, name: str, *, may_lack_lock: bool) -> None:
+        objects = self._objects_of(name)
+        # Before the look at what is here: Orbax gives a checkpoint its name at any moment.
+        self._writing -= {key for key in self._writing if (self.root / key).is_dir()}
+        here, there = self._known.files(name), self._known.within(name)
+        self._check_here(self.root / name, may_lack_lock)
+        gone = [key for key in there - here.keys() if not self._is_writing(key)]
+        changed = [key for key in here if self._known.is_changed(key)]
+        self._copier.delete(objects, [*gone, *there.intersection(copies.outdated(changed))])
+        self._copier.put(objects, changed)
+
+    def _check_here(self, folder: Path, may_lack_lock: bool) -> None:
         """Raise StorageError where somebody removed the copies: to the bucket they are not gone."""
-        folder = self.root / name
-        is_locked = (folder / copies.LOCK).is_file()
-        if not folder.is_dir() or (name in self._leases and not is_locked):
+        if not folder.is_dir() or not (may_lack_lock or (folder / copies.LOCK).is_file()):
             raise StorageError(
                 f"{folder}: the copy of it in the scratch folder of this process was removed (see "
                 "docs/storage.md); the same command goes on from what is in the bucket"
@@ -211,82 +244,18 @@ class Mirror:
                 fenced = objects.fenced(lease.check, lease.confirm)
                 for key in self._known.files(name):
                     if key.endswith(_LINES) and self._known.is_changed(key):
-                        self._put(fenced, key)
+                        self._copier.put(fenced, [key])
         finally:
             self._lock.release()
 
-    def get_all(self, wanted: Iterable[Entry]) -> None:
-        """Get objects, whatever they are."""
+    def get_all(self, wanted: Iterable[Entry]) -> bool:
+        """Get objects, whatever they are; see `Copier.get`."""
         with self._lock:
-            self._get(wanted)
+            return self._copier.get(self.objects, wanted)
 
     def _objects_of(self, name: str) -> Objects:
         lease = self._leases.get(name)
         return self.objects if lease is None else self.objects.fenced(lease.check, lease.confirm)
 
-    def _get(self, entries: Iterable[Entry], *, all_of_it: bool = False) -> None:
-        _all([partial(self._get_one, entry, all_of_it) for entry in entries])
-
-    def _get_one(self, entry: Entry, must: bool) -> None:
-        if self._known.is_current(entry):
-            return
-        path = self.root / entry.key
-        partly = path.with_name(f".{path.name[:200]}.0")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if entry.size or copies.needs_no_look(entry.key):
-                self.objects.download(entry, partly)
-            else:  # a list has a file and the object that a console makes for a folder alike
-                partly.write_bytes(self.objects.read(entry.key)[0])
-            os.utime(partly, (entry.changed, entry.changed))
-            partly.replace(path)
-        except FileNotFoundError:
-            partly.unlink(missing_ok=True)
-            if must and entry.size:
-                raise StorageError(
-                    f"{self.objects.name}: {entry.key} is in the list and cannot be read; give the "
-                    "same command again, and if that does not help, remove the object"
-                ) from None
-            return  # removed or written anew meanwhile
-        except OSError as error:
-            if error.errno not in _NO_FILE:
-                raise
-            raise RefusedError(
-                f"{self.objects.name}: {entry.key:.300} can be no file here ({error.strerror}); "
-                "rename it"
-            ) from None
-        self._known.note(entry.key, stat_of(path), entry.identity)
-
-    def _put(self, objects: Objects, key: str, file: Path | None = None) -> None:
-        path = file or self.root / key
-        stat = stat_of(path)  # before it is read: what changes meanwhile is put again
-        try:
-            opened = path.open("rb")
-        except FileNotFoundError:  # removed here meanwhile
-            return
-        with opened:
-            contents = opened if stat and stat[1] >= _SMALL else opened.read()
-            tag = objects.put(key, contents, self._known.tag(key))
-        self._known.note(key, stat, tag)
-
-    def _delete_all(self, objects: Objects, keys: Iterable[str]) -> None:
-        for some in reversed(copies.by_rank(keys)):
-            _all([partial(self._delete, objects, key) for key in some])
-
-    def _delete(self, objects: Objects, key: str) -> None:
-        objects.delete(key)
-        self._known.removed_there(key)
-
     def _is_writing(self, key: str) -> bool:
         return any(key.startswith(f"{folder}/") for folder in self._writing)
-
-
-def _all(calls: list[Any]) -> None:
-    """Make calls, several at once, and raise what the first raises that fails."""
-    if len(calls) < 2:
-        for call in calls:
-            call()
-        return
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for done in [pool.submit(call) for call in calls]:
-            done.result()

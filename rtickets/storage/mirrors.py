@@ -6,15 +6,15 @@ nothing was opened, as for every working directory on a disk, the answer is no.
 """
 
 import atexit
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from rtickets.errors import InputError, InUseError, show_as
+from rtickets.errors import InputError, show_as
 from rtickets.storage import addresses, conditions, leases, progress
 from rtickets.storage.addresses import Address
+from rtickets.storage.heartbeat import Heartbeat
 from rtickets.storage.mirror import Mirror
 from rtickets.storage.objects import PATIENCE, Objects
 from rtickets.storage.scratch import Scratch, is_gone, open_scratch
@@ -32,40 +32,18 @@ class _Open(NamedTuple):
         mirror: its copies.
         urgent: the bucket, by requests that are given up soon, for claims.
         owner: as whom this process claims.
-        heartbeat: renews claims.
+        heartbeat: renews claims, and puts what grows into the bucket.
     """
 
     address: Address
     mirror: Mirror
     urgent: Objects
     owner: leases.Owner
-    heartbeat: "_Heartbeat"
+    heartbeat: Heartbeat
 
 
 _opened: dict[Path, _Open] = {}
 _scratch: list[Scratch] = []
-
-
-class _Heartbeat(threading.Thread):
-    """Renews the claims of a mirror, and puts what grows into the bucket, as long as it is open."""
-
-    def __init__(self, mirror: Mirror, urgent: Objects, scratch: Scratch, seconds: float) -> None:
-        super().__init__(daemon=True, name="rtickets-claims")
-        self._mirror, self._urgent, self._scratch = mirror, urgent, scratch
-        self._seconds = seconds
-        self.ended = threading.Event()
-
-    def run(self) -> None:
-        """Beat."""
-        while not self.ended.wait(self._seconds):
-            self._scratch.touch()
-            held = self._mirror.held()
-            for lease in held.values():
-                lease.renew()
-            for name, lease in held.items():
-                if not lease.lost:
-                    with suppress(InUseError, OSError):  # all of it is put there in the end
-                        self._mirror.push_lines(name, self._urgent)
 
 
 def local(path: str | Path) -> Path:
@@ -125,8 +103,7 @@ def open_workdir(text: str) -> Path:
     mirror = Mirror(objects, scratch.place(str(len(_opened))))
     urgent = Objects(addresses.connect(address, _SECONDS_OF_CLAIMS), str(address), patience=0)
     owner = leases.Owner(scratch.token, seconds)
-    beat = _Heartbeat(mirror, urgent, scratch, seconds / leases.RENEWALS)
-    beat.start()
+    beat = Heartbeat(mirror, urgent, scratch.touch, seconds / leases.RENEWALS)
     show_as(str(mirror.root), str(address))
     _opened[mirror.root] = _Open(address, mirror, urgent, owner, beat)
     return mirror.root
@@ -135,7 +112,7 @@ def open_workdir(text: str) -> Path:
 def close_all() -> None:
     """End the renewal of claims and remove all copies."""
     for root, one in _opened.items():
-        one.heartbeat.ended.set()
+        one.heartbeat.end()
         show_as(str(root), None)
     _opened.clear()
     for scratch in _scratch:
@@ -211,12 +188,34 @@ def held(folder: Path) -> Iterator[None]:
         return
     opened, name = found
     conditions.check(opened.mirror.objects, CLAIMS)
-    lease = leases.Lease(
-        opened.mirror.objects, f"{CLAIMS}/{name}", folder, opened.owner,
+    with opened.mirror.hold(name, _lease(opened, name)):
+        yield
+
+
+def _lease(opened: _Open, key: str) -> leases.Lease:
+    """Return a claim of a folder, beside which it lies."""
+    parent, _, name = key.rpartition("/")
+    claim = "/".join(filter(None, (parent, CLAIMS, name)))
+    return leases.Lease(
+        opened.mirror.objects, claim, opened.mirror.root / key, opened.owner,
         lambda holder: is_gone(holder.owner), renewed_by=opened.urgent,
     )  # fmt: skip
-    with opened.mirror.hold(name, lease):
-        yield
+
+
+def saved(folder: Path) -> None:
+    """Put a folder of its own into the bucket, which is whole here; on a disk, do nothing.
+
+    Raises:
+        InUseError: while another process does that.
+        InputError: where another did since this one looked there.
+        StorageError: where the bucket cannot be had.
+    """
+    found = _find(folder)
+    if found is None or found[0].mirror.is_held(found[1]):
+        wrote(folder)
+    else:
+        opened, key = found
+        opened.mirror.saved(key, _lease(opened, key))
 
 
 def wrote(path: Path) -> None:

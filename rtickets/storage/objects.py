@@ -9,13 +9,13 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from rtickets.errors import RefusedError, StorageError, printable
-from rtickets.storage.entries import Entry, Tag, entry_of, same, tag_of
+from rtickets.storage.entries import Entry, Tag, differ, entry_of, same, tag_of
 
 T = TypeVar("T")
 
@@ -88,7 +88,7 @@ class Objects:
         with file.open("wb") as to:
             while (start := to.tell()) < entry.size:
                 data, tag = self.piece(entry.key, start, min(start + _PIECE, entry.size))
-                if first is not None and not same(first, tag):
+                if differ(tag, entry.identity) or (first is not None and not same(first, tag)):
                     raise FileNotFoundError(entry.key)
                 first = tag
                 to.write(data)
@@ -152,9 +152,14 @@ class Objects:
             return None
 
     def _put_large(self, key: str, file: IO[bytes]) -> Tag:
-        def put() -> Tag:
+        def pieces() -> Iterator[bytes]:
             file.seek(0)
-            return tag_of(self._large.put(key, file, max_concurrency=_PARTS_AT_ONCE))
+            while data := file.read(_PIECE):
+                self._check()  # parts know no conditions, and all of them may take long
+                yield data
+
+        def put() -> Tag:
+            return tag_of(self._large.put(key, pieces(), max_concurrency=_PARTS_AT_ONCE))
 
         with self._one_large:  # many at once on a slow line would all take too long
             return self._tried(f"writing {key}", put)

@@ -94,7 +94,7 @@ class Ticket:
         """
         path = mirrors.local(path)
         guarded.check_no_link(path)
-        if path.exists() and not (overwrite and (path / "ticket.json").is_file()):
+        if path.exists() and not _may_be_replaced(path, overwrite):
             raise InputError(f"{path} exists; choose another folder for the ticket")
         meta = as_json(self.meta)
         stored, alive = self._stored(), masks.prunable_leaves(self.mask)
@@ -118,7 +118,7 @@ class Ticket:
             temporary.replace(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        mirrors.wrote(path)
+        mirrors.saved(path)
         shutil.rmtree(old, ignore_errors=True)
 
     def _stored(self) -> Stored:
@@ -165,6 +165,15 @@ class Ticket:
             raise InputError(f"{path} is damaged: it lacks {error}") from None
         except InputError as error:
             raise InputError(f"{path} is damaged: {error}") from None
+
+
+def _may_be_replaced(path: Path, overwrite: bool) -> bool:
+    if (path / "ticket.json").is_file():
+        return overwrite
+    # In a bucket a save that was killed leaves files, and the last of them, which counts, is not
+    # among them.
+    is_there = mirrors.address_of(path) is not None and path.is_dir()
+    return is_there and {one.name for one in path.iterdir()} <= {_WEIGHTS, _MASK}
 
 
 def _survivors(arrays: Arrays, alive: Mapping[str, np.ndarray]) -> Arrays:

@@ -16,7 +16,7 @@ import pytest
 from rtickets import Ticket, cli
 from rtickets.cli.launch import say_page
 from rtickets.cli.start import when_free
-from rtickets.errors import InputError, InUseError, LostError
+from rtickets.errors import InputError, InUseError, LostError, StorageError
 from rtickets.runs.folders import RunFolder
 from rtickets.storage import conditions, mirrors, objects
 from rtickets.storage.files import write_text
@@ -346,6 +346,27 @@ def test_a_ticket_is_replaced_only_where_that_is_asked_for_wherever_it_lies(buck
     small_ticket(3).save(address, overwrite=True)
     mirrors.close_all()
     assert Ticket.load(address).meta == {"mark": 3}
+
+
+def test_a_save_that_was_killed_does_not_keep_its_address(bucket):
+    address = f"{WORKDIR}/mine"
+    bucket.fault = lambda environ: (
+        ("403 Forbidden", "<Error><Code>AccessDenied</Code></Error>")
+        if environ["REQUEST_METHOD"] == "PUT" and environ["PATH_INFO"].endswith("ticket.json")
+        else None
+    )
+    with pytest.raises(StorageError):
+        small_ticket(1).save(address)
+    bucket.fault = lambda _: None
+    mirrors.close_all()
+    assert contents().keys() == {"mine/mask.safetensors", "mine/weights.safetensors"}
+    small_ticket(2).save(address)
+    there().put("yours/notes.txt", b"mine")
+    with pytest.raises(InputError, match="exists"):
+        small_ticket(2).save(f"{WORKDIR}/yours", overwrite=True)
+    mirrors.close_all()
+    assert Ticket.load(address).meta == {"mark": 2}
+    assert not there().entries(".claims")
 
 
 def test_a_ticket_for_another_store_makes_no_folder_here(tmp_path, monkeypatch):

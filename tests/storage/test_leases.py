@@ -126,12 +126,13 @@ def test_who_cannot_renew_counts_itself_out_before_others_may(objects, tmp_path)
     assert mine.lost
 
 
-def test_a_bucket_that_fails_once_costs_no_claim(objects, tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [StorageError("later"), RuntimeError()])
+def test_a_bucket_that_fails_once_costs_no_claim(objects, tmp_path, monkeypatch, error):
     mine = lease(objects, "a", tmp_path)
     mine.acquire()
 
     def fails(*_, **__):
-        raise StorageError("later")
+        raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(objects, "replace", fails)
@@ -229,6 +230,35 @@ def test_a_renewal_whose_answer_got_lost_does_not_keep_a_claim(objects, tmp_path
     objects.replace(KEY, mine._text() + b" ", mine._tag)  # as it arrived
     mine.release(forever=False)
     lease(objects, "b", tmp_path).acquire()
+    assert json.loads(objects.read(KEY)[0])["owner"] == "b"
+
+
+def test_a_release_that_takes_too_long_removes_no_claim_of_another(objects, tmp_path, monkeypatch):
+    clock = Clock()
+    mine = lease(objects, "a", tmp_path, clock)
+    mine.acquire()
+    real = obstore.store.MemoryStore.delete
+
+    class Late:
+        """A store that removes nothing before its claim is over, and another has it."""
+
+        def __init__(self):
+            self.tries = 0
+
+        def __getattr__(self, name):
+            return getattr(objects._store, name)
+
+        def delete(self, key):
+            self.tries += 1
+            if self.tries == 1:
+                clock.now = 70
+                lease(objects, "b", tmp_path, is_gone=lambda _: True).acquire()
+                raise ConnectionError
+            return real(objects._store, key)
+
+    mine._objects = Objects(Late(), "memory://")
+    with pytest.raises(LostError):
+        mine.release(forever=True)
     assert json.loads(objects.read(KEY)[0])["owner"] == "b"
 
 

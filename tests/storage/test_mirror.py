@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from rtickets.errors import InUseError, LostError, RefusedError, StorageError
+from rtickets.errors import InputError, InUseError, LostError, RefusedError, StorageError
 from rtickets.storage import known, progress
 from rtickets.storage.leases import Lease, Owner
 from rtickets.storage.mirror import Mirror
@@ -425,6 +425,54 @@ def test_a_ticket_that_is_replaced_is_never_half_the_old_one(mirrors, bucket, mo
     assert bucket.did[0] == ("delete", "t/ticket.json")
     assert bucket.did[-1] == ("put", "t/ticket.json")
     assert {bucket.read(key)[0] for key in bucket.keys} == {b"new!"}
+
+
+def test_a_folder_that_is_written_anew_while_one_looks_is_not_mixed(mirrors, bucket, monkeypatch):
+    one, other = mirrors
+    for name in ("mask", "ticket.json", "weights"):
+        write(one, f"t/{name}", "old")
+    one.wrote("t")
+    other.refresh("t")
+    real, done = Bucket.piece, []
+
+    def piece(self, key, start, end):
+        if not done:
+            done.append(True)
+            for name in ("mask", "ticket.json", "weights"):
+                write(one, f"t/{name}", "newer")
+            one.wrote("t")
+        return real(self, key, start, end)
+
+    write(one, "t/mask", "between")
+    one.wrote("t")
+    monkeypatch.setattr(Bucket, "piece", piece)
+    other.refresh("t")
+    assert {path.read_text() for path in (other.root / "t").iterdir()} == {"newer"}
+
+
+def test_of_two_who_save_a_folder_one_is_told_of_the_other(mirrors, bucket):
+    one, other = mirrors
+    for mirror in mirrors:
+        for name in ("mask", "ticket.json", "weights"):
+            write(mirror, f"group/t/{name}", mirror.root.name)
+    at_work = claim_of_folder(other, bucket)
+    at_work.acquire()
+    with pytest.raises(InUseError):
+        one.saved("group/t", claim_of_folder(one, bucket))
+    assert bucket.keys == {"group/.claims/t"}
+    at_work.release(forever=True)
+    for name in ("mask", "ticket.json", "weights"):
+        write(one, f"group/t/{name}", one.root.name)
+    other.saved("group/t", claim_of_folder(other, bucket))
+    with pytest.raises(InputError, match="exists"):
+        one.saved("group/t", claim_of_folder(one, bucket))
+    assert {bucket.read(key)[0] for key in bucket.keys} == {b"b"}
+    assert not list(one.root.rglob("ticket.json"))
+
+
+def claim_of_folder(mirror, bucket):
+    owner = Owner(mirror.root.name, 60.0)
+    return Lease(bucket, "group/.claims/t", mirror.root, owner, lambda _: False)
 
 
 def test_who_does_not_know_yet_that_a_run_is_anothers_writes_over_nothing(mirrors, bucket):

@@ -145,6 +145,31 @@ def test_an_object_that_changes_while_it_is_read_is_not_mixed(bucket, monkeypatc
         store.download(entry, tmp_path / "key")
 
 
+def test_an_object_that_is_another_than_a_list_has_is_not_cut_to_its_size(bucket, tmp_path):
+    store = at("another")
+    store.put("key", b"short")
+    (entry,) = store.entries("")
+    store.put("key", b"longer than before")
+    with pytest.raises(FileNotFoundError):
+        store.download(entry, tmp_path / "key")
+
+
+def test_a_large_object_ends_with_the_right_to_write_it(bucket, tmp_path, monkeypatch):
+    monkeypatch.setattr(objects, "_PIECE", 2**20)
+    (tmp_path / "large").write_bytes(b"x" * 12 * 2**20)
+    asked = []
+
+    def check():
+        asked.append(True)
+        if len(asked) > 8:
+            raise LostError("lost", Path("run"))
+
+    store = at("lost")
+    with (tmp_path / "large").open("rb") as file, pytest.raises(LostError):
+        store.fenced(check).put("key", file)
+    assert store.entries("") == []
+
+
 def test_a_part_of_a_large_object_that_fails_is_tried_again(bucket, tmp_path):
     (tmp_path / "large").write_bytes(b"x" * 6 * 2**20)
     failed = []
