@@ -16,6 +16,22 @@ KEYPOINTS, AREA, PICTURE, WINDOW = "keypoints", "area", "picture", "window"
 """Names of the arrays, see `rtickets.tasks.keypoints`."""
 
 
+def check_names(own: Any) -> None:
+    """Raise ValueError unless pairs, deviations and upper half are of a task's own names."""
+    count = len(own.names)
+    for field in ("pairs", "sigmas", "upper"):
+        value = getattr(own, field)
+        if value and not count:
+            raise ValueError(f"{field} is of keypoints, which names does not name; give names")
+    numbers = [*own.upper, *(one for pair in own.pairs for one in pair)]
+    if odd := [number for number in numbers if not 0 <= number < count]:
+        raise ValueError(f"there is no keypoint {odd[0]}: names has {count}, counted from 0")
+    if len({one for pair in own.pairs for one in pair}) < 2 * len(own.pairs):
+        raise ValueError(f"pairs={own.pairs}: a keypoint is in two of them")
+    if own.sigmas and (len(own.sigmas) != count or min(own.sigmas) <= 0):
+        raise ValueError(f"sigmas={own.sigmas}; expected {count} positive numbers")
+
+
 def named_by(known: Skeleton | None, own: Any, source: str) -> dict[str, Any]:
     """Return names, pairs, deviations and upper half: a task's own, else those of its source.
 

@@ -40,6 +40,7 @@ from rtickets.tasks.keypoint_checks import (
     PICTURE,
     WINDOW,
     check_keypoints,
+    check_names,
     named_by,
     window_of,
 )
@@ -49,6 +50,10 @@ from rtickets.tasks.ratios import mean_of, ratio_sums, share_of
 from rtickets.tasks.units import SHARE
 
 NAMES, FRAME = "keypoint_names", "frame"
+_BESIDE_HEAD = frozenset({
+    "metric", "sigma", "radius", "reference", "least", "rotation", "scale", "half_body",
+    "flip_test", "pairs", "sigmas", "upper",
+})  # fmt: skip
 _USUAL = 0.05  # deviation of a keypoint where nobody says one
 Chance = Annotated[float, Field(ge=0, le=1)]
 
@@ -66,7 +71,8 @@ class Keypoints(ImageTask):
     Attributes:
         metric: the headline: 'ap', COCO's average precision over similarities, or 'pck'.
         decoder: the head: 'deconvolutions' of simple baselines (Xiao et al. 2018), or 'none', a 1x1
-            convolution of the backbone's last level, for backbones such as supernets.
+            convolution of the backbone's last level, for backbones such as supernets. The next two
+            fields are of the former.
         channels: features of the deconvolutions.
         layers: how many there are.
         sigma: deviation of the hills that heatmaps should be, in places.
@@ -88,10 +94,6 @@ class Keypoints(ImageTask):
     answers: ClassVar[str] = "keypoints"
     paints: ClassVar[bool] = True
     parts_have_classes: ClassVar[bool] = True
-    beside_head: ClassVar[frozenset[str]] = frozenset({
-        "metric", "sigma", "radius", "reference", "least", "rotation", "scale", "half_body",
-        "flip_test", "pairs", "sigmas", "upper",
-    })  # fmt: skip
     name: Literal["keypoints"] = "keypoints"
     metric: Literal["ap", "pck"] = "ap"
     decoder: Literal["deconvolutions", "none"] = "deconvolutions"
@@ -112,18 +114,7 @@ class Keypoints(ImageTask):
 
     @model_validator(mode="after")
     def _check(self) -> "Keypoints":
-        count = len(self.names)
-        for field in ("pairs", "sigmas", "upper"):
-            value = getattr(self, field)
-            if value and not count:
-                raise ValueError(f"{field} is of keypoints, which names does not name; give names")
-        numbers = [*self.upper, *(one for pair in self.pairs for one in pair)]
-        if odd := [number for number in numbers if not 0 <= number < count]:
-            raise ValueError(f"there is no keypoint {odd[0]}: names has {count}, counted from 0")
-        if len({one for pair in self.pairs for one in pair}) < 2 * len(self.pairs):
-            raise ValueError(f"pairs={self.pairs}: a keypoint is in two of them")
-        if self.sigmas and (len(self.sigmas) != count or min(self.sigmas) <= 0):
-            raise ValueError(f"sigmas={self.sigmas}; expected {count} positive numbers")
+        check_names(self)
         return self
 
     def bound(self, config: DataConfig) -> Self:
@@ -136,6 +127,12 @@ class Keypoints(ImageTask):
         """The metric."""
         words = {"ap": "OKS AP", "pck": f"PCK at {self.radius:g}"}[self.metric]
         return Headline(self.metric, SHARE, words=words)
+
+    @property
+    def beside_head(self) -> frozenset[str]:  # type: ignore[override]
+        """Without a decoder its settings are of none."""
+        unused = {"channels", "layers"} if self.decoder == "none" else set()
+        return _BESIDE_HEAD | unused
 
     @property
     def head(self) -> Deconvolutions | Places:

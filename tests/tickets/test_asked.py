@@ -6,7 +6,7 @@ import pytest
 from rtickets import data
 from rtickets.data.settings import DataConfig
 from rtickets.settings import config_files
-from rtickets.tasks import Segmentation
+from rtickets.tasks import Keypoints, Segmentation
 from rtickets.tickets.asked import asked_again, differing
 
 
@@ -48,9 +48,14 @@ def test_other_data_and_few_examples_are_drawn_by_the_seed_that_is_given(config)
     np.testing.assert_array_equal(found, data.load(few, 1).train.images)
 
 
-def test_settings_of_a_decoder_that_is_not_there_are_no_other_head():
-    task, other = Segmentation, {"ignored": 9}
-    of_decoder = {"output_stride": 8, "channels": 32, "fine": "stage2"}
+@pytest.mark.parametrize(
+    ("task", "other", "of_decoder"),
+    [
+        (Segmentation, {"ignored": 9}, {"output_stride": 8, "channels": 32, "fine": "stage2"}),
+        (Keypoints, {"sigma": 3.0}, {"channels": 32, "layers": 2}),
+    ],
+)
+def test_settings_of_a_decoder_that_is_not_there_are_no_other_head(task, other, of_decoder):
     bare = {"decoder": "none", **other}
     assert differing(task(decoder="none"), task(**bare, **of_decoder)) == {}
     assert differing(task(), task(**other, **of_decoder)).keys() == of_decoder.keys()
