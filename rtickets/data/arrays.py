@@ -8,6 +8,7 @@ import numpy as np
 
 from rtickets.data.images.streamed import StreamedImages
 from rtickets.errors import InputError
+from rtickets.models.bert import SEGMENT
 from rtickets.models.inputs import Input
 from rtickets.platform.short_repr import with_short_repr
 
@@ -58,11 +59,15 @@ class Split:
 
     @property
     def spec(self) -> dict[str, Input]:
-        """What an example is stored as, by name."""
-        return {
+        """What an example is stored as, by name, and how many kinds of sentences texts have."""
+        found = {
             name: Input(name, tuple(each.shape[1:]), str(each.dtype))
             for name, each in self.arrays.items()
         }
+        if SEGMENT in found:
+            sentences = int(self.arrays[SEGMENT].max(initial=0)) + 1
+            found[SEGMENT] = found[SEGMENT]._replace(values=sentences)
+        return found
 
     def take(self, indices: np.ndarray) -> "Split":
         """Return the examples at `indices`, in that order."""

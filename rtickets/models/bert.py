@@ -110,23 +110,28 @@ class Bert(BackboneAndHead):
 
     def check_inputs(self, inputs: Inputs) -> None:
         """Raise InputError for inputs that are no text, or of another size than the network's."""
-        shapes = {each.name: each.shape for each in inputs}
-        if set(shapes) != set(TEXT_INPUTS):
+        found, config = {each.name: each for each in inputs}, self.config
+        if set(found) != set(TEXT_INPUTS):
             raise InputError(
                 f"arch='bert' reads {', '.join(TEXT_INPUTS)}, the examples have "
                 f"{', '.join(map(str, inputs))}; choose another model.arch, or a source of text"
             )
-        (length,), config = shapes[TOKENS], self.config
+        (length,), values = found[TOKENS].shape, found[TOKENS].values
         if length > config.positions:
             raise InputError(
                 f"texts have {length} tokens, model.encoder.positions={config.positions}; set "
                 "data.text.length to at most that"
             )
-        values = next(each.values for each in inputs if each.name == TOKENS)
         if values not in (0, config.vocabulary):
             raise InputError(
                 f"model.encoder.vocabulary={config.vocabulary}, but the tokenizer of the data "
                 f"knows {values} tokens; set it to {values}"
+            )
+        if (sentences := found[SEGMENT].values) > config.kinds:
+            raise InputError(
+                f"the texts are pairs, whose sentences are of {sentences} kinds, and "
+                f"model.encoder.kinds={config.kinds}; set it to {sentences} (of a ticket: take one "
+                "of such an encoder), or take single texts (leave out data.text.pair)"
             )
 
     @nn.compact

@@ -18,7 +18,8 @@ class Input(NamedTuple):
         shape: of one example.
         dtype: as the network takes it.
         values: of numbers of things, such as tokens, how many things there are; 0 of others.
-        of: what the things are, such as a vocabulary; networks read no others.
+        of: what the things are, such as a vocabulary; networks read no others. Where it is '', a
+            network reads as many or fewer.
     """
 
     name: str
@@ -29,7 +30,7 @@ class Input(NamedTuple):
 
     def __str__(self) -> str:
         """Return it as a person reads it."""
-        things = f" of {self.values} {self.of}".rstrip() if self.values else ""
+        things = f" of {self.values} {self.of}" if self.of else ""
         return f"{self.name} {self.shape} {self.dtype}{things}"
 
 

@@ -20,7 +20,7 @@ from rtickets.platform import parallel
 from rtickets.settings import config_files
 from rtickets.settings.config_files import parts_of
 from rtickets.stages.cached import check_data, check_size
-from rtickets.stages.settings import PretrainConfig
+from rtickets.stages.settings import PretrainConfig, is_of_texts
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.stages.taken import check_taken
 from rtickets.tasks import task_of
@@ -28,6 +28,7 @@ from rtickets.training.batches import steps_per_epoch
 from rtickets.training.settings import TrainConfig
 
 T = TypeVar("T")
+_SOURCE = "source networks"
 
 
 def check_study(
@@ -104,9 +105,24 @@ def _check_source(
     inputs = asks.input_spec(transform, source.train.spec)
     if asks.attackable:
         _check_lengths(config, pretrain, branches, inputs[0].shape)
+    _check_inputs(config, pretrain)
     _check_kernels(config, pretrain, inputs)
     _check_recalibration(config, pretrain.data)
     _check_cached(config, pretrain, inputs)
+
+
+def _check_inputs(config: StudyConfig, pretrain: PretrainConfig) -> None:
+    """Look at whether the network can be called with the examples of every task."""
+    if not is_of_texts(pretrain.data):
+        return  # images may be of any size
+    network = models.from_config(pretrain.model, 1)
+    asked = {f"{label}: data": draw.data for label, draw in config.draws.items() if draw.data}
+    asked |= {label: run.data for label, run in config.transfers.items()}
+    for label, own in {_SOURCE: pretrain.data, **asked}.items():
+        dataset = data.load(own)
+        transform = make_transform(own).left_to_do(dataset)
+        seen = task_of(own).input_spec(transform, dataset.train.spec)
+        _named(label, models.check_inputs, network, seen)
 
 
 def _check_recalibration(config: StudyConfig, source: DataConfig) -> None:
@@ -121,7 +137,7 @@ def _check_recalibration(config: StudyConfig, source: DataConfig) -> None:
         else:
             asked.append((label, run.recalibrate, run.data))
         asked.append((label, config.evaluate.recalibrate, run.data))
-    asked.append(("source networks", config.evaluate.recalibrate, source))
+    asked.append((_SOURCE, config.evaluate.recalibrate, source))
     for label, recalibrate, task in asked:
         if recalibrate is not None:
             _named(label, recalibrate.check, len(data.load(task).train))

@@ -25,8 +25,8 @@ def takes(task: Task, transform: Transform, dataset: Dataset) -> dict[str, Any]:
 
 
 def stored(each: Input) -> list[Any]:
-    """Return an input as JSON has it; the last two only of numbers of things."""
-    things = [each.values, each.of] if each.values else []
+    """Return an input as JSON has it; the last two only of numbers of things that are named."""
+    things = [each.values, each.of] if each.of else []
     return [each.name, list(each.shape), each.dtype, *things]
 
 
@@ -37,7 +37,8 @@ def alike(own: Inputs, asked: Inputs) -> bool:
 
 def _kind(each: Input) -> tuple[Any, ...]:
     """Return what has to be the same of what a network takes and is given."""
-    return (each.name, len(each.shape), each.dtype, each.values, each.of)
+    things = (each.values, each.of) if each.of else ()
+    return (each.name, len(each.shape), each.dtype, *things)
 
 
 def are_numbers(values: Any, low: float, high: float, kind: Any = Real) -> bool:
