@@ -26,14 +26,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _status(options: argparse.Namespace, config_words: Sequence[str]) -> None:
-    from rtickets.runs import status
+    from rtickets.runs.status import read_status
+    from rtickets.runs.status_lines import as_text
 
     refuse_config("status", config_words)
-    found = status.read_status(options.workdir)
+    found = read_status(options.workdir)
     if options.json:
         print(json.dumps([one._asdict() for one in found], indent=2))
     else:
-        print(status.as_text(found))
+        print(as_text(found))
 
 
 STATUS = Verb(_status, "list stages, their progress and the time left", _add_options, _HELP)

@@ -9,7 +9,7 @@ import re
 import socket
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -19,11 +19,12 @@ from rtickets.errors import InputError, printable
 from rtickets.runs import failures
 from rtickets.storage import guarded, mirrors, throughput
 from rtickets.storage.copies import COMPLETE
-from rtickets.storage.event_lines import read_events, saved_step
+from rtickets.storage.event_lines import FILE, read_events, saved_step
 
 _FOLDER = re.compile(r"[a-z]+-.+-[0-9a-f]{10}", re.DOTALL)
 _HOLDER = re.compile(r"process (\d+) on (.*)")
 _CONFIG = "config.json"
+_STUDIES = ("study-", "pipelines-")  # folders of several runs that are counted
 _LONGEST_HOLDER = 1000  # bytes
 _RECENT = 20  # cells that tell how long one takes
 
@@ -46,6 +47,8 @@ class Status(NamedTuple):
         problem: what is damaged, or what the stage failed with, or None.
         failed: how many of a study's cells and source networks failed.
         event: the last event of a search, or None.
+        seconds_at_work: since the stage began or went on, while it runs; None of studies.
+        doing: what a training that has no line of metrics yet does, or None.
     """
 
     folder: str
@@ -58,6 +61,8 @@ class Status(NamedTuple):
     problem: str | None = None
     failed: int = 0
     event: str | None = None
+    seconds_at_work: float | None = None
+    doing: str | None = None
 
 
 class _Count(NamedTuple):
@@ -89,11 +94,16 @@ def read_status(workdir: Path) -> list[Status]:
     mirrors.refresh_progress(workdir)
     found = [path for path in workdir.iterdir() if _FOLDER.fullmatch(path.name)]
     folders = sorted(filter(_has_begun, found), key=lambda path: _changed(path / _CONFIG))
-    studies = [folder for folder in folders if folder.name.startswith("study-")]
+    studies = [folder for folder in folders if is_study(folder.name)]
     stages = [_whatever_it_holds(_stage, folder) for folder in folders if folder not in studies]
     running = any(stage.state == "running" for stage in stages)
     study = partial(_study, running=running)
     return [*(_whatever_it_holds(study, folder) for folder in studies), *stages]
+
+
+def is_study(name: str) -> bool:
+    """Return whether a folder of this name counts what it has measured."""
+    return name.startswith(_STUDIES)
 
 
 def _has_begun(folder: Path) -> bool:
@@ -130,6 +140,8 @@ def _stage(folder: Path) -> Status:
         total = line.last_step * len(trainings)
         count = _Count(done, total, each, line.time, line.images_per_second)
     found = _with_events(folder, _status(folder, count, _is_held(folder)))
+    if found.state == "running":
+        found = _at_work(folder, found, count.last)
     reason = failures.reason_of(folder) if found.state == "stopped" else None
     return found if reason is None else found._replace(state="failed", problem=printable(reason))
 
@@ -144,6 +156,17 @@ def _with_events(folder: Path, found: Status) -> Status:
     done = max(found.done or 0, happened, saved_step(folder))
     event = _said(events[-1]) if happened else None
     return found._replace(done=min(done, total), total=total, event=event)
+
+
+def _at_work(folder: Path, found: Status, last: float) -> Status:
+    """Return the status of a stage that runs with how long, and what it does before its lines.
+
+    Every start writes the configuration anew, and every training then the begin of its events.
+    """
+    began, events = _changed(folder / _CONFIG), folder / FILE
+    compiles = len(read_events(folder)) == 1 and _changed(events) > max(last, began - 1)
+    doing = "compiling, or in its first steps" if compiles else None
+    return found._replace(seconds_at_work=max(time.time() - began, 0.0), doing=doing)
 
 
 def _said(line: Mapping[str, Any]) -> str:
@@ -224,47 +247,3 @@ def _is_held(folder: Path) -> bool:
     except PermissionError:
         pass
     return True
-
-
-def as_text(found: Sequence[Status]) -> str:
-    """Return one aligned line per folder."""
-    if not found:
-        return "nothing has been run here"
-    names = [printable(status.folder) for status in found]
-    width = max(map(len, names))
-    return "\n".join(
-        f"{name:{width}}  {one.state:8}  {_describe(one)}".rstrip()
-        for name, one in zip(names, found, strict=True)
-    )
-
-
-def _describe(status: Status) -> str:
-    if status.problem is not None:
-        return status.problem
-    parts = []
-    if status.done is not None and status.total is not None:
-        unit = "measured" if status.folder.startswith("study-") else "steps"
-        share = status.done / max(status.total, 1)
-        parts.append(f"{status.done:,} of {status.total:,} {unit} ({share:.0%})")
-    if status.failed:
-        parts.append(f"{status.failed:,} failed")
-    if status.event is not None:
-        parts.append(f"last event: {status.event}")
-    if status.images_per_second is not None:
-        parts.append(f"{status.images_per_second:,.0f} images/s")
-    if status.seconds_left is not None:
-        parts.append(f"about {duration(status.seconds_left)} left")
-    if status.state == "running":
-        parts.append(f"last change {duration(status.idle_seconds)} ago")
-    return ", ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as a person would say it, such as '2 h 5 min'."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"

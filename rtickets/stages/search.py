@@ -143,8 +143,6 @@ def _run(config: SearchConfig, devices: parallel.Devices, folder: Path) -> dict[
     begun = begin(config, folder, devices)
     for note in begun.notes:
         _say(folder.name, note)
-    last = to_steps(config.train.duration, begun.run.steps_per_epoch)
-    processes.on_primary(lambda: event_lines.begin_events(folder, last))
     first, whole = (begun.params, begun.batch_stats), begun.whole
     write_ticket(folder / "initial", Ticket(whole, *first, begun.meta))
     outcome = train_network(begun.run, first, whole, searching=begun.searching())

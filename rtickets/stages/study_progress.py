@@ -35,6 +35,13 @@ def done(study: Path, number: int) -> bool:
     return make_empty(study / _DONE / f"{number:05d}")
 
 
+def open_again(study: Path, number: int) -> None:
+    """Forget that a unit is done or failed."""
+    if parallel.is_primary():
+        remove_file(study / _DONE / f"{number:05d}")
+        remove_file(_failure(study, number))
+
+
 def failed(study: Path, number: int, reason: str) -> None:
     """Write down that a unit failed."""
     if parallel.is_primary():

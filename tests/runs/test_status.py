@@ -9,7 +9,8 @@ import pytest
 
 from rtickets import cli
 from rtickets.errors import InputError
-from rtickets.runs.status import as_text, duration, read_status
+from rtickets.runs.status import read_status
+from rtickets.runs.status_lines import as_text, duration
 from rtickets.stages import study_progress
 from rtickets.storage.event_lines import begin_events, read_events, write_event
 
@@ -139,6 +140,16 @@ def test_a_study_counts_what_it_has_measured(tmp_path):
     assert stage.state == "running"
     (study / "COMPLETE").write_text("")
     assert read_status(tmp_path)[0].state == "complete"
+
+
+def test_a_comparison_of_pipelines_counts_its_cells(tmp_path):
+    study = make(tmp_path, "pipelines-a-0123456789")
+    study_progress.begin_study(study, [{"pipeline": "search"}] * 4)
+    study_progress.done(study, 0)
+    study_progress.failed(study, 1, "the loss is nan")
+    (found,) = read_status(tmp_path)
+    assert (found.done, found.total, found.failed, found.state) == (1, 4, 1, "stopped")
+    assert "1 of 4 measured (25%), 1 failed" in as_text([found])
 
 
 def test_a_unit_is_written_down_once(tmp_path):
@@ -311,6 +322,26 @@ def test_a_stopped_search_says_its_steps_and_its_last_event_before_its_first_lin
     write_event(folder, {**shrunk, "step": 16})
     (folder / "throughput.jsonl").write_text(json.dumps({**line(18, NOW), "last_step": 36}) + "\n")
     assert read_status(tmp_path)[0].done == 18
+
+
+def test_a_training_says_what_it_does_before_its_first_line(tmp_path, ended):
+    folder = make(tmp_path, "pretrain-a-0123456789", holder=here(os.getpid()), age=90)
+    (found,) = read_status(tmp_path)
+    assert (found.total, found.doing) == (None, None)  # it reads data
+    assert found.seconds_at_work == pytest.approx(90, abs=10)
+    assert "at work for" in as_text([found])
+    begin_events(folder, 400)
+    (found,) = read_status(tmp_path)
+    assert (found.done, found.total, found.seconds_left) == (0, 400, None)
+    assert "0 of 400 steps (0%)" in as_text([found])
+    assert "compiling" in as_text([found])
+    (folder / "throughput.jsonl").write_text(json.dumps(line(10, time.time() + 1)) + "\n")
+    assert read_status(tmp_path)[0].doing is None
+    (folder / "throughput.jsonl").write_text(json.dumps(line(10, NOW - 500)) + "\n")
+    assert read_status(tmp_path)[0].doing is not None  # it went on a moment ago
+    (folder / ".lock").write_text(here(ended))
+    (found,) = read_status(tmp_path)
+    assert (found.state, found.doing, found.seconds_at_work) == ("stopped", None, None)
 
 
 def test_a_training_without_a_checkpoint_begins_its_events_again(tmp_path):

@@ -130,7 +130,7 @@ def test_a_run_without_checkpoints_writes_none(tiny, tmp_path):
     outcome = loop_in(tmp_path, tiny, config).fit(tiny.params, tiny.batch_stats)
     assert outcome.validation is None
     written = sorted(path.name for path in tmp_path.iterdir())
-    assert written == ["metrics.jsonl", "throughput.jsonl"]
+    assert written == ["events.jsonl", "metrics.jsonl", "throughput.jsonl"]
 
 
 # --- being asked to stop --------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from rtickets.errors import ChangedError, InUseError
 from rtickets.platform import console, parallel
 from rtickets.runs.consent import NONE, Consent, attempt
 from rtickets.runs.folders import RunFolder, begin_run, folder_of, run_once
+from rtickets.stages import study_progress
 from rtickets.stages.pipelines.cells import Cell, cells_of
 from rtickets.stages.pipelines.checks import check_study
 from rtickets.stages.pipelines.networks import Place, masked, pruned, trained
@@ -52,14 +53,17 @@ def run_pipelines(
     if attempt(lambda: begin_run(study, lambda: check_study(config, devices)), consent, retried):
         return study
     place = Place(config, workdir, devices)
-    for number, cell in enumerate(cells, 1):
+    study_progress.begin_study(study.path, [cell._asdict() for cell in cells])
+    for number, cell in enumerate(cells):
         file = _file(study.path, cell)
-        if file.exists() and not (consent.retry_failed and "failed" in read_json(file)):
-            continue
-        found = _run_or_note(place, cell, consent, retried)
-        file.parent.mkdir(exist_ok=True)
-        write_json(file, found)
-        console.say(f"{number} of {len(cells)}, {cell.name}: {_said(found)}")
+        known = read_json(file) if file.exists() else None
+        if known is None or (consent.retry_failed and "failed" in known):
+            study_progress.open_again(study.path, number)
+            known = _run_or_note(place, cell, consent, retried)
+            file.parent.mkdir(exist_ok=True)
+            write_json(file, known)
+            console.say(f"{number + 1} of {len(cells)}, {cell.name}: {_said(known)}")
+        _count(study.path, number, known)
     return run_once(study, lambda folder: {"cells": read_cells(config, folder)})
 
 
@@ -71,6 +75,14 @@ def read_cells(config: PipelineStudyConfig, folder: Path) -> list[dict[str, Any]
 
 def _file(folder: Path, cell: Cell) -> Path:
     return folder / _CELLS / f"{cell.name}.json"
+
+
+def _count(study: Path, number: int, found: dict[str, Any]) -> None:
+    """Write down that a cell is done, or failed, for `rtickets status`."""
+    if "failed" in found:
+        study_progress.failed(study, number, found["failed"])
+    else:
+        study_progress.done(study, number)
 
 
 def _said(found: dict[str, Any]) -> str:

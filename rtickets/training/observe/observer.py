@@ -24,6 +24,7 @@ import jax
 
 from rtickets.platform import console, parallel
 from rtickets.storage import guarded
+from rtickets.storage.event_lines import begin_events
 from rtickets.storage.files import read_sound_lines, write_json, write_text
 from rtickets.storage.throughput import FILE as THROUGHPUT
 from rtickets.storage.throughput import read_lines
@@ -61,12 +62,16 @@ class Observer:
 
     @contextmanager
     def watch(self, step: int, last_step: int) -> Iterator[None]:
-        """Open the files, without the lines that an interrupted run wrote after `step`."""
+        """Open the files, without the lines that an interrupted run wrote after `step`.
+
+        `events.jsonl` says where the run ends before there is a line of the others.
+        """
         self._last_step = last_step
         path = self._folder / THROUGHPUT
         if self._writes:
             kept = [line for line in read_lines(self._folder) if line["step"] <= step]
             write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+            begin_events(self._folder, last_step)
         try:
             if self._writes and self._config.all_trackers:
                 names = self._config.all_trackers

@@ -11,6 +11,7 @@ from rtickets import Ticket, masks
 from rtickets.draw.searching import channels
 from rtickets.errors import NonFiniteLossError
 from rtickets.runs.consent import Consent
+from rtickets.runs.status import read_status
 from rtickets.stages.pipelines import networks
 from rtickets.stages.pipelines import study as runs
 from rtickets.stages.pipelines.networks import Cell
@@ -225,9 +226,18 @@ def test_a_cell_that_fails_is_noted_and_tried_again_when_asked_to(study, tmp_pat
     (noted,) = [cell for cell in failed if "failed" in cell]
     assert (noted["pipeline"], noted["task"]) == ("snip", "three")
     assert "diverged" in noted["failed"]
+    every = len(study.cells)
+    assert counted(tmp_path / "runs") == (every - 1, every, 1)
     (folder / "COMPLETE").unlink()
     run_pipelines(*arguments)
     assert any("failed" in cell for cell in read_cells(study.place.config, folder))
     (folder / "COMPLETE").unlink()
     again = run_pipelines(*arguments, consent=Consent(retry_failed=True))
     assert again.result() == study.folder.result()
+    assert counted(tmp_path / "runs") == (every, every, 0)
+
+
+def counted(workdir):
+    """Return what `rtickets status` says of a comparison: cells done, all, failed."""
+    (found,) = (each for each in read_status(workdir) if each.folder.startswith("pipelines-"))
+    return found.done, found.total, found.failed
