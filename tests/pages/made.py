@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rtickets import cli
+from rtickets import Ticket, cli, masks
 
 # The runs that guides begin with; each is a command whose network is then made small.
 RUNS = (
@@ -29,6 +29,7 @@ RUNS = (
 )
 VOCABULARY = 4096  # of the package
 HUB = "OWNER/NAME"
+EXPERTS = {"kernel": (4, 8, 16), "bias": (4, 16)}  # four layers from 8 to 16
 
 
 class Place(NamedTuple):
@@ -82,6 +83,14 @@ def checkpoints(place: Place) -> None:
     data = zip_bytes(*pickled(state))
     for name in ("resnet50_l2_eps3.ckpt", "resnet50.pt"):
         (place.folder / name).write_bytes(data)
+
+
+def experts(place: Place) -> None:
+    """A ticket of a network whose shapes do not say that some of its kernels are stacks."""
+    generator = np.random.default_rng(0)
+    layers = {name: generator.normal(size=shape) for name, shape in EXPERTS.items()}
+    params = {"block": {"experts": layers}, "head": {"kernel": generator.normal(size=(16, 3))}}
+    Ticket(masks.full(params), params).save(place.folder / "own")
 
 
 def bert(place: Place) -> None:
@@ -172,5 +181,6 @@ def hub(place: Place) -> None:
 
 
 MAKERS = {
-    each.__name__: each for each in (runs, photograph, checkpoints, bert, texts, share, bucket, hub)
+    each.__name__: each
+    for each in (runs, photograph, checkpoints, experts, bert, texts, share, bucket, hub)
 }

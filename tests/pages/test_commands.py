@@ -55,7 +55,8 @@ def test_every_other_block_is_python_or_something_printed():
 
 
 def test_every_command_can_be_executed_or_is_named():
-    known = ("rtickets ", "python tests/", "taskset ", "umask ")
+    known = ("rtickets ", "python tests/", "launch/", "taskset ", "umask ", "mkdir ")
+    known += ("pip install ", "apt-get install ", "sudo apt-get install ")
     for page in COMMANDS:
         for command in executed(page):
             text = within(command) or filled(command)

@@ -9,8 +9,10 @@ published, imported from that file, and compared on random images and on foolbox
 EfficientNet-Lite0 is also compared with its genuine weights.
 """
 
+import argparse
 import copy
 import importlib.util
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
@@ -259,16 +261,21 @@ def genuine_run() -> list[str]:
     return compare(file, "efficientnet_lite0", nn.Sequential(scale, copy.deepcopy(network)), 224)
 
 
-def table() -> Iterable[list[str]]:
-    """Yield the rows."""
+def table(only: str) -> Iterable[list[str]]:
+    """Yield the rows of networks whose names hold a regular expression."""
     yield ["network", "saved as", "random images", "20 photographs"]
     yield ["---"] * 4
     for name, saver in RUNS:
+        if not re.search(only, name):
+            continue
         with tempfile.TemporaryDirectory() as folder:
             yield [name, saver, *random_run(ORIGINALS[name], saver, Path(folder))]
-    yield ["timm tf_efficientnet_lite0", "genuine weights", *genuine_run()]
+    if re.search(only, genuine := "timm tf_efficientnet_lite0"):
+        yield [genuine, "genuine weights", *genuine_run()]
 
 
 if __name__ == "__main__":
-    for row in table():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="what names of networks hold, a regex")
+    for row in table(parser.parse_args().only):
         print(f"| {' | '.join(row)} |", flush=True)
