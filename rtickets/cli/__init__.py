@@ -42,7 +42,7 @@ from rtickets.errors import (
 )
 from rtickets.platform import preemption, statuses
 from rtickets.platform.terminal import never_fail_to_print
-from rtickets.storage import fetched, mirrors
+from rtickets.storage import fetched, workdirs
 
 __all__ = ["VERBS", "main"]
 
@@ -153,7 +153,7 @@ def _run(options: argparse.Namespace, config_words: Sequence[str]) -> int:
             raise
         return _failed(error)
     finally:
-        mirrors.close_all()
+        workdirs.close_all()
         fetched.forget()
 
 

@@ -11,7 +11,7 @@ from rtickets.errors import InputError, printable
 if TYPE_CHECKING:
     from rtickets.data import Dataset
 
-_MOST_COMPARED = 200_000  # images on disk that `data info` reads to find copies
+_MOST_COMPARED = 200_000  # images on disk that `data info` reads to find duplicates
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -86,14 +86,14 @@ def _info(config_words: Sequence[str]) -> None:
     print(f"{'metric':14} {asks.headline.name}")
     if task.mean:
         print(f"{'mean, std':14} {task.mean}, {task.std}")
-    notes = task.notes + (_copies_on_disk(config.source, task) if streamed else ())
+    notes = task.notes + (_duplicates_on_disk(config.source, task) if streamed else ())
     for note in notes:
         print(f"{'note':14} {printable(note)}")
 
 
-def _copies_on_disk(source: str, task: "Dataset") -> tuple[str, ...]:
+def _duplicates_on_disk(source: str, task: "Dataset") -> tuple[str, ...]:
     """Look for copies among encoded images, unless preparing the set has done so."""
-    from rtickets.data.copies import find_copies
+    from rtickets.data.duplicates import find_duplicates
     from rtickets.data.sources.mask_sets import MASK_SETS
     from rtickets.data.sources.person_sets import PERSON_SETS
     from rtickets.data.sources.public import PUBLIC_SETS
@@ -105,7 +105,7 @@ def _copies_on_disk(source: str, task: "Dataset") -> tuple[str, ...]:
         return ()
     if count > _MOST_COMPARED:
         return (f"too many images ({count:,}) to look for copies across splits",)
-    return find_copies(task)
+    return find_duplicates(task)
 
 
 def _prepare(name: str, data_dir: Path | None, manual: Path | None) -> None:

@@ -32,7 +32,7 @@ def start(options: argparse.Namespace, *, keep_compiled: bool = True) -> "Device
     import jax
 
     from rtickets.platform import parallel, processes
-    from rtickets.storage import mirrors
+    from rtickets.storage import workdirs
 
     with contextlib.suppress(RuntimeError):  # a process that used JAX before keeps its devices
         jax.config.update("jax_num_cpu_devices", options.cpu_devices)
@@ -48,7 +48,7 @@ def start(options: argparse.Namespace, *, keep_compiled: bool = True) -> "Device
         keep_programs(devices)
     common = {name: value for name, value in vars(options).items() if name not in _OF_ONE_PROCESS}
     if workdir := common.get("workdir"):
-        common["workdir"] = mirrors.address_of(workdir) or workdir
+        common["workdir"] = workdirs.address_of(workdir) or workdir
     versions = {"rtickets": __version__, "jax": jax.__version__}
     processes.check_agreement("the command line", {**common, **versions, "devices": len(devices)})
     return devices

@@ -25,7 +25,7 @@ from rtickets.cli.verb import (
 )
 from rtickets.cli.watching import add_watching_options, publish, watched
 from rtickets.errors import InputError
-from rtickets.storage.copies import COMPLETE
+from rtickets.storage.run_files import COMPLETE
 
 
 def _study(options: argparse.Namespace, config_words: Sequence[str]) -> int:

@@ -219,9 +219,9 @@ def place_of(text: str) -> Path | str:
 def open_workdir(options: argparse.Namespace) -> None:
     """Let a folder of this process stand for a working directory in a bucket."""
     if isinstance(workdir := getattr(options, "workdir", None), str):
-        from rtickets.storage import mirrors
+        from rtickets.storage import workdirs
 
-        options.workdir = mirrors.open_workdir(workdir)
+        options.workdir = workdirs.open_workdir(workdir)
 
 
 def positive(text: str) -> int:

@@ -6,7 +6,7 @@ from rtickets.data.array_checks import check_arrays
 from rtickets.data.arrays import IMAGE, Dataset, Split, in_memory, is_viewed
 from rtickets.data.at_hand import at_hand
 from rtickets.data.checks import CLASSES
-from rtickets.data.copies import find_copies
+from rtickets.data.duplicates import find_duplicates
 from rtickets.data.images.chosen import make_transform
 from rtickets.data.images.statistics import pixel_statistics
 from rtickets.data.images.streamed import StreamedImages
@@ -84,7 +84,7 @@ def _load(config: DataConfig, seed: int) -> Dataset:
     )  # fmt: skip
     if train.streamed:
         return dataset
-    return dataset._replace(notes=dataset.notes + find_copies(dataset, asks.inputs))
+    return dataset._replace(notes=dataset.notes + find_duplicates(dataset, asks.inputs))
 
 
 def _limited(config: DataConfig, asks: TaskConfig, train: Split, seed: int) -> Split:

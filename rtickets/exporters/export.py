@@ -20,7 +20,8 @@ from rtickets.errors import InputError
 from rtickets.exporters import torch_names
 from rtickets.exporters.onnx_graph import make_onnx
 from rtickets.exporters.repeated import without_repeated
-from rtickets.storage.files import temporary_name, write_bytes, write_json
+from rtickets.storage.files import write_bytes, write_json
+from rtickets.storage.temporary import temporary_name
 from rtickets.tickets.compaction.network import HEAD, check_weights, network_of, variables_of
 from rtickets.tickets.compaction.trace import plainly
 from rtickets.tickets.ticket import Ticket

@@ -25,7 +25,7 @@ from rtickets.settings import config_files
 from rtickets.stages.points import DENSE, ticket_words
 from rtickets.stages.results import headline_of, read_study, read_study_config
 from rtickets.stages.study_settings import StudyConfig
-from rtickets.storage import mirrors
+from rtickets.storage import workdirs
 from rtickets.storage.addresses import is_address
 from rtickets.tasks import units
 
@@ -198,7 +198,7 @@ def load_study(path: str | Path, workdir: str | Path = "runs") -> Study:
     Raises:
         InputError: if there is none, it is not complete, or its files are damaged.
     """
-    where = mirrors.open_workdir(str(workdir)) if is_address(workdir) else Path(workdir)
+    where = workdirs.open_workdir(str(workdir)) if is_address(workdir) else Path(workdir)
     study = run_at(find_run(str(path), where), "study")
     bring_runs(study)
     return read(study)

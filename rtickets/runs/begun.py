@@ -1,6 +1,5 @@
 """How a run folder begins: made, held, cleared, with what it is to compute and on what."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 from rtickets.errors import InputError
 from rtickets.runs import environment
-from rtickets.storage import copies, guarded, locks, mirrors
+from rtickets.storage import guarded, locks, run_files, temporary, workdirs
 from rtickets.storage.files import remove_file, write_json
 
 CONFIG = "config.json"
@@ -45,9 +44,9 @@ def begun(folder: Path, config: Mapping[str, Any]) -> Iterator[None]:
 def _clear(folder: Path) -> None:
     """Remove what was being written, at any depth but in folders that several workers share."""
     for path in folder.iterdir():
-        if re.fullmatch(r"\..+\.\d+(\.old)?", path.name, re.DOTALL):
+        if temporary.is_ours(path.name):
             guarded.remove(path)
-        elif path.is_dir() and not path.is_symlink() and path.name not in copies.WHILE_AT_WORK:
+        elif path.is_dir() and not path.is_symlink() and path.name not in run_files.WHILE_AT_WORK:
             _clear(path)
 
 
@@ -57,7 +56,7 @@ def _withdrawn_if_refused(folder: Path | None) -> Iterator[None]:
     try:
         yield
     except InputError:
-        if folder is not None and mirrors.address_of(folder) is not None:
+        if folder is not None and workdirs.address_of(folder) is not None:
             paths = [path for path in folder.iterdir() if path.name != locks.FILE]
             if {path.name for path in paths} <= _FIRST:
                 for path in paths:

@@ -19,10 +19,10 @@ from rtickets.runs.begun import CONFIG, begun
 from rtickets.runs.names import find_run, readable
 from rtickets.settings import config_files
 from rtickets.settings.config_files import parts_of
-from rtickets.storage import guarded, locks, mirrors
+from rtickets.storage import guarded, locks, workdirs
 from rtickets.storage.checkpoints import discard_checkpoints
-from rtickets.storage.copies import COMPLETE
 from rtickets.storage.files import read_json, write_json, write_text
+from rtickets.storage.run_files import COMPLETE
 from rtickets.tickets import hub
 from rtickets.tickets.ticket import read_description
 
@@ -99,10 +99,10 @@ def folder_of(
     # The digest alone identifies a run: one that had another readable name is the same.
     existing = sorted(workdir.glob(f"{stage}-*-{digest}"))
     if not existing:
-        mirrors.list_runs(workdir)  # of other processes
+        workdirs.list_runs(workdir)  # of other processes
         existing = sorted(workdir.glob(f"{stage}-*-{digest}"))
     path = existing[0] if existing else workdir / f"{stage}-{readable(name)}-{digest}"
-    mirrors.refresh(path)
+    workdirs.refresh(path)
     return RunFolder(path, digest, config_files.to_dict(config))
 
 
@@ -149,7 +149,7 @@ def run_once(folder: RunFolder, body: Body) -> RunFolder:
         if not processes.on_primary(lambda: folder.complete):  # by another process, a moment ago
             compiled.make_room()
             run_body(folder, body)
-    mirrors.refresh(folder.path)  # into the other processes
+    workdirs.refresh(folder.path)  # into the other processes
     return folder
 
 
@@ -163,7 +163,7 @@ def settled(folder: RunFolder) -> tuple[RunFolder, bool, str | None]:
     name, complete, failed, changed = _state(folder)
     folder = folder._replace(path=folder.path.with_name(name))
     if complete:
-        mirrors.refresh(folder.path)  # into all processes
+        workdirs.refresh(folder.path)  # into all processes
     environment.settle(folder.path, changed, reused=complete)
     return folder, complete, failed
 
@@ -183,7 +183,7 @@ def _state(folder: RunFolder) -> list[Any]:
     """Return the name, whether the stage is done or failed, and what differs from its settings."""
 
     def look() -> list[Any]:
-        mirrors.refresh(folder.path)
+        workdirs.refresh(folder.path)
         path, done = folder.path, _is_done(folder)
         if done:
             locks.remove_left(path)
@@ -248,8 +248,8 @@ def _finish(folder: RunFolder, result: dict[str, Any]) -> None:
 
 def bring_runs(study: RunFolder) -> None:
     """Get the runs that a study names from the bucket that it lies in; on a disk, do nothing."""
-    if mirrors.address_of(study.path) is not None:
-        mirrors.refresh_named(study.path.parent, json.dumps(study.result()))
+    if workdirs.address_of(study.path) is not None:
+        workdirs.refresh_named(study.path.parent, json.dumps(study.result()))
 
 
 def run_at(path: Path, stage: str) -> RunFolder:

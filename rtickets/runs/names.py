@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rtickets.errors import InputError
 from rtickets.platform.private import expanded
-from rtickets.storage import mirrors
+from rtickets.storage import workdirs
 from rtickets.storage.addresses import is_any_address
-from rtickets.storage.copies import COMPLETE
+from rtickets.storage.run_files import COMPLETE
 
 LATEST = "latest:"
 _LONGEST = 100  # bytes of the readable part of a folder's name
@@ -42,9 +42,9 @@ def find_run(text: str, workdir: Path = Path("runs")) -> Path:
     """
     prefix = text.removeprefix(LATEST)
     if is_any_address(prefix):
-        text = text.removesuffix(prefix) + str(mirrors.local(prefix))
+        text = text.removesuffix(prefix) + str(workdirs.local(prefix))
     found = _found(text, workdir)
-    mirrors.refresh(found)
+    workdirs.refresh(found)
     return found
 
 
@@ -68,7 +68,7 @@ def _found(text: str, workdir: Path) -> Path:
 
 def _others(prefix: str, where: Path) -> str:
     """Return what could have been meant by the prefix of a run."""
-    found = {path.parent.name.rpartition("-")[0] for path in where.glob("*-*-*/COMPLETE")}
+    found = {path.parent.name.rpartition("-")[0] for path in where.glob(f"*-*-*/{COMPLETE}")}
     close = difflib.get_close_matches(Path(prefix).name, sorted(found), n=3, cutoff=0.4)
     return f" (did you mean {' or '.join(close)}?)" if close else ""
 
@@ -79,7 +79,7 @@ def _latest(text: str, workdir: Path) -> Path:
         raise InputError(f"{text!r} lacks a prefix; write for instance {LATEST}pretrain-")
     begin_so = [path for path in _matches(glob.escape(prefix) + "*", workdir) if path.is_dir()]
     for path in begin_so:
-        mirrors.look(path)
+        workdirs.look(path)
     found = [path for path in begin_so if (path / COMPLETE).is_file()]
     if not found:
         where = Path(prefix).parent if "/" in prefix else workdir
@@ -93,6 +93,6 @@ def _latest(text: str, workdir: Path) -> Path:
 
 def _matches(pattern: str, workdir: Path) -> list[Path]:
     root = None if "/" in pattern else workdir
-    mirrors.list_runs(root or Path(pattern).parent)
+    workdirs.list_runs(root or Path(pattern).parent)
     found = glob.glob(pattern, root_dir=root)  # noqa: PTH207  Path.glob takes no absolute pattern
     return [Path(root or "", name) for name in found]

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 from rtickets.errors import InputError, printable
 from rtickets.runs import failures
-from rtickets.storage import guarded, mirrors, throughput
-from rtickets.storage.copies import COMPLETE
+from rtickets.storage import guarded, throughput, workdirs
 from rtickets.storage.event_lines import FILE, read_events, saved_step
+from rtickets.storage.run_files import COMPLETE, LOCK
 
 _FOLDER = re.compile(r"[a-z]+-.+-[0-9a-f]{10}", re.DOTALL)
 _HOLDER = re.compile(r"process (\d+) on (.*)")
@@ -91,7 +91,7 @@ def read_status(workdir: Path) -> list[Status]:
         raise InputError(
             f"{workdir} is one run; give the folder it lies in: rtickets status WORKDIR"
         )
-    mirrors.refresh_progress(workdir)
+    workdirs.refresh_progress(workdir)
     found = [path for path in workdir.iterdir() if _FOLDER.fullmatch(path.name)]
     folders = sorted(filter(_has_begun, found), key=lambda path: _changed(path / _CONFIG))
     studies = [folder for folder in folders if is_study(folder.name)]
@@ -234,7 +234,7 @@ def _changed(path: Path) -> float:
 def _is_held(folder: Path) -> bool:
     """Whether a process is at work in a folder; on another host, whether it has not ended well."""
     try:
-        text = guarded.read_bytes(folder / ".lock", _LONGEST_HOLDER).decode(errors="replace")
+        text = guarded.read_bytes(folder / LOCK, _LONGEST_HOLDER).decode(errors="replace")
     except FileNotFoundError:
         return False
     holder = _HOLDER.match(text)

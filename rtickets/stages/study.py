@@ -39,9 +39,9 @@ from rtickets.stages.study_failures import is_known, reason_of
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.stages.study_tickets import Where, pretrained
 from rtickets.stages.together import Place, train_with_others
-from rtickets.storage import mirrors
-from rtickets.storage.copies import COMPLETE
+from rtickets.storage import workdirs
 from rtickets.storage.files import remove_file
+from rtickets.storage.run_files import COMPLETE
 
 
 class UnitRuns(NamedTuple):
@@ -166,7 +166,7 @@ def _result(
 
 def _reopen(study: RunFolder) -> None:
     """Make a study that ended with failures, or is at work, forget them."""
-    mirrors.refresh(study.path)
+    workdirs.refresh(study.path)
     if study.complete and read_study(study).get("failed"):
         remove_file(study.path / COMPLETE)
     if not study.complete:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rtickets.platform import parallel
-from rtickets.storage import guarded, mirrors
+from rtickets.storage import guarded, workdirs
 from rtickets.storage.files import make_empty, remove_file, write_json, write_text
 
 _UNITS, _DONE, _FAILED = "units.json", "done", "failed"
@@ -57,7 +57,7 @@ def forget_failures(study: Path) -> None:
 
 def failures(study: Path) -> dict[int, str]:
     """Return the reasons of the units that failed, by their place."""
-    mirrors.refresh(study)
+    workdirs.refresh(study)
     found = {}
     for path in sorted((study / _FAILED).glob("[0-9]*")):
         with suppress(ValueError, FileNotFoundError):

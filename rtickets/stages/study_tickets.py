@@ -11,7 +11,7 @@ from rtickets.stages.draw_settings import DrawConfig
 from rtickets.stages.points import DENSE
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.stages.ways.given import Given
-from rtickets.storage import mirrors
+from rtickets.storage import workdirs
 
 
 class Where(NamedTuple):
@@ -44,7 +44,7 @@ def drawn(
     if isinstance(method, Given) and method.draw is not None:
         assert method.pretraining is not None  # the configuration was checked
         theirs = drawn(config, seed, method.pretraining, method.draw, sparsity, where)
-        mask = mirrors.address_of(theirs.path) or str(theirs.path)
+        mask = workdirs.address_of(theirs.path) or str(theirs.path)
         draw = config_files.replace(draw, method=Given(mask=mask))
     name = f"{label}{sparsity:.4g}-{branch}-s{seed}"
     return stages.draw(_seeded(draw, seed), network.source, where.workdir, name, where.devices)

@@ -22,8 +22,9 @@ import orbax.checkpoint as ocp
 from rtickets.platform import console
 from rtickets.platform.processes import is_primary, on_primary
 from rtickets.storage import checkpoint_contents as contents
-from rtickets.storage import checksums, guarded, mirrors, orbax_files
+from rtickets.storage import checksums, guarded, orbax_files, workdirs
 from rtickets.storage.files import read_json, write_json
+from rtickets.storage.temporary import REMOVED, UNFINISHED
 
 _BEST = "BEST"
 
@@ -85,7 +86,7 @@ class Checkpoints:
         # Before anything is removed: only what is whole by now may take the place of older ones.
         self.wait()
         self._prune()
-        mirrors.wrote(self._folder.parent)  # what the checkpoint counts on, as lines of metrics
+        workdirs.wrote(self._folder.parent)  # what the checkpoint counts on, as lines of metrics
         if step in self.steps():
             self._add_score(step, score)
             return
@@ -111,11 +112,11 @@ class Checkpoints:
         return self._folder / f"{step}.score"
 
     def _seal(self) -> None:
-        (written,) = self._folder.glob(f"{self._writing}{orbax_files.UNFINISHED}*")
+        (written,) = self._folder.glob(f"{self._writing}{UNFINISHED}*")
         orbax_files.check_readable(self._plain / written.name / "tree", self._arrays)
         self._arrays = {}
         checksums.seal(written, ("tree", "meta"))
-        mirrors.sealed(written, self._folder / str(self._writing))
+        workdirs.sealed(written, self._folder / str(self._writing))
 
     def wait(self) -> None:
         """Wait until the newest checkpoint is written; raise OSError if it could not be."""
@@ -171,7 +172,7 @@ class Checkpoints:
 
     def _clear(self) -> None:
         """Remove what a killed process was writing or deleting."""
-        for pattern in (f"*{orbax_files.UNFINISHED}*", "*.removed"):
+        for pattern in (f"*{UNFINISHED}*", f"*{REMOVED}"):
             for path in self._folder.glob(pattern):
                 guarded.remove(path)
 
@@ -186,7 +187,7 @@ class Checkpoints:
             if step not in best:
                 path = self._folder / str(step)
                 self._score_file(step).unlink(missing_ok=True)
-                path = path.rename(path.with_name(f"{step}.removed"))  # whole or not at all
+                path = path.rename(path.with_name(f"{step}{REMOVED}"))  # whole or not at all
                 guarded.remove(path)
         if best:
             write_json(self._folder / _BEST, best)

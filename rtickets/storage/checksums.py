@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from rtickets.storage import guarded
-from rtickets.storage.copies import SEAL as FILE
 from rtickets.storage.files import write_json
+from rtickets.storage.run_files import SEAL as FILE
 
 _OF_THE_FILE = (errno.EIO, errno.ELOOP, errno.ENAMETOOLONG)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rtickets.errors import RefusedError, StorageError
-from rtickets.storage import copies
+from rtickets.storage import run_files
 from rtickets.storage.entries import Entry
 from rtickets.storage.known import Known, stat_of
 from rtickets.storage.objects import Objects
@@ -46,7 +46,7 @@ class Copier:
         partly = path.with_name(f".{path.name[:200]}.0")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if entry.size or copies.needs_no_look(entry.key):
+            if entry.size or run_files.needs_no_look(entry.key):
                 objects.download(entry, partly)
             else:  # a list has a file and the object that a console makes for a folder alike
                 partly.write_bytes(objects.read(entry.key)[0])
@@ -77,7 +77,7 @@ class Copier:
 
     def put_from(self, objects: Objects, files: Mapping[str, Path]) -> None:
         """Put files that lie here under other names; see `put`."""
-        for keys in copies.by_rank(files):
+        for keys in run_files.by_rank(files):
             _all([partial(self._put, objects, key, files[key]) for key in keys])
 
     def _put(self, objects: Objects, key: str, path: Path) -> None:
@@ -93,7 +93,7 @@ class Copier:
 
     def delete(self, objects: Objects, keys: Iterable[str]) -> None:
         """Remove objects, in the reverse of the order in which they are put."""
-        for some in reversed(copies.by_rank(keys)):
+        for some in reversed(run_files.by_rank(keys)):
             _all([partial(self._delete, objects, key) for key in some])
 
     def _delete(self, objects: Objects, key: str) -> None:

@@ -37,12 +37,12 @@ from rtickets.storage.fetching import (
     list_contents,
 )
 from rtickets.storage.files import read_object, write_json
+from rtickets.storage.temporary import REMOVED
 
 _CACHE, _LISTING, _ALIVE, _PART = "data", "listing.json", "alive", ".part"
 _TRIES = 3  # to find an address that stays the same while it is fetched
 _PAUSE = 0.5  # seconds between looks at another process that fetches
 _SPARE = 2**26  # bytes that a disk keeps free
-_RUBBISH = ".removed"
 
 _places: dict[str, Path] = {}
 _held: list[int] = []
@@ -239,7 +239,7 @@ def _remove_others(base: Path, version: Path) -> None:
             descriptor = os.open(other / _ALIVE, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                gone = other.with_name(f"{other.name}{_RUBBISH}")  # at once, before all of it is
+                gone = other.with_name(f"{other.name}{REMOVED}")  # at once, before all of it is
                 other.rename(gone)
                 shutil.rmtree(gone, ignore_errors=True)
             finally:

@@ -3,14 +3,14 @@
 import contextlib
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from rtickets.errors import InputError
-from rtickets.storage import guarded, mirrors
+from rtickets.storage import guarded, workdirs
+from rtickets.storage.temporary import temporary_name
 
 _REPAIR = "restore it from a copy, or remove its folder and run the stage again"
 _NESTED = (dict, list)
@@ -75,15 +75,6 @@ def read_sound_lines(path: Path) -> list[dict[str, Any]]:
     return [values for values in found if isinstance(values, dict)]
 
 
-def temporary_name(path: Path) -> Path:
-    """Return a name beside a path for what is to be moved there once it is whole.
-
-    It is random, as processes in containers and on other hosts have the same ids; a stage that
-    starts clears such names out of its run folder.
-    """
-    return path.with_name(f".{path.name}.{secrets.randbits(64)}")
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object from a file that the package wrote, see `read_object`."""
     return read_object(path, _REPAIR)
@@ -142,12 +133,12 @@ def write_bytes(path: Path, data: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    mirrors.wrote(path)
+    workdirs.wrote(path)
 
 
 def make_empty(path: Path) -> bool:
     """Make an empty file unless it is there, and return whether it was not; for one of many."""
-    is_new = mirrors.create_empty(path)
+    is_new = workdirs.create_empty(path)
     try:
         path.touch(exist_ok=False)
     except FileExistsError:
@@ -159,11 +150,11 @@ def remove_file(path: Path) -> None:
     """Remove a file that may be missing."""
     if path.exists():
         path.unlink(missing_ok=True)
-        mirrors.removed(path)
+        workdirs.removed(path)
 
 
 def remove_folder(path: Path) -> None:
     """Remove a folder that may be missing, as far as that can be done."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
-        mirrors.removed(path)
+        workdirs.removed(path)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from rtickets.storage import copies
+from rtickets.storage import run_files
 from rtickets.storage.entries import Entry, Tag, same
 
 Stat = tuple[int, int, int]
@@ -86,8 +86,8 @@ def files_in(folder: Path) -> list[Path]:
     """Return all files in a folder that are not being written; no link is followed."""
     found: list[Path] = []
     for at, folders, names in os.walk(folder):
-        folders[:] = [one for one in folders if not copies.is_temporary(one)]
-        found += [Path(at, name) for name in names if not copies.is_temporary(name)]
+        folders[:] = [one for one in folders if not run_files.is_temporary(one)]
+        found += [Path(at, name) for name in names if not run_files.is_temporary(name)]
     return sorted(path for path in found if not path.is_symlink())
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from rtickets.errors import InputError, InUseError
 from rtickets.platform import console
-from rtickets.storage import guarded, mirrors
-from rtickets.storage.copies import LOCK
+from rtickets.storage import guarded, workdirs
+from rtickets.storage.run_files import LOCK
 
 FILE = LOCK
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -38,7 +38,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
-        with mirrors.held(folder):
+        with workdirs.held(folder):
             yield
     finally:
         with suppress(PermissionError):  # another user's file in a sticky folder

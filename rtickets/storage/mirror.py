@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rtickets.errors import InputError, InUseError, StorageError
-from rtickets.storage import copies
+from rtickets.storage import run_files
 from rtickets.storage.copier import Copier
 from rtickets.storage.entries import Entry, same
 from rtickets.storage.known import Known, files_in
@@ -23,7 +23,7 @@ _LOOKS = 3  # to find a folder that others write as it was at one time
 
 
 class Mirror:
-    """The copies; opened by `rtickets.storage.mirrors`, which finds the one of a path."""
+    """The copies; opened by `rtickets.storage.workdirs`, which finds the one of a path."""
 
     def __init__(self, objects: Objects, root: Path) -> None:
         """Bind it.
@@ -43,12 +43,12 @@ class Mirror:
 
     def entries(self, name: str) -> list[Entry]:
         """Return the files of a folder that are there, '' for all."""
-        return copies.files_among(self.objects.entries(name), name)
+        return run_files.files_among(self.objects.entries(name), name)
 
     def list_runs(self) -> None:
         """Make an empty folder for every run that is there."""
         for name in self.objects.folders():
-            if copies.can_be_a_run(name) and not copies.is_temporary(name):
+            if run_files.can_be_a_run(name) and not run_files.is_temporary(name):
                 (self.root / name).mkdir(exist_ok=True)
 
     def refresh(self, key: str) -> None:
@@ -65,20 +65,20 @@ class Mirror:
                 return
             for _ in range(_LOOKS):
                 entries = self.entries(name)
-                wanted = set(copies.to_look_at((entry.key for entry in entries), self._asked))
+                wanted = set(run_files.to_look_at((entry.key for entry in entries), self._asked))
                 is_whole = self.get_all(entry for entry in entries if entry.key in wanted)
                 for gone in self._known.within(name) - wanted:
                     self._known.forget(gone)
                 if is_whole:
                     break
-            if f"{name}/{copies.COMPLETE}" in wanted and is_whole:
+            if f"{name}/{run_files.COMPLETE}" in wanted and is_whole:
                 self._final.add(name)
 
     def look(self, name: str) -> None:
         """Get what says whether a run is complete."""
         with self._lock:
             if name not in self._leases:
-                mark = f"{name}/{copies.COMPLETE}"
+                mark = f"{name}/{run_files.COMPLETE}"
                 self.get_all(entry for entry in self.entries(name) if entry.key == mark)
 
     @contextmanager
@@ -106,13 +106,13 @@ class Mirror:
                 self._known.undo(name)
                 del self._leases[name]
             with suppress(StorageError, InUseError):  # then its time ends it
-                lease.release(forever=(self.root / name / copies.COMPLETE).is_file())
+                lease.release(forever=(self.root / name / run_files.COMPLETE).is_file())
 
     def _take(self, name: str) -> None:
         """Make a folder here what it is in the bucket, but for checkpoints that lack their seal."""
         self._final.discard(name)
         entries = self.entries(name)
-        wanted = set(copies.whole(entry.key for entry in entries))
+        wanted = set(run_files.whole(entry.key for entry in entries))
         listed = [entry for entry in entries if entry.key in wanted]
         self._copier.get(self.objects, listed, all_of_it=True)
         for gone in {*self._known.files(name), *self._known.within(name)} - wanted:
@@ -128,7 +128,7 @@ class Mirror:
 
     def wrote(self, key: str) -> None:
         """Put a file into the bucket; of a folder that is claimed, everything that changed."""
-        if copies.is_temporary(key):
+        if run_files.is_temporary(key):
             return
         name = key.split("/")[0]
         if name in self._leases:
@@ -183,7 +183,7 @@ class Mirror:
         """Remove from the bucket a file, or a folder, that was removed here."""
         name = key.split("/")[0]
         with self._lock:
-            if key == f"{name}/{copies.COMPLETE}":
+            if key == f"{name}/{run_files.COMPLETE}":
                 self._final.discard(name)
             objects = self._objects_of(name)
             self._copier.delete(objects, [key, *self._known.within(key)])
@@ -224,12 +224,12 @@ class Mirror:
         self._check_here(self.root / name, may_lack_lock)
         gone = [key for key in there - here.keys() if not self._is_writing(key)]
         changed = [key for key in here if self._known.is_changed(key)]
-        self._copier.delete(objects, [*gone, *there.intersection(copies.outdated(changed))])
+        self._copier.delete(objects, [*gone, *there.intersection(run_files.outdated(changed))])
         self._copier.put(objects, changed)
 
     def _check_here(self, folder: Path, may_lack_lock: bool) -> None:
         """Raise StorageError where somebody removed the copies: to the bucket they are not gone."""
-        if not folder.is_dir() or not (may_lack_lock or (folder / copies.LOCK).is_file()):
+        if not folder.is_dir() or not (may_lack_lock or (folder / run_files.LOCK).is_file()):
             raise StorageError(
                 f"{folder}: the copy of it in the scratch folder of this process was removed (see "
                 "docs/storage.md); the same command goes on from what is in the bucket"

@@ -17,7 +17,6 @@ from rtickets.storage.checkpoint_contents import Arrays
 
 _SECONDS_OF_STRAGGLERS = 0.2
 _AT_ONCE = 2**28  # bytes that are read back at once
-UNFINISHED = ".orbax-checkpoint-tmp"  # follows the name of a checkpoint that is being written
 
 
 def open_orbax(before_commit: Callable[[], None]) -> Any:

@@ -4,7 +4,7 @@ import os
 import time
 from collections import defaultdict
 
-from rtickets.storage import copies
+from rtickets.storage import run_files
 from rtickets.storage.entries import Entry
 from rtickets.storage.leases import RENEWALS, read_holder
 from rtickets.storage.mirror import Mirror
@@ -26,9 +26,9 @@ def get(mirror: Mirror, claims: str) -> None:
         name, _, rest = entry.key.partition("/")
         if name == claims:
             held.append(entry)
-        elif rest and copies.can_be_a_run(name):
+        elif rest and run_files.can_be_a_run(name):
             by_run[name].append(entry)
-    mirror.get_all(one for run in by_run.values() for one in run if copies.tells(one.key))
+    mirror.get_all(one for run in by_run.values() for one in run if run_files.tells(one.key))
     for entry in held:
         _mark(mirror, entry)
     for name, entries in by_run.items():
@@ -46,7 +46,7 @@ def _mark(mirror: Mirror, entry: Entry) -> None:
         return
     # A claim is written anew several times before it ends; clocks may differ a little.
     is_at_work = time.time() - entry.changed < holder.seconds * (1 + 1 / RENEWALS)
-    (folder / copies.LOCK).unlink(missing_ok=True)
+    (folder / run_files.LOCK).unlink(missing_ok=True)
     if holder.owner and is_at_work and folder.is_dir():
-        (folder / copies.LOCK).write_text(str(holder))
-        os.utime(folder / copies.LOCK, (entry.changed, entry.changed))
+        (folder / run_files.LOCK).write_text(str(holder))
+        os.utime(folder / run_files.LOCK, (entry.changed, entry.changed))

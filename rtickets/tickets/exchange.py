@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from rtickets.errors import InputError
 from rtickets.platform.foreign import without_secrets
 from rtickets.storage import guarded
-from rtickets.storage.files import temporary_name, write_bytes
+from rtickets.storage.files import write_bytes
+from rtickets.storage.temporary import temporary_name
 from rtickets.tickets import hub, inspect
 from rtickets.tickets.card import card
 from rtickets.tickets.description import read_description

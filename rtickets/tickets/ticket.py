@@ -25,8 +25,9 @@ import numpy as np
 from rtickets import masks
 from rtickets.errors import InputError, printable
 from rtickets.masks import Mask, Params
-from rtickets.storage import guarded, mirrors
-from rtickets.storage.files import temporary_name, write_bytes, write_json
+from rtickets.storage import guarded, workdirs
+from rtickets.storage.files import write_bytes, write_json
+from rtickets.storage.temporary import name_of_old, temporary_name
 from rtickets.tickets import hub, stored_trees, tensors
 from rtickets.tickets.description import as_json, describe, stages_in
 from rtickets.tickets.description import read_description as read_description
@@ -92,7 +93,7 @@ class Ticket:
                 written, if parameters and statistics are not nested dictionaries of arrays that can
                 be stored, with keys of text or integers, or `meta` is not what JSON can hold.
         """
-        path = mirrors.local(path)
+        path = workdirs.local(path)
         guarded.check_no_link(path)
         if path.exists() and not _may_be_replaced(path, overwrite):
             raise InputError(f"{path} exists; choose another folder for the ticket")
@@ -105,7 +106,7 @@ class Ticket:
         summary = masks.summary(self.mask, self.params)
         description = describe(summary, stored, alive, files, meta)
         temporary = temporary_name(path)
-        old = temporary.with_name(f"{temporary.name}.old")
+        old = name_of_old(temporary)
         try:
             temporary.mkdir(parents=True)
             for name, data in files.items():
@@ -118,7 +119,7 @@ class Ticket:
             temporary.replace(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        mirrors.saved(path)
+        workdirs.saved(path)
         shutil.rmtree(old, ignore_errors=True)
 
     def _stored(self) -> Stored:
@@ -154,7 +155,7 @@ class Ticket:
             InputError: for a folder that is no ticket, is damaged, or has a newer format, or for an
                 address that cannot be had.
         """
-        path = hub.fetch(str(path)) if hub.is_address(path) else mirrors.local(path)
+        path = hub.fetch(str(path)) if hub.is_address(path) else workdirs.local(path)
         if not (path / "ticket.json").exists() and (path / "ticket").is_dir():
             path = path / "ticket"
         description = read_description(path)
@@ -172,7 +173,7 @@ def _may_be_replaced(path: Path, overwrite: bool) -> bool:
         return overwrite
     # In a bucket a save that was killed leaves files, and the last of them, which counts, is not
     # among them.
-    is_there = mirrors.address_of(path) is not None and path.is_dir()
+    is_there = workdirs.address_of(path) is not None and path.is_dir()
     return is_there and {one.name for one in path.iterdir()} <= {_WEIGHTS, _MASK}
 
 

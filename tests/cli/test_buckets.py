@@ -18,7 +18,7 @@ from rtickets.cli.launch import say_page
 from rtickets.cli.start import when_free
 from rtickets.errors import InputError, InUseError, LostError, StorageError
 from rtickets.runs.folders import RunFolder
-from rtickets.storage import conditions, mirrors, objects
+from rtickets.storage import conditions, objects, workdirs
 from rtickets.storage.files import write_text
 from rtickets.training.observe.trackers import publish
 
@@ -67,7 +67,7 @@ def bucket(server, monkeypatch, tmp_path):
     monkeypatch.setattr(conditions, "_checked", set())
     with buckets.emptied(server, WORKDIR):
         yield server
-    mirrors.close_all()
+    workdirs.close_all()
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_a_run_leaves_the_same_bytes_and_every_verb_finds_it(
     assert run(*draw, f"--config.ticket={address}") == 0  # is done
     assert not [path for method, path in bucket.requests[before:] if method == "PUT"]
     ticket.save(f"{WORKDIR}/mine")
-    mirrors.close_all()
+    workdirs.close_all()
     again = Ticket.load(f"{WORKDIR}/mine")
     assert repr(again) == repr(ticket)
     assert WORKDIR not in json.dumps(again.meta)
@@ -267,7 +267,7 @@ def test_a_run_that_is_killed_goes_on_and_leaves_the_same_bytes(
 def test_a_bucket_that_fails_for_good_is_one_line_and_leaves_no_result(
     bucket, config, monkeypatch, capsys
 ):
-    monkeypatch.setattr(mirrors, "PATIENCE", 0.5)
+    monkeypatch.setattr(workdirs, "PATIENCE", 0.5)
 
     def no_results(environ):
         ends = environ["PATH_INFO"].endswith("result.json") and environ["REQUEST_METHOD"] == "PUT"
@@ -291,7 +291,7 @@ def test_a_bucket_that_fails_for_good_is_one_line_and_leaves_no_result(
 def test_what_is_missing_is_one_line_before_anything_runs(
     case, bucket, config, monkeypatch, capsys
 ):
-    monkeypatch.setattr(mirrors, "_SECONDS_TO_OPEN", 0.5)
+    monkeypatch.setattr(workdirs, "_SECONDS_TO_OPEN", 0.5)
     workdir, named, before = WORKDIR, WORKDIR, len(bucket.requests)
     if case == "credentials":
         bucket.fault = buckets.refuse_others
@@ -339,12 +339,12 @@ def test_a_ticket_is_replaced_only_where_that_is_asked_for_wherever_it_lies(buck
     small_ticket(1).save(address)
     assert run("status", WORKDIR) == 0  # beside a ticket
     assert "nothing has been run here" in capsys.readouterr().out
-    mirrors.open_workdir(WORKDIR)
+    workdirs.open_workdir(WORKDIR)
     with pytest.raises(InputError, match="exists"):
         small_ticket(2).save(address)
     assert Ticket.load(address).meta == {"mark": 1}
     small_ticket(3).save(address, overwrite=True)
-    mirrors.close_all()
+    workdirs.close_all()
     assert Ticket.load(address).meta == {"mark": 3}
 
 
@@ -358,13 +358,13 @@ def test_a_save_that_was_killed_does_not_keep_its_address(bucket):
     with pytest.raises(StorageError):
         small_ticket(1).save(address)
     bucket.fault = lambda _: None
-    mirrors.close_all()
+    workdirs.close_all()
     assert contents().keys() == {"mine/mask.safetensors", "mine/weights.safetensors"}
     small_ticket(2).save(address)
     there().put("yours/notes.txt", b"mine")
     with pytest.raises(InputError, match="exists"):
         small_ticket(2).save(f"{WORKDIR}/yours", overwrite=True)
-    mirrors.close_all()
+    workdirs.close_all()
     assert Ticket.load(address).meta == {"mark": 2}
     assert not there().entries(".claims")
 
@@ -382,8 +382,8 @@ def complete_run(name):
     for file, text in (("config.json", "{}"), ("result.json", '{"clean": {"value": 0.5}}'),
                        ("COMPLETE", "0123456789\n")):  # fmt: skip
         there().put(f"{name}/{file}", text.encode())
-    folder = mirrors.open_workdir(WORKDIR) / name
-    mirrors.refresh(folder)
+    folder = workdirs.open_workdir(WORKDIR) / name
+    workdirs.refresh(folder)
     return folder
 
 

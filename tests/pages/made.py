@@ -136,13 +136,13 @@ def share(place: Place) -> None:
 
 def bucket(place: Place) -> None:
     """A server of buckets, with what was made before."""
-    from rtickets.storage import mirrors
+    from rtickets.storage import workdirs
     from tests import bucket as buckets
 
     store = place.stack.enter_context(
         buckets.emptied(place.stack.enter_context(buckets.serving()), f"s3://{buckets.BUCKET}")
     )
-    place.stack.callback(mirrors.close_all)
+    place.stack.callback(workdirs.close_all)
     place.values["BUCKET"] = lambda: buckets.BUCKET
     if (place.folder / "bert").exists():
         words = ["import", "bert/model.safetensors", "--arch=bert", "--out=runs/draw-bert-0"]

@@ -10,7 +10,7 @@ import rtickets
 from rtickets.errors import InputError
 from rtickets.report import write_report
 from rtickets.report.csv_lines import COLUMNS, lines_of
-from rtickets.storage import mirrors
+from rtickets.storage import workdirs
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_a_study_is_found_by_its_prefix(study):
 def test_a_study_is_found_by_its_prefix_in_a_bucket(study, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        mirrors, "open_workdir", lambda text: asked.append(text) or study.path.parent
+        workdirs, "open_workdir", lambda text: asked.append(text) or study.path.parent
     )
     found = rtickets.load_study("latest:study-small", workdir="s3://bucket/runs")
     assert found.path == study.path

@@ -12,7 +12,7 @@ from rtickets.errors import InputError, Preempted
 from rtickets.platform import preemption
 from rtickets.runs import folders
 from rtickets.runs.folders import StartingTicket, find_ticket, folder_of, run_once
-from rtickets.storage.files import temporary_name
+from rtickets.storage.temporary import temporary_name
 
 
 def names(folder):

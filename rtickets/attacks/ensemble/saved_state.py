@@ -12,7 +12,7 @@ import numpy as np
 from rtickets.attacks.ensemble.queue import Queue
 from rtickets.attacks.identity import Answers, alike
 from rtickets.errors import InputError
-from rtickets.storage import guarded, mirrors
+from rtickets.storage import guarded, workdirs
 
 FILE = "attack.npz"
 _ARRAYS = ("undecided", "fooled_by", "x_adv", "broken", "ended", "trial", "shares")
@@ -80,7 +80,7 @@ def save_progress(folder: Path, progress: Progress, fingerprint: str, answers: A
         file.flush()
         os.fsync(file.fileno())
     partial.replace(folder / FILE)
-    mirrors.wrote(folder / FILE)
+    workdirs.wrote(folder / FILE)
 
 
 def load_progress(

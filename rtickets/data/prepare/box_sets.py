@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rtickets.data.archives import Say, check, download, unpack_once
-from rtickets.data.copies import copied_files
+from rtickets.data.duplicates import duplicated_files
 from rtickets.data.images.pictures import size_in
 from rtickets.data.images.streamed import check_size
 from rtickets.data.sources.box_sets import BoxSet
@@ -49,7 +49,7 @@ def prepare_boxes(
     counts = ", ".join(f"{len(images):,} {split}" for split, images in listing.splits.items())
     say(f"{box_set.name}: {counts} images in {root}")
     files = {part: [each.path for each in listing.splits[split]] for part, split in _PARTS}
-    for note in (*listing.notes, *copied_files(files)):
+    for note in (*listing.notes, *duplicated_files(files)):
         say(f"{box_set.name}: {note}")
     return listing
 

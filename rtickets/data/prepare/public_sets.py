@@ -17,8 +17,8 @@ import numpy as np
 
 from rtickets.data.archives import Say, check, digest, download, is_archive, unpack_once
 from rtickets.data.arrays import Raw
-from rtickets.data.copies import Digests, describe_copies
-from rtickets.data.copies import digest as digest_of
+from rtickets.data.duplicates import Digests, describe_duplicates
+from rtickets.data.duplicates import digest as digest_of
 from rtickets.data.images.pictures import open_image
 from rtickets.data.images.records import Records, write_records
 from rtickets.data.images.statistics import pixel_statistics
@@ -174,7 +174,7 @@ def _write(listing: Listing, folder: Path, say: Say) -> dict[str, Any]:
         progress.add(folder / f"labels_{split}.npy")
         splits[split] = {"examples": len(found.images), "files": names}
         digests["training" if split == "train" else split] = Digests(images, found.labels)
-    notes = describe_copies(digests)
+    notes = describe_duplicates(digests)
     for note in notes:
         say(note)
     mean, std = pixel_statistics(_seen(listing.splits["train"]))

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from rtickets.data.archives import Say, check, download, unpack_once
-from rtickets.data.copies import copied_files
+from rtickets.data.duplicates import duplicated_files
 from rtickets.data.sources.original.voc import SegmentationSplit, read_voc2012
 from rtickets.data.sources.public import VOC2012
 from rtickets.errors import InputError
@@ -52,6 +52,8 @@ def prepare_voc(
             found.read_mask(index)
     say(f"voc2012: {', '.join(f'{len(s):,} {n}' for n, s in splits.items())} images in {root}")
     for split in sorted(splits.keys() - {"val"}):
-        for note in copied_files({"training": splits[split].images, "test": splits["val"].images}):
+        for note in duplicated_files(
+            {"training": splits[split].images, "test": splits["val"].images}
+        ):
             say(f"{split}.txt and val.txt: {note}")
     return splits

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rtickets.runs.workers import Worker
-from rtickets.storage import mirrors
+from rtickets.storage import workdirs
 
 
 def worker_command(words: Sequence[str], worker: Worker) -> list[str]:
@@ -42,4 +42,4 @@ def _set_options(values: Mapping[str, Any], leave_out: Collection[str]) -> dict[
 
 def _word(value: Any) -> Any:
     """Return what a worker is told: it has copies of its own of what lies in a bucket."""
-    return (mirrors.address_of(value) or value) if isinstance(value, Path) else value
+    return (workdirs.address_of(value) or value) if isinstance(value, Path) else value

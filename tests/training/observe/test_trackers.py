@@ -11,7 +11,7 @@ from PIL import Image
 
 from rtickets import Ticket
 from rtickets.errors import InputError, show_as
-from rtickets.storage import mirrors
+from rtickets.storage import workdirs
 from rtickets.training.observe import trackers
 from rtickets.training.observe.trackers import TRACKERS, Kind, open_trackers, publish
 from rtickets.training.observe.trackers import opened as opening
@@ -219,8 +219,8 @@ def test_of_a_run_in_a_bucket_its_address_is_told_and_files_of_trackers_are_put_
 ):
     pytest.importorskip("tensorboardX")
     put = []
-    monkeypatch.setattr(mirrors, "wrote", put.append)
-    monkeypatch.setattr(mirrors, "address_of", lambda path: f"s3://bucket/{path.name}")
+    monkeypatch.setattr(workdirs, "wrote", put.append)
+    monkeypatch.setattr(workdirs, "address_of", lambda path: f"s3://bucket/{path.name}")
     show_as(str(run.parent), "s3://bucket/runs")
     try:
         publish(run, ["tensorboard"])

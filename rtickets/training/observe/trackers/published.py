@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rtickets.settings.config_files import to_paths
-from rtickets.storage import mirrors
+from rtickets.storage import workdirs
 from rtickets.storage.files import read_json
 from rtickets.training.observe.trackers.opened import open_trackers
 from rtickets.training.observe.trackers.tracker import Outcome
@@ -26,7 +26,7 @@ def publish(folder: Path, names: Sequence[str]) -> None:
     trackers.close()
     for name in names:  # of a run in a bucket; those that lie in the run have a folder of its name
         if (folder / name).is_dir():
-            mirrors.wrote(folder / name)
+            workdirs.wrote(folder / name)
 
 
 def outcome_of(folder: Path) -> Outcome:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from rtickets.storage import guarded, mirrors
+from rtickets.storage import guarded, workdirs
 from rtickets.training.observe.trackers.tracker import Opening, Outcome
 
 FOLDER, _OUTCOME = "wandb", "OUTCOME"  # the mark of files that hold what came out of a run
@@ -90,4 +90,4 @@ def _remove_earlier(opening: Opening) -> None:
 
 def _name_of(workdir: Path) -> str:
     """Return the last name of a working directory, in a bucket that of its address."""
-    return (mirrors.address_of(workdir) or workdir.name).rpartition("/")[2]
+    return (workdirs.address_of(workdir) or workdir.name).rpartition("/")[2]

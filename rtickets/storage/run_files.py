@@ -1,18 +1,15 @@
 """Which files of a run folder are kept in a bucket, in which order, and which of them are read."""
 
 import os
-import re
 from collections.abc import Iterable
 from itertools import groupby
 
+from rtickets.storage import temporary
 from rtickets.storage.entries import Entry
 
 SEAL, COMPLETE, LOCK = "SEAL", "COMPLETE", ".lock"
 # Written last: whoever sees one of these sees everything that it stands for.
 _MARKS = {SEAL: 1, "ticket.json": 1, "rung.json": 2, "result.json": 3, COMPLETE: 4}
-_TEMPORARY = re.compile(
-    r"\..+\.\d+(\.old)?|.+\.removed|\.lock|.*\.orbax-checkpoint-tmp.*", re.DOTALL
-)
 _LONGEST_NAME = 255  # bytes, of Linux
 _CHECKPOINTS = "checkpoints"
 _TELLING = (COMPLETE, "FAILED", "config.json", "units.json", "throughput.jsonl", "events.jsonl")
@@ -22,7 +19,7 @@ WHILE_AT_WORK = (*_COUNTED, "cells")  # likewise, or that say what need not be d
 
 def is_temporary(key: str) -> bool:
     """Whether a file is being written, or is only of this process."""
-    return any(_TEMPORARY.fullmatch(name) for name in key.split("/"))
+    return any(name == LOCK or temporary.is_temporary(name) for name in key.split("/"))
 
 
 def can_be_a_run(name: str) -> bool:

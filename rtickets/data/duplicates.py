@@ -1,4 +1,4 @@
-"""Images that are exact copies of others, which makes a network look better than it is.
+"""Duplicates: images that are exact copies of others, which makes a network look better than it is.
 
 A copy has the same pixels, or as long as images stay encoded the same file. A digest per image is
 kept, not the images, so that looking takes one pass.
@@ -38,7 +38,7 @@ def digest(data: Any) -> bytes:
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def find_copies(dataset: Dataset, inputs: tuple[str, ...] = (IMAGE,)) -> tuple[str, ...]:
+def find_duplicates(dataset: Dataset, inputs: tuple[str, ...] = (IMAGE,)) -> tuple[str, ...]:
     """Compare the splits of a data set, by pixels in memory or by files of encoded images.
 
     Args:
@@ -50,10 +50,12 @@ def find_copies(dataset: Dataset, inputs: tuple[str, ...] = (IMAGE,)) -> tuple[s
     """
     splits = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
     noun = "images" if inputs == (IMAGE,) else "examples"
-    return describe_copies({name: _digests(each, inputs) for name, each in splits.items()}, noun)
+    return describe_duplicates(
+        {name: _digests(each, inputs) for name, each in splits.items()}, noun
+    )
 
 
-def describe_copies(splits: Mapping[str, Digests], noun: str = "images") -> tuple[str, ...]:
+def describe_duplicates(splits: Mapping[str, Digests], noun: str = "images") -> tuple[str, ...]:
     """Compare some or all of the splits 'training', 'validation' and 'test'.
 
     Returns:
@@ -67,8 +69,8 @@ def describe_copies(splits: Mapping[str, Digests], noun: str = "images") -> tupl
     return tuple(line for line in lines if line)
 
 
-def copied_files(splits: Mapping[str, Sequence[Path]]) -> tuple[str, ...]:
-    """Compare files of some of the splits, as `describe_copies`.
+def duplicated_files(splits: Mapping[str, Sequence[Path]]) -> tuple[str, ...]:
+    """Compare files of some of the splits, as `describe_duplicates`.
 
     Only those are read that are as large as one of another split: others cannot be copies.
     """
@@ -82,7 +84,7 @@ def copied_files(splits: Mapping[str, Sequence[Path]]) -> tuple[str, ...]:
         ]
         return Digests(found, np.zeros(len(found), np.int64))
 
-    return describe_copies({name: digests(name) for name in splits})
+    return describe_duplicates({name: digests(name) for name in splits})
 
 
 def _copies(name: str, ours: Digests, of: str, theirs: Digests, noun: str) -> str:

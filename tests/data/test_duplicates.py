@@ -7,7 +7,7 @@ from PIL import Image
 from rtickets import cli, data
 from rtickets.config import DataConfig
 from rtickets.data.arrays import Dataset, Split, labelled
-from rtickets.data.copies import copied_files, find_copies
+from rtickets.data.duplicates import duplicated_files, find_duplicates
 
 
 def split(values, labels=None):
@@ -20,7 +20,7 @@ def split(values, labels=None):
 
 
 def notes(train, validation, test):
-    return find_copies(Dataset(train, validation, test, ("a", "b"), (0.5,), (0.5,)))
+    return find_duplicates(Dataset(train, validation, test, ("a", "b"), (0.5,), (0.5,)))
 
 
 def test_splits_without_copies_get_no_note():
@@ -102,6 +102,6 @@ def test_of_files_those_alone_are_read_that_are_as_large_as_another(tmp_path):
         splits[name] = [tmp_path / f"{name}{number}" for number in range(len(each))]
         for path, content in zip(splits[name], each, strict=True):
             path.write_bytes(content)
-    assert copied_files(splits) == ("1 of 3 test images are exact copies of training images",)
+    assert duplicated_files(splits) == ("1 of 3 test images are exact copies of training images",)
     splits["training"] = splits["training"][1:]
-    assert copied_files(splits) == ()
+    assert duplicated_files(splits) == ()
