@@ -163,7 +163,7 @@ def hub(place: Place) -> None:
     """A hub on this machine, which knows what was pushed last."""
     from huggingface_hub import constants
 
-    from tests.tickets.test_exchange import Hub
+    from tests.hub import Hub
 
     server = Hub()
     place.stack.callback(server.server.server_close)
