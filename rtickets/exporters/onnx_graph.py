@@ -6,19 +6,18 @@ where ONNX spreads them by itself.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.extend import core
 
 from rtickets.errors import InputError
 from rtickets.exporters.onnx_operations import OPERATIONS
-from rtickets.tickets.compaction.trace import inner_jaxprs
+from rtickets.platform.jaxprs import called, carried_out, follow
 
 OPSET = 18
 _ALIASES = {"stop_gradient", "copy", "copy_p", "reduce_precision", "optimization_barrier"}
-_CALLING = {"jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call", "checkpoint"}
 
 
 class Node(NamedTuple):
@@ -108,7 +107,7 @@ def make_onnx(function: Callable[[Any], Any], shape: Sequence[int], name: str = 
     given = jax.ShapeDtypeStruct((count, *shape), np.float32)
     closed = jax.make_jaxpr(function)(given)
     graph = Graph(name, count)
-    answers = _follow(graph, closed.jaxpr, closed.consts, [Node(name, (count, *shape))])
+    answers = _follow(graph, closed, [Node(name, (count, *shape))])
     outputs = []
     for number, answer in enumerate(answers):
         out = "logits" if len(answers) == 1 else f"output_{number}"
@@ -125,20 +124,8 @@ def make_onnx(function: Callable[[Any], Any], shape: Sequence[int], name: str = 
     return model
 
 
-def _follow(graph: Graph, jaxpr: Any, consts: Sequence[Any], given: Sequence[Node]) -> list[Node]:
-    now: dict[Any, Node] = dict(zip(jaxpr.constvars, map(_constant, consts), strict=True))
-    now |= dict(zip(jaxpr.invars, given, strict=True))
-
-    def read(variable: Any) -> Node:
-        if isinstance(variable, core.Literal):
-            aval: Any = variable.aval
-            return _constant(np.asarray(variable.val, aval.dtype))  # floats of Python too
-        return now[variable]
-
-    for equation in jaxpr.eqns:
-        results = _step(graph, equation, [read(variable) for variable in equation.invars])
-        now |= dict(zip(equation.outvars, results, strict=True))
-    return [read(variable) for variable in jaxpr.outvars]
+def _follow(graph: Graph, program: Any, given: Sequence[Node]) -> list[Node]:
+    return follow(program, given, partial(_step, graph), _constant)
 
 
 def _constant(value: Any) -> Node:
@@ -152,18 +139,15 @@ def _step(graph: Graph, equation: Any, operands: list[Node]) -> list[Node]:
         return [_constant(np.int32(len(equation.params["platforms"]) - 1))]
     if name == "cond" and operands[0].constant is not None:
         branch = equation.params["branches"][int(operands[0].constant)]
-        return _follow(graph, branch.jaxpr, branch.consts, operands[1:])
-    if name in _CALLING:
-        inner = next(each for each in inner_jaxprs(equation) if len(each.invars) == len(operands))
-        key = next(k for k in ("jaxpr", "call_jaxpr", "fun_jaxpr") if k in equation.params)
-        return _follow(graph, inner, getattr(equation.params[key], "consts", ()), operands)
+        return _follow(graph, branch, operands[1:])
+    if inner := called(equation, len(operands)):
+        return _follow(graph, inner, operands)
     if name in _ALIASES:
         return operands
     shapes = [variable.aval.shape for variable in equation.outvars]
     fixed = all(isinstance(size, int) for shape in shapes for size in shape)
     if fixed and all(each.constant is not None for each in operands):
-        values = equation.primitive.bind(*(o.constant for o in operands), **equation.params)
-        return [*map(_constant, values if equation.primitive.multiple_results else [values])]
+        return [*map(_constant, carried_out(equation, [each.constant for each in operands]))]
     if name not in OPERATIONS:
         raise InputError(
             f"the network has the operation {name}, which has no counterpart in ONNX here; take "

@@ -11,12 +11,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend import core
 
-from rtickets.platform.hoisting import carried_out
+from rtickets.platform.jaxprs import called, carried_out, follow
 
-_CALLS = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # where operations keep what they call
-_CALLING = {"jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call", "checkpoint"}
 _PRODUCTS = {"dot_general", "conv_general_dilated"}
 
 
@@ -29,34 +26,16 @@ def without_repeated(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     def rewritten(x: Any) -> Any:
         program, shapes = jax.make_jaxpr(function, return_shape=True)(x)
-        answers = _follow(program, [x])
+        answers = follow(program, [x], _step)
         return jax.tree.unflatten(jax.tree.structure(shapes), answers)
 
     return rewritten
 
 
-def _follow(program: core.ClosedJaxpr, given: Sequence[Any]) -> list[Any]:
-    jaxpr = program.jaxpr
-    now = dict(zip(jaxpr.constvars, program.consts, strict=True))
-    now |= dict(zip(jaxpr.invars, given, strict=True))
-
-    def read(variable: Any) -> Any:
-        return variable.val if isinstance(variable, core.Literal) else now[variable]
-
-    for equation in jaxpr.eqns:
-        operands = [*map(read, equation.invars)]
-        now |= dict(zip(equation.outvars, _step(equation, operands), strict=True))
-    return [*map(read, jaxpr.outvars)]
-
-
 def _step(equation: Any, operands: list[Any]) -> list[Any]:
     name = equation.primitive.name
-    if name in _CALLING:
-        inner = next(equation.params[key] for key in _CALLS if key in equation.params)
-        if isinstance(inner, core.Jaxpr):
-            inner = core.ClosedJaxpr(inner, ())
-        if len(inner.jaxpr.invars) == len(operands):
-            return _follow(inner, operands)
+    if inner := called(equation, len(operands)):
+        return follow(inner, operands, _step)
     shapes = [variable.aval.shape for variable in equation.outvars]
     fixed = all(isinstance(size, int) for shape in shapes for size in shape)
     # none have such as the platform that it will run on; how many examples there are is not known

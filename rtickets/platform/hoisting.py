@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend import core
 
+from rtickets.platform.jaxprs import carried_out, follow
 from rtickets.platform.programs import shape_of
 
 _CALLING = ("jit", "pjit")
@@ -68,33 +69,20 @@ def _hoisted(program: core.ClosedJaxpr) -> tuple[Callable[..., Any], Any]:
         if equation.primitive.name in _CALLING and _has_constants(equation.params["jaxpr"])
     }
 
+    places = {id(program.jaxpr.eqns[place]): place for place in parts}
+
     def run(constants: Any, arguments: Sequence[Any]) -> list[Any]:
         own, inner = constants
-        now = dict(zip(program.jaxpr.constvars, own, strict=True))
-        now |= dict(zip(program.jaxpr.invars, arguments, strict=True))
 
-        def read(variable: Any) -> Any:
-            return variable.val if isinstance(variable, core.Literal) else now[variable]
+        def step(equation: Any, operands: list[Any]) -> list[Any]:
+            place = places.get(id(equation))
+            if place is None:
+                return carried_out(equation, operands)
+            return parts[place][0](inner[place], operands)
 
-        for place, equation in enumerate(program.jaxpr.eqns):
-            operands = [*map(read, equation.invars)]
-            if place in parts:
-                results = parts[place][0](inner[place], operands)
-            else:
-                results = carried_out(equation, operands)
-            now |= dict(zip(equation.outvars, results, strict=True))
-        return [*map(read, program.jaxpr.outvars)]
+        return follow(core.ClosedJaxpr(program.jaxpr, own), arguments, step)
 
     return run, (list(program.consts), {place: part[1] for place, part in parts.items()})
-
-
-def carried_out(equation: Any, operands: Sequence[Any]) -> list[Any]:
-    """Return the results of an operation of a program, where it was traced or eagerly."""
-    with equation.ctx.manager:
-        results = equation.primitive.bind(
-            *operands, **equation.primitive.get_bind_params(equation.params)
-        )
-    return list(results) if equation.primitive.multiple_results else [results]
 
 
 def _has_constants(program: core.ClosedJaxpr) -> bool:

@@ -19,6 +19,7 @@ import numpy as np
 from jax.extend import core
 
 from rtickets.errors import InputError
+from rtickets.platform.jaxprs import is_program, operations_in, parts_of, programs_in
 
 _JAX = Path(jax.__file__).parent
 _COMPILED, _MAPPED = ("jit", "pjit"), ("shard_map", "xla_pmap")  # primitives
@@ -124,41 +125,33 @@ def bytes_of(array: Any) -> bytes:
 
 def _beyond_text(traced: Any) -> Iterator[bytes]:
     """Yield what the text of a program leaves out: values of constants, functions called back."""
-    for value in getattr(traced, "consts", ()):
-        yield bytes_of(value)
-    for equation in getattr(traced, "jaxpr", traced).eqns:
-        for operand in equation.invars:
-            if isinstance(operand, core.Literal) and np.ndim(operand.val):
-                yield np.ascontiguousarray(operand.val).tobytes()
-        own = _BY_NAME.match(equation.primitive.name)
-        for parameter in jax.tree.leaves(tuple(equation.params.values()), is_leaf=_is_program):
-            if _is_program(parameter):
-                yield from _beyond_text(parameter)
-            elif callable(parameter) and not own:
-                yield repr(parameter).encode()
+    for program in programs_in(traced):
+        yield from map(bytes_of, program.consts)
+        for equation in program.jaxpr.eqns:
+            for operand in equation.invars:
+                if isinstance(operand, core.Literal) and np.ndim(operand.val):
+                    yield np.ascontiguousarray(operand.val).tobytes()
+            if not _BY_NAME.match(equation.primitive.name):
+                yield from (repr(each).encode() for each in _functions_of(equation))
+
+
+def _functions_of(equation: Any) -> Iterator[Any]:
+    parameters = jax.tree.leaves(tuple(equation.params.values()), is_leaf=is_program)
+    return (each for each in parameters if callable(each) and not is_program(each))
 
 
 def tracers_in(traced: Any) -> list[jax.core.Tracer]:
     """Return the constants of a program that an outer `jax.grad` or `jax.vmap` is tracing."""
-    found = [each for each in getattr(traced, "consts", ()) if isinstance(each, jax.core.Tracer)]
-    for equation in getattr(traced, "jaxpr", traced).eqns:
-        parts = jax.tree.leaves(tuple(equation.params.values()), is_leaf=_is_program)
-        for part in filter(_is_program, parts):
-            found += tracers_in(part)
-    return found
+    constants = (each for program in programs_in(traced) for each in program.consts)
+    return [each for each in constants if isinstance(each, jax.core.Tracer)]
 
 
 def rounding_in(traced: Any) -> float:
     """Return the relative rounding of the coarsest floating point numbers of a program."""
-    coarsest = 0.0
-    for equation in getattr(traced, "jaxpr", traced).eqns:
-        for result in equation.outvars:
-            dtype = getattr(result.aval, "dtype", None)
-            if dtype is not None and jnp.issubdtype(dtype, jnp.floating):
-                coarsest = max(coarsest, float(jnp.finfo(dtype).eps))
-        parts = jax.tree.leaves(tuple(equation.params.values()), is_leaf=_is_program)
-        coarsest = max([coarsest, *map(rounding_in, filter(_is_program, parts))])
-    return coarsest
+    results = (each.aval for equation in operations_in(traced) for each in equation.outvars)
+    dtypes = {each.dtype for each in results if hasattr(each, "dtype")}
+    floats = (each for each in dtypes if jnp.issubdtype(each, jnp.floating))
+    return max((float(jnp.finfo(each).eps) for each in floats), default=0.0)
 
 
 def has_own_jit(traced: Any) -> bool:
@@ -167,13 +160,10 @@ def has_own_jit(traced: Any) -> bool:
     Such parts keep the weights and flags of objects from when they were first traced, and a new
     trace of the whole takes them over. True also where JAX does not tell whose function a part is.
     """
-    for equation in getattr(traced, "jaxpr", traced).eqns:
-        parts = jax.tree.leaves(tuple(equation.params.values()), is_leaf=_is_program)
-        for part in filter(_is_program, parts):
-            if equation.primitive.name in _COMPILED and not _is_of_jax(part):
-                return True
-            if equation.primitive.name in _MAPPED or has_own_jit(part):
-                return True
+    for equation in operations_in(traced):
+        name = equation.primitive.name
+        if name in _MAPPED or (name in _COMPILED and not all(map(_is_of_jax, parts_of(equation)))):
+            return True
     return False
 
 
@@ -181,7 +171,3 @@ def _is_of_jax(program: Any) -> bool:
     about = getattr(program, "jaxpr", program).debug_info
     path = getattr(about, "func_filename", None)
     return path is not None and Path(path).is_relative_to(_JAX)
-
-
-def _is_program(parameter: Any) -> bool:
-    return isinstance(parameter, core.ClosedJaxpr | core.Jaxpr)

@@ -7,7 +7,8 @@ from typing import Any
 import flax.linen as nn
 import jax
 
-from rtickets.tickets.compaction.trace import inner_jaxprs, plainly
+from rtickets.platform.jaxprs import inner_programs
+from rtickets.tickets.compaction.trace import plainly
 
 
 def multiply_adds(function: Callable[[Any], Any], inputs: Any) -> int:
@@ -42,7 +43,7 @@ def _count(jaxpr: Any) -> int:
         elif equation.primitive.name == "while":
             total += _count(equation.params["body_jaxpr"].jaxpr)
         else:
-            inner = inner_jaxprs(equation)
+            inner = inner_programs(equation)
             # of branches the last is the one for every platform
-            total += _count(inner[-1]) if inner else 0
+            total += _count(inner[-1].jaxpr) if inner else 0
     return total

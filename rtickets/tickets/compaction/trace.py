@@ -2,25 +2,21 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import numpy as np
-from jax.extend import core
 
 from rtickets import masks
+from rtickets.platform.jaxprs import called, carried_out, follow
 from rtickets.tickets.compaction import mixing, shapes
 from rtickets.tickets.compaction.known import FIXED, Axis, Known, Origin, always, keep_axes, never
 from rtickets.tickets.compaction.mixing import Mixing
 from rtickets.tickets.compaction.units import Units
 
 _AS_THEY_STAND = {"convert_element_type", "copy", "copy_p", "stop_gradient"}
-_CALLS = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # where operations keep what they call
-_CALLING = {
-    "jit", "pjit", "closed_call", "core_call", "custom_jvp_call", "custom_vjp_call",
-    "custom_vjp_call_jaxpr", "checkpoint", "remat", "remat2", "custom_lin",
-}  # fmt: skip
 
 
 class Traced(NamedTuple):
@@ -56,35 +52,13 @@ def trace(function: Callable[[Any, Any], Any], variables: Any, inputs: Any) -> T
         leaves.append(Known(jax.numpy.asarray(leaf), never(leaf.shape), found.axes[path], origin))
     for leaf in jax.tree.leaves(inputs):
         leaves.append(Known(jax.numpy.asarray(leaf), always(leaf.shape), (FIXED,) * leaf.ndim))
-    for answer in _follow(found, closed.jaxpr, closed.consts, leaves):
+    for answer in _follow(found, closed, leaves):
         keep_axes(found.units, answer.axes)
     return found
 
 
-def _follow(
-    found: Traced, jaxpr: Any, consts: Sequence[Any], given: Sequence[Known]
-) -> list[Known]:
-    """Follow a jaxpr, and forget arrays after their last use."""
-    now: dict[Any, Known] = {}
-    last = {v: n for n, e in enumerate(jaxpr.eqns) for v in e.invars if not _is_literal(v)}
-    answers = {v for v in jaxpr.outvars if not _is_literal(v)}
-
-    def read(variable: Any) -> Known:
-        return _constant(variable.val) if _is_literal(variable) else now[variable]
-
-    now.update(zip(jaxpr.constvars, map(_constant, consts), strict=True))
-    now.update(zip(jaxpr.invars, given, strict=True))
-    for number, equation in enumerate(jaxpr.eqns):
-        results = _step(found, equation, [read(v) for v in equation.invars])
-        now.update(zip(equation.outvars, results, strict=True))
-        for variable in equation.invars:
-            if not _is_literal(variable) and last[variable] == number and variable not in answers:
-                now.pop(variable, None)
-    return [read(v) for v in jaxpr.outvars]
-
-
-def _is_literal(variable: Any) -> bool:
-    return isinstance(variable, core.Literal)
+def _follow(found: Traced, program: Any, given: Sequence[Known]) -> list[Known]:
+    return follow(program, given, partial(_step, found), _constant)
 
 
 def _constant(value: Any) -> Known:
@@ -95,17 +69,14 @@ def _constant(value: Any) -> Known:
 def _step(found: Traced, equation: Any, operands: list[Known]) -> list[Known]:
     """Return what is known of the results of an operation."""
     name = equation.primitive.name
-    if name in _CALLING:
-        for key in _CALLS:
-            inner = equation.params.get(key)
-            if inner is not None and len(_jaxpr(inner).invars) == len(operands):
-                return _follow(found, _jaxpr(inner), getattr(inner, "consts", ()), operands)
+    if inner := called(equation, len(operands)):
+        return _follow(found, inner, operands)
     if name == "cond" and not operands[0].varies.any():
         branch = equation.params["branches"][int(operands[0].value)]
-        return _follow(found, branch.jaxpr, branch.consts, operands[1:])
+        return _follow(found, branch, operands[1:])
     if name == "platform_index":  # the last is the one for every platform, which is the plainest
         return [_constant(np.int32(len(equation.params["platforms"]) - 1))]
-    values = _evaluated(equation, [each.value for each in operands])
+    values = carried_out(equation, [each.value for each in operands])
     if name not in {"transpose", *_AS_THEY_STAND}:
         found.uses.update(each.origin.path for each in operands if each.origin)
     if name in mixing.RULES:
@@ -124,24 +95,6 @@ def _origin(name: str, equation: Any, operand: Known) -> Origin | None:
     path, axes = operand.origin
     order = equation.params["permutation"] if name == "transpose" else range(len(axes))
     return Origin(path, tuple(axes[i] for i in order))
-
-
-def inner_jaxprs(equation: Any) -> list[Any]:
-    """Return what an operation calls, such as the branches of a condition."""
-    if equation.primitive.name == "cond":
-        return [branch.jaxpr for branch in equation.params["branches"]]
-    found = (equation.params.get(key) for key in _CALLS)
-    return [_jaxpr(inner) for inner in found if inner is not None]
-
-
-def _jaxpr(inner: Any) -> Any:
-    return getattr(inner, "jaxpr", inner)
-
-
-def _evaluated(equation: Any, values: Sequence[Any]) -> list[Any]:
-    """Carry out a single operation that calls no function of its caller."""
-    answer = equation.primitive.bind(*values, **equation.params)
-    return list(answer) if equation.primitive.multiple_results else [answer]
 
 
 def plainly(call: Any, args: Any, keywords: Any, context: Any) -> Any:
