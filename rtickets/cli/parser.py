@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import re
 from collections.abc import Collection
 from typing import NoReturn
 
@@ -15,7 +16,15 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the process with a line and the status of bad input."""
-        self.exit(statuses.BAD_INPUT, f"rtickets: {printable(message)}; see {self.prog} --help\n")
+        said = printable(f"{message}{_meant(message)}")
+        self.exit(statuses.BAD_INPUT, f"rtickets: {said}; see {self.prog} --help\n")
+
+
+def _meant(message: str) -> str:
+    """Return what may have been meant where argparse says which words there are."""
+    found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL)
+    close = difflib.get_close_matches(found[1], re.findall(r"[\w-]+", found[2])) if found else []
+    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def what_is_wrong(word: str, options: Collection[str], takes_config: bool) -> str:

@@ -1,6 +1,7 @@
 """What a verb of the command is, and the options that verbs share."""
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -192,14 +193,25 @@ def path_of(text: str) -> Path:
     An empty word, as of a variable of the shell that is not set, would stand for the folder that
     the command is called in.
     """
+    return _path(text, "a folder, such as one that is mounted")
+
+
+_MISTYPED = re.compile(r"(s3|gs|hf):(?://|/?(?!/))(.*)", re.IGNORECASE | re.DOTALL)
+
+
+def _path(text: str, expected: str) -> Path:
     from rtickets.platform.private import expanded
 
     if not text:
         raise argparse.ArgumentTypeError("the path is empty; give one, or . for this folder")
-    if is_any_address(text):  # it would be a folder of this name here
+    meant = _MISTYPED.fullmatch(text)
+    right = meant and f"{meant[1].lower()}://{meant[2]}"
+    if right and right != text:  # runs of a cluster would lie on a disk of the first host
         raise argparse.ArgumentTypeError(
-            f"{text!r} is an address, not a path; give a folder, such as one that is mounted"
+            f"{text!r} is no address; give {right}, or ./{text} if it is a folder here"
         )
+    if is_any_address(text):  # it would be a folder of this name here
+        raise argparse.ArgumentTypeError(f"{text!r} is an address, not a path; give {expected}")
     try:
         return expanded(text)
     except InputError as error:
@@ -209,7 +221,7 @@ def path_of(text: str) -> Path:
 def place_of(text: str) -> Path | str:
     """Return the path that a word stands for, or its address in a bucket, for argparse."""
     if not is_address(text):
-        return path_of(text)
+        return _path(text, "a folder, s3://BUCKET/PATH or gs://...")
     try:
         return str(read_address(text))
     except InputError as error:

@@ -1,12 +1,13 @@
 """What a mask must be, checked in one place for everything that takes one."""
 
+import re
 from typing import Any
 
 import jax
 import numpy as np
 
 from rtickets.errors import InputError
-from rtickets.masks.paths import leaf_paths
+from rtickets.masks.paths import is_one_leaf, leaf_paths, other_container, same_structure
 
 
 def check(mask: Any, params: Any | None = None) -> None:
@@ -28,8 +29,7 @@ def check(mask: Any, params: Any | None = None) -> None:
         for path, keep in leaves.items():
             _check_leaf(path, keep, None)
         return
-    ours: Any = jax.tree.structure(mask)
-    if ours != jax.tree.structure(params):
+    if not same_structure(mask, params):
         raise InputError(_difference(mask, params))
     for path, weights in leaf_paths(params).items():
         _check_leaf(path, leaves[path], np.shape(weights))
@@ -53,7 +53,17 @@ def _check_leaf(path: str, keep: Any, shape: tuple[int, ...] | None) -> None:
     else:
         fits, found = False, "None" if keep is None else f"a {type(keep).__name__}"
     if not fits:
-        raise InputError(f"the mask of {path or 'the weights'} is {found}; {_expected(shape)}")
+        remedy = _of_another_head(path, np.shape(keep), shape)
+        wrong = f"the mask of {path or 'the weights'} is {found}; {_expected(shape)}{remedy}"
+        raise InputError(wrong)
+
+
+def _of_another_head(path: str, ours: tuple[int, ...], theirs: tuple[int, ...] | None) -> str:
+    """Say what to do where a head was pruned and then replaced by one of other classes."""
+    layer = path.rpartition("/")[0]
+    if not (layer and ours and theirs and ours[:-1] == theirs[:-1]):
+        return ""
+    return f"; if a new head has taken its place, draw with exclude={re.escape(layer) + '/.*'!r}"
 
 
 def _expected(shape: tuple[int, ...] | None) -> str:
@@ -81,7 +91,19 @@ def _difference(mask: Any, params: Any) -> str:
     for path in ours:
         if path not in theirs:
             return f"the mask has {path or 'one leaf'}, which the parameters lack"
-    return (
-        f"the mask has the parameters' leaves in other containers, a {type(mask).__name__} of them "
-        f"where the parameters are a {type(params).__name__}; give it their structure"
-    )
+    return _other_container(mask, params)
+
+
+def _other_container(mask: Any, params: Any) -> str:
+    """Say where leaves of the same names are held by something else."""
+    path, ours, theirs = other_container(mask, params) or ("", mask, params)
+    what = [
+        "an array" if is_one_leaf(node) else f"a {type(node).__name__}" for node in (ours, theirs)
+    ]
+    found = f"{path or 'all of it'} is in {what[0]} where the parameters have {what[1]}"
+    if type(ours) is type(theirs):
+        found = f"{path or 'all of it'} is in {what[0]} of other settings than the parameters'"
+    remedy = "draw the mask from what it is used with"
+    if any("flax.nnx" in type(node).__module__ for node in (ours, theirs)):
+        remedy += ": nnx.state(model, nnx.Param), or nnx.to_pure_dict of it, for both"
+    return f"the mask is of other containers: {found}; {remedy}"

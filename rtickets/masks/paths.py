@@ -42,6 +42,54 @@ def is_variable(node: Any) -> bool:
     return nnx is not None and isinstance(node, nnx.Variable)
 
 
+def without_variables(tree: Any) -> Any:
+    """Return a pytree with what variables of flax.nnx hold in their place, as `nnx.as_pure`."""
+
+    def held(node: Any) -> Any:
+        return _children(node)[0][1] if is_variable(node) and _children(node) else node
+
+    return jax.tree.map(held, tree, is_leaf=is_variable)
+
+
+def other_container(tree: Any, expected: Any, path: str = "") -> tuple[str, Any, Any] | None:
+    """Return the first node whose container is not the expected one, with its path.
+
+    Args:
+        tree: pytree with the leaves, by path, of `expected`.
+        path: of both, within larger ones.
+    """
+    if type(tree) is not type(expected) and not (is_one_leaf(tree) and is_one_leaf(expected)):
+        return path, tree, expected
+    ours, theirs = (dict(_children(node)) for node in (tree, expected))
+    if ours.keys() != theirs.keys():
+        return path, tree, expected
+    for key, node in ours.items():
+        within = path if is_variable(tree) else f"{path}/{key}" if path else key
+        if found := other_container(node, theirs[key], within):
+            return found
+    return None if same_structure(tree, expected) else (path, tree, expected)
+
+
+def same_structure(one: Any, other: Any) -> bool:
+    """Whether two pytrees have the same containers and the same number of leaves."""
+    structure: Any = jax.tree.structure(one)
+    return structure == jax.tree.structure(other)
+
+
+def is_one_leaf(node: Any) -> bool:
+    """Whether a node of a pytree has no nodes below it."""
+    return same_structure(node, 0)
+
+
+def _children(node: Any) -> list[tuple[str, Any]]:
+    inner = _flatten(node, lambda child: child is not node)
+    return [
+        (jax.tree_util.keystr(path, simple=True, separator="/"), child)
+        for path, child in inner
+        if path
+    ]
+
+
 def _flatten(tree: Any, is_leaf: Callable[[Any], bool] | None) -> list[tuple[Any, Any]]:
     try:
         return jax.tree_util.tree_flatten_with_path(tree, is_leaf)[0]

@@ -38,7 +38,7 @@ def parse_worker(text: str) -> Worker:
     """
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     if match is None or int(match[1]) >= int(match[2]):
-        raise InputError(f"--worker={text} is none of a number; expected 0/N to N-1/N, such as 0/8")
+        raise InputError(f"--worker={text} is no worker; expected 0/N to N-1/N, such as 0/8")
     return Worker(int(match[1]), int(match[2]))
 
 

@@ -251,7 +251,8 @@ def check(meta: Any) -> None:
     if missing:
         raise InputError(
             f"the ticket's provenance lacks {', '.join(sorted(missing))}; it was not made by a "
-            "stage of rtickets, so its network is unknown"
+            "stage of rtickets, so its network is unknown; attacks and masks take any network in "
+            "Python, stages take one whose architecture has a name (docs/extending.md)"
         )
     wrong = [name for name, is_fine in _FIELDS.items() if name in meta and not is_fine(meta[name])]
     if wrong or len(meta["mean"]) != len(meta["std"]):

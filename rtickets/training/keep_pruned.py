@@ -9,6 +9,7 @@ import optax
 from rtickets import masks
 from rtickets.errors import InputError
 from rtickets.masks import Mask, Params
+from rtickets.masks.paths import same_structure, without_variables
 
 
 def keep_pruned(
@@ -19,24 +20,29 @@ def keep_pruned(
     Gradients of pruned weights are set to zero before the optimiser sees them, so that norms and
     momentum do not count them; what weight decay and momentum do to them all the same is undone.
     The mask is data: under `vmap` every network may have its own. `update` needs the parameters.
+    It may be given to `nnx.Optimizer`, with a mask of `nnx.state(model, nnx.Param)`.
     """
     inner = optax.with_extra_args_support(optimizer)
 
+    def of(params: Params) -> Mask:
+        """Return the mask in the containers of these: `nnx.Optimizer` unpacks its variables."""
+        held = without_variables(mask)
+        return held if same_structure(held, params) else mask
+
     def init(params: Params) -> Any:
-        masks.check(mask, params)
-        return inner.init(masks.apply(mask, params))
+        return inner.init(masks.apply(of(params), params))
 
     def update(
         updates: Params, state: Any, params: Params | None = None, **extra: Any
     ) -> tuple[Params, Any]:
         if params is None:
             raise InputError("keep_pruned needs update(gradients, state, params), with params")
-        alive = masks.apply(mask, params)
-        updates, state = inner.update(masks.apply(mask, updates), state, alive, **extra)
+        alive = masks.apply(of(params), params)
+        updates, state = inner.update(masks.apply(of(updates), updates), state, alive, **extra)
 
         def to_zero(keep: Any, change: Any, weight: Any) -> Any:
             return jnp.where(keep, change, -weight.astype(change.dtype))
 
-        return jax.tree.map(to_zero, mask, updates, params), state
+        return jax.tree.map(to_zero, of(params), updates, params), state
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -42,6 +42,15 @@ def run(tmp_path):
     return run_script
 
 
+def test_a_study_that_is_no_job_array_says_how_it_is_started(run):
+    done = subprocess.run(
+        ["bash", str(ROOT / "launch" / "slurm_study.sbatch"), "--config=studies/demo"],
+        env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode
+    assert "sbatch --array=" in done.stderr
+
+
 def test_there_are_scripts():
     assert {path.name for path in SCRIPTS} == {
         "slurm_study.sbatch", "slurm_train.sbatch", "tpu_pod.sh", "try_slurm.sh",

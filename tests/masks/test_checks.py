@@ -127,3 +127,36 @@ def test_masks_may_be_shapes_alone():
     masks.check(mask, params)
     with pytest.raises(InputError, match="kernel is float32"):
         masks.check(params, params)
+
+
+@pytest.mark.parametrize(
+    ("path", "shape", "remedy"),
+    [
+        ("classifier/kernel", (4, 5), "exclude='classifier/.*'"),
+        ("net/out.1/kernel", (4, 2), r"exclude='net/out\\.1/.*'"),
+        ("kernel", (4, 5), None),
+        ("body/kernel", (3, 10), None),
+    ],
+)
+def test_a_head_that_was_pruned_and_then_replaced_is_told_what_to_do(path, shape, remedy):
+    def nested(leaf):
+        for key in reversed(path.split("/")):
+            leaf = {key: leaf}
+        return leaf
+
+    mask = rtickets.draw_omp(nested(np.arange(40.0).reshape(4, 10)), 0.5, prunable=".*")
+    with pytest.raises(InputError) as error:
+        masks.check(mask, nested(np.zeros(shape)))
+    assert path in str(error.value)
+    assert ("exclude=" in str(error.value)) == (remedy is not None)
+    assert (remedy or path) in str(error.value)
+
+
+def test_containers_that_differ_within_equal_ones_are_named_by_path():
+    kernel = np.arange(6.0).reshape(2, 3)
+    mask = rtickets.draw_omp({"a": [{"kernel": kernel}]}, 0.5)
+    with pytest.raises(InputError, match="a is in a list where the parameters have a tuple"):
+        masks.check(mask, {"a": ({"kernel": kernel},)})
+    inner = {"a": [FrozenDict({"kernel": kernel})]}
+    with pytest.raises(InputError, match="a/0 is in a dict where the parameters have a FrozenDict"):
+        masks.check(mask, inner)

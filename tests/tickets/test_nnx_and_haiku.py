@@ -6,6 +6,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 
@@ -61,6 +62,40 @@ def test_a_state_is_masked_and_so_are_its_gradients(net):
     for path, leaf in masks.leaf_paths(nnx.state(net, nnx.Param)).items():
         assert not np.asarray(leaf)[~kept.get(path, np.ones(leaf.shape, bool))].any()
         assert not np.asarray(masked[path])[~kept.get(path, np.ones(leaf.shape, bool))].any()
+
+
+@pytest.mark.parametrize("compile_step", [nnx.jit, lambda step: step])
+def test_the_optimizer_of_nnx_keeps_pruned_weights_at_zero(net, compile_step):
+    """It starts from variables, and goes on with the arrays that they hold."""
+    mask = rtickets.draw_omp(nnx.state(net, nnx.Param), 0.5)
+    before = net.conv.kernel[...]
+    pruned = rtickets.keep_pruned(optax.adamw(0.1, weight_decay=0.5), mask)
+    optimizer = nnx.Optimizer(net, pruned, wrt=nnx.Param)
+
+    @compile_step
+    def step(net, optimizer):
+        optimizer.update(net, nnx.grad(lambda net: net(jnp.ones((2, 5, 5, 2))).sum())(net))
+
+    for _ in range(2):
+        step(net, optimizer)
+    for path, keep in masks.prunable_leaves(mask).items():
+        weights = masks.leaf_paths(nnx.state(net, nnx.Param))[path]
+        assert not np.asarray(weights)[~np.asarray(keep)].any()
+    assert (net.conv.kernel[...] != before).any()
+
+
+@pytest.mark.parametrize("parts", [("State", "Param"), ("dict", "Array"), ("State", "Array")])
+def test_containers_that_differ_are_named_where_they_do(net, parts):
+    """Also where both are states, of variables and of what these hold."""
+    params = nnx.state(net, nnx.Param)
+    held = {"dict": nnx.to_pure_dict(params), "State": nnx.as_pure(params)}[parts[0]]
+    mask = rtickets.draw_omp(params if parts[1] == "Array" else held, 0.5)
+    with pytest.raises(InputError) as error:
+        masks.check(mask, held if parts[1] == "Array" else params)
+    where = "blocks/0/kernel" if parts[0] == "State" else "State"
+    assert where in str(error.value)
+    assert "nnx" in str(error.value)
+    assert "a State of them where the parameters are a State" not in str(error.value)
 
 
 def test_a_state_is_scored(net):
