@@ -92,7 +92,6 @@ class Bucket:
                                     ("Content-Length", str(len(text)))])  # fmt: skip
             return [text.encode()]
         environ["wsgi.input"] = io.BytesIO(body)
-        self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
         if environ.get("HTTP_AUTHORIZATION", "").startswith("Bearer "):  # moto asks for its own
             environ["HTTP_AUTHORIZATION"] = _AS_S3
             for name in ("RAW_URI", "REQUEST_URI"):  # its client escapes what need not be
@@ -106,8 +105,11 @@ class Bucket:
         with self._one:
             if self._generations.refuses(environ):
                 start_response("412 Precondition Failed", [("Content-Length", "0")])
-                return []
-            return list(self._app(environ, started))
+                answer: list[bytes] = []
+            else:
+                answer = list(self._app(environ, started))
+            self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
+            return answer
 
     @property
     def settings(self) -> dict[str, str]:

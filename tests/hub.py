@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import threading
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -100,3 +101,20 @@ class Hub:
         sha = hashlib.sha1(repr(sorted(files.items())).encode()).hexdigest()
         self.commits[sha], self.heads[repository] = files, sha
         return sha
+
+
+@contextmanager
+def serving(monkeypatch, cache):
+    """Serve while the block runs, to this process alone, which fetched nothing yet."""
+    from huggingface_hub import constants
+
+    hub = Hub()
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("HF_TOKEN", "hf_of_a_test")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+    try:
+        yield hub
+    finally:
+        hub.server.shutdown()
+        hub.server.server_close()

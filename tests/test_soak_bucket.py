@@ -23,6 +23,7 @@ def load(name):
 
 
 there = load("soak_bucket")
+on_disk = there.soak.contents  # which a soak in a bucket changes
 
 
 @pytest.fixture(scope="module")
@@ -67,22 +68,29 @@ def test_two_workers_on_two_machines_share_a_study(folder, undisturbed):
 
 
 def test_two_processes_of_one_training_on_two_machines(folder, undisturbed):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        meet = [f"--coordinator=127.0.0.1:{free.getsockname()[1]}", "--num-processes=2"]
-    workdir = folder / "processes"
-    config = f"--config={folder / 'study.py'}"
-    words = ["study", config, "--cpu-devices=1", f"--workdir={there.address_of(workdir)}", *meet]
+    """As two on one machine, with a disk; one process has other sums, as the order is another."""
 
-    def start(number):
-        own = {**os.environ, **there.soak.study.settings(folder)}
-        own["XDG_CACHE_HOME"] = str(folder / f"process{number}")
-        command = [sys.executable, "-m", "rtickets", *words, f"--process-id={number}"]
-        return subprocess.Popen(command, env=own)
+    def run(workdir):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            meet = [f"--coordinator=127.0.0.1:{free.getsockname()[1]}", "--num-processes=2"]
+        config = f"--config={folder / 'study.py'}"
+        words = ["study", config, "--cpu-devices=1", f"--workdir={workdir}", *meet]
 
-    with there.buckets.serving():
+        def start(number):
+            own = {**os.environ, **there.soak.study.settings(folder)}
+            own["XDG_CACHE_HOME"] = str(folder / f"process{number}")
+            command = [sys.executable, "-m", "rtickets", *words, f"--process-id={number}"]
+            return subprocess.Popen(command, env=own)
+
         assert [one.wait() for one in [start(0), start(1)]] == [0, 0]
+
+    workdir = folder / "processes"
+    run(workdir)
+    with there.buckets.serving():
+        run(there.address_of(workdir))
         found = there.contents(workdir)
+    assert found == on_disk(workdir)
     # Several processes train one ticket after the other, and choose nothing about that.
     alone = {name for name in undisturbed.contents if not name.endswith("/together.json")}
     assert found.keys() == alone

@@ -1,14 +1,17 @@
 """Objects of a bucket on a server of this machine: what is tried again, what is refused at once."""
 
 import importlib.util
+import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from rtickets.errors import LostError, RefusedError, StorageError
+from rtickets.errors import InUseError, LostError, RefusedError, StorageError
 from rtickets.storage import addresses, objects
+from rtickets.storage.leases import Lease, Owner
 from rtickets.storage.objects import Objects
 
 pytest.importorskip("obstore")
@@ -205,6 +208,57 @@ def test_bytes_are_written_over_what_is_there_and_not_over_what_came_meanwhile(b
     assert store.read("key")[0] == b"mine in the end"
     assert store.put("key", b"")
     assert store.read("key")[0] == b""
+
+
+MANY = 8
+
+
+def at_once(call):
+    """Return what many threads get that call at one moment, each with its number."""
+    with ThreadPoolExecutor(MANY) as pool:
+        return list(pool.map(call, range(MANY)))
+
+
+def together(method):
+    """A fault: no such request is answered before all of them have arrived."""
+    arrived = threading.Barrier(MANY, timeout=30)
+
+    def wait(environ):
+        if environ["REQUEST_METHOD"] == method and not arrived.broken:
+            arrived.wait()
+
+    return wait
+
+
+def test_of_many_creations_at_one_moment_one_is_done(bucket):
+    store = at("race")
+    bucket.fault = together("PUT")
+    tags = at_once(lambda number: store.create("key", str(number).encode()))
+    bucket.fault = lambda _: None
+    (winner,) = [number for number, tag in enumerate(tags) if tag is not None]
+    data, tag = store.read("key")
+    assert (data, tag) == (str(winner).encode(), tags[winner])
+    bucket.fault = together("PUT")
+    again = at_once(lambda number: store.replace("key", f"again {number}".encode(), tag))
+    bucket.fault = lambda _: None
+    (winner,) = [number for number, tag in enumerate(again) if tag is not None]
+    assert store.read("key") == (f"again {winner}".encode(), again[winner])
+
+
+def test_of_many_claims_at_one_moment_one_is_had(bucket, tmp_path):
+    def acquire(number):
+        owner = Owner(str(number), 60.0)
+        lease = Lease(at("claims"), ".claims/run", tmp_path, owner, lambda _: False)
+        try:
+            lease.acquire()
+        except InUseError:
+            return None
+        return lease
+
+    bucket.fault = together("PUT")
+    (lease,) = [lease for lease in at_once(acquire) if lease is not None]
+    bucket.fault = lambda _: None
+    lease.confirm()
 
 
 class Failing:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -94,23 +95,32 @@ def test_a_run_that_is_killed_goes_on_and_leaves_the_same_bytes(
 ):
     words = [sys.executable, "-m", "rtickets", "pretrain", *config, "--cpu-devices=4"]
     own = {**os.environ, "PYTHONPATH": str(ROOT), **study.settings(tmp_path)}
-    held = [False]
+    killed = threading.Event()
 
     def waits(environ):
-        """Let no line of metrics be put there after the first checkpoint."""
-        held[0] = held[0] or environ["PATH_INFO"].endswith("checkpoints/4/SEAL")
-        return None
+        """Let nothing be written between the first checkpoint and the kill."""
+        if is_sealed():
+            killed.wait(60)
+
+    def is_sealed():
+        return [path for method, path in bucket.requests if path.endswith("checkpoints/4/SEAL")]
 
     bucket.fault = waits
     with subprocess.Popen([*words, f"--workdir={WORKDIR}"], env=own) as process:
-        while not held[0] and process.poll() is None:
+        while not is_sealed() and process.poll() is None:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
+    killed.set()
     assert process.returncode == -signal.SIGKILL
     bucket.fault = lambda _: None
     keys = {entry.key.partition("/")[2] for entry in there().entries("")}
     assert not {"result.json", "COMPLETE"} & keys
+    steps = {key.split("/")[1] for key in keys if key.startswith("checkpoints/")}
+    assert steps == {"4"}
     if not same_machine:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    before = len(bucket.requests)
     assert run("pretrain", *config, f"--workdir={WORKDIR}") == 0  # where need be it waits
     assert contents() == disk
+    put = [path for method, path in bucket.requests[before:] if method == "PUT"]
+    assert not [path for path in put if "checkpoints/4/" in path]  # it goes on from there

@@ -10,6 +10,7 @@ from rtickets.cli.launch import say_page
 from rtickets.runs.folders import RunFolder
 from rtickets.storage.files import write_text
 from rtickets.training.observe.trackers import publish
+from tests import hub as hubs
 from tests.cli.buckets.conftest import WORKDIR, complete_run, contents, run, said_by, there
 
 pytest.importorskip("obstore")
@@ -53,6 +54,38 @@ def test_exports_take_addresses(bucket, config, tmp_path, capsys):
         out = tmp_path / form
         assert "answers on" in say("export", ticket, f"--format={form}", f"--out={out}")
         assert (out / "export.json").is_file()
+
+
+def test_a_run_with_a_tracker_whose_ticket_is_pushed(bucket, config, tmp_path, monkeypatch, capsys):
+    """What is in the bucket is what arrives: curves in event files, the ticket on a hub."""
+    for package in ("tensorboardX", "huggingface_hub"):
+        pytest.importorskip(package)
+    say = partial(said_by, capsys)
+    words = ["pretrain", *config, f"--workdir={WORKDIR}", "--track=tensorboard"]
+    place = say(*words).splitlines()[-1].removeprefix("done: ")
+    name = place.rpartition("/")[2]
+    files = {key: data for key, data in contents().items() if "/tensorboard/" in key}
+    curves, outcome = sorted(files.values(), key=lambda data: b"result/" in data)
+    assert len(files) == 2
+    assert b"train/loss" in curves
+    assert b"train/loss" not in outcome
+    assert b"scratch" not in curves + outcome
+    say(*words)  # again: what came out of it is told anew, in the place of what was
+    again = {key: data for key, data in contents().items() if "/tensorboard/" in key}
+    assert len(again) == 2
+    assert curves in again.values()
+    with hubs.serving(monkeypatch, tmp_path / "hub") as hub:
+        say("push", place, "hf://me/mine", "--license=mit")
+        say("pull", "hf://me/mine", f"--out={tmp_path / 'pulled'}")
+        (sent,) = hub.commits.values()
+    kept = {
+        key.removeprefix(f"{name}/ticket/"): data
+        for key, data in contents().items()
+        if key.startswith(f"{name}/ticket/")
+    }
+    assert {file: data for file, data in sent.items() if file != "README.md"} == kept
+    assert {path.name: path.read_bytes() for path in (tmp_path / "pulled").iterdir()} == kept
+    assert b"scratch" not in b"".join(sent.values())
 
 
 def test_what_trackers_are_told_after_a_run_is_in_the_bucket(bucket, monkeypatch):

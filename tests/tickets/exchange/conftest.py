@@ -4,23 +4,15 @@ import numpy as np
 import pytest
 
 from rtickets import Ticket
-from tests.hub import Hub
+from tests.hub import serving
 
 HOME = "hf://me/my-ticket"
 
 
 @pytest.fixture
 def loopback(tmp_path, monkeypatch):
-    from huggingface_hub import constants
-
-    server = Hub()
-    monkeypatch.setenv("HF_ENDPOINT", server.url)
-    monkeypatch.setenv("HF_TOKEN", "hf_of_a_test")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
-    yield server
-    server.server.shutdown()
-    server.server.server_close()
+    with serving(monkeypatch, tmp_path / "cache") as server:
+        yield server
 
 
 @pytest.fixture
