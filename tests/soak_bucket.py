@@ -67,7 +67,7 @@ def contents(workdir: Path) -> dict[str, str]:
 
 def held(workdir: Path, process: int) -> list[Path]:
     """Return the folders that a process claims."""
-    from rtickets.storage.leases import read_holder
+    from rtickets.storage.holders import read_holder
 
     time.sleep(0.05)
     store, found = objects_of(workdir), []

@@ -26,7 +26,6 @@ from rtickets.stages.points import DENSE, ticket_words
 from rtickets.stages.results import headline_of, read_study, read_study_config
 from rtickets.stages.study_settings import StudyConfig
 from rtickets.storage import workdirs
-from rtickets.storage.addresses import is_address
 from rtickets.tasks import units
 
 if TYPE_CHECKING:
@@ -198,8 +197,7 @@ def load_study(path: str | Path, workdir: str | Path = "runs") -> Study:
     Raises:
         InputError: if there is none, it is not complete, or its files are damaged.
     """
-    where = workdirs.open_workdir(str(workdir)) if is_address(workdir) else Path(workdir)
-    study = run_at(find_run(str(path), where), "study")
+    study = run_at(find_run(str(path), workdirs.open_workdir(workdir)), "study")
     bring_runs(study)
     return read(study)
 

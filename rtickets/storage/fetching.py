@@ -13,7 +13,8 @@ from rtickets.errors import InputError, StorageError
 from rtickets.platform import preemption
 from rtickets.storage.addresses import Address, connect
 from rtickets.storage.entries import Entry, Tag
-from rtickets.storage.objects import PATIENCE, Objects
+from rtickets.storage.objects import Objects
+from rtickets.storage.tries import PATIENCE
 
 FILES, ARRIVING = "files", "arriving"
 _AT_ONCE = 16  # requests

@@ -15,18 +15,15 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from rtickets.errors import InputError, InUseError, LostError, StorageError
+from rtickets.errors import InUseError, LostError, StorageError
 from rtickets.storage.entries import Tag
+from rtickets.storage.holders import Holder, Owner, read_holder
 from rtickets.storage.objects import Objects
 
-SECONDS = 60.0  # that a claim holds
-VARIABLE = "RTICKETS_CLAIM_SECONDS"
 RENEWALS = 6  # in that time
-_SHORTEST = 6.0
 _MARGIN = 5 / 6  # of that time: after so much without a renewal a holder counts itself out
-_LONGEST_TEXT = 200
 _PAUSES = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 8.0, 8.0, 8.0)  # seconds between tries to get a free claim
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -34,54 +31,6 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 def _now() -> float:
     """Return seconds that no change of the time of day moves, and that go on in a suspend."""
     return time.clock_gettime(_CLOCK)
-
-
-def seconds_of_claims() -> float:
-    """Return how long claims hold: `SECONDS`, or what the environment says."""
-    text = os.environ.get(VARIABLE, "")
-    try:
-        seconds = float(text or SECONDS)
-    except ValueError:
-        seconds = 0.0
-    if not _SHORTEST <= seconds <= 3600:
-        raise InputError(f"{VARIABLE}={text!r}: give seconds from {_SHORTEST:g} to 3600")
-    return seconds
-
-
-class Owner(NamedTuple):
-    """Who claims.
-
-    Attributes:
-        token: random, of the process; it names its scratch folder.
-        seconds: that its claims hold.
-    """
-
-    token: str
-    seconds: float
-
-
-class Holder(NamedTuple):
-    """What a claim says of who has it; `owner` is '' where nobody has."""
-
-    owner: str
-    process: int
-    host: str
-    seconds: float
-
-    def __str__(self) -> str:
-        """Return it as a file lock has it."""
-        return f"process {self.process} on {self.host}"
-
-
-def read_holder(data: bytes) -> Holder:
-    """Return what a claim says; one that anybody made up is held by nobody for the usual time."""
-    try:
-        found = json.loads(data)
-        owner, host = (str(found[name])[:_LONGEST_TEXT] for name in ("owner", "host"))
-        seconds = min(max(float(found["seconds"]), _SHORTEST), 3600.0)
-        return Holder(owner, int(found["process"]), host, seconds)
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        return Holder("?", 0, "?", SECONDS)
 
 
 class Lease:

@@ -188,10 +188,6 @@ class Mirror:
             objects = self._objects_of(name)
             self._copier.delete(objects, [key, *self._known.within(key)])
 
-    def create_empty(self, key: str) -> bool:
-        """Make an empty object unless there is one, and return whether there was none."""
-        return self.objects.create(key, b"") is not None
-
     def sealed(self, written: Path, key: str) -> None:
         """Put a checkpoint into the bucket that is whole, and about to get its name here.
 

@@ -5,28 +5,22 @@ created only where there is none, and replaced only as long as it is what was re
 If-None-Match and If-Match, Google Cloud Storage by generations; `obstore` speaks both.
 """
 
-import random
-import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from rtickets.errors import RefusedError, StorageError, printable
+from rtickets.errors import StorageError
 from rtickets.storage.entries import Entry, Tag, differ, entry_of, same, tag_of
+from rtickets.storage.tries import PATIENCE, Request, tried
 
 T = TypeVar("T")
 
-PATIENCE = 60.0  # seconds for which a request that fails is tried again
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 8.0
 _TRIES = 8  # to write over what others write
 _PIECE = 4 * 2**20  # bytes that are read at once, which arrive in time over slow networks as well
 _PARTS_AT_ONCE = 4  # of a large object, likewise
 _SHORTER = "status code: 416"
-_NO_PATH = "invalid path"
-_REFUSED = re.compile(r"status code: (4(?!04|08|09|25|29)\d\d|501)|redirect without LOCATION")
 
 
 def _anything() -> None:
@@ -218,62 +212,4 @@ class Objects:
             self._tried(f"removing {key}", lambda: self._store.delete(key), may_lack=True)
 
     def _tried(self, what: str, call: Callable[[], T], *, may_lack: bool = False) -> T:
-        """Call, and again for as long as patience lasts after the first failure.
-
-        Args:
-            what: is done, for messages.
-            call: does it.
-            may_lack: raise FileNotFoundError where there is no such object.
-        """
-        from obstore.exceptions import BaseError
-
-        end, pause = 0.0, _FIRST_PAUSE
-        while True:
-            self._check()
-            try:
-                return call()
-            except (BaseError, ConnectionError, FileNotFoundError) as error:
-                if why := _refusal(error, what):
-                    raise RefusedError(f"{self.name}{why}") from None
-                if isinstance(error, FileNotFoundError):
-                    if may_lack:
-                        raise
-                    raise RefusedError(
-                        f"{self.name}: {what} met 404, not found ({_line(error)}); check the "
-                        "address and the server, see docs/storage.md"
-                    ) from None
-                now = time.monotonic()
-                end = end or now + self._patience
-                if now + pause > end:
-                    raise StorageError(
-                        f"{self.name}: {what} failed for {self._patience:.0f} s ({_line(error)}); "
-                        "what was written before is intact: check the network, and give the same "
-                        "command again"
-                    ) from None
-            time.sleep(pause * random.uniform(0.5, 1))  # so that workers do not come all at once
-            pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def _refusal(error: Exception, what: str) -> str | None:
-    """Return what is wrong with a bucket where no other try can help.
-
-    Lists have one kind of error for all of it.
-    """
-    from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
-
-    text = str(error)
-    if "NoSuchBucket" in text:
-        return ": there is no such bucket; make it"
-    if _NO_PATH in text:
-        return f" has an object whose name is no path of a file ({_line(error)}); rename it"
-    if isinstance(error, (PermissionDeniedError, UnauthenticatedError)) or _REFUSED.search(text):
-        return (
-            f" refuses {what} ({_line(error)}); check bucket, region and credentials, see "
-            "docs/storage.md"
-        )
-    return None
-
-
-def _line(error: Exception) -> str:
-    """Return what an error says in a line: `obstore` shows the error in its error below it."""
-    return printable(" ".join(str(error).split("Debug source")[0].split()))[:300]
+        return tried(call, Request(self.name, what, may_lack), self._patience, self._check)

@@ -6,7 +6,8 @@ from collections import defaultdict
 
 from rtickets.storage import run_files
 from rtickets.storage.entries import Entry
-from rtickets.storage.leases import RENEWALS, read_holder
+from rtickets.storage.holders import read_holder
+from rtickets.storage.leases import RENEWALS
 from rtickets.storage.mirror import Mirror
 
 

@@ -15,9 +15,11 @@ from rtickets.errors import InputError, show_as
 from rtickets.storage import addresses, conditions, leases, progress
 from rtickets.storage.addresses import Address
 from rtickets.storage.heartbeat import Heartbeat
+from rtickets.storage.holders import Owner, seconds_of_claims
 from rtickets.storage.mirror import Mirror
-from rtickets.storage.objects import PATIENCE, Objects
+from rtickets.storage.objects import Objects
 from rtickets.storage.scratch import Scratch, is_gone, open_scratch
+from rtickets.storage.tries import PATIENCE
 
 CLAIMS = ".claims"
 _SECONDS_TO_OPEN = 10.0
@@ -38,7 +40,7 @@ class _Open(NamedTuple):
     address: Address
     mirror: Mirror
     urgent: Objects
-    owner: leases.Owner
+    owner: Owner
     heartbeat: Heartbeat
 
 
@@ -77,21 +79,25 @@ def _is_in(address: Address, other: Address) -> bool:
     return (address.scheme, address.bucket) == (other.scheme, other.bucket) and below
 
 
-def open_workdir(text: str) -> Path:
-    """Return the folder that stands for an address in this process, until `close_all`.
+def open_workdir(place: str | Path) -> Path:
+    """Return the folder that a working directory is, or that stands for an address of one.
 
     Args:
-        text: s3://BUCKET/PATH or gs://BUCKET/PATH; nothing need be there yet.
+        place: a path, returned as it is; or, as text, s3://BUCKET/PATH or gs://BUCKET/PATH, where
+            nothing need be yet, and whose folder stays until `close_all`.
 
     Raises:
-        InputError: for what is no address, or without what it needs.
+        InputError: for an address of anything but a bucket, or without what it needs.
         StorageError: where there is no such bucket, or it cannot be had.
     """
-    address = addresses.read_address(text)
+    addresses.check_no_other(place)
+    if not addresses.is_address(place):
+        return Path(place)
+    address = addresses.read_address(str(place))
     for root, one in _opened.items():
         if one.address == address:
             return root
-    seconds = leases.seconds_of_claims()
+    seconds = seconds_of_claims()
     store = addresses.connect(address)
     Objects(store, str(address), _SECONDS_TO_OPEN).folders()  # says what is wrong
     if not _scratch:
@@ -102,7 +108,7 @@ def open_workdir(text: str) -> Path:
     objects = Objects(store, str(address), PATIENCE, large)
     mirror = Mirror(objects, scratch.place(str(len(_opened))))
     urgent = Objects(addresses.connect(address, _SECONDS_OF_CLAIMS), str(address), patience=0)
-    owner = leases.Owner(scratch.token, seconds)
+    owner = Owner(scratch.token, seconds)
     beat = Heartbeat(mirror, urgent, scratch.touch, seconds / leases.RENEWALS)
     show_as(str(mirror.root), str(address))
     _opened[mirror.root] = _Open(address, mirror, urgent, owner, beat)
@@ -244,4 +250,4 @@ def sealed(written: Path, final: Path) -> None:
 def create_empty(path: Path) -> bool | None:
     """Make an empty object unless there is one; return whether there was none, None on a disk."""
     found = _find(path)
-    return None if found is None else found[0].mirror.create_empty(found[1])
+    return None if found is None else found[0].mirror.objects.create(found[1], b"") is not None

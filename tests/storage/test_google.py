@@ -7,6 +7,7 @@ import pytest
 
 from rtickets.errors import InUseError
 from rtickets.storage import addresses, conditions, fetched, leases
+from rtickets.storage.holders import Owner
 from rtickets.storage.objects import Objects, StorageError
 
 pytest.importorskip("obstore")
@@ -106,7 +107,7 @@ def test_conditions_are_kept_and_a_server_that_ignores_them_is_refused(there, se
 
 def test_a_claim_has_one_holder(there, tmp_path):
     def claim(name):
-        owner = leases.Owner(name, 6.0)
+        owner = Owner(name, 6.0)
         return leases.Lease(there, ".claims/run", tmp_path / "run", owner, lambda _: False)
 
     one, other = claim("one"), claim("other")

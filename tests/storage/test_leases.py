@@ -7,8 +7,9 @@ import time
 import pytest
 
 from rtickets.errors import InputError, InUseError, LostError, StorageError
-from rtickets.storage import leases
-from rtickets.storage.leases import Lease, Owner
+from rtickets.storage import holders, leases
+from rtickets.storage.holders import Owner
+from rtickets.storage.leases import Lease
 from rtickets.storage.objects import Objects
 
 obstore = pytest.importorskip("obstore")
@@ -162,15 +163,15 @@ def test_a_renewal_whose_answer_got_lost_counts(objects, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"owner": 1}', b"[" * 10**5, b"\xff"])
 def test_a_claim_that_somebody_made_up_is_held_by_nobody_known(data):
-    found = leases.read_holder(data)
-    assert (found.owner, found.seconds) == ("?", leases.SECONDS)
+    found = holders.read_holder(data)
+    assert (found.owner, found.seconds) == ("?", holders.SECONDS)
 
 
 @pytest.mark.parametrize("text", ["x", "0", "-1", "1e9", "nan"])
 def test_seconds_that_make_no_sense_are_refused(text, monkeypatch):
-    monkeypatch.setenv(leases.VARIABLE, text)
-    with pytest.raises(InputError, match=leases.VARIABLE):
-        leases.seconds_of_claims()
+    monkeypatch.setenv(holders.VARIABLE, text)
+    with pytest.raises(InputError, match=holders.VARIABLE):
+        holders.seconds_of_claims()
 
 
 @pytest.mark.parametrize("slow", [30, 600])

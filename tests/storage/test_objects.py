@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from rtickets.errors import InUseError, LostError, RefusedError, StorageError
-from rtickets.storage import addresses, objects
-from rtickets.storage.leases import Lease, Owner
+from rtickets.storage import addresses, objects, tries
+from rtickets.storage.holders import Owner
+from rtickets.storage.leases import Lease
 from rtickets.storage.objects import Objects
 
 pytest.importorskip("obstore")
@@ -277,8 +278,8 @@ class Failing:
 
 def test_patience_begins_with_the_first_failure(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(objects.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(objects.time, "sleep", lambda _: None)
+    monkeypatch.setattr(tries.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(tries.time, "sleep", lambda _: None)
     store = Failing(clock)
     assert Objects(store, "it", patience=60.0).folders() == []
     assert store.count == 2

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rtickets.storage.leases import Lease, Owner
+from rtickets.storage.holders import Owner
+from rtickets.storage.leases import Lease
 from rtickets.storage.mirror import Mirror
 from rtickets.storage.objects import Objects
 

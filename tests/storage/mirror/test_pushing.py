@@ -1,10 +1,12 @@
 """Copies of a working directory in a bucket: what is put there, and when."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from rtickets.errors import InUseError, StorageError
+from rtickets.storage import workdirs
 from tests.storage.mirror.conftest import checkpoint, claim, write
 
 pytest.importorskip("obstore")
@@ -72,8 +74,10 @@ def test_what_is_being_written_does_not_leave_the_machine(mirrors, bucket):
     assert bucket.keys == set()
 
 
-def test_of_many_who_make_an_empty_file_one_is_told_that_it_is_new(mirrors):
-    assert [mirror.create_empty("study/done/00001") for mirror in mirrors] == [True, False]
+def test_of_many_who_make_an_empty_file_one_is_told_that_it_is_new(mirrors, monkeypatch, tmp_path):
+    found = [(SimpleNamespace(mirror=mirror), "study/done/00001") for mirror in mirrors]
+    monkeypatch.setattr(workdirs, "_find", lambda _: found.pop())
+    assert [workdirs.create_empty(tmp_path) for _ in mirrors] == [True, False]
 
 
 def test_lines_that_grow_are_put_there_while_the_run_goes_on(mirrors, bucket):

@@ -3,7 +3,8 @@
 import pytest
 
 from rtickets.errors import InputError, InUseError, StorageError
-from rtickets.storage.leases import Lease, Owner
+from rtickets.storage.holders import Owner
+from rtickets.storage.leases import Lease
 from tests.storage.mirror.conftest import Bucket, write
 
 pytest.importorskip("obstore")
