@@ -40,6 +40,7 @@ SINGLE = ("errors",)  # modules that stand beside the rooms
 NOT_FOR_USERS = {"cli", "configs", "__pycache__"}
 BOOSTS = {"guides/": 4.0, "start": 4.0, "reference/": 0.25, "changelog": 0.5, "": 1.0}
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
+OPTION = re.compile(r"<code>(--[^<\s]{1,28})</code>")
 FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 
@@ -97,6 +98,11 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 
     parts = FENCED.split(markdown)
     return "".join(part if part.startswith("```") else LINK.sub(turned, part) for part in parts)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Mark short options such as --workdir, which would break after a hyphen."""
+    return OPTION.sub(r'<code class="option">\1</code>', html)
 
 
 def _place(target: str) -> tuple[str, str]:

@@ -120,7 +120,7 @@ def commands():
 
 def test_the_pages_have_no_other_commands_than_those_that_are_checked():
     """What the package has as optional parts is checked where its archives are."""
-    known = ("rtickets ", "srun rtickets ", "pip install ")
+    known = ("rtickets ", "srun rtickets ", "sbatch ", "launch/tpu_pod.sh ", "pip install ")
     pages = [path for path in PAGES if path.parent.name != "launch"]  # scripts have their own tests
     assert (
         not_there(

@@ -283,7 +283,7 @@ def _bounded(words: str, extras: list[Any]) -> str:
     if any(r"(ep|it)" in pattern for pattern in patterns):
         return "duration such as 160ep or 500it"
     if any("block:" in pattern for pattern in patterns):
-        return "element | row | kernel | channel | block:AxB | N:M"
+        return "element | row | kernel | channel | channel_linked | block:AxB | N:M"
     for extra in extras:
         if isinstance(extra, OneOf):
             return " | ".join(extra.entries)

@@ -51,8 +51,8 @@ class DrawConfig:
             stays dead, and 'lmp' and controls but 'reinitialised' and 'weight_noise' refuse it.
         method: the way, with its own settings; its name alone is its defaults.
         sparsity: removed fraction of the prunable weights.
-        pattern: what lives or dies together: 'element', 'row', 'kernel', 'channel', 'block:AxB' or
-            'N:M', see `rtickets.masks.patterns`.
+        pattern: what lives or dies together: 'element', 'row', 'kernel', 'channel',
+            'channel_linked', 'block:AxB' or 'N:M', see `rtickets.masks.patterns`.
         scope: 'global' ranks all groups together, 'uniform' each layer's on their own, 'erk' gives
             small layers a smaller sparsity.
         floor: the part of every layer's living weights or groups that scope 'global' of 'omp'

@@ -146,7 +146,7 @@ def test_a_choice_of_numbers_takes_a_number():
         (StudyConfig, "ladders=0.5", ("ladders='0.5'", "--config.ladders.LABEL=VALUE")),
         (TrainConfig, "duration=3", ("duration='3'", "160ep", "500it")),
         (TrainConfig, "optimizer.warmup=x", ("optimizer.warmup='x'", "160ep", "500it")),
-        (DrawConfig, "pattern=rows", ("pattern='rows'", "row | kernel", "block:AxB", "N:M")),
+        (DrawConfig, "pattern=rows", ("pattern='rows'", "channel_linked", "block:AxB", "N:M")),
         (EvaluateConfig, "attacks.a/b.eps=1", ("attacks.a/b", "label", "letters")),
         (DrawConfig, "scope=globl", ("scope='globl'", "global", "uniform", "erk")),
     ],

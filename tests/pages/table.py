@@ -97,7 +97,7 @@ GIVEN = {
     "docs/exchange.md": ("runs", "hub"),
     "docs/export.md": ("runs",),
     "docs/guides/checkpoint.md": ("checkpoints",),
-    "docs/guides/cluster.md": ("runs",),
+    "docs/guides/cluster.md": ("runs", "bucket"),
     "docs/guides/compare.md": ("runs",),
     "docs/guides/judge.md": ("runs",),
     "docs/guides/photograph.md": ("photograph",),
