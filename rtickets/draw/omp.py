@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from rtickets import masks
-from rtickets.draw.criteria import Criterion, magnitude
+from rtickets.draw.criteria import CRITERIA, Criterion, magnitude
 from rtickets.draw.criteria.groups import check_scores, of_groups, random_groups
 from rtickets.draw.elements import keep_best_elements
 from rtickets.draw.floors import check_floor, least_of
@@ -232,5 +232,9 @@ def check_pattern(pattern: str, sparsity: float) -> Pattern:
 
 
 def _check_option(field: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise InputError(f"{field}={value!r} is unknown; choose one of {', '.join(known)}")
+    if value in known:
+        return
+    if field == "criterion" and value in CRITERIA:
+        how = f"scores=rtickets.criteria.{value}(...)"
+        raise InputError(f"criterion={value!r} takes more than the weights here: give {how}")
+    raise InputError(f"{field}={value!r} is unknown; choose one of {', '.join(known)}")

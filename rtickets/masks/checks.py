@@ -1,6 +1,7 @@
 """What a mask must be, checked in one place for everything that takes one."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -83,6 +84,9 @@ def _is_known(keep: Any) -> bool:
 def _difference(mask: Any, params: Any) -> str:
     """Say where the structure of a mask is not that of its parameters."""
     ours, theirs = leaf_paths(mask, _is_none), leaf_paths(params, _is_none)
+    for name, outer, inner in (("mask", ours, theirs), ("parameters", theirs, ours)):
+        if level := _level_above(outer, inner):
+            return f"one level lies between the mask and the parameters: give {name}[{level!r}]"
     for path, weights in theirs.items():
         if path not in ours:
             return f"the mask lacks {path or 'the weights'}; it is of another network"
@@ -92,6 +96,13 @@ def _difference(mask: Any, params: Any) -> str:
         if path not in theirs:
             return f"the mask has {path or 'one leaf'}, which the parameters lack"
     return _other_container(mask, params)
+
+
+def _level_above(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> str | None:
+    """Return the key of the first paths under which all of the others are, as 'params' is."""
+    keys = dict.fromkeys(path.partition("/")[0] for path in outer)
+    held = (key for key in keys if all(f"{key}/{path}" in outer for path in inner))
+    return next(held, None) if inner else None
 
 
 def _other_container(mask: Any, params: Any) -> str:

@@ -41,6 +41,11 @@ def select(params: Params, prunable: str = DEFAULT_PRUNABLE, exclude: str | None
             that cannot be pruned.
     """
     paths = leaf_paths(params)
+    if params is None or not all(path or hasattr(leaf, "shape") for path, leaf in paths.items()):
+        raise InputError(
+            f"params is a {type(params).__name__}; expected a pytree of arrays, such as "
+            "module.init(key, x)['params'] of linen or nnx.state(model, nnx.Param)"
+        )
     matched = _matching(prunable, paths, "prunable")
     chosen = {path for path in matched if 0 not in (np.ndim(paths[path]), np.size(paths[path]))}
     if not chosen:

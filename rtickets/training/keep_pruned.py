@@ -22,6 +22,12 @@ def keep_pruned(
     The mask is data: under `vmap` every network may have its own. `update` needs the parameters.
     It may be given to `nnx.Optimizer`, with a mask of `nnx.state(model, nnx.Param)`.
     """
+    if not isinstance(optimizer, optax.GradientTransformation):
+        raise InputError(
+            f"optimizer is a {type(optimizer).__name__}; give one of optax, such as "
+            "keep_pruned(optax.adamw(1e-3), mask)"
+        )
+    masks.check(mask)
     inner = optax.with_extra_args_support(optimizer)
 
     def of(params: Params) -> Mask:

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 import rtickets
 from rtickets import masks
+from rtickets.draw.criteria import CRITERIA, Criterion
 from rtickets.draw.omp import draw_omp
 from rtickets.errors import InputError
 from rtickets.masks.budget import survivors
@@ -192,3 +195,10 @@ def test_numbers_that_are_none_are_named(change, named):
     options = {"sparsity": 0.5, "criterion": "random"} | change
     with pytest.raises(InputError, match=named):
         draw_omp(params, **options)
+
+
+@pytest.mark.parametrize("name", [name for name in CRITERIA if name not in get_args(Criterion)])
+def test_a_criterion_of_configurations_says_how_it_is_had_here(name):
+    with pytest.raises(InputError, match=rf"scores=rtickets\.criteria\.{name}\("):
+        rtickets.draw_omp({"a": {"kernel": np.ones((2, 2))}}, 0.5, criterion=name)
+    assert callable(getattr(rtickets.criteria, name))

@@ -160,3 +160,13 @@ def test_containers_that_differ_within_equal_ones_are_named_by_path():
     inner = {"a": [FrozenDict({"kernel": kernel})]}
     with pytest.raises(InputError, match="a/0 is in a dict where the parameters have a FrozenDict"):
         masks.check(mask, inner)
+
+
+def test_parameters_one_level_apart_are_told_so():
+    """`Net().init(...)` has the parameters below 'params', where optimisers have what is in it."""
+    inner = {"conv": {"kernel": np.arange(6.0).reshape(2, 3)}, "bias": np.ones(3)}
+    whole = {"params": inner, "batch_stats": {"mean": np.zeros(3)}}
+    with pytest.raises(InputError, match=r"mask\['params'\]"):
+        masks.check(rtickets.draw_omp(whole, 0.5), inner)
+    with pytest.raises(InputError, match=r"parameters\['params'\]"):
+        masks.check(rtickets.draw_omp(inner, 0.5), whole)

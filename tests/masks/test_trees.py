@@ -1,3 +1,4 @@
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -277,3 +278,11 @@ def test_weights_that_jax_has_no_arrays_of_stay_what_they_are(dtype):
     applied = masks.apply({"k": np.array([True, False, True, False])}, {"k": weights})["k"]
     assert applied.dtype == weights.dtype
     np.testing.assert_array_equal(applied.astype(np.float64), [1, 0, 3, 0])
+
+
+@pytest.mark.parametrize("given", [nn.Dense(3), "my-ticket", None, jnp.ones])
+def test_what_has_no_weights_is_named_with_what_has(given):
+    with pytest.raises(InputError) as error:
+        masks.select(given)
+    for part in (type(given).__name__, "['params']", "nnx.state"):
+        assert part in str(error.value)

@@ -115,3 +115,16 @@ def test_an_update_without_parameters_and_another_network_s_mask_are_refused(par
         optimizer.update(params, state)
     with pytest.raises(InputError, match="kernel"):
         optimizer.init({"a": params["a"], "b": {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}})
+
+
+@pytest.mark.parametrize("optimizer", [optax.sgd, {"a": True}, "sgd", None])
+def test_what_is_no_optimiser_is_refused_at_once(mask, optimizer):
+    with pytest.raises(InputError) as error:
+        rtickets.keep_pruned(optimizer, mask)
+    assert type(optimizer).__name__ in str(error.value)
+    assert "optax" in str(error.value)
+
+
+def test_what_is_no_mask_is_refused_at_once(params):
+    with pytest.raises(InputError, match="a/bias"):
+        rtickets.keep_pruned(optax.sgd(0.1), params)
