@@ -1,4 +1,4 @@
-"""A search: order of its events, what comes back, tickets, resuming, counts."""
+"""What a search leaves: tickets, channels, statistics, the same where it was stopped."""
 
 import itertools
 
@@ -8,17 +8,8 @@ import pytest
 
 from rtickets import Ticket, masks, models
 from rtickets.config import (
-    AveragingConfig,
     DataConfig,
-    ModelConfig,
-    ObjectiveConfig,
-    OptimizerConfig,
-    SearchConfig,
-    SearchingConfig,
-    TrainConfig,
 )
-from rtickets.costs import Setting
-from rtickets.costs.task_sizes import cost_of, sizes_of
 from rtickets.data import SOURCES, Raw, Source, Split
 from rtickets.errors import InputError, Preempted
 from rtickets.models.supernet import Joined, Stage, Table, supernet
@@ -26,7 +17,7 @@ from rtickets.platform import parallel
 from rtickets.runs.folders import StartingTicket
 from rtickets.settings import config_files
 from rtickets.stages import search as search_module
-from rtickets.stages import search_checks, search_events
+from rtickets.stages import search_events
 from rtickets.stages.search import search
 from rtickets.stages.settings import TransferConfig
 from rtickets.stages.transfer import Asked, begin
@@ -35,36 +26,7 @@ from rtickets.tasks import Keypoints
 from rtickets.tickets import provenance
 from rtickets.tickets.compaction import compact
 from rtickets.training.loop import Loop
-
-BLOCK, KERNEL = "stage1_branch1_block1", "path3_expand_conv"
-
-
-@pytest.fixture(autouse=True)
-def _mine(monkeypatch):
-    table = Table(4, (Stage((4,), (1,)),), Joined(4), (3,), 2)
-    monkeypatch.setitem(models.ARCHITECTURES, "mine", supernet(table))
-
-
-def config(**changes):
-    found = SearchConfig(
-        data=DataConfig(source="fashion_mini", image_size=8, train_examples=64, crop_padding=0),
-        model=ModelConfig(arch="mine"),
-        searching=SearchingConfig(
-            search_every="2it", prune_every="3it", penalty_warmup="2it", penalty=0.3,
-            least_freed=1, threshold=0.97, sparsity=0.5, sparsity_step=0.25, calibration_batches=2,
-            masked="frozen",
-        ),
-        train=TrainConfig(
-            duration="8it", batch_size=16, select="last", validate_every="4it",
-            checkpoint_every="2it", averaging=AveragingConfig(decay=0.5),
-            optimizer=OptimizerConfig(name="adamw", learning_rate=0.01, weight_decay=0.0),
-        ),
-    )  # fmt: skip
-    return config_files.replace(found, **changes)
-
-
-def run(path, **changes):
-    return search(config(**changes), path, "mine", parallel.local_devices(1))
+from tests.stages.search.conftest import config, run
 
 
 @pytest.fixture(scope="module")
@@ -212,73 +174,6 @@ def test_a_search_that_was_stopped_ends_bit_equal(seen, tmp_path, monkeypatch, s
     assert found[-1]["multiply_adds"] == seen[0].result()["multiply_adds"]["searched"]
 
 
-def test_the_last_event_meets_the_budget(tmp_path):
-    folder = run(
-        tmp_path, searching__budget=8000, searching__threshold=0.0, searching__prune_every="0ep",
-        searching__search_every="4it", train__duration="4it",
-    )  # fmt: skip
-    found = folder.result()
-    # channels of 17 multiply-adds at each of 16 places
-    assert 8000 - 17 * 16 < found["multiply_adds"]["searched"] <= 8000
-    # what was removed by force is said where the ticket is, and channels that go are no sign
-    (note,) = found["notes"]
-    assert "budget=8,000" in note
-    assert Ticket.load(folder.path / "ticket").meta["notes"] == [note]
-    assert "broken" not in found
-
-
-def unread(*_):
-    raise AssertionError("data were read before the configuration was refused")
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        # units of steps and epochs: 4 steps an epoch make 8 steps, of which one has an event
-        ({"train__duration": "2ep", "searching__prune_every": "8it"}, r"1 events.*0\.25, not 0\.5"),
-        ({"searching__budget": 100}, r"budget=100 multiply-adds cannot be met: [\d,]+ are of"),
-        ({"searching__early": "2it"}, r"early='2it'.*step 2"),
-        ({"model__arch": "resnet18"}, "supernet_small"),
-        ({"searching__exclude": "nothing"}, "exclude='nothing' matches none"),
-        ({"searching__prunable": "nothing"}, "prunable='nothing' matches none"),
-        ({"searching__exclude": ".*"}, r"exclude='\.\*' leaves none"),
-    ],
-)
-def test_what_cannot_be_reached_is_refused_before_data_are_read(
-    tmp_path, monkeypatch, changes, said
-):
-    # the bundled set, whose sizes are known
-    asked = config(**changes)
-    monkeypatch.setattr(search_module.data, "load", unread)
-    with pytest.raises(InputError, match=said):
-        search(asked, tmp_path, "mine", parallel.local_devices(1))
-    with pytest.raises(InputError, match=said):
-        search_module.STAGE.estimate(asked, Setting())
-
-
-@pytest.mark.parametrize("field", ["prunable", "exclude"])
-def test_what_is_no_expression_is_refused_as_it_is_written(field):
-    with pytest.raises(InputError, match=rf"searching: {field}='\(' is not a regular expression"):
-        config_files.parse(SearchConfig, {"searching": {field: "("}, "train": {"select": "last"}})
-
-
-def test_a_staircase_of_one_unit_is_refused_as_it_is_written():
-    values = {"searching": {"prune_every": "25ep"}, "train": {"select": "last"}}
-    config_files.parse(SearchConfig, {**values, "train": {"select": "last", "duration": "176ep"}})
-    with pytest.raises(InputError, match=r"prune_every='25ep'.*'175ep'.*7 events.*0\.7, not 0\.8"):
-        config_files.parse(
-            SearchConfig, {**values, "train": {"select": "last", "duration": "175ep"}}
-        )
-
-
-def test_the_least_budget_is_what_is_not_searched():
-    """Stem, shortcuts and head: of 4 features and 10 classes, see the table."""
-    model = models.build("mine", 10, stem="small")
-    inputs = models.as_inputs((8, 8, 1))
-    stem = 9 * 4 * 64 + 9 * 4 * 4 * 16
-    assert search_checks.costs_of(model, inputs).least == stem + 4 * 10
-
-
 @pytest.mark.slow
 def test_keypoints_are_searched_for_and_compacted(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
@@ -311,106 +206,3 @@ def test_two_devices_search_as_one(seen, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, ours.mask, theirs.mask)
     for a, b in zip(jax.tree.leaves(ours.params), jax.tree.leaves(theirs.params), strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-4)
-
-
-def test_objectives_that_end_a_run_before_its_last_event_are_refused():
-    with pytest.raises(ValueError, match="'fast'"):
-        config(train__objective=ObjectiveConfig(name="fast"))
-
-
-def test_fewer_images_than_asked_for_and_weights_that_never_come_back_are_said(tmp_path):
-    asked = config(searching__calibration_batches=9, searching__prune_every="2it")
-    found = search_module.begin(asked, tmp_path, parallel.local_devices(1)).notes
-    assert len(found) == 2
-    assert "prune_every='2it'" in found[0]
-    assert "calibration_batches=9 of 16" in found[1]
-    assert not search_module.begin(config(), tmp_path, parallel.local_devices(1)).notes
-
-
-def test_estimates_count_statistics_that_are_estimated_anew():
-    """Three prune events and two validations, 32 images each."""
-    few, many = (
-        search_module.STAGE.estimate(config(searching__calibration_batches=n), Setting())[0]
-        for n in (1, 3)
-    )
-    forward = (many.operations - few.operations) / (5 * 2 * 16)
-    plain = cost_of(config().model, sizes_of(config().data)).forward
-    assert forward == pytest.approx(plain)
-
-
-@pytest.mark.parametrize("select", ["best"])
-def test_other_selections_are_refused(select):
-    with pytest.raises(InputError, match="select='best'"):
-        config_files.parse(SearchConfig, {"train": {"select": select}})
-
-
-def test_channels_die_before_weights_are_pruned_in_one_event(tmp_path, monkeypatch):
-    order = []
-    for name in ("_shrink", "_prune"):
-        own = getattr(search_events.SearchEvents, name)
-
-        def spy(self, *arguments, own=own, name=name, **options):
-            order.append(name)
-            return own(self, *arguments, **options)
-
-        monkeypatch.setattr(search_events.SearchEvents, name, spy)
-    run(tmp_path)
-    assert order == ["_shrink", "_prune", "_shrink", "_shrink", "_prune", "_shrink", "_prune"]
-
-
-@pytest.mark.parametrize("mode", ["explicit", "on_shrink", "none"])
-def test_what_comes_back_between_prune_events(mode, tmp_path, monkeypatch):
-    found, happen = [], search_events.SearchEvents.happen
-
-    def spy(self, step, last, state, mask):
-        after = happen(self, step, last, state, mask)
-        found.append((step, state, mask, after))
-        return after
-
-    monkeypatch.setattr(search_events.SearchEvents, "happen", spy)
-    folder = run(tmp_path, searching__reactivation=mode)
-    for step, state, mask, (later, after) in found:
-        living = search_events.channels.mask_of(later.params, later.search.alive, whole(later))
-        before, now, most = (
-            {path: np.asarray(leaf) for path, leaf in masks.leaf_paths(each).items()}
-            for each in (mask, after, living)
-        )
-        died = any((state.search.alive[p] != each).any() for p, each in later.search.alive.items())
-        if step == 8:  # the last event prunes, and nothing comes back after it
-            continue
-        if step % 3 == 0:
-            full = all((now[path] == most[path]).all() for path in now)
-            assert full == (mode == "explicit")
-            continue
-        for path, leaf in now.items():
-            searchable = "block1" in path or "fusion" in path or "joined" in path
-            if mode == "on_shrink" and died and searchable and "path3" in path:
-                assert (leaf == most[path]).all()
-            else:
-                assert (leaf == (before[path] & most[path])).all()
-    last = Ticket.load(folder.path / "ticket")
-    result = folder.result()
-    assert result["survivors"] == masks.summary(last.mask, last.params).prunable.survivors
-    assert any(search_step % 3 for search_step, *_ in found)
-
-
-def whole(state):
-    return masks.full(state.params)
-
-
-def test_the_network_of_an_early_step_is_kept_whole(tmp_path):
-    folder = run(tmp_path, searching__early="1it")
-    early, plain = Ticket.load(folder.path / "early"), run(tmp_path)
-    assert masks.sparsity(early.mask) == 0
-    assert early.meta["step"] == 1
-    initial = Ticket.load(folder.path / "initial")
-    moved = np.abs(early.params["stem_conv1"]["kernel"] - initial.params["stem_conv1"]["kernel"])
-    assert 0 < moved.max() <= 0.011  # a step of AdamW
-    own, other = (Ticket.load(each.path / "ticket") for each in (folder, plain))
-    jax.tree.map(np.testing.assert_array_equal, own.params, other.params)  # and changes nothing
-
-
-@pytest.mark.parametrize("early", ["2it", "5it"])
-def test_an_early_step_with_or_after_the_first_event_is_refused(tmp_path, early):
-    with pytest.raises(InputError, match=f"early='{early}'.*step 2"):
-        run(tmp_path, searching__early=early)
