@@ -182,7 +182,7 @@ SCRIPTS: dict[str, tuple[dict[str, str], str]] = {
 # What commands need beside the package and its extra `dev`, modules and files; where it is not
 # there, they are left out and the test says so.
 NEEDS = {
-    "--config=studies/text:": ("/usr/share/wordnet",),
+    "--config=studies/text:": ("/usr/share/wordnet", "/usr/share/games/fortunes"),
     "apt-get install": ("/var/lib/apt/lists/*Packages*",),
     "launch/try_slurm.sh": ("/usr/sbin/slurmctld",),
     "tests/parity/": ("torch", "torchattacks"),
