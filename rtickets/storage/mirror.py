@@ -74,8 +74,9 @@ class Mirror:
             if f"{name}/{run_files.COMPLETE}" in wanted and is_whole:
                 self._final.add(name)
 
-    def look(self, name: str) -> None:
-        """Get what says whether a run is complete."""
+    def look(self, key: str) -> None:
+        """Get what says whether the run that something lies in is complete."""
+        name = key.split("/")[0]
         with self._lock:
             if name not in self._leases:
                 mark = f"{name}/{run_files.COMPLETE}"

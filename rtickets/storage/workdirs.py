@@ -151,9 +151,7 @@ def list_runs(workdir: Path) -> None:
 
 def refresh(path: Path) -> None:
     """Get what there is to look at of the run folder that a path lies in; nothing on a disk."""
-    found = _find(path)
-    if found is not None and found[1]:
-        found[0].mirror.refresh(found[1])
+    _tell(path, Mirror.refresh)
 
 
 def refresh_named(workdir: Path, text: str) -> None:
@@ -168,9 +166,7 @@ def refresh_named(workdir: Path, text: str) -> None:
 
 def look(path: Path) -> None:
     """Get what says whether a run is complete, and nothing more."""
-    found = _find(path)
-    if found is not None and found[1]:
-        found[0].mirror.look(found[1].split("/")[0])
+    _tell(path, Mirror.look)
 
 
 def refresh_progress(workdir: Path) -> None:

@@ -123,6 +123,17 @@ def test_a_claim_has_one_holder(there, tmp_path):
     assert one.lost
 
 
+def test_an_object_of_another_size_is_not_that_of_the_list(there, tmp_path):
+    there.put("key", b"short")
+    (entry,) = there.entries("")
+    there.download(entry._replace(tag="told otherwise in lists"), tmp_path / "key")
+    assert (tmp_path / "key").read_bytes() == b"short"
+    there.put("key", b"longer than before")
+    with pytest.raises(FileNotFoundError):
+        there.download(entry, tmp_path / "key")
+    there.delete("key")
+
+
 def test_data_are_fetched(there, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     there.put("set/a/1.png", b"one")

@@ -61,10 +61,10 @@ def test_what_is_listed_and_cannot_be_read_is_an_error_where_one_works(
         write(one, "run/config.json")
     real = Bucket.piece
 
-    def lacks(self, key, start, end):
+    def lacks(self, key, *where):
         if key.endswith("metrics.jsonl"):
             raise FileNotFoundError(key)
-        return real(self, key, start, end)
+        return real(self, key, *where)
 
     monkeypatch.setattr(Bucket, "piece", lacks)
     other.refresh("run")  # to those who look it may have been removed a moment ago
@@ -94,13 +94,13 @@ def test_a_folder_that_is_written_anew_while_one_looks_is_not_mixed(mirrors, buc
     other.refresh("t")
     real, done = Bucket.piece, []
 
-    def piece(self, key, start, end):
+    def piece(self, key, *where):
         if not done:
             done.append(True)
             for name in ("mask", "ticket.json", "weights"):
                 write(one, f"t/{name}", "newer")
             one.wrote("t")
-        return real(self, key, start, end)
+        return real(self, key, *where)
 
     write(one, "t/mask", "between")
     one.wrote("t")
