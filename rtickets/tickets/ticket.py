@@ -96,7 +96,9 @@ class Ticket:
         path = workdirs.local(path)
         guarded.check_no_link(path)
         if path.exists() and not _may_be_replaced(path, overwrite):
-            raise InputError(f"{path} exists; choose another folder for the ticket")
+            is_ticket = (path / "ticket.json").is_file()
+            remedy = ", or replace it by overwrite=True" if is_ticket else ""
+            raise InputError(f"{path} exists; choose another folder for the ticket{remedy}")
         meta = as_json(self.meta)
         stored, alive = self._stored(), masks.prunable_leaves(self.mask)
         files = {
