@@ -22,7 +22,8 @@ from rtickets.tickets.description import read_description
 
 SCHEME = "hf://"
 FILES = ("ticket.json", "mask.safetensors", "weights.safetensors")
-_GB, _MOST = "RTICKETS_HUB_GB", "8"  # that all three may have
+_GB, _MOST = "RTICKETS_HUB_GB", "8"  # that all three may have, and the weights in memory
+_BYTES = 4  # of a weight
 _DESCRIPTION = 100 * 10**6  # bytes that ticket.json may have
 _OURS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}  # this machine's own trouble
 _PART = r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?"
@@ -98,7 +99,7 @@ def fetch(text: str) -> Path:
         folder = _snapshot(address, FILES[:1])
         if folder.name != about.sha:
             raise InputError(f"{address} was changed while it was fetched; give it once more")
-        _check_mask(address, sizes, read_description(folder))
+        _check_mask(address, sizes, read_description(folder), most)
         return _check_there(address, _snapshot(address._replace(revision=about.sha), FILES))
 
 
@@ -141,8 +142,19 @@ def _check_sizes(address: Address, sizes: Mapping[str, int], most: float) -> Non
         )
 
 
-def _check_mask(address: Address, sizes: Mapping[str, int], described: Mapping[str, Any]) -> None:
-    """Refuse a mask that has not the bits, and about the names, of the leaves in ticket.json."""
+def _check_mask(
+    address: Address, sizes: Mapping[str, int], described: Mapping[str, Any], most: float
+) -> None:
+    """Refuse a mask that has not the bits, and about the names, of the leaves in ticket.json.
+
+    Nor may these be too many: pruned weights take no place in a file, and do in memory.
+    """
+    weights = sum(math.prod(shape) for shape in described["shapes"].values())
+    if (needed := _BYTES * weights) > most:
+        raise InputError(
+            f"{address} has {weights:,} weights, of {needed:,} bytes in memory, and {most:,.0f} "
+            f"may be fetched; if you expect so many, set {_GB}={math.ceil(needed / 1e9)}"
+        )
     bits = sum(-(-math.prod(shape) // 8) for shape in described["shapes"].values())
     names = sum(1000 + 6 * len(name) for name in described["shapes"])
     found = sizes["mask.safetensors"]

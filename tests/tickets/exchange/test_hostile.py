@@ -1,6 +1,7 @@
 """Repositories that hold, or say, what no ticket has."""
 
 import hashlib
+import json
 import re
 
 import pytest
@@ -11,6 +12,18 @@ from rtickets.tickets import exchange, hub
 from tests.tickets.exchange.conftest import HOME
 
 pytest.importorskip("huggingface_hub")
+
+
+def test_weights_that_are_in_no_file_and_fill_the_memory_are_refused(folder, loopback, tmp_path):
+    files = {each: (folder / each).read_bytes() for each in hub.FILES}
+    described = json.loads(files["ticket.json"])
+    described["shapes"]["body/kernel"] = [10**5, 10**5]
+    files["ticket.json"] = json.dumps(described).encode()
+    loopback.commit("me/my-ticket", files)
+    loopback.sizes = {"mask.safetensors": 10**10 // 8 + 100}
+    with pytest.raises(InputError, match=r"10,000,000,000 weights.*RTICKETS_HUB_GB=40"):
+        exchange.pull(HOME, tmp_path / "theirs")
+    assert not [path for path in loopback.asked if "safetensors" in path]
 
 
 @pytest.mark.parametrize("case", ["limit", "mask too large", "mask too small", "description"])
