@@ -19,7 +19,7 @@ ELSEWHERE = {
     "rtickets study --config=studies/minilm": "tests/configs/test_text_study.py",
     "python tests/soak.py": "tests/test_soak.py",
     "python tests/soak_signals.py": "tests/test_soak.py",
-    "rtickets data prepare": "tests/data/prepare/test_public_sets.py",
+    "rtickets data prepare": "tests/data/prepare/public_sets",
     "rtickets data prepare tfds:": "tests/data/sources/test_tfds.py",
     "rtickets import open_nsfw.onnx": "tests/importers/test_real_weights.py",
 }

@@ -1,10 +1,7 @@
-"""Tickets of a study whose heads are trained together end as each does alone, whatever happens."""
+"""Heads that are trained together end as alone, whatever fails or is stopped."""
 
 import json
-import sys
 import threading
-from pathlib import Path
-from types import SimpleNamespace
 
 import chex
 import numpy as np
@@ -12,60 +9,19 @@ import pytest
 
 from rtickets import stages
 from rtickets.config import (
-    DataConfig,
     DrawConfig,
-    EvaluateConfig,
-    ModelConfig,
-    ObjectiveConfig,
-    OptimizerConfig,
-    PretrainConfig,
-    StudyConfig,
-    TrainConfig,
-    TransferConfig,
 )
-from rtickets.costs import Setting
-from rtickets.data import labelled
 from rtickets.draw import Ticket
 from rtickets.errors import InputError, InUseError, Preempted
-from rtickets.platform import parallel
 from rtickets.runs.workers import Worker
 from rtickets.settings import config_files
 from rtickets.stages import cached, grid, together
 from rtickets.stages.study import run_cell, run_study
-from rtickets.stages.study_costs import estimate_study
 from rtickets.stages.study_tickets import Where
-from rtickets.stages.transfer import Asked
 from rtickets.storage import locks
+from tests.stages.together.conftest import ONE, TRANSFERS
 
-SHORT = TrainConfig(
-    optimizer=OptimizerConfig(learning_rate=0.05), duration="2it", batch_size=16, select="last",
-    validate_every="0ep", checkpoint_every="0ep",
-)  # fmt: skip
-LINEAR = config_files.replace(
-    SHORT, duration="12it", batch_size=8, statistics="frozen", validate_every="4it", select="best"
-)
-TRANSFERS = sys.modules[Asked.__module__]  # `stages.transfer` is the function
-ONE = parallel.local_devices(1)
 TICKETS = 4  # two seeds, dense and drawn
-
-
-@pytest.fixture(scope="module")
-def config(source_and_target):
-    source, target = source_and_target
-    heads = TransferConfig(
-        data=target, mode="linear", features="cached", train=LINEAR, learning_rates=(0.1, 0.3),
-        weight_decays=(0.0, 0.01),
-    )  # fmt: skip
-    return StudyConfig(
-        name="together",
-        seeds=(0, 1),
-        pretrain=PretrainConfig(data=source, model=ModelConfig(width=0.03125), train=SHORT),
-        objectives={"natural": ObjectiveConfig()},
-        draws={"omp": DrawConfig()},
-        sparsities=(0.5,),
-        transfers={"heads": heads},
-        evaluate=EvaluateConfig(batch_size=24),
-    )
 
 
 @pytest.fixture
@@ -79,11 +35,6 @@ def trained(monkeypatch):
 
     monkeypatch.setattr(cached, "fit", spy)
     return calls
-
-
-@pytest.fixture(scope="module")
-def study(config, small, tmp_path_factory):
-    return run_study(config, tmp_path_factory.mktemp("runs"), ONE)
 
 
 def assert_alone(config, workdir, cells, other):
@@ -135,28 +86,6 @@ def test_long_studies_train_some_after_the_other(config, study, tmp_path, traine
     monkeypatch.setattr(together, "TICKETS", 3)
     run_study(config, tmp_path, ONE)
     assert trained == [2, 2]
-
-
-@pytest.mark.parametrize(
-    ("count", "most", "size"),
-    [(9, 8, 5), (8, 8, 8), (3, 32, 3), (33, 32, 17), (4, 1, 1), (1, 8, 1), (10, 4, 4)],
-)
-def test_parts_leave_few_places_empty(count, most, size):
-    assert together.equal_parts(count, most) == size
-
-
-def test_examples_count_towards_what_is_held_at_once(monkeypatch):
-    image = np.zeros((10, 8, 8, 1), np.uint8)
-    split = labelled(image, np.zeros(10, np.int32))
-    dataset = SimpleNamespace(train=split, validation=split, test=split)
-    ready = SimpleNamespace(params={"head": np.zeros(5, np.float32)})
-    begun = SimpleNamespace(features=100, ready=ready, run=SimpleNamespace(dataset=dataset))
-    monkeypatch.setattr(TRANSFERS, "begin", lambda *_: begun)
-    each = 100 + 2 * 20 + 3 * (640 + 40)
-    for most, expected in ((2 * each, [2, 2, 1]), (each, [1] * 5), (5 * each, [5])):
-        monkeypatch.setattr(cached, "MOST_BYTES", most)
-        parts = TRANSFERS._parts([None] * 5, [Path()] * 5, ONE)
-        assert [len(part) for part in parts] == expected
 
 
 def test_a_ticket_that_cannot_be_drawn_costs_the_others_nothing(
@@ -282,24 +211,3 @@ def test_features_are_those_of_each_ticket(study):
         for path in study.path.parent.glob("transfer-*/ticket")
     ]
     assert len({kernel.tobytes() for kernel in kernels}) == TICKETS
-
-
-def test_a_dry_run_counts_the_features_that_are_held_at_once():
-    heads = TransferConfig(
-        data=DataConfig(source="mnist5k", crop_padding=0, train_examples=200), mode="linear",
-        features="cached", train=LINEAR,
-    )  # fmt: skip
-    study = StudyConfig(
-        pretrain=PretrainConfig(
-            data=DataConfig(source="fashion_mini"), model=ModelConfig(width=0.125)
-        ),
-        seeds=(0, 1), transfers={"heads": heads},
-    )  # fmt: skip
-    for at_once, count in ((None, 24), (3, 3), (1, 1)):
-        own = config_files.replace(study, together=at_once)
-        (found,) = (
-            each for each in estimate_study(own, Setting(study.pretrain.model))
-            if each.name == "transfer, heads"
-        )  # fmt: skip
-        assert found.memory["features"] == count * 4 * 64 * (200 + 400)
-        assert (f"{count} tickets" in " ".join(found.about)) == (count > 1)
