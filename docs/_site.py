@@ -35,7 +35,7 @@ FOLDERS = {  # pages in the place of folders that links name
     "docs/notebooks": "notebooks/quick_start.md",
     "docs/results": "experiments.md",
 }
-CONFIGURATIONS = "reference/configurations.md"
+CONFIGURATIONS, FIELDS = "reference/configurations.md", "reference/fields"
 SINGLE = ("errors",)  # modules that stand beside the rooms
 NOT_FOR_USERS = {"cli", "configs", "__pycache__"}
 BOOSTS = {"guides/": 4.0, "start": 4.0, "reference/": 0.25, "changelog": 0.5, "": 1.0}
@@ -61,6 +61,9 @@ def _menu(entries: list[Any]) -> Iterator[Any]:
             yield {title: list(_menu(value))}
         elif value == "reference/":
             yield {title: [{f"rtickets.{room}": _room_page(room)} for room in _rooms()]}
+        elif value == f"{FIELDS}/":
+            pages = [{name: f"{FIELDS}/{name}.md"} for name in _configured()]
+            yield {title: [f"{FIELDS}.md", *pages]}
         elif value.endswith("/"):
             folder = ROOT / "docs" / value
             pages = sorted([*folder.glob("*.md"), *folder.glob("*.ipynb")])
@@ -122,7 +125,7 @@ def _made() -> dict[str, str]:
     pages = {
         "reference/index.md": _public_names(),
         "reference/commands.md": _commands(),
-        "reference/fields.md": _fields(),
+        **_fields(),
         CONFIGURATIONS: _configurations(),
     }
     for path in sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")):
@@ -184,7 +187,7 @@ def _commands() -> str:
     parts = [
         "# The command line",
         "Every verb, with what `--help` prints; fields of configurations are on"
-        " [a page of their own](fields.md).",
+        " [pages of their own](fields.md).",
     ]
     _, parsers = cli._parsers()
     for name, verb in cli.VERBS.items():
@@ -200,15 +203,28 @@ def _help(parser: argparse.ArgumentParser) -> str:
     return f"```text\n{parser.format_help().rstrip()}\n```"
 
 
-def _fields() -> str:
+def _fields() -> dict[str, str]:
+    """Return a page of every verb's fields, and one that leads to them."""
     parts = [
         "# Fields of configurations",
         "What `rtickets VERB --config.help` prints: `--config.FIELD=VALUE` sets a field.",
     ]
-    for name, verb in cli.VERBS.items():
-        if verb.config is not None:
-            parts += [f"## rtickets {name}", "\n".join(_fields_of(verb))]
-    return "\n\n".join(parts)
+    pages = {}
+    for name in _configured():
+        verb, page = cli.VERBS[name], f"{FIELDS}/{name}.md"
+        lines = list(_fields_of(verb))
+        about = f"`rtickets {name}`, {verb.description}: `--config.FIELD=VALUE` sets a field."
+        pages[page] = "\n\n".join([f"# Fields of {name}", about, "\n".join(lines)])
+        link = f"[{len(lines):,} fields]({posixpath.basename(FIELDS)}/{name}.md)"
+        parts += [
+            f"## rtickets {name}",
+            f"{verb.description[0].upper()}{verb.description[1:]}: {link}.",
+        ]
+    return {f"{FIELDS}.md": "\n\n".join(parts), **pages}
+
+
+def _configured() -> list[str]:
+    return [name for name, verb in cli.VERBS.items() if verb.config is not None]
 
 
 def _fields_of(verb: Verb) -> Iterator[str]:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 import rtickets
-from rtickets import Ticket, masks, models
+from rtickets import Ticket, cli, masks, models
 from rtickets.config import ModelConfig, RestoreConfig, StudyConfig
 from rtickets.models.resnet import BasicBlock, ResNet
 from rtickets.settings import config_files
@@ -178,3 +178,16 @@ def test_the_first_page_says_what_it_prints(tmp_path, monkeypatch, capsys):
     said = "".join(re.findall(r"^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
     digits = re.compile(r"[\d.,]+")
     assert digits.sub("#", capsys.readouterr().out) == digits.sub("#", said)
+
+
+def test_fields_of_every_verb_have_a_page_that_the_first_one_names():
+    pytest.importorskip("mkdocs")
+    pages = runpy.run_path(str(DOCS / "_site.py"))["_fields"]()
+    first = pages.pop("reference/fields.md")
+    assert set(re.findall(r"^## rtickets (.+)$", first, re.MULTILINE)) == {
+        name for name, verb in cli.VERBS.items() if verb.config is not None
+    }
+    assert re.findall(r"\]\((.+)\)", first) == [name.removeprefix("reference/") for name in pages]
+    assert "`train.batch_size=" in pages["reference/fields/pretrain.md"]
+    assert "`sparsities=" in pages["reference/fields/study.md"]
+    assert "`sparsities=" not in pages["reference/fields/pretrain.md"]
