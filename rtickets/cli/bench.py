@@ -66,12 +66,7 @@ def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         jax.config.update("jax_num_cpu_devices", options.cpu_devices)
     devices = parallel.local_devices(options.devices)
     parallel.check_batch_size(options.batch_size, devices)
-    about = {
-        "devices": str(devices[0].device_kind), "count": len(devices), **values,
-        "image_size": options.image_size, "batch_size": options.batch_size,
-        "num_steps": options.num_steps, "workers": options.workers, "seconds": options.seconds,
-        "images": None if options.images is None else str(options.images),
-    }  # fmt: skip
+    about = _about(options, values, devices)
     stored = _stored(options.against, about)
     attack = PgdSettings(num_steps=options.num_steps)
     with _photographs(options.images if "input" in parts else None, "input" in parts) as paths:
@@ -90,9 +85,25 @@ def _bench(options: argparse.Namespace, config_words: Sequence[str]) -> None:
             if not options.json:
                 print("\n".join(rows.as_lines(found, stored)), flush=True)
     if options.json:
-        then = [{"then": stored[row.name]} if row.name in stored else {} for row in measured]
-        shown = [row._asdict() | each for row, each in zip(measured, then, strict=True)]
-        print(json.dumps({"about": about, "rows": shown}, indent=2))
+        print(json.dumps({"about": about, "rows": _with_stored(measured, stored)}, indent=2))
+
+
+def _about(
+    options: argparse.Namespace, network: dict[str, Any], devices: Sequence[Any]
+) -> dict[str, Any]:
+    """Return the settings that numbers are of."""
+    return {
+        "devices": str(devices[0].device_kind), "count": len(devices), **network,
+        "image_size": options.image_size, "batch_size": options.batch_size,
+        "num_steps": options.num_steps, "workers": options.workers, "seconds": options.seconds,
+        "images": None if options.images is None else str(options.images),
+    }  # fmt: skip
+
+
+def _with_stored(measured: Sequence[Any], stored: dict[str, float]) -> list[dict[str, Any]]:
+    """Return rows with what a stored table has of them."""
+    then = [{"then": stored[row.name]} if row.name in stored else {} for row in measured]
+    return [row._asdict() | each for row, each in zip(measured, then, strict=True)]
 
 
 def _parts(only: str | None) -> list[str]:

@@ -145,29 +145,7 @@ def _import(options: argparse.Namespace, config_words: Sequence[str]) -> None:
     for name in ("file", "tokenizer", "reference"):
         if (place := getattr(options, name)) is not None:
             setattr(options, name, here(place))
-    imported = importers.import_checkpoint(
-        options.file,
-        options.arch,
-        importers.Options(
-            key=options.key,
-            statistics=None if options.mean is None else (options.mean, options.std),
-            bgr=options.bgr,
-            image_size=options.image_size,
-            class_names=_class_names(options.classes),
-            reference=_reference(options),
-            text_reference=options.reference if options.arch == "bert" else None,
-            heads=options.heads,
-            tokenizer=options.tokenizer,
-            prefix=options.prefix,
-            ignore=options.ignore,
-            weights=options.weights,
-            variant=options.variant,
-            activation=options.activation,
-            epsilon=options.epsilon,
-            scores_keep=options.scores_keep,
-            zeros_are_pruned=options.zeros_are_pruned,
-        ),
-    )
+    imported = importers.import_checkpoint(options.file, options.arch, _told(options))
     for line in importers.describe(imported.report):
         print(line)
     if options.write_nothing:
@@ -175,6 +153,31 @@ def _import(options: argparse.Namespace, config_words: Sequence[str]) -> None:
         return
     importers.save(imported, options.out)
     print(printable(f"done: {options.out}"))
+
+
+def _told(options: argparse.Namespace) -> Any:
+    """Return what the user says of the file."""
+    from rtickets import importers
+
+    return importers.Options(
+        key=options.key,
+        statistics=None if options.mean is None else (options.mean, options.std),
+        bgr=options.bgr,
+        image_size=options.image_size,
+        class_names=_class_names(options.classes),
+        reference=_reference(options),
+        text_reference=options.reference if options.arch == "bert" else None,
+        heads=options.heads,
+        tokenizer=options.tokenizer,
+        prefix=options.prefix,
+        ignore=options.ignore,
+        weights=options.weights,
+        variant=options.variant,
+        activation=options.activation,
+        epsilon=options.epsilon,
+        scores_keep=options.scores_keep,
+        zeros_are_pruned=options.zeros_are_pruned,
+    )
 
 
 def _reference(options: argparse.Namespace) -> Any:

@@ -109,21 +109,13 @@ def draw_omp(
     alive = {path: np.broadcast_to(before[path], shape) for path, shape in shapes.items()}
     if scores is not None and criterion != "magnitude":
         raise InputError(f"criterion={criterion!r} and scores exclude each other; give one")
-    if parsed.name == "channel_linked":
-        linked = check_linked(linked, shapes)
-        if scope != "global" or criterion == "random":
-            raise InputError(
-                f"pattern='channel_linked' takes scope='global' and no random scores, not "
-                f"scope={scope!r} and criterion={criterion!r}; its groups are of several layers"
-            )
-    elif linked is not None:
-        raise InputError(f"linked is for pattern='channel_linked', not {pattern!r}; leave it out")
+    linked = _linked(linked, parsed, shapes, scope, criterion)
     given = None if scores is None else check_scores(scores, weights)
     least = None
     if floor:
-        before_all = before if floor_of is None else alive_before(params, floor_of)
-        lived = {path: np.broadcast_to(before_all[path], shape) for path, shape in shapes.items()}
-        groups_of = {p: living_groups(m, parsed)[0] for p, m in split(lived, seen).items()}
+        lived = before if floor_of is None else alive_before(params, floor_of)
+        whole = {path: np.broadcast_to(lived[path], shape) for path, shape in shapes.items()}
+        groups_of = {p: living_groups(m, parsed)[0] for p, m in split(whole, seen).items()}
         least = least_of({path: int(each.sum()) for path, each in groups_of.items()}, floor)
     if parsed.name == "element" and criterion != "random":
         own = given or {path: known(path, leaf) for path, leaf in weights.items()}
@@ -148,6 +140,24 @@ def draw_omp(
     # A group lives as a whole; of what was dead before, nothing returns.
     keep = {path: mask & alive[path] for path, mask in join(found, shapes, seen).items()}
     return _mask_of(params, keep, before, say)
+
+
+def _linked(
+    linked: Linked | None, parsed: Pattern, shapes: Mapping[str, Any], scope: str, criterion: str
+) -> Linked | None:
+    """Return which channels go together, None of other patterns than 'channel_linked'."""
+    if parsed.name != "channel_linked":
+        if linked is not None:
+            raise InputError(
+                f"linked is for pattern='channel_linked', not {str(parsed)!r}; leave it out"
+            )
+        return None
+    if scope != "global" or criterion == "random":
+        raise InputError(
+            f"pattern='channel_linked' takes scope='global' and no random scores, not "
+            f"scope={scope!r} and criterion={criterion!r}; its groups are of several layers"
+        )
+    return check_linked(linked, shapes)
 
 
 def alive_before(params: Params, start: Mask | None) -> dict[str, np.ndarray]:

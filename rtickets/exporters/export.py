@@ -167,7 +167,28 @@ def export(ticket: Ticket, folder: Path, form: str) -> dict[str, Any]:
     subject = _subject(ticket)
     written = FORMATS[form](subject)
     images = real_images(subject.shape)
-    expected, found = _arrays(subject.answer(images)), written.run(images)
+    compared = _compared(form, _arrays(subject.answer(images)), written.run(images))
+    meta = ticket.meta
+    said = {
+        "format": form, "file": written.name, "exporter": f"rtickets {__version__}",
+        "image_shape": list(subject.shape), "mean": list(meta["mean"]), "std": list(meta["std"]),
+        **({"class_names": list(meta["class_names"])} if "class_names" in meta else {}),
+        **written.about, "bytes": len(written.contents), "checked_by": written.checked_by,
+        "images": len(images), **compared,
+    }  # fmt: skip
+    temporary = temporary_name(folder)
+    try:
+        temporary.mkdir(parents=True)
+        write_bytes(temporary / written.name, written.contents)
+        write_json(temporary / "export.json", said)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return said
+
+
+def _compared(form: str, expected: list[Any], found: list[Any]) -> dict[str, Any]:
+    """Return how far answers are apart, those that differ being refused."""
     shapes = [[each.shape for each in answers] for answers in (expected, found)]
     if shapes[0] != shapes[1]:
         raise InputError(
@@ -182,24 +203,9 @@ def export(ticket: Ticket, folder: Path, form: str) -> dict[str, Any]:
             f"what was written as {form} would answer differently, by {apart:.3g} where the "
             f"largest answer is {largest:.3g}; nothing was written"
         )
-    meta = ticket.meta
-    said = {
-        "format": form, "file": written.name, "exporter": f"rtickets {__version__}",
-        "image_shape": list(subject.shape), "mean": list(meta["mean"]), "std": list(meta["std"]),
-        **({"class_names": list(meta["class_names"])} if "class_names" in meta else {}),
-        **written.about, "bytes": len(written.contents), "checked_by": written.checked_by,
-        "images": len(images), "max_difference": apart, "largest_answer": largest,
-        "constant": spread <= _SAME * largest,
+    return {
+        "max_difference": apart, "largest_answer": largest, "constant": spread <= _SAME * largest,
     }  # fmt: skip
-    temporary = temporary_name(folder)
-    try:
-        temporary.mkdir(parents=True)
-        write_bytes(temporary / written.name, written.contents)
-        write_json(temporary / "export.json", said)
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return said
 
 
 def _subject(ticket: Ticket) -> _Subject:

@@ -1,6 +1,6 @@
 """Drawing tickets, in all ways."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,28 +69,39 @@ def _control(
     base = draw(drawn, source, workdir, _name_of_base(name, control), devices)
 
     def body(folder: Path) -> dict[str, Any]:
-        ticket = Ticket.load(base.source.ticket)
-        meta = provenance.name_layouts(
-            ticket.meta, ticket.params, config.prunable, config.exclude, config.layouts
-        )
-        settings = (control, config.seed, config.flip_fraction, config.pattern)
-        known = {"params": ticket.params, "layouts": meta.get("layouts")}
-        mask = control_mask(ticket.mask, *settings, **known)
-        meta = provenance.extend(meta, "draw", config)
-        stats = ticket.batch_stats
-        if control == "reinitialised":
-            params, stats = _new_weights(config, meta)
-        elif control == "weight_noise":
-            params = noisy_weights(ticket.params, mask, config.noise_std, config.seed)
-        else:
-            dense = drawn.method.dense(drawn, source, workdir, name, devices)
-            params = _revived(ticket, Ticket.load(dense.ticket))
-        if control == "permuted_layers":
-            params = permuted_layers(params, config.seed)
-        made = with_statistics(config, Ticket(mask, params, stats, meta))
-        return save_ticket(folder, made, check=check)
+        def dense() -> Ticket:
+            return Ticket.load(drawn.method.dense(drawn, source, workdir, name, devices).ticket)
+
+        made = _controlled(config, Ticket.load(base.source.ticket), dense)
+        return save_ticket(folder, with_statistics(config, made), check=check)
 
     return run_once(folder_of(workdir, "draw", name, config, base.source), body)
+
+
+def _controlled(config: DrawConfig, ticket: Ticket, dense: Callable[[], Ticket]) -> Ticket:
+    """Return the control of a ticket.
+
+    Args:
+        dense: returns the network that it was drawn from, whose weights come back.
+    """
+    assert config.control is not None
+    meta = provenance.name_layouts(
+        ticket.meta, ticket.params, config.prunable, config.exclude, config.layouts
+    )
+    settings = (config.control, config.seed, config.flip_fraction, config.pattern)
+    known = {"params": ticket.params, "layouts": meta.get("layouts")}
+    mask = control_mask(ticket.mask, *settings, **known)
+    meta = provenance.extend(meta, "draw", config)
+    stats = ticket.batch_stats
+    if config.control == "reinitialised":
+        params, stats = _new_weights(config, meta)
+    elif config.control == "weight_noise":
+        params = noisy_weights(ticket.params, mask, config.noise_std, config.seed)
+    else:
+        params = _revived(ticket, dense())
+    if config.control == "permuted_layers":
+        params = permuted_layers(params, config.seed)
+    return Ticket(mask, params, stats, meta)
 
 
 def _check_layers(config: DrawConfig, source: StartingTicket) -> None:

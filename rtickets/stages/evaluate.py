@@ -34,47 +34,52 @@ def evaluate(
     The result is that of `rtickets.evaluation.evaluate_network`, after `notes` on its classes and
     statistics, and before signs that it is `broken`, where there are any.
     """
-
-    def body(folder: Path) -> dict[str, Any]:
-        ticket = Ticket.load(source.ticket)
-        meta = ticket.meta
-        asks = asked_again(meta, config.data, seed=0)
-        task, notes = asks.dataset, list(asks.changes)
-        split = task.test if config.split == "test" else task.validation
-        for note in task.notes:
-            console.say(f"data: {note}")
-        transform = provenance.fitting_transform(asks.config, meta).left_to_do(task)
-        provenance.check_inputs(meta, asks.task, transform, task)
-        config.check_lengths(asks.task.input_spec(transform, split.spec)[0].shape)
-        network = network_of(ticket)
-        stats = recalibrate(config.recalibrate, network, asks.task, task, transform)
-        network = network._replace(batch_stats=stats)
-        if config.recalibrate is not None:
-            notes.append(f"normalisation statistics: {config.recalibrate.words}")
-        about = {"history": provenance.history_lines(meta), "sparsity": masks.sparsity(ticket.mask)}
-        processes.on_primary(lambda: write_json(folder / "network.json", about))
-        examples, validation, training = (
-            partial(evaluation.on_devices, each, transform, devices, asks.task)
-            for each in (split, task.validation, task.train)
-        )
-        asked, known = examples(), asks.task.about(task)
-        result = evaluation.evaluate_network(
-            config, network, asked, folder, validation, training, known
-        )
-        signs = signs_of_evaluation(result, network, asked, task, config.batch_size)
-        for sign in signs:
-            console.say(f"{folder.name}: {sign}")
-        return {
-            **({"notes": notes} if notes else {}),
-            **result,
-            **({"broken": signs} if signs else {}),
-        }
-
-    run = run_once(folder_of(workdir, "evaluate", name, config, source), body)
+    run = run_once(
+        folder_of(workdir, "evaluate", name, config, source),
+        partial(_measured, config, source, devices),
+    )
     if parallel.is_primary():
         # Attacks go on from what they keep there, which no longer counts once the result stands.
         remove_folder(run.path / "attacks")
     return run
+
+
+def _measured(
+    config: EvaluateConfig, source: StartingTicket, devices: parallel.Devices, folder: Path
+) -> dict[str, Any]:
+    ticket = Ticket.load(source.ticket)
+    meta = ticket.meta
+    asks = asked_again(meta, config.data, seed=0)
+    task, notes = asks.dataset, list(asks.changes)
+    split = task.test if config.split == "test" else task.validation
+    for note in task.notes:
+        console.say(f"data: {note}")
+    transform = provenance.fitting_transform(asks.config, meta).left_to_do(task)
+    provenance.check_inputs(meta, asks.task, transform, task)
+    config.check_lengths(asks.task.input_spec(transform, split.spec)[0].shape)
+    network = network_of(ticket)
+    stats = recalibrate(config.recalibrate, network, asks.task, task, transform)
+    network = network._replace(batch_stats=stats)
+    if config.recalibrate is not None:
+        notes.append(f"normalisation statistics: {config.recalibrate.words}")
+    about = {"history": provenance.history_lines(meta), "sparsity": masks.sparsity(ticket.mask)}
+    processes.on_primary(lambda: write_json(folder / "network.json", about))
+    examples, validation, training = (
+        partial(evaluation.on_devices, each, transform, devices, asks.task)
+        for each in (split, task.validation, task.train)
+    )
+    asked, known = examples(), asks.task.about(task)
+    result = evaluation.evaluate_network(
+        config, network, asked, folder, validation, training, known
+    )
+    signs = signs_of_evaluation(result, network, asked, task, config.batch_size)
+    for sign in signs:
+        console.say(f"{folder.name}: {sign}")
+    return {
+        **({"notes": notes} if notes else {}),
+        **result,
+        **({"broken": signs} if signs else {}),
+    }
 
 
 def estimate_evaluation(

@@ -136,24 +136,8 @@ def worst_case(
     members = autoattack_members(version, norm) if members is None else members
     folder = None if folder is None else Path(folder)
     _check_settings(members, batch_size, folder)
-    # All that can be refused without the model comes before it is compiled.
-    images = as_images(x)
-    check_radius(eps, norm, images.shape[1:])
-    for member in members:
-        member.check_shape(images.shape)
-        check_step(member.step_size or 0.0, eps, norm, images.shape[1:])
-    read = read_inputs(logits_fn, images, y, key, members[0].samples)
-    model = read.logits_fn
-    if isinstance(model, Partial):  # every device computes with all weights, wherever parts lie
-        model = parallel.gathered(model)
-    task = EnsembleWork(
-        model, np.asarray(images), np.asarray(read.y), usual_keys(read.keys),
-        float(eps), norm, tuple(members), batch_size, devices or parallel.local_devices(),
-    )  # fmt: skip
-    batch = task.x[:batch_size]
-    model = pin(task.logits_fn, batch, task.keys[: len(batch)], members[0].samples)
-    refuse_trace("worst_case", model)  # what a closure holds shows here
-    task = task._replace(logits_fn=model)
+    about = tuple(members), batch_size, devices or parallel.local_devices()
+    task = _pinned(_work((logits_fn, as_images(x), y, key), eps, norm, *about))
     logits = task.predict(task.x)
     check_labels(jnp.asarray(logits), jnp.asarray(task.y))
     check_plain(task.logits_fn, logits, task.x, task.keys, task.samples)
@@ -173,6 +157,39 @@ def worst_case(
         recomputed = ~np.asarray(is_fooled(again, jnp.asarray(task.y)))
     rows = _rows(task, done._replace(fooled_by=by), correct, logits.shape[1])
     return WorstCase(done.x_adv, correct, names[by + 1], rows, recomputed, done.broken, expected)
+
+
+def _work(
+    given: tuple[LogitsFn, Array, ArrayLike, KeyLike],
+    eps: float,
+    norm: Norm,
+    members: tuple[Member, ...],
+    batch_size: int,
+    devices: parallel.Devices,
+) -> EnsembleWork:
+    """Return the work on model, images, labels and keys.
+
+    All that can be refused without the model is, before it is compiled.
+    """
+    shape = given[1].shape
+    check_radius(eps, norm, shape[1:])
+    for member in members:
+        member.check_shape(shape)
+        check_step(member.step_size or 0.0, eps, norm, shape[1:])
+    read = read_inputs(*given, members[0].samples)
+    model = read.logits_fn
+    if isinstance(model, Partial):  # every device computes with all weights, wherever parts lie
+        model = parallel.gathered(model)
+    arrays = np.asarray(given[1]), np.asarray(read.y), usual_keys(read.keys)
+    return EnsembleWork(model, *arrays, float(eps), norm, members, batch_size, devices)
+
+
+def _pinned(task: EnsembleWork) -> EnsembleWork:
+    """Return work whose model is found by what it computes, see `pin`."""
+    batch = task.x[: task.batch_size]
+    model = pin(task.logits_fn, batch, task.keys[: len(batch)], task.members[0].samples)
+    refuse_trace("worst_case", model)  # what a closure holds shows here
+    return task._replace(logits_fn=model)
 
 
 def _last_legs(task: EnsembleWork) -> list[int]:

@@ -28,7 +28,7 @@ from rtickets.importers.text.letters import reads_lower_case
 from rtickets.importers.text.reference import compared
 from rtickets.models.bert import PART, SEGMENT, TOKENS
 from rtickets.models.encoder_settings import EncoderConfig
-from rtickets.models.inputs import Input
+from rtickets.models.inputs import Input, Inputs
 from rtickets.models.settings import ModelConfig
 from rtickets.settings import config_files
 from rtickets.tickets.taken import stored
@@ -75,14 +75,7 @@ def import_text(path: Path, options: Options) -> tuple[Ticket, dict[str, Any]]:
     head = head_of(read.tensors, read.config, vocabulary, read.notes)
     config = ModelConfig(arch="bert", encoder=encoder)
     model = models.from_config(config, head.width, make_head=head.task.head)
-    inputs = head.task.input_spec(
-        Transform(),
-        {
-            TOKENS: Input(TOKENS, (encoder.positions,), "int32"),
-            PART: Input(PART, (encoder.positions,), "uint8"),
-            SEGMENT: Input(SEGMENT, (encoder.positions,), "uint8"),
-        },
-    )
+    inputs = _inputs(head, encoder.positions)
     params = _params(model, inputs, read, head, encoder.vocabulary)
     mask = _mask(params, read, head)
     params = jax.device_get(masks.apply(mask, params))
@@ -96,23 +89,42 @@ def import_text(path: Path, options: Options) -> tuple[Ticket, dict[str, Any]]:
         "asks": config_files.to_dict(head.task), "about": head.about or {"class_names": []},
     }  # fmt: skip
     report = {
-        "importer": f"rtickets {__version__}",
-        "source": {"file": path.name, "sha256": _sha256(path), "format": read.state.format,
-                   "prefix": read.prefix},
+        **_about_file(path, read),
         "model": meta["model"],
         "layout": "bert",
         "head": head.task.name if head.about else "",
         "tokenizer": {"file": tokenizer.name, "tokens": vocabulary.size,
                       "digest": vocabulary.digest, **({} if lowercase else {"lowercase": False})},
-        "pruned": {"by": ", ".join(f"{n} {kind}" for kind, n in read.pruned.kinds.items()),
-                   "sparsity": masks.sparsity(mask)},
-        "parameters": sum(leaf.size for leaf in jax.tree.leaves(params)),
-        "weights_sha256": parity.checksum(params),
+        **_about_weights(read, mask, params),
         "notes": read.notes,
         "parity": found,
     }  # fmt: skip
     ticket = Ticket(mask, params, {}, {**meta, "history": [{"stage": "import", **report}]})
     return ticket, {**report, "tokenizer_file": str(tokenizer)}
+
+
+def _inputs(head: Head, length: int) -> Inputs:
+    """Return what the network takes, of texts as long as it can read."""
+    kinds = {TOKENS: "int32", PART: "uint8", SEGMENT: "uint8"}
+    stored_as = {name: Input(name, (length,), kind) for name, kind in kinds.items()}
+    return head.task.input_spec(Transform(), stored_as)
+
+
+def _about_file(path: Path, read: Read) -> dict[str, Any]:
+    return {
+        "importer": f"rtickets {__version__}",
+        "source": {"file": path.name, "sha256": _sha256(path), "format": read.state.format,
+                   "prefix": read.prefix},
+    }  # fmt: skip
+
+
+def _about_weights(read: Read, mask: Any, params: Any) -> dict[str, Any]:
+    return {
+        "pruned": {"by": ", ".join(f"{n} {kind}" for kind, n in read.pruned.kinds.items()),
+                   "sparsity": masks.sparsity(mask)},
+        "parameters": sum(leaf.size for leaf in jax.tree.leaves(params)),
+        "weights_sha256": parity.checksum(params),
+    }  # fmt: skip
 
 
 def _check_options(options: Options) -> None:

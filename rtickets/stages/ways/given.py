@@ -59,19 +59,7 @@ class Given(WayConfig):
     ) -> RunFolder:
         """Put the mask on the weights."""
         check = check_of(config.check, devices)
-        if self.draw is not None or self.pretraining is not None:
-            raise InputError(
-                f"method.draw={self.draw!r} and method.pretraining={self.pretraining!r} name what "
-                "a study has; elsewhere give the ticket as method.mask"
-            )
-        if self.mask is None:
-            raise InputError("method.mask is missing: the ticket whose mask is to be taken")
-        if self.join != "union" and not self.masks:
-            raise InputError(
-                f"method.join={self.join!r} joins several masks, and method.mask is one; give the "
-                "others as method.masks"
-            )
-        others = [find_ticket(each, workdir) for each in (self.mask, *self.masks)]
+        others = [find_ticket(each, workdir) for each in self._tickets()]
 
         def body(folder: Path) -> dict[str, Any]:
             network = Ticket.load(source.ticket)
@@ -94,6 +82,22 @@ class Given(WayConfig):
             return save_ticket(folder, with_statistics(config, drawn), check=check)
 
         return run_once(folder_of(workdir, "draw", name, config, source, *others), body)
+
+    def _tickets(self) -> tuple[str, ...]:
+        """Return those whose masks are taken."""
+        if self.draw is not None or self.pretraining is not None:
+            raise InputError(
+                f"method.draw={self.draw!r} and method.pretraining={self.pretraining!r} name what "
+                "a study has; elsewhere give the ticket as method.mask"
+            )
+        if self.mask is None:
+            raise InputError("method.mask is missing: the ticket whose mask is to be taken")
+        if self.join != "union" and not self.masks:
+            raise InputError(
+                f"method.join={self.join!r} joins several masks, and method.mask is one; give the "
+                "others as method.masks"
+            )
+        return (self.mask, *self.masks)
 
 
 def transplanted(given: Mask, own: Mask, where: str) -> Mask:
