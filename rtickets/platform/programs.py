@@ -19,7 +19,7 @@ import numpy as np
 from jax.extend import core
 
 from rtickets.errors import InputError
-from rtickets.platform.jaxprs import is_program, operations_in, parts_of, programs_in
+from rtickets.platform.jaxprs import closed, is_program, operations_in, parts_of, programs_in
 
 _JAX = Path(jax.__file__).parent
 _COMPILED, _MAPPED = ("jit", "pjit"), ("shard_map", "xla_pmap")  # primitives
@@ -124,20 +124,22 @@ def bytes_of(array: Any) -> bytes:
 
 
 def _beyond_text(traced: Any) -> Iterator[bytes]:
-    """Yield what the text of a program leaves out: values of constants, functions called back."""
-    for program in programs_in(traced):
-        yield from map(bytes_of, program.consts)
-        for equation in program.jaxpr.eqns:
-            for operand in equation.invars:
-                if isinstance(operand, core.Literal) and np.ndim(operand.val):
-                    yield np.ascontiguousarray(operand.val).tobytes()
-            if not _BY_NAME.match(equation.primitive.name):
-                yield from (repr(each).encode() for each in _functions_of(equation))
+    """Yield what the text of a program leaves out: values of constants, functions called back.
 
-
-def _functions_of(equation: Any) -> Iterator[Any]:
-    parameters = jax.tree.leaves(tuple(equation.params.values()), is_leaf=is_program)
-    return (each for each in parameters if callable(each) and not is_program(each))
+    In the order of the text: an attack that was begun is found again by the digest.
+    """
+    program = closed(traced)
+    yield from map(bytes_of, program.consts)
+    for equation in program.jaxpr.eqns:
+        for operand in equation.invars:
+            if isinstance(operand, core.Literal) and np.ndim(operand.val):
+                yield np.ascontiguousarray(operand.val).tobytes()
+        own = _BY_NAME.match(equation.primitive.name)
+        for parameter in jax.tree.leaves(tuple(equation.params.values()), is_leaf=is_program):
+            if is_program(parameter):
+                yield from _beyond_text(parameter)
+            elif callable(parameter) and not own:
+                yield repr(parameter).encode()
 
 
 def tracers_in(traced: Any) -> list[jax.core.Tracer]:

@@ -156,8 +156,8 @@ class Mirror:
             InUseError: while another process puts it there.
             InputError: where one did since this process looked at it.
         """
-        lease.acquire()
         try:
+            lease.acquire()
             with self._lock:
                 self._leases[key] = lease
                 there = {entry.key: entry.identity for entry in self.entries(key)}
@@ -172,7 +172,7 @@ class Mirror:
         finally:
             with self._lock:
                 self._known.undo(key)
-                del self._leases[key]
+                self._leases.pop(key, None)
             with suppress(StorageError, InUseError):
                 lease.release(forever=True)
 

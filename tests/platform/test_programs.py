@@ -1,5 +1,7 @@
 """A function that has changed computes something else, and is found out whatever it is."""
 
+import hashlib
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from rtickets.platform.programs import Pinned, digest
+from rtickets.platform.programs import Pinned, digest, digest_of, trace
 
 X = jnp.ones((2, 3))
 SCALE = 1.0
@@ -106,3 +108,19 @@ def test_pinned_functions_are_equal_if_they_are_the_same_and_compute_the_same():
     assert Pinned(holder.__call__, "a") != Pinned(other.__call__, "a")
     assert Pinned(len, "a") != len
     assert Pinned(of_global)(X).sum() == 6
+
+
+def test_what_is_beyond_the_text_counts_in_its_order():
+    """A digest that is stored with an attack that was begun is found again."""
+    inner = np.array([1.0, 2.0, 3.0], np.float32)
+    part = jax.jit(lambda x: x + inner)
+    shape = jax.ShapeDtypeStruct(X.shape, X.dtype)
+    traced = trace(lambda x: jax.pure_callback(np.asarray, shape, part(x)), X)
+    total = hashlib.sha256(str(traced).encode())
+    for equation in traced.jaxpr.eqns:  # the part, then what is called back
+        for parameter in jax.tree.leaves(tuple(equation.params.values())):
+            if hasattr(parameter, "consts"):
+                total.update(parameter.consts[0].tobytes())
+            elif callable(parameter):
+                total.update(repr(parameter).encode())
+    assert digest_of(traced) == total.hexdigest()

@@ -48,6 +48,7 @@ def test_of_two_who_save_a_folder_one_is_told_of_the_other(mirrors, bucket):
     with pytest.raises(InUseError):
         one.saved("group/t", claim_of_folder(one, bucket))
     assert bucket.keys == {"group/.claims/t"}
+    assert not list(one.root.rglob("ticket.json"))  # nothing here that is not there
     at_work.release(forever=True)
     for name in ("mask", "ticket.json", "weights"):
         write(one, f"group/t/{name}", one.root.name)
