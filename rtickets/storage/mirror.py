@@ -6,7 +6,7 @@ is got from there when it is claimed, and nothing of it is written once the clai
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -145,18 +145,20 @@ class Mirror:
                 self._known.undo(key)
             raise
 
-    def saved(self, key: str, lease: Lease) -> None:
+    def saved(self, key: str, lease: Lease, check: Callable[[], None] = lambda: None) -> None:
         """Put a folder into the bucket that no run has; of several who do that, one can.
 
         Args:
             key: of the folder.
             lease: its claim, which is made and ended here.
+            check: called before that; may refuse the bucket.
 
         Raises:
             InUseError: while another process puts it there.
             InputError: where one did since this process looked at it.
         """
         try:
+            check()
             lease.acquire()
             with self._lock:
                 self._leases[key] = lease

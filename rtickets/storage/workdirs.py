@@ -8,6 +8,7 @@ nothing was opened, as for every working directory on a disk, the answer is no.
 import atexit
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -210,14 +211,15 @@ def saved(folder: Path) -> None:
     Raises:
         InUseError: while another process does that.
         InputError: where another did since this one looked there.
-        StorageError: where the bucket cannot be had.
+        StorageError: where the bucket cannot be had, or knows no conditions.
     """
     found = _find(folder)
     if found is None or found[0].mirror.is_held(found[1]):
         wrote(folder)
     else:
         opened, key = found
-        opened.mirror.saved(key, _lease(opened, key))
+        check = partial(conditions.check, opened.mirror.objects, CLAIMS)
+        opened.mirror.saved(key, _lease(opened, key), check)
 
 
 def wrote(path: Path) -> None:

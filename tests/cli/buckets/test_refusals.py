@@ -5,11 +5,11 @@ import importlib.util
 import numpy as np
 import pytest
 
-from rtickets import cli
+from rtickets import Ticket, cli
 from rtickets.cli.start import when_free
-from rtickets.errors import InUseError, LostError
+from rtickets.errors import InputError, InUseError, LostError, RefusedError
 from rtickets.storage import workdirs
-from tests.cli.buckets.conftest import WORKDIR, buckets, contents, run
+from tests.cli.buckets.conftest import WORKDIR, buckets, contents, run, small_ticket
 
 pytest.importorskip("obstore")
 pytest.importorskip("moto")
@@ -70,6 +70,10 @@ def test_a_server_that_ignores_conditions_is_refused(bucket, config, capsys):
     bucket.fault = ignores
     assert run("pretrain", *config, f"--workdir={WORKDIR}") == 2
     assert "If-None-Match" in capsys.readouterr().err
+    with pytest.raises(RefusedError, match="If-None-Match"):
+        small_ticket(1).save(f"{WORKDIR}/mine")
+    with pytest.raises(InputError):
+        Ticket.load(f"{WORKDIR}/mine")
     assert contents() == {}
 
 
