@@ -22,7 +22,10 @@ def keep_pruned(
     The mask is data: under `vmap` every network may have its own. `update` needs the parameters.
     It may be given to `nnx.Optimizer`, with a mask of `nnx.state(model, nnx.Param)`.
     """
-    if not isinstance(optimizer, optax.GradientTransformation):
+    # Not by its class: `optax.MultiSteps` is of none that others share.
+    if isinstance(optimizer, type) or not all(
+        callable(getattr(optimizer, name, None)) for name in ("init", "update")
+    ):
         raise InputError(
             f"optimizer is a {type(optimizer).__name__}; give one of optax, such as "
             "keep_pruned(optax.adamw(1e-3), mask)"

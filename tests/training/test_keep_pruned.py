@@ -14,6 +14,7 @@ OPTIMIZERS = {
     "lars": optax.lars(0.1, weight_decay=0.1),
     "clipped": optax.chain(optax.clip_by_global_norm(0.1), optax.add_decayed_weights(0.1),
                            optax.sgd(0.1, nesterov=True, momentum=0.9)),
+    "accumulated": optax.MultiSteps(optax.sgd(0.1), 2),
 }  # fmt: skip
 
 
