@@ -7,15 +7,33 @@ from typing import Any
 TINY = "RTICKETS_SOAK"  # in the environment: the command is to train a network of one block
 
 
-def write_task(folder: Path, name: str, classes: int) -> str:
-    """Write a small data set and return its file."""
+def write_task(
+    folder: Path,
+    name: str,
+    classes: int,
+    sizes: tuple[int, int] = (60, 24),
+    *,
+    seed: int | None = None,
+    side: int = 8,
+    noise: int = 100,
+    **arrays: Any,
+) -> str:
+    """Write grey images that are the brighter the higher their class, and return their file.
+
+    Args:
+        sizes: examples to train and to test on.
+        seed: of the noise; None for the number of classes.
+        side: of images, in pixels.
+        noise: the largest, of 255.
+        arrays: others of the file.
+    """
     import numpy as np
 
-    generator, arrays = np.random.default_rng(classes), {}
-    for part, size in (("train", 60), ("test", 24)):
+    generator = np.random.default_rng(classes if seed is None else seed)
+    for part, size in zip(("train", "test"), sizes, strict=True):
         labels = np.arange(size) % classes
-        noise = generator.integers(0, 100, (size, 8, 8))
-        arrays[f"x_{part}"] = (noise + (150 // classes) * labels[:, None, None]).astype(np.uint8)
+        pixels = generator.integers(0, noise, (size, side, side))
+        arrays[f"x_{part}"] = (pixels + (150 // classes) * labels[:, None, None]).astype(np.uint8)
         arrays[f"y_{part}"] = labels
     np.savez(folder / f"{name}.npz", **arrays)
     return str(folder / f"{name}.npz")

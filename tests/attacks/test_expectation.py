@@ -10,11 +10,10 @@ from jax.tree_util import Partial
 from scipy.stats import norm as gaussian
 
 from rtickets.attacks import Member, pgd, worst_case
-from rtickets.attacks.ensemble import legs
-from rtickets.attacks.ensemble.saved_state import save_progress
 from rtickets.attacks.expectation import number_of_turns, rate, worst
 from rtickets.attacks.search import Job
 from rtickets.platform import parallel
+from tests.attacks.ensemble.killed import Killed, killed_after
 
 SHAPE, COUNT, SIGMA = (4, 4, 1), 48, 0.25
 WEIGHTS = np.random.default_rng(0).normal(size=16).astype(np.float32)
@@ -129,10 +128,6 @@ def test_a_radius_of_zero_changes_nothing():
     assert found.accuracy.mean() == pytest.approx(optimum(0, "linf"), abs=0.02)
 
 
-class Killed(Exception):
-    pass
-
-
 @pytest.mark.parametrize("saves", [2, 9, 17])
 def test_killed_at_any_moment_it_ends_bit_equal(saves, tmp_path, monkeypatch):
     members = tuple(Member(kind, 4, samples=4) for kind in ("apgd_ce", "apgd_dlr"))
@@ -141,19 +136,9 @@ def test_killed_at_any_moment_it_ends_bit_equal(saves, tmp_path, monkeypatch):
         options |= {"eps": 0.15, "members": members, "batch_size": 32}
         return worst_case(MODEL, X, Y, KEY, devices=parallel.local_devices(1), **options)
 
-    expected, done = attack(), []
-
-    def save(*args, **options):
-        save_progress(*args, **options)
-        done.append(1)
-        if len(done) == saves:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(legs, "_SAVE_SECONDS", -1.0)
-        patch.setattr(legs, "save_progress", save)
-        with pytest.raises(Killed):
-            attack(folder=tmp_path)
+    expected = attack()
+    with killed_after(monkeypatch, saves), pytest.raises(Killed):
+        attack(folder=tmp_path)
     found = attack(folder=tmp_path)
     np.testing.assert_array_equal(found.x_adv, expected.x_adv)
     np.testing.assert_array_equal(found.accuracy, expected.accuracy)

@@ -6,28 +6,15 @@ from scipy.stats import norm
 
 from rtickets.cli import overrides
 from rtickets.config import (
-    DrawConfig,
-    EvaluateConfig,
     PipelineStudyConfig,
-    PretrainConfig,
     RestorationStudyConfig,
-    SearchConfig,
-    StudyConfig,
-    TransferConfig,
 )
 from rtickets.data import get_source
 from rtickets.errors import InputError
 from rtickets.settings import config_files
+from tests.configs.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
-KINDS = {
-    "pretrain": PretrainConfig,
-    "draw": DrawConfig,
-    "transfer": TransferConfig,
-    "evaluate": EvaluateConfig,
-    "studies": StudyConfig,
-    "supernet": SearchConfig,
-}
 OTHER_STUDIES = {
     "restoration": ("restore-study", RestorationStudyConfig),
     "supertickets": ("search-study", PipelineStudyConfig),

@@ -1,6 +1,5 @@
 """Data in a bucket are those of the disk: same examples, same identity, whatever their kind."""
 
-import importlib.util
 import json
 import runpy
 from pathlib import Path
@@ -19,20 +18,11 @@ from rtickets.settings import config_files
 from rtickets.storage import addresses, fetched
 from rtickets.storage.objects import Objects, StorageError
 from rtickets.tasks import Detection, Segmentation
+from tests import bucket as buckets
 
 pytest.importorskip("obstore")
 pytest.importorskip("moto")
 TESTS = Path(__file__).parents[1]
-
-
-def load_module(name):
-    spec = importlib.util.spec_from_file_location(name, TESTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-buckets = load_module("bucket")
 TOP = f"s3://{buckets.BUCKET}/sets"
 RNG = np.random.default_rng(0)
 

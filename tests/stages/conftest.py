@@ -25,6 +25,7 @@ from rtickets.runs.folders import RunFolder, StartingTicket, find_ticket
 from rtickets.settings import config_files
 from rtickets.stages.ways import imp_state, lmp, rewinding
 from rtickets.tickets import provenance
+from tests.soak_study import write_task
 
 OPTIMIZER = OptimizerConfig(learning_rate=0.1, weight_decay=0.01, schedule="constant")
 TRAIN = TrainConfig(
@@ -85,15 +86,9 @@ class Bench(NamedTuple):
 
 
 def npz_task(folder: Path, name: str, classes: int, seed: int) -> DataConfig:
-    generator = np.random.default_rng(seed)
-    arrays = {"class_names": np.array([f"{name}{index}" for index in range(classes)])}
-    for part in ("train", "test"):
-        labels = np.arange(60) % classes
-        noise = generator.integers(0, 100, (60, 8, 8))
-        arrays[f"x_{part}"] = (noise + (150 // classes) * labels[:, None, None]).astype(np.uint8)
-        arrays[f"y_{part}"] = labels
-    np.savez(folder / f"{name}.npz", **arrays)
-    return DataConfig(source="npz", path=str(folder / f"{name}.npz"))
+    names = np.array([f"{name}{index}" for index in range(classes)])
+    file = write_task(folder, name, classes, (60, 60), seed=seed, class_names=names)
+    return DataConfig(source="npz", path=file)
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
-from rtickets import data, models
+from rtickets import data
 from rtickets.config import DataConfig
 from rtickets.data import SOURCES, Raw, Source, Split
 from rtickets.data.images.augment import Transform
@@ -21,6 +20,7 @@ from rtickets.tasks import Detection, task_of
 from rtickets.tasks.accuracy import wilson
 from rtickets.tasks.painting import MISSED, RIGHT, WRONG
 from rtickets.tasks.places import assigned, places_of
+from tests.tasks.by_heart import learn
 
 TASK = Detection(channels=16, depth=1, levels=("stage1", "stage2"), coarser=0)
 GRIDS, SIZE = [(32, 32), (16, 16)], (32, 32)
@@ -197,24 +197,8 @@ def test_without_pycocotools_it_says_what_to_install(monkeypatch):
 def test_a_batch_is_learnt_by_heart():
     pytest.importorskip("pycocotools")
     network = ResNet((1, 1), BasicBlock, 2, width=8, stem="small", make_head=TASK.head)
-    params, state = models.initialise(network, jax.random.key(0), (32, 32, 3))
     examples = jax.tree.map(jnp.asarray, batch())
-    optimizer = optax.adam(5e-3)
-
-    def loss(params, state):
-        outputs, state = models.apply(network, params, state, examples["image"], True)
-        return LOSS(outputs, examples).mean(), (outputs, state)
-
-    @jax.jit
-    def step(params, state, moments):
-        gradient, (_, state) = jax.grad(loss, has_aux=True)(params, state)
-        updates, moments = optimizer.update(gradient, moments)
-        return optax.apply_updates(params, updates), state, moments
-
-    moments = optimizer.init(params)
-    for _ in range(150):
-        params, state, moments = step(params, state, moments)
-    outputs = loss(params, state)[1][0]
+    *_, outputs = learn(network, LOSS, examples, steps=150, learning_rate=5e-3)
     found = TASK.measures(counted(TASK, outputs, examples))
     assert found["ap50"].value > 0.95
     assert found["ap_voc07"].value > 0.95

@@ -16,6 +16,7 @@ from rtickets.settings import config_files
 from rtickets.tasks import ImageTask, Segmentation, task_of
 from rtickets.tasks.measured import measured_if_any
 from rtickets.tasks.search import attacked
+from tests.tasks.by_heart import learn
 
 TASK = Segmentation(output_stride=8, channels=16)
 
@@ -142,24 +143,8 @@ def test_a_batch_is_learnt_by_heart():
     network = models.build(
         "resnet18", 3, width=1 / 16, stem="imagenet", make_head=TASK.head, output_stride=8
     )
-    params, state = models.initialise(network, jax.random.key(0), (32, 32, 3))
     examples = jax.tree.map(jnp.asarray, batch())
-    optimizer = optax.adam(3e-3)
-
-    def loss(params, state):
-        outputs, state = models.apply(network, params, state, examples["image"], True)
-        return TASK.loss(outputs, examples).mean(), (outputs, state)
-
-    @jax.jit
-    def step(params, state, moments):
-        gradient, (_, state) = jax.grad(loss, has_aux=True)(params, state)
-        updates, moments = optimizer.update(gradient, moments)
-        return optax.apply_updates(params, updates), state, moments
-
-    moments = optimizer.init(params)
-    for _ in range(150):
-        params, state, moments = step(params, state, moments)
-    outputs = loss(params, state)[1][0]
+    *_, outputs = learn(network, TASK.loss, examples, steps=150, learning_rate=3e-3)
     assert TASK.measures(TASK.sums(outputs, examples))["miou"].value > 0.95
 
 

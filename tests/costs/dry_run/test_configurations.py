@@ -6,29 +6,17 @@ import pytest
 
 from rtickets.cli import overrides
 from rtickets.config import (
-    DrawConfig,
-    EvaluateConfig,
     ModelConfig,
-    PretrainConfig,
     SearchConfig,
-    StudyConfig,
-    TransferConfig,
 )
 from rtickets.costs import Setting, as_text
 from rtickets.costs.task_sizes import cost_of, evaluated_cost_of, sizes_of
 from rtickets.settings import config_files
 from rtickets.stages import text_recipes
 from rtickets.stages.registry import estimate
+from tests.configs.kinds import KINDS
 from tests.costs.dry_run.conftest import ROOT
 
-KINDS = {
-    "pretrain": PretrainConfig,
-    "draw": DrawConfig,
-    "transfer": TransferConfig,
-    "evaluate": EvaluateConfig,
-    "studies": StudyConfig,
-    "supernet": SearchConfig,
-}
 FILES = sorted(
     path.relative_to(ROOT)
     for path in (ROOT / "configs").rglob("*.py")

@@ -7,7 +7,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from rtickets.config import (
@@ -25,6 +24,7 @@ from rtickets.config import (
 )
 from rtickets.settings import config_files
 from rtickets.tickets import provenance
+from tests.soak_study import write_task
 
 # Signs of L-infinity steps turn rounding into whole steps; L2 steps are smooth.
 COMMAND = Path(__file__).parents[1] / "small_command.py"
@@ -32,15 +32,7 @@ ATTACK = AttackConfig(norm="l2", eps=0.3, num_steps=1)
 
 
 def npz_task(folder, name, classes):
-    generator = np.random.default_rng(classes)
-    arrays = {}
-    for part, size in (("train", 54), ("test", 22)):
-        labels = np.arange(size) % classes
-        noise = generator.integers(0, 60, (size, 8, 8))
-        arrays[f"x_{part}"] = (noise + (150 // classes) * labels[:, None, None]).astype(np.uint8)
-        arrays[f"y_{part}"] = labels
-    np.savez(folder / f"{name}.npz", **arrays)
-    return DataConfig(source="npz", path=str(folder / f"{name}.npz"))
+    return DataConfig(source="npz", path=write_task(folder, name, classes, (54, 22), noise=60))
 
 
 def train_config(**changes):

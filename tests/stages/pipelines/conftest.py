@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import pytest
 
 from rtickets import models
@@ -23,6 +22,7 @@ from rtickets.runs.folders import RunFolder
 from rtickets.settings import config_files
 from rtickets.stages.pipelines.networks import Place
 from rtickets.stages.pipelines.study import run_pipelines
+from tests.soak_study import write_task
 
 TABLE = Table(4, (Stage((4,), (1,)),), Joined(4), (3,), 2)
 PIPELINES = {
@@ -62,14 +62,8 @@ def training(duration):
 
 
 def npz_task(folder, name, classes, side=8):
-    generator, arrays = np.random.default_rng(classes), {}
-    for part in ("train", "test"):
-        labels = np.arange(60) % classes
-        noise = generator.integers(0, 100, (60, side, side))
-        arrays[f"x_{part}"] = (noise + (150 // classes) * labels[:, None, None]).astype(np.uint8)
-        arrays[f"y_{part}"] = labels
-    np.savez(folder / f"{name}.npz", **arrays)
-    return DataConfig(source="npz", path=str(folder / f"{name}.npz"))
+    file = write_task(folder, name, classes, (60, 60), side=side)
+    return DataConfig(source="npz", path=file)
 
 
 def make_config(folder, **changes):

@@ -24,18 +24,11 @@ from rtickets.settings import config_files
 from rtickets.stages.study import run_study
 from rtickets.training import inputs
 from rtickets.training.loop import Loop
+from tests.soak_study import write_task
 
 
 def npz_task(folder, name, classes, count, seed):
-    generator = np.random.default_rng(seed)
-    arrays = {}
-    for part, size in (("train", count), ("test", 30)):
-        labels = np.arange(size) % classes
-        noise = generator.integers(0, 100, (size, 8, 8))
-        arrays[f"x_{part}"] = (noise + (150 // classes) * labels[:, None, None]).astype(np.uint8)
-        arrays[f"y_{part}"] = labels
-    np.savez(folder / f"{name}.npz", **arrays)
-    return DataConfig(source="npz", path=str(folder / f"{name}.npz"))
+    return DataConfig(source="npz", path=write_task(folder, name, classes, (count, 30), seed=seed))
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,21 @@ def drawn(monkeypatch):
     return seen
 
 
+@pytest.fixture
+def pretrained(monkeypatch):
+    """The configurations that are pretrained, by name; nothing runs."""
+    seen = {}
+
+    def fake(config, workdir, name, devices):
+        seen[name] = config
+        return RunFolder(Path("nowhere"), name)
+
+    for name in ("draw", "transfer", "evaluate"):
+        monkeypatch.setattr(stages, name, lambda *arguments: RunFolder(Path("nowhere"), "x"))
+    monkeypatch.setattr(stages, "pretrain", fake)
+    return seen
+
+
 @pytest.mark.parametrize("label", DRAWS)
 def test_the_seed_of_a_cell_reaches_everything_that_takes_one(drawn, label):
     config = config_with(draws=DRAWS, pretrain=PretrainConfig())
@@ -54,21 +69,12 @@ def test_the_seed_of_a_cell_reaches_everything_that_takes_one(drawn, label):
     assert config_files.replace(found, **same) == DRAWS[label]
 
 
-def test_the_branches_of_a_comparison_are_pretrained_alike_but_for_the_objective(monkeypatch):
-    seen = {}
-
-    def fake(config, workdir, name, devices):
-        seen[name] = config
-        return RunFolder(Path("nowhere"), name)
-
-    for name in ("draw", "transfer", "evaluate"):
-        monkeypatch.setattr(stages, name, lambda *arguments: RunFolder(Path("nowhere"), "x"))
-    monkeypatch.setattr(stages, "pretrain", fake)
+def test_the_branches_of_a_comparison_are_pretrained_alike_but_for_the_objective(pretrained):
     robust = ObjectiveConfig(name="pgd")
     config = config_with(objectives={"natural": ObjectiveConfig(), "robust": robust})
     for cell in grid(config):
         run_cell(config, cell, Path("nowhere"), parallel.local_devices(1))
-    natural, other = seen["natural-s0"], seen["robust-s0"]
+    natural, other = pretrained["natural-s0"], pretrained["robust-s0"]
     assert other == config_files.replace(natural, train__objective=robust)
 
 
@@ -92,22 +98,13 @@ def test_a_ticket_drawn_on_a_target_has_that_target_as_its_source():
     )
 
 
-def test_whole_pretrainings_are_branches_beside_objectives(monkeypatch):
-    seen = {}
-
-    def fake(config, workdir, name, devices):
-        seen[name] = config
-        return RunFolder(Path("nowhere"), name)
-
-    for name in ("draw", "transfer", "evaluate"):
-        monkeypatch.setattr(stages, name, lambda *arguments: RunFolder(Path("nowhere"), "x"))
-    monkeypatch.setattr(stages, "pretrain", fake)
+def test_whole_pretrainings_are_branches_beside_objectives(pretrained):
     config = config_with(objectives={"natural": ObjectiveConfig()}, pretrainings={"other": OTHER})
     assert {cell.objective for cell in grid(config)} == {"natural", "other"}
     for cell in grid(config):
         run_cell(config, cell, Path("nowhere"), parallel.local_devices(1))
-    assert seen["other-s0"] == config_files.replace(OTHER, train__seed=0)
-    assert seen["natural-s0"].data == config.pretrain.data
+    assert pretrained["other-s0"] == config_files.replace(OTHER, train__seed=0)
+    assert pretrained["natural-s0"].data == config.pretrain.data
 
 
 @pytest.mark.parametrize("branch", ["natural", "robust"])

@@ -3,10 +3,8 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
-from rtickets import models
 from rtickets.data.images.augment import Transform
 from rtickets.errors import NothingCountedError
 from rtickets.evaluation.counting import counted
@@ -14,6 +12,7 @@ from rtickets.models.resnet import BasicBlock, ResNet
 from rtickets.settings import config_files
 from rtickets.tasks import Keypoints
 from rtickets.tasks.heatmaps import hills, tops
+from tests.tasks.by_heart import learn
 from tests.tasks.keypoints.conftest import SIZE, TASK, batch, right_answers, squares
 
 
@@ -148,23 +147,8 @@ def test_how_sure_an_answer_is_is_the_mean_height_above_the_least():
 
 def test_a_batch_is_learnt_by_heart_and_mirror_images_are_averaged():
     network = ResNet((1, 1), BasicBlock, 5, width=8, stem="small", make_head=TASK.head)
-    params, state = models.initialise(network, jax.random.key(0), (*SIZE, 3))
-    examples, optimizer = batch(), optax.adam(5e-3)
-
-    def loss(params, state):
-        outputs, state = models.apply(network, params, state, examples["image"], True)
-        return TASK.loss(outputs, examples).mean(), (outputs, state)
-
-    @jax.jit
-    def step(params, state, moments):
-        gradient, (_, state) = jax.grad(loss, has_aux=True)(params, state)
-        updates, moments = optimizer.update(gradient, moments)
-        return optax.apply_updates(params, updates), state, moments
-
-    moments = optimizer.init(params)
-    for _ in range(100):
-        params, state, moments = step(params, state, moments)
-    outputs = loss(params, state)[1][0]
+    examples = batch()
+    params, state, outputs = learn(network, TASK.loss, examples, steps=100, learning_rate=5e-3)
     assert outputs.shape == (4, 32, 32, 5)
     found = TASK.measures(counted(TASK, outputs, examples))
     assert found["pck"].value > 0.95

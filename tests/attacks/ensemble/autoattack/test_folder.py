@@ -8,7 +8,7 @@ from rtickets.attacks import (
     worst_case,
 )
 from rtickets.attacks.ensemble import legs
-from rtickets.attacks.ensemble.saved_state import FILE, save_progress
+from rtickets.attacks.ensemble.saved_state import FILE
 from rtickets.errors import InputError
 from rtickets.platform import parallel
 from tests.attacks.ensemble.autoattack.conftest import (
@@ -23,11 +23,7 @@ from tests.attacks.ensemble.autoattack.conftest import (
     of_member,
     subject,
 )
-
-
-class Killed(Exception):
-    pass
-
+from tests.attacks.ensemble.killed import Killed, killed_after
 
 RESUMED = (PGD, APGD, TARGETED)
 
@@ -45,17 +41,7 @@ def assert_same(found, expected):
 
 def die(monkeypatch, folder, saves):
     """Attack with the state written at every step, and be killed after so many times."""
-    done = []
-
-    def save(*args, **options):
-        save_progress(*args, **options)
-        done.append(1)
-        if len(done) == saves:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(legs, "_SAVE_SECONDS", -1.0)
-        patch.setattr(legs, "save_progress", save)
+    with killed_after(monkeypatch, saves) as done:
         try:
             return attack(RESUMED, batch_size=8, folder=folder), len(done)
         except Killed:
