@@ -88,13 +88,19 @@ def test_what_is_no_mask_of_any_parameters_is_refused(door, mask, words):
 @pytest.mark.parametrize("door", [*WITH_PARAMS.values(), *WITHOUT.values()])
 @pytest.mark.parametrize("true", [True, np.True_, np.ones((), bool), jnp.ones((), bool)])
 def test_a_mask_may_hold_any_true_and_arrays_of_numpy_or_jax(door, true):
-    door(mask_of(KEEP, true))
-    door(mask_of(jnp.asarray(KEEP), true))
+    ours, jaxs = mask_of(KEEP, true), mask_of(jnp.asarray(KEEP), true)
+    door(ours)
+    door(jaxs)
     masks.check(mask_of(true, true), PARAMS)
+    assert masks.sparsity(ours) == masks.sparsity(jaxs) == 1 - KEEP.mean()
 
 
 def test_a_mask_has_none_where_the_parameters_have():
-    masks.check({"a": KEEP, "bias": None}, {"a": np.ones((2, 3)), "bias": None})
+    mask, params = {"a": KEEP, "bias": None}, {"a": np.ones((2, 3)), "bias": None}
+    masks.check(mask, params)
+    np.testing.assert_array_equal(masks.apply(mask, params)["a"], KEEP)
+    with pytest.raises(InputError, match="bias"):
+        masks.check(mask, {**params, "bias": np.ones(3)})
 
 
 @pytest.mark.parametrize("kernel", [KEEP.astype(np.int32), KEEP[:1], np.zeros((), np.float32)])

@@ -8,7 +8,7 @@ import pytest
 
 from rtickets.errors import InUseError, LostError
 from rtickets.storage import objects
-from rtickets.storage.holders import Owner
+from rtickets.storage.holders import Owner, read_holder
 from rtickets.storage.leases import Lease
 from tests.storage.objects.conftest import at
 
@@ -115,6 +115,9 @@ def test_of_many_claims_at_one_moment_one_is_had(bucket, tmp_path):
         return lease
 
     bucket.fault = together("PUT")
-    (lease,) = [lease for lease in at_once(acquire) if lease is not None]
+    leases = at_once(acquire)
     bucket.fault = lambda _: None
-    lease.confirm()
+    (winner,) = [number for number, lease in enumerate(leases) if lease is not None]
+    leases[winner].confirm()
+    data, _ = at("claims").read(".claims/run")
+    assert read_holder(data).owner == str(winner)
